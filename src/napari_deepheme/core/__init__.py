@@ -1,0 +1,1 @@
+"""Slides in, cell tables out: pure, without a screen."""

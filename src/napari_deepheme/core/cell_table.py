@@ -1,0 +1,175 @@
+"""The table of cells: one row a cell, one array a column."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, Self
+
+import numpy as np
+
+from napari_deepheme.core.taxonomy import CELL_CLASSES, CLASS_CODES
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import numpy.typing as npt
+
+COLUMNS: Final = (
+    "cell_id",
+    "x",
+    "y",
+    "width",
+    "height",
+    "score",
+    "class_code",
+    "class_name",
+    "probability",
+)
+"""The columns of ``cells.csv``, in order."""
+
+DECIMALS: Final = 4
+"""Digits behind the point that scores and probabilities carry, here and in files."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CellTable:
+    """Cells with box, score and class.
+
+    Attributes
+    ----------
+    boxes : ndarray of int32, shape (n, 4)
+        x, y, width, height in level-0 pixels.
+    scores : ndarray of float32, shape (n,)
+        The detector's confidence in [0, 1], rounded to four decimals.
+    class_indices : ndarray of uint8, shape (n,)
+        Place of the class in `taxonomy.CELL_CLASSES`.
+    probabilities : ndarray of float32, shape (n,)
+        The classifier's probability of that class, rounded to four decimals.
+    further : mapping of str to ndarray, each of shape (n,)
+        Any further columns of a file, as they are.
+
+    Raises
+    ------
+    ValueError
+        If the columns differ in length or a class index is none.
+
+    Examples
+    --------
+    >>> table = CellTable.from_arrays([[0, 0, 9, 9]], [0.9], [11], [0.75])
+    >>> len(table), table.class_codes
+    (1, ('L4',))
+    """
+
+    boxes: npt.NDArray[np.int32]
+    scores: npt.NDArray[np.float32]
+    class_indices: npt.NDArray[np.uint8]
+    probabilities: npt.NDArray[np.float32]
+    further: Mapping[str, npt.NDArray[np.str_]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Refuse columns that do not fit each other."""
+        n = len(self.boxes)
+        if self.boxes.shape != (n, 4):
+            raise ValueError(f"boxes must be (n, 4), not {self.boxes.shape}")
+        lengths = {len(self.scores), len(self.class_indices), len(self.probabilities)}
+        lengths |= {len(values) for values in self.further.values()}
+        if lengths != {n}:
+            raise ValueError("the columns of a table must be of one length")
+        if n and int(self.class_indices.max()) >= len(CELL_CLASSES):
+            raise ValueError("a class index is beyond the 23 classes")
+
+    @classmethod
+    def empty(cls) -> Self:
+        """Give a table without a row."""
+        return cls.from_arrays(np.empty((0, 4)), [], [], [])
+
+    @classmethod
+    def from_arrays(
+        cls,
+        boxes: npt.ArrayLike,
+        scores: npt.ArrayLike,
+        class_indices: npt.ArrayLike,
+        probabilities: npt.ArrayLike,
+        further: Mapping[str, npt.NDArray[np.str_]] | None = None,
+    ) -> Self:
+        """Make a table of anything array-like; rounds scores and probabilities."""
+        return cls(
+            np.asarray(boxes, np.int32).reshape(-1, 4),
+            _rounded(scores),
+            np.asarray(class_indices, np.uint8),
+            _rounded(probabilities),
+            dict(further or {}),
+        )
+
+    @classmethod
+    def concatenate(cls, tables: Sequence[CellTable]) -> Self:
+        """Put tables one below the other; they must have the same further columns."""
+        if not tables:
+            return cls.empty()
+        return cls(
+            np.concatenate([t.boxes for t in tables]),
+            np.concatenate([t.scores for t in tables]),
+            np.concatenate([t.class_indices for t in tables]),
+            np.concatenate([t.probabilities for t in tables]),
+            {
+                name: np.concatenate([t.further[name] for t in tables])
+                for name in tables[0].further
+            },
+        )
+
+    def __len__(self) -> int:
+        """Count the cells."""
+        return len(self.boxes)
+
+    def __eq__(self, other: object) -> bool:
+        """Tell whether two tables hold the same rows in the same order."""
+        if not isinstance(other, CellTable):
+            return NotImplemented
+        return (
+            np.array_equal(self.boxes, other.boxes)
+            and np.array_equal(self.scores, other.scores)
+            and np.array_equal(self.class_indices, other.class_indices)
+            and np.array_equal(self.probabilities, other.probabilities)
+            and self.further.keys() == other.further.keys()
+            and all(
+                np.array_equal(v, other.further[k]) for k, v in self.further.items()
+            )
+        )
+
+    __hash__ = None  # type: ignore[assignment]
+
+    @property
+    def class_codes(self) -> tuple[str, ...]:
+        """Code of each cell's class."""
+        return tuple(CLASS_CODES[i] for i in self.class_indices)
+
+    @property
+    def centres(self) -> npt.NDArray[np.float64]:
+        """Centre x and y of each box, shape (n, 2), in level-0 pixels."""
+        return self.boxes[:, :2] + self.boxes[:, 2:] / 2
+
+    def counts(self) -> dict[str, int]:
+        """Count the cells of each of the 23 classes, in their order."""
+        counts = np.bincount(self.class_indices, minlength=len(CLASS_CODES))
+        return {code: int(n) for code, n in zip(CLASS_CODES, counts, strict=True)}
+
+    def take(self, rows: npt.NDArray[np.intp] | npt.NDArray[np.bool_]) -> CellTable:
+        """Return some rows, by index or by mask."""
+        return CellTable(
+            self.boxes[rows],
+            self.scores[rows],
+            self.class_indices[rows],
+            self.probabilities[rows],
+            {name: values[rows] for name, values in self.further.items()},
+        )
+
+    def in_reading_order(self) -> CellTable:
+        """Return the rows by centre, top to bottom, then left to right."""
+        x, y, width, height = self.boxes.astype(np.int64).T
+        keys = (self.class_indices, self.scores, width, height, 2 * x + width)
+        return self.take(np.lexsort((*keys, 2 * y + height)))
+
+
+def _rounded(values: npt.ArrayLike) -> npt.NDArray[np.float32]:
+    # By way of float64, so that a value read back from four digits is the same float32.
+    return np.asarray(values, np.float64).round(DECIMALS).astype(np.float32)

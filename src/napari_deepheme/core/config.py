@@ -1,0 +1,83 @@
+"""Settings of a run: one frozen dataclass a stage."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class TileConfig:
+    """How a region is cut.
+
+    Attributes
+    ----------
+    tile_size : int
+        Side of a tile's core, in level-0 pixels. Results do not depend on it.
+    """
+
+    tile_size: int = 2048
+
+    def __post_init__(self) -> None:
+        """Refuse tiles without area."""
+        if self.tile_size < 64:
+            raise ValueError("tile_size must be at least 64 px")
+
+
+@dataclass(frozen=True, slots=True)
+class DetectConfig:
+    """Which detections are kept.
+
+    Attributes
+    ----------
+    min_score : float or None
+        Lowest score of a cell; None takes the detector's own, from its card.
+    max_overlap : float
+        Intersection over union above which two boxes are one cell.
+    """
+
+    min_score: float | None = None
+    max_overlap: float = 0.4
+
+    def __post_init__(self) -> None:
+        """Refuse what is no share."""
+        if self.min_score is not None and not 0 <= self.min_score <= 1:
+            raise ValueError("min_score must lie in [0, 1]")
+        if not 0 < self.max_overlap <= 1:
+            raise ValueError("max_overlap must lie in (0, 1]")
+
+
+@dataclass(frozen=True, slots=True)
+class ClassifyConfig:
+    """How crops are classified.
+
+    Attributes
+    ----------
+    batch_size : int
+        Crops given to the classifier at once; 32 to 64 are best on a CPU.
+    """
+
+    batch_size: int = 64
+
+    def __post_init__(self) -> None:
+        """Refuse empty batches."""
+        if self.batch_size < 1:
+            raise ValueError("batch_size must be at least 1")
+
+
+@dataclass(frozen=True, slots=True)
+class RunConfig:
+    """All settings of a run.
+
+    Attributes
+    ----------
+    tile : TileConfig
+        Cutting.
+    detect : DetectConfig
+        Detection.
+    classify : ClassifyConfig
+        Classification.
+    """
+
+    tile: TileConfig = field(default_factory=TileConfig)
+    detect: DetectConfig = field(default_factory=DetectConfig)
+    classify: ClassifyConfig = field(default_factory=ClassifyConfig)

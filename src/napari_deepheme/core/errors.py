@@ -1,0 +1,203 @@
+"""Every failure that is foreseen: what happened, to which file, what to do next.
+
+An error keeps its facts as attributes and hands them to ``super().__init__``, so that
+it crosses a process border whole. It words itself in ``__str__``, in one line.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from napari_deepheme.core.geometry import Region
+
+
+class DeephemeError(Exception):
+    """Base of all failures that a user can do something about."""
+
+
+class SlideNotFoundError(DeephemeError, FileNotFoundError):
+    """There is no file at the path."""
+
+    def __init__(self, slide: str) -> None:
+        super().__init__(slide)
+        self.slide = slide
+
+    def __str__(self) -> str:
+        """Word the error."""
+        return f"no such slide: {self.slide}"
+
+
+class UnreadableSlideError(DeephemeError, OSError):
+    """The file is there but cannot be opened as a slide or a picture."""
+
+    def __init__(self, slide: str, reason: str) -> None:
+        super().__init__(slide, reason)
+        self.slide = slide
+        self.reason = reason
+
+    def __str__(self) -> str:
+        """Word the error."""
+        return (
+            f"cannot read {self.slide} as a slide: {_one_line(self.reason)} "
+            "(is the file complete, and one of svs, ndpi, mrxs, scn, bif, vms, "
+            "svslide, DICOM, TIFF, OME-TIFF, PNG, JPEG?)"
+        )
+
+
+class UnreadableRegionError(DeephemeError, OSError):
+    """A part of an open slide cannot be decoded."""
+
+    def __init__(self, slide: str, region: Region, reason: str) -> None:
+        super().__init__(slide, region, reason)
+        self.slide = slide
+        self.region = region
+        self.reason = reason
+
+    def __str__(self) -> str:
+        """Word the error."""
+        r = self.region
+        return (
+            f"{self.slide}: {r.width} x {r.height} px at ({r.x}, {r.y}) cannot be "
+            f"read: {_one_line(self.reason)}"
+        )
+
+
+class UnknownMppError(DeephemeError, ValueError):
+    """A slide states no pixel size, or one that cannot be right."""
+
+    def __init__(self, slide: str, stated: tuple[float, float] | None) -> None:
+        super().__init__(slide, stated)
+        self.slide = slide
+        self.stated = stated
+
+    def __str__(self) -> str:
+        """Word the error."""
+        if self.stated is None:
+            what = "states no pixel size"
+        else:
+            what = (
+                f"states {self.stated[0]:g} x {self.stated[1]:g} micrometres per "
+                "pixel, which cannot be a slide seen at cell level"
+            )
+        return f"{self.slide} {what}: give it, for example --mpp 0.25"
+
+
+class RegionOutOfBoundsError(DeephemeError, ValueError):
+    """A region does not lie on the slide."""
+
+    def __init__(self, region: Region, bounds: Region) -> None:
+        super().__init__(region, bounds)
+        self.region = region
+        self.bounds = bounds
+
+    def __str__(self) -> str:
+        """Word the error."""
+        r, b = self.region, self.bounds
+        return (
+            f"the region {r.x},{r.y},{r.width},{r.height} leaves the slide, which is "
+            f"{b.width} x {b.height} px: choose X,Y,WIDTH,HEIGHT inside 0,0,{b.width},"
+            f"{b.height}"
+        )
+
+
+class ModelNotFoundError(DeephemeError, LookupError):
+    """No model is known by that name, and no file lies at that path."""
+
+    def __init__(self, model: str, known: tuple[str, ...]) -> None:
+        super().__init__(model, known)
+        self.model = model
+        self.known = known
+
+    def __str__(self) -> str:
+        """Word the error."""
+        return (
+            f"no model {self.model!r}: choose one of {', '.join(self.known)}, or a file"
+        )
+
+
+class InvalidModelError(DeephemeError, ValueError):
+    """A file is not a model, or not one that fits."""
+
+    def __init__(self, model: str, reason: str) -> None:
+        super().__init__(model, reason)
+        self.model = model
+        self.reason = reason
+
+    def __str__(self) -> str:
+        """Word the error."""
+        return f"{self.model} is not a usable model: {_one_line(self.reason)}"
+
+
+class DeviceNotAvailableError(DeephemeError, RuntimeError):
+    """The device asked for is not in this machine."""
+
+    def __init__(self, device: str, available: tuple[str, ...]) -> None:
+        super().__init__(device, available)
+        self.device = device
+        self.available = available
+
+    def __str__(self) -> str:
+        """Word the error."""
+        return (
+            f"device {self.device!r} is not available here: choose one of "
+            f"{', '.join(self.available)}"
+        )
+
+
+class CannotWriteError(DeephemeError, OSError):
+    """A result cannot be written."""
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(path, reason)
+        self.path = path
+        self.reason = reason
+
+    def __str__(self) -> str:
+        """Word the error."""
+        return f"cannot write {self.path}: {_one_line(self.reason)}"
+
+
+class InvalidTableError(DeephemeError, ValueError):
+    """A file of cells cannot be understood."""
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(path, reason)
+        self.path = path
+        self.reason = reason
+
+    def __str__(self) -> str:
+        """Word the error."""
+        return f"{self.path} is not a table of cells: {_one_line(self.reason)}"
+
+
+class NoPicturesError(DeephemeError, ValueError):
+    """A folder holds no picture that can be read."""
+
+    def __init__(self, folder: str) -> None:
+        super().__init__(folder)
+        self.folder = folder
+
+    def __str__(self) -> str:
+        """Word the error."""
+        return f"no picture of a cell could be read in {self.folder}"
+
+
+class MissingExtraError(DeephemeError, ImportError):
+    """A package is missing that only some users need."""
+
+    def __init__(self, extra: str, package: str) -> None:
+        super().__init__(extra, package)
+        self.extra = extra
+        self.package = package
+
+    def __str__(self) -> str:
+        """Word the error."""
+        return (
+            f"{self.package} is not installed: "
+            f'pip install "napari-deepheme[{self.extra}]"'
+        )
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())

@@ -1,0 +1,95 @@
+"""Files that are written whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+from napari_deepheme.core.errors import CannotWriteError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@contextmanager
+def atomic_path(path: Path | str) -> Iterator[Path]:
+    """Give a path beside the target that takes its place when the block ends well.
+
+    Parameters
+    ----------
+    path : Path or str
+        The file to write; its folder exists.
+
+    Yields
+    ------
+    Path
+        A file in the same folder. If the block raises, it is removed and the target
+        stays as it was.
+
+    Raises
+    ------
+    CannotWriteError
+        If the folder cannot be written to, or the disk is full.
+    """
+    path = Path(path)
+    try:
+        handle, name = tempfile.mkstemp(
+            dir=path.parent, prefix=f".{path.stem[:40]}-", suffix=path.suffix
+        )
+        os.close(handle)
+    except OSError as error:
+        raise CannotWriteError(str(path), error.strerror or str(error)) from error
+    partial = Path(name)
+    try:
+        yield partial
+        # Libraries may have put a file of their own there: the mode is set last.
+        partial.chmod(0o666 & ~_umask())
+        partial.replace(path)
+    except CannotWriteError:
+        raise
+    except OSError as error:
+        if error.filename not in (None, name, str(path)):
+            raise
+        raise CannotWriteError(str(path), error.strerror or str(error)) from error
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def atomic_file(path: Path | str) -> Iterator[BinaryIO]:
+    """Open a binary file that takes its place when the block ends well.
+
+    Raises
+    ------
+    CannotWriteError
+        If the file cannot be written.
+    """
+    with atomic_path(path) as partial, partial.open("wb") as stream:
+        yield stream
+        stream.flush()
+        os.fsync(stream.fileno())
+
+
+def make_folder(path: Path | str) -> Path:
+    """Make a folder with its parents, where it is missing.
+
+    Raises
+    ------
+    CannotWriteError
+        If it cannot be made, or something else has its name.
+    """
+    path = Path(path)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise CannotWriteError(str(path), error.strerror or str(error)) from error
+    return path
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

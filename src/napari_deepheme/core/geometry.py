@@ -1,0 +1,215 @@
+"""Points, sizes and regions of a slide: integers, in level-0 pixels.
+
+The origin is the upper left corner, x runs to the right and y down. A region is half
+open: it holds its left and top edge, not its right and bottom one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import ceil, floor
+from typing import TYPE_CHECKING, NamedTuple, Protocol, Self
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+
+class Point(NamedTuple):
+    """A position, in level-0 pixels unless its name says otherwise."""
+
+    x: int
+    y: int
+
+
+class Size(NamedTuple):
+    """A width and a height, in level-0 pixels unless its name says otherwise."""
+
+    width: int
+    height: int
+
+
+class Mpp(NamedTuple):
+    """Micrometres per pixel, along x and along y."""
+
+    x: float
+    y: float
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Region:
+    """A rectangle of a slide, half open.
+
+    Attributes
+    ----------
+    x, y : int
+        Upper left corner, in level-0 pixels.
+    width, height : int
+        Extent, in level-0 pixels; not negative.
+
+    Raises
+    ------
+    ValueError
+        If the width or the height is negative.
+    """
+
+    x: int
+    y: int
+    width: int
+    height: int
+
+    def __post_init__(self) -> None:
+        """Refuse a negative extent."""
+        if self.width < 0 or self.height < 0:
+            raise ValueError(f"a region cannot be {self.width} x {self.height} px")
+
+    @classmethod
+    def from_corners(cls, left: int, top: int, right: int, bottom: int) -> Self:
+        """Span a region between two corners; an inverted one has no area.
+
+        Examples
+        --------
+        >>> Region.from_corners(10, 20, 15, 18)
+        Region(x=10, y=20, width=5, height=0)
+        """
+        return cls(left, top, max(0, right - left), max(0, bottom - top))
+
+    @property
+    def right(self) -> int:
+        """First column beyond the region."""
+        return self.x + self.width
+
+    @property
+    def bottom(self) -> int:
+        """First row below the region."""
+        return self.y + self.height
+
+    @property
+    def location(self) -> Point:
+        """Upper left corner."""
+        return Point(self.x, self.y)
+
+    @property
+    def size(self) -> Size:
+        """Width and height."""
+        return Size(self.width, self.height)
+
+    @property
+    def area(self) -> int:
+        """Number of pixels."""
+        return self.width * self.height
+
+    def intersection(self, other: Region) -> Region:
+        """Return the part that two regions share, without area if there is none.
+
+        Examples
+        --------
+        >>> Region(0, 0, 10, 10).intersection(Region(8, 2, 10, 3))
+        Region(x=8, y=2, width=2, height=3)
+        """
+        return Region.from_corners(
+            max(self.x, other.x),
+            max(self.y, other.y),
+            min(self.right, other.right),
+            min(self.bottom, other.bottom),
+        )
+
+    def grown(self, margin: int) -> Region:
+        """Return the region with a margin added on each side.
+
+        Examples
+        --------
+        >>> Region(10, 10, 4, 4).grown(2)
+        Region(x=8, y=8, width=8, height=8)
+        """
+        return Region.from_corners(
+            self.x - margin,
+            self.y - margin,
+            self.right + margin,
+            self.bottom + margin,
+        )
+
+    def contains(self, other: Region) -> bool:
+        """Tell whether another region lies wholly inside this one."""
+        return (
+            self.x <= other.x
+            and self.y <= other.y
+            and other.right <= self.right
+            and other.bottom <= self.bottom
+        )
+
+    def holds_centres(self, boxes: npt.NDArray[np.int32]) -> npt.NDArray[np.bool_]:
+        """Tell which boxes have their centre in the region.
+
+        Parameters
+        ----------
+        boxes : ndarray of int32, shape (n, 4)
+            x, y, width, height in level-0 pixels.
+
+        Returns
+        -------
+        ndarray of bool, shape (n,)
+            The rule by which a cell belongs to a region.
+
+        Examples
+        --------
+        >>> Region(0, 0, 10, 10).holds_centres(np.array([[8, 0, 4, 4], [7, 0, 4, 4]]))
+        array([False,  True])
+        """
+        wide = boxes.astype(np.int64)
+        # Twice the centre, so that a half pixel needs no float.
+        x2 = 2 * wide[:, 0] + wide[:, 2]
+        y2 = 2 * wide[:, 1] + wide[:, 3]
+        inside_x = (x2 >= 2 * self.x) & (x2 < 2 * self.right)
+        inside_y = (y2 >= 2 * self.y) & (y2 < 2 * self.bottom)
+        inside: npt.NDArray[np.bool_] = inside_x & inside_y
+        return inside
+
+
+@dataclass(frozen=True, slots=True)
+class Polygon:
+    """A drawn area: the cells whose centre lies in it.
+
+    Attributes
+    ----------
+    corners : tuple of tuple of float
+        x and y of each corner, in level-0 pixels; the last is joined to the first.
+    """
+
+    corners: tuple[tuple[float, float], ...]
+
+    @property
+    def region(self) -> Region:
+        """Smallest region that holds it."""
+        xs, ys = zip(*self.corners, strict=True)
+        return Region.from_corners(
+            floor(min(xs)), floor(min(ys)), ceil(max(xs)), ceil(max(ys))
+        )
+
+    def holds_centres(self, boxes: npt.NDArray[np.int32]) -> npt.NDArray[np.bool_]:
+        """Tell which boxes, shape (n, 4), have their centre inside (even-odd rule).
+
+        Examples
+        --------
+        >>> triangle = Polygon(((0, 0), (10, 0), (0, 10)))
+        >>> triangle.holds_centres(np.array([[1, 1, 2, 2], [8, 8, 2, 2]]))
+        array([ True, False])
+        """
+        x, y = (boxes[:, :2] + boxes[:, 2:] / 2).T
+        inside = np.zeros(len(boxes), bool)
+        ends = (*self.corners[1:], self.corners[0])
+        for (x1, y1), (x2, y2) in zip(self.corners, ends, strict=True):
+            if y1 == y2:
+                continue
+            crosses = (y1 > y) != (y2 > y)
+            inside ^= crosses & (x < x1 + (y - y1) * (x2 - x1) / (y2 - y1))
+        return inside
+
+
+class Area(Protocol):
+    """What cells can lie in: a `Region` or a `Polygon`."""
+
+    def holds_centres(self, boxes: npt.NDArray[np.int32]) -> npt.NDArray[np.bool_]:
+        """Tell which boxes, shape (n, 4), belong to it."""
+        ...

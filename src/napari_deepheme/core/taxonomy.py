@@ -1,0 +1,122 @@
+"""The 23 classes of DeepHeme: code, name, lineage, colour, and what each counts in.
+
+The classes and their order are those of Goldgof et al. 2023 (bioRxiv
+10.1101/2023.02.20.528987). Which class counts in which index is a column of the one
+table below, after ICSH 2008 (Lee et al., Int J Lab Hematol 30:349):
+
+- the nucleated differential count (NDC) leaves out red cells without a nucleus (ER5,
+  ER6), platelets (PL3), megakaryocytes (PL2), artefacts (U1) and, having no lineage of
+  their own, mitotic figures (U4);
+- the M:E ratio sets granulocytic and monocytic cells with their precursors against
+  nucleated erythroid cells. Mast cells are counted in the NDC but on neither side.
+
+A lineage has one hue, and its stages run from dark to light as the cell matures. Hues
+stay away from the purple of the stain.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+Lineage = Literal[
+    "granulocytic",
+    "eosinophilic",
+    "basophilic",
+    "monocytic",
+    "erythroid",
+    "lymphoid",
+    "megakaryocytic",
+    "other",
+]
+MeSide = Literal["myeloid", "erythroid"]
+
+
+@dataclass(frozen=True, slots=True)
+class CellClass:
+    """One of the 23 classes.
+
+    Attributes
+    ----------
+    code : str
+        DeepHeme's code, such as "M2".
+    name : str
+        The cell's name, such as "promyelocyte".
+    lineage : str
+        The cell line that it belongs to; "other" for artefacts and mitotic figures.
+    colour : str
+        Colour of its points and outlines, as ``#rrggbb``.
+    in_ndc : bool
+        Whether it counts in the nucleated differential count.
+    me_side : {"myeloid", "erythroid"} or None
+        The side of the M:E ratio on which it counts.
+    """
+
+    code: str
+    name: str
+    lineage: Lineage
+    colour: str
+    in_ndc: bool
+    me_side: MeSide | None
+
+
+CELL_CLASSES: Final[tuple[CellClass, ...]] = (
+    CellClass("B1", "mast cell", "basophilic", "#6a3d9a", True, None),
+    CellClass("B2", "basophil", "basophilic", "#b294d6", True, "myeloid"),
+    CellClass("E1", "immature eosinophil", "eosinophilic", "#c51b7d", True, "myeloid"),
+    CellClass("E4", "mature eosinophil", "eosinophilic", "#f49ac8", True, "myeloid"),
+    CellClass("ER1", "pronormoblast", "erythroid", "#08306b", True, "erythroid"),
+    CellClass(
+        "ER2", "basophilic normoblast", "erythroid", "#1661ab", True, "erythroid"
+    ),
+    CellClass(
+        "ER3",
+        "polychromatophilic normoblast",
+        "erythroid",
+        "#3d95d6",
+        True,
+        "erythroid",
+    ),
+    CellClass(
+        "ER4", "orthochromic normoblast", "erythroid", "#86c5ee", True, "erythroid"
+    ),
+    CellClass(
+        "ER5", "polychromatophilic erythrocyte", "erythroid", "#b9dcf2", False, None
+    ),
+    CellClass("ER6", "mature erythrocyte", "erythroid", "#dceefa", False, None),
+    CellClass("L2", "lymphocyte", "lymphoid", "#1a7f37", True, None),
+    CellClass("L4", "plasma cell", "lymphoid", "#41d979", True, None),
+    CellClass("M1", "myeloid blast", "granulocytic", "#b10026", True, "myeloid"),
+    CellClass("M2", "promyelocyte", "granulocytic", "#e31a1c", True, "myeloid"),
+    CellClass("M3", "myelocyte", "granulocytic", "#f4611f", True, "myeloid"),
+    CellClass("M4", "metamyelocyte", "granulocytic", "#fb9332", True, "myeloid"),
+    CellClass("M5", "band neutrophil", "granulocytic", "#fdbf55", True, "myeloid"),
+    CellClass("M6", "segmented neutrophil", "granulocytic", "#fee79a", True, "myeloid"),
+    CellClass("MO2", "monocyte", "monocytic", "#8c5109", True, "myeloid"),
+    CellClass("PL2", "megakaryocyte", "megakaryocytic", "#00665e", False, None),
+    CellClass("PL3", "platelet clump", "megakaryocytic", "#5fc9bb", False, None),
+    CellClass("U1", "artifact", "other", "#9a9a9a", False, None),
+    CellClass("U4", "mitotic body", "other", "#ffff00", False, None),
+)
+
+CLASS_CODES: Final[tuple[str, ...]] = tuple(c.code for c in CELL_CLASSES)
+
+CLASS_BY_CODE: Final[dict[str, CellClass]] = {c.code: c for c in CELL_CLASSES}
+
+MITOTIC_CODE: Final = "U4"
+
+
+def class_index(code: str) -> int:
+    """Return the place of a class in the order of the 23.
+
+    Raises
+    ------
+    ValueError
+        If no class has the code.
+
+    Examples
+    --------
+    >>> class_index("B1"), class_index("U4")
+    (0, 22)
+    """
+    return CLASS_CODES.index(code)

@@ -1,0 +1,41 @@
+"""Slides: opened, judged, and read at a wanted mpp."""
+
+from napari_deepheme.core.slide.array_slide import ArraySlide
+from napari_deepheme.core.slide.background import (
+    WHITE_POINT,
+    estimate_background,
+    picture_background,
+    whiten,
+)
+from napari_deepheme.core.slide.grid import PixelGrid
+from napari_deepheme.core.slide.level_array import LevelArray, slide_levels
+from napari_deepheme.core.slide.mpp import plausible_mpp
+from napari_deepheme.core.slide.open import open_slide
+from napari_deepheme.core.slide.protocol import Level, SlideReader
+from napari_deepheme.core.slide.sampling import (
+    GridPixels,
+    best_level,
+    read_grid,
+    resample_window,
+    source_window,
+)
+
+__all__ = [
+    "WHITE_POINT",
+    "ArraySlide",
+    "GridPixels",
+    "Level",
+    "LevelArray",
+    "PixelGrid",
+    "SlideReader",
+    "best_level",
+    "estimate_background",
+    "open_slide",
+    "picture_background",
+    "plausible_mpp",
+    "read_grid",
+    "resample_window",
+    "slide_levels",
+    "source_window",
+    "whiten",
+]

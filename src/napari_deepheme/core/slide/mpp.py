@@ -1,0 +1,87 @@
+"""Micrometres per pixel: as stated, and whether they can be right."""
+
+from __future__ import annotations
+
+from math import isfinite
+from typing import TYPE_CHECKING
+
+from napari_deepheme.core.errors import UnknownMppError
+from napari_deepheme.core.geometry import Mpp
+
+if TYPE_CHECKING:
+    from napari_deepheme.core.slide.protocol import SlideReader
+
+# From oil immersion under a camera of small pixels to a 10x scan, the coarsest at which
+# a cell can still be told from another.
+SMALLEST_MPP = 0.05
+LARGEST_MPP = 1.2
+
+# Pixels are square; a stretched one is an error of the file.
+_LARGEST_STRETCH = 1.5
+
+
+def plausible_mpp(slide: SlideReader, *, mpp: float | None = None) -> Mpp:
+    """Give the micrometres per pixel of a slide, if they can be right.
+
+    Parameters
+    ----------
+    slide : SlideReader
+        The slide.
+    mpp : float, optional
+        What the user says instead, for both axes.
+
+    Returns
+    -------
+    Mpp
+        Micrometres per pixel of level 0, along x and along y.
+
+    Raises
+    ------
+    UnknownMppError
+        If none are stated, or they do not lie between 0.05 and 1.2, or those along x
+        and y differ by more than half.
+    """
+    stated = slide.mpp if mpp is None else Mpp(float(mpp), float(mpp))
+    if stated is None or not _is_plausible(stated):
+        raise UnknownMppError(slide.name, stated)
+    return stated
+
+
+def given_mpp(mpp: float | tuple[float, float] | None, slide: str) -> Mpp | None:
+    """Give what a caller states, as one number or as one an axis.
+
+    Raises
+    ------
+    UnknownMppError
+        If it is not positive and finite.
+    """
+    if mpp is None:
+        return None
+    x, y = mpp if isinstance(mpp, tuple) else (mpp, mpp)
+    stated = stated_mpp(x, y)
+    if stated is None:
+        raise UnknownMppError(slide, (float(x), float(y)))
+    return stated
+
+
+def stated_mpp(x: float | str | None, y: float | str | None) -> Mpp | None:
+    """Give what a file states as a value, None if it is not two positive numbers.
+
+    Examples
+    --------
+    >>> stated_mpp("0.25", 0.25), stated_mpp("0", "0"), stated_mpp("nan", None)
+    (Mpp(x=0.25, y=0.25), None, None)
+    """
+    if x is None or y is None:
+        return None
+    try:
+        mpp = Mpp(float(x), float(y))
+    except ValueError:
+        return None
+    return mpp if all(isfinite(value) and value > 0 for value in mpp) else None
+
+
+def _is_plausible(mpp: Mpp) -> bool:
+    if not all(SMALLEST_MPP <= value <= LARGEST_MPP for value in mpp):
+        return False
+    return max(mpp) <= _LARGEST_STRETCH * min(mpp)

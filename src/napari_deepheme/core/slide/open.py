@@ -1,0 +1,166 @@
+"""Slides opened by path."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from stat import S_ISDIR, S_ISREG
+from typing import TYPE_CHECKING
+
+import openslide
+
+from napari_deepheme.core.errors import SlideNotFoundError, UnreadableSlideError
+from napari_deepheme.core.slide.mpp import given_mpp
+from napari_deepheme.core.slide.openslide_slide import OpenSlideSlide
+from napari_deepheme.core.slide.picture import is_picture, open_picture
+from napari_deepheme.core.slide.pyramid import reason_of
+from napari_deepheme.core.slide.tiff_slide import TiffSlide
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from napari_deepheme.core.geometry import Mpp
+    from napari_deepheme.core.slide.protocol import SlideReader
+
+_TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+
+# Any plain tiled TIFF. OpenSlide sees neither the levels of an OME-TIFF nor its mpp.
+_GENERIC = "generic-tiff"
+
+# Files of a folder that are tried, for one that OpenSlide takes as part of a slide.
+_MOST_DICOM_FILES = 16
+
+
+def open_slide(
+    path: Path | str, *, mpp: float | tuple[float, float] | None = None
+) -> SlideReader:
+    """Open a slide or a picture.
+
+    Parameters
+    ----------
+    path : Path or str
+        A file, or a folder that holds the DICOM files of one slide. Scanners' formats
+        are read by OpenSlide, other TIFF by tifffile, PNG, JPEG and BMP by Pillow; the
+        content decides, not the name.
+    mpp : float or tuple of float, optional
+        Micrometres per pixel, for both axes or along x and y, in place of what the file
+        states.
+
+    Returns
+    -------
+    SlideReader
+        The open slide; close it, or use it in a with statement.
+
+    Raises
+    ------
+    SlideNotFoundError
+        If there is nothing at the path.
+    UnreadableSlideError
+        If it cannot be read as a slide.
+    UnknownMppError
+        If `mpp` is not positive and finite.
+
+    Examples
+    --------
+    >>> open_slide("missing.svs")
+    Traceback (most recent call last):
+    ...
+    napari_deepheme.core.errors.SlideNotFoundError: no such slide: missing.svs
+    """
+    path = Path(path)
+    stated = given_mpp(mpp, path.name)
+    if _is_folder(path):
+        return _open_folder(path, stated)
+    return _first_that_opens(path, _openers(path), stated)
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        mode = path.stat().st_mode
+    except PermissionError as error:
+        raise UnreadableSlideError(str(path), "permission denied") from error
+    except (OSError, ValueError) as error:
+        raise SlideNotFoundError(str(path)) from error
+    if not S_ISDIR(mode) and not S_ISREG(mode):
+        raise UnreadableSlideError(str(path), "it is not a file")
+    return S_ISDIR(mode)
+
+
+def _open_folder(path: Path, mpp: Mpp | None) -> SlideReader:
+    try:
+        names = sorted(one for one in path.iterdir() if one.suffix.lower() == ".dcm")
+    except OSError as error:
+        raise UnreadableSlideError(str(path), _reason(error)) from error
+    if not names:
+        raise UnreadableSlideError(str(path), "it is a folder without DICOM files")
+    openers: list[Callable[[Path, Mpp | None], SlideReader]] = [
+        partial(_open_part, name) for name in names[:_MOST_DICOM_FILES]
+    ]
+    return _first_that_opens(path, openers, mpp)
+
+
+def _openers(path: Path) -> list[Callable[[Path, Mpp | None], SlideReader]]:
+    start = _first_bytes(path)
+    openers: list[Callable[[Path, Mpp | None], SlideReader]] = []
+    vendor = _vendor(path)
+    if start.startswith(_TIFF_STARTS):
+        openers.append(_open_tiff)
+    if vendor is not None:
+        openers.insert(len(openers) if vendor == _GENERIC else 0, _open_openslide)
+    if is_picture(start):
+        openers.append(_open_picture)
+    if not openers:
+        reason = "its format is not known" if start else "the file is empty"
+        raise UnreadableSlideError(str(path), reason)
+    return openers
+
+
+def _first_that_opens(
+    path: Path,
+    openers: list[Callable[[Path, Mpp | None], SlideReader]],
+    mpp: Mpp | None,
+) -> SlideReader:
+    reasons = []
+    for opener in openers:
+        try:
+            return opener(path, mpp)
+        except UnreadableSlideError as error:
+            reasons.append(error.reason)
+    raise UnreadableSlideError(str(path), reasons[0])
+
+
+def _open_part(file: Path, folder: Path, mpp: Mpp | None) -> SlideReader:
+    return OpenSlideSlide(file, path=folder, mpp=mpp)
+
+
+def _open_openslide(path: Path, mpp: Mpp | None) -> SlideReader:
+    return OpenSlideSlide(path, mpp=mpp)
+
+
+def _open_tiff(path: Path, mpp: Mpp | None) -> SlideReader:
+    return TiffSlide(path, mpp=mpp)
+
+
+def _open_picture(path: Path, mpp: Mpp | None) -> SlideReader:
+    return open_picture(path, mpp=mpp)
+
+
+def _first_bytes(path: Path) -> bytes:
+    try:
+        with path.open("rb") as stream:
+            return stream.read(16)
+    except OSError as error:
+        raise UnreadableSlideError(str(path), _reason(error)) from error
+
+
+def _vendor(path: Path) -> str | None:
+    try:
+        vendor: str | None = openslide.OpenSlide.detect_format(path)
+    except (openslide.OpenSlideError, OSError, ValueError) as error:
+        raise UnreadableSlideError(str(path), _reason(error)) from error
+    return vendor
+
+
+def _reason(error: Exception) -> str:
+    strerror = getattr(error, "strerror", None)
+    return str(strerror) if strerror else reason_of(error)

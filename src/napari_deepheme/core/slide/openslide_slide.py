@@ -1,0 +1,191 @@
+"""Slides of the scanners' own formats, read by OpenSlide."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, TypeVar
+
+import numpy as np
+import openslide
+from PIL import Image
+
+from napari_deepheme.core.errors import UnreadableSlideError
+from napari_deepheme.core.geometry import Region, Size
+from napari_deepheme.core.slide.openslide_facts import slide_facts
+from napari_deepheme.core.slide.pyramid import (
+    WHITE,
+    AssociatedImages,
+    PyramidSlide,
+    paste_pixels,
+    reason_of,
+    white_pixels,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    import numpy.typing as npt
+
+    from napari_deepheme.core.geometry import Mpp
+
+_T = TypeVar("_T")
+
+# Side of the blocks, in pixels of the level, in which a level is read whose downsample
+# is not a whole number.
+_BLOCK = 512
+
+# Pixels of a label or macro image beyond which the file is taken to be wrong.
+_LARGEST_ASSOCIATED = 200_000_000
+
+
+class OpenSlideSlide(PyramidSlide):
+    """A slide that OpenSlide can read.
+
+    Parameters
+    ----------
+    file : Path
+        The file to hand to OpenSlide; for DICOM, one of the files.
+    path : Path, optional
+        What the user named, if it is not the file: the folder of a DICOM slide.
+    mpp : Mpp, optional
+        Micrometres per pixel to state in place of the file's own.
+
+    Raises
+    ------
+    UnreadableSlideError
+        If OpenSlide cannot open it, or what it opens makes no sense.
+
+    Notes
+    -----
+    One tile that cannot be decoded makes an OpenSlide handle refuse all later reads,
+    also those of other threads. A failed read is therefore tried once more with a
+    handle of its own, and the slide goes on with a fresh one.
+
+    OpenSlide shifts and blurs a level by up to half a level-0 pixel when the location
+    is not a multiple of its downsample, which is the mean over x and y and seldom
+    whole. Such a level is read in blocks on a fixed grid, so that a pixel has one value
+    whichever window it is read through.
+    """
+
+    def __init__(
+        self, file: Path, *, path: Path | None = None, mpp: Mpp | None = None
+    ) -> None:
+        self._file = file
+        self._lock = threading.Lock()
+        handle = _open_handle(file)
+        try:
+            facts, self._indices = slide_facts(handle, path or file, mpp)
+            self._downsamples = handle.level_downsamples
+            self._associated = _associated_sizes(handle)
+        except Exception as error:
+            raise UnreadableSlideError(str(path or file), reason_of(error)) from error
+        self._handle: openslide.OpenSlide | None = handle
+        super().__init__(facts)
+
+    @property
+    def associated_images(self) -> Mapping[str, npt.NDArray[np.uint8]]:
+        """Label, macro and thumbnail, where the file has them."""
+        decoders = {
+            name: self._associated_decoder(name, size)
+            for name, size in self._associated.items()
+        }
+        return AssociatedImages(decoders, self.name)
+
+    def _read_level(self, level: int, window: Region) -> npt.NDArray[np.uint8]:
+        downsample = self._downsamples[self._indices[level]]
+        if float(downsample).is_integer():
+            return self._read(level, window)
+        pixels = white_pixels(window.size)
+        for block in _blocks(window, self.levels[level].size):
+            paste_pixels(self._read(level, block), block, pixels, window)
+        return pixels
+
+    def _read(self, level: int, window: Region) -> npt.NDArray[np.uint8]:
+        index = self._indices[level]
+        downsample = self._downsamples[index]
+        # OpenSlide takes the location in level 0 and the size in the level.
+        location = (round(window.x * downsample), round(window.y * downsample))
+        return self._call(
+            lambda handle: _rgb(handle.read_region(location, index, tuple(window.size)))
+        )
+
+    def _associated_decoder(
+        self, name: str, size: Size
+    ) -> Callable[[], npt.NDArray[np.uint8]]:
+        def decode() -> npt.NDArray[np.uint8]:
+            if size.width * size.height > _LARGEST_ASSOCIATED:
+                raise ValueError(f"{size.width} x {size.height} px are too many")
+            return self._call(lambda handle: _rgb(handle.associated_images[name]))
+
+        return decode
+
+    def _call(self, read: Callable[[openslide.OpenSlide], _T]) -> _T:
+        handle = self._current()
+        try:
+            return read(handle)
+        except openslide.OpenSlideError:
+            self._drop(handle)
+        # The handle may have been spoilt by another thread: try once more, alone.
+        own = _open_handle(self._file)
+        result = read(own)
+        self._offer(own)
+        return result
+
+    def _current(self) -> openslide.OpenSlide:
+        with self._lock:
+            if self._closed:
+                raise ValueError("the slide is closed")
+            if self._handle is None:
+                self._handle = _open_handle(self._file)
+            return self._handle
+
+    def _drop(self, handle: openslide.OpenSlide) -> None:
+        # Not closed here: other threads may be reading. The handle closes itself when
+        # the last of them lets go of it.
+        with self._lock:
+            if self._handle is handle:
+                self._handle = None
+
+    def _offer(self, handle: openslide.OpenSlide) -> None:
+        with self._lock:
+            if self._handle is None and not self._closed:
+                self._handle = handle
+
+    def _release(self) -> None:
+        with self._lock:
+            self._handle = None
+
+
+def _open_handle(file: Path) -> openslide.OpenSlide:
+    try:
+        return openslide.OpenSlide(file)
+    except Exception as error:
+        raise UnreadableSlideError(str(file), reason_of(error)) from error
+
+
+def _associated_sizes(handle: openslide.OpenSlide) -> dict[str, Size]:
+    sizes = {}
+    for name in handle.associated_images:
+        prefix = f"openslide.associated.{name}"
+        width = int(handle.properties[f"{prefix}.width"])
+        sizes[name] = Size(width, int(handle.properties[f"{prefix}.height"]))
+    return sizes
+
+
+def _rgb(image: Image.Image) -> npt.NDArray[np.uint8]:
+    alpha = image.getchannel("A")
+    if alpha.getextrema() == (255, 255):
+        return np.array(image.convert("RGB"))
+    opaque = Image.new("RGB", image.size, (WHITE, WHITE, WHITE))
+    opaque.paste(image, mask=alpha)
+    return np.array(opaque)
+
+
+def _blocks(window: Region, size: Size) -> list[Region]:
+    level = Region(0, 0, *size)
+    return [
+        Region(x, y, _BLOCK, _BLOCK).intersection(level)
+        for y in range(window.y // _BLOCK * _BLOCK, window.bottom, _BLOCK)
+        for x in range(window.x // _BLOCK * _BLOCK, window.right, _BLOCK)
+    ]

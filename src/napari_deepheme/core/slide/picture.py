@@ -1,0 +1,140 @@
+"""Single pictures, as from a camera on the eyepiece."""
+
+from __future__ import annotations
+
+import logging
+import struct
+import threading
+import warnings
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import numpy as np
+from PIL import (
+    BmpImagePlugin,
+    Image,
+    ImageOps,
+    JpegImagePlugin,
+    PngImagePlugin,
+    TiffImagePlugin,
+)
+
+from napari_deepheme.core.errors import UnreadableSlideError
+from napari_deepheme.core.slide.array_slide import ArraySlide
+from napari_deepheme.core.slide.pixel_types import to_rgb
+from napari_deepheme.core.slide.pyramid import reason_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    import numpy.typing as npt
+
+    from napari_deepheme.core.geometry import Mpp
+
+# What it says of broken files is said by the error instead.
+logging.getLogger("PIL").addHandler(logging.NullHandler())
+
+LARGEST_PICTURE = 400_000_000
+
+# The plug-ins are called one by one rather than through Image.open, which guards
+# against large pictures by a limit, and warnings, that belong to the whole process.
+_READERS: dict[bytes, Callable[[BinaryIO], Any]] = {
+    b"\x89PNG\r\n\x1a\n": PngImagePlugin.PngImageFile,
+    b"\xff\xd8\xff": JpegImagePlugin.JpegImageFile,
+    b"BM": BmpImagePlugin.BmpImageFile,
+    b"II*\x00": TiffImagePlugin.TiffImageFile,
+    b"MM\x00*": TiffImagePlugin.TiffImageFile,
+}
+
+# What of a TIFF is left to Pillow: colours other than grey and RGB.
+_PRINT = frozenset({"CMYK", "YCbCr", "LAB"})
+
+_TRANSPARENT = frozenset({"RGBA", "LA", "PA", "RGBa", "La"})
+
+# What Pillow raises on a broken EXIF block.
+_BROKEN_EXIF = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    TypeError,
+    LookupError,
+    AttributeError,
+    ArithmeticError,
+    struct.error,
+)
+
+_WARNINGS = threading.Lock()
+
+
+def open_picture(path: Path, *, mpp: Mpp | None = None) -> ArraySlide:
+    """Open a PNG, JPEG, BMP or CMYK TIFF as a slide of one level, held in memory.
+
+    Parameters
+    ----------
+    path : Path
+        The file. A picture turned by its EXIF block is set upright.
+    mpp : Mpp, optional
+        Micrometres per pixel; the dots per inch of a picture say nothing of them.
+
+    Raises
+    ------
+    UnreadableSlideError
+        If it is none of these, it is broken, or has more than 400 million pixels.
+    """
+    # A broken file raises anything out of the decoders.
+    try:
+        pixels = _read_picture(path)
+    except Exception as error:
+        raise UnreadableSlideError(str(path), reason_of(error)) from error
+    return ArraySlide(pixels, mpp=mpp, name=path.name, path=path)
+
+
+def is_picture(start: bytes) -> bool:
+    """Tell by its first bytes whether a file may be one."""
+    return _reader(start) is not None
+
+
+def _reader(start: bytes) -> Callable[[BinaryIO], Any] | None:
+    found = (reader for magic, reader in _READERS.items() if start.startswith(magic))
+    return next(found, None)
+
+
+def _read_picture(path: Path) -> npt.NDArray[np.uint8]:
+    with path.open("rb") as stream, _WARNINGS, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        reader = _reader(stream.read(16))
+        if reader is None:
+            raise ValueError("it is no picture")
+        stream.seek(0)
+        with reader(stream) as image:
+            _check_size(image)
+            _check_kind(image)
+            image.load()
+            return _upright_pixels(image)
+
+
+def _check_size(image: Image.Image) -> None:
+    if image.width * image.height > LARGEST_PICTURE:
+        raise ValueError(
+            f"{image.width} x {image.height} px are too many for a plain picture: save "
+            "it as a tiled TIFF"
+        )
+
+
+def _check_kind(image: Image.Image) -> None:
+    if isinstance(image, TiffImagePlugin.TiffImageFile) and image.mode not in _PRINT:
+        raise ValueError("it is a TIFF, but not a plain picture")
+
+
+def _upright_pixels(image: Image.Image) -> npt.NDArray[np.uint8]:
+    try:
+        upright = ImageOps.exif_transpose(image)
+    except _BROKEN_EXIF:
+        upright = image
+    if upright.mode in _TRANSPARENT or "transparency" in upright.info:
+        return to_rgb(np.asarray(upright.convert("RGBA")))
+    if upright.mode.startswith("I"):
+        return to_rgb(np.asarray(upright).clip(0, 65535).astype(np.uint16))
+    if upright.mode == "F":
+        return to_rgb(np.asarray(upright))
+    return np.array(upright.convert("RGB"))

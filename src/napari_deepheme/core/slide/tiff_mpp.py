@@ -1,0 +1,120 @@
+"""Micrometres per pixel as a TIFF states them."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+from xml.etree import ElementTree
+
+from napari_deepheme.core.slide.mpp import stated_mpp
+
+if TYPE_CHECKING:
+    import tifffile
+
+    from napari_deepheme.core.geometry import Mpp
+
+# Micrometres per unit of OME's PhysicalSize; its default is the first.
+_OME_UNITS = {
+    "µm": 1.0,
+    "μm": 1.0,
+    "um": 1.0,
+    "micron": 1.0,
+    "nm": 1e-3,
+    "pm": 1e-6,
+    "Å": 1e-4,
+    "mm": 1e3,
+    "cm": 1e4,
+    "m": 1e6,
+    "in": 25_400.0,
+}
+_IMAGEJ_UNITS = {**_OME_UNITS, "microns": 1.0, "\\u00B5m": 1.0, "inch": 25_400.0}
+
+# Micrometres per ResolutionUnit; without the tag, TIFF says inch.
+_TAG_UNITS = {2: 25_400.0, 3: 10_000.0}
+_X_RESOLUTION, _Y_RESOLUTION, _RESOLUTION_UNIT = 282, 283, 296
+
+_APERIO_MPP = re.compile(r"\bMPP\s*=\s*([0-9.]+)")
+
+
+def tiff_mpp(tif: tifffile.TiffFile, page: tifffile.TiffPage, index: int) -> Mpp | None:
+    """Give micrometres per pixel as the file states them.
+
+    Parameters
+    ----------
+    tif : tifffile.TiffFile
+        The open file.
+    page : tifffile.TiffPage
+        Page of level 0.
+    index : int
+        Which of the images of an OME-TIFF it belongs to.
+
+    Returns
+    -------
+    Mpp or None
+        From OME-XML, Aperio's description, ImageJ's unit, or the resolution tags, in
+        this order.
+    """
+    return (
+        _ome_mpp(tif.ome_metadata, index)
+        or _aperio_mpp(page)
+        or _imagej_mpp(tif, page)
+        or _tag_mpp(page)
+    )
+
+
+def _ome_mpp(xml: str | None, index: int) -> Mpp | None:
+    if not xml:
+        return None
+    try:
+        root = ElementTree.fromstring(xml)
+    except (ElementTree.ParseError, ValueError):
+        return None
+    pixels = [one for one in root.iter() if one.tag.rpartition("}")[2] == "Pixels"]
+    if not 0 <= index < len(pixels):
+        return None
+    found = pixels[index]
+    return stated_mpp(_ome_length(found, "X"), _ome_length(found, "Y"))
+
+
+def _ome_length(pixels: ElementTree.Element, axis: str) -> float | None:
+    unit = _OME_UNITS.get(pixels.get(f"PhysicalSize{axis}Unit", "µm"))
+    stated = stated_mpp(pixels.get(f"PhysicalSize{axis}"), 1.0)
+    return None if stated is None or unit is None else stated.x * unit
+
+
+def _aperio_mpp(page: tifffile.TiffPage) -> Mpp | None:
+    if not page.description.startswith("Aperio"):
+        return None
+    match = _APERIO_MPP.search(page.description)
+    return stated_mpp(match[1], match[1]) if match else None
+
+
+def _imagej_mpp(tif: tifffile.TiffFile, page: tifffile.TiffPage) -> Mpp | None:
+    metadata = tif.imagej_metadata or {}
+    unit = _IMAGEJ_UNITS.get(str(metadata.get("unit", "")))
+    return None if unit is None else _per_unit(page, unit)
+
+
+def _tag_mpp(page: tifffile.TiffPage) -> Mpp | None:
+    kind = _tag(page, _RESOLUTION_UNIT)
+    unit = _TAG_UNITS.get(2 if kind is None else int(kind))
+    return None if unit is None else _per_unit(page, unit)
+
+
+def _per_unit(page: tifffile.TiffPage, unit: float) -> Mpp | None:
+    x, y = _rational(page, _X_RESOLUTION), _rational(page, _Y_RESOLUTION)
+    if x is None or y is None:
+        return None
+    return stated_mpp(unit / x, unit / y)
+
+
+def _rational(page: tifffile.TiffPage, code: int) -> float | None:
+    value = _tag(page, code)
+    if not isinstance(value, tuple) or len(value) < 2 or not value[0] or not value[1]:
+        return None
+    return float(value[0]) / float(value[1])
+
+
+def _tag(page: tifffile.TiffPage, code: int) -> Any:
+    tag = page.tags.get(code)
+    return None if tag is None else tag.value

@@ -1,0 +1,219 @@
+"""Pieces of one TIFF page: tiles and strips, decoded one by one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_deepheme.core.geometry import Region, Size
+from napari_deepheme.core.slide.jpeg_size import jpeg_size
+from napari_deepheme.core.slide.pyramid import paste_pixels
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    import numpy.typing as npt
+    import tifffile
+
+    from napari_deepheme.core.slide.cache import PixelCache
+    from napari_deepheme.core.slide.tiff_stream import TiffStream
+
+# A larger strip or tile is refused: to read any of it, all is decoded. A picture may be
+# one strip, but a tile of that size is a lie of a broken header.
+_LARGEST_STRIP = 400_000_000
+_LARGEST_TILE = 1 << 26
+
+# Segments larger than this are decoded by one thread at a time.
+_LARGE_SEGMENT = 1 << 24
+
+_JPEG = frozenset({6, 7, 33007, 34892})
+
+
+class TiffPlane:
+    """One page of a TIFF, of which any window can be read.
+
+    Parameters
+    ----------
+    page : tifffile.TiffPage or tifffile.TiffFrame
+        The page; of several depths the first is read.
+    stream : TiffStream
+        The file.
+    cache : PixelCache
+        For decoded segments.
+
+    Raises
+    ------
+    ValueError
+        If the page is empty, its segments are too large, or its index lacks some.
+    """
+
+    def __init__(
+        self, page: Any, stream: TiffStream, cache: PixelCache[npt.NDArray[Any]]
+    ) -> None:
+        key: tifffile.TiffPage = page.keyframe
+        self.size = Size(int(key.imagewidth), int(key.imagelength))
+        self.n_samples = int(key.samplesperpixel)
+        self.segment_size = _segment_size(key, self.size)
+        self._dtype = np.dtype(key.dtype)
+        self._separate = int(key.planarconfig) == 2
+        self._columns = -(-self.size.width // self.segment_size.width)
+        self._rows = -(-self.size.height // _step(key, self.segment_size))
+        self._depth = max(1, int(key.imagedepth))
+        self._offsets = tuple(page.dataoffsets)
+        self._counts = tuple(page.databytecounts)
+        self._is_jpeg = int(key.compression) in _JPEG
+        self._decode: Callable[..., Any] = key.decode
+        self._extras = _decode_extras(page, self._is_jpeg)
+        self._raw_dtype = _raw_dtype(key)
+        self._identity = int(page.offset)
+        self._stream = stream
+        self._cache = cache
+        self._check(key)
+
+    @property
+    def is_float(self) -> bool:
+        """Whether the values are floats."""
+        return str(self._dtype.kind) == "f"
+
+    def read(self, window: Region) -> npt.NDArray[Any]:
+        """Read a window that lies inside the page, shape (height, width, samples)."""
+        if self._raw_dtype is not None:
+            return self._read_raw(window)
+        result = np.empty((window.height, window.width, self.n_samples), self._dtype)
+        for sample in range(self.n_samples if self._separate else 1):
+            target = result[..., sample : sample + 1] if self._separate else result
+            for index, place in self._segments(window, sample):
+                paste_pixels(self._segment(index, place), place, target, window)
+        return result
+
+    def _check(self, key: tifffile.TiffPage) -> None:
+        if min(self.size) < 1 or min(self.segment_size) < 1 or self.n_samples < 1:
+            raise ValueError("it holds no pixels")
+        if self._raw_dtype is not None and _is_one_run(self._offsets, self._counts):
+            self.segment_size = Size(self.size.width, 1)
+            return
+        self._raw_dtype = None
+        n_pixels = self.segment_size.width * self.segment_size.height
+        largest = _LARGEST_TILE if key.is_tiled else _LARGEST_STRIP
+        if n_pixels * max(1, int(key.tiledepth)) > largest:
+            raise ValueError(
+                f"it is stored in pieces of {self.segment_size.width} x "
+                f"{self.segment_size.height} px, too large to decode: save it in tiles"
+            )
+        planes = self.n_samples if self._separate else 1
+        needed = planes * self._columns * self._rows * self._depth
+        if min(len(self._offsets), len(self._counts)) < needed:
+            raise ValueError("its index of tiles is cut off")
+
+    def _segments(self, window: Region, sample: int) -> Iterator[tuple[int, Region]]:
+        width, height = self.segment_size
+        bounds = Region(0, 0, *self.size)
+        for row in range(window.y // height, -(-window.bottom // height)):
+            for column in range(window.x // width, -(-window.right // width)):
+                index = sample * self._depth * self._rows * self._columns
+                index += row * self._columns + column
+                place = Region(column * width, row * height, width, height)
+                yield index, place.intersection(bounds)
+
+    def _segment(self, index: int, place: Region) -> npt.NDArray[Any]:
+        segment = self._cache.get(
+            (self._identity, index),
+            lambda: self._decoded(index),
+            alone=place.area > _LARGE_SEGMENT,
+        )
+        if segment.shape[0] < place.height or segment.shape[1] < place.width:
+            raise ValueError("a tile is smaller than it should be")
+        return segment[: place.height, : place.width]
+
+    def _decoded(self, index: int) -> npt.NDArray[Any]:
+        offset, count = self._offsets[index], self._counts[index]
+        if not offset and not count:
+            return self._missing()
+        data = self._stream.read(offset, count)
+        if not data:
+            raise ValueError("a tile is empty")
+        if self._is_jpeg:
+            self._check_jpeg(data)
+        decoded, _, _ = self._decode(data, index, **self._extras)
+        segment: npt.NDArray[Any] = decoded[0]
+        return segment
+
+    def _missing(self) -> npt.NDArray[Any]:
+        # A tile that a scanner left out is glass.
+        width, height = self.segment_size
+        samples = 1 if self._separate else self.n_samples
+        white = np.iinfo(self._dtype).max if self._dtype.kind == "u" else 1
+        return np.full((height, width, samples), white, self._dtype)
+
+    def _check_jpeg(self, data: bytes) -> None:
+        # A decoder makes room for what the data state, which may be a lie.
+        size = jpeg_size(data)
+        if size is None:
+            return
+        width, height = self.segment_size
+        if size.width > width + 64 or size.height > height + 64:
+            raise ValueError(f"a tile states {size.width} x {size.height} px")
+
+    def _read_raw(self, window: Region) -> npt.NDArray[Any]:
+        assert self._raw_dtype is not None
+        samples = 1 if self._separate else self.n_samples
+        pixel = self._raw_dtype.itemsize * samples
+        start = self._offsets[0]
+        plane = self.size.width * self.size.height * pixel * self._depth
+        planes = [
+            self._raw_rows(start + plane * index, window, pixel)
+            for index in range(self.n_samples if self._separate else 1)
+        ]
+        shaped = [
+            np.frombuffer(data, self._raw_dtype).reshape(
+                window.height, window.width, samples
+            )
+            for data in planes
+        ]
+        return np.concatenate(shaped, axis=2).astype(self._dtype, copy=False)
+
+    def _raw_rows(self, start: int, window: Region, pixel: int) -> bytes:
+        line = self.size.width * pixel
+        if window.width == self.size.width:
+            return self._stream.read(start + window.y * line, window.height * line)
+        first = start + window.x * pixel
+        return b"".join(
+            self._stream.read(first + row * line, window.width * pixel)
+            for row in range(window.y, window.bottom)
+        )
+
+
+def _segment_size(key: tifffile.TiffPage, size: Size) -> Size:
+    if key.is_tiled:
+        return Size(int(key.tilewidth), int(key.tilelength))
+    return Size(size.width, min(size.height, int(key.rowsperstrip)))
+
+
+def _step(key: tifffile.TiffPage, segment: Size) -> int:
+    return max(1, segment.height if key.is_tiled else int(key.rowsperstrip))
+
+
+def _decode_extras(page: Any, is_jpeg: bool) -> dict[str, Any]:
+    if not is_jpeg:
+        return {}
+    return {"jpegtables": page.jpegtables, "jpegheader": page.keyframe.jpegheader}
+
+
+def _raw_dtype(key: tifffile.TiffPage) -> np.dtype[Any] | None:
+    plain = (
+        int(key.compression) == 1
+        and not key.is_tiled
+        and int(key.predictor) == 1
+        and int(key.fillorder) == 1
+        and key.bitspersample in (8, 16, 32, 64)
+        and not key.is_subsampled
+    )
+    return np.dtype(key.dtype).newbyteorder(key.parent.byteorder) if plain else None
+
+
+def _is_one_run(offsets: tuple[int, ...], counts: tuple[int, ...]) -> bool:
+    if not offsets or not offsets[0] or len(offsets) != len(counts):
+        return False
+    ends = zip(offsets, counts, offsets[1:], strict=False)
+    return all(offset + count == after for offset, count, after in ends)

@@ -1,0 +1,157 @@
+"""TIFF and OME-TIFF that OpenSlide cannot read, or not as a pyramid."""
+
+from __future__ import annotations
+
+import logging
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import tifffile
+
+from napari_deepheme.core.errors import UnreadableSlideError
+from napari_deepheme.core.geometry import Region, Size
+from napari_deepheme.core.slide.cache import PixelCache
+from napari_deepheme.core.slide.protocol import Level
+from napari_deepheme.core.slide.pyramid import (
+    PyramidSlide,
+    SlideFacts,
+    nominal_downsample,
+    reason_of,
+)
+from napari_deepheme.core.slide.tiff_check import check_directories
+from napari_deepheme.core.slide.tiff_layout import (
+    main_series,
+    pyramid_series,
+    series_pages,
+    tiff_colour,
+)
+from napari_deepheme.core.slide.tiff_mpp import tiff_mpp
+from napari_deepheme.core.slide.tiff_planes import TiffPlane
+from napari_deepheme.core.slide.tiff_stream import TiffStream
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import numpy.typing as npt
+
+    from napari_deepheme.core.geometry import Mpp
+
+# What it says of odd files is for its developers, not for a user's terminal.
+logging.getLogger("tifffile").addHandler(logging.NullHandler())
+
+_CACHE_BYTES = 64 << 20
+
+# Pixels of the level whose floats are looked at before a slide is accepted.
+_PEEK = 2048
+
+
+class TiffSlide(PyramidSlide):
+    """A TIFF, read tile by tile or strip by strip.
+
+    Pyramids are found as levels of an OME-TIFF, as reduced pages, and as further pages
+    whose size is that of the first over a whole number. Of a stack the first plane is
+    taken; three channels in a page each are red, green and blue. Grey and palettes
+    become RGB; 16-bit values are scaled by their whole range, others by that of their
+    number of bits. Transparent pixels lie on white; what a scanner left out is white.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    mpp : Mpp, optional
+        Micrometres per pixel to state in place of the file's own.
+
+    Raises
+    ------
+    UnreadableSlideError
+        If it is not a TIFF, it is broken, or its colours cannot be made RGB.
+    """
+
+    def __init__(self, path: Path, *, mpp: Mpp | None = None) -> None:
+        try:
+            stream = path.open("rb")
+        except OSError as error:
+            raise UnreadableSlideError(str(path), reason_of(error)) from error
+        self._stream = TiffStream(stream)
+        # A broken file raises anything out of the parser.
+        try:
+            check_directories(stream)
+            stream.seek(0)
+            with tifffile.TiffFile(stream) as tif:
+                facts = self._read_facts(tif, path, mpp)
+            super().__init__(facts)
+            self._check_floats()
+        except Exception as error:
+            self._stream.close()
+            raise UnreadableSlideError(str(path), reason_of(error)) from error
+
+    def _read_facts(
+        self, tif: tifffile.TiffFile, path: Path, mpp: Mpp | None
+    ) -> SlideFacts:
+        cache: PixelCache[npt.NDArray[Any]] = PixelCache(_CACHE_BYTES)
+        series = pyramid_series(tif)
+        pages = [series_pages(one) for one in series]
+        self._planes = [
+            [TiffPlane(page, self._stream, cache) for page in level] for level in pages
+        ]
+        key = series[0].keyframe
+        n_samples = sum(plane.n_samples for plane in self._planes[0])
+        self._colour = tiff_colour(key, n_samples)
+        index = tif.series.index(main_series(tif))
+        return SlideFacts(
+            name=path.name,
+            path=path,
+            levels=_levels(self._planes),
+            mpp=mpp or tiff_mpp(tif, pages[0][0].keyframe, index),
+            properties=_properties(tif, key),
+        )
+
+    def _read_level(self, level: int, window: Region) -> npt.NDArray[np.uint8]:
+        planes = [plane.read(window) for plane in self._planes[level]]
+        values = planes[0] if len(planes) == 1 else np.concatenate(planes, axis=2)
+        return self._colour.rgb(values)
+
+    def _check_floats(self) -> None:
+        # So that floats of another range are refused when the slide is opened.
+        if self._planes[0][0].is_float:
+            width, height = self.levels[-1].size
+            self._read_level(
+                len(self.levels) - 1,
+                Region(0, 0, min(width, _PEEK), min(height, _PEEK)),
+            )
+
+    def _release(self) -> None:
+        self._stream.close()
+
+
+def _levels(planes: list[list[TiffPlane]]) -> tuple[Level, ...]:
+    full = planes[0][0]
+    for level in planes:
+        if any(plane.size != level[0].size for plane in level):
+            raise ValueError("its channels differ in size")
+        if sum(p.n_samples for p in level) != sum(p.n_samples for p in planes[0]):
+            raise ValueError("its levels differ in their channels")
+    return tuple(_level(full.size, level[0]) for level in planes)
+
+
+def _level(full: Size, plane: TiffPlane) -> Level:
+    return Level(
+        plane.size,
+        nominal_downsample(full.width, plane.size.width),
+        nominal_downsample(full.height, plane.size.height),
+        plane.segment_size,
+    )
+
+
+def _properties(tif: tifffile.TiffFile, key: tifffile.TiffPage) -> Any:
+    tags = {
+        f"tiff.{name}": str(tag.value)
+        for name in ("ImageDescription", "Make", "Model", "Software", "DateTime")
+        if (tag := key.tags.get(name)) is not None
+    }
+    normal = {"vendor": "ome" if tif.is_ome else "tiff"}
+    for name, tag in (("comment", "ImageDescription"), ("scanner", "Model")):
+        if tags.get(f"tiff.{tag}"):
+            normal[name] = tags[f"tiff.{tag}"]
+    return MappingProxyType(normal | tags)

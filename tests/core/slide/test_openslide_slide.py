@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from napari_deepheme.core.errors import UnreadableRegionError
+from napari_deepheme.core.geometry import Point, Size
+from napari_deepheme.core.slide import open_slide
+from napari_deepheme.core.slide.openslide_slide import OpenSlideSlide
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_a_scanners_slide_tells_of_itself(svs: Path) -> None:
+    with open_slide(svs) as slide:
+        assert isinstance(slide, OpenSlideSlide)
+        said = {key: slide.properties[key] for key in ("vendor", "objective_power")}
+        assert said == {"vendor": "aperio", "objective_power": "40"}
+        assert slide.properties["scanner"] == "SS1"
+        assert slide.properties["comment"].startswith("Aperio")
+        assert slide.properties["aperio.MPP"] == "0.25"
+        assert slide.levels[1].tile_size == (128, 128)
+        assert slide.path == svs
+
+
+def test_an_override_takes_the_place_of_what_is_stated(svs: Path) -> None:
+    with open_slide(svs, mpp=0.5) as one, open_slide(svs, mpp=(0.4, 0.5)) as two:
+        assert (one.mpp, two.mpp) == ((0.5, 0.5), (0.4, 0.5))
+
+
+def test_a_broken_tile_costs_itself_only(svs: Path, break_tile: Any) -> None:
+    with open_slide(svs) as slide:
+        before = slide.read_region(Point(0, 0), 0, slide.size)
+    break_tile(svs, 8)
+    with open_slide(svs) as slide:
+        for _ in range(2):
+            with pytest.raises(UnreadableRegionError) as caught:
+                slide.read_region(Point(300, 100), 0, Size(60, 80))
+            assert caught.value.region.location == Point(300, 100)
+            beside = slide.read_region(Point(0, 256), 0, Size(768, 300))
+            np.testing.assert_array_equal(beside, before[256:556])
+            above = slide.read_region(Point(0, 0), 0, Size(768, 128))
+            np.testing.assert_array_equal(above, before[:128])
+        assert slide.read_region(Point(0, 0), 1, Size(192, 160)).std() > 10
+
+
+def test_a_broken_tile_does_not_disturb_other_threads(
+    svs: Path, break_tile: Any
+) -> None:
+    with open_slide(svs) as slide:
+        before = slide.read_region(Point(0, 0), 0, slide.size)
+    break_tile(svs, 8)
+
+    def read(index: int) -> bool:
+        at = Point(256, 128) if index % 3 == 0 else Point(index * 7 % 500, 300)
+        try:
+            pixels = slide.read_region(at, 0, Size(128, 128))
+        except UnreadableRegionError:
+            return index % 3 == 0
+        return np.array_equal(pixels, before[at.y : at.y + 128, at.x : at.x + 128])
+
+    with open_slide(svs) as slide, ThreadPoolExecutor(8) as pool:
+        assert all(pool.map(read, range(90)))
+
+
+def test_a_slide_that_vanishes_is_unreadable(svs: Path, break_tile: Any) -> None:
+    break_tile(svs, 0)
+    with open_slide(svs) as slide:
+        svs.unlink()
+        for _ in range(2):
+            with pytest.raises(UnreadableRegionError):
+                slide.read_region(Point(0, 0), 0, Size(9, 9))
+
+
+def test_a_level_with_a_downsample_that_is_not_whole(tmp_path: Path) -> None:
+    import tifffile
+
+    # 1030 / 4 is 257.5: OpenSlide takes a downsample of about 4.004.
+    pixels = np.random.default_rng(0).integers(0, 256, (1030, 1030, 3), dtype="u1")
+    path = tmp_path / "odd.svs"
+    text = "Aperio Image Library v12.0.15 \r\n1030x1030 [0,0 1030x1030]|MPP = 0.25"
+    options: dict[str, Any] = {
+        "photometric": "rgb",
+        "tile": (128, 128),
+        "compression": "zlib",
+        "description": text,
+        "metadata": None,
+    }
+    with tifffile.TiffWriter(path) as tif:
+        tif.write(pixels, **options)
+        tif.write(pixels[:1028:4, :1028:4], **options)
+    with open_slide(path) as slide:
+        assert (slide.levels[1].downsample_x, slide.levels[1].downsample_y) == (4, 4)
+        whole = slide.read_region(Point(0, 0), 1, slide.levels[1].size)
+        np.testing.assert_array_equal(whole, pixels[:1028:4, :1028:4])
+        part = slide.read_region(Point(4 * 33, 4 * 71), 1, Size(90, 80))
+        np.testing.assert_array_equal(part, whole[71:151, 33:123])

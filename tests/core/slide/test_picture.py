@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from napari_deepheme.core.geometry import Point, Size
+from napari_deepheme.core.slide import open_slide
+from napari_deepheme.core.slide.jpeg_size import jpeg_size
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def whole(path: Path) -> Any:
+    with open_slide(path) as slide:
+        return slide.read_region(Point(0, 0), 0, slide.size)
+
+
+@pytest.mark.parametrize("suffix", ["png", "bmp"])
+def test_a_picture_is_a_slide_of_one_level_without_mpp(
+    tmp_path: Path, painted: Any, suffix: str
+) -> None:
+    path = tmp_path / f"eyepiece.{suffix}"
+    Image.fromarray(painted).save(path, dpi=(300, 300))
+    with open_slide(path) as slide:
+        assert (slide.name, slide.mpp, len(slide.levels)) == (path.name, None, 1)
+        assert slide.path == path
+    np.testing.assert_array_equal(whole(path), painted)
+
+
+def test_a_photograph_is_set_upright(tmp_path: Path, painted: Any) -> None:
+    path = tmp_path / "phone.jpg"
+    picture = Image.fromarray(np.rot90(painted).copy())
+    exif = picture.getexif()
+    exif[0x0112] = 6
+    picture.save(path, exif=exif, quality=95)
+    got = whole(path)
+    assert got.shape == painted.shape
+    assert np.abs(got.astype(int) - painted).mean() < 2
+
+
+@pytest.mark.parametrize(
+    ("mode", "expected"),
+    [
+        ("L", 140),
+        ("LA", 140),
+        ("RGBA", 140),
+        ("I;16", 140),
+    ],
+)
+def test_other_modes_become_rgb(tmp_path: Path, mode: str, expected: int) -> None:
+    path = tmp_path / "picture.png"
+    if mode == "I;16":
+        Image.fromarray(np.full((5, 7), 140 * 257, np.uint16)).save(path)
+    else:
+        Image.fromarray(np.full((5, 7, 3), 140, np.uint8)).convert(mode).save(path)
+    got = whole(path)
+    assert got.shape == (5, 7, 3)
+    assert np.abs(got.astype(int) - expected).max() <= 3
+
+
+def test_palettes_and_bits_become_rgb(tmp_path: Path) -> None:
+    path = tmp_path / "picture.png"
+    picture = Image.new("P", (7, 5), 3)
+    picture.putpalette([0, 0, 0, 1, 1, 1, 2, 2, 2, 140, 20, 30])
+    picture.save(path)
+    assert (whole(path) == [140, 20, 30]).all()
+    Image.new("1", (7, 5), 1).save(path)
+    assert (whole(path) == 255).all()
+
+
+def test_a_transparent_picture_lies_on_white(tmp_path: Path) -> None:
+    path = tmp_path / "cut-out.png"
+    Image.new("RGBA", (6, 4), (10, 20, 30, 0)).save(path)
+    assert (whole(path) == 255).all()
+
+
+def test_the_size_of_a_jpeg_is_read_from_its_header(tmp_path: Path) -> None:
+    path = tmp_path / "a.jpg"
+    Image.new("RGB", (33, 21)).save(path, progressive=True)
+    assert jpeg_size(path.read_bytes()) == Size(33, 21)
+    assert jpeg_size(b"") is None
+    assert jpeg_size(b"\xff\xd8" * 50) is None

@@ -1,0 +1,222 @@
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import tifffile
+
+from napari_deepheme.core.errors import UnreadableSlideError
+from napari_deepheme.core.geometry import Point, Region
+from napari_deepheme.core.slide import PixelGrid, open_slide, read_grid
+
+RANDOM = np.random.default_rng(5)
+RGB = RANDOM.integers(0, 256, (150, 170, 3), dtype=np.uint8)
+PLANES = np.moveaxis(RGB, 2, 0)
+GREY = RGB[..., 0]
+AS_GREY = np.repeat(GREY[..., None], 3, axis=2)
+PALETTE = np.stack([np.arange(256), 255 - np.arange(256), np.zeros(256)]).astype("u2")
+TILED = {"tile": (64, 64), "compression": "zlib"}
+
+
+def whole(path: Any) -> Any:
+    with open_slide(path) as slide:
+        return slide.read_region(Point(0, 0), 0, slide.size)
+
+
+@pytest.mark.parametrize(
+    ("pixels", "options", "expected"),
+    [
+        (RGB, {"photometric": "rgb"}, RGB),
+        (RGB, {"photometric": "rgb", "byteorder": ">", "compression": "zlib"}, RGB),
+        (RGB, {"photometric": "rgb", "bigtiff": True, **TILED}, RGB),
+        (
+            RGB,
+            {"photometric": "rgb", "compression": "lzw", "predictor": True},
+            RGB,
+        ),
+        (PLANES, {"photometric": "rgb", "planarconfig": "separate"}, RGB),
+        (PLANES, {"photometric": "rgb", "planarconfig": "separate", **TILED}, RGB),
+        (np.stack([RGB, 255 - RGB]), {"photometric": "rgb"}, RGB),
+        (GREY, {"photometric": "minisblack"}, AS_GREY),
+        (255 - GREY, {"photometric": "miniswhite"}, AS_GREY),
+        (GREY > 99, {"photometric": "minisblack"}, np.where(AS_GREY > 99, 255, 0)),
+        (
+            GREY,
+            {"photometric": "palette", "colormap": PALETTE * 257},
+            np.stack([GREY, 255 - GREY, GREY * 0], axis=-1),
+        ),
+        (RGB.astype("u2") * 257, {"photometric": "rgb"}, RGB),
+        (RGB.astype("u2") * 257, {"photometric": "rgb", "byteorder": ">"}, RGB),
+        ((RGB / 255).astype("f4"), {"photometric": "rgb"}, RGB),
+        (
+            np.dstack([RGB, np.full(RGB.shape[:2], 51, "u1")]),
+            {"photometric": "rgb", "extrasamples": ["unassalpha"]},
+            np.rint(RGB / 5 + 255 * 0.8),
+        ),
+        (
+            np.dstack([RGB // 5, np.full(RGB.shape[:2], 51, "u1")]),
+            {"photometric": "rgb", "extrasamples": ["assocalpha"]},
+            RGB // 5 + 204,
+        ),
+    ],
+    ids=[
+        "strips",
+        "big-endian",
+        "bigtiff-tiles",
+        "lzw-predictor",
+        "planar",
+        "planar-tiles",
+        "stack",
+        "grey",
+        "white-is-zero",
+        "bilevel",
+        "palette",
+        "16-bit",
+        "16-bit-big-endian",
+        "float",
+        "alpha",
+        "premultiplied",
+    ],
+)
+def test_pixels_become_rgb(
+    write_tiff: Any, pixels: Any, options: Any, expected: Any
+) -> None:
+    got = whole(write_tiff(pixels, **options))
+    assert got.dtype == np.uint8
+    assert np.abs(got.astype(int) - expected).max() <= ("extrasamples" in options)
+
+
+@pytest.mark.parametrize(
+    ("axes", "pixels"),
+    [
+        ("CYX", PLANES),
+        ("TYXS", np.stack([RGB, RGB // 2])),
+        ("TCZYX", np.stack([PLANES[:, None], PLANES[:, None] // 2])),
+        ("CZYX", np.stack([PLANES, PLANES // 2], axis=1)),
+    ],
+)
+def test_the_first_plane_of_an_ome_stack_is_taken(
+    write_tiff: Any, axes: str, pixels: Any
+) -> None:
+    kind = "rgb" if axes.endswith("S") else "minisblack"
+    path = write_tiff(
+        pixels, name="stack.ome.tif", photometric=kind, metadata={"axes": axes}
+    )
+    np.testing.assert_array_equal(whole(path), RGB)
+
+
+@pytest.mark.parametrize(
+    ("pixels", "options", "reason"),
+    [
+        ((RGB * 1.0).astype("f4"), {"photometric": "rgb"}, "floats"),
+        (RGB.astype("i4"), {"photometric": "rgb"}, "int32"),
+        (PLANES[:2], {"name": "a.ome.tif", "metadata": {"axes": "CYX"}}, "2 channels"),
+        (RGB.astype("c8"), {"photometric": "rgb"}, "complex"),
+    ],
+)
+def test_what_cannot_be_rgb_is_refused(
+    write_tiff: Any, pixels: Any, options: Any, reason: str
+) -> None:
+    path = write_tiff(pixels, **{"photometric": "minisblack", **options})
+    with pytest.raises(UnreadableSlideError, match=reason):
+        open_slide(path)
+
+
+def ome(x: float, unit: str) -> dict[str, Any]:
+    sizes = {"PhysicalSizeX": x, "PhysicalSizeY": x}
+    return {
+        "name": "a.ome.tif",
+        "metadata": {**sizes, "PhysicalSizeXUnit": unit, "PhysicalSizeYUnit": unit},
+    }
+
+
+@pytest.mark.parametrize(
+    ("options", "mpp"),
+    [
+        ({}, None),
+        ({"resolution": (40_000, 20_000), "resolutionunit": 3}, (0.25, 0.5)),
+        ({"resolution": (101_600, 101_600), "resolutionunit": 2}, (0.25, 0.25)),
+        ({"resolution": (4, 4), "resolutionunit": 1}, None),
+        ({"resolution": (72, 72), "resolutionunit": 2}, (352.8, 352.8)),
+        ({"resolution": (0, 0), "resolutionunit": 2}, None),
+        (ome(0.25, "µm"), (0.25, 0.25)),
+        (ome(250, "nm"), (0.25, 0.25)),
+        (ome(0.00025, "mm"), (0.25, 0.25)),
+        (ome(7, "pixel"), None),
+        (ome(0, "µm"), None),
+        (
+            {"imagej": True, "resolution": (4, 4), "metadata": {"unit": "um"}},
+            (0.25, 0.25),
+        ),
+        ({"description": "Aperio x\r\n|AppMag = 40|MPP = 0.2500|"}, (0.25, 0.25)),
+        ({"description": "Aperio x\r\n|MPP = 0..2|"}, None),
+    ],
+)
+def test_mpp_is_read_in_any_unit(write_tiff: Any, options: Any, mpp: Any) -> None:
+    if "description" in options:
+        options = {**options, "metadata": None}
+    with open_slide(write_tiff(RGB, **{"photometric": "rgb", **options})) as slide:
+        assert slide.mpp == (None if mpp is None else pytest.approx(mpp, rel=1e-4))
+
+
+def test_the_mpp_of_an_ome_tiff_is_that_of_its_largest_image(tmp_path: Any) -> None:
+    path = tmp_path / "two.ome.tif"
+    with tifffile.TiffWriter(path, ome=True) as tif:
+        for pixels, mpp in ((RGB[:50, :60], 9.0), (RGB, 0.25)):
+            sizes = {"PhysicalSizeX": mpp, "PhysicalSizeY": mpp}
+            tif.write(pixels, photometric="rgb", metadata=sizes)
+    with open_slide(path) as slide:
+        assert (slide.size, slide.mpp) == ((170, 150), (0.25, 0.25))
+        assert len(slide.levels) == 1
+
+
+@pytest.mark.parametrize("subfiletype", [0, 1])
+def test_levels_may_be_pages(tmp_path: Any, painted: Any, subfiletype: int) -> None:
+    path = tmp_path / "pages.tif"
+    with tifffile.TiffWriter(path) as tif:
+        for step in (1, 2, 8):
+            kind = subfiletype if step > 1 else 0
+            level = painted[::step, ::step]
+            tif.write(level, photometric="rgb", metadata=None, subfiletype=kind)
+        tif.write(painted[:100, :333], photometric="rgb", metadata=None)
+    with open_slide(path) as slide:
+        assert [level.downsample for level in slide.levels] == [1, 2, 8]
+        np.testing.assert_array_equal(
+            slide.read_region(Point(0, 0), 2, slide.levels[2].size), painted[::8, ::8]
+        )
+
+
+def test_tiles_that_a_scanner_left_out_are_white(write_tiff: Any) -> None:
+    path = write_tiff(RGB, photometric="rgb", **TILED)
+    with tifffile.TiffFile(path, mode="r+b") as tif:
+        tags = tif.pages[0].tags
+        offsets, counts = list(tags[324].value), list(tags[325].value)
+        offsets[0] = counts[0] = 0
+        tags[324].overwrite(offsets)
+        tags[325].overwrite(counts)
+    got = whole(path)
+    assert (got[:64, :64] == 255).all()
+    np.testing.assert_array_equal(got[64:], RGB[64:])
+
+
+def test_cmyk_is_left_to_pillow(tmp_path: Any) -> None:
+    from PIL import Image
+
+    path = tmp_path / "print.tif"
+    Image.fromarray(RGB).convert("CMYK").save(path)
+    np.testing.assert_array_equal(whole(path), RGB)
+
+
+def test_a_cut_off_picture_is_read_up_to_the_cut(write_tiff: Any) -> None:
+    path = write_tiff(RGB, photometric="rgb")
+    path.write_bytes(path.read_bytes()[:-40_000])
+    grid = PixelGrid(1, 1)
+    with open_slide(path) as slide:
+        read = read_grid(slide, grid, Region(0, 0, 170, 150))
+        part = read_grid(slide, grid, Region(30, 60, 100, 60))
+    n_rows = 150 - -(-40_000 // (170 * 3))
+    assert read.failed == (Region(0, 0, 170, 150),)
+    np.testing.assert_array_equal(read.pixels[:n_rows], RGB[:n_rows])
+    assert (read.pixels[n_rows + 1 :] == 255).all()
+    np.testing.assert_array_equal(part.pixels, read.pixels[60:120, 30:130])

@@ -1,0 +1,22 @@
+"""Rendered cells and slides, whose truth is known.
+
+A phantom shows what tells the cells of a marrow smear apart, in micrometres and dyes.
+It is there to try the software on, to test it, and to practise models on before they
+see real cells. No phantom is evidence of how well a model reads a real smear.
+"""
+
+from napari_deepheme.core.phantom.cell import CellPicture, render_cell
+from napari_deepheme.core.phantom.mitosis import MITOTIC_PHASES
+from napari_deepheme.core.phantom.smear import PhantomCell, Smear
+from napari_deepheme.core.phantom.stain import Stain
+from napari_deepheme.core.phantom.writer import write_phantom
+
+__all__ = [
+    "MITOTIC_PHASES",
+    "CellPicture",
+    "PhantomCell",
+    "Smear",
+    "Stain",
+    "render_cell",
+    "write_phantom",
+]

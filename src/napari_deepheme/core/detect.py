@@ -1,0 +1,117 @@
+"""Pixels of a tile -> boxes and scores, in level-0 pixels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_deepheme.core.overlap import suppress_overlaps
+from napari_deepheme.core.slide import PixelGrid, read_grid, whiten
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from napari_deepheme.core.config import DetectConfig
+    from napari_deepheme.core.geometry import Mpp, Region
+    from napari_deepheme.core.models.protocols import CellDetector
+    from napari_deepheme.core.slide import SlideReader
+    from napari_deepheme.core.tiling import Tile
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Detections:
+    """What a detector found.
+
+    Attributes
+    ----------
+    boxes : ndarray of int32, shape (n, 4)
+        x, y, width, height in level-0 pixels.
+    scores : ndarray of float32, shape (n,)
+        The detector's confidence in [0, 1].
+    failed : tuple of Region
+        Blocks of level 0 that could not be read; no box touches them.
+    """
+
+    boxes: npt.NDArray[np.int32]
+    scores: npt.NDArray[np.float32]
+    failed: tuple[Region, ...]
+
+
+def detect_tile(
+    slide: SlideReader,
+    tile: Tile,
+    detector: CellDetector,
+    config: DetectConfig,
+    *,
+    mpp: Mpp,
+    background: npt.NDArray[np.float32],
+) -> Detections:
+    """Find the cells of a tile.
+
+    Parameters
+    ----------
+    slide : SlideReader
+        Read at the level that suits the detector.
+    tile : Tile
+        Where to look. Cells centred up to a micrometre outside the core are given
+        too, so that none is lost on a border; `merge.merge_tiles` drops the second of
+        a pair.
+    detector : CellDetector
+        Finds the cells.
+    config : DetectConfig
+        Which are kept.
+    mpp : Mpp
+        Micrometres per pixel of level 0.
+    background : ndarray of float32, shape (3,)
+        Colour of the slide's background.
+
+    Returns
+    -------
+    Detections
+        No two of them one cell.
+    """
+    spec = detector.spec
+    grid = PixelGrid.for_mpp(mpp, spec.mpp)
+    window = grid.grid_window(tile.read, multiple=spec.alignment_px)
+    read = read_grid(slide, grid, window)
+    boxes, scores = detector.detect(whiten(read.pixels, background))
+    boxes_level0 = _to_level0(boxes, window, grid)
+    min_score = spec.min_score if config.min_score is None else config.min_score
+    kept = (scores >= min_score) & ~_touch_any(boxes_level0, read.failed)
+    boxes_level0, scores = boxes_level0[kept], scores[kept]
+    # Cells of the halo take part: one of them may suppress a cell of the core.
+    rows = suppress_overlaps(boxes_level0, scores, max_overlap=config.max_overlap)
+    boxes_level0, scores = boxes_level0[rows], scores[rows]
+    kept = tile.core.grown(border_px(mpp)).holds_centres(boxes_level0)
+    return Detections(boxes_level0[kept], scores[kept], read.failed)
+
+
+def border_px(mpp: Mpp) -> int:
+    """Return the margin around a core in which cells are reported by both tiles."""
+    return max(1, round(1.0 / min(mpp)))
+
+
+def _to_level0(
+    boxes: npt.NDArray[np.float32], window: Region, grid: PixelGrid
+) -> npt.NDArray[np.int32]:
+    corners = grid.to_level0(boxes[:, :2] + np.array(window.location))
+    sizes = grid.to_level0(boxes[:, 2:])
+    sizes = np.maximum(np.rint(sizes), 1)
+    return np.concatenate([np.rint(corners), sizes], axis=1).astype(np.int32)
+
+
+def _touch_any(
+    boxes: npt.NDArray[np.int32], regions: tuple[Region, ...]
+) -> npt.NDArray[np.bool_]:
+    touched = np.zeros(len(boxes), bool)
+    x, y, width, height = boxes.T
+    for region in regions:
+        touched |= (
+            (x < region.right)
+            & (x + width > region.x)
+            & (y < region.bottom)
+            & (y + height > region.y)
+        )
+    return touched

@@ -1,0 +1,120 @@
+"""``summary.json``, and the three files of a run together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self
+
+import orjson
+
+from napari_deepheme.core.export.csv_table import write_csv
+from napari_deepheme.core.export.geojson import NO_SHIFT, write_geojson
+from napari_deepheme.core.files import atomic_file, make_folder
+from napari_deepheme.core.report import differential, me_ratio, mitotic_index
+from napari_deepheme.core.taxonomy import MITOTIC_CODE
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from napari_deepheme.core.geometry import Point
+    from napari_deepheme.core.models.protocols import Models
+    from napari_deepheme.core.pipeline import RegionResult
+    from napari_deepheme.core.slide import SlideReader
+
+
+@dataclass(frozen=True, slots=True)
+class RunFacts:
+    """What a report states beside the cells.
+
+    Attributes
+    ----------
+    slide : str
+        File name of the slide.
+    model : str
+        Name and version of the classifier.
+    detector : str
+        Name and version of the detector.
+    device : str
+        Where the networks computed.
+    rendered_only : tuple of str
+        Codes of the classes that the model learned from rendered cells alone.
+    bounds_origin : Point
+        The slide's, for QuPath.
+    """
+
+    slide: str
+    model: str
+    detector: str
+    device: str
+    rendered_only: tuple[str, ...] = ()
+    bounds_origin: Point = NO_SHIFT
+
+    @classmethod
+    def of(cls, slide: SlideReader, models: Models) -> Self:
+        """Gather the facts of a run."""
+        return cls(
+            slide=slide.name,
+            model=models.classifier.spec.name,
+            detector=models.detector.spec.name,
+            device=models.device,
+            rendered_only=models.classifier.spec.rendered_only,
+            bounds_origin=slide.bounds_origin,
+        )
+
+
+def summarize(result: RegionResult, facts: RunFacts) -> dict[str, Any]:
+    """Return the content of ``summary.json``; a figure without denominator is None."""
+    counts = result.cells.counts()
+    count = differential(counts)
+    region = result.region
+    return {
+        "slide": facts.slide,
+        "region": [region.x, region.y, region.width, region.height],
+        "mpp": list(result.mpp),
+        "model": facts.model,
+        "detector": facts.detector,
+        "device": facts.device,
+        "n_cells": len(result.cells),
+        "counts": counts,
+        "differential": {"n": count.n, "percent": dict(count.percent)},
+        "me_ratio": me_ratio(counts),
+        "mitotic_figures": counts[MITOTIC_CODE],
+        "mitotic_index": mitotic_index(counts),
+        "seconds": round(result.seconds, 3),
+        "failed_tiles": len(result.failed),
+        "failed_regions": [[r.x, r.y, r.width, r.height] for r in result.failed],
+        "complete": result.complete,
+        "learned_from_rendered_cells_only": list(facts.rendered_only),
+        "notice": "Research use only. Not for diagnosis.",
+    }
+
+
+def write_summary(summary: dict[str, Any], path: Path) -> None:
+    """Write a summary as JSON.
+
+    Raises
+    ------
+    CannotWriteError
+        If the file cannot be written; nothing is left behind then.
+    """
+    with atomic_file(path) as stream:
+        stream.write(orjson.dumps(summary, option=orjson.OPT_INDENT_2) + b"\n")
+
+
+def export_run(result: RegionResult, facts: RunFacts, folder: Path) -> None:
+    """Write ``cells.csv``, ``cells.geojson`` and ``summary.json`` into a folder.
+
+    The folder is made where it is missing. The summary comes last: where it lies, the
+    other two are whole.
+
+    Raises
+    ------
+    CannotWriteError
+        If a file cannot be written.
+    """
+    make_folder(folder)
+    write_csv(result.cells, folder / "cells.csv")
+    write_geojson(
+        result.cells, folder / "cells.geojson", bounds_origin=facts.bounds_origin
+    )
+    write_summary(summarize(result, facts), folder / "summary.json")

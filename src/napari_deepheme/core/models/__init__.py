@@ -1,0 +1,1 @@
+"""Models: cards, a registry, and what the engine asks of them."""

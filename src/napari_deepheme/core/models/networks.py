@@ -1,0 +1,154 @@
+"""The two bundled networks, in plain torch.
+
+Both see RGB pixels whose background was brought to one white (see
+`core.slide.background`) and scaled to [-1, 1]. Their shapes are part of a model's card
+(`architecture` and its arguments), so that weights can be loaded without code.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import torch
+from torch import nn
+
+
+class ResidualBlock(nn.Module):
+    """Two 3 x 3 convolutions with a shortcut (He et al. 2016).
+
+    Parameters
+    ----------
+    n_in, n_out : int
+        Channels that come in and go out.
+    stride : int
+        Of the first convolution.
+    dilation : int
+        Of both convolutions.
+    """
+
+    def __init__(
+        self, n_in: int, n_out: int, *, stride: int = 1, dilation: int = 1
+    ) -> None:
+        super().__init__()
+        self.conv1 = _conv(n_in, n_out, stride=stride, dilation=dilation)
+        self.norm1 = nn.BatchNorm2d(n_out)
+        self.conv2 = _conv(n_out, n_out, stride=1, dilation=dilation)
+        self.norm2 = nn.BatchNorm2d(n_out)
+        nn.init.zeros_(self.norm2.weight)
+        self.shortcut: nn.Module = nn.Identity()
+        if stride != 1 or n_in != n_out:
+            self.shortcut = nn.Sequential(
+                nn.AvgPool2d(stride) if stride > 1 else nn.Identity(),
+                nn.Conv2d(n_in, n_out, 1, bias=False),
+                nn.BatchNorm2d(n_out),
+            )
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Map (n, n_in, h, w) to (n, n_out, h / stride, w / stride)."""
+        y = torch.relu(self.norm1(self.conv1(x)))
+        y = self.norm2(self.conv2(y))
+        return torch.relu(y + self.shortcut(x))
+
+
+class CropNet(nn.Module):
+    """Classifier of single cells: a small residual network.
+
+    Parameters
+    ----------
+    n_outputs : int
+        Length of the output: the classes of the card and the outputs that only
+        training uses.
+    widths : tuple of int
+        Channels of the stem and of the three stages.
+    n_blocks : int
+        Residual blocks a stage.
+    """
+
+    def __init__(
+        self,
+        n_outputs: int,
+        *,
+        widths: tuple[int, ...] = (32, 64, 128, 256),
+        n_blocks: int = 2,
+    ) -> None:
+        super().__init__()
+        stem, *stages = widths
+        layers: list[nn.Module] = [
+            _conv(3, stem, stride=2),
+            nn.BatchNorm2d(stem),
+            nn.ReLU(),
+        ]
+        n_in = stem
+        for n_out in stages:
+            layers.append(ResidualBlock(n_in, n_out, stride=2))
+            layers += [ResidualBlock(n_out, n_out) for _ in range(n_blocks - 1)]
+            n_in = n_out
+        self.features = nn.Sequential(*layers)
+        self.dropout = nn.Dropout(0.2)
+        self.head = nn.Linear(n_in, n_outputs)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Map crops (n, 3, 96, 96) to logits (n, n_outputs)."""
+        pooled = self.features(x).mean(dim=(2, 3))
+        logits: torch.Tensor = self.head(self.dropout(pooled))
+        return logits
+
+
+class PeakNet(nn.Module):
+    """Detector that marks cell centres on a map four times coarser than its input.
+
+    After CenterNet (Zhou et al. 2019): one channel is the logit of a centre, two are
+    the logarithm of width and height in input pixels, two the centre's offset within
+    the output's pixel. The receptive field is kept short so that a tile's margin can
+    hold it: what a tile finds does not depend on where the tile lies.
+
+    Parameters
+    ----------
+    widths : tuple of int
+        Channels of the two strided convolutions and of the body.
+    dilations : tuple of int
+        One residual block each.
+    """
+
+    STRIDE: Final = 4
+
+    def __init__(
+        self,
+        *,
+        widths: tuple[int, ...] = (24, 48, 64),
+        dilations: tuple[int, ...] = (1, 2, 2, 1, 1),
+    ) -> None:
+        super().__init__()
+        first, second, body = widths
+        self.stem = nn.Sequential(
+            _conv(3, first, stride=2),
+            nn.BatchNorm2d(first),
+            nn.ReLU(),
+            _conv(first, second, stride=2),
+            nn.BatchNorm2d(second),
+            nn.ReLU(),
+        )
+        blocks = [
+            ResidualBlock(second if i == 0 else body, body, dilation=d)
+            for i, d in enumerate(dilations)
+        ]
+        self.body = nn.Sequential(*blocks)
+        self.head = nn.Sequential(_conv(body, body), nn.ReLU(), nn.Conv2d(body, 5, 1))
+        nn.init.constant_(self.head[-1].bias[:1], -4.0)  # type: ignore[index]
+        self._dilations = dilations
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Map (n, 3, h, w) to (n, 5, h / 4, w / 4): centre, log size, offset."""
+        maps: torch.Tensor = self.head(self.body(self.stem(x)))
+        return maps
+
+    @property
+    def receptive_radius_px(self) -> int:
+        """How far an output pixel sees, in input pixels."""
+        return self.STRIDE * (2 * sum(self._dilations) + 1) + self.STRIDE
+
+
+def _conv(n_in: int, n_out: int, *, stride: int = 1, dilation: int = 1) -> nn.Conv2d:
+    return nn.Conv2d(
+        n_in, n_out, 3, stride, padding=dilation, dilation=dilation, bias=False
+    )

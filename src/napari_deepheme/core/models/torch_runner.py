@@ -1,0 +1,143 @@
+"""Runs a torch network on a device: precision, memory, batches."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from napari_deepheme.core.errors import DeviceNotAvailableError
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+    from torch import nn
+
+_log = logging.getLogger(__name__)
+
+
+def available_devices() -> tuple[str, ...]:
+    """Return the words for the devices of this machine, "cpu" last."""
+    devices = []
+    if torch.cuda.is_available():
+        devices.append("cuda")
+    if torch.backends.mps.is_available():
+        devices.append("mps")
+    return (*devices, "cpu")
+
+
+def choose_device(device: str) -> str:
+    """Resolve "auto" and refuse a device that is not there.
+
+    Parameters
+    ----------
+    device : {"auto", "cpu", "cuda", "mps"}
+        "auto" takes CUDA where there is one, else the CPU. MPS is taken on request
+        only: peers measured it slower than the CPU.
+
+    Raises
+    ------
+    DeviceNotAvailableError
+        If the machine has no such device.
+    """
+    available = available_devices()
+    if device == "auto":
+        return "cuda" if "cuda" in available else "cpu"
+    if device not in available:
+        raise DeviceNotAvailableError(device, ("auto", *available))
+    return device
+
+
+def reduced_precision(device: str) -> torch.dtype | None:
+    """Return the fastest number format of a device, None where single is.
+
+    CUDA has float16. A CPU has bfloat16 when its instructions do (AMX or AVX-512);
+    elsewhere it would be emulated, slowly.
+    """
+    if device == "cuda":
+        return torch.float16
+    if device == "cpu":
+        # Torch before 2.9 cannot tell.
+        ask = getattr(torch.cpu, "get_capabilities", dict)
+        able = ask()
+        if able.get("amx_bf16") or able.get("avx512_bf16"):
+            return torch.bfloat16
+    return None
+
+
+class TorchRunner:
+    """A network on a device.
+
+    On CUDA the network takes its input from pinned memory. When the device's memory
+    runs out, the batch is halved and the rest of the run stays at that size.
+
+    Parameters
+    ----------
+    network : Module
+        Maps (n, 3, h, w) in [-1, 1] to a tensor whose first axis is n.
+    device : str
+        As `choose_device` returns it.
+    dtype : torch.dtype, optional
+        Number format of autocast; single precision if left out.
+    """
+
+    def __init__(
+        self, network: nn.Module, device: str, *, dtype: torch.dtype | None = None
+    ) -> None:
+        self.device = device
+        self._dtype = dtype
+        self._network = network.eval().to(
+            device=device,
+            memory_format=torch.channels_last,  # type: ignore[call-overload]
+        )
+        self._largest_batch: int | None = None
+
+    def run(
+        self, pixels: npt.NDArray[np.uint8], *, batch_size: int
+    ) -> npt.NDArray[np.float32]:
+        """Compute the network's output, batch by batch.
+
+        Parameters
+        ----------
+        pixels : ndarray of uint8, shape (n, h, w, 3)
+            Pictures, scaled to [-1, 1] on the device.
+        batch_size : int
+            Pictures computed at once, at most.
+
+        Returns
+        -------
+        ndarray of float32
+            The output for all n.
+        """
+        outputs: list[npt.NDArray[np.float32]] = []
+        start = 0
+        while start < len(pixels):
+            size = min(batch_size, self._largest_batch or batch_size)
+            try:
+                outputs.append(self._compute(pixels[start : start + size]))
+            except torch.OutOfMemoryError:
+                if size == 1:
+                    raise
+                self._largest_batch = size // 2
+                torch.cuda.empty_cache()
+                _log.info("out of memory: going on with batches of %d", size // 2)
+                continue
+            start += size
+        return np.concatenate(outputs)
+
+    @torch.inference_mode()
+    def _compute(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        on_cuda = self.device == "cuda"
+        host = torch.from_numpy(np.ascontiguousarray(pixels))
+        if on_cuda:
+            host = host.pin_memory()
+        batch = host.to(self.device, non_blocking=on_cuda).permute(0, 3, 1, 2)
+        batch = batch.float().mul_(2 / 255).sub_(1)
+        batch = batch.contiguous(memory_format=torch.channels_last)
+        with torch.autocast(
+            self.device, self._dtype, enabled=self._dtype is not None
+        ):
+            output = self._network(batch)
+        computed: npt.NDArray[np.float32] = output.float().cpu().numpy()
+        return computed

@@ -1,0 +1,80 @@
+"""What is read off a table of cells: differential count, M:E ratio, mitotic index.
+
+Which class counts in what is a column of `taxonomy.CELL_CLASSES`, after ICSH 2008. A
+figure without a denominator is None.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from napari_deepheme.core.taxonomy import CELL_CLASSES, MITOTIC_CODE
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+@dataclass(frozen=True, slots=True)
+class Differential:
+    """A nucleated differential count.
+
+    Attributes
+    ----------
+    n : int
+        Cells counted: the denominator.
+    percent : mapping of str to float or None
+        Share of each class that counts, by code; None when no cell was counted.
+    """
+
+    n: int
+    percent: Mapping[str, float | None]
+
+
+def differential(counts: Mapping[str, int]) -> Differential:
+    """Return the nucleated differential count.
+
+    Parameters
+    ----------
+    counts : mapping of str to int
+        Cells by class code, as `CellTable.counts` gives them.
+
+    Examples
+    --------
+    >>> count = differential({"M6": 3, "ER4": 1, "U1": 5})
+    >>> count.n, count.percent["M6"], count.percent["L2"]
+    (4, 75.0, 0.0)
+    """
+    counted = [c.code for c in CELL_CLASSES if c.in_ndc]
+    n = sum(counts.get(code, 0) for code in counted)
+    percent = {code: 100 * counts.get(code, 0) / n if n else None for code in counted}
+    return Differential(n, percent)
+
+
+def me_ratio(counts: Mapping[str, int]) -> float | None:
+    """Return granulocytic and monocytic cells over nucleated erythroid cells.
+
+    Examples
+    --------
+    >>> me_ratio({"M6": 3, "ER4": 2, "L2": 9}), me_ratio({"M6": 3})
+    (1.5, None)
+    """
+    erythroid = _on_side(counts, "erythroid")
+    return _on_side(counts, "myeloid") / erythroid if erythroid else None
+
+
+def mitotic_index(counts: Mapping[str, int]) -> float | None:
+    """Return mitotic figures per 1,000 nucleated cells, the figures among them.
+
+    Examples
+    --------
+    >>> mitotic_index({"M6": 99, "U4": 1})
+    10.0
+    """
+    figures = counts.get(MITOTIC_CODE, 0)
+    n = differential(counts).n + figures
+    return 1000 * figures / n if n else None
+
+
+def _on_side(counts: Mapping[str, int], side: str) -> int:
+    return sum(counts.get(c.code, 0) for c in CELL_CLASSES if c.me_side == side)

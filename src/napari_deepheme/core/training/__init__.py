@@ -1,0 +1,1 @@
+"""Fitting the models: data, augmentation, loop, figures."""

@@ -1,0 +1,170 @@
+"""One loop that fits a network: schedule, averaged weights, checkpoints.
+
+Every step draws its random numbers from the seed and its own number alone, so a run
+that is killed and resumed ends as one that was not.
+"""
+
+from __future__ import annotations
+
+import copy
+import logging
+import math
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from napari_deepheme.core.files import atomic_path
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from torch import nn
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class FitConfig:
+    """Settings of a fit.
+
+    Attributes
+    ----------
+    n_steps : int
+        Batches in all.
+    batch_size : int
+        Pictures a batch.
+    learning_rate : float
+        Highest rate; it rises over the first twentieth and falls along a cosine.
+    weight_decay : float
+        Of AdamW.
+    ema : float
+        Decay of the averaged weights, which are the result.
+    seed : int
+        Of everything that is random.
+    checkpoint_every : int
+        Steps between two checkpoints and lines of progress.
+    """
+
+    n_steps: int
+    batch_size: int = 128
+    learning_rate: float = 3e-3
+    weight_decay: float = 0.05
+    ema: float = 0.998
+    seed: int = 0
+    checkpoint_every: int = 100
+
+    def __post_init__(self) -> None:
+        """Refuse settings that fit nothing."""
+        if self.n_steps < 1 or self.batch_size < 2:
+            raise ValueError("a fit takes at least 1 step of 2 pictures")
+
+
+def fit(
+    network: nn.Module,
+    draw: Callable[[np.random.Generator], tuple[torch.Tensor, torch.Tensor]],
+    loss_of: Callable[[torch.Tensor, torch.Tensor], torch.Tensor],
+    config: FitConfig,
+    *,
+    checkpoint: Path,
+) -> nn.Module:
+    """Fit a network in place and return its averaged twin, in evaluation mode.
+
+    Parameters
+    ----------
+    network : Module
+        What to fit.
+    draw : callable
+        Gives a random batch of inputs and targets; its chance is the generator's and
+        torch's.
+    loss_of : callable
+        Mean loss of outputs (float32) against targets, a scalar.
+    config : FitConfig
+        Settings.
+    checkpoint : Path
+        Where the state is kept; when it exists, the fit goes on from there.
+    """
+    network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    averaged = copy.deepcopy(network).requires_grad_(False)
+    optimiser = _optimiser(network, config)
+    state: dict[str, Any] = {
+        "network": network,
+        "averaged": averaged,
+        "optimiser": optimiser,
+    }
+    first = _load(checkpoint, state)
+    started, losses = time.monotonic(), []
+    for step in range(first, config.n_steps):
+        torch.manual_seed(config.seed * 1_000_003 + step)
+        rng = np.random.default_rng((config.seed, step))
+        for group in optimiser.param_groups:
+            group["lr"] = config.learning_rate * _schedule(step / config.n_steps)
+        network.train()
+        inputs, targets = draw(rng)
+        with torch.autocast("cpu", torch.bfloat16):
+            outputs = network(inputs)
+        loss = loss_of(outputs.float(), targets)
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(network.parameters(), 5.0)
+        optimiser.step()
+        _average(averaged, network, min(config.ema, (1 + step) / (10 + step)))
+        losses.append(float(loss.detach()))
+        if (step + 1) % config.checkpoint_every == 0 or step + 1 == config.n_steps:
+            _save(checkpoint, state, step + 1)
+            rate = (step + 1 - first) / (time.monotonic() - started)
+            _log.info(
+                "step %d of %d, loss %.4f, %.0f s left",
+                step + 1,
+                config.n_steps,
+                float(np.mean(losses)),
+                (config.n_steps - step - 1) / rate,
+            )
+            losses.clear()
+    return averaged.eval()
+
+
+def _schedule(done: float) -> float:
+    if done < 0.05:
+        return 0.05 + 0.95 * done / 0.05
+    return 0.005 + 0.995 * 0.5 * (1 + math.cos(math.pi * (done - 0.05) / 0.95))
+
+
+def _optimiser(network: nn.Module, config: FitConfig) -> torch.optim.Optimizer:
+    # Norms and biases are not decayed.
+    decayed = [p for p in network.parameters() if p.ndim > 1]
+    others = [p for p in network.parameters() if p.ndim <= 1]
+    groups = [
+        {"params": decayed, "weight_decay": config.weight_decay},
+        {"params": others, "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(groups, lr=config.learning_rate)
+
+
+@torch.no_grad()
+def _average(averaged: nn.Module, network: nn.Module, decay: float) -> None:
+    for mean, value in zip(
+        averaged.state_dict().values(), network.state_dict().values(), strict=True
+    ):
+        if mean.is_floating_point():
+            mean.lerp_(value, 1 - decay)
+        else:
+            mean.copy_(value)
+
+
+def _load(checkpoint: Path, state: dict[str, Any]) -> int:
+    if not checkpoint.exists():
+        return 0
+    saved = torch.load(checkpoint, weights_only=True)
+    for name, part in state.items():
+        part.load_state_dict(saved[name])
+    return int(saved["step"])
+
+
+def _save(checkpoint: Path, state: dict[str, Any], step: int) -> None:
+    saved = {name: part.state_dict() for name, part in state.items()}
+    with atomic_path(checkpoint) as partial:
+        torch.save({**saved, "step": step}, partial)

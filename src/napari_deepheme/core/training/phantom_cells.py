@@ -1,0 +1,122 @@
+"""Rendered cells: for classes without a real example, and for rendered slides."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from napari_deepheme.core.geometry import Region, Size
+from napari_deepheme.core.phantom import CellPicture, Smear, Stain, render_cell
+from napari_deepheme.core.slide.background import (
+    WHITE_POINT,
+    picture_background,
+    whiten,
+)
+from napari_deepheme.core.taxonomy import CLASS_CODES, MITOTIC_CODE
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+_MITOTIC_FACTOR: Final = 3
+"""Mitotic figures have many looks: they are rendered more often than other classes."""
+
+_SMEAR_PX: Final = 3000
+
+
+def render_crops(
+    *,
+    n_a_class: int,
+    seed: int,
+    size_px: int,
+    mpp: float,
+    backgrounds: npt.NDArray[np.uint8],
+) -> tuple[npt.NDArray[np.uint8], list[str]]:
+    """Render single cells of all classes into given backgrounds.
+
+    Parameters
+    ----------
+    n_a_class : int
+        Cells of each class; three times as many mitotic figures.
+    seed : int
+        Of all chance.
+    size_px : int
+        Side of a crop.
+    mpp : float
+        Micrometres per pixel of crops and backgrounds.
+    backgrounds : ndarray of uint8, shape (n, size_px, size_px, 3)
+        Whitened RGB without a cell in the centre.
+
+    Returns
+    -------
+    crops : ndarray of uint8, shape (m, size_px, size_px, 3)
+        RGB on the same white.
+    class_codes : list of str
+        What was rendered.
+    """
+    crops, codes = [], []
+    for code in CLASS_CODES:
+        n_cells = n_a_class * (_MITOTIC_FACTOR if code == MITOTIC_CODE else 1)
+        for i in range(n_cells):
+            rng = np.random.default_rng((seed, CLASS_CODES.index(code), i))
+            cell = render_cell(code, rng, mpp=mpp, stain=Stain.sample(rng))
+            background = backgrounds[rng.integers(len(backgrounds))]
+            background = np.rot90(background, int(rng.integers(4)))
+            crops.append(lay_on(background, cell, centre=(size_px / 2, size_px / 2)))
+            codes.append(code)
+    return np.stack(crops), codes
+
+
+def lay_on(
+    background: npt.NDArray[np.uint8], cell: CellPicture, centre: tuple[float, float]
+) -> npt.NDArray[np.uint8]:
+    """Put a rendered cell on a whitened picture, its box centred at x, y."""
+    box = cell.box
+    left = round(centre[0] - box.x - box.width / 2)
+    top = round(centre[1] - box.y - box.height / 2)
+    height, width = cell.mask.shape
+    bounds = Region(0, 0, background.shape[1], background.shape[0])
+    target = Region(left, top, width, height).intersection(bounds)
+    rows = slice(target.y - top, target.bottom - top)
+    columns = slice(target.x - left, target.right - left)
+    mask = cell.mask[rows, columns, None]
+    picture = background.copy()
+    under = picture[target.y : target.bottom, target.x : target.right]
+    # The cell has pushed aside what lay there.
+    glass = under * (1 - mask) + WHITE_POINT * mask
+    under[:] = np.clip(glass * np.exp(-cell.density[rows, columns]), 0, 255)
+    return picture
+
+
+def smear_crops(
+    *, n_smears: int, seed: int, size_um: float, n_a_class: int
+) -> tuple[npt.NDArray[np.uint8], list[str], float]:
+    """Cut the cells of rendered smears, at most so many of a class and smear.
+
+    Returns
+    -------
+    crops : ndarray of uint8, shape (n, side, side, 3)
+        Whitened RGB, `size_um` wide.
+    class_codes : list of str
+        Their true classes.
+    mpp : float
+        Micrometres per pixel of the crops.
+    """
+    crops, codes, mpp = [], [], 0.25
+    for i in range(n_smears):
+        smear = Smear(Size(_SMEAR_PX, _SMEAR_PX), seed + i)
+        mpp = smear.mpp
+        whole = smear.read(Region(0, 0, _SMEAR_PX, _SMEAR_PX))
+        whole = whiten(whole, picture_background(whole))
+        half = round(size_um / mpp / 2)
+        n_of = dict.fromkeys(CLASS_CODES, 0)
+        for cell in smear.cells(Region(half, half, *[_SMEAR_PX - 2 * half] * 2)):
+            x, y = cell.x + cell.width // 2, cell.y + cell.height // 2
+            window = whole[max(0, y - half) : y + half, max(0, x - half) : x + half]
+            n_of[cell.class_code] += 1
+            if window.shape[:2] != (2 * half, 2 * half):
+                continue
+            if n_of[cell.class_code] <= n_a_class:
+                crops.append(window)
+                codes.append(cell.class_code)
+    return np.stack(crops), codes, mpp

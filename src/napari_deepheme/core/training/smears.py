@@ -1,0 +1,66 @@
+"""Blood smears with boxes of white cells, red cells and platelets."""
+
+from __future__ import annotations
+
+import csv
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image
+
+from napari_deepheme.core.slide.background import picture_background, whiten
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import numpy.typing as npt
+
+
+@dataclass(frozen=True, slots=True)
+class SmearPicture:
+    """One picture.
+
+    Attributes
+    ----------
+    name : str
+        File name.
+    pixels : ndarray of uint8, shape (h, w, 3)
+        Whitened RGB.
+    mpp : float
+        Micrometres per pixel.
+    boxes : ndarray of float64, shape (n, 4)
+        x, y, width, height in pixels of the picture.
+    kinds : ndarray of str, shape (n,)
+        "WBC", "RBC" or "Platelets".
+    """
+
+    name: str
+    pixels: npt.NDArray[np.uint8]
+    mpp: float
+    boxes: npt.NDArray[np.float64]
+    kinds: npt.NDArray[np.str_]
+
+
+def read_smears(folder: Path, *, split: str) -> list[SmearPicture]:
+    """Read ``boxes.csv`` and the pictures of one split, in order of name."""
+    rows = defaultdict(list)
+    with (folder / "boxes.csv").open(newline="", encoding="utf-8") as stream:
+        for row in csv.DictReader(stream):
+            if row["split"] == split:
+                rows[row["file"]].append(row)
+    return [_read_picture(folder, name, rows[name]) for name in sorted(rows)]
+
+
+def _read_picture(folder: Path, name: str, rows: list[dict[str, str]]) -> SmearPicture:
+    with Image.open(folder / "images" / name) as picture:
+        raw = np.asarray(picture.convert("RGB"))
+    boxes = [[float(r[k]) for k in ("x", "y", "width", "height")] for r in rows]
+    return SmearPicture(
+        name,
+        whiten(raw, picture_background(raw)),
+        float(rows[0]["mpp"]),
+        np.array(boxes),
+        np.array([r["class"] for r in rows]),
+    )

@@ -1,0 +1,74 @@
+"""The command ``napari-deepheme``: slides in, tables out, without a screen.
+
+Exit status: 0 done, 1 a foreseen failure (one line on standard error), 2 wrong usage,
+130 stopped by the user.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import signal
+import sys
+import warnings
+from typing import TYPE_CHECKING, NoReturn
+
+from napari_deepheme.cli import classify, crops, models, phantom, train
+from napari_deepheme.core.errors import DeephemeError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_DESCRIPTION = (
+    "Find, classify and count the cells of bone marrow aspirate slides. "
+    "Research use only."
+)
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run the command line.
+
+    Parameters
+    ----------
+    arguments : sequence of str
+        Words behind the command's name.
+
+    Returns
+    -------
+    int
+        Exit status.
+    """
+    parser = _parser()
+    try:
+        options = parser.parse_args(arguments)
+    except SystemExit as stop:
+        return int(stop.code or 0)
+    _silence_libraries()
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        status: int = options.run(options)
+    except DeephemeError as error:
+        print(f"napari-deepheme: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("napari-deepheme: stopped", file=sys.stderr)
+        return 130
+    return status
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser("napari-deepheme", description=_DESCRIPTION)
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    for command in (classify, crops, models, phantom, train):
+        command.add_parser(commands)
+    return parser
+
+
+def _silence_libraries() -> None:
+    # A foreseen failure is told in one line, alone: libraries have nothing to add.
+    warnings.simplefilter("ignore")
+    logging.getLogger().addHandler(logging.NullHandler())
+
+
+def _interrupt(*_: object) -> NoReturn:
+    raise KeyboardInterrupt

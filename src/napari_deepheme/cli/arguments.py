@@ -1,0 +1,63 @@
+"""Words of the command line that several commands share."""
+
+from __future__ import annotations
+
+import argparse
+import math
+
+from napari_deepheme.core.geometry import Region, Size
+
+DEVICES = ("auto", "cpu", "cuda", "mps")
+
+Commands = argparse._SubParsersAction
+
+
+def region(text: str) -> Region:
+    """Parse X,Y,WIDTH,HEIGHT."""
+    try:
+        x, y, width, height = (int(word) for word in text.split(","))
+        parsed = Region(x, y, width, height)
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not X,Y,WIDTH,HEIGHT in whole pixels"
+        ) from None
+    if not parsed.area:
+        raise argparse.ArgumentTypeError(f"the region {text} has no area")
+    return parsed
+
+
+def size(text: str) -> Size:
+    """Parse WIDTH,HEIGHT."""
+    try:
+        width, height = (int(word) for word in text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not WIDTH,HEIGHT in whole pixels"
+        ) from None
+    return Size(width, height)
+
+
+def mpp(text: str) -> float:
+    """Parse micrometres per pixel; whether a slide can have them is judged later."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of micrometres")
+    return value
+
+
+def add_model(parser: argparse.ArgumentParser) -> None:
+    """Add ``--model`` and ``--device``."""
+    parser.add_argument(
+        "--model",
+        metavar="NAME-OR-PATH",
+        help="classifier: a name of `models list`, or a file (default: bundled)",
+    )
+    parser.add_argument(
+        "--device",
+        choices=DEVICES,
+        default="auto",
+        help="where to compute (default: auto, which takes CUDA where there is one)",
+    )

@@ -1,0 +1,72 @@
+"""``napari-deepheme classify-crops``: pictures of single cells in, a table out."""
+
+from __future__ import annotations
+
+import csv
+import io
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_deepheme.cli.arguments import Commands, add_model, mpp
+from napari_deepheme.core.cell_table import DECIMALS
+from napari_deepheme.core.crops import iter_crops
+from napari_deepheme.core.errors import DeephemeError, NoPicturesError
+from napari_deepheme.core.files import atomic_file
+from napari_deepheme.core.models.registry import load_classifier
+from napari_deepheme.core.taxonomy import CLASS_CODES
+
+if TYPE_CHECKING:
+    import argparse
+
+    from napari_deepheme.core.crops import NamedCrop
+
+
+def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:
+    """Declare the command."""
+    parser = commands.add_parser(
+        "classify-crops",
+        help="classify pictures of single cells",
+        description="Classify every image under a folder, one cell in the centre of "
+        "each. Research use only.",
+        epilog="example: napari-deepheme classify-crops DIR --mpp 0.25 --out crops.csv",
+    )
+    parser.add_argument("folder", metavar="FOLDER", type=Path)
+    parser.add_argument(
+        "--mpp", type=mpp, required=True, help="micrometres per pixel of the pictures"
+    )
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE.csv")
+    add_model(parser)
+    parser.set_defaults(run=_run)
+
+
+def _run(options: argparse.Namespace) -> int:
+    classifier = load_classifier(options.model, device=options.device)
+    crops = iter_crops(options.folder, classifier, mpp=options.mpp, on_unreadable=_tell)
+    named = list(crops)
+    if not named:
+        raise NoPicturesError(str(options.folder))
+    _write(named, options.out)
+    print(f"{len(named)} pictures, written to {options.out}")
+    return 0
+
+
+def _tell(error: DeephemeError) -> None:
+    print(f"napari-deepheme: left out: {error}", file=sys.stderr)
+
+
+def _write(named: list[NamedCrop], path: Path) -> None:
+    with atomic_file(path) as stream:
+        text = io.TextIOWrapper(stream, encoding="utf-8", newline="")
+        writer = csv.writer(text, lineterminator="\n")
+        header = ("file", "class_code", "probability")
+        writer.writerow((*header, *(f"p_{code}" for code in CLASS_CODES)))
+        for crop in named:
+            best = int(np.argmax(crop.probabilities))
+            shares = [f"{p:.7f}" for p in crop.probabilities.tolist()]
+            likeliest = f"{crop.probabilities[best]:.{DECIMALS}f}"
+            writer.writerow((crop.file, CLASS_CODES[best], likeliest, *shares))
+        text.flush()
+        text.detach()

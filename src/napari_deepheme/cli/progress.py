@@ -1,0 +1,35 @@
+"""Progress on a terminal; nothing at all where standard error is a file or a pipe."""
+
+from __future__ import annotations
+
+import sys
+import time
+
+
+class Progress:
+    """One line that is drawn over itself.
+
+    Parameters
+    ----------
+    what : str
+        What is counted as done.
+    """
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+        self._started = time.monotonic()
+        self._shown = sys.stderr.isatty()
+
+    def update(self, n_done: int, n_total: int, note: str = "") -> None:
+        """Draw how much is done, and how long the rest will take at this pace."""
+        if not self._shown:
+            return
+        passed = time.monotonic() - self._started
+        left = passed / n_done * (n_total - n_done) if n_done else 0
+        line = f"{self._what} {n_done} of {n_total}, {note}{left:.0f} s left"
+        print(f"\r{line:<78}", end="", file=sys.stderr, flush=True)
+
+    def close(self) -> None:
+        """Wipe the line."""
+        if self._shown:
+            print(f"\r{'':<78}\r", end="", file=sys.stderr, flush=True)

@@ -135,9 +135,7 @@ class TorchRunner:
         batch = host.to(self.device, non_blocking=on_cuda).permute(0, 3, 1, 2)
         batch = batch.float().mul_(2 / 255).sub_(1)
         batch = batch.contiguous(memory_format=torch.channels_last)
-        with torch.autocast(
-            self.device, self._dtype, enabled=self._dtype is not None
-        ):
+        with torch.autocast(self.device, self._dtype, enabled=self._dtype is not None):
             output = self._network(batch)
         computed: npt.NDArray[np.float32] = output.float().cpu().numpy()
         return computed

@@ -1,0 +1,1 @@
+"""The thin shell that turns clicks into core calls and cell tables into layers."""

@@ -1,0 +1,404 @@
+"""Between view, core and viewer. It holds no Qt object."""
+
+from __future__ import annotations
+
+import time
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+from napari_deepheme.core.config import RunConfig
+from napari_deepheme.core.errors import DeephemeError
+from napari_deepheme.core.export.summary import RunFacts, export_run
+from napari_deepheme.core.geometry import Region
+from napari_deepheme.core.pipeline import RegionResult, ResultCollector, TileResult
+from napari_deepheme.core.slide import open_slide, plausible_mpp
+from napari_deepheme.core.taxonomy import CELL_CLASSES
+from napari_deepheme.plugin.layers import METADATA_KEY
+from napari_deepheme.plugin.overlay import Overlay
+from napari_deepheme.plugin.slides import (
+    is_slide_layer,
+    slide_key,
+    slide_kwargs,
+    slide_of,
+)
+from napari_deepheme.plugin.viewport import drawn_polygons, visible_region
+from napari_deepheme.plugin.worker import Failed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
+    from napari.components import ViewerModel
+    from napari.layers import Image
+
+    from napari_deepheme.core.geometry import Area
+    from napari_deepheme.core.models.protocols import Models
+    from napari_deepheme.core.slide import SlideReader
+    from napari_deepheme.plugin.session import Session
+    from napari_deepheme.plugin.worker import Task
+
+_FLUSH_SECONDS: Final = 0.4
+"""Layers are not filled more often than this while a run goes on."""
+
+
+class Controller:
+    """Turns requests of the view into calls of the core, and results into layers.
+
+    Parameters
+    ----------
+    viewer : ViewerModel
+        The viewer.
+    session : Session
+        State that the view shows; written here alone.
+    load_models : callable
+        Gives the models for a classifier's name and a device; called on the thread.
+    iter_regions : callable
+        As `core.pipeline.iter_regions`.
+    start : callable
+        As `worker.start`.
+    """
+
+    def __init__(
+        self,
+        viewer: ViewerModel,
+        session: Session,
+        *,
+        load_models: Callable[[str, str], Models],
+        iter_regions: Callable[..., Iterator[TileResult]],
+        start: Callable[..., Task],
+    ) -> None:
+        self._viewer = viewer
+        self._session = session
+        self._load_models = load_models
+        self._iter_regions = iter_regions
+        self._start = start
+        self._task: Task | None = None
+        self._run: _Run | None = None
+        self._overlay: Overlay | None = None
+        self._result: tuple[RegionResult, RunFacts] | None = None
+        viewer.layers.events.inserted.connect(self._on_layers_changed)
+        viewer.layers.events.removed.connect(self._on_layers_changed)
+        viewer.layers.selection.events.active.connect(self._on_layers_changed)
+        self._on_layers_changed()
+
+    def open_slide(self, path: Path) -> None:
+        """Open a slide as an image layer, and choose it."""
+        try:
+            slide = open_slide(path)
+        except DeephemeError as error:
+            self._say(str(error), error=True)
+            return
+        layer = self._viewer.add_image(**slide_kwargs(slide))
+        self._viewer.reset_view()
+        self._viewer.canvas.overlays.scale_bar.visible = True
+        self.choose_slide(layer.name)
+
+    def choose_slide(self, name: str) -> None:
+        """Take a layer as the slide to analyse."""
+        session = self._session
+        session.slide = name
+        layer = self._slide_layer()
+        if layer is None:
+            return
+        session.needs_mpp = not self._has_mpp(slide_of(layer))
+        if session.needs_mpp and not session.mpp:
+            self._say(
+                f"{name} states no pixel size that can be right. Enter micrometres per "
+                "pixel before classifying.",
+                error=True,
+            )
+        elif not session.running:
+            self._say("Zoom to an area where cells lie apart, then classify it.")
+
+    def set_model(self, model: str) -> None:
+        """Choose the classifier."""
+        self._session.model = model
+
+    def set_device(self, device: str) -> None:
+        """Choose where to compute."""
+        self._session.device = device
+
+    def set_mpp(self, mpp: float) -> None:
+        """Take micrometres per pixel from the user; 0 for what the slide states."""
+        self._session.mpp = mpp
+
+    def set_show_codes(self, show: bool) -> None:
+        """Write the class code beside each cell, or only beside selected ones."""
+        self._session.show_codes = show
+        self.follow_camera()
+
+    def toggle_class(self, code: str) -> None:
+        """Switch a class off or on."""
+        self._session.hidden ^= {code}
+        if self._overlay:
+            self._overlay.hide_classes(self._session.hidden)
+        self.follow_camera()
+
+    def classify_region(self) -> None:
+        """Classify the drawn shapes if their layer is active, else what is in view."""
+        layer = self._slide_layer()
+        if layer is None:
+            self._say("Open a slide first.", error=True)
+            return
+        slide = slide_of(layer)
+        areas: Sequence[Area]
+        if self._shapes_are_active():
+            areas = drawn_polygons(self._viewer.layers.selection.active, layer)
+            regions = [_clipped(polygon.region, slide) for polygon in areas]
+            nothing = "Draw a rectangle, an ellipse or a polygon on the slide first."
+        else:
+            regions = [visible_region(self._viewer, layer, slide.size)]
+            areas = regions
+            nothing = "The slide is out of sight: bring it into view first."
+        if not any(region.area for region in regions):
+            self._say(nothing, error=True)
+            return
+        self._begin(layer, slide, regions, areas)
+
+    def classify_slide(self) -> None:
+        """Classify the whole slide."""
+        layer = self._slide_layer()
+        if layer is None:
+            self._say("Open a slide first.", error=True)
+            return
+        slide = slide_of(layer)
+        region = Region(0, 0, *slide.size)
+        self._begin(layer, slide, [region], [region])
+
+    def cancel(self) -> None:
+        """Stop the run at its next tile; what was found is kept."""
+        if self._task:
+            self._say("Stopping …")
+            self._task.quit()
+
+    def close(self) -> None:
+        """Stop what goes on and wait for it."""
+        if self._task:
+            self._task.quit()
+            self._task.await_workers()
+
+    def export(self, folder: Path) -> None:
+        """Write the three files of the last run into a folder."""
+        if self._result is None:
+            self._say("There is nothing to export yet.", error=True)
+            return
+        try:
+            export_run(*self._result, folder)
+        except DeephemeError as error:
+            self._say(str(error), error=True)
+            return
+        self._say(f"Written to {folder}: cells.csv, cells.geojson, summary.json.")
+
+    def follow_camera(self) -> None:
+        """Bring class codes and outlines in step with what the canvas shows."""
+        overlay, layer = self._overlay, self._run and self._run.layer
+        if overlay is None or layer is None or layer not in self._viewer.layers:
+            return
+        size = self._run.slide.size if self._run else slide_of(layer).size
+        visible = visible_region(self._viewer, layer, size)
+        overlay.write_codes(visible, self._session.hidden, self._session.show_codes)
+        overlay.fit_outlines(self._viewer.camera.zoom)
+
+    def point_at(self, position: tuple[float, ...]) -> str:
+        """Tell what is known of the cell at a world position, "" for no cell."""
+        overlay = self._overlay
+        index = overlay.cell_at(position) if overlay else None
+        self._describe(index)
+        return self._session.selected if index is not None else ""
+
+    def _on_selected(self) -> None:
+        if self._session.running:
+            return
+        self._describe(None)
+        self.follow_camera()
+
+    def _describe(self, index: int | None) -> None:
+        """Show what is known of a cell, of the selected one if none is given."""
+        overlay = self._overlay
+        if overlay is not None and index is None:
+            index = overlay.selected()
+        if overlay is None or index is None or index >= len(overlay.cells):
+            self._session.selected = ""
+            return
+        cells = overlay.cells
+        cell = CELL_CLASSES[cells.class_indices[index]]
+        self._session.selected = (
+            f"{cell.code} {cell.name}, {100 * cells.probabilities[index]:.0f} % "
+            f"(cell {index + 1}, detector {cells.scores[index]:.2f})"
+        )
+
+    def _begin(
+        self,
+        layer: Image,
+        slide: SlideReader,
+        regions: Sequence[Region],
+        areas: Sequence[Area],
+    ) -> None:
+        session = self._session
+        if session.running:
+            return
+        stated = session.mpp or None
+        try:
+            mpp = plausible_mpp(slide, mpp=stated)
+        except DeephemeError:
+            session.needs_mpp = True
+            self.choose_slide(layer.name)
+            return
+        config = RunConfig()
+        regions = [region for region in regions if region.area]
+        whole = _hull(regions)
+        collector = ResultCollector(whole, tuple(areas), mpp, config.detect.max_overlap)
+        self._run = _Run(layer, slide, collector)
+        self._overlay = Overlay(self._viewer, slide_key(layer), mpp)
+        self._overlay.on_selected(self._on_selected)
+        self._viewer.layers.selection.active = layer
+        session.counts, session.hidden = {}, frozenset()
+        session.n_done, session.n_tiles, session.n_cells = 0, 0, 0
+        session.seconds_left, session.can_export = 0.0, False
+        session.running = True
+        self._say("Loading the models …")
+        self._task = self._start(
+            partial(self._items, slide, regions, config, stated),
+            on_item=self._on_item,
+            on_end=self._on_end,
+        )
+
+    def _items(
+        self,
+        slide: SlideReader,
+        regions: Sequence[Region],
+        config: RunConfig,
+        mpp: float | None,
+    ) -> Iterator[Models | TileResult]:
+        """Run on the thread: load, then analyse."""
+        models = self._load_models(self._session.model, self._session.device)
+        yield models
+        yield from self._iter_regions(slide, regions, models, config, mpp=mpp)
+
+    def _on_item(self, item: Models | TileResult | Failed) -> None:
+        run, session = self._run, self._session
+        if run is None:
+            return
+        if isinstance(item, Failed):
+            run.error = item.error
+        elif isinstance(item, TileResult):
+            run.collector.add(item)
+            session.n_tiles, session.n_done = item.n_tiles, item.index + 1
+            session.n_cells += len(item.cells)
+            passed = time.monotonic() - run.started
+            session.seconds_left = (
+                passed / session.n_done * (item.n_tiles - session.n_done)
+            )
+            self._flush(run)
+        else:
+            run.models = item
+            run.started = time.monotonic()
+            self._say("Looking for cells …")
+
+    def _flush(self, run: _Run) -> None:
+        """Show what was found so far, but not more often than the eye needs."""
+        now = time.monotonic()
+        if now - run.flushed < _FLUSH_SECONDS or self._overlay is None:
+            return
+        cells = run.collector.result().cells
+        self._overlay.show(cells, self._session.hidden)
+        self._session.counts = cells.counts()
+        run.flushed = time.monotonic()
+
+    def _on_end(self) -> None:
+        run, session = self._run, self._session
+        self._task = None
+        session.running = False
+        if run is None or self._overlay is None:
+            return
+        result = run.collector.result()
+        session.counts, session.n_cells = result.cells.counts(), len(result.cells)
+        self._overlay.show(result.cells, session.hidden)
+        if run.models is not None:
+            facts = RunFacts.of(run.slide, run.models)
+            self._result = (result, facts)
+            self._overlay.set_facts({"bounds_origin": facts.bounds_origin})
+            session.can_export = True
+        self._tell_outcome(run, result)
+        self.follow_camera()
+
+    def _tell_outcome(self, run: _Run, result: RegionResult) -> None:
+        if isinstance(run.error, DeephemeError):
+            self._say(str(run.error), error=True)
+            return
+        if run.error is not None:
+            self._say(f"The run broke off: {run.error!r}", error=True)
+            raise run.error
+        figures = result.cells.counts()["U4"]
+        words = [f"{len(result.cells)} cells, {figures} mitotic figures"]
+        if result.failed:
+            words.append(f"{len(result.failed)} places could not be read")
+        if not result.complete:
+            words.append("stopped before the end")
+        self._say("; ".join(words) + ".", error=bool(result.failed))
+
+    def _on_layers_changed(self, event: Any = None) -> None:
+        layers = self._viewer.layers
+        names = tuple(layer.name for layer in layers if is_slide_layer(layer))
+        session = self._session
+        session.slides = names
+        if self._run and self._run.layer not in layers and session.running:
+            self.cancel()
+        active = layers.selection.active
+        if active is not None and active.name in names and not session.running:
+            if active.name != session.slide:
+                self.choose_slide(active.name)
+        elif session.slide not in names:
+            self.choose_slide(names[-1] if names else "")
+
+    def _shapes_are_active(self) -> bool:
+        active = self._viewer.layers.selection.active
+        return (
+            active is not None
+            and hasattr(active, "shape_type")
+            and METADATA_KEY not in active.metadata
+        )
+
+    def _slide_layer(self) -> Image | None:
+        for layer in self._viewer.layers:
+            if layer.name == self._session.slide and is_slide_layer(layer):
+                return layer
+        return None
+
+    def _has_mpp(self, slide: SlideReader) -> bool:
+        try:
+            plausible_mpp(slide)
+        except DeephemeError:
+            return False
+        return True
+
+    def _say(self, message: str, *, error: bool = False) -> None:
+        self._session.message_kind = "error" if error else "info"
+        self._session.message = message
+
+
+class _Run:
+    """What a run that goes on needs to remember."""
+
+    def __init__(
+        self, layer: Image, slide: SlideReader, collector: ResultCollector
+    ) -> None:
+        self.layer = layer
+        self.slide = slide
+        self.collector = collector
+        self.models: Models | None = None
+        self.error: Exception | None = None
+        self.started = self.flushed = time.monotonic()
+
+
+def _clipped(region: Region, slide: SlideReader) -> Region:
+    return region.intersection(Region(0, 0, *slide.size))
+
+
+def _hull(regions: Sequence[Region]) -> Region:
+    return Region.from_corners(
+        min(r.x for r in regions),
+        min(r.y for r in regions),
+        max(r.right for r in regions),
+        max(r.bottom for r in regions),
+    )

@@ -1,0 +1,118 @@
+"""The legend: one row a class, with colour, count and percent; a click switches it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import QSize, Qt, Signal
+from qtpy.QtGui import QColor, QIcon, QPainter, QPixmap
+from qtpy.QtWidgets import (
+    QAbstractItemView,
+    QHeaderView,
+    QTreeWidget,
+    QTreeWidgetItem,
+    QWidget,
+)
+
+from napari_deepheme.core.report import differential
+from napari_deepheme.core.taxonomy import CELL_CLASSES
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_COLUMNS = ("Class", "n", "% NDC")
+
+_NO_SHARE = "-"
+
+
+class Legend(QTreeWidget):
+    """Counts by class; the check box of a row switches its cells on and off.
+
+    Parameters
+    ----------
+    parent : QWidget, optional
+        The widget that it lies in.
+    """
+
+    class_toggled = Signal(str)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setAccessibleName("Cells by class")
+        self.setHeaderLabels(_COLUMNS)
+        self.setRootIsDecorated(False)
+        self.setUniformRowHeights(True)
+        self.setSelectionMode(QAbstractItemView.SelectionMode.NoSelection)
+        self.setIconSize(QSize(14, 14))
+        self.setToolTip(
+            "A click shows or hides the cells of a class. % NDC: percent of the "
+            "nucleated differential count."
+        )
+        header = self.header()
+        header.setStretchLastSection(False)
+        header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
+        for column in (1, 2):
+            mode = QHeaderView.ResizeMode.ResizeToContents
+            header.setSectionResizeMode(column, mode)
+        self._rows = {c.code: self._row(i) for i, c in enumerate(CELL_CLASSES)}
+        self.itemClicked.connect(self._on_click)
+        self.itemActivated.connect(self._on_click)
+        self.set_counts({})
+
+    def set_counts(self, counts: Mapping[str, int]) -> None:
+        """Show counts, and the percent of those that count in the differential."""
+        share = differential(counts).percent
+        for cell_class in CELL_CLASSES:
+            row = self._rows[cell_class.code]
+            n = counts.get(cell_class.code, 0)
+            percent = share.get(cell_class.code)
+            row.setText(1, str(n) if n else _NO_SHARE)
+            known = percent is not None and n
+            row.setText(2, f"{percent:.1f}" if known else _NO_SHARE)
+            for column in range(3):
+                row.setData(column, Qt.ItemDataRole.ForegroundRole, self._ink(n))
+
+    def set_hidden(self, hidden: frozenset[str]) -> None:
+        """Show which classes are switched off."""
+        for code, row in self._rows.items():
+            state = Qt.CheckState.Unchecked if code in hidden else Qt.CheckState.Checked
+            row.setCheckState(0, state)
+
+    def sizeHint(self) -> QSize:
+        """Ask for a height at which all 23 rows fit."""
+        height = self.header().height() + 24 * max(18, self.sizeHintForRow(0)) + 4
+        return QSize(280, height)
+
+    def _row(self, index: int) -> QTreeWidgetItem:
+        cell_class = CELL_CLASSES[index]
+        row = QTreeWidgetItem(self)
+        row.setText(0, f"{cell_class.code}  {cell_class.name}")
+        row.setIcon(0, _swatch(cell_class.colour))
+        row.setFlags(Qt.ItemFlag.ItemIsEnabled)
+        row.setCheckState(0, Qt.CheckState.Checked)
+        row.setData(0, Qt.ItemDataRole.UserRole, cell_class.code)
+        for column in (1, 2):
+            row.setTextAlignment(column, Qt.AlignmentFlag.AlignRight)
+        return row
+
+    def _ink(self, n: int) -> QColor | None:
+        if n:
+            return None
+        faint = QColor(self.palette().text().color())
+        faint.setAlpha(110)
+        return faint
+
+    def _on_click(self, row: QTreeWidgetItem) -> None:
+        self.class_toggled.emit(row.data(0, Qt.ItemDataRole.UserRole))
+
+
+def _swatch(colour: str) -> QIcon:
+    pixmap = QPixmap(28, 28)
+    pixmap.fill(Qt.GlobalColor.transparent)
+    painter = QPainter(pixmap)
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    painter.setBrush(QColor(colour))
+    painter.setPen(QColor("#202020"))
+    painter.drawEllipse(2, 2, 24, 24)
+    painter.end()
+    return QIcon(pixmap)

@@ -1,0 +1,176 @@
+"""The two result layers of one slide, kept in step with a table of cells."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from napari_deepheme.core.cell_table import CellTable
+from napari_deepheme.plugin import layers
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import numpy.typing as npt
+    from napari.components import ViewerModel
+    from napari.layers import Points, Shapes
+
+    from napari_deepheme.core.geometry import Mpp, Region
+
+MAX_CODES: Final = 300
+"""Class codes are written beside the cells when so many or fewer are in view."""
+
+_FIGURE_EDGE_CANVAS_PX: Final = 2.5
+
+
+class Overlay:
+    """The layers "Cells" and "Mitotic figures" of one slide.
+
+    Parameters
+    ----------
+    viewer : ViewerModel
+        Where the layers live. Those of an earlier run on the same slide are taken over.
+    slide_key : str
+        What ties results to their slide.
+    mpp : Mpp
+        Micrometres per pixel of level 0.
+    """
+
+    def __init__(self, viewer: ViewerModel, slide_key: str, mpp: Mpp) -> None:
+        self._viewer = viewer
+        self._slide_key = slide_key
+        self._mpp = mpp
+        self.cells = CellTable.empty()
+        self._points: Points = self._layer("cells") or viewer.add_points(
+            **layers.points_kwargs(self.cells, mpp, self._metadata("cells"))
+        )
+        self._shapes: Shapes = self._layer("figures") or viewer.add_shapes(
+            **layers.shapes_kwargs(self.cells, mpp, self._metadata("figures"))
+        )
+        self.show(self.cells)
+
+    @property
+    def points(self) -> Points | None:
+        """The "Cells" layer, None once the user has removed it."""
+        return self._points if self._points in self._viewer.layers else None
+
+    def on_selected(self, callback: Callable[[], None]) -> None:
+        """Call back when cells are selected in the layer."""
+        self._points.selected_data.events.items_changed.connect(callback)
+
+    def selected(self) -> int | None:
+        """Return the row of the cell that is selected, None if it is not just one."""
+        chosen = self._points.selected_data
+        return next(iter(chosen)) if len(chosen) == 1 else None
+
+    def show(self, cells: CellTable, hidden: frozenset[str] = frozenset()) -> None:
+        """Show these cells and no others."""
+        self.cells = cells
+        if self._points in self._viewer.layers:
+            self._fill_points(cells, hidden)
+        if self._shapes in self._viewer.layers:
+            self._fill_shapes(layers.mitotic_figures(cells), hidden)
+
+    def hide_classes(self, hidden: frozenset[str]) -> None:
+        """Switch classes off and all others on."""
+        if self._points in self._viewer.layers and len(self.cells):
+            self._points.shown = layers.shown(self.cells.class_codes, hidden)
+        if self._shapes in self._viewer.layers:
+            self._fill_shapes(layers.mitotic_figures(self.cells), hidden)
+
+    def write_codes(self, visible: Region, hidden: frozenset[str], show: bool) -> None:
+        """Write the class code of cells in view, if they are few, and of selected ones.
+
+        Parameters
+        ----------
+        visible : Region
+            What the canvas shows.
+        hidden : frozenset of str
+            Codes of the classes that are switched off.
+        show : bool
+            Whether codes are wanted; selected cells have theirs in any case.
+        """
+        if self._points not in self._viewer.layers or not len(self.cells):
+            return
+        named = np.zeros(len(self.cells), bool)
+        named[list(self._points.selected_data)] = True
+        in_view = visible.holds_centres(self.cells.boxes)
+        in_view &= layers.shown(self.cells.class_codes, hidden)
+        if show and in_view.sum() <= MAX_CODES:
+            named |= in_view
+        codes = np.where(named, np.array(self.cells.class_codes), "")
+        if not np.array_equal(codes, self._points.text.values):
+            # Above the ring, so that the nucleus stays in sight.
+            up = -0.6 * float(np.median(self._points.size))
+            self._points.text = {
+                **layers.TEXT_STYLE,
+                "string": codes.tolist(),
+                "translation": (up, 0),
+            }
+
+    def cell_at(self, position: tuple[float, ...]) -> int | None:
+        """Return the row of the cell whose box holds a world position, None if none."""
+        if self._points not in self._viewer.layers or not len(self.cells):
+            return None
+        row, column = self._points.world_to_data(position)[-2:]
+        x, y, width, height = self.cells.boxes.T
+        inside = (x <= column + 0.5) & (column + 0.5 < x + width)
+        inside &= (y <= row + 0.5) & (row + 0.5 < y + height)
+        rows = np.flatnonzero(inside & self._points.shown)
+        if not rows.size:
+            return None
+        distances = np.abs(self.cells.centres[rows] - (column, row)).sum(axis=1)
+        return int(rows[distances.argmin()])
+
+    def fit_outlines(self, zoom: float) -> None:
+        """Keep the outlines of figures wide enough to be seen at a zoom."""
+        if self._shapes not in self._viewer.layers or not self._shapes.nshapes:
+            return
+        width = _FIGURE_EDGE_CANVAS_PX / (zoom * min(self._mpp))
+        if not 0.7 < self._shapes.edge_width[0] / width < 1.4:
+            self._shapes.edge_width = [width] * self._shapes.nshapes
+
+    def set_facts(self, facts: dict[str, Any]) -> None:
+        """Keep what is known of the run with the layers, for their export."""
+        for layer in (self._points, self._shapes):
+            layer.metadata[layers.METADATA_KEY]["facts"] = facts
+
+    def _fill_points(self, cells: CellTable, hidden: frozenset[str]) -> None:
+        points = self._points
+        points.selected_data = set()
+        points.text = layers.NO_TEXT
+        points.data = layers.centres_rc(cells)
+        points.features = layers.features(cells)
+        if len(cells):
+            for name, values in layers.ring_arrays(cells).items():
+                setattr(points, name, values)
+            points.shown = layers.shown(cells.class_codes, hidden)
+
+    def _fill_shapes(self, figures: CellTable, hidden: frozenset[str]) -> None:
+        figures = figures.take(layers.shown(figures.class_codes, hidden))
+        shapes = self._shapes
+        shapes.selected_data = set()
+        outlines: npt.NDArray[np.float64] = layers.outlines_rc(figures)
+        if np.array_equal(np.array(shapes.data).reshape(-1, 4, 2), outlines):
+            return
+        width = shapes.edge_width[0] if shapes.nshapes else 4
+        shapes.data = []
+        if len(figures):
+            shapes.add_rectangles(
+                outlines,
+                edge_color=layers.shapes_kwargs(figures, self._mpp, {})["edge_color"],
+                face_color="transparent",
+                edge_width=width,
+            )
+            shapes.features = layers.features(figures)
+
+    def _metadata(self, role: str) -> dict[str, Any]:
+        return {layers.METADATA_KEY: {"role": role, "slide_key": self._slide_key}}
+
+    def _layer(self, role: str) -> Any:
+        for layer in self._viewer.layers:
+            own = layer.metadata.get(layers.METADATA_KEY, {})
+            if (own.get("role"), own.get("slide_key")) == (role, self._slide_key):
+                return layer
+        return None

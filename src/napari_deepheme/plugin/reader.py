@@ -1,0 +1,79 @@
+"""napari opens slides, and brings exported cells back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import napari
+
+from napari_deepheme.core.export.csv_table import read_csv
+from napari_deepheme.core.export.geojson import read_geojson
+from napari_deepheme.core.geometry import Mpp
+from napari_deepheme.core.slide import open_slide
+from napari_deepheme.plugin.layers import METADATA_KEY, points_kwargs, shapes_kwargs
+from napari_deepheme.plugin.slides import is_slide_layer, slide_key, slide_kwargs
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    LayerData = tuple[Any, dict[str, Any], str]
+    Reader = Callable[[Any], list[LayerData]]
+
+
+def get_slide_reader(path: str | list[str]) -> Reader | None:
+    """Give the reader of slides; it opens one slide a path."""
+    return _read_slides
+
+
+def get_cells_reader(path: str | list[str]) -> Reader | None:
+    """Give the reader of exported cells, ``.csv`` and ``.geojson``."""
+    first = path if isinstance(path, str) else path[0]
+    if Path(first).suffix.lower() == ".csv" and not _has_cells(Path(first)):
+        return None
+    return _read_cells
+
+
+def _read_slides(path: str | list[str]) -> list[LayerData]:
+    layers: list[LayerData] = []
+    for one in [path] if isinstance(path, str) else path:
+        kwargs = slide_kwargs(open_slide(Path(one)))
+        layers.append((kwargs.pop("data"), kwargs, "image"))
+    return layers
+
+
+def _read_cells(path: str | list[str]) -> list[LayerData]:
+    """Bring cells back, at the scale of the slide that is open."""
+    layers: list[LayerData] = []
+    for one in [path] if isinstance(path, str) else path:
+        is_csv = Path(one).suffix.lower() == ".csv"
+        cells = read_csv(one) if is_csv else read_geojson(one)
+        mpp, key = _open_slide_scale()
+        for role, kwargs, kind in (
+            ("cells", points_kwargs(cells, mpp, {}), "points"),
+            ("figures", shapes_kwargs(cells, mpp, {}), "shapes"),
+        ):
+            kwargs["metadata"] = {METADATA_KEY: {"role": role, "slide_key": key}}
+            layers.append((kwargs.pop("data"), kwargs, kind))
+    return layers
+
+
+def _open_slide_scale() -> tuple[Mpp, str]:
+    viewer = napari.current_viewer()
+    slides = [x for x in viewer.layers if is_slide_layer(x)] if viewer else []
+    if not slides:
+        return Mpp(1.0, 1.0), ""
+    layer = slides[-1]
+    if viewer.layers.selection.active in slides:
+        layer = viewer.layers.selection.active
+    y, x = layer.scale[-2:]
+    return Mpp(float(x), float(y)), slide_key(layer)
+
+
+def _has_cells(path: Path) -> bool:
+    try:
+        with path.open(encoding="utf-8-sig", errors="replace") as stream:
+            header = stream.readline(10_000).strip().split(",")
+    except OSError:
+        return False
+    return {"x", "y", "width", "height", "class_code"} <= set(header)

@@ -1,0 +1,82 @@
+"""Slides as image layers, and the slide behind an image layer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from napari_deepheme.core.errors import DeephemeError
+from napari_deepheme.core.geometry import Mpp
+from napari_deepheme.core.slide import ArraySlide, plausible_mpp
+from napari_deepheme.core.slide.level_array import slide_levels
+from napari_deepheme.plugin.layers import METADATA_KEY
+
+if TYPE_CHECKING:
+    from napari.layers import Image, Layer
+
+    from napari_deepheme.core.slide import SlideReader
+
+
+def slide_kwargs(slide: SlideReader) -> dict[str, Any]:
+    """Return the keyword arguments of a slide's image layer: lazy, multiscale, in um.
+
+    A slide whose pixel size is not known is shown in pixels.
+    """
+    mpp = _mpp_or_none(slide)
+    levels = slide_levels(slide)
+    return {
+        "data": levels if len(levels) > 1 else levels[0],
+        "multiscale": len(levels) > 1,
+        "rgb": True,
+        "name": slide.name,
+        "scale": (mpp.y, mpp.x) if mpp else (1.0, 1.0),
+        "units": ("um", "um") if mpp else ("pixel", "pixel"),
+        "metadata": {
+            METADATA_KEY: {"slide": slide},
+            "objective_power": slide.properties.get("objective_power", ""),
+            "scanner": slide.properties.get("scanner", ""),
+            "vendor": slide.properties.get("vendor", ""),
+            "mpp": tuple(slide.mpp) if slide.mpp else None,
+            "associated_images": slide.associated_images,
+        },
+    }
+
+
+def slide_of(layer: Image) -> SlideReader:
+    """Return the slide that a layer shows.
+
+    A layer that another plugin opened is read through its arrays; its pixel size is its
+    scale where its units are lengths.
+    """
+    own = layer.metadata.get(METADATA_KEY, {}).get("slide")
+    if own is not None:
+        slide: SlideReader = own
+        return slide
+    pixels = list(layer.data) if layer.multiscale else layer.data
+    return ArraySlide(pixels, mpp=_layer_mpp(layer), name=layer.name)
+
+
+def is_slide_layer(layer: Layer) -> bool:
+    """Tell whether cells can be sought in a layer: a flat RGB image."""
+    return bool(getattr(layer, "rgb", False)) and layer.ndim == 2
+
+
+def slide_key(layer: Image) -> str:
+    """Return what ties results to a slide: its path, or the layer's name."""
+    own = layer.metadata.get(METADATA_KEY, {}).get("slide")
+    return str(own.path) if own is not None and own.path else layer.name
+
+
+def _mpp_or_none(slide: SlideReader) -> Mpp | None:
+    try:
+        return plausible_mpp(slide)
+    except DeephemeError:
+        return None
+
+
+def _layer_mpp(layer: Image) -> Mpp | None:
+    lengths = []
+    for scale, unit in zip(layer.scale[-2:], layer.units[-2:], strict=True):
+        if not unit.is_compatible_with("micrometer"):
+            return None
+        lengths.append(float((scale * unit).to("micrometer").magnitude))
+    return Mpp(lengths[1], lengths[0])

@@ -13,7 +13,7 @@ import sys
 import warnings
 from typing import TYPE_CHECKING, NoReturn
 
-from napari_deepheme.cli import classify, crops, models, phantom, train
+from napari_deepheme.cli import classify, crops, evaluate, models, phantom, train
 from napari_deepheme.core.errors import DeephemeError
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def run(arguments: Sequence[str]) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("napari-deepheme", description=_DESCRIPTION)
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for command in (classify, crops, models, phantom, train):
+    for command in (classify, crops, models, phantom, train, evaluate):
         command.add_parser(commands)
     return parser
 

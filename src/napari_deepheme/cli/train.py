@@ -44,8 +44,7 @@ def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
-    if find_spec("skimage") is None:
-        raise MissingExtraError("train", "scikit-image")
+    need_training_packages()
     from napari_deepheme.core.training import bundled
 
     _log_to_standard_error()
@@ -58,6 +57,18 @@ def _run(options: argparse.Namespace) -> int:
     fit(data, options.out, n_steps=n_steps, seed=options.seed)
     print(f"weights written to {options.out}")
     return 0
+
+
+def need_training_packages() -> None:
+    """Refuse to train without the packages of the extra "train".
+
+    Raises
+    ------
+    MissingExtraError
+        If one is missing.
+    """
+    if find_spec("skimage") is None:
+        raise MissingExtraError("train", "scikit-image")
 
 
 def _log_to_standard_error() -> None:

@@ -60,7 +60,7 @@ def reduced_precision(device: str) -> torch.dtype | None:
     if device == "cpu":
         # Torch before 2.9 cannot tell.
         ask = getattr(torch.cpu, "get_capabilities", dict)
-        able = ask()
+        able: dict[str, bool] = ask()
         if able.get("amx_bf16") or able.get("avx512_bf16"):
             return torch.bfloat16
     return None
@@ -116,14 +116,16 @@ class TorchRunner:
             size = min(batch_size, self._largest_batch or batch_size)
             try:
                 outputs.append(self._compute(pixels[start : start + size]))
-            except torch.OutOfMemoryError:
+                start += size
+                continue
+            # By this name, for torch before 2.5.
+            except torch.cuda.OutOfMemoryError:
                 if size == 1:
                     raise
-                self._largest_batch = size // 2
-                torch.cuda.empty_cache()
-                _log.info("out of memory: going on with batches of %d", size // 2)
-                continue
-            start += size
+            # Here, where the error no longer holds on to what the batch had taken.
+            self._largest_batch = size // 2
+            torch.cuda.empty_cache()
+            _log.info("out of memory: going on with batches of %d", size // 2)
         return np.concatenate(outputs)
 
     @torch.inference_mode()

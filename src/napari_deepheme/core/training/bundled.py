@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -9,7 +10,9 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from safetensors.torch import save_file
 
-from napari_deepheme.core.files import atomic_path, make_folder
+from napari_deepheme.core.files import atomic_file, atomic_path, make_folder
+from napari_deepheme.core.models.registry import find_model
+from napari_deepheme.core.training.calibrate import fit_temperature
 from napari_deepheme.core.training.cell_set import (
     CROP_UM,
     CellSet,
@@ -81,6 +84,9 @@ def train_classifier(
     config = ClassifierFit(FitConfig(n_steps=n_steps, seed=seed))
     network = fit_classifier(cells, config, checkpoint=out / "classifier.pt")
     save_weights(network, out / "cropnet-marrow.safetensors")
+    temperature = fit_temperature(network, data.real_cells("val"))
+    _log.info("temperature %.3f", temperature)
+    _write_card("cropnet-marrow", out, {"temperature": round(temperature, 3)})
     return network
 
 
@@ -120,6 +126,7 @@ def train_detector(
     fit = FitConfig(n_steps=n_steps, batch_size=16, learning_rate=2e-3, seed=seed)
     network = fit_detector(scenes, DetectorFit(fit), checkpoint=out / "detector.pt")
     save_weights(network, out / "peaknet-marrow.safetensors")
+    _write_card("peaknet-marrow", out, {})
     return network
 
 
@@ -131,6 +138,15 @@ def save_weights(network: nn.Module, path: Path) -> None:
     }
     with atomic_path(path) as partial:
         save_file({k: v.contiguous() for k, v in halved.items()}, partial)
+
+
+def _write_card(name: str, out: Path, settings: dict[str, float]) -> None:
+    """Put the bundled card beside the new weights, with the settings that they need."""
+    bundled = find_model(name).weights_path.with_suffix(".json")
+    card = json.loads(bundled.read_text(encoding="utf-8"))
+    card["settings"].update(settings)
+    with atomic_file(out / f"{name}.json") as stream:
+        stream.write(json.dumps(card, indent=2, ensure_ascii=False).encode() + b"\n")
 
 
 def _some_of_each(cells: CellSet, n_a_group: int) -> CellSet:

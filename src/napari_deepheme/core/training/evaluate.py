@@ -56,7 +56,7 @@ class SourceFigures:
     macro_f1_interval : tuple of float
         95 % interval of it, by 1,000 bootstrap samples of the cells.
     macro_auc : float
-        Mean area under the curve.
+        Mean area under the curve; NaN where there is but one class.
     accuracy : float
         Share of the cells named right.
     calibration_error : float
@@ -104,7 +104,7 @@ def judge_classes(
         n=len(targets),
         macro_f1=float(f1.mean()),
         macro_f1_interval=_bootstrap(truth, calls, len(classes)),
-        macro_auc=float(np.nanmean([f.auc for f in figures])),
+        macro_auc=_mean_auc(figures),
         accuracy=float(right.mean()),
         calibration_error=calibration_error(probabilities.max(axis=1), right),
     )
@@ -174,6 +174,11 @@ def match_centres(
     good = relative[rows, columns] <= 1
     pairs[rows[good]] = columns[good]
     return pairs
+
+
+def _mean_auc(figures: Sequence[ClassFigures]) -> float:
+    known = [f.auc for f in figures if f.auc == f.auc]
+    return float(np.mean(known)) if known else float("nan")
 
 
 def _calls(

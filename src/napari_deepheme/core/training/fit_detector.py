@@ -65,7 +65,7 @@ def fit_detector(
         images = random_blur(images, 1.0)
         images = images + torch.randn_like(images) * 0.012
         images = 2 * images.clamp(0, 1) - 1
-        targets = torch.stack([torch.from_numpy(_targets(c)) for c in batch])
+        targets = torch.stack([torch.from_numpy(detection_targets(c)) for c in batch])
         return images.contiguous(memory_format=torch.channels_last), targets
 
     torch.manual_seed(config.fit.seed)
@@ -192,8 +192,14 @@ def _turned(scene: Scene, rng: np.random.Generator) -> Scene:
     return Scene(pixels, boxes, known, scene.mpp, scene.kind)
 
 
-def _targets(scene: Scene) -> npt.NDArray[np.float32]:
-    """Paint the maps that `peak_loss` compares with."""
+def detection_targets(scene: Scene) -> npt.NDArray[np.float32]:
+    """Paint the maps that `peak_loss` compares with.
+
+    Returns
+    -------
+    ndarray of float32, shape (7, h / 4, w / 4)
+        As `peak_loss` takes them.
+    """
     stride = PeakNet.STRIDE
     height, width = (n // stride for n in scene.known.shape)
     maps = np.zeros((7, height, width), np.float32)

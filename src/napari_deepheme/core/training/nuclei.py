@@ -18,10 +18,16 @@ from skimage.measure import regionprops
 from skimage.segmentation import watershed
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy.typing as npt
 
 MIN_NUCLEUS_UM: Final = 4.0
 """Smallest equivalent diameter that is taken for a nucleus, in micrometres."""
+
+
+LOBE_UM: Final = 6.0
+"""Longest side of a piece that may be a lobe, in micrometres."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +86,51 @@ def segment_nuclei(
     labels = watershed(-depth, markers, mask=mask).astype(np.int32)
     nuclei = [_nucleus(p, mask.shape) for p in regionprops(labels) if _large(p, mpp)]
     return labels, nuclei
+
+
+def join_lobes(nuclei: Sequence[Nucleus], *, mpp: float) -> list[Nucleus]:
+    """Join small pieces that lie together: the lobes of one segmented nucleus.
+
+    Parameters
+    ----------
+    nuclei : sequence of Nucleus
+        As `segment_nuclei` gives them.
+    mpp : float
+        Micrometres per pixel.
+
+    Returns
+    -------
+    list of Nucleus
+        Pieces under `LOBE_UM` with less than 1 um between them are one, with the label
+        of the first.
+    """
+    joined = [n for n in nuclei if max(n.width, n.height) * mpp >= LOBE_UM]
+    pieces = [n for n in nuclei if max(n.width, n.height) * mpp < LOBE_UM]
+    while pieces:
+        group = pieces.pop(0)
+        near = [n for n in pieces if _gap(group, n) * mpp < 1.0]
+        while near:
+            pieces = [n for n in pieces if n not in near]
+            group = union([group, *near])
+            near = [n for n in pieces if _gap(group, n) * mpp < 1.0]
+        joined.append(group)
+    return joined
+
+
+def union(nuclei: Sequence[Nucleus]) -> Nucleus:
+    """Return the box around nuclei, with the label of the first."""
+    x, y = min(n.x for n in nuclei), min(n.y for n in nuclei)
+    right = max(n.x + n.width for n in nuclei)
+    bottom = max(n.y + n.height for n in nuclei)
+    at_border = any(n.at_border for n in nuclei)
+    solidity = min(n.solidity for n in nuclei)
+    return Nucleus(x, y, right - x, bottom - y, nuclei[0].label, solidity, at_border)
+
+
+def _gap(a: Nucleus, b: Nucleus) -> float:
+    across = max(a.x, b.x) - min(a.x + a.width, b.x + b.width)
+    down = max(a.y, b.y) - min(a.y + a.height, b.y + b.height)
+    return max(across, down)
 
 
 def _threshold(density: npt.NDArray[np.float64]) -> float:

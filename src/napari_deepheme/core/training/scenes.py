@@ -13,11 +13,11 @@ from napari_deepheme.core.geometry import Region, Size
 from napari_deepheme.core.phantom import Smear
 from napari_deepheme.core.slide.background import picture_background, whiten
 from napari_deepheme.core.training.fields import read_fields
-from napari_deepheme.core.training.nuclei import segment_nuclei
+from napari_deepheme.core.training.nuclei import join_lobes, segment_nuclei, union
 from napari_deepheme.core.training.smears import read_smears
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     import numpy.typing as npt
@@ -31,6 +31,8 @@ INPUT_MPP: Final = 0.5
 
 _NUCLEUS_TO_CELL: Final = 1.2
 """Side of a cell's box over its nucleus's, where only the nucleus is known."""
+
+_CENTRAL_UM: Final = 4.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,10 +95,10 @@ def crop_scenes(cells: CellSet, *, mpp: float) -> list[Scene]:
     scenes = []
     for pixels, group in zip(cells.crops, cells.groups, strict=True):
         labels, nuclei = segment_nuclei(pixels, mpp=mpp)
-        boxes = _grown(n for n in nuclei)
+        known = _known(pixels, labels, nuclei)
+        boxes = _grown(_with_central_cell(nuclei, pixels.shape, mpp))
         if group.endswith(("PLATELET", "RBC")):
             boxes = boxes[:0]
-        known = _known(pixels, labels, nuclei)
         scenes.append(Scene(pixels, boxes, known, mpp, "crop"))
     return scenes
 
@@ -126,6 +128,19 @@ def phantom_scenes(*, n_scenes: int, seed: int) -> list[Scene]:
     return scenes
 
 
+def _with_central_cell(
+    nuclei: Sequence[Nucleus], shape: tuple[int, ...], mpp: float
+) -> list[Nucleus]:
+    """Join all pieces near the middle: a picture has one cell there, however lobed."""
+    middle_y, middle_x = shape[0] / 2, shape[1] / 2
+    central: list[Nucleus] = []
+    others: list[Nucleus] = []
+    for n in nuclei:
+        away = np.hypot(n.x + n.width / 2 - middle_x, n.y + n.height / 2 - middle_y)
+        (central if away * mpp < _CENTRAL_UM else others).append(n)
+    return [*others, union(central)] if central else others
+
+
 def _field_scene(field: Field) -> Scene:
     boxes, others = [], []
     for nucleus in field.nuclei:
@@ -137,7 +152,7 @@ def _field_scene(field: Field) -> Scene:
     array = np.array(boxes, np.float32).reshape(-1, 4)
     return Scene(
         field.pixels,
-        np.concatenate([array, _grown(others)]),
+        np.concatenate([array, _grown(join_lobes(others, mpp=field.mpp))]),
         _known(field.pixels, field.labels, field.nuclei),
         field.mpp,
         "field",

@@ -21,7 +21,7 @@ from napari_deepheme.core.phantom import Smear
 from napari_deepheme.plugin.sample_data import SAMPLE_SEED, SAMPLE_SIZE
 
 OUT = Path("demo-output")
-CENTRE_UM, ZOOM = (500.0, 500.0), 2.2
+CENTRE_UM, ZOOM = (225.0, 190.0), 2.2
 LONGEST_SECONDS = 600.0
 
 
@@ -33,7 +33,8 @@ def main() -> None:
         "napari-deepheme", "Classify cells"
     )
     wait(1.0)
-    viewer.camera.center, viewer.camera.zoom = CENTRE_UM, ZOOM
+    camera = viewer.scene.camera
+    camera.center, camera.zoom = CENTRE_UM, ZOOM
     wait(1.0)
     widget.view.region_button.click()
     started = time.monotonic()

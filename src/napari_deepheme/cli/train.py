@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from napari_deepheme.cli.arguments import Commands
 
-_STEPS = {"classifier": 5000, "detector": 1500}
+_STEPS = {"classifier": 5000, "detector": 1800}
 
 
 def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:

@@ -101,14 +101,16 @@ def crop_figures(
     classifier : CellClassifier
         The model.
     cells : sequence of LabelledCell
-        Cells that it did not learn from; labels that are no class are left out.
+        Cells that it did not learn from. Labels that are no class are left out, and
+        those that only repeat finer labels of the same source ("M2|M3|M4" beside "M2").
     """
     for source in sorted({cell.source for cell in cells}):
         named = [c for c in cells if c.source == source and _is_class(c)]
         counts = dict.fromkeys(map(_target, named), 0)
         for cell in named:
             counts[_target(cell)] += 1
-        named = [c for c in named if counts[_target(c)] >= _MIN_CELLS]
+        enough = {target for target, n in counts.items() if n >= _MIN_CELLS}
+        named = [c for c in named if _target(c) in _distinct(enough)]
         if not named:
             continue
         result = judge_classes(
@@ -224,6 +226,11 @@ def validation_cells(folder: Path) -> list[LabelledCell]:
 
 def _is_class(cell: LabelledCell) -> bool:
     return not set(cell.targets) & set(EXTRA_OUTPUTS)
+
+
+def _distinct(targets: set[str]) -> set[str]:
+    single = {target for target in targets if "|" not in target}
+    return {t for t in targets if t in single or not single & set(t.split("|"))}
 
 
 def _target(cell: LabelledCell) -> str:

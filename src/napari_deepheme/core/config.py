@@ -15,7 +15,7 @@ class TileConfig:
         Side of a tile's core, in level-0 pixels. Results do not depend on it.
     """
 
-    tile_size: int = 2048
+    tile_size: int = 1024
 
     def __post_init__(self) -> None:
         """Refuse tiles without area."""

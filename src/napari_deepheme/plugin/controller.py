@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from napari_deepheme.core.config import RunConfig
 from napari_deepheme.core.errors import DeephemeError
@@ -15,6 +15,7 @@ from napari_deepheme.core.slide import open_slide, plausible_mpp
 from napari_deepheme.core.taxonomy import CELL_CLASSES
 from napari_deepheme.plugin.layers import METADATA_KEY
 from napari_deepheme.plugin.overlay import Overlay
+from napari_deepheme.plugin.run import Run, clipped, hull
 from napari_deepheme.plugin.slides import (
     is_slide_layer,
     slide_key,
@@ -36,9 +37,6 @@ if TYPE_CHECKING:
     from napari_deepheme.core.slide import SlideReader
     from napari_deepheme.plugin.session import Session
     from napari_deepheme.plugin.worker import Task
-
-_FLUSH_SECONDS: Final = 0.4
-"""Layers are not filled more often than this while a run goes on."""
 
 
 class Controller:
@@ -73,7 +71,7 @@ class Controller:
         self._iter_regions = iter_regions
         self._start = start
         self._task: Task | None = None
-        self._run: _Run | None = None
+        self._run: Run | None = None
         self._overlay: Overlay | None = None
         self._result: tuple[RegionResult, RunFacts] | None = None
         viewer.layers.events.inserted.connect(self._on_layers_changed)
@@ -144,7 +142,7 @@ class Controller:
         areas: Sequence[Area]
         if self._shapes_are_active():
             areas = drawn_polygons(self._viewer.layers.selection.active, layer)
-            regions = [_clipped(polygon.region, slide) for polygon in areas]
+            regions = [clipped(polygon.region, slide) for polygon in areas]
             nothing = "Draw a rectangle, an ellipse or a polygon on the slide first."
         else:
             regions = [visible_region(self._viewer, layer, slide.size)]
@@ -197,7 +195,7 @@ class Controller:
         size = self._run.slide.size if self._run else slide_of(layer).size
         visible = visible_region(self._viewer, layer, size)
         overlay.write_codes(visible, self._session.hidden, self._session.show_codes)
-        overlay.fit_outlines(self._viewer.camera.zoom)
+        overlay.fit_outlines(self._viewer.scene.camera.zoom)
 
     def point_at(self, position: tuple[float, ...]) -> str:
         """Tell what is known of the cell at a world position, "" for no cell."""
@@ -246,9 +244,9 @@ class Controller:
             return
         config = RunConfig()
         regions = [region for region in regions if region.area]
-        whole = _hull(regions)
+        whole = hull(regions)
         collector = ResultCollector(whole, tuple(areas), mpp, config.detect.max_overlap)
-        self._run = _Run(layer, slide, collector)
+        self._run = Run(layer, slide, collector)
         self._overlay = Overlay(self._viewer, slide_key(layer), mpp)
         self._overlay.on_selected(self._on_selected)
         self._viewer.layers.selection.active = layer
@@ -295,15 +293,14 @@ class Controller:
             run.started = time.monotonic()
             self._say("Looking for cells …")
 
-    def _flush(self, run: _Run) -> None:
+    def _flush(self, run: Run) -> None:
         """Show what was found so far, but not more often than the eye needs."""
-        now = time.monotonic()
-        if now - run.flushed < _FLUSH_SECONDS or self._overlay is None:
+        if self._overlay is None or not run.is_flush_due():
             return
-        cells = run.collector.result().cells
-        self._overlay.show(cells, self._session.hidden)
-        self._session.counts = cells.counts()
-        run.flushed = time.monotonic()
+        with run.flushing():
+            cells = run.collector.result().cells
+            self._overlay.show(cells, self._session.hidden)
+            self._session.counts = cells.counts()
 
     def _on_end(self) -> None:
         run, session = self._run, self._session
@@ -322,7 +319,7 @@ class Controller:
         self._tell_outcome(run, result)
         self.follow_camera()
 
-    def _tell_outcome(self, run: _Run, result: RegionResult) -> None:
+    def _tell_outcome(self, run: Run, result: RegionResult) -> None:
         if isinstance(run.error, DeephemeError):
             self._say(str(run.error), error=True)
             return
@@ -375,30 +372,3 @@ class Controller:
     def _say(self, message: str, *, error: bool = False) -> None:
         self._session.message_kind = "error" if error else "info"
         self._session.message = message
-
-
-class _Run:
-    """What a run that goes on needs to remember."""
-
-    def __init__(
-        self, layer: Image, slide: SlideReader, collector: ResultCollector
-    ) -> None:
-        self.layer = layer
-        self.slide = slide
-        self.collector = collector
-        self.models: Models | None = None
-        self.error: Exception | None = None
-        self.started = self.flushed = time.monotonic()
-
-
-def _clipped(region: Region, slide: SlideReader) -> Region:
-    return region.intersection(Region(0, 0, *slide.size))
-
-
-def _hull(regions: Sequence[Region]) -> Region:
-    return Region.from_corners(
-        min(r.x for r in regions),
-        min(r.y for r in regions),
-        max(r.right for r in regions),
-        max(r.bottom for r in regions),
-    )

@@ -41,8 +41,8 @@ def visible_region(viewer: ViewerModel, layer: Image, size: Size) -> Region:
         In level-0 pixels; without area if the slide is out of sight.
     """
     height, width = viewer.canvas.size
-    half = np.array([height, width]) / viewer.camera.zoom / 2
-    centre = np.array(viewer.camera.center[-2:])
+    half = np.array([height, width]) / viewer.scene.camera.zoom / 2
+    centre = np.array(viewer.scene.camera.center[-2:])
     signs = np.array([[-1, -1], [-1, 1], [1, 1], [1, -1]])
     corners = _to_data(layer, centre + signs * half)
     top, left = np.floor(corners.min(axis=0)).astype(int).tolist()

@@ -73,7 +73,7 @@ class ClassifyCellsWidget(QWidget):
         self._camera_rested = qdebounced(
             self._follow_camera, timeout=_CAMERA_REST_MS, leading=False
         )
-        camera = self._viewer.camera
+        camera = self._viewer.scene.camera
         camera.events.zoom.connect(self._on_camera)
         camera.events.center.connect(self._on_camera)
         self._viewer.mouse_move_callbacks.append(self._on_mouse_move)

@@ -1,0 +1,142 @@
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from napari.components import ViewerModel
+
+from napari_deepheme.core.cell_table import CellTable
+from napari_deepheme.core.geometry import Region
+from napari_deepheme.core.models.protocols import ClassifierSpec, DetectorSpec, Models
+from napari_deepheme.core.pipeline import TileResult
+from napari_deepheme.core.slide import plausible_mpp
+from napari_deepheme.core.taxonomy import class_index
+from napari_deepheme.core.tiling import Tile
+from napari_deepheme.plugin.controller import Controller
+from napari_deepheme.plugin.session import Session
+from napari_deepheme.plugin.worker import Failed
+
+SIDE = 1000
+
+
+def table(*cells):
+    """Make a table of (x, y, class code), 40 px a box."""
+    return CellTable.from_arrays(
+        np.array([(x, y, 40, 40) for x, y, _ in cells]).reshape(-1, 4),
+        np.full(len(cells), 0.9),
+        [class_index(code) for _, _, code in cells],
+        np.full(len(cells), 0.8),
+    )
+
+
+CELLS = ((100, 100, "M2"), (300, 140, "L4"), (500, 700, "U4"), (900, 900, "ER3"))
+
+MODELS = Models(
+    SimpleNamespace(spec=DetectorSpec("finder 1", 0.5, 10, 4, 0.4)),
+    SimpleNamespace(spec=ClassifierSpec("namer 1", 0.25, 32)),
+)
+
+
+class Core:
+    """Stands in for the pipeline: notes what it is asked, gives `CELLS`."""
+
+    def __init__(self):
+        self.regions = None
+        self.slide = None
+        self.while_computing = lambda: None
+        self.error = None
+        self.failed = ()
+
+    def __call__(self, slide, regions, models, config, *, mpp):
+        self.slide, self.regions = slide, list(regions)
+        self.mpp = plausible_mpp(slide, mpp=mpp)
+        halves = [
+            Region(r.x, r.y + h * (r.height // 2), r.width, r.height // 2)
+            for r in regions
+            for h in (0, 1)
+        ]
+        for i, half in enumerate(halves):
+            cells = table(*CELLS)
+            inside = cells.take(half.holds_centres(cells.boxes))
+            self.while_computing()
+            yield TileResult(Tile(half, half), i, len(halves), inside, self.failed)
+            if self.error:
+                raise self.error
+
+
+class InlineTask:
+    """Runs the generator where it stands, as the worker does on its thread."""
+
+    def __init__(self):
+        self.stopped = False
+
+    def quit(self):
+        self.stopped = True
+
+    def await_workers(self):
+        pass
+
+    def run(self, items, on_item, on_end):
+        try:
+            for item in items():
+                on_item(item)
+                if self.stopped:
+                    break
+        except Exception as error:
+            on_item(Failed(error))
+        on_end()
+
+
+@pytest.fixture
+def core():
+    return Core()
+
+
+@pytest.fixture
+def viewer():
+    return ViewerModel()
+
+
+@pytest.fixture
+def slide_layer(viewer):
+    pixels = np.full((SIDE, SIDE, 3), 230, np.uint8)
+    return viewer.add_image(
+        pixels, rgb=True, name="slide", scale=(0.25, 0.25), units=("um", "um")
+    )
+
+
+@pytest.fixture
+def controller(viewer, core):
+    task = InlineTask()
+
+    def start(items, *, on_item, on_end):
+        task.stopped = False
+        made.pending = lambda: task.run(items, on_item, on_end)
+        return task
+
+    made = Controller(
+        viewer,
+        Session(model="namer"),
+        load_models=lambda model, device: MODELS,
+        iter_regions=core,
+        start=start,
+    )
+    made.session = made._session
+
+    def finish():
+        made.pending()
+
+    made.finish = finish
+    return made
+
+
+@pytest.fixture
+def look_at(viewer):
+    """Show a square of the slide: centre in level-0 pixels, side of the canvas."""
+
+    def look(x, y, side):
+        viewer.canvas.size = (side, side)
+        # The edge of a pixel lies half a pixel before its centre.
+        viewer.scene.camera.center = (0, (y - 0.5) * 0.25, (x - 0.5) * 0.25)
+        viewer.scene.camera.zoom = 4.0
+
+    return look

@@ -1,0 +1,339 @@
+import csv
+import json
+
+import numpy as np
+import pytest
+
+from napari_deepheme.core.errors import UnreadableSlideError
+from napari_deepheme.core.geometry import Region
+
+
+def names(viewer):
+    return [layer.name for layer in viewer.layers]
+
+
+def cells_layer(viewer):
+    return viewer.layers["Cells"]
+
+
+def test_without_a_slide_the_user_is_told_to_open_one(controller):
+    controller.classify_region()
+    assert controller.session.message == "Open a slide first."
+    assert controller.session.message_kind == "error"
+    assert not controller.session.running
+
+
+def test_a_run_takes_what_the_canvas_shows(controller, slide_layer, look_at, core):
+    look_at(400, 300, 200)
+    controller.classify_region()
+    controller.finish()
+    assert core.regions == [Region(300, 200, 200, 200)]
+
+
+def test_a_view_that_leaves_the_slide_is_clipped(
+    controller, slide_layer, look_at, core
+):
+    look_at(0, 0, 400)
+    controller.classify_region()
+    controller.finish()
+    assert core.regions == [Region(0, 0, 200, 200)]
+
+
+def test_a_slide_out_of_sight_is_not_classified(controller, slide_layer, look_at):
+    look_at(9000, 9000, 100)
+    controller.classify_region()
+    assert "out of sight" in controller.session.message
+    assert not controller.session.running
+
+
+def test_while_a_run_goes_on_the_session_says_so_and_then_tells_the_outcome(
+    controller, slide_layer, viewer
+):
+    controller.classify_slide()
+    assert controller.session.running
+    assert names(viewer) == ["slide", "Cells", "Mitotic figures"]
+    controller.finish()
+    session = controller.session
+    assert not session.running
+    assert session.can_export
+    assert session.message == "4 cells, 1 mitotic figures."
+    assert session.n_done == session.n_tiles == 2
+    assert session.counts["M2"] == session.counts["U4"] == 1
+
+
+def test_cells_lie_on_the_centres_of_their_boxes_in_the_frame_of_the_slide(
+    controller, slide_layer, viewer
+):
+    controller.classify_slide()
+    controller.finish()
+    layer = cells_layer(viewer)
+    # Row and column; napari counts from the centre of the first pixel.
+    assert layer.data[0].tolist() == [119.5, 119.5]
+    assert layer.data[1].tolist() == [159.5, 319.5]
+    assert layer.scale.tolist() == slide_layer.scale.tolist()
+    columns = ["cell_id", "x", "y", "width", "height", "score", "class_code"]
+    columns += ["class_name", "probability"]
+    assert list(layer.features.columns) == columns
+    assert layer.features["class_code"].tolist() == ["M2", "L4", "U4", "ER3"]
+    figures = viewer.layers["Mitotic figures"]
+    assert figures.nshapes == 1
+    assert figures.data[0].mean(axis=0).tolist() == [719.5, 519.5]
+
+
+def test_the_layer_of_figures_exists_also_when_there_is_none(
+    controller, slide_layer, look_at, viewer
+):
+    look_at(150, 150, 200)
+    controller.classify_region()
+    controller.finish()
+    assert viewer.layers["Mitotic figures"].nshapes == 0
+    assert len(cells_layer(viewer).data) == 1
+
+
+def test_a_second_run_updates_the_layers_of_the_first(
+    controller, slide_layer, look_at, viewer
+):
+    controller.classify_slide()
+    controller.finish()
+    look_at(150, 150, 200)
+    controller.classify_region()
+    controller.finish()
+    assert names(viewer) == ["slide", "Cells", "Mitotic figures"]
+    assert len(cells_layer(viewer).data) == 1
+
+
+def test_results_stay_with_their_slide_when_another_is_opened_meanwhile(
+    controller, slide_layer, viewer, core
+):
+    controller.classify_slide()
+    viewer.add_image(np.zeros((50, 50, 3), np.uint8), rgb=True, name="other")
+    viewer.layers.selection.active = viewer.layers["other"]
+    controller.finish()
+    assert core.slide.name == "slide"
+    assert controller.session.n_cells == 4
+    controller.choose_slide("other")
+    controller.set_mpp(0.5)
+    controller.classify_slide()
+    controller.finish()
+    assert len([n for n in names(viewer) if n.startswith("Cells")]) == 2
+    assert len(cells_layer(viewer).data) == 4
+
+
+def test_drawn_shapes_are_the_region_when_their_layer_is_active(
+    controller, slide_layer, viewer, core
+):
+    shapes = viewer.add_shapes(ndim=2, name="mine", scale=slide_layer.scale)
+    shapes.add_rectangles(np.array([[80, 80], [80, 200], [200, 200], [200, 80]]))
+    shapes.add_ellipses(np.array([[100, 240], [100, 400], [220, 400], [220, 240]]))
+    shapes.add_lines(np.array([[0, 0], [900, 900]]))
+    shapes.selected_data = set()
+    viewer.layers.selection.active = shapes
+    controller.classify_region()
+    controller.finish()
+    assert [(r.x, r.y, r.right, r.bottom) for r in core.regions] == [
+        (80, 80, 201, 201),
+        (240, 100, 401, 221),
+    ]
+    codes = cells_layer(viewer).features["class_code"].tolist()
+    assert codes == ["M2", "L4"]
+
+
+def test_selected_shapes_alone_are_the_region(controller, slide_layer, viewer):
+    shapes = viewer.add_shapes(ndim=2, name="mine", scale=slide_layer.scale)
+    shapes.add_rectangles(np.array([[80, 80], [80, 200], [200, 200], [200, 80]]))
+    shapes.add_polygons(np.array([[100, 240], [100, 400], [300, 320]]))
+    shapes.selected_data = {1}
+    viewer.layers.selection.active = shapes
+    controller.classify_region()
+    controller.finish()
+    assert cells_layer(viewer).features["class_code"].tolist() == ["L4"]
+
+
+def test_the_plugins_own_figures_are_not_taken_for_a_drawn_region(
+    controller, slide_layer, viewer, look_at, core
+):
+    controller.classify_slide()
+    controller.finish()
+    viewer.layers.selection.active = viewer.layers["Mitotic figures"]
+    look_at(400, 300, 200)
+    controller.classify_region()
+    controller.finish()
+    assert core.regions == [Region(300, 200, 200, 200)]
+
+
+def test_an_active_layer_without_closed_shapes_is_explained(
+    controller, slide_layer, viewer
+):
+    viewer.layers.selection.active = viewer.add_shapes(ndim=2, name="mine")
+    controller.classify_region()
+    assert "Draw" in controller.session.message
+    assert not controller.session.running
+
+
+def test_cancel_keeps_what_was_found(controller, slide_layer, viewer, core):
+    controller.classify_slide()
+    core.while_computing = controller.cancel
+    controller.finish()
+    assert controller.session.message.endswith("stopped before the end.")
+    assert cells_layer(viewer).features["class_code"].tolist() == ["M2", "L4"]
+    assert controller.session.can_export
+
+
+def test_a_foreseen_failure_is_told_in_plain_words(controller, slide_layer, core):
+    core.error = UnreadableSlideError("slide.svs", "it is gone")
+    controller.classify_slide()
+    controller.finish()
+    assert "cannot read slide.svs" in controller.session.message
+    assert controller.session.message_kind == "error"
+    assert not controller.session.running
+
+
+def test_a_bug_is_told_and_keeps_its_traceback(controller, slide_layer, core):
+    core.error = RuntimeError("out of luck")
+    controller.classify_slide()
+    with pytest.raises(RuntimeError, match="out of luck"):
+        controller.finish()
+    assert "out of luck" in controller.session.message
+    assert not controller.session.running
+
+
+def test_places_that_could_not_be_read_are_told(controller, slide_layer, core):
+    core.failed = (Region(0, 0, 256, 256),)
+    controller.classify_slide()
+    controller.finish()
+    assert "1 places could not be read" in controller.session.message
+
+
+def test_a_slide_without_pixel_size_asks_for_it_and_then_goes_on(
+    controller, viewer, core
+):
+    viewer.add_image(np.zeros((100, 100, 3), np.uint8), rgb=True, name="photo")
+    assert controller.session.slide == "photo"
+    assert controller.session.needs_mpp
+    assert "micrometres per pixel" in controller.session.message
+    controller.classify_slide()
+    assert not controller.session.running
+    controller.set_mpp(0.2)
+    controller.classify_slide()
+    controller.finish()
+    assert core.mpp == (0.2, 0.2)
+
+
+def test_a_grey_layer_is_not_offered_as_a_slide(controller, viewer):
+    viewer.add_image(np.zeros((50, 50)), name="grey")
+    assert controller.session.slides == ()
+
+
+def test_a_layer_of_another_plugin_is_read_at_its_scale(controller, viewer, core):
+    levels = [np.zeros((400 // n, 400 // n, 3), np.uint8) for n in (1, 2, 4)]
+    viewer.add_image(
+        levels, rgb=True, name="pyramid", scale=(0.25, 0.3), units=("um", "um")
+    )
+    controller.classify_slide()
+    controller.finish()
+    assert core.mpp == (0.3, 0.25)
+    assert core.slide.size == (400, 400)
+    assert len(core.slide.levels) == 3
+
+
+def test_removing_the_slide_in_the_middle_of_a_run_stops_it(
+    controller, slide_layer, viewer, core
+):
+    controller.classify_slide()
+    core.while_computing = lambda: viewer.layers.remove(slide_layer)
+    controller.finish()
+    assert not controller.session.running
+    assert controller.session.slide == ""
+
+
+def test_removing_the_result_layers_in_the_middle_of_a_run_does_no_harm(
+    controller, slide_layer, viewer, core
+):
+    controller.classify_slide()
+
+    def remove_results():
+        for name in ("Cells", "Mitotic figures"):
+            if name in viewer.layers:
+                viewer.layers.remove(name)
+
+    core.while_computing = remove_results
+    controller.finish()
+    assert controller.session.n_cells == 4
+
+
+def test_export_writes_the_files_of_the_last_run(controller, slide_layer, tmp_path):
+    controller.export(tmp_path / "none")
+    assert controller.session.message_kind == "error"
+    controller.classify_slide()
+    controller.finish()
+    controller.export(tmp_path / "out")
+    with (tmp_path / "out" / "cells.csv").open(newline="") as stream:
+        codes = [row["class_code"] for row in csv.DictReader(stream)]
+    assert codes == ["M2", "L4", "U4", "ER3"]
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text())
+    assert summary["slide"] == "slide"
+    assert summary["model"] == "namer 1"
+    assert (tmp_path / "out" / "cells.geojson").exists()
+
+
+def test_an_export_that_cannot_be_written_is_told(controller, slide_layer, tmp_path):
+    controller.classify_slide()
+    controller.finish()
+    (tmp_path / "out").write_text("in the way")
+    controller.export(tmp_path / "out")
+    assert "cannot write" in controller.session.message
+
+
+def test_the_legend_switches_points_and_figures(controller, slide_layer, viewer):
+    controller.classify_slide()
+    controller.finish()
+    controller.toggle_class("U4")
+    assert cells_layer(viewer).shown.tolist() == [True, True, False, True]
+    assert viewer.layers["Mitotic figures"].nshapes == 0
+    controller.toggle_class("U4")
+    assert cells_layer(viewer).shown.all()
+    assert viewer.layers["Mitotic figures"].nshapes == 1
+
+
+def test_codes_stand_beside_the_cells_in_view_and_the_selected_one(
+    controller, slide_layer, viewer, look_at
+):
+    controller.classify_slide()
+    controller.finish()
+    look_at(200, 200, 400)
+    controller.follow_camera()
+    layer = cells_layer(viewer)
+    assert layer.text.values.tolist() == ["M2", "L4", "", ""]
+    controller.set_show_codes(False)
+    assert set(layer.text.values.tolist()) == {""}
+    layer.selected_data = {3}
+    assert layer.text.values.tolist() == ["", "", "", "ER3"]
+    assert controller.session.selected.startswith("ER3 polychromatophilic normoblast")
+
+
+def test_no_codes_are_written_when_more_than_300_cells_are_in_view(
+    controller, slide_layer, viewer, look_at, monkeypatch
+):
+    monkeypatch.setattr("napari_deepheme.plugin.overlay.MAX_CODES", 1)
+    controller.classify_slide()
+    controller.finish()
+    look_at(500, 500, 1000)
+    controller.follow_camera()
+    assert set(np.ravel(cells_layer(viewer).text.values).tolist()) == {""}
+
+
+def test_the_cell_under_the_pointer_is_described(controller, slide_layer):
+    controller.classify_slide()
+    controller.finish()
+    text = controller.point_at((160 * 0.25, 320 * 0.25))
+    assert text == "L4 plasma cell, 80 % (cell 2, detector 0.90)"
+    assert controller.point_at((0, 0)) == ""
+
+
+def test_a_file_that_is_no_slide_is_told(controller, tmp_path, viewer):
+    path = tmp_path / "notes.svs"
+    path.write_text("not a slide")
+    controller.open_slide(path)
+    assert controller.session.message_kind == "error"
+    assert "notes.svs" in controller.session.message
+    assert len(viewer.layers) == 0

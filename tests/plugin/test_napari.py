@@ -1,0 +1,158 @@
+"""The plugin inside napari: readers, writers, the widget from click to file."""
+
+import csv
+import json
+import time
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from napari_deepheme.cli import run as run_command
+from napari_deepheme.core.export.csv_table import read_csv
+from napari_deepheme.core.geometry import Size
+from napari_deepheme.core.phantom import write_phantom
+
+PLUGIN = "napari-deepheme"
+
+
+@pytest.fixture(scope="session")
+def phantom(tmp_path_factory):
+    path = tmp_path_factory.mktemp("slides") / "smear.svs"
+    write_phantom(path, Size(900, 800), 5)
+    return path
+
+
+@pytest.fixture
+def viewer(make_napari_viewer):
+    return make_napari_viewer()
+
+
+@pytest.fixture
+def widget(viewer):
+    _, made = viewer.window.add_plugin_dock_widget(PLUGIN, "Classify cells")
+    yield made
+    made.controller.close()
+
+
+@pytest.fixture
+def exported(phantom, tmp_path):
+    region = ["--region", "100,100,600,600"]
+    run_command(["classify", str(phantom), *region, "--out", str(tmp_path / "out")])
+    return tmp_path / "out"
+
+
+def wait_for_end(widget, qtbot, seconds=60):
+    qtbot.waitUntil(lambda: not widget.session.running, timeout=1000 * seconds)
+
+
+def test_a_slide_opens_as_a_lazy_layer_in_micrometres(viewer, phantom):
+    (layer,) = viewer.open(phantom, plugin=PLUGIN)
+    assert layer.rgb
+    assert layer.scale.tolist() == [0.25, 0.25]
+    assert [str(u) for u in layer.units] == ["micrometer", "micrometer"]
+    assert layer.metadata["objective_power"] == "40"
+    assert layer.metadata["vendor"] == "aperio"
+    assert set(layer.metadata["associated_images"]) >= {"label", "macro"}
+    level = layer.data[0] if layer.multiscale else layer.data
+    assert level.shape == (800, 900, 3)
+
+
+def test_a_click_classifies_what_is_seen_and_gives_the_cells_of_the_command_line(
+    viewer, widget, phantom, qtbot, tmp_path
+):
+    widget.controller.open_slide(phantom)
+    viewer.window.resize(900, 700)
+    qtbot.wait(100)
+    widget.view.region_button.click()
+    assert not widget.view.region_button.isEnabled()
+    assert widget.view.cancel_button.isEnabled()
+    wait_for_end(widget, qtbot)
+    assert widget.session.message_kind == "info", widget.session.message
+    widget.controller.export(tmp_path / "viewer")
+    summary = json.loads((tmp_path / "viewer" / "summary.json").read_text())
+    region = ",".join(map(str, summary["region"]))
+    out = ["--out", str(tmp_path / "line")]
+    assert run_command(["classify", str(phantom), "--region", region, *out]) == 0
+    viewer_cells = read_csv(tmp_path / "viewer" / "cells.csv")
+    assert len(viewer_cells) > 5
+    assert viewer_cells == read_csv(tmp_path / "line" / "cells.csv")
+    assert len(viewer.layers["Cells"].data) == len(viewer_cells)
+    assert viewer.layers["Cells"].scale.tolist() == [0.25, 0.25]
+    assert "Mitotic figures" in viewer.layers
+
+
+def test_cancel_acts_within_a_second(viewer, widget, phantom, qtbot):
+    widget.controller.open_slide(phantom)
+
+    def slow(slide, regions, models, config, *, mpp):
+        for _ in range(100):
+            time.sleep(0.2)
+            yield SimpleNamespace()
+
+    widget.controller._iter_regions = slow
+    widget.controller._on_item = lambda item: None
+    widget.view.slide_button.click()
+    qtbot.wait(300)
+    started = time.monotonic()
+    widget.view.cancel_button.click()
+    wait_for_end(widget, qtbot)
+    assert time.monotonic() - started < 1
+
+
+@pytest.mark.parametrize("name", ["cells.csv", "cells.geojson"])
+def test_exported_cells_come_back_on_their_slide(viewer, phantom, exported, name):
+    viewer.open(phantom, plugin=PLUGIN)
+    points, shapes = viewer.open(exported / name, plugin=PLUGIN)
+    cells = read_csv(exported / "cells.csv")
+    assert points.name == "Cells"
+    assert shapes.name == "Mitotic figures"
+    assert points.scale.tolist() == [0.25, 0.25]
+    assert np.allclose(points.data, cells.centres[:, ::-1] - 0.5)
+    assert points.features["class_code"].tolist() == list(cells.class_codes)
+
+
+@pytest.mark.parametrize("ending", ["csv", "geojson"])
+def test_saved_layers_open_again_with_the_same_cells(
+    viewer, phantom, exported, tmp_path, ending
+):
+    viewer.open(phantom, plugin=PLUGIN)
+    points, _ = viewer.open(exported / "cells.csv", plugin=PLUGIN)
+    saved = tmp_path / f"saved.{ending}"
+    assert points.save(str(saved), plugin=PLUGIN) == [str(saved)]
+    again, _ = viewer.open(saved, plugin=PLUGIN)
+    wanted = ["x", "y", "width", "height", "class_code", "score", "probability"]
+    assert again.features[wanted].equals(points.features[wanted])
+
+
+def test_a_later_run_takes_over_the_layers_that_were_opened(
+    viewer, widget, phantom, exported, qtbot
+):
+    widget.controller.open_slide(phantom)
+    viewer.open(exported / "cells.csv", plugin=PLUGIN)
+    widget.controller.choose_slide("smear.svs")
+    widget.view.slide_button.click()
+    wait_for_end(widget, qtbot)
+    assert [layer.name for layer in viewer.layers] == [
+        "smear.svs",
+        "Cells",
+        "Mitotic figures",
+    ]
+
+
+def test_the_sample_slide_opens(viewer, monkeypatch, tmp_path):
+    from napari_deepheme.plugin import sample_data
+
+    monkeypatch.setattr(sample_data, "SAMPLE_SIZE", Size(600, 600))
+    monkeypatch.setattr(sample_data, "user_cache_path", lambda name: tmp_path / name)
+    (layer,) = viewer.open_sample(PLUGIN, "marrow-phantom")
+    assert layer.name == "marrow-phantom.svs"
+    with sample_data.sample_slide().with_suffix(".csv").open(newline="") as stream:
+        assert next(csv.reader(stream)) == [
+            "x",
+            "y",
+            "width",
+            "height",
+            "class_code",
+            "mitotic_phase",
+        ]

@@ -166,8 +166,9 @@ class CellTable:
     def in_reading_order(self) -> CellTable:
         """Return the rows by centre, top to bottom, then left to right."""
         x, y, width, height = self.boxes.astype(np.int64).T
-        keys = (self.class_indices, self.scores, width, height, 2 * x + width)
-        return self.take(np.lexsort((*keys, 2 * y + height)))
+        # All that tells two rows apart takes part, so that their first order does not.
+        keys = (self.probabilities, self.class_indices, self.scores, width, height)
+        return self.take(np.lexsort((*keys, 2 * x + width, 2 * y + height)))
 
 
 def _rounded(values: npt.ArrayLike) -> npt.NDArray[np.float32]:

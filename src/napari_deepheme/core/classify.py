@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_deepheme.core.geometry import Region
+from napari_deepheme.core.geometry import Region, touched_by
 from napari_deepheme.core.slide import PixelGrid, read_grid, whiten
 from napari_deepheme.core.taxonomy import CLASS_CODES
 
@@ -19,6 +20,26 @@ if TYPE_CHECKING:
     from napari_deepheme.core.slide import SlideReader
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Classification:
+    """What a classifier said.
+
+    Attributes
+    ----------
+    probabilities : ndarray of float32, shape (n, 23)
+        Rows sum to 1.
+    readable : ndarray of bool, shape (n,)
+        False for a cell of which a part could not be read: its row means nothing. The
+        level that suits the classifier may be broken where the detector's is whole.
+    failed : tuple of Region
+        Blocks of level 0 that hold a part of a cell and could not be read.
+    """
+
+    probabilities: npt.NDArray[np.float32]
+    readable: npt.NDArray[np.bool_]
+    failed: tuple[Region, ...] = ()
+
+
 def classify_cells(
     slide: SlideReader,
     boxes: npt.NDArray[np.int32],
@@ -27,7 +48,7 @@ def classify_cells(
     *,
     mpp: Mpp,
     background: npt.NDArray[np.float32],
-) -> npt.NDArray[np.float32]:
+) -> Classification:
     """Name the cells in boxes that lie near each other.
 
     Parameters
@@ -47,11 +68,12 @@ def classify_cells(
 
     Returns
     -------
-    ndarray of float32, shape (n, 23)
-        Probabilities; rows sum to 1.
+    Classification
+        A row a box.
     """
     if not len(boxes):
-        return np.empty((0, len(CLASS_CODES)), np.float32)
+        none = np.empty((0, len(CLASS_CODES)), np.float32)
+        return Classification(none, np.empty(0, bool))
     spec = classifier.spec
     grid = PixelGrid.for_mpp(mpp, spec.mpp)
     centres = grid.from_level0(boxes[:, :2] + boxes[:, 2:] / 2)
@@ -59,9 +81,12 @@ def classify_cells(
     left, top = corners.min(axis=0).tolist()
     right, bottom = (corners.max(axis=0) + spec.crop_px).tolist()
     window = Region.from_corners(left, top, right, bottom)
-    pixels = whiten(read_grid(slide, grid, window).pixels, background)
+    read = read_grid(slide, grid, window)
+    pixels = whiten(read.pixels, background)
     views = np.lib.stride_tricks.sliding_window_view(
         pixels, (spec.crop_px, spec.crop_px), axis=(0, 1)
     )
     crops = views[corners[:, 1] - top, corners[:, 0] - left].transpose(0, 2, 3, 1)
-    return classifier.classify(crops, batch_size=config.batch_size)
+    probabilities = classifier.classify(crops, batch_size=config.batch_size)
+    failed = tuple(r for r in read.failed if touched_by([r], boxes).any())
+    return Classification(probabilities, ~touched_by(failed, boxes), failed)

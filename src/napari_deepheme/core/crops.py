@@ -10,6 +10,7 @@ import numpy as np
 from napari_deepheme.core.config import ClassifyConfig
 from napari_deepheme.core.errors import (
     DeephemeError,
+    NoPicturesError,
     UnknownMppError,
     UnreadableSlideError,
 )
@@ -80,10 +81,15 @@ def iter_crops(
     ------
     NamedCrop
         One a picture.
+
+    Raises
+    ------
+    NoPicturesError
+        If the folder cannot be searched.
+    UnknownMppError
+        If `mpp` cannot be right.
     """
-    paths = sorted(
-        p for p in folder.rglob("*") if p.suffix.lower() in _SUFFIXES and p.is_file()
-    )
+    paths = _pictures(folder)
     for start in range(0, len(paths), _CHUNK):
         read: list[tuple[Path, npt.NDArray[np.uint8]]] = []
         for path in paths[start : start + _CHUNK]:
@@ -94,6 +100,15 @@ def iter_crops(
             except DeephemeError as error:
                 on_unreadable(error)
         yield from _classify(read, folder, classifier)
+
+
+def _pictures(folder: Path) -> list[Path]:
+    try:
+        found = [p for p in folder.rglob("*") if p.suffix.lower() in _SUFFIXES]
+        return sorted(p for p in found if p.is_file())
+    except OSError as error:
+        # Such as a name that is longer than a folder's can be.
+        raise NoPicturesError(str(folder)) from error
 
 
 def _crop(path: Path, classifier: CellClassifier, mpp: float) -> npt.NDArray[np.uint8]:

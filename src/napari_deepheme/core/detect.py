@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_deepheme.core.geometry import touched_by
 from napari_deepheme.core.overlap import suppress_overlaps
 from napari_deepheme.core.slide import PixelGrid, read_grid, whiten
 
@@ -79,7 +80,7 @@ def detect_tile(
     boxes, scores = detector.detect(whiten(read.pixels, background))
     boxes_level0 = _to_level0(boxes, window, grid)
     min_score = spec.min_score if config.min_score is None else config.min_score
-    kept = (scores >= min_score) & ~_touch_any(boxes_level0, read.failed)
+    kept = (scores >= min_score) & ~touched_by(read.failed, boxes_level0)
     boxes_level0, scores = boxes_level0[kept], scores[kept]
     # Cells of the halo take part: one of them may suppress a cell of the core.
     rows = suppress_overlaps(boxes_level0, scores, max_overlap=config.max_overlap)
@@ -100,18 +101,3 @@ def _to_level0(
     sizes = grid.to_level0(boxes[:, 2:])
     sizes = np.maximum(np.rint(sizes), 1)
     return np.concatenate([np.rint(corners), sizes], axis=1).astype(np.int32)
-
-
-def _touch_any(
-    boxes: npt.NDArray[np.int32], regions: tuple[Region, ...]
-) -> npt.NDArray[np.bool_]:
-    touched = np.zeros(len(boxes), bool)
-    x, y, width, height = boxes.T
-    for region in regions:
-        touched |= (
-            (x < region.right)
-            & (x + width > region.x)
-            & (y < region.bottom)
-            & (y + height > region.y)
-        )
-    return touched

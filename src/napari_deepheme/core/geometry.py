@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol, Self
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     import numpy.typing as npt
 
 
@@ -205,6 +207,28 @@ class Polygon:
             crosses = (y1 > y) != (y2 > y)
             inside ^= crosses & (x < x1 + (y - y1) * (x2 - x1) / (y2 - y1))
         return inside
+
+
+def touched_by(
+    regions: Iterable[Region], boxes: npt.NDArray[np.int32]
+) -> npt.NDArray[np.bool_]:
+    """Tell which boxes, shape (n, 4), share a pixel with any of some regions.
+
+    Examples
+    --------
+    >>> touched_by([Region(0, 0, 5, 5)], np.array([[4, 4, 2, 2], [5, 0, 2, 2]]))
+    array([ True, False])
+    """
+    touched = np.zeros(len(boxes), bool)
+    x, y, width, height = boxes.T
+    for region in regions:
+        touched |= (
+            (x < region.right)
+            & (x + width > region.x)
+            & (y < region.bottom)
+            & (y + height > region.y)
+        )
+    return touched
 
 
 class Area(Protocol):

@@ -214,7 +214,7 @@ def _iter_tiles(
         found = detect_tile(
             slide, tile, models.detector, config.detect, mpp=mpp, background=background
         )
-        probabilities = classify_cells(
+        named = classify_cells(
             slide,
             found.boxes,
             models.classifier,
@@ -222,8 +222,9 @@ def _iter_tiles(
             mpp=mpp,
             background=background,
         )
-        cells = _table(found.boxes, found.scores, probabilities)
-        yield TileResult(tile, index, len(tiles), cells, found.failed)
+        cells = _table(found.boxes, found.scores, named.probabilities)
+        failed = tuple(dict.fromkeys((*found.failed, *named.failed)))
+        yield TileResult(tile, index, len(tiles), cells.take(named.readable), failed)
 
 
 def _table(

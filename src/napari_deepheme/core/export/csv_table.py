@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -30,7 +30,7 @@ def write_csv(cells: CellTable, path: Path | str) -> None:
     """
     with atomic_file(path) as stream:
         text = io.TextIOWrapper(stream, encoding="utf-8", newline="")
-        writer = csv.writer(text, lineterminator="\n")
+        writer = csv.writer(text, lineterminator="\n", quoting=_quoting(cells))
         writer.writerow((*COLUMNS, *cells.further))
         writer.writerows(_rows(cells))
         text.flush()
@@ -76,6 +76,13 @@ def _rows(cells: CellTable) -> zip[tuple[object, ...]]:
     )
 
 
+def _quoting(cells: CellTable) -> Literal[0, 1]:
+    # A lone carriage return is not quoted by itself, and is refused on the way back.
+    further = (*cells.further, *(v for vs in cells.further.values() for v in vs))
+    has_return = any("\r" in value for value in further)
+    return csv.QUOTE_ALL if has_return else csv.QUOTE_MINIMAL
+
+
 def _checked(reader: csv.reader, header: list[str]) -> Sequence[list[str]]:  # type: ignore[valid-type]
     missing = {"x", "y", "width", "height", "class_code"} - set(header)
     if missing:
@@ -94,11 +101,11 @@ def _checked(reader: csv.reader, header: list[str]) -> Sequence[list[str]]:  # t
 def _table(header: list[str], rows: list[list[str]]) -> CellTable:
     columns = dict(zip(header, zip(*rows, strict=True), strict=True)) if rows else {}
     n = len(rows)
-    boxes = [_numbers(columns, k, n) for k in ("x", "y", "width", "height")]
+    boxes = [_pixels(columns, k, n) for k in ("x", "y", "width", "height")]
     for code in set(columns.get("class_code", ())) - set(CLASS_CODES):
         raise ValueError(f"{code!r} is not a class code")
     return CellTable.from_arrays(
-        np.rint(np.stack(boxes, axis=1)),
+        np.stack(boxes, axis=1),
         _share(columns, "score", n),
         [class_index(code) for code in columns.get("class_code", ())],
         _share(columns, "probability", n),
@@ -115,10 +122,17 @@ def _numbers(
         raise ValueError(
             f"the column {name} holds something that is no number"
         ) from None
+    return values
+
+
+def _pixels(
+    columns: dict[str, tuple[str, ...]], name: str, n: int
+) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    values = np.rint(_numbers(columns, name, n))
     if not (np.abs(values) < _COORDINATE_LIMIT).all():
         raise ValueError(f"the column {name} holds a number that is too large")
-    if name in ("width", "height") and (values <= 0).any():
-        raise ValueError(f"the column {name} must be positive")
+    if name in ("width", "height") and (values < 1).any():
+        raise ValueError(f"the column {name} must be at least 1")
     return values
 
 

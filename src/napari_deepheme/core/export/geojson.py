@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import orjson
 
-from napari_deepheme.core.cell_table import DECIMALS, CellTable
+from napari_deepheme.core.cell_table import COLUMNS, DECIMALS, CellTable
 from napari_deepheme.core.errors import InvalidTableError
 from napari_deepheme.core.files import atomic_file
 from napari_deepheme.core.geometry import Point
@@ -147,7 +147,7 @@ def _table(content: Any) -> CellTable:
     further = {
         name: np.array([str(row.get(name, "")) for row in metadata], np.str_)
         for name in dict.fromkeys(k for row in metadata for k in row)
-        if name not in ("cell_id", "class_code")
+        if name not in COLUMNS
     }
     return CellTable.from_arrays(boxes, scores, classes, probabilities, further)
 

@@ -68,7 +68,8 @@ def summarize(result: RegionResult, facts: RunFacts) -> dict[str, Any]:
     count = differential(counts)
     region = result.region
     return {
-        "slide": facts.slide,
+        # A name that is not UTF-8 is spelled out: JSON has no other way to hold it.
+        "slide": facts.slide.encode("utf-8", "backslashreplace").decode(),
         "region": [region.x, region.y, region.width, region.height],
         "mpp": list(result.mpp),
         "model": facts.model,

@@ -7,6 +7,7 @@ BioImage.IO vocabulary where that has a word.
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 ModelKind = Literal["detector", "classifier"]
 
 _KINDS: Final = ("detector", "classifier")
+
+_NEEDED_SETTING: Final = {"detector": "min_score", "classifier": "crop_px"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +93,14 @@ class ModelCard:
             return cls._of(content, path.with_suffix(".safetensors"))
         except KeyError as error:
             raise InvalidModelError(path.name, f"its card lacks {error}") from error
-        except (OSError, ValueError, TypeError, AttributeError) as error:
+        except (
+            OSError,
+            ValueError,
+            TypeError,
+            AttributeError,
+            OverflowError,
+            RecursionError,
+        ) as error:
             raise InvalidModelError(path.name, f"its card: {error}") from error
 
     @classmethod
@@ -99,8 +109,12 @@ class ModelCard:
         unknown = [code for code in codes if code not in CLASS_CODES]
         if unknown:
             raise ValueError(f"unknown class codes {unknown}")
+        if len(set(codes)) != len(codes):
+            raise ValueError("a class code stands twice")
         if content["kind"] not in _KINDS:
             raise ValueError(f"kind must be one of {_KINDS}")
+        if content["kind"] == "classifier" and not codes:
+            raise ValueError("a classifier needs class codes")
         return cls(
             name=str(content["name"]),
             version=str(content["version"]),
@@ -109,10 +123,10 @@ class ModelCard:
             license=str(content["license"]),
             architecture=str(content["architecture"]),
             arguments=dict(content.get("arguments", {})),
-            mpp=float(content["mpp"]),
+            mpp=_positive("mpp", content["mpp"]),
             class_codes=codes,
             learned_from=dict(content.get("learned_from", {})),
-            settings={k: float(v) for k, v in content["settings"].items()},
+            settings=_settings(content["kind"], content["settings"]),
             texts={k: tuple(v) for k, v in content.get("texts", {}).items()},
             weights_path=weights_path,
         )
@@ -143,3 +157,18 @@ class ModelCard:
             lines.append(f"{title}:")
             lines += [f"  - {paragraph}" for paragraph in paragraphs]
         return "\n".join(lines)
+
+
+def _settings(kind: str, content: dict[str, Any]) -> dict[str, float]:
+    settings = {name: _positive(name, value) for name, value in content.items()}
+    needed = _NEEDED_SETTING[kind]
+    if needed not in settings:
+        raise KeyError(needed)
+    return settings
+
+
+def _positive(name: str, value: Any) -> float:
+    number = float(value)
+    if not (math.isfinite(number) and number > 0):
+        raise ValueError(f"{name} must be positive, not {number:g}")
+    return number

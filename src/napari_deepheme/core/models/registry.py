@@ -43,7 +43,7 @@ def find_model(model: str) -> ModelCard:
     if model in cards:
         return cards[model]
     path = Path(model)
-    if not path.is_file():
+    if not _is_file(path):
         raise ModelNotFoundError(model, tuple(cards))
     card_path = path.with_suffix(".json")
     if not card_path.is_file():
@@ -87,6 +87,14 @@ def load_classifier(
     return _classifier(card, choose_device(device))
 
 
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        # What no file can be called, such as a name of thousands of letters.
+        return False
+
+
 def _detector(device: str) -> CellDetector:
     from napari_deepheme.core.models.networks import PeakNet
     from napari_deepheme.core.models.torch_detector import PeakDetector
@@ -100,7 +108,12 @@ def _classifier(card: ModelCard, device: str) -> CellClassifier:
     from napari_deepheme.core.models.networks import CropNet
     from napari_deepheme.core.models.torch_classifier import CropClassifier
 
-    return CropClassifier(card, _filled(CropNet, card), device)
+    network = _filled(CropNet, card)
+    n_outputs, n_classes = network.head.out_features, len(card.class_codes)
+    if n_outputs < n_classes:
+        reason = f"{n_outputs} outputs are too few for {n_classes} classes"
+        raise InvalidModelError(card.weights_path.name, reason)
+    return CropClassifier(card, network, device)
 
 
 def _find(model: str, kind: ModelKind) -> ModelCard:
@@ -117,6 +130,9 @@ def _filled(network_type: type[_Network], card: ModelCard) -> _Network:
     from safetensors.torch import load_file
 
     path = card.weights_path
+    if card.architecture != network_type.__name__:
+        reason = f"{card.architecture} is not the network {network_type.__name__}"
+        raise InvalidModelError(path.name, reason)
     arguments = {
         name: tuple(value) if isinstance(value, list) else value
         for name, value in card.arguments.items()

@@ -38,7 +38,7 @@ class CropClassifier:
         dtype = reduced_precision(device)
         self._runner = TorchRunner(network, device, dtype=dtype)
         self._temperature = card.settings.get("temperature", 1.0)
-        self._n_views = int(card.settings.get("n_views", 1))
+        self._n_views = max(1, int(card.settings.get("n_views", 1)))
         self._columns = [class_index(code) for code in card.class_codes]
         self.spec = ClassifierSpec(
             name=f"{card.name} {card.version}",
@@ -55,10 +55,11 @@ class CropClassifier:
         if not len(crops):
             return probabilities
         views = [crops, crops[:, ::-1, ::-1], crops[:, :, ::-1], crops[:, ::-1]]
+        views = views[: self._n_views]
         n_classes = len(self._columns)
         total = np.zeros((len(crops), n_classes), np.float64)
-        for view in views[: self._n_views]:
+        for view in views:
             logits = self._runner.run(view, batch_size=batch_size)[:, :n_classes]
             total += softmax(logits.astype(np.float64) / self._temperature, axis=1)
-        probabilities[:, self._columns] = total / self._n_views
+        probabilities[:, self._columns] = total / len(views)
         return probabilities

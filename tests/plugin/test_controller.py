@@ -3,6 +3,7 @@ import json
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from napari_deepheme.core.errors import UnreadableSlideError
 from napari_deepheme.core.geometry import Region
@@ -337,3 +338,36 @@ def test_a_file_that_is_no_slide_is_told(controller, tmp_path, viewer):
     assert controller.session.message_kind == "error"
     assert "notes.svs" in controller.session.message
     assert len(viewer.layers) == 0
+
+
+def test_results_lie_on_a_slide_that_is_moved_turned_and_in_other_units(
+    controller, viewer
+):
+    layer = viewer.add_image(
+        np.zeros((1000, 1000, 3), np.uint8),
+        rgb=True,
+        name="moved",
+        scale=(0.00025, 0.00025),
+        units=("mm", "mm"),
+        translate=(3, 5),
+        rotate=30,
+    )
+    controller.classify_slide()
+    controller.finish()
+    for name in ("Cells", "Mitotic figures"):
+        here = viewer.layers[name].data_to_world((100, 300))
+        assert np.allclose(here, layer.data_to_world((100, 300)))
+    assert viewer.layers["Cells"].units == layer.units
+
+
+def test_a_pixel_size_that_the_user_gives_scales_slide_and_results_alike(
+    controller, viewer, tmp_path
+):
+    Image.new("RGB", (1000, 1000), (230, 230, 230)).save(tmp_path / "photo.png")
+    controller.open_slide(tmp_path / "photo.png")
+    controller.set_mpp(0.2)
+    controller.classify_slide()
+    controller.finish()
+    for layer in viewer.layers:
+        assert layer.scale.tolist() == [0.2, 0.2]
+        assert [str(unit) for unit in layer.units] == ["micrometer", "micrometer"]

@@ -13,11 +13,12 @@ from napari_deepheme.core.geometry import Region
 from napari_deepheme.core.pipeline import RegionResult, ResultCollector, TileResult
 from napari_deepheme.core.slide import open_slide, plausible_mpp
 from napari_deepheme.core.taxonomy import CELL_CLASSES
-from napari_deepheme.plugin.layers import METADATA_KEY
+from napari_deepheme.plugin.layers import METADATA_KEY, frame_of
 from napari_deepheme.plugin.overlay import Overlay
 from napari_deepheme.plugin.run import Run, clipped, hull
 from napari_deepheme.plugin.slides import (
     is_slide_layer,
+    set_mpp,
     slide_key,
     slide_kwargs,
     slide_of,
@@ -247,7 +248,8 @@ class Controller:
         whole = hull(regions)
         collector = ResultCollector(whole, tuple(areas), mpp, config.detect.max_overlap)
         self._run = Run(layer, slide, collector)
-        self._overlay = Overlay(self._viewer, slide_key(layer), mpp)
+        set_mpp(layer, mpp)
+        self._overlay = Overlay(self._viewer, slide_key(layer), frame_of(layer))
         self._overlay.on_selected(self._on_selected)
         self._viewer.layers.selection.active = layer
         session.counts, session.hidden = {}, frozenset()

@@ -19,9 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
     import numpy.typing as npt
-    from napari.layers import Points, Shapes
-
-    from napari_deepheme.core.geometry import Mpp
+    from napari.layers import Layer, Points, Shapes
 
 CELLS: Final = "Cells"
 
@@ -37,7 +35,7 @@ COLOURS: Final = np.array(
 
 _FACE_ALPHA: Final = 0.15
 
-_FIGURE_COLOUR: Final = CELL_CLASSES[class_index(MITOTIC_CODE)].colour
+FIGURE_COLOUR: Final = CELL_CLASSES[class_index(MITOTIC_CODE)].colour
 
 _FIGURE_MARGIN: Final = 0.25
 """Part of a figure's size by which its outline stands off, a side."""
@@ -52,8 +50,24 @@ TEXT_STYLE: Final = {"color": "black", "size": 9, "anchor": "center"}
 NO_TEXT: Final = {**TEXT_STYLE, "string": {"constant": ""}}
 
 
+Frame = dict[str, Any]
+"""Where a layer lies in the world: scale, units, and what else moves it."""
+
+
+def frame_of(layer: Layer) -> Frame:
+    """Return the frame of a slide's layer; its results are given the same."""
+    return {
+        "scale": layer.scale[-2:],
+        "translate": layer.translate[-2:],
+        "rotate": layer.rotate,
+        "shear": layer.shear,
+        "affine": layer.affine,
+        "units": layer.units[-2:],
+    }
+
+
 def points_kwargs(
-    cells: CellTable, mpp: Mpp, metadata: dict[str, Any]
+    cells: CellTable, frame: Frame, metadata: dict[str, Any]
 ) -> dict[str, Any]:
     """Return the keyword arguments of the "Cells" layer.
 
@@ -69,8 +83,7 @@ def points_kwargs(
         "border_width_is_relative": True,
         "canvas_size_limits": (_MIN_CANVAS_PX, 10_000),
         "antialiasing": 1.5,
-        "scale": (mpp.y, mpp.x),
-        "units": ("um", "um"),
+        **frame,
         "metadata": metadata,
         "text": NO_TEXT,
     }
@@ -86,7 +99,7 @@ def ring_arrays(cells: CellTable) -> dict[str, npt.NDArray[Any]]:
 
 
 def shapes_kwargs(
-    cells: CellTable, mpp: Mpp, metadata: dict[str, Any]
+    cells: CellTable, frame: Frame, metadata: dict[str, Any]
 ) -> dict[str, Any]:
     """Return the keyword arguments of the "Mitotic figures" layer."""
     figures = mitotic_figures(cells)
@@ -97,10 +110,9 @@ def shapes_kwargs(
         "shape_type": "rectangle",
         "features": features(figures),
         "face_color": "transparent",
-        "edge_color": _FIGURE_COLOUR,
+        "edge_color": FIGURE_COLOUR,
         "edge_width": 4,
-        "scale": (mpp.y, mpp.x),
-        "units": ("um", "um"),
+        **frame,
         "metadata": metadata,
     }
 

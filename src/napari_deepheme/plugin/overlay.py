@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from napari.components import ViewerModel
     from napari.layers import Points, Shapes
 
-    from napari_deepheme.core.geometry import Mpp, Region
+    from napari_deepheme.core.geometry import Region
 
 MAX_CODES: Final = 300
 """Class codes are written beside the cells when so many or fewer are in view."""
@@ -33,21 +33,24 @@ class Overlay:
         Where the layers live. Those of an earlier run on the same slide are taken over.
     slide_key : str
         What ties results to their slide.
-    mpp : Mpp
-        Micrometres per pixel of level 0.
+    frame : Frame
+        Frame of the slide's layer.
     """
 
-    def __init__(self, viewer: ViewerModel, slide_key: str, mpp: Mpp) -> None:
+    def __init__(
+        self, viewer: ViewerModel, slide_key: str, frame: layers.Frame
+    ) -> None:
         self._viewer = viewer
         self._slide_key = slide_key
-        self._mpp = mpp
+        self._frame = frame
         self.cells = CellTable.empty()
         self._points: Points = self._layer("cells") or viewer.add_points(
-            **layers.points_kwargs(self.cells, mpp, self._metadata("cells"))
+            **layers.points_kwargs(self.cells, frame, self._metadata("cells"))
         )
         self._shapes: Shapes = self._layer("figures") or viewer.add_shapes(
-            **layers.shapes_kwargs(self.cells, mpp, self._metadata("figures"))
+            **layers.shapes_kwargs(self.cells, frame, self._metadata("figures"))
         )
+        self._move_to_frame()
         self.show(self.cells)
 
     @property
@@ -127,7 +130,7 @@ class Overlay:
         """Keep the outlines of figures wide enough to be seen at a zoom."""
         if self._shapes not in self._viewer.layers or not self._shapes.nshapes:
             return
-        width = _FIGURE_EDGE_CANVAS_PX / (zoom * min(self._mpp))
+        width = _FIGURE_EDGE_CANVAS_PX / (zoom * float(min(self._frame["scale"])))
         if not 0.7 < self._shapes.edge_width[0] / width < 1.4:
             self._shapes.edge_width = [width] * self._shapes.nshapes
 
@@ -159,11 +162,18 @@ class Overlay:
         if len(figures):
             shapes.add_rectangles(
                 outlines,
-                edge_color=layers.shapes_kwargs(figures, self._mpp, {})["edge_color"],
+                edge_color=layers.FIGURE_COLOUR,
                 face_color="transparent",
                 edge_width=width,
             )
             shapes.features = layers.features(figures)
+
+    def _move_to_frame(self) -> None:
+        """Lay layers of an earlier run where the slide lies now."""
+        for layer in (self._points, self._shapes):
+            for name, value in self._frame.items():
+                if not np.array_equal(getattr(layer, name), value):
+                    setattr(layer, name, value)
 
     def _metadata(self, role: str) -> dict[str, Any]:
         return {layers.METADATA_KEY: {"role": role, "slide_key": self._slide_key}}

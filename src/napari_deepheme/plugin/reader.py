@@ -9,9 +9,14 @@ import napari
 
 from napari_deepheme.core.export.csv_table import read_csv
 from napari_deepheme.core.export.geojson import read_geojson
-from napari_deepheme.core.geometry import Mpp
 from napari_deepheme.core.slide import open_slide
-from napari_deepheme.plugin.layers import METADATA_KEY, points_kwargs, shapes_kwargs
+from napari_deepheme.plugin.layers import (
+    METADATA_KEY,
+    Frame,
+    frame_of,
+    points_kwargs,
+    shapes_kwargs,
+)
 from napari_deepheme.plugin.slides import is_slide_layer, slide_key, slide_kwargs
 
 if TYPE_CHECKING:
@@ -43,31 +48,31 @@ def _read_slides(path: str | list[str]) -> list[LayerData]:
 
 
 def _read_cells(path: str | list[str]) -> list[LayerData]:
-    """Bring cells back, at the scale of the slide that is open."""
+    """Bring cells back onto the slide that is open."""
     layers: list[LayerData] = []
     for one in [path] if isinstance(path, str) else path:
         is_csv = Path(one).suffix.lower() == ".csv"
         cells = read_csv(one) if is_csv else read_geojson(one)
-        mpp, key = _open_slide_scale()
+        frame, key = _open_slide()
         for role, kwargs, kind in (
-            ("cells", points_kwargs(cells, mpp, {}), "points"),
-            ("figures", shapes_kwargs(cells, mpp, {}), "shapes"),
+            ("cells", points_kwargs(cells, frame, {}), "points"),
+            ("figures", shapes_kwargs(cells, frame, {}), "shapes"),
         ):
             kwargs["metadata"] = {METADATA_KEY: {"role": role, "slide_key": key}}
             layers.append((kwargs.pop("data"), kwargs, kind))
     return layers
 
 
-def _open_slide_scale() -> tuple[Mpp, str]:
+def _open_slide() -> tuple[Frame, str]:
+    """Return frame and key of the slide that is open: the active one, or the last."""
     viewer = napari.current_viewer()
     slides = [x for x in viewer.layers if is_slide_layer(x)] if viewer else []
     if not slides:
-        return Mpp(1.0, 1.0), ""
+        return {}, ""
     layer = slides[-1]
     if viewer.layers.selection.active in slides:
         layer = viewer.layers.selection.active
-    y, x = layer.scale[-2:]
-    return Mpp(float(x), float(y)), slide_key(layer)
+    return frame_of(layer), slide_key(layer)
 
 
 def _has_cells(path: Path) -> bool:

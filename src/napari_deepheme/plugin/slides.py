@@ -66,6 +66,12 @@ def slide_key(layer: Image) -> str:
     return str(own.path) if own is not None and own.path else layer.name
 
 
+def set_mpp(layer: Image, mpp: Mpp) -> None:
+    """Lay one of the plugin's own slides out at a pixel size that the user gave."""
+    if METADATA_KEY in layer.metadata:
+        layer.scale, layer.units = (mpp.y, mpp.x), ("um", "um")
+
+
 def _mpp_or_none(slide: SlideReader) -> Mpp | None:
     try:
         return plausible_mpp(slide)

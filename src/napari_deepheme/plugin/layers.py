@@ -35,7 +35,8 @@ COLOURS: Final = np.array(
 
 _FACE_ALPHA: Final = 0.15
 
-FIGURE_COLOUR: Final = CELL_CLASSES[class_index(MITOTIC_CODE)].colour
+FIGURE_COLOUR: Final = "#000000"
+"""Outline of a mitotic figure: no class has it, and it stands out on a bright smear."""
 
 _FIGURE_MARGIN: Final = 0.25
 """Part of a figure's size by which its outline stands off, a side."""

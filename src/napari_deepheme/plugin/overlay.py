@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 MAX_CODES: Final = 300
 """Class codes are written beside the cells when so many or fewer are in view."""
 
-_FIGURE_EDGE_CANVAS_PX: Final = 3.5
+_FIGURE_EDGE_CANVAS_PX: Final = 5
 
 
 class Overlay:

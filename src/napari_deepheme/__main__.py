@@ -7,9 +7,14 @@ import sys
 
 def main() -> None:
     """Run the command line and leave with its exit status."""
-    from napari_deepheme.cli import run
+    try:
+        from napari_deepheme.cli import run
 
-    sys.exit(run(sys.argv[1:]))
+        status = run(sys.argv[1:])
+    except KeyboardInterrupt:
+        # Stopped while the packages were still being loaded.
+        status = 130
+    sys.exit(status)
 
 
 if __name__ == "__main__":

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import argparse
 import logging
+import re
 import signal
-import sys
 import warnings
 from typing import TYPE_CHECKING, NoReturn
 
 from napari_deepheme.cli import classify, crops, evaluate, models, phantom, train
+from napari_deepheme.cli.output import complain, spell_out_odd_letters
 from napari_deepheme.core.errors import DeephemeError
 
 if TYPE_CHECKING:
@@ -40,18 +41,19 @@ def run(arguments: Sequence[str]) -> int:
     """
     parser = _parser()
     try:
-        options = parser.parse_args(arguments)
+        options = parser.parse_args(_with_negative_values(arguments))
     except SystemExit as stop:
         return int(stop.code or 0)
     _silence_libraries()
+    spell_out_odd_letters()
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         status: int = options.run(options)
     except DeephemeError as error:
-        print(f"napari-deepheme: {error}", file=sys.stderr)
+        complain(str(error))
         return 1
     except KeyboardInterrupt:
-        print("napari-deepheme: stopped", file=sys.stderr)
+        complain("stopped")
         return 130
     return status
 
@@ -62,6 +64,18 @@ def _parser() -> argparse.ArgumentParser:
     for command in (classify, crops, models, phantom, train, evaluate):
         command.add_parser(commands)
     return parser
+
+
+def _with_negative_values(arguments: Sequence[str]) -> list[str]:
+    """Join an option to a value such as -5,0,9,9, which argparse takes for one too."""
+    joined: list[str] = []
+    for word in arguments:
+        behind_option = joined and re.fullmatch("--[a-z-]+", joined[-1])
+        if behind_option and re.match(r"-\d", word):
+            joined[-1] += f"={word}"
+        else:
+            joined.append(word)
+    return joined
 
 
 def _silence_libraries() -> None:

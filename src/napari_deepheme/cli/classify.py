@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import signal
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_deepheme.cli.arguments import Commands, add_model, mpp, region
+from napari_deepheme.cli.output import say
 from napari_deepheme.cli.progress import Progress
 from napari_deepheme.core.config import RunConfig
 from napari_deepheme.core.export.summary import RunFacts, export_run
@@ -17,9 +20,9 @@ from napari_deepheme.core.slide import open_slide, plausible_mpp
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Iterator
 
     from napari_deepheme.core.models.protocols import Models
-    from napari_deepheme.core.pipeline import RegionResult
     from napari_deepheme.core.slide import SlideReader
 
 
@@ -61,10 +64,11 @@ def _run(options: argparse.Namespace) -> int:
         area = options.region or Region(0, 0, *slide.size)
         models = load_models(options.model, device=options.device)
         folder = options.out or Path(f"{options.slide.stem}-deepheme")
-        result = _analyse(slide, area, models, options.mpp, folder)
-        facts = RunFacts.of(slide, models)
-        export_run(result, facts, folder)
-    print(f"{len(result.cells)} cells in {result.seconds:.1f} s, written to {folder}")
+        found = _analyse(slide, area, models, options.mpp, folder)
+        with _undisturbed():
+            result = found.result()
+            export_run(result, RunFacts.of(slide, models), folder)
+    say(f"{len(result.cells)} cells in {result.seconds:.1f} s, written to {folder}")
     return 0 if result.complete else 130
 
 
@@ -74,7 +78,7 @@ def _analyse(
     models: Models,
     stated_mpp: float | None,
     folder: Path,
-) -> RegionResult:
+) -> ResultCollector:
     """Run to the end, or as far as the user lets it."""
     config = RunConfig()
     tiles = iter_region(slide, area, models, config, mpp=stated_mpp)
@@ -96,4 +100,14 @@ def _analyse(
         pass
     finally:
         progress.close()
-    return collector.result()
+    return collector
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Keep a second Ctrl-C from losing what the first one left."""
+    previous = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, previous)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from napari_deepheme.cli.arguments import Commands, add_model, mpp
+from napari_deepheme.cli.output import complain, say
 from napari_deepheme.core.cell_table import DECIMALS
 from napari_deepheme.core.crops import iter_crops
 from napari_deepheme.core.errors import DeephemeError, NoPicturesError
@@ -49,12 +49,12 @@ def _run(options: argparse.Namespace) -> int:
     if not named:
         raise NoPicturesError(str(options.folder))
     _write(named, options.out)
-    print(f"{len(named)} pictures, written to {options.out}")
+    say(f"{len(named)} pictures, written to {options.out}")
     return 0
 
 
 def _tell(error: DeephemeError) -> None:
-    print(f"napari-deepheme: left out: {error}", file=sys.stderr)
+    complain(f"left out: {error}")
 
 
 def _write(named: list[NamedCrop], path: Path) -> None:

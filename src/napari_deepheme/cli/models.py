@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from napari_deepheme.cli.output import say
 from napari_deepheme.core.models.registry import (
     DEFAULT_CLASSIFIER,
     DEFAULT_DETECTOR,
@@ -42,10 +43,10 @@ def _list(_: argparse.Namespace) -> int:
     for card in list_models():
         default = card.name in (DEFAULT_CLASSIFIER, DEFAULT_DETECTOR)
         mark = " (default)" if default else ""
-        print(f"{card.name} {card.version} {card.kind}{mark}: {card.description}")
+        say(f"{card.name} {card.version} {card.kind}{mark}: {card.description}")
     return 0
 
 
 def _info(options: argparse.Namespace) -> int:
-    print(find_model(options.model).describe())
+    say(find_model(options.model).describe())
     return 0

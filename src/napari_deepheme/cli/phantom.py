@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from napari_deepheme.cli.arguments import Commands, size
+from napari_deepheme.cli.output import say
 from napari_deepheme.cli.progress import Progress
 from napari_deepheme.core.geometry import Size
 from napari_deepheme.core.phantom import write_phantom
@@ -22,7 +23,7 @@ def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:
         "of its cells (box, class, mitotic phase) beside it.",
         epilog="example: napari-deepheme phantom phantom.svs --size 4000,4000 --seed 1",
     )
-    parser.add_argument("slide", metavar="OUT.svs", type=Path)
+    parser.add_argument("slide", metavar="OUT.svs", type=_slide_path)
     parser.add_argument(
         "--size",
         type=_phantom_size,
@@ -31,7 +32,7 @@ def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:
         help="level-0 pixels, 2000 to 100000 a side (default: 4000,4000)",
     )
     parser.add_argument(
-        "--seed", type=int, default=0, help="same seed, same slide (default: 0)"
+        "--seed", type=_seed, default=0, help="same seed, same slide (default: 0)"
     )
     parser.set_defaults(run=_run)
 
@@ -45,6 +46,21 @@ def _phantom_size(text: str) -> Size:
     return parsed
 
 
+def _seed(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 on")
+    return int(text)
+
+
+def _slide_path(text: str) -> Path:
+    path = Path(text)
+    if not path.name or path.suffix.lower() == ".csv":
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no name for a slide, beside which its truth becomes a .csv"
+        )
+    return path
+
+
 def _run(options: argparse.Namespace) -> int:
     progress = Progress("row")
     try:
@@ -53,5 +69,5 @@ def _run(options: argparse.Namespace) -> int:
         )
     finally:
         progress.close()
-    print(f"{options.slide} and {table} written")
+    say(f"{options.slide} and {table} written")
     return 0

@@ -18,7 +18,7 @@ class Progress:
     def __init__(self, what: str) -> None:
         self._what = what
         self._started = time.monotonic()
-        self._shown = sys.stderr.isatty()
+        self._shown = sys.stderr is not None and sys.stderr.isatty()
 
     def update(self, n_done: int, n_total: int, note: str = "") -> None:
         """Draw how much is done, and how long the rest will take at this pace."""

@@ -47,8 +47,9 @@ if [ ! -x .venv/bin/python ]; then
         install_with_apt python3-venv python3-pip
         python3 -m venv .venv
     fi
-    .venv/bin/python -m pip install -q --upgrade "pip>=25.1"
 fi
+# Older ones do not know dependency groups.
+.venv/bin/python -m pip install -q --upgrade "pip>=25.1"
 
 first=$1
 shift

@@ -1,0 +1,32 @@
+"""What several folders of tests share."""
+
+import pytest
+
+from napari_deepheme.core.cell_table import CellTable
+from napari_deepheme.core.geometry import Size
+from napari_deepheme.core.phantom import write_phantom
+from napari_deepheme.core.taxonomy import class_index
+
+
+@pytest.fixture(scope="session")
+def phantom_svs(tmp_path_factory):
+    """Path of a small rendered slide, to be read only."""
+    path = tmp_path_factory.mktemp("phantom") / "small.svs"
+    write_phantom(path, Size(1000, 1000), 5)
+    return path
+
+
+@pytest.fixture(scope="session")
+def make_table():
+    """Make a table of rows (x, y, width, height, class code[, score, probability])."""
+
+    def make(*rows):
+        rows = [(*row, 0.9, 0.8)[:7] if len(row) == 5 else row for row in rows]
+        return CellTable.from_arrays(
+            [row[:4] for row in rows],
+            [row[5] for row in rows],
+            [class_index(row[4]) for row in rows],
+            [row[6] for row in rows],
+        )
+
+    return make

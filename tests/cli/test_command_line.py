@@ -131,6 +131,23 @@ def test_a_truncated_slide_is_refused_or_done_without_its_missing_parts(
         assert summary["failed_tiles"] > 0
 
 
+def test_a_slide_of_which_nothing_can_be_read_is_refused(phantom, tmp_path, capfd):
+    data = bytearray(phantom.read_bytes())
+    with tifffile.TiffFile(phantom) as tiff:
+        page = tiff.pages[0]
+        parts = list(zip(page.dataoffsets, page.databytecounts, strict=True))
+    for start, length in parts:
+        data[start : start + length] = bytes(length)
+    (tmp_path / "gone.svs").write_bytes(data)
+    assert "nothing of it" in refused(capfd, ["classify", "gone.svs"])
+    assert [p.name for p in tmp_path.iterdir()] == ["gone.svs"]
+
+
+def test_training_without_data_is_told(capfd, tmp_path):
+    for words in (["train", "classifier"], ["train", "detector"], ["evaluate"]):
+        refused(capfd, [*words, "--data", "nowhere", "--out", "out"])
+
+
 def test_one_broken_tile_costs_its_neighbourhood(phantom, tmp_path):
     data = bytearray(phantom.read_bytes())
     with tifffile.TiffFile(phantom) as tiff:

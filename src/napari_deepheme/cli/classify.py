@@ -11,8 +11,9 @@ from napari_deepheme.cli.arguments import Commands, add_model, mpp, region
 from napari_deepheme.cli.output import say
 from napari_deepheme.cli.progress import Progress
 from napari_deepheme.core.config import RunConfig
+from napari_deepheme.core.errors import UnreadableRegionError
 from napari_deepheme.core.export.summary import RunFacts, export_run
-from napari_deepheme.core.files import make_folder
+from napari_deepheme.core.files import make_folder, remove_if_empty
 from napari_deepheme.core.geometry import Region
 from napari_deepheme.core.models.registry import load_models
 from napari_deepheme.core.pipeline import ResultCollector, iter_region
@@ -67,6 +68,10 @@ def _run(options: argparse.Namespace) -> int:
         found = _analyse(slide, area, models, options.mpp, folder)
         with _undisturbed():
             result = found.result()
+            if result.is_unreadable:
+                remove_if_empty(folder)
+                reason = "nothing of it can be decoded (is the file complete?)"
+                raise UnreadableRegionError(slide.name, area, reason)
             export_run(result, RunFacts.of(slide, models), folder)
     say(f"{len(result.cells)} cells in {result.seconds:.1f} s, written to {folder}")
     return 0 if result.complete else 130

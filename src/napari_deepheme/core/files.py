@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -87,6 +87,12 @@ def make_folder(path: Path | str) -> Path:
     except OSError as error:
         raise CannotWriteError(str(path), error.strerror or str(error)) from error
     return path
+
+
+def remove_if_empty(path: Path) -> None:
+    """Remove a folder that nothing was written into."""
+    with suppress(OSError):
+        path.rmdir()
 
 
 def _umask() -> int:

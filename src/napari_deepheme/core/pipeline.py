@@ -77,6 +77,12 @@ class RegionResult:
     complete: bool
     seconds: float
 
+    @property
+    def is_unreadable(self) -> bool:
+        """Whether nothing of the region could be read."""
+        lost = sum(block.intersection(self.region).area for block in self.failed)
+        return lost >= self.region.area
+
 
 @dataclass(slots=True)
 class ResultCollector:

@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image
 from scipy import ndimage
 
+from napari_deepheme.core.errors import InvalidTableError
 from napari_deepheme.core.slide.background import picture_background, whiten
 from napari_deepheme.core.training.nuclei import Nucleus, segment_nuclei
 
@@ -75,11 +76,20 @@ class Field:
 
 
 def read_fields(folder: Path) -> list[Field]:
-    """Read ``images/*.jpg`` and ``masks/*.png`` of a folder, in order of name."""
-    return [
-        _read_field(path, folder / "masks" / f"{path.stem}.png")
-        for path in sorted((folder / "images").glob("*.jpg"))
-    ]
+    """Read ``images/*.jpg`` and ``masks/*.png`` of a folder, in order of name.
+
+    Raises
+    ------
+    InvalidTableError
+        If there are none, or one of them is broken.
+    """
+    paths = sorted((folder / "images").glob("*.jpg"))
+    if not paths:
+        raise InvalidTableError(str(folder), "it holds no images/*.jpg")
+    try:
+        return [_read_field(p, folder / "masks" / f"{p.stem}.png") for p in paths]
+    except OSError as error:
+        raise InvalidTableError(str(folder), str(error)) from error
 
 
 def _read_field(path: Path, mask_path: Path) -> Field:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
+from napari_deepheme.core.errors import InvalidTableError
 from napari_deepheme.core.slide.background import picture_background, whiten
 
 if TYPE_CHECKING:
@@ -44,13 +45,23 @@ class SmearPicture:
 
 
 def read_smears(folder: Path, *, split: str) -> list[SmearPicture]:
-    """Read ``boxes.csv`` and the pictures of one split, in order of name."""
+    """Read ``boxes.csv`` and the pictures of one split, in order of name.
+
+    Raises
+    ------
+    InvalidTableError
+        If the table or one of its pictures is missing or broken.
+    """
     rows = defaultdict(list)
-    with (folder / "boxes.csv").open(newline="", encoding="utf-8") as stream:
-        for row in csv.DictReader(stream):
-            if row["split"] == split:
-                rows[row["file"]].append(row)
-    return [_read_picture(folder, name, rows[name]) for name in sorted(rows)]
+    path = folder / "boxes.csv"
+    try:
+        with path.open(newline="", encoding="utf-8") as stream:
+            for row in csv.DictReader(stream):
+                if row["split"] == split:
+                    rows[row["file"]].append(row)
+        return [_read_picture(folder, name, rows[name]) for name in sorted(rows)]
+    except (OSError, KeyError, ValueError) as error:
+        raise InvalidTableError(str(path), f"{error!r}") from error
 
 
 def _read_picture(folder: Path, name: str, rows: list[dict[str, str]]) -> SmearPicture:

@@ -72,8 +72,8 @@ class InlineTask:
     def quit(self):
         self.stopped = True
 
-    def await_workers(self):
-        pass
+    def wait(self, seconds):
+        return True
 
     def run(self, items, on_item, on_end):
         try:

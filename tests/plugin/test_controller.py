@@ -365,9 +365,15 @@ def test_a_pixel_size_that_the_user_gives_scales_slide_and_results_alike(
 ):
     Image.new("RGB", (1000, 1000), (230, 230, 230)).save(tmp_path / "photo.png")
     controller.open_slide(tmp_path / "photo.png")
+    shapes = viewer.add_shapes(ndim=2, name="mine")
+    shapes.add_rectangles(np.array([[80, 80], [80, 200], [200, 200], [200, 80]]))
     controller.set_mpp(0.2)
-    controller.classify_slide()
-    controller.finish()
+    viewer.layers.selection.active = shapes
+    for _ in range(2):
+        controller.classify_region()
+        controller.finish()
+        assert viewer.layers["Cells"].features["class_code"].tolist() == ["M2"]
+        viewer.layers.selection.active = shapes
     for layer in viewer.layers:
         assert layer.scale.tolist() == [0.2, 0.2]
         assert [str(unit) for unit in layer.units] == ["micrometer", "micrometer"]

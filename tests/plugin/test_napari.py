@@ -100,6 +100,30 @@ def test_cancel_acts_within_a_second(viewer, widget, phantom, qtbot):
     assert time.monotonic() - started < 1
 
 
+def test_a_dock_that_is_closed_in_the_middle_of_a_run_stops_it(viewer, phantom, qtbot):
+    dock, widget = viewer.window.add_plugin_dock_widget(PLUGIN, "Classify cells")
+    controller = widget.controller
+    controller.open_slide(phantom)
+    steps = []
+
+    def slow(slide, regions, models, config, *, mpp):
+        for step in range(200):
+            steps.append(step)
+            time.sleep(0.05)
+            yield SimpleNamespace()
+
+    controller._iter_regions = slow
+    controller._on_item = lambda item: None
+    widget.view.slide_button.click()
+    qtbot.waitUntil(lambda: len(steps) > 2, timeout=20_000)
+    task = controller._task
+    viewer.window.remove_dock_widget(dock)
+    widget.deleteLater()
+    qtbot.waitUntil(task.done.is_set, timeout=2000)
+    qtbot.wait(50)
+    assert len(steps) < 100
+
+
 @pytest.mark.parametrize("name", ["cells.csv", "cells.geojson"])
 def test_exported_cells_come_back_on_their_slide(viewer, phantom, exported, name):
     viewer.open(phantom, plugin=PLUGIN)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from napari_deepheme.core.config import RunConfig
 from napari_deepheme.core.errors import DeephemeError
@@ -17,8 +17,8 @@ from napari_deepheme.plugin.layers import METADATA_KEY, frame_of
 from napari_deepheme.plugin.overlay import Overlay
 from napari_deepheme.plugin.run import Run, clipped, hull
 from napari_deepheme.plugin.slides import (
+    give_mpp,
     is_slide_layer,
-    set_mpp,
     slide_key,
     slide_kwargs,
     slide_of,
@@ -38,6 +38,10 @@ if TYPE_CHECKING:
     from napari_deepheme.core.slide import SlideReader
     from napari_deepheme.plugin.session import Session
     from napari_deepheme.plugin.worker import Task
+
+
+_LAST_SECONDS: Final = 5.0
+"""How long a viewer that closes waits for its run to stop."""
 
 
 class Controller:
@@ -170,11 +174,16 @@ class Controller:
             self._say("Stopping …")
             self._task.quit()
 
+    def stop(self) -> None:
+        """Stop what goes on, without a word."""
+        if self._task:
+            self._task.quit()
+
     def close(self) -> None:
         """Stop what goes on and wait for it."""
         if self._task:
             self._task.quit()
-            self._task.await_workers()
+            self._task.wait(_LAST_SECONDS)
 
     def export(self, folder: Path) -> None:
         """Write the three files of the last run into a folder."""
@@ -248,7 +257,7 @@ class Controller:
         whole = hull(regions)
         collector = ResultCollector(whole, tuple(areas), mpp, config.detect.max_overlap)
         self._run = Run(layer, slide, collector)
-        set_mpp(layer, mpp)
+        give_mpp(self._viewer, layer, mpp)
         self._overlay = Overlay(self._viewer, slide_key(layer), frame_of(layer))
         self._overlay.on_selected(self._on_selected)
         self._viewer.layers.selection.active = layer

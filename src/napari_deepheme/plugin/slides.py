@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from napari_deepheme.core.errors import DeephemeError
 from napari_deepheme.core.geometry import Mpp
 from napari_deepheme.core.slide import ArraySlide, plausible_mpp
@@ -11,6 +13,7 @@ from napari_deepheme.core.slide.level_array import slide_levels
 from napari_deepheme.plugin.layers import METADATA_KEY
 
 if TYPE_CHECKING:
+    from napari.components import ViewerModel
     from napari.layers import Image, Layer
 
     from napari_deepheme.core.slide import SlideReader
@@ -61,15 +64,32 @@ def is_slide_layer(layer: Layer) -> bool:
 
 
 def slide_key(layer: Image) -> str:
-    """Return what ties results to a slide: its path, or the layer's name."""
+    """Return what ties results to a slide: its path, or the layer's own mark."""
     own = layer.metadata.get(METADATA_KEY, {}).get("slide")
-    return str(own.path) if own is not None and own.path else layer.name
+    return str(own.path) if own is not None and own.path else str(layer.unique_id)
 
 
-def set_mpp(layer: Image, mpp: Mpp) -> None:
-    """Lay one of the plugin's own slides out at a pixel size that the user gave."""
-    if METADATA_KEY in layer.metadata:
-        layer.scale, layer.units = (mpp.y, mpp.x), ("um", "um")
+def give_mpp(viewer: ViewerModel, layer: Image, mpp: Mpp) -> None:
+    """Bring a slide's layer to a pixel size that the user gave; the view stays.
+
+    What is drawn in the same pixels goes along. A layer that another plugin opened is
+    left as it is.
+    """
+    before, after = np.array(layer.scale[-2:]), np.array((mpp.y, mpp.x))
+    is_own = "slide" in layer.metadata.get(METADATA_KEY, {})
+    if not is_own or np.allclose(before, after):
+        return
+    factor, units = after / before, layer.units
+    for other in viewer.layers:
+        is_other_slide = is_slide_layer(other) and other is not layer
+        if other.ndim == 2 and other.units == units and not is_other_slide:
+            other.scale = other.scale * factor
+            other.translate = other.translate * factor
+            other.units = ("um", "um")
+    camera = viewer.scene.camera
+    centre = np.array(camera.center[-2:]) * factor
+    camera.center = (*camera.center[:-2], *centre.tolist())
+    camera.zoom /= float(factor.min())
 
 
 def _mpp_or_none(slide: SlideReader) -> Mpp | None:

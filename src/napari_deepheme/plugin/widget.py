@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtGui import QCursor
-from qtpy.QtWidgets import QToolTip, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QApplication, QToolTip, QVBoxLayout, QWidget
 from superqt.utils import qdebounced
 
 from napari_deepheme.core.models.registry import list_models, load_models
@@ -18,7 +18,6 @@ from napari_deepheme.plugin.worker import start
 
 if TYPE_CHECKING:
     import napari
-    from qtpy.QtGui import QCloseEvent
 
     from napari_deepheme.core.models.protocols import Models
 
@@ -52,11 +51,6 @@ class ClassifyCellsWidget(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.view)
 
-    def closeEvent(self, event: QCloseEvent) -> None:
-        """Stop what goes on."""
-        self.controller.close()
-        super().closeEvent(event)
-
     def _connect(self) -> None:
         view, controller = self.view, self.controller
         view.open_requested.connect(controller.open_slide)
@@ -77,6 +71,11 @@ class ClassifyCellsWidget(QWidget):
         camera.events.zoom.connect(self._on_camera)
         camera.events.center.connect(self._on_camera)
         self._viewer.mouse_move_callbacks.append(self._on_mouse_move)
+        # Neither a dock nor a viewer that closes sends its widgets a close event.
+        self.destroyed.connect(partial(_let_go, self.controller, self.session))
+        application = QApplication.instance()
+        if application is not None:
+            application.aboutToQuit.connect(self.controller.close)
 
     def _on_camera(self, _: Any = None) -> None:
         self._camera_rested()
@@ -90,6 +89,12 @@ class ClassifyCellsWidget(QWidget):
             QToolTip.showText(QCursor.pos(), text, self)
         else:
             QToolTip.hideText()
+
+
+def _let_go(controller: Controller, session: Session, *_: object) -> None:
+    """Stop a run whose widget is gone, and tell the widget no more."""
+    session.events.disconnect()
+    controller.stop()
 
 
 @cache

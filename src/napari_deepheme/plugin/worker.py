@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from threading import Event
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from superqt.utils import create_worker
@@ -32,8 +33,8 @@ class Task(Protocol):
     def quit(self) -> None:
         """Ask it to stop at the next item."""
 
-    def await_workers(self) -> None:
-        """Wait until it has stopped."""
+    def wait(self, seconds: float) -> bool:
+        """Wait until it has stopped, no longer than this; tell whether it has."""
 
 
 def start(
@@ -59,33 +60,42 @@ def start(
     Task
         To stop it.
     """
-    return _WorkerTask(
-        create_worker(
-            _guarded,
-            items,
-            _start_thread=True,
-            _connect={"yielded": on_item, "finished": on_end},
-        )
+    task = _WorkerTask()
+    create_worker(
+        _guarded,
+        items,
+        task,
+        _start_thread=True,
+        _connect={"yielded": on_item, "finished": on_end},
     )
+    return task
 
 
 class _WorkerTask:
-    def __init__(self, worker: object) -> None:
-        self._worker = worker
+    """Two flags; superqt's own stop would end the workers of other plugins too."""
+
+    def __init__(self) -> None:
+        self.stopping = Event()
+        self.done = Event()
 
     def quit(self) -> None:
-        self._worker.quit()  # type: ignore[attr-defined]
+        self.stopping.set()
 
-    def await_workers(self) -> None:
-        self._worker.await_workers(10_000)  # type: ignore[attr-defined]
+    def wait(self, seconds: float) -> bool:
+        return self.done.wait(seconds)
 
 
 def _guarded(
-    items: Callable[[], Iterator[_Item]],
+    items: Callable[[], Iterator[_Item]], task: _WorkerTask
 ) -> Generator[_Item | Failed, None, None]:
     # A RuntimeError that leaves a generator worker is dropped without a word, and torch
     # raises just that: nothing may leave.
     try:
-        yield from items()
+        for item in items():
+            if task.stopping.is_set():
+                return
+            yield item
     except Exception as error:  # handed on whole, as the last item
         yield Failed(error)
+    finally:
+        task.done.set()

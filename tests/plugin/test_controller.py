@@ -373,7 +373,20 @@ def test_a_pixel_size_that_the_user_gives_scales_slide_and_results_alike(
         controller.classify_region()
         controller.finish()
         assert viewer.layers["Cells"].features["class_code"].tolist() == ["M2"]
-        viewer.layers.selection.active = shapes
+        assert viewer.layers.selection.active is shapes
     for layer in viewer.layers:
         assert layer.scale.tolist() == [0.2, 0.2]
         assert [str(unit) for unit in layer.units] == ["micrometer", "micrometer"]
+
+
+def test_a_pixel_size_given_for_one_slide_is_not_taken_for_another(
+    controller, viewer, slide_layer, core
+):
+    viewer.add_image(np.zeros((100, 100, 3), np.uint8), rgb=True, name="photo")
+    controller.choose_slide("photo")
+    controller.set_mpp(0.5)
+    controller.choose_slide("slide")
+    assert controller.session.mpp == 0
+    controller.classify_slide()
+    controller.finish()
+    assert core.mpp == (0.25, 0.25)

@@ -107,6 +107,19 @@ def test_clicks_and_choices_become_requests(view, session, qtbot):
     assert device.args == ["cpu"]
 
 
+def test_the_pixel_size_follows_the_session_and_is_not_reformatted_while_typed(
+    view, session
+):
+    session.mpp = 0.25
+    assert view.mpp_box.value == 0.25
+    editor = view.mpp_box.native.lineEdit()
+    editor.setText("0.3")
+    session.mpp = view.mpp_box.value
+    assert editor.text() == "0.3"
+    session.mpp = 0.0
+    assert editor.text() == "as the slide states"
+
+
 def test_a_dropped_file_is_opened(view, qtbot, tmp_path):
     data = QMimeData()
     data.setUrls([QUrl.fromLocalFile(str(tmp_path / "a.svs"))])

@@ -99,6 +99,9 @@ class Controller:
     def choose_slide(self, name: str) -> None:
         """Take a layer as the slide to analyse."""
         session = self._session
+        if name != session.slide:
+            # What was given for one slide does not hold for another.
+            session.mpp = 0.0
         session.slide = name
         layer = self._slide_layer()
         if layer is None:
@@ -258,9 +261,11 @@ class Controller:
         collector = ResultCollector(whole, tuple(areas), mpp, config.detect.max_overlap)
         self._run = Run(layer, slide, collector)
         give_mpp(self._viewer, layer, mpp)
+        active = self._viewer.layers.selection.active
         self._overlay = Overlay(self._viewer, slide_key(layer), frame_of(layer))
         self._overlay.on_selected(self._on_selected)
-        self._viewer.layers.selection.active = layer
+        # Napari makes a new layer the active one.
+        self._viewer.layers.selection.active = active
         session.counts, session.hidden = {}, frozenset()
         session.n_done, session.n_tiles, session.n_cells = 0, 0, 0
         session.seconds_left, session.can_export = 0.0, False

@@ -53,11 +53,6 @@ class Overlay:
         self._move_to_frame()
         self.show(self.cells)
 
-    @property
-    def points(self) -> Points | None:
-        """The "Cells" layer, None once the user has removed it."""
-        return self._points if self._points in self._viewer.layers else None
-
     def on_selected(self, callback: Callable[[], None]) -> None:
         """Call back when cells are selected in the layer."""
         self._points.selected_data.events.items_changed.connect(callback)

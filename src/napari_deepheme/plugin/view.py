@@ -171,6 +171,10 @@ class View(QWidget):
                 self.slide_box.choices = session.slides
             chosen = session.slide if session.slide in session.slides else None
             self.slide_box.value = chosen
+        if self.mpp_box.value != session.mpp:
+            # Otherwise Qt would format the number while it is being typed.
+            with self.mpp_box.changed.blocked():
+                self.mpp_box.value = session.mpp
         self.region_button.setEnabled(has_slide and not running)
         self.slide_button.setEnabled(has_slide and not running)
         self.cancel_button.setEnabled(running)

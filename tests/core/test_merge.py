@@ -1,65 +1,68 @@
+"""Results of tiles become one table."""
+
+from itertools import permutations
+
 import numpy as np
-from hypothesis import given
-from hypothesis import strategies as st
 
 from napari_deepheme.core.cell_table import CellTable
-from napari_deepheme.core.geometry import Region
+from napari_deepheme.core.geometry import Polygon, Region
 from napari_deepheme.core.merge import merge_tiles
-from napari_deepheme.core.overlap import suppress_overlaps
 
-REGION = Region(0, 0, 200, 200)
-
-boxes = st.lists(
-    st.tuples(
-        st.integers(0, 180), st.integers(0, 180), st.integers(5, 40), st.integers(5, 40)
-    ),
-    max_size=12,
-)
+AREA = [Region(0, 0, 400, 200)]
 
 
-def table(rows, score=0.5):
-    n = len(rows)
-    return CellTable.from_arrays(
-        np.array(rows).reshape(-1, 4), [score] * n, [0] * n, [1] * n
-    )
+def merged(tables, areas=AREA):
+    return merge_tiles(tables, areas, max_overlap=0.4)
 
 
-def test_a_cell_that_both_sides_of_a_border_report_stands_once():
-    left, right = table([(90, 50, 20, 20)], 0.9), table([(91, 50, 20, 20)], 0.8)
-    merged = merge_tiles([left, right], [REGION], max_overlap=0.4)
-    assert merged.boxes.tolist() == [[90, 50, 20, 20]]
+def test_a_cell_that_two_tiles_saw_stands_once(make_table):
+    left = make_table((180, 50, 40, 40, "M6"), (20, 20, 40, 40, "L2"))
+    right = make_table((181, 50, 40, 40, "M6", 0.95, 0.8), (300, 20, 40, 40, "L4"))
+    cells = merged([left, right])
+    assert cells.boxes[:, 0].tolist() == [20, 300, 181]
+    assert cells.class_codes == ("L2", "L4", "M6")
 
 
-def test_touching_cells_both_stay():
-    cells = table([(50, 50, 20, 20), (68, 50, 20, 20)])
-    assert len(merge_tiles([cells], [REGION], max_overlap=0.4)) == 2
+def test_the_order_of_the_tiles_does_not_matter(make_table):
+    tables = [
+        make_table((180, 50, 40, 40, "M6", 0.9, 0.7), (5, 5, 30, 30, "L2")),
+        # Alike to the last digit but for the class or its probability.
+        make_table((180, 50, 40, 40, "M5", 0.9, 0.7)),
+        make_table((180, 50, 40, 40, "M6", 0.9, 0.6)),
+        CellTable.empty(),
+    ]
+    first, *others = [merged(order) for order in permutations(tables)]
+    assert len(first) == 2
+    assert all(other == first for other in others)
 
 
-def test_a_box_within_another_is_the_same_cell():
-    rows = np.array([(50, 50, 60, 60), (60, 60, 20, 20)], np.int32)
-    kept = suppress_overlaps(rows, np.array([0.9, 0.8], np.float32), max_overlap=0.4)
-    assert kept.tolist() == [0]
+def test_cells_beyond_the_areas_are_left_out(make_table):
+    cells = make_table((-30, 50, 40, 40, "M6"), (-20, 50, 40, 40, "M6"))
+    apart = [Region(0, 0, 50, 200), Region(100, 0, 50, 200)]
+    more = make_table((60, 100, 30, 30, "L2"), (110, 100, 30, 30, "L4"))
+    assert merged([cells, more], apart).class_codes == ("M6", "L4")
 
 
-@given(boxes, boxes, st.randoms())
-def test_the_order_of_tiles_and_rows_does_not_matter(first, second, random):
-    scores = [0.5 + 0.01 * i for i in range(len(first) + len(second))]
-    rows = [*first, *second]
-    whole = CellTable.from_arrays(
-        np.array(rows).reshape(-1, 4), scores, [0] * len(rows), [1] * len(rows)
-    )
-    order = list(range(len(rows)))
-    random.shuffle(order)
-    mixed = whole.take(np.array(order, np.intp))
-    cut = len(rows) // 2
-    parts = [mixed.take(np.arange(cut)), mixed.take(np.arange(cut, len(rows)))]
-    merged = merge_tiles([whole], [REGION], max_overlap=0.4)
-    assert merge_tiles(parts, [REGION], max_overlap=0.4) == merged
-    assert merge_tiles([merged], [REGION], max_overlap=0.4) == merged
+def test_a_polygon_keeps_what_is_centred_in_it(make_table):
+    triangle = Polygon(((0, 0), (100, 0), (0, 100)))
+    cells = make_table((10, 10, 20, 20, "M6"), (70, 70, 20, 20, "L2"))
+    assert merged([cells], [triangle]).class_codes == ("M6",)
 
 
-def test_cells_outside_all_areas_are_left_out():
-    cells = table([(10, 10, 20, 20), (100, 100, 20, 20)])
-    areas = [Region(0, 0, 50, 50), Region(150, 150, 50, 50)]
-    merged = merge_tiles([cells], areas, max_overlap=0.4)
-    assert merged.boxes.tolist() == [[10, 10, 20, 20]]
+def test_areas_that_overlap_count_a_cell_once(make_table):
+    cells = make_table((10, 10, 20, 20, "M6"))
+    areas = [Region(0, 0, 50, 50), Region(10, 10, 50, 50)]
+    assert len(merged([cells, cells], areas)) == 1
+
+
+def test_no_tiles_and_no_areas_give_no_cells(make_table):
+    assert len(merged([])) == 0
+    assert len(merged([make_table((10, 10, 20, 20, "M6"))], [])) == 0
+
+
+def test_rows_come_in_reading_order(make_table):
+    rng = np.random.default_rng(0)
+    places = rng.permutation(8).tolist()
+    tables = [make_table((50 * i, 150 - 20 * i, 20, 20, "M6")) for i in places]
+    y = merged(tables).centres[:, 1]
+    assert (np.diff(y) > 0).all()

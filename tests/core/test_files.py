@@ -1,0 +1,102 @@
+"""Files are written whole or not at all."""
+
+import errno
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from napari_deepheme.core.errors import CannotWriteError
+from napari_deepheme.core.files import atomic_file, atomic_path, make_folder
+
+
+def write(path, content=b"new"):
+    with atomic_file(path) as stream:
+        stream.write(content)
+
+
+def full_disk(*_):
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_a_file_takes_its_place_when_the_block_ends(tmp_path):
+    path = tmp_path / "a.csv"
+    with atomic_file(path) as stream:
+        stream.write(b"new")
+        assert not path.exists()
+    assert path.read_bytes() == b"new"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_file_has_the_mode_that_any_other_new_file_has(tmp_path):
+    write(tmp_path / "a.csv")
+    (tmp_path / "b.csv").touch()
+    modes = {stat.S_IMODE(p.stat().st_mode) for p in tmp_path.iterdir()}
+    assert len(modes) == 1
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+def test_a_block_that_fails_leaves_the_old_file(tmp_path, error):
+    path = tmp_path / "a.csv"
+    path.write_bytes(b"old")
+
+    def fail():
+        with atomic_file(path) as stream:
+            stream.write(b"half")
+            raise error
+
+    with pytest.raises(error):
+        fail()
+    assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(
+    ("place", "name"), [(os, "fsync"), (Path, "replace"), (Path, "chmod")]
+)
+def test_a_disk_that_fails_is_one_line_and_leaves_the_old_file(
+    tmp_path, monkeypatch, place, name
+):
+    path = tmp_path / "a.csv"
+    path.write_bytes(b"old")
+    monkeypatch.setattr(place, name, full_disk)
+    with pytest.raises(CannotWriteError, match="No space left") as caught:
+        write(path)
+    assert caught.value.path == str(path)
+    assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_missing_folder_or_a_file_in_its_place_cannot_be_written_to(tmp_path):
+    (tmp_path / "file").touch()
+    for folder in ("missing", "file"):
+        with pytest.raises(CannotWriteError):
+            write(tmp_path / folder / "a.csv")
+    with pytest.raises(CannotWriteError):
+        make_folder(tmp_path / "file")
+    assert [p.name for p in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_folder_of_the_same_name_is_not_replaced(tmp_path):
+    (tmp_path / "a.csv").mkdir()
+    with pytest.raises(CannotWriteError):
+        write(tmp_path / "a.csv")
+    assert [p.name for p in tmp_path.iterdir()] == ["a.csv"]
+
+
+def test_a_failure_to_read_something_else_is_not_taken_for_one_to_write(tmp_path):
+    def copy():
+        with atomic_path(tmp_path / "a.csv"):
+            (tmp_path / "source").read_bytes()
+
+    with pytest.raises(FileNotFoundError) as caught:
+        copy()
+    assert not isinstance(caught.value, CannotWriteError)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_is_made_with_its_parents_and_may_be_there_already(tmp_path):
+    folder = make_folder(tmp_path / "a" / "b")
+    assert folder.is_dir()
+    assert make_folder(folder) == folder

@@ -1,0 +1,90 @@
+"""Which of several boxes around one cell is kept."""
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from napari_deepheme.core.overlap import suppress_overlaps
+
+rows = st.tuples(
+    st.integers(-30, 30),
+    st.integers(-30, 30),
+    st.integers(1, 25),
+    st.integers(1, 25),
+    # Few scores, so that many are equal.
+    st.sampled_from([0.25, 0.5, 0.75]),
+)
+scenes = st.lists(rows, max_size=25, unique=True)
+
+
+def arrays(scene):
+    values = np.array(scene, np.float64).reshape(-1, 5)
+    return values[:, :4].astype(np.int32), values[:, 4].astype(np.float32)
+
+
+def kept_rows(scene, max_overlap=0.4):
+    boxes, scores = arrays(scene)
+    rows = suppress_overlaps(boxes, scores, max_overlap=max_overlap)
+    return [scene[i] for i in rows]
+
+
+def are_one_cell(a, b, max_overlap=0.4):
+    width = min(a[0] + a[2], b[0] + b[2]) - max(a[0], b[0])
+    height = min(a[1] + a[3], b[1] + b[3]) - max(a[1], b[1])
+    shared = max(0, width) * max(0, height)
+    sizes = a[2] * a[3], b[2] * b[3]
+    union = sum(sizes) - shared
+    return shared > max_overlap * union or shared > 0.8 * min(sizes)
+
+
+@given(scenes, st.randoms(use_true_random=False))
+def test_the_order_of_the_rows_does_not_matter(scene, random):
+    shuffled = random.sample(scene, len(scene))
+    assert sorted(kept_rows(scene)) == sorted(kept_rows(shuffled))
+
+
+@given(scenes)
+def test_no_two_of_the_kept_are_one_cell_and_a_second_pass_changes_nothing(scene):
+    kept = kept_rows(scene)
+    assert kept_rows(kept) == kept
+    for i, a in enumerate(kept):
+        assert not any(are_one_cell(a, b) for b in kept[i + 1 :])
+
+
+@given(scenes)
+def test_whatever_is_dropped_was_one_cell_with_a_kept_one_of_no_lower_score(scene):
+    kept = kept_rows(scene)
+    for row in set(scene) - set(kept):
+        assert any(are_one_cell(row, k) and k[4] >= row[4] for k in kept)
+
+
+@given(scenes, st.integers(-1000, 1000), st.integers(-1000, 1000))
+def test_the_place_of_a_scene_does_not_matter(scene, dx, dy):
+    moved = [(x + dx, y + dy, *rest) for x, y, *rest in scene]
+    back = [(x - dx, y - dy, *rest) for x, y, *rest in kept_rows(moved)]
+    assert back == kept_rows(scene)
+
+
+def test_a_box_inside_another_is_the_same_cell():
+    scene = [(0, 0, 40, 40, 0.5), (10, 10, 10, 10, 0.75)]
+    assert kept_rows(scene) == [scene[1]]
+
+
+def test_twins_of_all_numbers_leave_one():
+    assert len(kept_rows([(0, 0, 10, 10, 0.5)] * 4)) == 1
+
+
+def test_neighbours_that_touch_both_stay():
+    assert len(kept_rows([(0, 0, 10, 10, 0.5), (10, 0, 10, 10, 0.5)])) == 2
+
+
+def test_the_middle_of_a_chain_goes_when_its_ends_are_better():
+    scene = [(0, 0, 10, 10, 0.75), (4, 0, 10, 10, 0.5), (8, 0, 10, 10, 0.75)]
+    assert kept_rows(scene) == [scene[0], scene[2]]
+    scene = [(0, 0, 10, 10, 0.5), (4, 0, 10, 10, 0.75), (8, 0, 10, 10, 0.5)]
+    assert kept_rows(scene) == [scene[1]]
+
+
+def test_nothing_and_one_box_stay_as_they_are():
+    assert kept_rows([]) == []
+    assert kept_rows([(0, 0, 5, 5, 0.5)]) == [(0, 0, 5, 5, 0.5)]

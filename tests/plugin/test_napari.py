@@ -7,11 +7,13 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import tifffile
 
 from napari_deepheme.cli import run as run_command
 from napari_deepheme.core.export.csv_table import read_csv
 from napari_deepheme.core.geometry import Size
 from napari_deepheme.core.phantom import write_phantom
+from napari_deepheme.plugin.reader import get_slide_reader
 
 PLUGIN = "napari-deepheme"
 
@@ -56,6 +58,15 @@ def test_a_slide_opens_as_a_lazy_layer_in_micrometres(viewer, phantom):
     assert set(layer.metadata["associated_images"]) >= {"label", "macro"}
     level = layer.data[0] if layer.multiscale else layer.data
     assert level.shape == (800, 900, 3)
+
+
+def test_a_tiff_that_is_no_pyramid_is_left_to_napari(phantom, tmp_path):
+    plain, slide = tmp_path / "plain.tif", tmp_path / "slide.tif"
+    tifffile.imwrite(plain, np.zeros((50, 60), np.uint16))
+    write_phantom(slide, Size(2200, 600), 1)
+    assert get_slide_reader(str(plain)) is None
+    assert get_slide_reader(str(slide)) is not None
+    assert get_slide_reader([str(phantom)]) is not None
 
 
 def test_a_click_classifies_what_is_seen_and_gives_the_cells_of_the_command_line(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import napari
 
+from napari_deepheme.core.errors import DeephemeError
 from napari_deepheme.core.export.csv_table import read_csv
 from napari_deepheme.core.export.geojson import read_geojson
 from napari_deepheme.core.slide import open_slide
@@ -26,8 +27,19 @@ if TYPE_CHECKING:
     Reader = Callable[[Any], list[LayerData]]
 
 
+_OF_MANY = frozenset({".tif", ".tiff", ".dcm"})
+"""Endings that slides share with other images."""
+
+
 def get_slide_reader(path: str | list[str]) -> Reader | None:
-    """Give the reader of slides; it opens one slide a path."""
+    """Give the reader of slides; it opens one slide a path.
+
+    A TIFF or DICOM file that is no pyramid is left to napari and to other plugins: it
+    may be anything, and "Open slide…" opens it all the same.
+    """
+    first = Path(path if isinstance(path, str) else path[0])
+    if first.suffix.lower() in _OF_MANY and not _is_pyramid(first):
+        return None
     return _read_slides
 
 
@@ -73,6 +85,14 @@ def _open_slide() -> tuple[Frame, str]:
     if viewer.layers.selection.active in slides:
         layer = viewer.layers.selection.active
     return frame_of(layer), slide_key(layer)
+
+
+def _is_pyramid(path: Path) -> bool:
+    try:
+        with open_slide(path) as slide:
+            return len(slide.levels) > 1
+    except DeephemeError:
+        return False
 
 
 def _has_cells(path: Path) -> bool:

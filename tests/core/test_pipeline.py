@@ -1,211 +1,303 @@
+"""The way from a region to its cells, with stand-in models that find painted discs."""
+
 import numpy as np
 import pytest
-from scipy import ndimage
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from PIL import Image
 
-from napari_deepheme.core.config import RunConfig, TileConfig
+from napari_deepheme.core.config import DetectConfig, RunConfig, TileConfig
 from napari_deepheme.core.errors import (
     RegionOutOfBoundsError,
     UnknownMppError,
     UnreadableRegionError,
 )
-from napari_deepheme.core.geometry import Mpp, Polygon, Region
-from napari_deepheme.core.models.protocols import ClassifierSpec, DetectorSpec, Models
+from napari_deepheme.core.geometry import Polygon, Region
+from napari_deepheme.core.merge import merge_tiles
 from napari_deepheme.core.pipeline import (
     ResultCollector,
     analyze_region,
     iter_region,
     iter_regions,
 )
-from napari_deepheme.core.slide import ArraySlide
-from napari_deepheme.core.taxonomy import CLASS_CODES, class_index
+from napari_deepheme.core.slide import ArraySlide, open_slide
 
-SIDE, RADIUS = 1200, 12
-COLOURS = {"L2": (60, 30, 120), "M6": (120, 30, 60)}
+WHOLE = Region(0, 0, 1100, 900)
 
 
-class DiscFinder:
-    """Finds dark discs."""
+class ScratchedSlide(ArraySlide):
+    """A slide of which a rectangle of one level cannot be decoded."""
 
-    spec = DetectorSpec("discs", 0.5, 15.0, 4, 0.5)
-
-    def detect(self, pixels):
-        labels, _ = ndimage.label(pixels[..., 1] < 120)
-        boxes = [
-            (c.start, r.start, c.stop - c.start, r.stop - r.start)
-            for r, c in ndimage.find_objects(labels)
-        ]
-        array = np.array(boxes, np.float32).reshape(-1, 4)
-        return array, np.full(len(array), 0.9, np.float32)
-
-
-class ColourNamer:
-    """Names discs by their colour."""
-
-    spec = ClassifierSpec("colours", 0.25, 32)
-
-    def classify(self, crops, *, batch_size):
-        probabilities = np.full((len(crops), 23), 0.1 / 22, np.float32)
-        for row, crop in zip(probabilities, crops, strict=True):
-            red, _, blue = crop[16, 16].astype(int)
-            row[class_index("L2" if blue > red else "M6")] = 0.9
-        return probabilities
-
-
-MODELS = Models(DiscFinder(), ColourNamer())
-
-
-def painted(centres):
-    pixels = np.full((SIDE, SIDE, 3), 240, np.uint8)
-    y, x = np.mgrid[:SIDE, :SIDE]
-    for i, (cx, cy) in enumerate(centres):
-        disc = (x + 0.5 - cx) ** 2 + (y + 0.5 - cy) ** 2 < RADIUS**2
-        pixels[disc] = COLOURS["L2" if i % 2 else "M6"]
-    return pixels
-
-
-@pytest.fixture(scope="module")
-def centres():
-    rng = np.random.default_rng(4)
-    grid = np.mgrid[60:1150:70, 60:1150:70].reshape(2, -1).T
-    # Some lie on the borders of tiles of 64, 100, 256 and 1024 px.
-    return [*(grid + rng.integers(-12, 13, grid.shape)).tolist()]
-
-
-@pytest.fixture(scope="module")
-def slide(centres):
-    return ArraySlide(painted(centres), mpp=Mpp(0.25, 0.25), name="discs")
-
-
-def analyse(slide, region=None, tile_size=1024, **kwargs):
-    config = RunConfig(tile=TileConfig(tile_size))
-    return analyze_region(slide, region, MODELS, config, **kwargs)
-
-
-@pytest.mark.parametrize("tile_size", [64, 100, 256, 1024, 4096])
-def test_each_cell_stands_once_whatever_the_tile_size(slide, centres, tile_size):
-    cells = analyse(slide, tile_size=tile_size).cells
-    assert len(cells) == len(centres)
-    distances = np.abs(cells.centres[:, None] - np.array(centres)).max(axis=2)
-    assert (distances.min(axis=0) <= 2).all()
-    assert cells == analyse(slide).cells
-
-
-def test_cells_are_named_by_their_own_crop(slide, centres):
-    cells = analyse(slide).cells
-    nearest = [
-        int(np.abs(np.array(centres) - c).sum(axis=1).argmin()) for c in cells.centres
-    ]
-    assert cells.class_codes == tuple("L2" if i % 2 else "M6" for i in nearest)
-    assert (cells.probabilities == np.float32(0.9)).all()
-
-
-def test_rows_are_in_reading_order(slide):
-    y, x = analyse(slide, tile_size=100).cells.centres.T[::-1]
-    order = np.lexsort((x, y))
-    assert order.tolist() == list(range(len(order)))
-
-
-def test_a_region_holds_the_cells_whose_centre_lies_in_it(slide):
-    whole = analyse(slide).cells
-    region = Region(137, 211, 600, 555)
-    part = analyse(slide, region).cells
-    assert part == whole.take(region.holds_centres(whole.boxes))
-
-
-def test_four_quarters_give_the_cells_of_the_whole(slide):
-    quarters = [
-        analyse(slide, Region(x, y, SIDE // 2, SIDE // 2)).cells
-        for x in (0, SIDE // 2)
-        for y in (0, SIDE // 2)
-    ]
-    boxes = sorted(box for q in quarters for box in q.boxes.tolist())
-    assert boxes == sorted(analyse(slide).cells.boxes.tolist())
-
-
-def test_several_drawn_areas_count_a_cell_once(slide):
-    areas = (
-        Polygon(((100, 100), (700, 100), (100, 700))),
-        Polygon(((100, 100), (500, 100), (500, 500), (100, 500))),
-    )
-    whole = analyse(slide).cells
-    collector = ResultCollector(Region(100, 100, 600, 600), areas, slide.mpp, 0.4)
-    for result in iter_regions(slide, [a.region for a in areas], MODELS):
-        collector.add(result)
-    wanted = areas[0].holds_centres(whole.boxes) | areas[1].holds_centres(whole.boxes)
-    assert collector.result().cells == whole.take(wanted)
-
-
-def test_a_region_beyond_the_slide_is_refused_before_any_work(slide):
-    with pytest.raises(RegionOutOfBoundsError, match="leaves the slide"):
-        iter_region(slide, Region(1000, 0, 500, 100), MODELS)
-
-
-@pytest.mark.parametrize("mpp", [None, Mpp(300.0, 300.0), Mpp(0.25, 0.6)])
-def test_a_slide_without_a_plausible_pixel_size_is_refused(centres, mpp):
-    unknown = ArraySlide(painted(centres[:3]), mpp=mpp, name="unknown")
-    with pytest.raises(UnknownMppError, match="--mpp"):
-        analyse(unknown)
-    assert len(analyse(unknown, mpp=0.25).cells) == 3
-
-
-def test_pixels_that_are_not_square_are_understood(centres):
-    wide = ArraySlide(painted(centres), mpp=Mpp(0.25, 0.3), name="wide")
-    assert len(analyse(wide).cells) == len(centres)
-
-
-def test_a_stopped_run_keeps_its_cells_and_says_that_it_is_not_complete(slide):
-    region = Region(0, 0, SIDE, SIDE)
-    collector = ResultCollector(region, (region,), slide.mpp, 0.4)
-    config = RunConfig(tile=TileConfig(400))
-    for result in iter_region(slide, region, MODELS, config):
-        collector.add(result)
-        if result.index == 2:
-            break
-    stopped = collector.result()
-    assert not stopped.complete
-    # Tiles report cells centred up to a micrometre beyond their core.
-    top = Region(0, 0, SIDE, 404)
-    whole = analyse(slide).cells
-    assert stopped.cells == whole.take(top.holds_centres(whole.boxes))
-
-
-class Broken(ArraySlide):
-    """A slide of which a rectangle cannot be decoded."""
-
-    hole = Region(512, 512, 256, 256)
+    scratch = Region(0, 0, 0, 0)
+    scratched_level = 0
 
     def read_region(self, location, level, size_level):
-        asked = Region(*location, *size_level)
-        if level == 0 and asked.intersection(self.hole).area:
-            raise UnreadableRegionError(self.name, asked, "broken tile")
+        step = round(self.levels[level].downsample)
+        size = (size_level[0] * step, size_level[1] * step)
+        part = Region(*location, *size)
+        if level == self.scratched_level and part.intersection(self.scratch).area:
+            raise UnreadableRegionError(self.name, part, "scratched")
         return super().read_region(location, level, size_level)
 
 
-def test_what_cannot_be_read_costs_its_neighbourhood_only(centres):
-    broken = Broken(painted(centres), mpp=Mpp(0.25, 0.25), name="broken")
-    result = analyse(broken)
-    assert result.complete
-    assert result.failed == (Broken.hole,)
-    boxes = result.cells.boxes
-    x, y = np.array(centres).T
-    away = (
-        (x < 512 - 2 * RADIUS)
-        | (x > 768 + 2 * RADIUS)
-        | (y < 512 - 2 * RADIUS)
-        | (y > 768 + 2 * RADIUS)
+def tiled(tile_size):
+    return RunConfig(tile=TileConfig(tile_size))
+
+
+def cells_of(slide, models, region=None, tile_size=512, **options):
+    return analyze_region(slide, region, models, tiled(tile_size), **options).cells
+
+
+def match(cells, middles):
+    """Return the row of the cell at each middle; each must be there, and once."""
+    distance = np.hypot(*(cells.centres[:, None] - middles).T)
+    near = distance < 4
+    assert (near.sum(axis=1) == 1).all()
+    return near.argmax(axis=1)
+
+
+@pytest.fixture(scope="module")
+def whole(painted_pixels, disc_models):
+    slide = ArraySlide(painted_pixels, mpp=0.25, name="discs")
+    return cells_of(slide, disc_models, tile_size=4096)
+
+
+def test_every_disc_is_found_once_with_its_box_and_its_colour(whole, painting):
+    rows = match(whole, painting.middles)
+    assert len(whole) == len(painting.discs)
+    assert [whole.class_codes[i] for i in rows] == painting.codes
+    diameters = 2 * np.array([radius for _, _, radius, _ in painting.discs])
+    np.testing.assert_allclose(whole.boxes[rows, 2], diameters, atol=3)
+    np.testing.assert_allclose(whole.boxes[rows, 3], diameters, atol=3)
+
+
+@pytest.mark.parametrize("tile_size", [64, 100, 256, 511, 512, 900, 2048])
+def test_the_size_of_the_tiles_does_not_matter(
+    disc_slide, disc_models, whole, tile_size
+):
+    assert cells_of(disc_slide, disc_models, tile_size=tile_size) == whole
+
+
+@settings(
+    max_examples=15,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(
+    st.integers(0, 1099),
+    st.integers(0, 899),
+    st.integers(1, 1100),
+    st.integers(1, 900),
+    st.integers(150, 1200),
+)
+def test_a_region_has_those_cells_of_the_whole_that_are_centred_in_it(
+    disc_slide, disc_models, whole, x, y, width, height, tile_size
+):
+    region = Region(x, y, width, height).intersection(WHOLE)
+    inside = whole.take(region.holds_centres(whole.boxes))
+    assert cells_of(disc_slide, disc_models, region, tile_size) == inside
+
+
+def test_a_disc_on_the_border_of_a_region_belongs_where_its_centre_lies(
+    disc_slide, disc_models
+):
+    # The middle of this disc lies at (512, 512).
+    def has_it(region):
+        cells = cells_of(disc_slide, disc_models, region)
+        return bool((abs(cells.centres - 512) < 4).all(axis=1).any())
+
+    assert has_it(Region(505, 505, 100, 100))
+    assert has_it(Region(400, 400, 119, 119))
+    assert not has_it(Region(519, 400, 100, 200))
+    assert not has_it(Region(400, 519, 200, 100))
+    assert not has_it(Region(400, 400, 105, 200))
+
+
+def test_four_quarters_have_the_cells_of_the_whole(disc_slide, disc_models, whole):
+    cut_x, cut_y = 512, 505
+    quarters = [
+        cells_of(disc_slide, disc_models, Region.from_corners(*corners), 300)
+        for corners in (
+            (0, 0, cut_x, cut_y),
+            (cut_x, 0, 1100, cut_y),
+            (0, cut_y, cut_x, 900),
+            (cut_x, cut_y, 1100, 900),
+        )
+    ]
+    assert merge_tiles(quarters, [WHOLE], max_overlap=1.0) == whole
+
+
+def test_two_runs_give_the_same(disc_slide, disc_models, whole):
+    assert cells_of(disc_slide, disc_models, tile_size=4096) == whole
+
+
+def test_several_areas_are_one_run(disc_slide, disc_models, whole):
+    areas = (Region(0, 0, 400, 400), Polygon(((300, 300), (900, 300), (300, 800))))
+    regions = [areas[0], areas[1].region]
+    collector = ResultCollector(WHOLE, areas, disc_slide.mpp, 0.4)
+    for result in iter_regions(disc_slide, regions, disc_models, tiled(256)):
+        collector.add(result)
+    held = areas[0].holds_centres(whole.boxes) | areas[1].holds_centres(whole.boxes)
+    assert collector.result().cells == whole.take(held)
+    assert collector.result().complete
+
+
+@pytest.mark.parametrize(
+    "region",
+    [Region(-1, 0, 10, 10), Region(1000, 800, 101, 10), Region(0, 900, 10, 1)],
+)
+def test_a_region_beyond_the_slide_is_refused_before_the_first_tile(
+    disc_slide, disc_models, region
+):
+    with pytest.raises(RegionOutOfBoundsError):
+        iter_region(disc_slide, region, disc_models)
+
+
+@pytest.mark.parametrize("mpp", [None, 0.01, 40.0, (0.25, 0.5)])
+def test_an_mpp_that_is_missing_or_cannot_be_right_is_refused_at_once(
+    painted_pixels, disc_models, mpp
+):
+    slide = ArraySlide(painted_pixels, mpp=mpp)
+    with pytest.raises(UnknownMppError, match="--mpp"):
+        iter_region(slide, WHOLE, disc_models)
+    with pytest.raises(UnknownMppError):
+        analyze_region(slide, WHOLE, disc_models)
+
+
+@pytest.mark.parametrize("mpp", [None, 40.0])
+def test_an_mpp_that_is_given_replaces_that_of_the_slide(
+    painted_pixels, disc_models, whole, mpp
+):
+    slide = ArraySlide(painted_pixels, mpp=mpp)
+    result = analyze_region(slide, None, disc_models, mpp=0.25)
+    assert result.mpp == (0.25, 0.25)
+    assert result.cells == whole
+    with pytest.raises(UnknownMppError):
+        analyze_region(slide, None, disc_models, mpp=-0.25)
+
+
+@pytest.mark.parametrize("mpp", [(0.25, 0.3), (0.3, 0.22), (0.5, 0.5), (0.2, 0.2)])
+def test_boxes_lie_right_at_other_scales_and_on_pixels_that_are_no_squares(
+    painted_pixels, disc_models, painting, mpp
+):
+    slide = ArraySlide(painted_pixels, mpp=mpp)
+    cells = cells_of(slide, disc_models, tile_size=4096)
+    rows = match(cells, painting.middles)
+    assert len(cells) == len(painting.discs)
+    assert [cells.class_codes[i] for i in rows] == painting.codes
+    np.testing.assert_allclose(
+        cells.boxes[rows, 2:].mean(axis=1),
+        [2 * radius for _, _, radius, _ in painting.discs],
+        atol=4,
     )
-    assert len(centres) > len(boxes) >= away.sum()
-    assert not (
-        (boxes[:, 0] < 768)
-        & (boxes[:, 0] + boxes[:, 2] > 512)
-        & (boxes[:, 1] < 768)
-        & (boxes[:, 1] + boxes[:, 3] > 512)
-    ).any()
+    assert cells_of(slide, disc_models, tile_size=200) == cells
 
 
-def test_an_empty_slide_gives_an_empty_table():
-    empty = ArraySlide(np.full((300, 300, 3), 240, np.uint8), mpp=Mpp(0.25, 0.25))
-    result = analyse(empty)
+def test_a_run_that_is_stopped_keeps_its_cells_and_says_so(
+    disc_slide, disc_models, whole
+):
+    collector = ResultCollector(WHOLE, (WHOLE,), disc_slide.mpp, 0.4)
+    assert not collector.result().complete
+    for result in iter_region(disc_slide, WHOLE, disc_models, tiled(300)):
+        collector.add(result)
+        if result.index == 3:
+            break
+    stopped = collector.result()
+    assert not stopped.complete
+    # The first row of tiles is done.
+    done = Region(0, 0, 1100, 300)
+    first = stopped.cells.take(done.holds_centres(stopped.cells.boxes))
+    assert first == whole.take(done.holds_centres(whole.boxes))
+    assert 0 < len(stopped.cells) < len(whole)
+
+
+def test_tiles_are_numbered_and_the_last_completes_the_run(disc_slide, disc_models):
+    collector = ResultCollector(WHOLE, (WHOLE,), disc_slide.mpp, 0.4)
+    results = list(iter_region(disc_slide, WHOLE, disc_models, tiled(512)))
+    assert [r.index for r in results] == list(range(6))
+    assert {r.n_tiles for r in results} == {6}
+    for result in results:
+        collector.add(result)
+        assert collector.result().complete == (result.index == 5)
+    assert collector.result().seconds >= 0
+
+
+def test_the_lowest_score_can_be_set(disc_slide, disc_models, whole):
+    config = RunConfig(detect=DetectConfig(min_score=1.0))
+    best = analyze_region(disc_slide, None, disc_models, config).cells
+    assert best == whole.take(whole.scores == 1)
+    assert 0 < len(best) < len(whole)
+
+
+def scratched(levels, scratch, level=0):
+    slide = ScratchedSlide(levels, mpp=0.25, name="scratched")
+    slide.scratch, slide.scratched_level = scratch, level
+    return slide
+
+
+@pytest.mark.parametrize("tile_size", [200, 4096])
+def test_what_cannot_be_read_is_named_and_the_rest_is_done(
+    painted_pixels, disc_models, whole, tile_size
+):
+    scratch = Region(600, 300, 50, 50)
+    slide = scratched(painted_pixels, scratch)
+    result = analyze_region(slide, None, disc_models, tiled(tile_size))
+    assert result.complete
+    assert result.failed == (Region(512, 256, 256, 256),)
+    lost = Region(512, 256, 256, 256).grown(30)
+    far = whole.take(~lost.holds_centres(whole.boxes))
+    kept = result.cells.take(~lost.holds_centres(result.cells.boxes))
+    assert len(far) > 50
+    assert kept == far
+    inside = Region(512, 256, 256, 256).holds_centres(result.cells.boxes)
+    assert not inside.any()
+
+
+def test_a_slide_of_which_nothing_can_be_read_has_no_cells(painted_pixels, disc_models):
+    slide = scratched(painted_pixels, WHOLE)
+    result = analyze_region(slide, None, disc_models, tiled(512))
+    assert len(result.cells) == 0
+    assert sum(region.area for region in result.failed) == WHOLE.area
+    assert result.complete
+
+
+def test_cells_that_can_be_found_but_not_looked_at_closely_are_left_out(
+    painted_pixels, disc_models, whole
+):
+    # The detector reads level 1, the classifier level 0.
+    levels = [painted_pixels, painted_pixels[::2, ::2]]
+    intact = cells_of(ArraySlide(levels, mpp=0.25), disc_models)
+    assert len(intact) == len(whole)
+    block = Region(512, 256, 256, 256)
+    slide = scratched(levels, Region(600, 300, 50, 50))
+    for tile_size in (256, 4096):
+        result = analyze_region(slide, None, disc_models, tiled(tile_size))
+        assert result.failed == (block,)
+        x, y, width, height = intact.boxes.T
+        touched = (x < block.right) & (x + width > block.x)
+        touched &= (y < block.bottom) & (y + height > block.y)
+        assert touched.any()
+        assert result.cells == intact.take(~touched)
+
+
+def test_a_picture_and_an_array_give_the_same(
+    tmp_path, painted_pixels, disc_models, whole
+):
+    path = tmp_path / "discs.png"
+    Image.fromarray(painted_pixels).save(path)
+    with open_slide(path) as picture:
+        assert cells_of(picture, disc_models, mpp=0.25) == whole
+
+
+def test_bare_glass_has_no_cells(disc_models):
+    glass = np.full((300, 400, 3), 240, np.uint8)
+    result = analyze_region(ArraySlide(glass, mpp=0.25), None, disc_models)
     assert len(result.cells) == 0
     assert result.complete
-    assert list(result.cells.counts()) == list(CLASS_CODES)
+
+
+def test_a_slide_of_one_pixel_is_done_too(disc_models):
+    dot = np.full((1, 1, 3), 240, np.uint8)
+    result = analyze_region(ArraySlide(dot, mpp=0.25), None, disc_models)
+    assert result.region == Region(0, 0, 1, 1)
+    assert result.complete

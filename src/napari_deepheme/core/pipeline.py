@@ -10,7 +10,7 @@ from napari_deepheme.core.cell_table import CellTable
 from napari_deepheme.core.classify import classify_cells
 from napari_deepheme.core.config import RunConfig
 from napari_deepheme.core.detect import border_px, detect_tile
-from napari_deepheme.core.geometry import Region
+from napari_deepheme.core.geometry import Region, touched_by
 from napari_deepheme.core.merge import merge_tiles
 from napari_deepheme.core.slide import estimate_background, plausible_mpp
 from napari_deepheme.core.tiling import tile_region
@@ -116,11 +116,18 @@ class ResultCollector:
         self._n_left = result.n_tiles - len(self._tables)
 
     def result(self) -> RegionResult:
-        """Merge what has come in so far."""
+        """Merge what has come in so far.
+
+        Cells that touch a block which any tile failed to read are left out, so that the
+        outcome does not depend on which tile came upon it.
+        """
+        cells = merge_tiles(self._tables, self.areas, max_overlap=self.max_overlap)
+        if self._failed:
+            cells = cells.take(~touched_by(self._failed, cells.boxes))
         return RegionResult(
             region=self.region,
             mpp=self.mpp,
-            cells=merge_tiles(self._tables, self.areas, max_overlap=self.max_overlap),
+            cells=cells,
             failed=tuple(sorted(self._failed, key=lambda r: (r.y, r.x))),
             complete=self._n_left == 0,
             seconds=time.monotonic() - self._started,

@@ -1,0 +1,150 @@
+"""What a run leaves in its folder."""
+
+import json
+from types import SimpleNamespace
+
+import pytest
+
+from napari_deepheme.core.errors import CannotWriteError
+from napari_deepheme.core.export.csv_table import read_csv
+from napari_deepheme.core.export.geojson import read_geojson
+from napari_deepheme.core.export.summary import (
+    RunFacts,
+    export_run,
+    summarize,
+    write_summary,
+)
+from napari_deepheme.core.geometry import Mpp, Point, Region
+from napari_deepheme.core.models.protocols import ClassifierSpec, DetectorSpec, Models
+from napari_deepheme.core.pipeline import RegionResult
+from napari_deepheme.core.taxonomy import CLASS_CODES
+
+KEYS = [
+    "slide",
+    "region",
+    "mpp",
+    "model",
+    "detector",
+    "device",
+    "n_cells",
+    "counts",
+    "differential",
+    "me_ratio",
+    "mitotic_figures",
+    "mitotic_index",
+    "seconds",
+    "failed_tiles",
+    "failed_regions",
+    "complete",
+    "learned_from_rendered_cells_only",
+    "notice",
+]
+
+FACTS = RunFacts("slide.svs", "namer 2", "finder 1", "cpu", ("U4", "PL3"))
+
+
+@pytest.fixture
+def make_result(make_table):
+    def make(*codes, failed=(), complete=True):
+        rows = [(50 * i, 10, 40, 40, code) for i, code in enumerate(codes)]
+        region, mpp = Region(1, 2, 3000, 400), Mpp(0.25, 0.26)
+        return RegionResult(region, mpp, make_table(*rows), failed, complete, 1.23456)
+
+    return make
+
+
+def test_a_summary_has_the_keys_that_scripts_rely_on_and_numbers_checked_by_hand(
+    make_result,
+):
+    result = make_result("M6", "M6", "M2", "ER4", "L2", "U4", "U1", "ER6")
+    summary = summarize(result, FACTS)
+    assert list(summary) == KEYS
+    counts = {"M6": 2, "M2": 1, "ER4": 1, "L2": 1, "U4": 1, "U1": 1, "ER6": 1}
+    assert summary["counts"] == {code: counts.get(code, 0) for code in CLASS_CODES}
+    # Five of the eight count: two M6, one each of M2, ER4, L2.
+    differential = summary["differential"]
+    assert differential["n"] == 5
+    percent = {code: p for code, p in differential["percent"].items() if p}
+    assert percent == {"M6": 40, "M2": 20, "ER4": 20, "L2": 20}
+    assert summary["me_ratio"] == 3
+    assert summary["mitotic_figures"] == 1
+    # One figure among six nucleated cells.
+    assert summary["mitotic_index"] == pytest.approx(1000 / 6)
+    assert summary["n_cells"] == 8
+    assert summary["region"] == [1, 2, 3000, 400]
+    assert summary["mpp"] == [0.25, 0.26]
+    assert summary["seconds"] == 1.235
+    assert (summary["failed_tiles"], summary["failed_regions"]) == (0, [])
+    assert summary["complete"] is True
+    assert summary["learned_from_rendered_cells_only"] == ["U4", "PL3"]
+    words = [summary[key] for key in ("slide", "model", "detector", "device")]
+    assert words == ["slide.svs", "namer 2", "finder 1", "cpu"]
+    assert "Research use only" in summary["notice"]
+
+
+def test_figures_without_a_denominator_are_null_in_the_file(make_result, tmp_path):
+    path = tmp_path / "summary.json"
+    write_summary(summarize(make_result(), FACTS), path)
+    content = json.loads(path.read_bytes())
+    assert list(content) == KEYS
+    assert content["n_cells"] == content["mitotic_figures"] == 0
+    assert content["me_ratio"] is content["mitotic_index"] is None
+    assert set(content["differential"]["percent"].values()) == {None}
+    assert len(content["differential"]["percent"]) == 17
+
+
+def test_what_failed_and_what_was_stopped_is_stated(make_result):
+    failed = (Region(0, 0, 256, 256), Region(512, 0, 256, 100))
+    summary = summarize(make_result("M6", failed=failed, complete=False), FACTS)
+    assert summary["failed_tiles"] == 2
+    assert summary["failed_regions"] == [[0, 0, 256, 256], [512, 0, 256, 100]]
+    assert summary["complete"] is False
+
+
+def test_a_run_leaves_three_files_that_hold_the_same_cells(make_result, tmp_path):
+    result = make_result("M6", "U4", "ER6")
+    folder = tmp_path / "new" / "folder"
+    export_run(result, FACTS, folder)
+    names = ["cells.csv", "cells.geojson", "summary.json"]
+    assert sorted(p.name for p in folder.iterdir()) == names
+    assert read_csv(folder / "cells.csv") == result.cells
+    assert read_geojson(folder / "cells.geojson") == result.cells
+    first = [(folder / name).read_bytes() for name in names]
+    export_run(result, FACTS, folder)
+    assert [(folder / name).read_bytes() for name in names] == first
+
+
+def test_without_the_other_two_files_there_is_no_summary(make_result, tmp_path):
+    (tmp_path / "cells.geojson").mkdir()
+    with pytest.raises(CannotWriteError):
+        export_run(make_result("M6"), FACTS, tmp_path)
+    assert not (tmp_path / "summary.json").exists()
+
+
+def test_the_origin_of_the_scanned_bounds_shifts_the_geojson_alone(
+    make_result, tmp_path
+):
+    facts = RunFacts("a", "b", "c", "cpu", bounds_origin=Point(7, 5))
+    result = make_result("M6")
+    export_run(result, facts, tmp_path)
+    (feature,) = json.loads((tmp_path / "cells.geojson").read_bytes())["features"]
+    assert feature["geometry"]["coordinates"][0][0] == [-7, 5]
+    assert read_csv(tmp_path / "cells.csv").boxes.tolist() == [[0, 10, 40, 40]]
+    assert read_geojson(tmp_path / "cells.geojson") == result.cells
+
+
+def test_a_file_name_that_is_not_utf8_is_spelled_out(make_result, tmp_path):
+    facts = RunFacts("caf\udce9.svs", "b", "c", "cpu")
+    write_summary(summarize(make_result(), facts), tmp_path / "summary.json")
+    content = json.loads((tmp_path / "summary.json").read_bytes())
+    assert content["slide"] == "caf\\udce9.svs"
+
+
+def test_the_facts_of_a_run_come_from_its_slide_and_models():
+    slide = SimpleNamespace(name="slide.svs", bounds_origin=Point(3, 4))
+    detector = SimpleNamespace(spec=DetectorSpec("finder 1", 0.5, 10, 4, 0.4))
+    classifier = SimpleNamespace(spec=ClassifierSpec("namer 2", 0.25, 32, ("U4",)))
+    facts = RunFacts.of(slide, Models(detector, classifier, "mps"))
+    assert facts == RunFacts(
+        "slide.svs", "namer 2", "finder 1", "mps", ("U4",), Point(3, 4)
+    )

@@ -1,0 +1,183 @@
+"""Files of cells that people change by hand, and what is said of the wrong ones."""
+
+import json
+
+import numpy as np
+import pytest
+
+from napari_deepheme.core.cell_table import COLUMNS, CellTable
+from napari_deepheme.core.errors import InvalidTableError
+from napari_deepheme.core.export.csv_table import read_csv, write_csv
+from napari_deepheme.core.export.geojson import read_geojson, write_geojson
+from napari_deepheme.core.taxonomy import CELL_CLASSES
+
+HEADER = "x,y,width,height,class_code"
+SQUARE = {"type": "Polygon", "coordinates": [[[0, 0], [5, 0], [5, 5], [0, 5]]]}
+M2 = {"metadata": {"class_code": "M2"}}
+
+
+@pytest.fixture
+def csv_of(tmp_path):
+    def read(text, encoding="utf-8"):
+        path = tmp_path / "cells.csv"
+        path.write_text(text, newline="", encoding=encoding)
+        return read_csv(path)
+
+    return read
+
+
+@pytest.fixture
+def geojson_of(tmp_path):
+    def read(content):
+        path = tmp_path / "cells.geojson"
+        path.write_text(json.dumps(content))
+        return read_geojson(path)
+
+    return read
+
+
+def feature(properties=M2, geometry=SQUARE):
+    return {"type": "Feature", "geometry": geometry, "properties": properties}
+
+
+def test_a_csv_has_the_columns_that_scripts_rely_on(make_table, tmp_path):
+    table = make_table((10, 20, 30, 40, "M2", 0.98765, 0.5), (5, 60, 9, 9, "U4"))
+    write_csv(table, tmp_path / "cells.csv")
+    assert (tmp_path / "cells.csv").read_bytes().decode().split("\n") == [
+        "cell_id,x,y,width,height,score,class_code,class_name,probability",
+        "1,10,20,30,40,0.9876,M2,promyelocyte,0.5000",
+        "2,5,60,9,9,0.9000,U4,mitotic body,0.8000",
+        "",
+    ]
+    assert len(COLUMNS) == 9
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
+@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+def test_a_csv_of_a_spreadsheet_comes_in(csv_of, encoding, newline):
+    rows = ["class_code,note,height,width,y,x", "L4,größer,40,30,20,10", ""]
+    cells = csv_of(newline.join(rows), encoding)
+    assert cells.boxes.tolist() == [[10, 20, 30, 40]]
+    assert cells.class_codes == ("L4",)
+    assert cells.scores.tolist() == cells.probabilities.tolist() == [1]
+    assert cells.further["note"].tolist() == ["größer"]
+
+
+def test_a_csv_of_a_header_alone_is_an_empty_table(csv_of):
+    assert csv_of(HEADER) == CellTable.empty()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "lacks the columns class_code"),
+        ("x,y,width,height\n1,2,3,4\n", "lacks the columns class_code"),
+        (HEADER.replace(",", ";"), "lacks the columns"),
+        (f"{HEADER},x\n1,2,3,4,M2,5\n", "two columns"),
+        (f"{HEADER}\n1,2,3,4,M2\n1,2,3,4\n", "line 3"),
+        (f"{HEADER}\n1,2,3,4,M2,5\n", "line 2"),
+        (f"{HEADER}\n1,2,3,4,M9\n", "M9"),
+        (f"{HEADER}\n1,two,3,4,M2\n", "column y"),
+        (f"{HEADER}\n1,2,,4,M2\n", "column width"),
+        (f"{HEADER}\n1,2,0,4,M2\n", "width must be at least 1"),
+        (f"{HEADER}\n1,2,3,-4,M2\n", "height must be at least 1"),
+        (f"{HEADER}\n1,nan,3,4,M2\n", "column y"),
+        (f"{HEADER}\n1e99,2,3,4,M2\n", "column x"),
+        (f"{HEADER},score\n1,2,3,4,M2,1.5\n", "score must lie between 0 and 1"),
+        (f"{HEADER},probability\n1,2,3,4,M2,nan\n", "probability must lie"),
+        (f'{HEADER}\n1,2,3,4,"M2\n', "end of data"),
+    ],
+)
+def test_a_csv_that_is_wrong_is_refused_by_what_is_wrong(csv_of, text, message):
+    with pytest.raises(InvalidTableError, match=message) as caught:
+        csv_of(text)
+    assert caught.value.path.endswith("cells.csv")
+    assert len(str(caught.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize("read", [read_csv, read_geojson])
+def test_a_missing_file_and_a_folder_are_refused(read, tmp_path):
+    for path in (tmp_path / "nothing", tmp_path):
+        with pytest.raises(InvalidTableError):
+            read(path)
+
+
+@pytest.mark.parametrize(
+    "text", ["a\rb", "a\nb", 'a "b"', "a,b", " a ", "\u2028", "'", "", "ß" * 500]
+)
+def test_notes_of_any_letters_come_back(text, tmp_path):
+    further = {"note, or what": np.array([text, "other"])}
+    boxes = [[1, 2, 3, 4], [5, 6, 7, 8]]
+    table = CellTable.from_arrays(boxes, [1, 1], [1, 2], [1, 1], further)
+    for write, read in ((write_csv, read_csv), (write_geojson, read_geojson)):
+        write(table, tmp_path / "cells")
+        first = (tmp_path / "cells").read_bytes()
+        assert read(tmp_path / "cells") == table
+        write(table, tmp_path / "cells")
+        assert (tmp_path / "cells").read_bytes() == first
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        None,
+        5,
+        "cells",
+        {},
+        {"features": None},
+        [None],
+        [feature(geometry=None)],
+        [feature(geometry={"coordinates": []})],
+        [feature(geometry={"coordinates": "abc"})],
+        [feature(geometry={"coordinates": [[1]]})],
+        [feature(geometry={"coordinates": [[1, "a"]]})],
+        [feature(geometry={"coordinates": [1e300, 1]})],
+        [feature({"metadata": {"class_code": "M9"}})],
+        [feature({"metadata": {"class_code": ["M2"]}})],
+        [feature({"classification": "plasma cell"})],
+        [feature({"classification": {"name": ["plasma cell"]}})],
+        [feature({**M2, "measurements": {"score": "high"}})],
+        [feature({**M2, "measurements": {"score": 1.5}})],
+        [feature({**M2, "measurements": {"probability": None}})],
+        {"features": [feature()], "napari_deepheme": None},
+        {"features": [feature()], "napari_deepheme": {"bounds_origin": []}},
+        {"features": [feature()], "napari_deepheme": {"bounds_origin": [1e300, 0]}},
+    ],
+)
+def test_json_that_is_wrong_is_refused_in_one_line(geojson_of, content):
+    with pytest.raises(InvalidTableError) as caught:
+        geojson_of(content)
+    assert len(str(caught.value).splitlines()) == 1
+
+
+def test_json_nested_too_deeply_is_refused(tmp_path):
+    path = tmp_path / "cells.geojson"
+    for depth in (200, 100_000):
+        path.write_text("[" * depth + "]" * depth)
+        with pytest.raises(InvalidTableError):
+            read_geojson(path)
+
+
+def test_measurements_of_older_qupath_are_read(geojson_of):
+    measurements = [
+        {"name": "score", "value": 0.5},
+        {"name": "probability", "value": 0.25},
+    ]
+    cells = geojson_of([feature({**M2, "measurements": measurements})])
+    assert (cells.scores.tolist(), cells.probabilities.tolist()) == ([0.5], [0.25])
+
+
+def test_a_class_set_in_qupath_is_found_by_each_name(geojson_of):
+    drawn = [feature({"classification": {"name": c.name}}) for c in CELL_CLASSES]
+    assert geojson_of(drawn).class_codes == tuple(c.code for c in CELL_CLASSES)
+
+
+def test_features_without_a_class_of_ours_are_left_out(geojson_of):
+    others = [{}, None, {"classification": None}, {"classification": {"name": "?"}}]
+    assert len(geojson_of([feature(properties) for properties in others])) == 0
+
+
+def test_a_note_that_some_features_lack_is_empty_there(geojson_of):
+    noted = feature({"metadata": {"class_code": "M2", "note": "odd"}})
+    cells = geojson_of([feature(), noted])
+    assert cells.further["note"].tolist() == ["", "odd"]

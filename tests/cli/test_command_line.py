@@ -1,4 +1,3 @@
-import csv
 import json
 import subprocess
 import sys
@@ -10,8 +9,7 @@ from PIL import Image
 
 from napari_deepheme.cli import run
 from napari_deepheme.core.cell_table import COLUMNS
-from napari_deepheme.core.geometry import Size
-from napari_deepheme.core.phantom import write_phantom
+from napari_deepheme.core.slide import open_slide
 from napari_deepheme.core.taxonomy import CLASS_CODES
 
 SUMMARY_KEYS = {
@@ -33,35 +31,9 @@ SUMMARY_KEYS = {
 }
 
 
-@pytest.fixture(scope="session")
-def phantom(tmp_path_factory):
-    path = tmp_path_factory.mktemp("a folder") / "smear é.svs"
-    write_phantom(path, Size(900, 800), 6)
-    return path
-
-
-@pytest.fixture(autouse=True)
-def in_an_empty_folder(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-
-
-def read(path):
-    with path.open(newline="", encoding="utf-8") as stream:
-        return list(csv.DictReader(stream))
-
-
-def refused(capfd, arguments, status=1):
-    """Run a command that must fail: one line on standard error, nothing else."""
-    assert run(arguments) == status
-    out, err = capfd.readouterr()
-    assert out == ""
-    if status == 1:
-        assert len(err.splitlines()) == 1
-    assert "Traceback" not in err
-    return err
-
-
-def test_a_region_gives_three_files_as_the_contract_has_them(phantom, tmp_path):
+def test_a_region_gives_three_files_as_the_contract_has_them(
+    phantom, tmp_path, read_rows
+):
     arguments = ["classify", str(phantom), "--region", "100,100,600,500"]
     assert run([*arguments, "--out", "deep/out"]) == 0
     out = tmp_path / "deep" / "out"
@@ -70,7 +42,7 @@ def test_a_region_gives_three_files_as_the_contract_has_them(phantom, tmp_path):
         "cells.geojson",
         "summary.json",
     }
-    rows = read(out / "cells.csv")
+    rows = read_rows(out / "cells.csv")
     assert tuple(rows[0]) == COLUMNS
     assert [int(r["cell_id"]) for r in rows] == list(range(1, len(rows) + 1))
     for row in rows:
@@ -94,9 +66,9 @@ def test_the_same_command_gives_the_same_bytes_in_its_default_folder(phantom, tm
     assert first == [(out / n).read_bytes() for n in ("cells.csv", "cells.geojson")]
 
 
-def test_a_photograph_needs_its_pixel_size(tmp_path, capfd):
+def test_a_photograph_needs_its_pixel_size(tmp_path, refused):
     Image.new("RGB", (300, 200), (230, 230, 230)).save("photo.png")
-    assert "--mpp" in refused(capfd, ["classify", "photo.png"])
+    assert "--mpp" in refused(["classify", "photo.png"])
     assert list(tmp_path.iterdir()) == [tmp_path / "photo.png"]
     assert run(["classify", "photo.png", "--mpp", "0.25"]) == 0
     summary = json.loads((tmp_path / "photo-deepheme" / "summary.json").read_text())
@@ -109,9 +81,9 @@ def test_a_photograph_needs_its_pixel_size(tmp_path, capfd):
 @pytest.mark.parametrize(
     "content", [b"", b"not a slide at all", b"II*\x00\x08\x00\x00"]
 )
-def test_what_is_no_slide_is_refused(tmp_path, capfd, content):
+def test_what_is_no_slide_is_refused(tmp_path, content, refused):
     (tmp_path / "bad.svs").write_bytes(content)
-    assert "bad.svs" in refused(capfd, ["classify", "bad.svs"])
+    assert "bad.svs" in refused(["classify", "bad.svs"])
     assert [p.name for p in tmp_path.iterdir()] == ["bad.svs"]
 
 
@@ -131,7 +103,7 @@ def test_a_truncated_slide_is_refused_or_done_without_its_missing_parts(
         assert summary["failed_tiles"] > 0
 
 
-def test_a_slide_of_which_nothing_can_be_read_is_refused(phantom, tmp_path, capfd):
+def test_a_slide_of_which_nothing_can_be_read_is_refused(phantom, tmp_path, refused):
     data = bytearray(phantom.read_bytes())
     with tifffile.TiffFile(phantom) as tiff:
         page = tiff.pages[0]
@@ -139,13 +111,13 @@ def test_a_slide_of_which_nothing_can_be_read_is_refused(phantom, tmp_path, capf
     for start, length in parts:
         data[start : start + length] = bytes(length)
     (tmp_path / "gone.svs").write_bytes(data)
-    assert "nothing of it" in refused(capfd, ["classify", "gone.svs"])
+    assert "nothing of it" in refused(["classify", "gone.svs"])
     assert [p.name for p in tmp_path.iterdir()] == ["gone.svs"]
 
 
-def test_training_without_data_is_told(capfd, tmp_path):
+def test_training_without_data_is_told(tmp_path, refused):
     for words in (["train", "classifier"], ["train", "detector"], ["evaluate"]):
-        refused(capfd, [*words, "--data", "nowhere", "--out", "out"])
+        refused([*words, "--data", "nowhere", "--out", "out"])
 
 
 def test_one_broken_tile_costs_its_neighbourhood(phantom, tmp_path):
@@ -175,25 +147,27 @@ def test_one_broken_tile_costs_its_neighbourhood(phantom, tmp_path):
         (["--model", "nobody"], "nobody"),
     ],
 )
-def test_foreseen_failures_are_told_in_one_line(phantom, tmp_path, capfd, words, hint):
-    assert hint in refused(capfd, ["classify", str(phantom), *words])
+def test_foreseen_failures_are_told_in_one_line(
+    phantom, tmp_path, words, hint, refused
+):
+    assert hint in refused(["classify", str(phantom), *words])
     assert not list(tmp_path.iterdir())
 
 
-def test_a_device_that_is_not_there_is_told(phantom, capfd, monkeypatch):
+def test_a_device_that_is_not_there_is_told(phantom, monkeypatch, refused):
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
-    assert "cuda" in refused(capfd, ["classify", str(phantom), "--device", "cuda"])
+    assert "cuda" in refused(["classify", str(phantom), "--device", "cuda"])
 
 
-def test_a_folder_that_cannot_be_made_is_told(phantom, tmp_path, capfd):
+def test_a_folder_that_cannot_be_made_is_told(phantom, tmp_path, refused):
     (tmp_path / "out").write_text("in the way")
     words = ["--out", "out", "--region", "0,0,300,300"]
-    assert "cannot write" in refused(capfd, ["classify", str(phantom), *words])
+    assert "cannot write" in refused(["classify", str(phantom), *words])
     assert (tmp_path / "out").read_text() == "in the way"
 
 
-def test_no_such_slide_is_told(capfd, tmp_path):
-    assert "no such slide" in refused(capfd, ["classify", "none.svs"])
+def test_no_such_slide_is_told(tmp_path, refused):
+    assert "no such slide" in refused(["classify", "none.svs"])
     assert not list(tmp_path.iterdir())
 
 
@@ -213,11 +187,11 @@ def test_no_such_slide_is_told(capfd, tmp_path):
         [],
     ],
 )
-def test_wrong_usage_ends_with_2(words, capfd):
-    refused(capfd, words, status=2)
+def test_wrong_usage_ends_with_2(words, refused):
+    refused(words, status=2)
 
 
-def test_crops_are_classified_and_unreadable_ones_named(tmp_path, capfd):
+def test_crops_are_classified_and_unreadable_ones_named(tmp_path, capfd, read_rows):
     rng = np.random.default_rng(1)
     for name in ("a.png", "deep/b.png", "deep/er/c.jpg"):
         path = tmp_path / "crops" / name
@@ -227,7 +201,7 @@ def test_crops_are_classified_and_unreadable_ones_named(tmp_path, capfd):
     words = ["classify-crops", "crops", "--mpp", "0.25", "--out", "out.csv"]
     assert run(words) == 0
     assert "bad.png" in capfd.readouterr().err
-    rows = read(tmp_path / "out.csv")
+    rows = read_rows(tmp_path / "out.csv")
     assert [r["file"] for r in rows] == ["a.png", "deep/b.png", "deep/er/c.jpg"]
     columns = ("file", "class_code", "probability", *(f"p_{c}" for c in CLASS_CODES))
     assert tuple(rows[0]) == columns
@@ -237,14 +211,14 @@ def test_crops_are_classified_and_unreadable_ones_named(tmp_path, capfd):
         assert row["class_code"] == CLASS_CODES[int(np.argmax(shares))]
 
 
-def test_a_folder_without_a_readable_picture_is_told(tmp_path, capfd):
+def test_a_folder_without_a_readable_picture_is_told(tmp_path, refused):
     (tmp_path / "crops").mkdir()
     words = ["classify-crops", "crops", "--mpp", "0.25", "--out", "out.csv"]
-    assert "no picture" in refused(capfd, words)
+    assert "no picture" in refused(words)
     assert not (tmp_path / "out.csv").exists()
 
 
-def test_models_are_listed_and_their_cards_printed(capfd):
+def test_models_are_listed_and_their_cards_printed(capfd, refused):
     assert run(["models", "list"]) == 0
     lines = capfd.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines] == ["cropnet-marrow", "peaknet-marrow"]
@@ -253,24 +227,40 @@ def test_models_are_listed_and_their_cards_printed(capfd):
     assert "Research use only" in card
     assert "CC-BY-NC-SA-4.0" in card
     assert "U4: rendered" in card
-    refused(capfd, ["models", "info", "nobody"])
+    refused(["models", "info", "nobody"])
 
 
-def test_a_phantom_is_written_with_its_truth(tmp_path):
+def test_a_phantom_is_written_with_its_truth(tmp_path, read_rows):
     assert run(["phantom", "p.svs", "--size", "2000,2000", "--seed", "3"]) == 0
-    rows = read(tmp_path / "p.csv")
+    rows = read_rows(tmp_path / "p.csv")
     columns = ["x", "y", "width", "height", "class_code", "mitotic_phase"]
     assert list(rows[0]) == columns
     assert {r["class_code"] for r in rows} <= set(CLASS_CODES)
     assert all(bool(r["mitotic_phase"]) == (r["class_code"] == "U4") for r in rows)
 
 
+def test_a_phantom_is_a_slide_with_a_pixel_size(phantom):
+    with open_slide(phantom) as slide:
+        assert slide.size == (900, 800)
+        assert slide.mpp == (0.25, 0.25)
+
+
 @pytest.mark.parametrize(
-    "command", ["classify", "classify-crops", "models", "phantom", "train", "evaluate"]
+    "command",
+    [
+        "classify",
+        "classify-crops",
+        "models",
+        "models list",
+        "models info",
+        "phantom",
+        "train",
+        "evaluate",
+    ],
 )
 def test_each_help_shows_an_example(command, capfd):
-    assert run([command, "--help"]) == 0
-    assert "example: napari-deepheme" in capfd.readouterr().out
+    assert run([*command.split(), "--help"]) == 0
+    assert f"example: napari-deepheme {command}" in capfd.readouterr().out
 
 
 def in_a_fresh_process(code):

@@ -14,7 +14,7 @@ import warnings
 from typing import TYPE_CHECKING, NoReturn
 
 from napari_deepheme.cli import classify, crops, evaluate, models, phantom, train
-from napari_deepheme.cli.output import complain, spell_out_odd_letters
+from napari_deepheme.cli.output import complain, flush_output, spell_out_odd_letters
 from napari_deepheme.core.errors import DeephemeError
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ def run(arguments: Sequence[str]) -> int:
     try:
         options = parser.parse_args(_with_negative_values(arguments))
     except SystemExit as stop:
+        flush_output()
         return int(stop.code or 0)
     _silence_libraries()
     spell_out_odd_letters()

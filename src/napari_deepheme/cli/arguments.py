@@ -48,6 +48,13 @@ def mpp(text: str) -> float:
     return value
 
 
+def positive(text: str) -> int:
+    """Parse a whole number from 1 on."""
+    if not text.isdecimal() or not int(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 on")
+    return int(text)
+
+
 def add_model(parser: argparse.ArgumentParser) -> None:
     """Add ``--model`` and ``--device``."""
     parser.add_argument(

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_deepheme.cli.arguments import Commands, add_model
+from napari_deepheme.cli.output import say
 from napari_deepheme.cli.train import need_training_packages
 from napari_deepheme.core.files import make_folder
 from napari_deepheme.core.models.registry import load_models
@@ -53,10 +54,8 @@ def _run(options: argparse.Namespace) -> int:
     for figure in _figures(models, options.data, options.fields):
         figures.append(figure)
         interval = "" if figure.low != figure.low else _interval(figure)
-        print(
-            f"{figure.source}: {figure.what} {figure.value:.3f}{interval}, "
-            f"n {figure.n}",
-            flush=True,
+        say(
+            f"{figure.source}: {figure.what} {figure.value:.3f}{interval}, n {figure.n}"
         )
     write_figures(figures, make_folder(options.out) / "figures.csv")
     return 0

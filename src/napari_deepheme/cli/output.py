@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import sys
+from typing import TextIO
 
 from napari_deepheme.core.errors import CannotWriteError
 
@@ -22,19 +23,33 @@ def say(text: str) -> None:
     try:
         print(text, flush=True)
     except BrokenPipeError:
-        _drop_output()
+        _drop(sys.stdout)
     except OSError as error:
-        _drop_output()
+        _drop(sys.stdout)
         raise CannotWriteError(
             "standard output", error.strerror or str(error)
         ) from error
 
 
 def complain(text: str) -> None:
-    """Print one line on standard error, whatever the names in it."""
-    if sys.stderr is not None:
-        line = " ".join(text.splitlines())
-        print(f"napari-deepheme: {line}", file=sys.stderr)
+    """Print one line on standard error, whatever names are in it, if anyone reads."""
+    if sys.stderr is None:
+        return
+    line = " ".join(text.splitlines())
+    try:
+        print(f"napari-deepheme: {line}", file=sys.stderr, flush=True)
+    except OSError:
+        _drop(sys.stderr)
+
+
+def flush_output() -> None:
+    """Write what argparse has said, whose reader may have left as well."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            if stream is not None:
+                stream.flush()
+        except OSError:
+            _drop(stream)
 
 
 def spell_out_odd_letters() -> None:
@@ -43,7 +58,7 @@ def spell_out_odd_letters() -> None:
         sys.stdout.reconfigure(errors="backslashreplace")
 
 
-def _drop_output() -> None:
+def _drop(stream: TextIO) -> None:
     # What is left in the buffer would be an error once more when Python ends.
     with open(os.devnull, "wb") as nowhere:
-        os.dup2(nowhere.fileno(), sys.stdout.fileno())
+        os.dup2(nowhere.fileno(), stream.fileno())

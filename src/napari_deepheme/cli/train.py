@@ -8,12 +8,12 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from napari_deepheme.cli.arguments import Commands, positive
+from napari_deepheme.cli.output import say
 from napari_deepheme.core.errors import MissingExtraError
 
 if TYPE_CHECKING:
     import argparse
-
-    from napari_deepheme.cli.arguments import Commands
 
 _STEPS = {"classifier": 5000, "detector": 1800}
 
@@ -37,7 +37,7 @@ def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:
     )
     parser.add_argument("--out", type=Path, required=True, metavar="DIR")
     parser.add_argument(
-        "--steps", type=int, help="batches (default: as for the bundled)"
+        "--steps", type=positive, help="batches (default: as for the bundled)"
     )
     parser.add_argument("--seed", type=int, default=0)
     parser.set_defaults(run=_run)
@@ -55,7 +55,7 @@ def _run(options: argparse.Namespace) -> int:
     data = bundled.TrainingData(options.data)
     n_steps = options.steps or _STEPS[options.model]
     fit(data, options.out, n_steps=n_steps, seed=options.seed)
-    print(f"weights written to {options.out}")
+    say(f"weights written to {options.out}")
     return 0
 
 

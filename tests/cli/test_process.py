@@ -1,0 +1,106 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from napari_deepheme.core.taxonomy import CLASS_CODES
+
+COMMAND = [sys.executable, "-m", "napari_deepheme"]
+# Background jobs of a shell inherit a Ctrl-C that is ignored.
+HEEDS_CTRL_C = """
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from napari_deepheme.__main__ import main
+main()
+"""
+
+
+@pytest.fixture(autouse=True)
+def as_at_a_users(monkeypatch):
+    monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)
+    monkeypatch.delenv("PYTHONWARNINGS", raising=False)
+
+
+def test_a_run_in_a_process_of_its_own_says_one_line(phantom, tmp_path):
+    words = ["classify", str(phantom), "--region", "0,0,400,400", "--out", "out"]
+    done = subprocess.run([*COMMAND, *words], capture_output=True, text=True)
+    assert done.returncode == 0
+    assert done.stderr == ""
+    assert len(done.stdout.splitlines()) == 1
+    assert len(list((tmp_path / "out").iterdir())) == 3
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "n_lines"),
+    [
+        (["classify", "none.svs"], 1, 1),
+        (["models", "info", "nobody"], 1, 1),
+        (["classify", "a.svs", "--device", "banana"], 2, None),
+    ],
+)
+def test_a_failure_is_told_by_the_exit_status_too(words, status, n_lines):
+    done = subprocess.run([*COMMAND, *words], capture_output=True, text=True)
+    assert done.returncode == status
+    assert done.stdout == ""
+    assert "Traceback" not in done.stderr
+    if n_lines:
+        assert len(done.stderr.splitlines()) == n_lines
+
+
+@pytest.mark.parametrize("words", [["--help"], ["models", "info", "cropnet-marrow"]])
+def test_a_reader_that_has_left_is_no_failure(words):
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen([*COMMAND, *words], **pipes) as process:
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait(60) == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "status"), [(["models", "info", "nobody"], 1), (["paint"], 2)]
+)
+def test_a_failure_that_nobody_reads_keeps_its_exit_status(words, status):
+    with subprocess.Popen([*COMMAND, *words], stderr=subprocess.PIPE) as process:
+        process.stderr.close()
+        assert process.wait(60) == status
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
+def test_a_full_disk_behind_standard_output_is_told():
+    with open("/dev/full", "w") as full:
+        command = [*COMMAND, "models", "list"]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 1
+    assert "cannot write standard output" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C goes to a group there")
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+def test_a_run_that_is_stopped_keeps_what_it_found(
+    stop, write_long_smear, tmp_path, read_rows
+):
+    write_long_smear(tmp_path / "long.svs", height=3000)
+    words = ["classify", "long.svs", "--out", "out"]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    command = [sys.executable, "-c", HEEDS_CTRL_C, *words]
+    with subprocess.Popen(command, **pipes) as process:
+        deadline = time.monotonic() + 60
+        while not (tmp_path / "out").exists() and time.monotonic() < deadline:
+            assert process.poll() is None, process.stderr.read()
+            time.sleep(0.02)
+        time.sleep(0.3)
+        process.send_signal(stop)
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Traceback" not in err
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text())
+    rows = read_rows(tmp_path / "out" / "cells.csv")
+    assert summary["complete"] is False
+    assert summary["n_cells"] == len(rows) == sum(summary["counts"].values())
+    assert list(summary["counts"]) == list(CLASS_CODES)
+    assert (tmp_path / "out" / "cells.geojson").exists()

@@ -1,0 +1,150 @@
+import pytest
+from PIL import Image
+
+from napari_deepheme.cli import run
+
+
+def everything_in(folder):
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*"))
+
+
+def test_a_folder_that_is_no_slide_is_refused(tmp_path, refused):
+    (tmp_path / "folder").mkdir()
+    assert "folder" in refused(["classify", "folder"])
+    assert everything_in(tmp_path) == ["folder"]
+
+
+@pytest.mark.parametrize("share", [0.001, 0.02])
+def test_the_beginning_of_a_slide_is_refused(phantom, tmp_path, refused, share):
+    data = phantom.read_bytes()
+    (tmp_path / "cut.svs").write_bytes(data[: int(len(data) * share)])
+    assert "cut.svs" in refused(["classify", "cut.svs"])
+    assert everything_in(tmp_path) == ["cut.svs"]
+
+
+def test_a_text_file_is_no_model(phantom, tmp_path, refused):
+    (tmp_path / "model.safetensors").write_text("not weights")
+    words = ["--model", "model.safetensors"]
+    assert "not a usable model" in refused(["classify", str(phantom), *words])
+    assert everything_in(tmp_path) == ["model.safetensors"]
+
+
+def test_a_text_file_beside_a_card_is_no_model(phantom, tmp_path, refused):
+    (tmp_path / "model.safetensors").write_text("not weights")
+    (tmp_path / "model.json").write_text("{}")
+    words = ["--model", "model.safetensors"]
+    assert "not a usable model" in refused(["classify", str(phantom), *words])
+    assert everything_in(tmp_path) == ["model.json", "model.safetensors"]
+
+
+def test_a_file_in_the_way_of_a_parent_folder_is_told(phantom, tmp_path, refused):
+    (tmp_path / "file").write_text("mine")
+    assert "cannot write" in refused(["classify", str(phantom), "--out", "file/out"])
+    assert everything_in(tmp_path) == ["file"]
+
+
+@pytest.mark.parametrize(
+    "region",
+    [
+        "-5,0,10,10",
+        "0,-5,10,10",
+        "0,0,901,800",
+        "899,799,2,2",
+        "5000,5000,10,10",
+        "99999999999999999999,0,10,10",
+        f"0,0,{10**30},{10**30}",
+    ],
+)
+def test_a_region_that_leaves_the_slide_is_refused(phantom, tmp_path, refused, region):
+    words = [f"--region={region}"]
+    assert "leaves the slide" in refused(["classify", str(phantom), *words])
+    assert everything_in(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--region", "here"],
+        ["--region", ""],
+        ["--region", "1,2,3"],
+        ["--region", "1,2,3,4,5"],
+        ["--region", "1.5,2,3,4"],
+        ["--region", "1,2,3,0"],
+        ["--region=1,2,-3,4"],
+        ["--region", "9" * 5000 + ",0,1,1"],
+        ["--mpp", "nan"],
+        ["--mpp", "inf"],
+        ["--mpp"],
+        ["--device", "CUDA:0"],
+        ["another.svs"],
+    ],
+)
+def test_a_word_that_cannot_be_meant_is_wrong_usage(phantom, tmp_path, refused, words):
+    assert "usage:" in refused(["classify", str(phantom), *words], status=2)
+    assert everything_in(tmp_path) == []
+
+
+def test_a_missing_folder_of_pictures_is_told(tmp_path, refused):
+    words = ["--mpp", "0.25", "--out", "out.csv"]
+    assert "nowhere" in refused(["classify-crops", "nowhere", *words])
+    assert everything_in(tmp_path) == []
+
+
+@pytest.mark.parametrize("out", ["nowhere/out.csv", "crops"])
+def test_a_table_of_pictures_that_cannot_be_written_is_told(tmp_path, refused, out):
+    (tmp_path / "crops").mkdir()
+    Image.new("RGB", (90, 90), (200, 150, 200)).save(tmp_path / "crops" / "a.png")
+    words = ["classify-crops", "crops", "--mpp", "0.25", "--out", out]
+    assert "cannot write" in refused(words)
+    assert everything_in(tmp_path) == ["crops", "crops/a.png"]
+
+
+def test_each_unreadable_picture_is_named_when_none_is_left(tmp_path, capfd):
+    (tmp_path / "crops").mkdir()
+    for name in ("a.png", "b.jpg"):
+        (tmp_path / "crops" / name).write_bytes(b"no picture")
+    words = ["classify-crops", "crops", "--mpp", "0.25", "--out", "out.csv"]
+    assert run(words) == 1
+    first, second, last = capfd.readouterr().err.splitlines()
+    assert "a.png" in first
+    assert "b.jpg" in second
+    assert "no picture" in last
+    assert not (tmp_path / "out.csv").exists()
+
+
+@pytest.mark.parametrize("mpp", ["0", "50", "-1"])
+def test_pictures_with_an_impossible_pixel_size_are_told(tmp_path, refused, mpp):
+    (tmp_path / "crops").mkdir()
+    Image.new("RGB", (90, 90), (200, 150, 200)).save(tmp_path / "crops" / "a.png")
+    words = ["classify-crops", "crops", "--mpp", mpp, "--out", "out.csv"]
+    assert "--mpp" in refused(words)
+    assert everything_in(tmp_path) == ["crops", "crops/a.png"]
+
+
+@pytest.mark.parametrize("out", ["nowhere/p.svs", "file/p.svs"])
+def test_a_phantom_that_cannot_be_written_is_told(tmp_path, refused, out):
+    (tmp_path / "file").write_text("mine")
+    words = ["phantom", out, "--size", "2000,2000"]
+    assert "cannot write" in refused(words)
+    assert everything_in(tmp_path) == ["file"]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--size", "1999,2000"],
+        ["--size", "2000,100001"],
+        ["--size", "wide,2000"],
+        ["--size", "2000"],
+        ["--seed", "-1"],
+        ["--seed", "x"],
+    ],
+)
+def test_a_phantom_of_an_impossible_size_or_seed_is_wrong_usage(refused, words):
+    assert "usage:" in refused(["phantom", "p.svs", *words], status=2)
+
+
+@pytest.mark.parametrize("steps", ["0", "-3", "few"])
+def test_training_needs_a_number_of_steps(refused, steps):
+    words = ["--data", "d", "--out", "o", "--steps", steps]
+    assert "--steps" in refused(["train", "classifier", *words], status=2)

@@ -144,7 +144,10 @@ def test_a_phantom_of_an_impossible_size_or_seed_is_wrong_usage(refused, words):
     assert "usage:" in refused(["phantom", "p.svs", *words], status=2)
 
 
-@pytest.mark.parametrize("steps", ["0", "-3", "few"])
-def test_training_needs_a_number_of_steps(refused, steps):
-    words = ["--data", "d", "--out", "o", "--steps", steps]
-    assert "--steps" in refused(["train", "classifier", *words], status=2)
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [("--steps", "0"), ("--steps", "-3"), ("--steps", "few"), ("--seed", "-1")],
+)
+def test_training_needs_possible_numbers(refused, option, value):
+    words = ["--data", "d", "--out", "o", option, value]
+    assert option in refused(["train", "classifier", *words], status=2)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from napari_deepheme.cli.arguments import Commands, size
+from napari_deepheme.cli.arguments import Commands, seed, size
 from napari_deepheme.cli.output import say
 from napari_deepheme.cli.progress import Progress
 from napari_deepheme.core.geometry import Size
@@ -32,7 +32,7 @@ def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:
         help="level-0 pixels, 2000 to 100000 a side (default: 4000,4000)",
     )
     parser.add_argument(
-        "--seed", type=_seed, default=0, help="same seed, same slide (default: 0)"
+        "--seed", type=seed, default=0, help="same seed, same slide (default: 0)"
     )
     parser.set_defaults(run=_run)
 
@@ -44,12 +44,6 @@ def _phantom_size(text: str) -> Size:
             f"{text}: a phantom is {SMALLEST_PX} to {LARGEST_PX} px a side"
         )
     return parsed
-
-
-def _seed(text: str) -> int:
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 on")
-    return int(text)
 
 
 def _slide_path(text: str) -> Path:

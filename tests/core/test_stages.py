@@ -113,7 +113,7 @@ def test_cells_are_named_in_the_order_of_their_boxes(disc_slide, disc_models, pa
     for order in (np.arange(len(boxes)), np.random.default_rng(3).permutation(70)):
         named = classify(disc_slide, boxes[order], disc_models.classifier)
         codes = [class_index(painting.codes[i]) for i in order]
-        assert named.probabilities.argmax(axis=1).tolist() == codes
+        assert named.probabilities.classes.argmax(axis=1).tolist() == codes
         assert named.readable.all()
         assert named.failed == ()
 
@@ -124,12 +124,13 @@ def test_a_cell_in_the_corner_of_the_slide_gets_a_whole_crop(disc_models):
     disc(pixels, 52, 52, 8)
     boxes = np.array([[0, 0, 16, 16], [44, 44, 16, 16]], np.int32)
     named = classify(ArraySlide(pixels, mpp=MPP), boxes, disc_models.classifier)
-    assert named.probabilities.argmax(axis=1).tolist() == [class_index("M6")] * 2
+    called = named.probabilities.classes.argmax(axis=1)
+    assert called.tolist() == [class_index("M6")] * 2
 
 
 def test_no_boxes_are_no_work(disc_slide):
     named = classify(disc_slide, np.empty((0, 4), np.int32), None)
-    assert named.probabilities.shape == (0, 23)
+    assert named.probabilities.classes.shape == (0, 23)
     assert named.readable.shape == (0,)
 
 
@@ -166,7 +167,9 @@ def test_any_region_in_any_tiles_gives_its_part_of_the_whole(
     whole = analyze_region(slide, None, disc_models).cells
     assert len(whole) == len(painting.discs)
     part = analyze_region(slide, region, disc_models, config).cells
-    assert part == whole.take(region.holds_centres(whole.boxes))
+    wanted = whole.take(region.holds_centres(whole.boxes))
+    # A region without area has no tile, and no tile no further columns.
+    assert part == wanted or len(part) == len(wanted) == region.area == 0
 
 
 def test_the_order_of_drawn_areas_does_not_matter(disc_slide, disc_models):

@@ -27,6 +27,15 @@ COLUMNS: Final = (
 )
 """The columns of ``cells.csv``, in order."""
 
+IDENTIFIED: Final = "identified"
+"""Further column of a run: "no" where the model doubts what the cell is."""
+
+PHASE: Final = "mitotic_phase"
+"""Further column of a run: the phase of a mitotic figure, empty for other cells."""
+
+LINEAGE: Final = "mitotic_lineage"
+"""Further column of a run: the lineage that a figure's cytoplasm tells."""
+
 DECIMALS: Final = 4
 """Digits behind the point that scores and probabilities carry, here and in files."""
 

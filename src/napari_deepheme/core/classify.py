@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_deepheme.core.geometry import Region, touched_by
+from napari_deepheme.core.models.protocols import CropProbabilities
 from napari_deepheme.core.slide import PixelGrid, read_grid, whiten
 from napari_deepheme.core.taxonomy import CLASS_CODES
 
@@ -26,8 +27,8 @@ class Classification:
 
     Attributes
     ----------
-    probabilities : ndarray of float32, shape (n, 23)
-        Rows sum to 1.
+    probabilities : CropProbabilities
+        A row a cell.
     readable : ndarray of bool, shape (n,)
         False for a cell of which a part could not be read: its row means nothing. The
         level that suits the classifier may be broken where the detector's is whole.
@@ -35,7 +36,7 @@ class Classification:
         Blocks of level 0 that hold a part of a cell and could not be read.
     """
 
-    probabilities: npt.NDArray[np.float32]
+    probabilities: CropProbabilities
     readable: npt.NDArray[np.bool_]
     failed: tuple[Region, ...] = ()
 
@@ -73,7 +74,7 @@ def classify_cells(
     """
     if not len(boxes):
         none = np.empty((0, len(CLASS_CODES)), np.float32)
-        return Classification(none, np.empty(0, bool))
+        return Classification(CropProbabilities.of_classes(none), np.empty(0, bool))
     spec = classifier.spec
     grid = PixelGrid.for_mpp(mpp, spec.mpp)
     centres = grid.from_level0(boxes[:, :2] + boxes[:, 2:] / 2)
@@ -82,7 +83,7 @@ def classify_cells(
     right, bottom = (corners.max(axis=0) + spec.crop_px).tolist()
     window = Region.from_corners(left, top, right, bottom)
     read = read_grid(slide, grid, window)
-    pixels = whiten(read.pixels, background)
+    pixels = whiten(read.pixels, background) if spec.whitened else read.pixels
     views = np.lib.stride_tricks.sliding_window_view(
         pixels, (spec.crop_px, spec.crop_px), axis=(0, 1)
     )

@@ -122,7 +122,7 @@ def _crop(path: Path, classifier: CellClassifier, mpp: float) -> npt.NDArray[np.
         pixels = picture.read_region(Point(0, 0), 0, picture.size)
     spec = classifier.spec
     crop = centre_crop(pixels, mpp=mpp, crop_px=spec.crop_px, crop_mpp=spec.mpp)
-    return whiten(crop, picture_background(crop))
+    return whiten(crop, picture_background(crop)) if spec.whitened else crop
 
 
 def _classify(
@@ -133,6 +133,6 @@ def _classify(
     if not read:
         return
     crops = np.stack([crop for _, crop in read])
-    probabilities = classifier.classify(crops, batch_size=ClassifyConfig().batch_size)
-    for (path, _), row in zip(read, probabilities, strict=True):
+    given = classifier.classify(crops, batch_size=ClassifyConfig().batch_size)
+    for (path, _), row in zip(read, given.classes, strict=True):
         yield NamedCrop(path.relative_to(folder).as_posix(), row)

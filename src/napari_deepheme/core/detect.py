@@ -77,7 +77,8 @@ def detect_tile(
     grid = PixelGrid.for_mpp(mpp, spec.mpp)
     window = grid.grid_window(tile.read, multiple=spec.alignment_px)
     read = read_grid(slide, grid, window)
-    boxes, scores = detector.detect(whiten(read.pixels, background))
+    pixels = whiten(read.pixels, background) if spec.whitened else read.pixels
+    boxes, scores = detector.detect(pixels)
     boxes_level0 = _to_level0(boxes, window, grid)
     min_score = spec.min_score if config.min_score is None else config.min_score
     kept = (scores >= min_score) & ~touched_by(read.failed, boxes_level0)

@@ -6,23 +6,34 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from napari_deepheme.core.cell_table import CellTable
+import numpy as np
+
+from napari_deepheme.core.cell_table import IDENTIFIED, LINEAGE, PHASE, CellTable
 from napari_deepheme.core.classify import classify_cells
 from napari_deepheme.core.config import RunConfig
 from napari_deepheme.core.detect import border_px, detect_tile
 from napari_deepheme.core.geometry import Region, touched_by
 from napari_deepheme.core.merge import merge_tiles
 from napari_deepheme.core.slide import estimate_background, plausible_mpp
+from napari_deepheme.core.taxonomy import (
+    MITOTIC_CODE,
+    MITOTIC_LINEAGES,
+    MITOTIC_PHASES,
+    class_index,
+)
 from napari_deepheme.core.tiling import tile_region
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    import numpy as np
     import numpy.typing as npt
 
     from napari_deepheme.core.geometry import Area, Mpp
-    from napari_deepheme.core.models.protocols import CellDetector, Models
+    from napari_deepheme.core.models.protocols import (
+        CellDetector,
+        CropProbabilities,
+        Models,
+    )
     from napari_deepheme.core.slide import SlideReader
     from napari_deepheme.core.tiling import Tile
 
@@ -235,7 +246,12 @@ def _iter_tiles(
             mpp=mpp,
             background=background,
         )
-        cells = _table(found.boxes, found.scores, named.probabilities)
+        cells = _table(
+            found.boxes,
+            found.scores,
+            named.probabilities,
+            models.classifier.spec.unidentified_below,
+        )
         failed = tuple(dict.fromkeys((*found.failed, *named.failed)))
         yield TileResult(tile, index, len(tiles), cells.take(named.readable), failed)
 
@@ -243,12 +259,35 @@ def _iter_tiles(
 def _table(
     boxes: npt.NDArray[np.int32],
     scores: npt.NDArray[np.float32],
-    probabilities: npt.NDArray[np.float32],
+    given: CropProbabilities,
+    unidentified_below: float,
 ) -> CellTable:
-    likeliest = probabilities.argmax(axis=1)
+    likeliest = given.classes.argmax(axis=1)
+    probabilities = given.classes.max(axis=1, initial=0)
+    in_mitosis = likeliest == class_index(MITOTIC_CODE)
     return CellTable.from_arrays(
-        boxes, scores, likeliest, probabilities.max(axis=1, initial=0)
+        boxes,
+        scores,
+        likeliest,
+        probabilities,
+        {
+            IDENTIFIED: np.where(probabilities >= unidentified_below, "yes", "no"),
+            PHASE: _named(given.phases, MITOTIC_PHASES, in_mitosis),
+            LINEAGE: _named(given.lineages, MITOTIC_LINEAGES, in_mitosis),
+        },
     )
+
+
+def _named(
+    probabilities: npt.NDArray[np.float32],
+    names: tuple[str, ...],
+    in_mitosis: npt.NDArray[np.bool_],
+) -> npt.NDArray[np.str_]:
+    known = in_mitosis & (probabilities.sum(axis=1) > 0)
+    named: npt.NDArray[np.str_] = np.where(
+        known, np.array(names)[probabilities.argmax(axis=1)], ""
+    )
+    return named
 
 
 def _halo_px(detector: CellDetector, mpp: Mpp) -> int:

@@ -105,6 +105,12 @@ CLASS_BY_CODE: Final[dict[str, CellClass]] = {c.code: c for c in CELL_CLASSES}
 
 MITOTIC_CODE: Final = "U4"
 
+MITOTIC_PHASES: Final = ("prophase", "metaphase", "anaphase", "telophase")
+
+MITOTIC_LINEAGES: Final = ("erythroid", "neutrophil", "eosinophil")
+"""Lineages that the colour of a mitotic figure's cytoplasm tells (Goldgof et al. 2023):
+deep blue, pale pink, bright pink."""
+
 
 def class_index(code: str) -> int:
     """Return the place of a class in the order of the 23.

@@ -1,18 +1,19 @@
 """The card of a model: what it wants and gives, what it learned from, where it fails.
 
-A card is a JSON file beside a safetensors file of the same stem. Its fields follow the
-BioImage.IO vocabulary where that has a word.
+A card is a JSON file beside the weights. Its fields are those of the BioImage.IO model
+description 0.5 (https://bioimage.io); what that has no word for stands under
+``config.napari_deepheme``. See docs/bring-your-own-model.md for each field.
 """
 
 from __future__ import annotations
 
 import json
-import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
 from napari_deepheme.core.errors import InvalidModelError
-from napari_deepheme.core.taxonomy import CLASS_CODES
+from napari_deepheme.core.files import atomic_file
+from napari_deepheme.core.models import card_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,9 +21,35 @@ if TYPE_CHECKING:
 
 ModelKind = Literal["detector", "classifier"]
 
-_KINDS: Final = ("detector", "classifier")
+WeightsFormat = Literal["safetensors", "onnx"]
 
-_NEEDED_SETTING: Final = {"detector": "min_score", "classifier": "crop_px"}
+Activation = Literal["softmax", "sigmoid", "none"]
+
+CLASSES: Final = "class_code"
+"""The group of outputs that are classes."""
+
+TRAINING_ONLY: Final = "training_only"
+"""The group of outputs that served training: shown to nobody, but they tell doubt."""
+
+PHASES: Final = "mitotic_phase"
+
+LINEAGES: Final = "mitotic_lineage"
+
+
+@dataclass(frozen=True, slots=True)
+class WeightsFile:
+    """A file of weights.
+
+    Attributes
+    ----------
+    path : Path
+        Where it lies.
+    sha256 : str
+        Its hash in hexadecimal digits; empty where the card states none.
+    """
+
+    path: Path
+    sha256: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,23 +68,40 @@ class ModelCard:
         One line.
     license : str
         SPDX expression of the weights' licence.
+    weights_format : {"safetensors", "onnx"}
+        What the files are.
+    weights : tuple of WeightsFile
+        One file, or several whose probabilities are averaged: folds, snapshots.
     architecture : str
-        Network that the weights fit.
+        Network that safetensors fit; empty for ONNX, which carries its own.
     arguments : mapping
         Arguments of the network.
     mpp : float
         Micrometres per pixel that it wants.
-    class_codes : tuple of str
-        Classes in the order of a classifier's outputs; empty for a detector.
+    size_px : int
+        Side of its input; 0 where it takes any.
+    whitened : bool
+        Whether the background is to be brought to one white before.
+    mean, std : tuple of float
+        Red, green and blue: a channel in [0, 1] is taken less its mean, over its std.
+    activation : {"softmax", "sigmoid", "none"}
+        What makes probabilities of a classifier's outputs. Sigmoids are divided by
+        their sum; "none" is for a network that gives probabilities itself.
+    outputs : mapping of str to tuple of str
+        Names of the output channels by group, in order: ``class_code`` and, where a
+        network has them, ``training_only``, ``mitotic_phase``, ``mitotic_lineage``.
     learned_from : mapping of str to str
-        For each class: "marrow", "blood", "rendered", or several joined by " + ".
-    settings : mapping
-        Numbers of the kind: `crop_px`, `temperature` and `n_views` of a classifier,
-        `min_score` of a detector.
+        For each class where its cells came from, such as "real marrow" or "rendered".
+    settings : mapping of str to float
+        Numbers of the kind. Classifier: `temperature`, `doubt`, `n_views` (mirrored
+        views that are averaged), `unidentified_below`. Detector: `min_score`; see
+        `onnx_detector` for those of YOLO.
     texts : mapping of str to tuple of str
         Paragraphs for people: data, figures, limits, commands.
-    weights_path : Path
-        The safetensors file.
+    authors, cite : tuple of str
+        Who made it; what to cite.
+    path : Path or None
+        The card's own file.
     """
 
     name: str
@@ -65,14 +109,23 @@ class ModelCard:
     kind: ModelKind
     description: str
     license: str
+    weights_format: WeightsFormat
+    weights: tuple[WeightsFile, ...]
     architecture: str
     arguments: Mapping[str, Any]
     mpp: float
-    class_codes: tuple[str, ...]
-    learned_from: Mapping[str, str]
+    size_px: int
+    whitened: bool
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    activation: Activation
+    outputs: Mapping[str, tuple[str, ...]]
     settings: Mapping[str, float]
-    texts: Mapping[str, tuple[str, ...]]
-    weights_path: Path
+    learned_from: Mapping[str, str] = field(default_factory=dict)
+    texts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    authors: tuple[str, ...] = ()
+    cite: tuple[str, ...] = ()
+    path: Path | None = None
 
     @classmethod
     def read(cls, path: Path) -> Self:
@@ -81,7 +134,7 @@ class ModelCard:
         Parameters
         ----------
         path : Path
-            The JSON file.
+            The JSON file; its weights lie in the same folder.
 
         Raises
         ------
@@ -90,7 +143,7 @@ class ModelCard:
         """
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
-            return cls._of(content, path.with_suffix(".safetensors"))
+            fields = card_json.to_fields(content)
         except KeyError as error:
             raise InvalidModelError(path.name, f"its card lacks {error}") from error
         except (
@@ -102,34 +155,33 @@ class ModelCard:
             RecursionError,
         ) as error:
             raise InvalidModelError(path.name, f"its card: {error}") from error
-
-    @classmethod
-    def _of(cls, content: dict[str, Any], weights_path: Path) -> Self:
-        codes = tuple(content.get("class_codes", ()))
-        unknown = [code for code in codes if code not in CLASS_CODES]
-        if unknown:
-            raise ValueError(f"unknown class codes {unknown}")
-        if len(set(codes)) != len(codes):
-            raise ValueError("a class code stands twice")
-        if content["kind"] not in _KINDS:
-            raise ValueError(f"kind must be one of {_KINDS}")
-        if content["kind"] == "classifier" and not codes:
-            raise ValueError("a classifier needs class codes")
-        return cls(
-            name=str(content["name"]),
-            version=str(content["version"]),
-            kind=content["kind"],
-            description=str(content["description"]),
-            license=str(content["license"]),
-            architecture=str(content["architecture"]),
-            arguments=dict(content.get("arguments", {})),
-            mpp=_positive("mpp", content["mpp"]),
-            class_codes=codes,
-            learned_from=dict(content.get("learned_from", {})),
-            settings=_settings(content["kind"], content["settings"]),
-            texts={k: tuple(v) for k, v in content.get("texts", {}).items()},
-            weights_path=weights_path,
+        weights = tuple(
+            WeightsFile(path.parent / name, sha256)
+            for name, sha256 in fields.pop("weights")
         )
+        return cls(**fields, weights=weights, path=path)
+
+    def write(self, path: Path) -> None:
+        """Write the card as JSON; the weights must lie in the same folder.
+
+        Raises
+        ------
+        CannotWriteError
+            If it cannot be written.
+        """
+        text = json.dumps(card_json.to_json(self), indent=2, ensure_ascii=False)
+        with atomic_file(path) as stream:
+            stream.write(text.encode() + b"\n")
+
+    @property
+    def class_codes(self) -> tuple[str, ...]:
+        """Classes in the order of a classifier's outputs; empty for a detector."""
+        return self.outputs.get(CLASSES, ())
+
+    @property
+    def title(self) -> str:
+        """Name and version, as reports state them."""
+        return f"{self.name} {self.version}"
 
     @property
     def rendered_only(self) -> tuple[str, ...]:
@@ -140,14 +192,22 @@ class ModelCard:
 
     def describe(self) -> str:
         """Return the card as plain text."""
+        network = self.architecture or "ONNX"
+        members = f", {len(self.weights)} averaged" if len(self.weights) > 1 else ""
         lines = [
-            f"{self.name} {self.version} ({self.kind}): {self.description}",
+            f"{self.title} ({self.kind}): {self.description}",
             "Research use only.",
             f"Licence of the weights: {self.license}",
-            f"Network: {self.architecture}, sees {self.mpp:g} micrometres per pixel",
+            f"Network: {network}{members}, sees {self.mpp:g} micrometres per pixel",
         ]
         if self.class_codes:
             lines.append(f"Classes: {' '.join(self.class_codes)}")
+        if self.settings:
+            words = [f"{name} {value:g}" for name, value in self.settings.items()]
+            lines.append(f"Settings: {', '.join(words)}")
+        for title, entries in (("Authors", self.authors), ("Cite", self.cite)):
+            if entries:
+                lines.append(f"{title}: {'; '.join(entries)}")
         if self.learned_from:
             lines.append("Learned from:")
             lines += [
@@ -157,18 +217,3 @@ class ModelCard:
             lines.append(f"{title}:")
             lines += [f"  - {paragraph}" for paragraph in paragraphs]
         return "\n".join(lines)
-
-
-def _settings(kind: str, content: dict[str, Any]) -> dict[str, float]:
-    settings = {name: _positive(name, value) for name, value in content.items()}
-    needed = _NEEDED_SETTING[kind]
-    if needed not in settings:
-        raise KeyError(needed)
-    return settings
-
-
-def _positive(name: str, value: Any) -> float:
-    number = float(value)
-    if not (math.isfinite(number) and number > 0):
-        raise ValueError(f"{name} must be positive, not {number:g}")
-    return number

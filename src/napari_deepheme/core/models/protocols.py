@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, Self
+
+import numpy as np
+
+from napari_deepheme.core.taxonomy import MITOTIC_LINEAGES, MITOTIC_PHASES
 
 if TYPE_CHECKING:
-    import numpy as np
     import numpy.typing as npt
 
 
@@ -28,6 +31,8 @@ class DetectorSpec:
         seen alike through every tile.
     min_score : float
         Score above which a detection counts as a cell.
+    whitened : bool
+        Whether it wants the background brought to one white.
     """
 
     name: str
@@ -35,6 +40,7 @@ class DetectorSpec:
     halo_um: float
     alignment_px: int
     min_score: float
+    whitened: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +57,53 @@ class ClassifierSpec:
         Side of its input, in its pixels.
     rendered_only : tuple of str
         Codes of the classes that it learned from rendered cells alone.
+    unidentified_below : float
+        Probability under which a cell counts as unidentified; 0 where the model has no
+        such threshold.
+    whitened : bool
+        Whether it wants the background brought to one white.
     """
 
     name: str
     mpp: float
     crop_px: int
     rendered_only: tuple[str, ...] = ()
+    unidentified_below: float = 0.0
+    whitened: bool = True
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CropProbabilities:
+    """What a classifier says of crops.
+
+    Attributes
+    ----------
+    classes : ndarray of float32, shape (n, 23)
+        In the order of `taxonomy.CELL_CLASSES`; rows sum to 1.
+    phases : ndarray of float32, shape (n, 4)
+        In the order of `taxonomy.MITOTIC_PHASES`, given that the cell is in mitosis;
+        rows sum to 1, or are 0 where the model does not tell phases.
+    lineages : ndarray of float32, shape (n, 3)
+        In the order of `taxonomy.MITOTIC_LINEAGES`; as `phases`.
+    """
+
+    classes: npt.NDArray[np.float32]
+    phases: npt.NDArray[np.float32]
+    lineages: npt.NDArray[np.float32]
+
+    @classmethod
+    def of_classes(cls, classes: npt.NDArray[np.float32]) -> Self:
+        """Make what a classifier says that tells neither phases nor lineages."""
+        n = len(classes)
+        return cls(
+            classes,
+            np.zeros((n, len(MITOTIC_PHASES)), np.float32),
+            np.zeros((n, len(MITOTIC_LINEAGES)), np.float32),
+        )
+
+    def __len__(self) -> int:
+        """Count the crops."""
+        return len(self.classes)
 
 
 class CellDetector(Protocol):
@@ -75,7 +122,8 @@ class CellDetector(Protocol):
         Parameters
         ----------
         pixels : ndarray of uint8, shape (h, w, 3)
-            Whitened RGB at `spec.mpp`; sides are multiples of `spec.alignment_px`.
+            RGB at `spec.mpp`, whitened where `spec.whitened` says so; sides are
+            multiples of `spec.alignment_px`.
 
         Returns
         -------
@@ -97,20 +145,15 @@ class CellClassifier(Protocol):
 
     def classify(
         self, crops: npt.NDArray[np.uint8], *, batch_size: int
-    ) -> npt.NDArray[np.float32]:
+    ) -> CropProbabilities:
         """Give class probabilities.
 
         Parameters
         ----------
         crops : ndarray of uint8, shape (n, crop_px, crop_px, 3)
-            Whitened RGB at `spec.mpp`.
+            RGB at `spec.mpp`, whitened where `spec.whitened` says so.
         batch_size : int
             Crops computed at once.
-
-        Returns
-        -------
-        ndarray of float32, shape (n, 23)
-            In the order of `taxonomy.CELL_CLASSES`; rows sum to 1.
         """
         ...
 

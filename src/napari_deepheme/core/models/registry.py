@@ -2,31 +2,55 @@
 
 from __future__ import annotations
 
+import logging
+import os
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final
+
+from platformdirs import user_data_path
 
 from napari_deepheme.core.errors import InvalidModelError, ModelNotFoundError
 from napari_deepheme.core.models.card import ModelCard, ModelKind
 from napari_deepheme.core.models.protocols import Models
 
 if TYPE_CHECKING:
-    from torch import nn
-
     from napari_deepheme.core.models.protocols import CellClassifier, CellDetector
 
-_Network = TypeVar("_Network", bound="nn.Module")
+_log = logging.getLogger(__name__)
 
 DEFAULT_CLASSIFIER: Final = "cropnet-marrow"
 
 DEFAULT_DETECTOR: Final = "peaknet-marrow"
 
+FOLDER_VARIABLE: Final = "NAPARI_DEEPHEME_MODELS"
+"""Environment variable that names another folder for the user's models."""
+
+
+def user_folder() -> Path:
+    """Return the folder of the models that the user imported or trained."""
+    given = os.environ.get(FOLDER_VARIABLE)
+    return Path(given) if given else user_data_path("napari-deepheme") / "models"
+
 
 def list_models() -> tuple[ModelCard, ...]:
-    """Return the cards of all models that are known by name, in order of name."""
-    folder = Path(str(files("napari_deepheme.core.models") / "bundled"))
-    cards = [ModelCard.read(path) for path in sorted(folder.glob("*.json"))]
-    return tuple(cards)
+    """Return the cards of all models that are known by name: bundled, then the user's.
+
+    A card of the user's that cannot be read is left out, with a warning in the log; so
+    is one that bears a bundled model's name.
+    """
+    bundled = Path(str(files("napari_deepheme.core.models") / "bundled"))
+    cards = {
+        card.name: card for card in map(ModelCard.read, sorted(bundled.glob("*.json")))
+    }
+    for path in _cards_in(user_folder()):
+        try:
+            card = ModelCard.read(path)
+        except InvalidModelError as error:
+            _log.warning("left out: %s", error)
+            continue
+        cards.setdefault(card.name, card)
+    return tuple(cards.values())
 
 
 def find_model(model: str) -> ModelCard:
@@ -48,18 +72,24 @@ def find_model(model: str) -> ModelCard:
     card_path = path.with_suffix(".json")
     if not card_path.is_file():
         raise InvalidModelError(
-            path.name, f"its card {card_path.name} is not beside it"
+            path.name,
+            f"its card {card_path.name} is not beside it (weights without a card: "
+            "napari-deepheme models import FILE)",
         )
     return ModelCard.read(card_path)
 
 
-def load_models(model: str | None = None, *, device: str = "auto") -> Models:
-    """Load the bundled detector and a classifier.
+def load_models(
+    model: str | None = None, *, detector: str | None = None, device: str = "auto"
+) -> Models:
+    """Load a detector and a classifier.
 
     Parameters
     ----------
     model : str, optional
         Name or path of the classifier; the bundled one if left out.
+    detector : str, optional
+        Name or path of the detector; the bundled one if left out.
     device : {"auto", "cpu", "cuda", "mps"}
         Where they compute.
 
@@ -67,24 +97,44 @@ def load_models(model: str | None = None, *, device: str = "auto") -> Models:
     ------
     ModelNotFoundError, InvalidModelError
         If there is no such model, or its weights do not fit its card.
+    MissingExtraError
+        If it is an ONNX model and onnxruntime is not installed.
     DeviceNotAvailableError
         If the device is not in this machine.
     """
-    card = _find(model or DEFAULT_CLASSIFIER, "classifier")
+    classifier_card = find_of_kind(model or DEFAULT_CLASSIFIER, "classifier")
+    detector_card = find_of_kind(detector or DEFAULT_DETECTOR, "detector")
     from napari_deepheme.core.models.torch_runner import choose_device
 
     chosen = choose_device(device)
-    return Models(_detector(chosen), _classifier(card, chosen), chosen)
+    return Models(
+        _detector(detector_card, chosen), _classifier(classifier_card, chosen), chosen
+    )
 
 
 def load_classifier(
     model: str | None = None, *, device: str = "auto"
 ) -> CellClassifier:
     """Load a classifier alone; parameters and errors as for `load_models`."""
-    card = _find(model or DEFAULT_CLASSIFIER, "classifier")
+    card = find_of_kind(model or DEFAULT_CLASSIFIER, "classifier")
     from napari_deepheme.core.models.torch_runner import choose_device
 
     return _classifier(card, choose_device(device))
+
+
+def find_of_kind(model: str, kind: ModelKind) -> ModelCard:
+    """Find a model as `find_model` does; one of another kind is invalid."""
+    card = find_model(model)
+    if card.kind != kind:
+        raise InvalidModelError(model, f"it is a {card.kind}, a {kind} is needed")
+    return card
+
+
+def _cards_in(folder: Path) -> list[Path]:
+    try:
+        return sorted(folder.glob("*.json"))
+    except OSError:
+        return []
 
 
 def _is_file(path: Path) -> bool:
@@ -95,56 +145,30 @@ def _is_file(path: Path) -> bool:
         return False
 
 
-def _detector(device: str) -> CellDetector:
+def _detector(card: ModelCard, device: str) -> CellDetector:
+    if card.weights_format == "onnx":
+        from napari_deepheme.core.models.onnx_detector import YoloDetector
+
+        return YoloDetector(card, device)
     from napari_deepheme.core.models.networks import PeakNet
     from napari_deepheme.core.models.torch_detector import PeakDetector
+    from napari_deepheme.core.models.torch_weights import load_networks
 
-    card = _find(DEFAULT_DETECTOR, "detector")
-    network = _filled(PeakNet, card)
+    network = load_networks(card)[0]
+    if not isinstance(network, PeakNet):
+        raise InvalidModelError(card.name, f"{card.architecture} is no detector")
     return PeakDetector(card, network, device)
 
 
 def _classifier(card: ModelCard, device: str) -> CellClassifier:
-    from napari_deepheme.core.models.networks import CropNet
-    from napari_deepheme.core.models.torch_classifier import CropClassifier
+    if card.weights_format == "onnx":
+        from napari_deepheme.core.models.onnx_classifier import OnnxClassifier
 
-    network = _filled(CropNet, card)
-    n_outputs, n_classes = network.head.out_features, len(card.class_codes)
-    if n_outputs < n_classes:
-        reason = f"{n_outputs} outputs are too few for {n_classes} classes"
-        raise InvalidModelError(card.weights_path.name, reason)
-    return CropClassifier(card, network, device)
+        return OnnxClassifier(card, device)
+    from napari_deepheme.core.models.torch_classifier import TorchClassifier
+    from napari_deepheme.core.models.torch_weights import check_outputs, load_networks
 
-
-def _find(model: str, kind: ModelKind) -> ModelCard:
-    card = find_model(model)
-    if card.kind != kind:
-        raise InvalidModelError(model, f"it is a {card.kind}, a {kind} is needed")
-    return card
-
-
-def _filled(network_type: type[_Network], card: ModelCard) -> _Network:
-    """Build a network after its card and fill it; half-precision files are widened."""
-    import torch
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    path = card.weights_path
-    if card.architecture != network_type.__name__:
-        reason = f"{card.architecture} is not the network {network_type.__name__}"
-        raise InvalidModelError(path.name, reason)
-    arguments = {
-        name: tuple(value) if isinstance(value, list) else value
-        for name, value in card.arguments.items()
-    }
-    try:
-        network = network_type(**arguments)
-        weights = load_file(path)
-        widened = {
-            key: value.float() if value.dtype == torch.float16 else value
-            for key, value in weights.items()
-        }
-        network.load_state_dict(widened)
-    except (OSError, SafetensorError, RuntimeError, ValueError, TypeError) as error:
-        raise InvalidModelError(path.name, str(error)[:300]) from error
-    return network
+    networks = load_networks(card)
+    for network in networks:
+        check_outputs(network, card)
+    return TorchClassifier(card, networks, device)

@@ -1,65 +1,59 @@
-"""The bundled classifier, in torch."""
+"""Classifiers in torch: one network, or several whose probabilities are averaged."""
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.special import softmax
 
-from napari_deepheme.core.models.protocols import ClassifierSpec
+from napari_deepheme.core.models.postprocess import (
+    classifier_spec,
+    mean_probabilities,
+)
+from napari_deepheme.core.models.protocols import CropProbabilities
 from napari_deepheme.core.models.torch_runner import TorchRunner, reduced_precision
-from napari_deepheme.core.taxonomy import CLASS_CODES, class_index
+from napari_deepheme.core.taxonomy import CLASS_CODES
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy.typing as npt
     from torch import nn
 
     from napari_deepheme.core.models.card import ModelCard
 
 
-class CropClassifier:
-    """Names cells by a network's logits, averaged over mirrored views.
-
-    Outputs beyond the card's classes served training only and are left out before the
-    softmax. A class that the card does not name has probability 0.
+class TorchClassifier:
+    """Names cells by the outputs of networks, averaged over them and mirrored views.
 
     Parameters
     ----------
     card : ModelCard
         Card of the weights.
-    network : Module
-        With its weights; maps (n, 3, s, s) to logits (n, at least the card's classes).
+    networks : sequence of Module
+        With their weights; each maps (n, 3, s, s) to (n, channels of all groups).
     device : str
         As `torch_runner.choose_device` returns it.
     """
 
-    def __init__(self, card: ModelCard, network: nn.Module, device: str) -> None:
+    def __init__(
+        self, card: ModelCard, networks: Sequence[nn.Module], device: str
+    ) -> None:
         dtype = reduced_precision(device)
-        self._runner = TorchRunner(network, device, dtype=dtype)
-        self._temperature = card.settings.get("temperature", 1.0)
-        self._n_views = max(1, int(card.settings.get("n_views", 1)))
-        self._columns = [class_index(code) for code in card.class_codes]
-        self.spec = ClassifierSpec(
-            name=f"{card.name} {card.version}",
-            mpp=card.mpp,
-            crop_px=int(card.settings["crop_px"]),
-            rendered_only=card.rendered_only,
-        )
+        self._card = card
+        self._runners = [
+            TorchRunner(n, device, dtype=dtype, mean=card.mean, std=card.std)
+            for n in networks
+        ]
+        self.spec = classifier_spec(card)
 
     def classify(
         self, crops: npt.NDArray[np.uint8], *, batch_size: int
-    ) -> npt.NDArray[np.float32]:
-        """Give class probabilities; see `protocols.CellClassifier.classify`."""
-        probabilities = np.zeros((len(crops), len(CLASS_CODES)), np.float32)
+    ) -> CropProbabilities:
+        """Give probabilities; see `protocols.CellClassifier.classify`."""
         if not len(crops):
-            return probabilities
-        views = [crops, crops[:, ::-1, ::-1], crops[:, :, ::-1], crops[:, ::-1]]
-        views = views[: self._n_views]
-        n_classes = len(self._columns)
-        total = np.zeros((len(crops), n_classes), np.float64)
-        for view in views:
-            logits = self._runner.run(view, batch_size=batch_size)[:, :n_classes]
-            total += softmax(logits.astype(np.float64) / self._temperature, axis=1)
-        probabilities[:, self._columns] = total / len(views)
-        return probabilities
+            none = np.zeros((0, len(CLASS_CODES)), np.float32)
+            return CropProbabilities.of_classes(none)
+        members = [partial(r.run, batch_size=batch_size) for r in self._runners]
+        return mean_probabilities(members, crops, self._card)

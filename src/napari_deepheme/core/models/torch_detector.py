@@ -34,13 +34,16 @@ class PeakDetector:
     def __init__(self, card: ModelCard, network: PeakNet, device: str) -> None:
         # On a CPU single precision: what a tile finds must not depend on the tile.
         dtype = reduced_precision(device) if device == "cuda" else None
-        self._runner = TorchRunner(network, device, dtype=dtype)
+        self._runner = TorchRunner(
+            network, device, dtype=dtype, mean=card.mean, std=card.std
+        )
         self.spec = DetectorSpec(
-            name=f"{card.name} {card.version}",
+            name=card.title,
             mpp=card.mpp,
             halo_um=network.receptive_radius_px * card.mpp,
             alignment_px=PeakNet.STRIDE,
             min_score=card.settings["min_score"],
+            whitened=card.whitened,
         )
 
     def detect(

@@ -75,18 +75,29 @@ class TorchRunner:
     Parameters
     ----------
     network : Module
-        Maps (n, 3, h, w) in [-1, 1] to a tensor whose first axis is n.
+        Maps normalised (n, 3, h, w) to a tensor whose first axis is n.
     device : str
         As `choose_device` returns it.
     dtype : torch.dtype, optional
         Number format of autocast; single precision if left out.
+    mean, std : tuple of float
+        A channel in [0, 1] is taken less its mean, over its std.
     """
 
     def __init__(
-        self, network: nn.Module, device: str, *, dtype: torch.dtype | None = None
+        self,
+        network: nn.Module,
+        device: str,
+        *,
+        dtype: torch.dtype | None = None,
+        mean: tuple[float, float, float] = (0.5, 0.5, 0.5),
+        std: tuple[float, float, float] = (0.5, 0.5, 0.5),
     ) -> None:
         self.device = device
         self._dtype = dtype
+        self._gain = (1 / 255 / torch.tensor(std)).reshape(1, 3, 1, 1).to(device)
+        self._shift = (torch.tensor(mean) / torch.tensor(std)).reshape(1, 3, 1, 1)
+        self._shift = self._shift.to(device)
         self._network = network.eval().to(
             device=device,
             memory_format=torch.channels_last,  # type: ignore[call-overload]
@@ -101,7 +112,7 @@ class TorchRunner:
         Parameters
         ----------
         pixels : ndarray of uint8, shape (n, h, w, 3)
-            Pictures, scaled to [-1, 1] on the device.
+            Pictures, normalised on the device.
         batch_size : int
             Pictures computed at once, at most.
 
@@ -135,7 +146,7 @@ class TorchRunner:
         if on_cuda:
             host = host.pin_memory()
         batch = host.to(self.device, non_blocking=on_cuda).permute(0, 3, 1, 2)
-        batch = batch.float().mul_(2 / 255).sub_(1)
+        batch = batch.float().mul_(self._gain).sub_(self._shift)
         batch = batch.contiguous(memory_format=torch.channels_last)
         with torch.autocast(self.device, self._dtype, enabled=self._dtype is not None):
             output = self._network(batch)

@@ -136,7 +136,8 @@ def crop_probabilities(
     crops = load_crops(cells, size_px=spec.crop_px, mpp=spec.mpp)
     for crop in crops:
         crop[:] = whiten(crop, picture_background(crop))
-    return classifier.classify(crops, batch_size=ClassifyConfig().batch_size)
+    given = classifier.classify(crops, batch_size=ClassifyConfig().batch_size)
+    return given.classes
 
 
 def smear_figures(models: Models, folder: Path) -> Iterator[Figure]:

@@ -1,4 +1,4 @@
-"""ResNeXt-50 32x4d (Xie et al. 2017) in plain torch, key for key that of torchvision."""
+"""ResNeXt-50 32x4d (Xie et al. 2017), key for key that of torchvision."""
 
 from __future__ import annotations
 

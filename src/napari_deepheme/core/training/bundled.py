@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from safetensors.torch import save_file
 
-from napari_deepheme.core.files import atomic_file, atomic_path, make_folder
+from napari_deepheme.core.files import atomic_path, make_folder
+from napari_deepheme.core.models.card import WeightsFile
 from napari_deepheme.core.models.registry import find_model
 from napari_deepheme.core.training.calibrate import fit_temperature
 from napari_deepheme.core.training.cell_set import (
@@ -142,11 +142,12 @@ def save_weights(network: nn.Module, path: Path) -> None:
 
 def _write_card(name: str, out: Path, settings: dict[str, float]) -> None:
     """Put the bundled card beside the new weights, with the settings that they need."""
-    bundled = find_model(name).weights_path.with_suffix(".json")
-    card = json.loads(bundled.read_text(encoding="utf-8"))
-    card["settings"].update(settings)
-    with atomic_file(out / f"{name}.json") as stream:
-        stream.write(json.dumps(card, indent=2, ensure_ascii=False).encode() + b"\n")
+    bundled = find_model(name)
+    weights = WeightsFile(out / f"{name}.safetensors")
+    card = replace(
+        bundled, weights=(weights,), settings={**bundled.settings, **settings}
+    )
+    card.write(out / f"{name}.json")
 
 
 def _some_of_each(cells: CellSet, n_a_group: int) -> CellSet:

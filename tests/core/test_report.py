@@ -4,7 +4,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from napari_deepheme.core.report import differential, me_ratio, mitotic_index
+from napari_deepheme.core.report import (
+    differential,
+    me_ratio,
+    mitotic_index,
+    mitotic_index_by_lineage,
+)
 from napari_deepheme.core.taxonomy import CELL_CLASSES, CLASS_CODES
 
 # Forty cells. In the differential: 32; out of it: 8 (the last two rows).
@@ -82,3 +87,23 @@ def test_figures_with_a_denominator_of_their_own_stay():
 
 def test_mast_cells_and_lymphoid_cells_stand_on_neither_side():
     assert me_ratio({"B1": 5, "L2": 5, "L4": 5, "M6": 3, "ER4": 1}) == 3
+
+
+def test_the_mitotic_index_of_each_lineage_checked_by_hand():
+    figures = {"erythroid": 2, "neutrophil": 1, "eosinophil": 0}
+    indices = mitotic_index_by_lineage(FORTY, figures)
+    # ER1 to ER4, without ER5 and ER6: 1 + 2 + 2 + 3 = 8, and 2 figures.
+    assert indices["erythroid"] == pytest.approx(1000 * 2 / 10)
+    # M1 to M6: 1 + 1 + 2 + 2 + 3 + 5 = 14, and 1 figure.
+    assert indices["neutrophil"] == pytest.approx(1000 * 1 / 15)
+    # E1, E4: 2, and no figure.
+    assert indices["eosinophil"] == 0
+
+
+def test_a_lineage_without_cells_and_figures_has_no_mitotic_index():
+    assert mitotic_index_by_lineage({"M6": 4, "ER5": 7, "U4": 3}, {}) == {
+        "erythroid": None,
+        "neutrophil": 0,
+        "eosinophil": None,
+    }
+    assert mitotic_index_by_lineage({}, {"eosinophil": 2})["eosinophil"] == 1000

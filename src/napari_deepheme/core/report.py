@@ -7,12 +7,25 @@ figure without a denominator is None.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from napari_deepheme.core.taxonomy import CELL_CLASSES, MITOTIC_CODE
+from napari_deepheme.core.taxonomy import (
+    CELL_CLASSES,
+    MITOTIC_CODE,
+    MITOTIC_LINEAGES,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from napari_deepheme.core.taxonomy import Lineage
+
+_LINEAGE_OF_FIGURE: Final[Mapping[str, Lineage]] = {
+    "erythroid": "erythroid",
+    "neutrophil": "granulocytic",
+    "eosinophil": "eosinophilic",
+}
+"""The cells among which the figures of a cytoplasm are counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +87,41 @@ def mitotic_index(counts: Mapping[str, int]) -> float | None:
     figures = counts.get(MITOTIC_CODE, 0)
     n = differential(counts).n + figures
     return 1000 * figures / n if n else None
+
+
+def mitotic_index_by_lineage(
+    counts: Mapping[str, int], figures: Mapping[str, int]
+) -> dict[str, float | None]:
+    """Return mitotic figures per 1,000 nucleated cells of their own lineage.
+
+    The figures of a lineage over the cells of that lineage in the nucleated
+    differential count and these figures.
+
+    Parameters
+    ----------
+    counts : mapping of str to int
+        Cells by class code.
+    figures : mapping of str to int
+        Mitotic figures by lineage of their cytoplasm, as `taxonomy.MITOTIC_LINEAGES`
+        names them; those of unknown lineage are counted in none.
+
+    Examples
+    --------
+    >>> mitotic_index_by_lineage({"ER2": 10, "ER3": 9, "M6": 4}, {"erythroid": 1})
+    {'erythroid': 50.0, 'neutrophil': 0.0, 'eosinophil': None}
+    """
+    indices: dict[str, float | None] = {}
+    for name in MITOTIC_LINEAGES:
+        own = figures.get(name, 0)
+        n = own + _in_lineage(counts, _LINEAGE_OF_FIGURE[name])
+        indices[name] = 1000 * own / n if n else None
+    return indices
+
+
+def _in_lineage(counts: Mapping[str, int], lineage: Lineage) -> int:
+    return sum(
+        counts.get(c.code, 0) for c in CELL_CLASSES if c.lineage == lineage and c.in_ndc
+    )
 
 
 def _on_side(counts: Mapping[str, int], side: str) -> int:

@@ -160,3 +160,31 @@ def test_a_disk_that_is_full_leaves_the_old_file_and_nothing_else(
         write(one_cell(), path)
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_qupath_is_told_phase_doubt_and_the_readers_class(tmp_path):
+    cells = CellTable.from_arrays(
+        [[0, 0, 9, 9]] * 4,
+        [0.5] * 4,
+        [22, 13, 13, 13],
+        [0.75] * 4,
+        {
+            "identified": np.array(["yes", "no", "no", "yes"]),
+            "mitotic_phase": np.array(["metaphase", "", "", ""]),
+            "reader_class": np.array(["", "", "M3", "not-a-cell"]),
+        },
+    )
+    write_geojson(cells, tmp_path / "cells.geojson")
+    features = json.loads((tmp_path / "cells.geojson").read_text())["features"]
+    of = [feature["properties"] for feature in features]
+    assert [p["name"] for p in of] == ["U4 metaphase", "M2?", "M3", "-"]
+    assert [p["classification"]["name"] for p in of] == [
+        "mitotic body",
+        "promyelocyte",
+        "myelocyte",
+        "not a cell*",
+    ]
+    assert [p["measurements"]["identified"] for p in of] == [1, 0, 0, 1]
+    assert of[0]["metadata"]["mitotic_phase"] == "metaphase"
+    assert of[2]["metadata"]["class_code"] == "M2"
+    assert read_geojson(tmp_path / "cells.geojson") == cells

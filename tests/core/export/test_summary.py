@@ -1,8 +1,10 @@
 """What a run leaves in its folder."""
 
 import json
+from dataclasses import replace
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from napari_deepheme.core.errors import CannotWriteError
@@ -32,6 +34,12 @@ KEYS = [
     "me_ratio",
     "mitotic_figures",
     "mitotic_index",
+    "mitotic_phases",
+    "mitotic_lineages",
+    "mitotic_index_by_lineage",
+    "unidentified",
+    "unidentified_below",
+    "corrected",
     "seconds",
     "failed_tiles",
     "failed_regions",
@@ -143,8 +151,74 @@ def test_a_file_name_that_is_not_utf8_is_spelled_out(make_result, tmp_path):
 def test_the_facts_of_a_run_come_from_its_slide_and_models():
     slide = SimpleNamespace(name="slide.svs", bounds_origin=Point(3, 4))
     detector = SimpleNamespace(spec=DetectorSpec("finder 1", 0.5, 10, 4, 0.4))
-    classifier = SimpleNamespace(spec=ClassifierSpec("namer 2", 0.25, 32, ("U4",)))
+    spec = ClassifierSpec("namer 2", 0.25, 32, ("U4",), 0.45)
+    classifier = SimpleNamespace(spec=spec)
     facts = RunFacts.of(slide, Models(detector, classifier, "mps"))
     assert facts == RunFacts(
-        "slide.svs", "namer 2", "finder 1", "mps", ("U4",), Point(3, 4)
+        "slide.svs", "namer 2", "finder 1", "mps", ("U4",), Point(3, 4), 0.45
     )
+
+
+def told(result, **columns):
+    """Give the cells of a result further columns."""
+    further = {name: np.array(values) for name, values in columns.items()}
+    return replace(result, cells=replace(result.cells, further=further))
+
+
+def test_phases_lineages_and_doubt_are_counted_by_hand(make_result):
+    result = told(
+        make_result("U4", "U4", "U4", "M6", "M2", "ER2", "ER3", "ER5", "E4"),
+        mitotic_phase=["metaphase", "metaphase", "telophase", *[""] * 6],
+        mitotic_lineage=["erythroid", "neutrophil", "erythroid", *[""] * 6],
+        identified=["yes", "yes", "no", "yes", "no", *["yes"] * 4],
+    )
+    summary = summarize(result, replace(FACTS, unidentified_below=0.45))
+    assert summary["mitotic_phases"] == {
+        "prophase": 0,
+        "metaphase": 2,
+        "anaphase": 0,
+        "telophase": 1,
+    }
+    assert summary["mitotic_lineages"] == {
+        "erythroid": 2,
+        "neutrophil": 1,
+        "eosinophil": 0,
+    }
+    # Two of ER2, ER3 and both figures; one of M6, M2 and the figure; none of E4.
+    assert summary["mitotic_index_by_lineage"] == {
+        "erythroid": 500,
+        "neutrophil": pytest.approx(1000 / 3),
+        "eosinophil": 0,
+    }
+    assert (summary["unidentified"], summary["unidentified_below"]) == (2, 0.45)
+    # Those that the model doubts stay in the counts.
+    assert summary["counts"]["M2"] == 1
+    assert summary["differential"]["n"] == 5
+    assert summary["corrected"] == 0
+
+
+def test_a_model_without_threshold_and_lineages_gives_null(make_result):
+    summary = summarize(make_result("U4", "M6", "ER2"), FACTS)
+    assert summary["unidentified"] == 0
+    assert summary["unidentified_below"] is None
+    assert set(summary["mitotic_index_by_lineage"].values()) == {None}
+
+
+def test_the_readers_class_is_what_counts(make_result):
+    result = told(
+        make_result("M2", "M2", "M2", "M2", "U4"),
+        identified=["no", "no", "yes", "yes", "yes"],
+        mitotic_phase=["", "", "", "", "anaphase"],
+        reader_class=["M3", "", "not-a-cell", "unidentified", "L2"],
+    )
+    summary = summarize(result, FACTS)
+    assert {c: n for c, n in summary["counts"].items() if n} == {
+        "L2": 1,
+        "M2": 1,
+        "M3": 1,
+    }
+    assert (summary["n_cells"], summary["corrected"]) == (5, 4)
+    # The one that the model doubts and nobody named, and the reader's own.
+    assert summary["unidentified"] == 2
+    assert summary["mitotic_figures"] == 0
+    assert set(summary["mitotic_phases"].values()) == {0}

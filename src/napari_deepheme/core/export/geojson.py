@@ -14,19 +14,40 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import orjson
 
-from napari_deepheme.core.cell_table import COLUMNS, DECIMALS, CellTable
+from napari_deepheme.core.cell_table import (
+    COLUMNS,
+    DECIMALS,
+    IDENTIFIED,
+    PHASE,
+    CellTable,
+)
+from napari_deepheme.core.corrections import (
+    NOT_A_CELL,
+    UNIDENTIFIED,
+    judged_classes,
+    short_words,
+)
 from napari_deepheme.core.errors import InvalidTableError
 from napari_deepheme.core.files import atomic_file
 from napari_deepheme.core.geometry import Point
-from napari_deepheme.core.taxonomy import CELL_CLASSES, class_index
+from napari_deepheme.core.taxonomy import CELL_CLASSES, MITOTIC_CODE, class_index
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_CLASSIFICATIONS: Final = tuple(
-    {"name": c.name, "color": [int(c.colour[i : i + 2], 16) for i in (1, 3, 5)]}
-    for c in CELL_CLASSES
-)
+_CLASSIFICATIONS: Final[dict[str, dict[str, Any]]] = {
+    **{
+        c.code: {
+            "name": c.name,
+            "color": [int(c.colour[i : i + 2], 16) for i in (1, 3, 5)],
+        }
+        for c in CELL_CLASSES
+    },
+    UNIDENTIFIED: {"name": "unidentified", "color": [128, 128, 128]},
+    # QuPath leaves classes with a star out of its measurements.
+    NOT_A_CELL: {"name": "not a cell*", "color": [200, 200, 200]},
+}
+"""By what the reader, or else the model, called the cell."""
 
 _INDEX_OF_NAME: Final = {c.name: i for i, c in enumerate(CELL_CLASSES)}
 
@@ -39,6 +60,9 @@ def write_geojson(
     cells: CellTable, path: Path | str, *, bounds_origin: Point = NO_SHIFT
 ) -> None:
     """Write cells as detections with class, colour and measurements.
+
+    The class is the reader's where there is one. The model's stands in the metadata,
+    with all further columns.
 
     Parameters
     ----------
@@ -91,40 +115,56 @@ def _features(cells: CellTable, origin: Point) -> Iterator[dict[str, Any]]:
     shifted = cells.boxes - np.array([*origin, 0, 0], np.int32)
     rows = zip(
         shifted.tolist(),
-        cells.scores.tolist(),
-        cells.class_indices.tolist(),
-        cells.probabilities.tolist(),
+        judged_classes(cells).tolist(),
+        _names(cells),
+        _measured(cells),
+        cells.class_codes,
         strict=True,
     )
-    for number, ((x, y, width, height), score, index, probability) in enumerate(
-        rows, 1
-    ):
-        ring = [
-            [x, y],
-            [x + width, y],
-            [x + width, y + height],
-            [x, y + height],
-            [x, y],
-        ]
-        further = {name: str(v[number - 1]) for name, v in cells.further.items()}
+    for number, (box, judged, name, measurements, code) in enumerate(rows, 1):
+        further = {key: str(v[number - 1]) for key, v in cells.further.items()}
         yield {
             "type": "Feature",
-            "geometry": {"type": "Polygon", "coordinates": [ring]},
+            "geometry": {"type": "Polygon", "coordinates": [_ring(*box)]},
             "properties": {
                 "objectType": "detection",
-                "name": CELL_CLASSES[index].code,
-                "classification": _CLASSIFICATIONS[index],
-                "measurements": {
-                    "score": round(score, DECIMALS),
-                    "probability": round(probability, DECIMALS),
-                },
-                "metadata": {
-                    "cell_id": str(number),
-                    "class_code": CELL_CLASSES[index].code,
-                    **further,
-                },
+                "name": name,
+                "classification": _CLASSIFICATIONS[judged],
+                "measurements": measurements,
+                "metadata": {"cell_id": str(number), "class_code": code, **further},
             },
         }
+
+
+def _ring(x: int, y: int, width: int, height: int) -> list[list[int]]:
+    right, bottom = x + width, y + height
+    return [[x, y], [right, y], [right, bottom], [x, bottom], [x, y]]
+
+
+def _names(cells: CellTable) -> list[str]:
+    """Return what QuPath writes beside an object: "M2", "M2?", "U4 metaphase"."""
+    words = short_words(cells)
+    phases = cells.further.get(PHASE)
+    if phases is None:
+        return words
+    figures = judged_classes(cells) == MITOTIC_CODE
+    rows = zip(words, phases.tolist(), figures.tolist(), strict=True)
+    return [f"{w} {p}" if p and figure else w for w, p, figure in rows]
+
+
+def _measured(cells: CellTable) -> Iterator[dict[str, float]]:
+    doubted = cells.further.get(IDENTIFIED)
+    for i, (score, probability) in enumerate(
+        zip(cells.scores.tolist(), cells.probabilities.tolist(), strict=True)
+    ):
+        measured = {
+            "score": round(score, DECIMALS),
+            "probability": round(probability, DECIMALS),
+        }
+        if doubted is not None:
+            # A number, so that QuPath's classifiers can go by it.
+            measured["identified"] = float(doubted[i] != "no")
+        yield measured
 
 
 def _table(content: Any) -> CellTable:

@@ -5,17 +5,36 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
+import numpy as np
 import orjson
 
+from napari_deepheme.core.cell_table import LINEAGE, PHASE
+from napari_deepheme.core.corrections import (
+    is_corrected,
+    is_unidentified,
+    judged_classes,
+    judged_counts,
+)
 from napari_deepheme.core.export.csv_table import write_csv
 from napari_deepheme.core.export.geojson import NO_SHIFT, write_geojson
 from napari_deepheme.core.files import atomic_file, make_folder
-from napari_deepheme.core.report import differential, me_ratio, mitotic_index
-from napari_deepheme.core.taxonomy import MITOTIC_CODE
+from napari_deepheme.core.report import (
+    differential,
+    me_ratio,
+    mitotic_index,
+    mitotic_index_by_lineage,
+)
+from napari_deepheme.core.taxonomy import (
+    MITOTIC_CODE,
+    MITOTIC_LINEAGES,
+    MITOTIC_PHASES,
+)
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
+    from napari_deepheme.core.cell_table import CellTable
     from napari_deepheme.core.geometry import Point
     from napari_deepheme.core.models.protocols import Models
     from napari_deepheme.core.pipeline import RegionResult
@@ -40,6 +59,8 @@ class RunFacts:
         Codes of the classes that the model learned from rendered cells alone.
     bounds_origin : Point
         The slide's, for QuPath.
+    unidentified_below : float
+        Probability under which the model leaves a cell unidentified; 0 for never.
     """
 
     slide: str
@@ -48,6 +69,7 @@ class RunFacts:
     device: str
     rendered_only: tuple[str, ...] = ()
     bounds_origin: Point = NO_SHIFT
+    unidentified_below: float = 0.0
 
     @classmethod
     def of(cls, slide: SlideReader, models: Models) -> Self:
@@ -59,14 +81,15 @@ class RunFacts:
             device=models.device,
             rendered_only=models.classifier.spec.rendered_only,
             bounds_origin=slide.bounds_origin,
+            unidentified_below=models.classifier.spec.unidentified_below,
         )
 
 
 def summarize(result: RegionResult, facts: RunFacts) -> dict[str, Any]:
     """Return the content of ``summary.json``; a figure without denominator is None."""
-    counts = result.cells.counts()
+    cells, region = result.cells, result.region
+    counts = judged_counts(cells)
     count = differential(counts)
-    region = result.region
     return {
         # A name that is not UTF-8 is spelled out: JSON has no other way to hold it.
         "slide": facts.slide.encode("utf-8", "backslashreplace").decode(),
@@ -75,12 +98,14 @@ def summarize(result: RegionResult, facts: RunFacts) -> dict[str, Any]:
         "model": facts.model,
         "detector": facts.detector,
         "device": facts.device,
-        "n_cells": len(result.cells),
+        "n_cells": len(cells),
         "counts": counts,
         "differential": {"n": count.n, "percent": dict(count.percent)},
         "me_ratio": me_ratio(counts),
-        "mitotic_figures": counts[MITOTIC_CODE],
-        "mitotic_index": mitotic_index(counts),
+        **_mitoses(cells, counts),
+        "unidentified": int(is_unidentified(cells).sum()),
+        "unidentified_below": facts.unidentified_below or None,
+        "corrected": int(is_corrected(cells).sum()),
         "seconds": round(result.seconds, 3),
         "failed_tiles": len(result.failed),
         "failed_regions": [[r.x, r.y, r.width, r.height] for r in result.failed],
@@ -88,6 +113,28 @@ def summarize(result: RegionResult, facts: RunFacts) -> dict[str, Any]:
         "learned_from_rendered_cells_only": list(facts.rendered_only),
         "notice": "Research use only. Not for diagnosis.",
     }
+
+
+def _mitoses(cells: CellTable, counts: dict[str, int]) -> dict[str, Any]:
+    figures = cells.take(judged_classes(cells) == MITOTIC_CODE)
+    by_lineage = _tally(figures, LINEAGE, MITOTIC_LINEAGES)
+    # Figures of which no lineage is known tell nothing of any lineage.
+    is_told = not len(figures) or any(by_lineage.values())
+    indices = mitotic_index_by_lineage(counts, by_lineage)
+    return {
+        "mitotic_figures": len(figures),
+        "mitotic_index": mitotic_index(counts),
+        "mitotic_phases": _tally(figures, PHASE, MITOTIC_PHASES),
+        "mitotic_lineages": by_lineage,
+        "mitotic_index_by_lineage": {
+            name: index if is_told else None for name, index in indices.items()
+        },
+    }
+
+
+def _tally(cells: CellTable, column: str, names: Sequence[str]) -> dict[str, int]:
+    values = cells.further.get(column, np.zeros(len(cells), np.str_))
+    return {name: int((values == name).sum()) for name in names}
 
 
 def write_summary(summary: dict[str, Any], path: Path) -> None:

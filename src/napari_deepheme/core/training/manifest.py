@@ -5,24 +5,40 @@ from __future__ import annotations
 import csv
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-from PIL import Image
 
-from napari_deepheme.core.errors import InvalidTableError
+from napari_deepheme.core.errors import (
+    DeephemeError,
+    InvalidTableError,
+    UnknownMppError,
+)
+from napari_deepheme.core.geometry import Point
+from napari_deepheme.core.slide import open_slide, plausible_mpp
 from napari_deepheme.core.slide.centre_crop import centre_crop
-from napari_deepheme.core.taxonomy import CLASS_CODES
+from napari_deepheme.core.training.class_words import (
+    EXTRA_OUTPUTS,
+    OUTPUTS,
+    is_not_a_cell,
+    parse_classes,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     import numpy.typing as npt
 
-EXTRA_OUTPUTS: Final = ("not-identifiable", "platelet", "macrophage")
-"""What a picture can show that is none of the 23 classes: outputs of training only."""
+__all__ = [
+    "EXTRA_OUTPUTS",
+    "OUTPUTS",
+    "LabelledCell",
+    "load_crops",
+    "read_manifest",
+    "target_matrix",
+]
 
-OUTPUTS: Final = (*CLASS_CODES, *EXTRA_OUTPUTS)
+SPLITS: Final = ("", "train", "val", "test")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +54,17 @@ class LabelledCell:
     label : str
         The source's own word.
     targets : tuple of str
-        Class codes or extra outputs; any of them is right.
+        Class codes or extra outputs; any of them is right. Empty where nobody has
+        named the cell.
     split : str
-        "train" or "val".
+        "train", "val", "test", or empty where nobody has decided.
     mpp : float
         Micrometres per pixel of the picture.
+    patient : str
+        Whom the cell is of; empty where unknown.
+    background : tuple of float or None
+        Red, green and blue of the slide's background, where the table states it; else
+        it is estimated from the picture.
     """
 
     path: Path
@@ -51,28 +73,49 @@ class LabelledCell:
     targets: tuple[str, ...]
     split: str
     mpp: float
+    patient: str = ""
+    background: tuple[float, float, float] | None = None
 
 
-def read_manifest(path: Path | str) -> list[LabelledCell]:
-    """Read a table with the columns file, source, label, classes, split and mpp.
+def read_manifest(
+    path: Path | str, *, mpp: float | None = None, unnamed: bool = False
+) -> list[LabelledCell]:
+    """Read a table of pictures of single cells.
 
     Parameters
     ----------
     path : Path or str
-        CSV; `file` is relative to its folder, `classes` one code or several joined
-        by ``|``.
+        CSV with the columns `file` (relative to its folder) and `classes` (see
+        `class_words.parse_classes`), and any of `mpp`, `source`, `label`, `split`
+        ("train", "val", "test" or empty), `patient` and `background`.
+    mpp : float, optional
+        Micrometres per pixel of the rows that state none; where this is left out too,
+        the pictures must state it.
+    unnamed : bool
+        Whether to return the cells that nobody has named, too.
+
+    Returns
+    -------
+    list of LabelledCell
+        In the order of the table, without the rows of "not-a-cell".
 
     Raises
     ------
     InvalidTableError
-        If it is missing, lacks a column, or names a class that is none.
+        If it is missing, lacks a column, or a row cannot be understood: names the
+        line and what to do.
+    UnknownMppError
+        If nobody states the micrometres per pixel of a picture.
     """
     path = Path(path)
     try:
-        with path.open(newline="", encoding="utf-8") as stream:
-            return [_labelled_cell(row, path.parent) for row in csv.DictReader(stream)]
-    except (OSError, KeyError, ValueError) as error:
-        raise InvalidTableError(str(path), f"{error!r}") from error
+        with path.open(newline="", encoding="utf-8-sig") as stream:
+            cells = _cells(stream.read(), path, mpp)
+            return [cell for cell in cells if unnamed or cell.targets]
+    except (OSError, ValueError, csv.Error) as error:
+        if isinstance(error, DeephemeError):
+            raise
+        raise InvalidTableError(str(path), str(error)) from error
 
 
 def load_crops(
@@ -93,11 +136,17 @@ def load_crops(
     -------
     ndarray of uint8, shape (n, size_px, size_px, 3)
         RGB; what lies beyond a picture repeats its mirror image.
+
+    Raises
+    ------
+    SlideNotFoundError, UnreadableSlideError
+        If a picture is missing or broken.
     """
     crops = np.empty((len(cells), size_px, size_px, 3), np.uint8)
     for crop, cell in zip(crops, cells, strict=True):
-        with Image.open(cell.path) as picture:
-            pixels = np.asarray(picture.convert("RGB"))
+        with open_slide(cell.path) as picture:
+            # Level 0, so location and size are in the same pixels.
+            pixels = picture.read_region(Point(0, 0), 0, picture.size)
         crop[:] = centre_crop(pixels, mpp=cell.mpp, crop_px=size_px, crop_mpp=mpp)
     return crops
 
@@ -110,16 +159,74 @@ def target_matrix(cells: Sequence[LabelledCell]) -> npt.NDArray[np.bool_]:
     return matrix
 
 
-def _labelled_cell(row: dict[str, str], folder: Path) -> LabelledCell:
-    targets = tuple(row["classes"].split("|"))
-    unknown = set(targets) - set(OUTPUTS)
-    if unknown:
-        raise ValueError(f"unknown class {sorted(unknown)} of {row['file']}")
+def stated_mpp(path: Path, mpp: float | None) -> float:
+    """Return what the user says of a picture's pixels, or what the picture says.
+
+    Raises
+    ------
+    UnknownMppError
+        If there is neither, or it cannot be right.
+    """
+    if mpp is not None:
+        # What is said is checked without opening the picture.
+        if not 0.05 <= mpp <= 1.2:
+            raise UnknownMppError(path.name, (mpp, mpp))
+        return mpp
+    with open_slide(path) as picture:
+        stated = plausible_mpp(picture)
+    return float(np.sqrt(stated.x * stated.y))
+
+
+def _cells(text: str, path: Path, mpp: float | None) -> Iterator[LabelledCell]:
+    header = text.partition("\n")[0]
+    delimiter = ";" if "," not in header and ";" in header else ","
+    rows = csv.DictReader(text.splitlines(keepends=True), delimiter=delimiter)
+    missing = {"file", "classes"} - set(rows.fieldnames or ())
+    if missing:
+        raise ValueError(
+            f"it lacks the column {' and '.join(sorted(missing))} (needed: file and "
+            "classes; understood too: mpp, source, label, split, patient)"
+        )
+    for row in rows:
+        if is_not_a_cell(row["classes"] or ""):
+            continue
+        try:
+            yield _labelled_cell(row, path, mpp)
+        except UnknownMppError:
+            raise
+        except (ValueError, OSError) as error:
+            raise ValueError(f"line {rows.line_num}: {error}") from error
+
+
+def _labelled_cell(
+    row: dict[str, Any], table: Path, mpp: float | None
+) -> LabelledCell:
+    words = {k: (v or "").strip() for k, v in row.items() if isinstance(v, str | None)}
+    if not words["file"]:
+        raise ValueError("it names no file")
+    path = table.parent / words["file"]
+    if not path.is_file():
+        raise ValueError(f"there is no picture {words['file']} beside the table")
+    split = words.get("split", "")
+    if split not in SPLITS:
+        raise ValueError(f"split is {split!r}: give train, val, test or nothing")
+    stated = words.get("mpp", "")
     return LabelledCell(
-        folder / row["file"],
-        row["source"],
-        row["label"],
-        targets,
-        row["split"],
-        float(row["mpp"]),
+        path,
+        words.get("source") or table.parent.resolve().name,
+        words.get("label") or words["classes"],
+        parse_classes(words["classes"]),
+        split,
+        stated_mpp(path, float(stated) if stated else mpp),
+        words.get("patient", ""),
+        _background(words.get("background", "")),
     )
+
+
+def _background(words: str) -> tuple[float, float, float] | None:
+    if not words:
+        return None
+    numbers = [float(word) for word in words.split()]
+    if len(numbers) != 3 or not all(0 < n <= 255 for n in numbers):
+        raise ValueError(f"background is {words!r}: give three numbers up to 255")
+    return numbers[0], numbers[1], numbers[2]

@@ -2,12 +2,32 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from napari_deepheme.core.config import ClassifyConfig
+from napari_deepheme.core.errors import InvalidTableError
+from napari_deepheme.core.slide import picture_background, whiten
+from napari_deepheme.core.training.class_words import is_not_a_cell, parse_classes
+from napari_deepheme.core.training.manifest import (
+    LabelledCell,
+    load_crops,
+    read_manifest,
+    stated_mpp,
+)
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from napari_deepheme.core.training.manifest import LabelledCell
+    import numpy.typing as npt
+
+    from napari_deepheme.core.models.protocols import CellClassifier
+
+_SUFFIXES: Final = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp"})
+
+_SPLIT_FOLDERS: Final = frozenset({"train", "val", "test"})
 
 
 def read_own_cells(path: Path, *, mpp: float | None = None) -> list[LabelledCell]:
@@ -20,7 +40,8 @@ def read_own_cells(path: Path, *, mpp: float | None = None) -> list[LabelledCell
         ``manifest.csv``, such as `corrections.export_corrections` writes; or a folder
         with one subfolder a class, named by code ("M2"), by name ("promyelocyte",
         upper or lower case, with blanks, ``-`` or ``_``), or by several joined by
-        ``+`` where the cells are one of them ("E1+E4").
+        ``+`` where the cells are one of them ("E1+E4"). These may lie in folders
+        ``train``, ``val`` and ``test``.
     mpp : float, optional
         Micrometres per pixel of the pictures that do not state their own; a column
         ``mpp`` goes before it.
@@ -28,7 +49,9 @@ def read_own_cells(path: Path, *, mpp: float | None = None) -> list[LabelledCell
     Returns
     -------
     list of LabelledCell
-        In order of the table, or of path. Rows of "not-a-cell" are left out.
+        In order of the table, or of path. Those of "not-a-cell" are left out; those
+        that nobody has named ("unnamed") have no targets, and serve a fit as examples
+        of what is to stay as it is.
 
     Raises
     ------
@@ -37,4 +60,90 @@ def read_own_cells(path: Path, *, mpp: float | None = None) -> list[LabelledCell
     UnknownMppError
         If a picture states no pixel size and `mpp` is not given, or cannot be right.
     """
-    raise NotImplementedError
+    if not path.is_dir():
+        return read_manifest(path, mpp=mpp, unnamed=True)
+    if (path / "manifest.csv").is_file():
+        return read_manifest(path / "manifest.csv", mpp=mpp, unnamed=True)
+    names = {folder.name for folder in _folders(path)}
+    if names and names <= _SPLIT_FOLDERS:
+        parts = [_by_class(path / split, split, mpp) for split in sorted(names)]
+    else:
+        parts = [_by_class(path, "", mpp)]
+    cells = [cell for part in parts for cell in part]
+    if not cells:
+        reason = (
+            "it holds neither manifest.csv nor folders of pictures that are named by "
+            "class, such as M2 or promyelocyte"
+        )
+        raise InvalidTableError(str(path), reason)
+    return cells
+
+
+def load_own_crops(
+    cells: Sequence[LabelledCell], *, size_px: int, mpp: float, whitened: bool
+) -> npt.NDArray[np.uint8]:
+    """Cut the centre of each picture, its background brought to one white if wanted.
+
+    Parameters and errors are those of `manifest.load_crops`.
+
+    Returns
+    -------
+    ndarray of uint8, shape (n, size_px, size_px, 3)
+        RGB.
+    """
+    crops = load_crops(cells, size_px=size_px, mpp=mpp)
+    if whitened:
+        for crop, cell in zip(crops, cells, strict=True):
+            crop[:] = whiten(crop, _background(cell, crop))
+    return crops
+
+
+def name_cells(
+    classifier: CellClassifier, cells: Sequence[LabelledCell]
+) -> npt.NDArray[np.float32]:
+    """Return what a classifier says of each picture, shape (n, 23)."""
+    spec = classifier.spec
+    parts = [np.empty((0, 23), np.float32)]
+    for start in range(0, len(cells), 256):
+        crops = load_own_crops(
+            cells[start : start + 256],
+            size_px=spec.crop_px,
+            mpp=spec.mpp,
+            whitened=spec.whitened,
+        )
+        given = classifier.classify(crops, batch_size=ClassifyConfig().batch_size)
+        parts.append(given.classes)
+    return np.concatenate(parts)
+
+
+def _background(
+    cell: LabelledCell, crop: npt.NDArray[np.uint8]
+) -> npt.NDArray[np.float32]:
+    if cell.background is None:
+        return picture_background(crop)
+    return np.array(cell.background, np.float32)
+
+
+def _by_class(path: Path, split: str, mpp: float | None) -> Iterator[LabelledCell]:
+    for folder in _folders(path):
+        try:
+            targets = parse_classes(folder.name)
+        except ValueError as error:
+            raise InvalidTableError(str(folder), str(error)) from error
+        if is_not_a_cell(folder.name):
+            continue
+        for picture in sorted(folder.rglob("*")):
+            if picture.suffix.lower() in _SUFFIXES and picture.is_file():
+                yield LabelledCell(
+                    picture,
+                    path.parent.resolve().name if split else path.resolve().name,
+                    folder.name,
+                    targets,
+                    split,
+                    stated_mpp(picture, mpp),
+                )
+
+
+def _folders(path: Path) -> list[Path]:
+    found = [p for p in path.iterdir() if p.is_dir() and not p.name.startswith(".")]
+    return sorted(found)

@@ -1,0 +1,84 @@
+"""What people write for a class: its code, its name, or several of them."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from napari_deepheme.core.taxonomy import CELL_CLASSES, CLASS_CODES
+
+EXTRA_OUTPUTS: Final = ("not-identifiable", "platelet", "macrophage")
+"""What a picture can show that is none of the 23 classes: outputs of training only."""
+
+NOT_A_CELL: Final = "not-a-cell"
+"""A detection that is no cell at all: kept in tables, learned from by nobody."""
+
+UNIDENTIFIED: Final = "unidentified"
+"""A reader's word for a cell that cannot be named."""
+
+UNNAMED: Final = "unnamed"
+"""A cell that nobody has named: a fit keeps what the model said of it."""
+
+
+def parse_classes(text: str) -> tuple[str, ...]:
+    """Return the codes or extra outputs that a word stands for.
+
+    Parameters
+    ----------
+    text : str
+        A code, a name (upper or lower case, with blanks, ``-`` or ``_``), an extra
+        output, "unidentified", or several of these joined by ``|`` or ``+``.
+
+    Returns
+    -------
+    tuple of str
+        Empty for "not-a-cell" and "unnamed".
+
+    Raises
+    ------
+    ValueError
+        If a word stands for none.
+
+    Examples
+    --------
+    >>> parse_classes("E1|E4"), parse_classes("Plasma_cell"), parse_classes("m2")
+    (('E1', 'E4'), ('L4',), ('M2',))
+    """
+    words = re.split(r"[|+]", text)
+    if is_not_a_cell(text) or is_unnamed(text):
+        return ()
+    found = []
+    for word in words:
+        target = _TARGETS.get(_plain(word))
+        if target is None:
+            raise ValueError(
+                f"{word.strip()!r} is no class: give a code such as M2, a name such "
+                f"as promyelocyte, {', '.join(EXTRA_OUTPUTS)}, {UNIDENTIFIED} or "
+                f"{NOT_A_CELL}"
+            )
+        found.append(target)
+    return tuple(dict.fromkeys(found))
+
+
+def is_not_a_cell(text: str) -> bool:
+    """Tell whether a word says that there is no cell."""
+    return _plain(text) == _plain(NOT_A_CELL)
+
+
+def is_unnamed(text: str) -> bool:
+    """Tell whether a word says that nobody has named the cell."""
+    return _plain(text) in ("", UNNAMED)
+
+
+def _plain(word: str) -> str:
+    return re.sub(r"[\s_-]+", " ", word.strip().casefold())
+
+
+_TARGETS: Final = {
+    **{_plain(c.name): c.code for c in CELL_CLASSES},
+    **{_plain(c.code): c.code for c in CELL_CLASSES},
+    **{_plain(word): word for word in EXTRA_OUTPUTS},
+    _plain(UNIDENTIFIED): EXTRA_OUTPUTS[0],
+}
+
+OUTPUTS: Final = (*CLASS_CODES, *EXTRA_OUTPUTS)

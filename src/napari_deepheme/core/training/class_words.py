@@ -5,16 +5,11 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from napari_deepheme.core.corrections import NOT_A_CELL, UNIDENTIFIED
 from napari_deepheme.core.taxonomy import CELL_CLASSES, CLASS_CODES
 
 EXTRA_OUTPUTS: Final = ("not-identifiable", "platelet", "macrophage")
 """What a picture can show that is none of the 23 classes: outputs of training only."""
-
-NOT_A_CELL: Final = "not-a-cell"
-"""A detection that is no cell at all: kept in tables, learned from by nobody."""
-
-UNIDENTIFIED: Final = "unidentified"
-"""A reader's word for a cell that cannot be named."""
 
 UNNAMED: Final = "unnamed"
 """A cell that nobody has named: a fit keeps what the model said of it."""

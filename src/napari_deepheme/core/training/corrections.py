@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from PIL import Image
 
+from napari_deepheme.core.corrections import reader_classes
 from napari_deepheme.core.errors import InvalidTableError
 from napari_deepheme.core.files import atomic_file, make_folder
 from napari_deepheme.core.geometry import Region
 from napari_deepheme.core.slide import PixelGrid, estimate_background, read_grid
-from napari_deepheme.core.training.class_words import UNNAMED, parse_classes
+from napari_deepheme.core.training.class_words import UNNAMED
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,9 +29,6 @@ if TYPE_CHECKING:
     from napari_deepheme.core.slide import SlideReader
 
 _log = logging.getLogger(__name__)
-
-READER_CLASS: Final = "reader_class"
-"""Further column of a table: the class that the reader gave, empty where none."""
 
 COLUMNS: Final = (
     "file",
@@ -78,8 +76,7 @@ def export_corrections(
     slide : SlideReader
         The slide.
     cells : CellTable
-        Its cells, with the further column `READER_CLASS`: a class code,
-        "not-a-cell", "unidentified", or empty.
+        Its cells; `core.corrections.reader_classes` tells what the reader said.
     folder : Path
         Made where it is missing.
     mpp : Mpp
@@ -101,13 +98,8 @@ def export_corrections(
         If the folder cannot be written to.
     InvalidTableError
         If there is a ``manifest.csv`` of another kind.
-    ValueError
-        If a reader's class is none.
     """
-    none = np.zeros(len(cells), np.str_)
-    words = [str(word) for word in cells.further.get(READER_CLASS, none)]
-    for word in filter(None, words):
-        parse_classes(word)
+    words = [str(word) for word in reader_classes(cells)]
     make_folder(folder)
     kept, replaced = _kept_rows(folder / "manifest.csv", slide.name, cells)
     rows = []

@@ -34,6 +34,9 @@ _BOUNDS: Final = {
     "unidentified_below": (0.0, 1.0),
     "min_score": (0.001, 1.0),
     "max_overlap": (0.01, 1.0),
+    "yolo": (5.0, 10.0),
+    "n_classes": (1.0, 1000.0),
+    "overlap_um": (1.0, 500.0),
 }
 """What the numbers among the settings may be."""
 

@@ -16,7 +16,7 @@ from napari_deepheme.core.taxonomy import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     import numpy.typing as npt
 
@@ -47,7 +47,7 @@ def mirrored_views(
 
 
 def mean_probabilities(
-    members: list[Callable[[npt.NDArray[np.uint8]], npt.NDArray[np.float32]]],
+    members: Sequence[Callable[[npt.NDArray[np.uint8]], npt.NDArray[np.float32]]],
     crops: npt.NDArray[np.uint8],
     card: ModelCard,
 ) -> CropProbabilities:
@@ -55,7 +55,7 @@ def mean_probabilities(
 
     Parameters
     ----------
-    members : list of callable
+    members : sequence of callable
         Each maps crops to outputs, shape (n, channels of all groups of the card).
     crops : ndarray of uint8, shape (n, side, side, 3)
         RGB, at least one.
@@ -111,9 +111,10 @@ def _activated(
         values = expit(values / card.settings.get("temperature", 1.0))
     total = np.maximum(values, 0).sum(axis=1, keepdims=True)
     # Where a network gives nothing at all, all classes are alike.
-    return np.where(
+    shares: npt.NDArray[np.float64] = np.where(
         total > 0, np.maximum(values, 0) / np.maximum(total, 1e-30), 1 / values.shape[1]
     )
+    return shares
 
 
 def _doubt(

@@ -33,16 +33,19 @@ def user_folder() -> Path:
     return Path(given) if given else user_data_path("napari-deepheme") / "models"
 
 
+def bundled_models() -> tuple[ModelCard, ...]:
+    """Return the cards of the models that come with the package."""
+    folder = Path(str(files("napari_deepheme.core.models") / "bundled"))
+    return tuple(ModelCard.read(path) for path in sorted(folder.glob("*.json")))
+
+
 def list_models() -> tuple[ModelCard, ...]:
     """Return the cards of all models that are known by name: bundled, then the user's.
 
     A card of the user's that cannot be read is left out, with a warning in the log; so
     is one that bears a bundled model's name.
     """
-    bundled = Path(str(files("napari_deepheme.core.models") / "bundled"))
-    cards = {
-        card.name: card for card in map(ModelCard.read, sorted(bundled.glob("*.json")))
-    }
+    cards = {card.name: card for card in bundled_models()}
     for path in _cards_in(user_folder()):
         try:
             card = ModelCard.read(path)
@@ -120,6 +123,26 @@ def load_classifier(
     from napari_deepheme.core.models.torch_runner import choose_device
 
     return _classifier(card, choose_device(device))
+
+
+def load_card(card: ModelCard, device: str) -> CellDetector | CellClassifier:
+    """Load the model of a card that need not be registered.
+
+    Parameters
+    ----------
+    card : ModelCard
+        Its weights lie where it says.
+    device : str
+        As `torch_runner.choose_device` returns it.
+
+    Raises
+    ------
+    InvalidModelError, MissingExtraError
+        As for `load_models`.
+    """
+    if card.kind == "detector":
+        return _detector(card, device)
+    return _classifier(card, device)
 
 
 def find_of_kind(model: str, kind: ModelKind) -> ModelCard:

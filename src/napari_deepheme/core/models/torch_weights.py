@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import TYPE_CHECKING, Final
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file
+from safetensors.torch import load
 
 from napari_deepheme.core.errors import InvalidModelError
+from napari_deepheme.core.models.file_hash import read_verified
 from napari_deepheme.core.models.networks import CropNet, PeakNet
 from napari_deepheme.core.models.resnext import ResNeXt50
 
@@ -82,32 +82,28 @@ def check_outputs(network: nn.Module, card: ModelCard) -> None:
         raise InvalidModelError(card.name, "its weights hold numbers that are none")
 
 
-def verify_hash(file: WeightsFile) -> None:
-    """Compare a file with the hash that its card states, if it states one.
+def check_finite(card: ModelCard) -> None:
+    """Refuse weights that hold NaN or infinity.
 
     Raises
     ------
     InvalidModelError
-        If it is missing or another.
+        If they do.
     """
-    if not file.sha256:
-        return
-    try:
-        found = hashlib.sha256(file.path.read_bytes()).hexdigest()
-    except OSError as error:
-        raise InvalidModelError(file.path.name, str(error)) from error
-    if found != file.sha256:
-        reason = f"its SHA-256 is {found}, its card states {file.sha256}"
-        raise InvalidModelError(file.path.name, reason)
+    for network in load_networks(card):
+        for key, value in network.state_dict().items():
+            if not bool(torch.isfinite(value).all()):
+                reason = f"expected finite weights; {key} holds NaN or infinity"
+                raise InvalidModelError(card.name, reason)
 
 
 def _filled(card: ModelCard, file: WeightsFile) -> nn.Module:
     network = build_network(card)
-    verify_hash(file)
+    content = read_verified(file)
     try:
         widened = {
             key: value.float() if value.dtype == torch.float16 else value
-            for key, value in load_file(file.path).items()
+            for key, value in load(content).items()
         }
         network.load_state_dict(widened)
     except (OSError, SafetensorError, RuntimeError, ValueError, TypeError) as error:

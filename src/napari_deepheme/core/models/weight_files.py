@@ -1,0 +1,229 @@
+"""Files of weights -> state dicts, without ever running code that lies in them."""
+
+from __future__ import annotations
+
+import pickle
+import re
+import zipfile
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+
+from napari_deepheme.core.errors import InvalidModelError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+TORCH_SUFFIXES: Final = frozenset({".pt", ".pth", ".ckpt"})
+
+SAFETENSORS: Final = ".safetensors"
+
+ONNX: Final = ".onnx"
+
+SUFFIXES: Final = TORCH_SUFFIXES | {SAFETENSORS, ONNX}
+
+StateDict = dict[str, torch.Tensor]
+
+_LARGEST_BYTES: Final = 8 << 30
+
+_INNER_KEYS: Final = ("model_state_dict", "state_dict")
+
+_NO_WEIGHTS: Final = re.compile(r"optim|sched|scaler|loop|callback|hyper")
+"""Entries of a checkpoint that serve to go on training."""
+
+_NUMBERED: Final = re.compile(
+    r"^(?:[a-z_]+\.)?(\d+)\.(?=module\.|model\.|pretrained\.)"
+)
+"""How the members of an ensemble are told apart in one flat file."""
+
+_OTHER_FILES: Final = {
+    b"\xff\xd8\xff": "a JPEG picture",
+    b"\x89PNG": "a PNG picture",
+    b"\x89HDF": "an HDF5 file",
+    b"\x1f\x8b": "a gzip archive",
+    b"II*\0": "a TIFF picture",
+    b"MM\0*": "a TIFF picture",
+    b"<": "a web page",
+    b"version https://git-lfs": "a pointer of Git LFS, not the file itself",
+}
+
+_EXPECTED: Final = "expected a state dict saved by torch.save"
+
+_REMEDY: Final = (
+    "re-save the state dict alone where the file comes from: "
+    'torch.save(model.state_dict(), "weights.pt"), or of a Lightning checkpoint '
+    'torch.save(checkpoint["state_dict"], "weights.pt")'
+)
+
+
+def read_state_dicts(path: Path) -> list[StateDict]:
+    """Read the state dict of a file, or those of all members of an ensemble in it.
+
+    Parameters
+    ----------
+    path : Path
+        A .pt, .pth or .ckpt as torch.save writes it, or .safetensors.
+
+    Returns
+    -------
+    list of dict of str to Tensor
+        At least one, on the CPU.
+
+    Raises
+    ------
+    InvalidModelError
+        If the file is something else, incomplete, or holds pickled code.
+    """
+    check_file(path)
+    if path.suffix.lower() == SAFETENSORS:
+        content: Any = _read_safetensors(path)
+    elif path.suffix.lower() in TORCH_SUFFIXES:
+        content = _read_torch(path)
+    else:
+        raise InvalidModelError(path.name, f"expected one of {expected_suffixes()}")
+    found = [member for state in _states(content) for member in _members(state)]
+    if not found:
+        raise InvalidModelError(path.name, f"{_EXPECTED}; found no tensors in it")
+    return found
+
+
+def expected_suffixes() -> str:
+    """Return the endings of weights files as words."""
+    return ", ".join(sorted(SUFFIXES))
+
+
+def check_file(path: Path) -> None:
+    """Refuse what is no file, empty, or larger than weights can be.
+
+    Raises
+    ------
+    InvalidModelError
+        If it is so.
+    """
+    try:
+        n_bytes = path.stat().st_size
+        if not path.is_file():
+            raise InvalidModelError(str(path), "expected a file of weights")
+    except (OSError, ValueError) as error:
+        raise InvalidModelError(str(path), _words(error)) from error
+    if not n_bytes:
+        raise InvalidModelError(path.name, f"{_EXPECTED}; the file is empty")
+    if n_bytes > _LARGEST_BYTES:
+        reason = f"expected at most {_LARGEST_BYTES >> 30} GB; it has {n_bytes} bytes"
+        raise InvalidModelError(path.name, reason)
+
+
+def _read_safetensors(path: Path) -> StateDict:
+    # The library compares what the header declares with the length of the file before
+    # it takes memory for it.
+    try:
+        state: StateDict = load_file(path)
+        return state
+    except (OSError, SafetensorError, RuntimeError, ValueError, TypeError) as error:
+        reason = f"expected a complete safetensors file; {_words(error)}"
+        raise InvalidModelError(path.name, reason) from error
+
+
+def _read_torch(path: Path) -> Any:
+    try:
+        _check_container(path)
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise InvalidModelError(path.name, _refused_pickle(error)) from error
+    except MemoryError:
+        raise
+    # A damaged pickle fails in as many ways as there are opcodes.
+    except (
+        OSError,
+        RuntimeError,
+        ValueError,
+        TypeError,
+        KeyError,
+        IndexError,
+        AttributeError,
+        AssertionError,
+        EOFError,
+        OverflowError,
+        zipfile.BadZipFile,
+    ) as error:
+        reason = f"{_EXPECTED}; the file is damaged or incomplete ({_words(error)})"
+        raise InvalidModelError(path.name, reason) from error
+
+
+def _check_container(path: Path) -> None:
+    with path.open("rb") as stream:
+        start = stream.read(32)
+    for magic, words in _OTHER_FILES.items():
+        if start.startswith(magic):
+            raise InvalidModelError(path.name, f"{_EXPECTED}; found {words}")
+    if not start.startswith(b"PK"):
+        if not start.startswith(b"\x80"):
+            raise InvalidModelError(path.name, f"{_EXPECTED}; found something else")
+        return
+    with zipfile.ZipFile(path) as archive:
+        entries = archive.infolist()
+    names = [entry.filename for entry in entries]
+    if any(name.endswith("/constants.pkl") or "/code/" in name for name in names):
+        reason = f"{_EXPECTED}; found a TorchScript archive, which is code: {_REMEDY}"
+        raise InvalidModelError(path.name, reason)
+    if not any(name.endswith("data.pkl") for name in names):
+        raise InvalidModelError(path.name, f"{_EXPECTED}; found another zip archive")
+    if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries):
+        raise InvalidModelError(path.name, f"{_EXPECTED}; found a compressed archive")
+
+
+def _refused_pickle(error: pickle.UnpicklingError) -> str:
+    text = str(error)
+    named = re.search(r"GLOBAL (\S+)", text) or re.search(r"`?(\w+(?:\.\w+)+)`? ", text)
+    if "Unsupported global" in text or "Unsupported class" in text:
+        what = named.group(1) if named else "an object"
+        return (
+            f"{_EXPECTED}; it holds pickled code or objects ({what}), which are never "
+            f"loaded: {_REMEDY}"
+        )
+    return f"{_EXPECTED}; its pickle holds what a state dict does not: {_REMEDY}"
+
+
+def _states(content: Any, depth: int = 0) -> list[StateDict]:
+    """Find the state dicts in what a file holds: one, or one a fold."""
+    if depth > 4:
+        return []
+    if isinstance(content, Mapping):
+        tensors = {
+            str(name): value
+            for name, value in content.items()
+            if isinstance(value, torch.Tensor)
+        }
+        if len(tensors) > 1:
+            return [tensors]
+        for key in _INNER_KEYS:
+            if key in content:
+                return _states(content[key], depth + 1)
+        inner = [v for k, v in content.items() if not _NO_WEIGHTS.search(str(k))]
+        return _all_states(inner, depth)
+    if isinstance(content, list | tuple):
+        return _all_states(content, depth)
+    return []
+
+
+def _all_states(contents: Sequence[Any], depth: int) -> list[StateDict]:
+    return [state for content in contents for state in _states(content, depth + 1)]
+
+
+def _members(state: StateDict) -> list[StateDict]:
+    """Part a flat state dict whose names begin with the number of a member."""
+    parts: dict[int, StateDict] = {}
+    for name, value in state.items():
+        number = _NUMBERED.match(name)
+        if number is None:
+            return [state]
+        parts.setdefault(int(number[1]), {})[name[number.end() :]] = value
+    return [parts[number] for number in sorted(parts)]
+
+
+def _words(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0][:200]

@@ -1,0 +1,208 @@
+"""What YOLO networks give -> boxes and scores; which layout an output has."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import ceil
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from napari_deepheme.core.errors import InvalidModelError
+from napari_deepheme.core.overlap import suppress_overlaps
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from napari_deepheme.core.models.card import ModelCard
+
+LOWEST_SCORE: Final = 0.05
+"""What lies below is given to nobody, whatever threshold a run sets."""
+
+_MOST_CANDIDATES: Final = 1000
+
+_STEPS_PER_PX: Final = 16
+"""Boxes are compared in sixteenths of a pixel, as whole numbers."""
+
+_STRIDE: Final = 32
+
+_COLUMNS_OF_10: Final = 6
+
+
+@dataclass(frozen=True, slots=True)
+class YoloSettings:
+    """How the output of a YOLO network is read, after the settings of its card.
+
+    Attributes
+    ----------
+    generation : {5, 8, 10}
+        Setting `yolo`. 5: (n, anchors, 5 + classes) with the score of an object before
+        those of the classes. 8: (n, 4 + classes, anchors). 5 and 8 have centre, width
+        and height in input pixels. 10: (n, rows, 6) with two corners, score and class,
+        overlaps removed.
+    n_classes : int
+        Setting `n_classes`; 1 if left out.
+    ignored : frozenset of int
+        Classes, from 0, whose setting `ignore_class_N` is not 0: no cells.
+    min_score : float
+        Setting `min_score`: what counts as a cell.
+    max_overlap : float
+        Setting `max_overlap`: intersection over union above which two boxes are one
+        cell; 0.7 if left out.
+    overlap_px : int
+        From setting `overlap_um`: by how much neighbouring squares overlap. Take the
+        diameter of the largest cell; 30 micrometres if left out.
+    """
+
+    generation: int
+    n_classes: int
+    ignored: frozenset[int]
+    min_score: float
+    max_overlap: float
+    overlap_px: int
+
+    @classmethod
+    def of_card(cls, card: ModelCard) -> YoloSettings:
+        """Read the settings of a card.
+
+        Raises
+        ------
+        InvalidModelError
+            If they make no sense.
+        """
+        settings = card.settings
+        generation = settings.get("yolo", 0)
+        if generation not in (5, 8, 10):
+            reason = "its settings need yolo, the output's layout: 5, 8 or 10"
+            raise InvalidModelError(card.name, reason)
+        n_classes = int(settings.get("n_classes", 1))
+        ignored = frozenset(
+            number
+            for number in range(n_classes)
+            if settings.get(f"ignore_class_{number}", 0)
+        )
+        if n_classes < 1 or len(ignored) == n_classes:
+            raise InvalidModelError(card.name, "none of its classes is a cell")
+        overlap = settings.get("overlap_um", 30.0) / card.mpp
+        overlap_px = max(ceil(overlap / _STRIDE), 1) * _STRIDE
+        if not card.size_px or 2 * overlap_px > card.size_px:
+            reason = (
+                f"its input of {card.size_px} px must be at least twice as wide as "
+                f"the overlap of its squares, {overlap_px} px"
+            )
+            raise InvalidModelError(card.name, reason)
+        return cls(
+            int(generation),
+            n_classes,
+            ignored,
+            settings["min_score"],
+            settings.get("max_overlap", 0.7),
+            overlap_px,
+        )
+
+
+def read_boxes(
+    output: npt.NDArray[np.float32], settings: YoloSettings
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    """Read the cells off a network's output for one picture.
+
+    Parameters
+    ----------
+    output : ndarray of float32, shape (rows, columns)
+        As the settings' generation has it.
+    settings : YoloSettings
+        How it is read.
+
+    Returns
+    -------
+    boxes : ndarray of float32, shape (n, 4)
+        x, y, width, height in input pixels; the best 1,000 at most, no two one cell.
+    scores : ndarray of float32, shape (n,)
+        The object's times the best class's, at least 0.05.
+
+    Raises
+    ------
+    ValueError
+        If the output has another shape.
+    """
+    boxes, scores, classes = _parted(output, settings)
+    kept = scores >= LOWEST_SCORE
+    kept &= ~np.isin(classes, list(settings.ignored))
+    kept &= (boxes[:, 2:] > 0).all(axis=1) & np.isfinite(boxes).all(axis=1)
+    boxes, scores = boxes[kept], np.minimum(scores[kept], 1)
+    best = np.sort(np.argsort(-scores, kind="stable")[:_MOST_CANDIDATES])
+    return without_overlaps(boxes[best], scores[best], settings.max_overlap)
+
+
+def without_overlaps(
+    boxes: npt.NDArray[np.float32],
+    scores: npt.NDArray[np.float32],
+    max_overlap: float,
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    """Keep the best of boxes that are one cell; see `overlap.suppress_overlaps`."""
+    whole = np.rint(boxes * _STEPS_PER_PX).astype(np.int32)
+    rows = suppress_overlaps(whole, scores, max_overlap=max_overlap)
+    return boxes[rows], scores[rows]
+
+
+def tell_generation(shape: tuple[int, ...], size_px: int) -> tuple[int, int] | None:
+    """Tell the layout of an output by its shape.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Of the output for one picture, without the batch: (rows, columns).
+    size_px : int
+        Side of the input.
+
+    Returns
+    -------
+    tuple of int or None
+        Generation and number of classes (1 for 10, which does not tell); None where
+        it is none of the three.
+
+    Examples
+    --------
+    >>> tell_generation((84, 8400), 640), tell_generation((25200, 6), 640)
+    ((8, 80), (5, 1))
+    """
+    if len(shape) != 2:
+        return None
+    n_anchors = sum((size_px // stride) ** 2 for stride in (8, 16, 32))
+    rows, columns = shape
+    if columns == n_anchors and rows > 4:
+        return 8, rows - 4
+    if rows == 3 * n_anchors and columns > 5:
+        return 5, columns - 5
+    if columns == _COLUMNS_OF_10:
+        return 10, 1
+    return None
+
+
+def _parted(
+    output: npt.NDArray[np.float32], settings: YoloSettings
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32], npt.NDArray[np.intp]]:
+    """Return boxes from their upper left corner, scores and classes."""
+    if output.ndim != 2:
+        raise ValueError(f"two axes a picture, not {output.shape}")
+    rows = output.T if settings.generation == 8 else output
+    n_columns = {5: 5 + settings.n_classes, 8: 4 + settings.n_classes, 10: 6}
+    wanted = n_columns[settings.generation]
+    if rows.shape[1] != wanted:
+        raise ValueError(
+            f"{wanted} numbers a box (yolo {settings.generation}, "
+            f"{settings.n_classes} classes), not {rows.shape[1]}"
+        )
+    if settings.generation == 10:
+        corners = rows[:, :4]
+        sizes = corners[:, 2:] - corners[:, :2]
+        boxes = np.concatenate([corners[:, :2], sizes], axis=1)
+        return boxes, rows[:, 4], np.nan_to_num(rows[:, 5]).astype(np.intp)
+    boxes = rows[:, :4].copy()
+    boxes[:, :2] -= boxes[:, 2:] / 2
+    first = wanted - settings.n_classes
+    classes = rows[:, first:].argmax(axis=1)
+    scores = rows[:, first:].max(axis=1)
+    if settings.generation == 5:
+        scores = scores * rows[:, 4]
+    return boxes, scores, classes

@@ -1,10 +1,14 @@
-"""``napari-deepheme models``: which there are, and what is known of one."""
+"""``napari-deepheme models``: which there are, what is known of one, and the user's."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from napari_deepheme.cli import models_import
 from napari_deepheme.cli.output import say
+from napari_deepheme.core.models.hub import download_model
+from napari_deepheme.core.models.library import remove_model
 from napari_deepheme.core.models.registry import (
     DEFAULT_CLASSIFIER,
     DEFAULT_DETECTOR,
@@ -22,7 +26,7 @@ def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:
     """Declare the command."""
     parser = commands.add_parser(
         "models",
-        help="list models, show a model's card",
+        help="list models, show a model's card, bring models of one's own",
         epilog="example: napari-deepheme models info cropnet-marrow",
     )
     actions = parser.add_subparsers(metavar="ACTION", required=True)
@@ -37,6 +41,34 @@ def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:
     )
     info.add_argument("model", metavar="NAME")
     info.set_defaults(run=_info)
+    models_import.add_parser(actions)
+    _add_download(actions)
+    removal = actions.add_parser(
+        "remove",
+        help="take out a model of one's own",
+        epilog="example: napari-deepheme models remove five-folds",
+    )
+    removal.add_argument("model", metavar="NAME")
+    removal.set_defaults(run=_remove)
+
+
+def _add_download(actions: Commands[argparse.ArgumentParser]) -> None:
+    download = actions.add_parser(
+        "download",
+        help="fetch a model by its name from an index",
+        description="Fetch a model; its hash must be the one that the index states. "
+        "There is no public index yet.",
+        epilog="example: napari-deepheme models download five-folds "
+        "--index https://lab.example/models.json",
+    )
+    download.add_argument("model", metavar="NAME")
+    download.add_argument(
+        "--index",
+        metavar="URL",
+        help="https address or file of the index (default: NAPARI_DEEPHEME_INDEX)",
+    )
+    models_import.add_overwrite(download)
+    download.set_defaults(run=_download)
 
 
 def _list(_: argparse.Namespace) -> int:
@@ -49,4 +81,16 @@ def _list(_: argparse.Namespace) -> int:
 
 def _info(options: argparse.Namespace) -> int:
     say(find_model(options.model).describe())
+    return 0
+
+
+def _download(options: argparse.Namespace) -> int:
+    card = download_model(options.model, options.index, overwrite=options.overwrite)
+    folder = card.path.parent if card.path else Path()
+    say(f"downloaded {card.title} ({card.kind}) into {folder}")
+    return 0
+
+
+def _remove(options: argparse.Namespace) -> int:
+    say(f"removed {remove_model(options.model).title}")
     return 0

@@ -129,6 +129,19 @@ class InvalidModelError(DeephemeError, ValueError):
         return f"{self.model} is not a usable model: {_one_line(self.reason)}"
 
 
+class DownloadError(DeephemeError, OSError):
+    """Something could not be fetched, or is not what was to be fetched."""
+
+    def __init__(self, url: str, reason: str) -> None:
+        super().__init__(url, reason)
+        self.url = url
+        self.reason = reason
+
+    def __str__(self) -> str:
+        """Word the error."""
+        return f"cannot download {self.url}: {_one_line(self.reason)}"
+
+
 class DeviceNotAvailableError(DeephemeError, RuntimeError):
     """The device asked for is not in this machine."""
 

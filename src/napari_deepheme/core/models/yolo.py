@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from math import ceil
 from typing import TYPE_CHECKING, Final
@@ -26,6 +27,8 @@ _STEPS_PER_PX: Final = 16
 
 _STRIDE: Final = 32
 
+_IGNORE: Final = "ignore_class_"
+
 _COLUMNS_OF_10: Final = 6
 
 
@@ -41,7 +44,7 @@ class YoloSettings:
         and height in input pixels. 10: (n, rows, 6) with two corners, score and class,
         overlaps removed.
     n_classes : int
-        Setting `n_classes`; 1 if left out.
+        Setting `n_classes`; 1 if left out. Of 10 the output does not tell it.
     ignored : frozenset of int
         Classes, from 0, whose setting `ignore_class_N` is not 0: no cells.
     min_score : float
@@ -77,11 +80,11 @@ class YoloSettings:
             raise InvalidModelError(card.name, reason)
         n_classes = int(settings.get("n_classes", 1))
         ignored = frozenset(
-            number
-            for number in range(n_classes)
-            if settings.get(f"ignore_class_{number}", 0)
+            int(name.removeprefix(_IGNORE))
+            for name, value in settings.items()
+            if value and re.fullmatch(rf"{_IGNORE}\d+", name)
         )
-        if n_classes < 1 or len(ignored) == n_classes:
+        if generation != 10 and ignored.issuperset(range(n_classes)):
             raise InvalidModelError(card.name, "none of its classes is a cell")
         overlap = settings.get("overlap_um", 30.0) / card.mpp
         overlap_px = max(ceil(overlap / _STRIDE), 1) * _STRIDE

@@ -87,7 +87,7 @@ def judge_classes(
     """
     classes = sorted(set(targets))
     truth = np.array([classes.index(t) for t in targets])
-    calls = _calls(probabilities, classes)
+    calls = called_classes(probabilities, classes)
     f1 = _f1(truth, calls, len(classes))
     figures = tuple(
         _class_figures(target, i, truth, calls, probabilities)
@@ -108,6 +108,14 @@ def judge_classes(
         accuracy=float(right.mean()),
         calibration_error=calibration_error(probabilities.max(axis=1), right),
     )
+
+
+def macro_f1(probabilities: npt.NDArray[np.float32], targets: Sequence[str]) -> float:
+    """Return the mean F1 over the classes of some cells; see `judge_classes`."""
+    classes = sorted(set(targets))
+    truth = np.array([classes.index(t) for t in targets])
+    calls = called_classes(probabilities, classes)
+    return float(_f1(truth, calls, len(classes)).mean())
 
 
 def calibration_error(
@@ -181,10 +189,18 @@ def _mean_auc(figures: Sequence[ClassFigures]) -> float:
     return float(np.mean(known)) if known else float("nan")
 
 
-def _calls(
-    probabilities: npt.NDArray[np.float32], classes: list[str]
+def called_classes(
+    probabilities: npt.NDArray[np.float32], classes: Sequence[str]
 ) -> npt.NDArray[np.intp]:
-    """Map the likeliest code to the source's class that holds it; -1 for none."""
+    """Map the likeliest code of each cell to the class that holds it; -1 for none.
+
+    Parameters
+    ----------
+    probabilities : ndarray of float32, shape (n, 23)
+        What the classifier gave.
+    classes : sequence of str
+        Codes, or several joined by ``|``.
+    """
     of_code = {
         code: i for i, target in enumerate(classes) for code in target.split("|")
     }
@@ -230,12 +246,17 @@ def _class_figures(
     recall = hits / int(is_class.sum())
     f1 = 2 * hits / int(is_class.sum() + (calls == index).sum())
     columns = [CLASS_CODES.index(code) for code in target.split("|")]
-    auc = _auc(probabilities[:, columns].sum(axis=1), is_class)
+    auc = area_under_curve(probabilities[:, columns].sum(axis=1), is_class)
     return ClassFigures(target, int(is_class.sum()), precision, recall, f1, auc)
 
 
-def _auc(scores: npt.NDArray[np.float32], is_class: npt.NDArray[np.bool_]) -> float:
-    """Return the chance that a cell of the class scores above one that is not."""
+def area_under_curve(
+    scores: npt.NDArray[np.float32], is_class: npt.NDArray[np.bool_]
+) -> float:
+    """Return the chance that a cell of the class scores above one that is not.
+
+    NaN where there is no cell that is not.
+    """
     if is_class.all():
         return float("nan")
     rest = np.sort(scores[~is_class])

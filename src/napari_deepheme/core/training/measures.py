@@ -1,0 +1,313 @@
+"""The figures of a classifier on named cells, each with a 95 % interval."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from napari_deepheme.core.taxonomy import CLASS_CODES
+from napari_deepheme.core.training.evaluate import (
+    area_under_curve,
+    calibration_error,
+    called_classes,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy.typing as npt
+
+_N_SAMPLES: Final = 500
+
+_Z2: Final = 1.959964**2
+
+NAMES: Final = ("precision", "recall", "F1", "AUC")
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """A figure.
+
+    Attributes
+    ----------
+    value : float
+        The figure; NaN where there is nothing to measure.
+    low, high : float
+        Its 95 % interval: Wilson's for a share, by bootstrap over the cells else.
+    n : int
+        Cells behind it: of a precision those that were called so, else of the class.
+    """
+
+    value: float
+    low: float
+    high: float
+    n: int
+
+    def __str__(self) -> str:
+        """Word the figure."""
+        if self.value != self.value:
+            return "-"
+        return f"{self.value:.3f} ({self.low:.3f} to {self.high:.3f})"
+
+
+@dataclass(frozen=True, slots=True)
+class ClassMeasures:
+    """How one class was named.
+
+    Attributes
+    ----------
+    target : str
+        A class code, or several joined by ``|``, any of which is right.
+    n : int
+        Cells of the class.
+    measures : dict of str to Measure
+        By the words of `NAMES`.
+    """
+
+    target: str
+    n: int
+    measures: dict[str, Measure]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Report:
+    """How a classifier named some cells.
+
+    Attributes
+    ----------
+    n : int
+        Cells.
+    classes : tuple of ClassMeasures
+        One a class of the cells.
+    macro : dict of str to Measure
+        Means over the classes, by the words of `NAMES`.
+    accuracy : Measure
+        Share of the cells named right.
+    calibration : Measure
+        Expected calibration error in 15 bins.
+    confusion : ndarray of int, shape (classes, classes + 1)
+        True class by called class; the last column holds what was called none of them.
+    """
+
+    n: int
+    classes: tuple[ClassMeasures, ...]
+    macro: dict[str, Measure]
+    accuracy: Measure
+    calibration: Measure
+    confusion: npt.NDArray[np.intp]
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """The classes, in the order of the confusion matrix."""
+        return tuple(c.target for c in self.classes)
+
+
+@dataclass(frozen=True, slots=True)
+class ReliabilityBin:
+    """Cells of like confidence.
+
+    Attributes
+    ----------
+    low, high : float
+        Bounds of the confidence.
+    n : int
+        Cells.
+    confidence, accuracy : float
+        Their mean confidence, and the share of them that was named right.
+    """
+
+    low: float
+    high: float
+    n: int
+    confidence: float
+    accuracy: float
+
+
+def measure(probabilities: npt.NDArray[np.float32], targets: Sequence[str]) -> Report:
+    """Judge what a classifier said of named cells.
+
+    Parameters
+    ----------
+    probabilities : ndarray of float32, shape (n, 23)
+        What it said; at least one row.
+    targets : sequence of str
+        The right codes, several joined by ``|``; a set counts as one class that any of
+        its codes hits.
+    """
+    classes = _in_order(set(targets))
+    truth = np.array([classes.index(t) for t in targets], np.intp)
+    calls = called_classes(probabilities, classes)
+    scores = np.stack([_score(probabilities, target) for target in classes], axis=1)
+    right = named_right(probabilities, targets)
+    samples = _samples(truth, calls, scores, right, probabilities.max(axis=1))
+    confusion = np.zeros((len(classes), len(classes) + 1), np.intp)
+    np.add.at(confusion, (truth, calls), 1)  # -1 is the last column
+    of_class = [
+        _class_measures(classes, i, confusion, scores, truth, samples)
+        for i in range(len(classes))
+    ]
+    macro = {
+        name: _mean([c.measures[name].value for c in of_class], samples[name], truth)
+        for name in NAMES
+    }
+    n = len(targets)
+    error = calibration_error(probabilities.max(axis=1), right)
+    return Report(
+        n=n,
+        classes=tuple(of_class),
+        macro=macro,
+        accuracy=share(int(right.sum()), n),
+        calibration=_bounded(error, samples["calibration"], n),
+        confusion=confusion,
+    )
+
+
+def share(n_hits: int, n: int) -> Measure:
+    """Return a share with Wilson's interval; NaN of nothing.
+
+    Examples
+    --------
+    >>> print(share(9, 10))
+    0.900 (0.596 to 0.982)
+    """
+    if not n:
+        nan = float("nan")
+        return Measure(nan, nan, nan, 0)
+    p = n_hits / n
+    middle = (p + _Z2 / (2 * n)) / (1 + _Z2 / n)
+    half = np.sqrt(_Z2 * (p * (1 - p) / n + _Z2 / (4 * n * n))) / (1 + _Z2 / n)
+    return Measure(p, float(middle - half), float(middle + half), n)
+
+
+def named_right(
+    probabilities: npt.NDArray[np.float32], targets: Sequence[str]
+) -> npt.NDArray[np.bool_]:
+    """Tell which cells' likeliest code is among the right ones."""
+    codes = [CLASS_CODES[i] for i in probabilities.argmax(axis=1)]
+    pairs = zip(codes, targets, strict=True)
+    return np.array([code in target.split("|") for code, target in pairs], bool)
+
+
+def reliability(
+    probabilities: npt.NDArray[np.float32], targets: Sequence[str]
+) -> list[ReliabilityBin]:
+    """Return the 15 bins of the calibration error, without the empty ones."""
+    confidence = probabilities.max(axis=1)
+    right = named_right(probabilities, targets)
+    places = np.minimum((confidence * 15).astype(int), 14)
+    return [
+        ReliabilityBin(
+            b / 15,
+            (b + 1) / 15,
+            int((places == b).sum()),
+            float(confidence[places == b].mean()),
+            float(right[places == b].mean()),
+        )
+        for b in np.unique(places).tolist()
+    ]
+
+
+def _in_order(targets: set[str]) -> list[str]:
+    return sorted(targets, key=lambda t: ([CLASS_CODES.index(c) for c in t.split("|")]))
+
+
+def _score(
+    probabilities: npt.NDArray[np.float32], target: str
+) -> npt.NDArray[np.float32]:
+    columns = [CLASS_CODES.index(code) for code in target.split("|")]
+    score: npt.NDArray[np.float32] = probabilities[:, columns].sum(axis=1)
+    return score
+
+
+def _class_measures(
+    classes: list[str],
+    i: int,
+    confusion: npt.NDArray[np.intp],
+    scores: npt.NDArray[np.float32],
+    truth: npt.NDArray[np.intp],
+    samples: dict[str, npt.NDArray[np.float64]],
+) -> ClassMeasures:
+    hits, n = int(confusion[i, i]), int(confusion[i].sum())
+    n_called = int(confusion[:, i].sum())
+    f1 = 2 * hits / (n + n_called)
+    auc = area_under_curve(scores[:, i], truth == i)
+    measures = {
+        "precision": share(hits, n_called),
+        "recall": share(hits, n),
+        "F1": _bounded(f1, samples["F1"][:, i], n),
+        "AUC": _bounded(auc, samples["AUC"][:, i], n),
+    }
+    return ClassMeasures(classes[i], n, measures)
+
+
+def _samples(
+    truth: npt.NDArray[np.intp],
+    calls: npt.NDArray[np.intp],
+    scores: npt.NDArray[np.float32],
+    right: npt.NDArray[np.bool_],
+    confidence: npt.NDArray[np.float32],
+) -> dict[str, npt.NDArray[np.float64]]:
+    """Measure bootstrap samples of the cells: (samples, classes), NaN where absent."""
+    n, k = scores.shape
+    rng = np.random.default_rng(0)
+    found = {name: np.full((_N_SAMPLES, k), np.nan) for name in NAMES}
+    errors = np.empty(_N_SAMPLES)
+    # Ranks once, so that an AUC is a sum over counts.
+    order = np.argsort(scores, axis=0, kind="stable")
+    for s in range(_N_SAMPLES):
+        weight = np.bincount(rng.integers(n, size=n), minlength=n)
+        hits = np.bincount(truth, weight * (truth == calls), k)
+        n_true = np.bincount(truth, weight, k)
+        n_called = np.bincount(calls + 1, weight, k + 1)[1:]
+        with np.errstate(invalid="ignore", divide="ignore"):
+            found["precision"][s] = hits / n_called
+            found["recall"][s] = hits / n_true
+            f1 = 2 * hits / (n_true + n_called)
+            found["F1"][s] = np.where(n_true > 0, f1, np.nan)
+            found["AUC"][s] = [
+                _weighted_auc(scores[order[:, i], i], weight[order[:, i]], is_class)
+                for i in range(k)
+                for is_class in [truth[order[:, i]] == i]
+            ]
+        rows = np.repeat(np.arange(n), weight)
+        errors[s] = calibration_error(confidence[rows], right[rows])
+    return {**found, "calibration": errors}
+
+
+def _weighted_auc(
+    scores: npt.NDArray[np.float32],
+    weight: npt.NDArray[np.intp],
+    is_class: npt.NDArray[np.bool_],
+) -> float:
+    """Return the area under the curve of sorted scores, each counted so often."""
+    starts = np.flatnonzero(np.r_[True, scores[1:] != scores[:-1]])
+    own = np.add.reduceat(weight * is_class, starts).astype(float)
+    rest = np.add.reduceat(weight * ~is_class, starts).astype(float)
+    total = own.sum() * rest.sum()
+    if not total:
+        return float("nan")
+    below = np.cumsum(rest) - rest
+    return float((own * (below + rest / 2)).sum() / total)
+
+
+def _mean(
+    values: list[float],
+    samples: npt.NDArray[np.float64],
+    truth: npt.NDArray[np.intp],
+) -> Measure:
+    known = [v for v in values if v == v]
+    rows = [row[~np.isnan(row)] for row in samples]
+    means = np.array([row.mean() for row in rows if len(row)])
+    value = float(np.mean(known)) if known else float("nan")
+    return _bounded(value, means, len(truth))
+
+
+def _bounded(value: float, samples: npt.NDArray[np.float64], n: int) -> Measure:
+    known = samples[~np.isnan(samples)]
+    if value != value or not len(known):
+        nan = float("nan")
+        return Measure(value, nan, nan, n)
+    low, high = np.percentile(known, [2.5, 97.5])
+    return Measure(value, float(low), float(high), n)

@@ -5,6 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from scipy.stats import binomtest
+
+from napari_deepheme.core.taxonomy import CLASS_CODES
+from napari_deepheme.core.training.measures import measure, named_right
+from napari_deepheme.core.training.own_cells import name_cells
+from napari_deepheme.core.training.training_error import TrainingError
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -79,5 +86,53 @@ def compare_models(
     cells : sequence of LabelledCell
         Cells that neither learned from, such as `own_classifier.held_out_cells`; those
         that show none of the 23 classes are left out.
+
+    Raises
+    ------
+    TrainingError
+        If no cell is left.
     """
-    raise NotImplementedError
+    named = [c for c in cells if c.targets and set(c.targets) <= set(CLASS_CODES)]
+    if not named:
+        raise TrainingError("no cell bears a class: there is nothing to compare")
+    words = ["|".join(cell.targets) for cell in named]
+    given = [name_cells(model, named) for model in (old, new)]
+    old_right, new_right = (named_right(p, words) for p in given)
+    before, after = (measure(p, words) for p in given)
+    only_old = int((old_right & ~new_right).sum())
+    only_new = int((new_right & ~old_right).sum())
+    return Comparison(
+        old_name=old.spec.name,
+        new_name=new.spec.name,
+        n=len(named),
+        classes=tuple(
+            ClassComparison(
+                b.target,
+                b.n,
+                b.measures["recall"].value,
+                a.measures["recall"].value,
+                b.measures["F1"].value,
+                a.measures["F1"].value,
+            )
+            for b, a in zip(before.classes, after.classes, strict=True)
+        ),
+        old_accuracy=before.accuracy.value,
+        new_accuracy=after.accuracy.value,
+        old_macro_f1=before.macro["F1"].value,
+        new_macro_f1=after.macro["F1"].value,
+        n_only_old=only_old,
+        n_only_new=only_new,
+        p=mcnemar(only_old, only_new),
+    )
+
+
+def mcnemar(n_only_old: int, n_only_new: int) -> float:
+    """Return McNemar's exact two-sided p of two counts that disagree.
+
+    Examples
+    --------
+    >>> mcnemar(0, 0), round(mcnemar(2, 10), 4)
+    (1.0, 0.0386)
+    """
+    n = n_only_old + n_only_new
+    return float(binomtest(n_only_old, n).pvalue) if n else 1.0

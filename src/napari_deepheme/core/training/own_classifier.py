@@ -2,22 +2,49 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+import hashlib
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from torch import nn
 
 from napari_deepheme.core.models.registry import DEFAULT_CLASSIFIER
+from napari_deepheme.core.models.torch_runner import choose_device
+from napari_deepheme.core.training.own_card import finished_card
+from napari_deepheme.core.training.own_data import BatchSource, OwnData
+from napari_deepheme.core.training.own_loop import LoopConfig, Task, iter_loop
+from napari_deepheme.core.training.own_network import from_scratch, start_from
+from napari_deepheme.core.training.own_run import RunFolder
+from napari_deepheme.core.training.own_task import (
+    Memory,
+    classifier_look,
+    classifier_loss,
+)
+from napari_deepheme.core.training.splits import split_cells
+from napari_deepheme.core.training.training_error import TrainingError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from napari_deepheme.core.training.manifest import LabelledCell
+    from napari_deepheme.core.training.own_loop import Weights
+    from napari_deepheme.core.training.own_network import Start
     from napari_deepheme.core.training.progress import FitProgress
+    from napari_deepheme.core.training.splits import Split
+
+    Fit = Generator[FitProgress, None, list[Weights]]
+
+_FEW_CELLS: Final = 2000
+
+_LOOKS: Final = 30
+"""Looks at the held-out cells in a fit of full length."""
 
 
 @dataclass(frozen=True, slots=True)
 class OwnFit:
-    """Settings of a classifier's fit to own cells.
+    """Settings of a classifier's fit.
 
     Attributes
     ----------
@@ -26,9 +53,10 @@ class OwnFit:
     n_steps : int or None
         Batches at most, a fold; None takes a number that suits the cells.
     batch_size : int
-        Pictures a batch.
+        Pictures a batch; when going on from a model, half of them are cells whose
+        outputs are to stay as they were.
     learning_rate : float or None
-        Highest rate; None takes a low one to fine-tune, a higher one from scratch.
+        Highest rate; None takes a low one to go on, a higher one from scratch.
     n_folds : int
         Networks fitted on all parts of the cells but one, and averaged.
     n_snapshots : int
@@ -42,9 +70,22 @@ class OwnFit:
         "auto", "cpu", "cuda" or "mps".
     stain : float
         Spread of the stain in the views; see `augment.AugmentConfig`.
+    keep : float
+        How much it counts that cells nobody has named stay as they were.
+    stay : float
+        How much it counts that weights stay near where they started.
     frozen : {"auto", "none", "norms", "features"}
         What stays as it was: nothing, the statistics of the norms, or all but the
         last layer; "auto" keeps the norms' where there are fewer than 2,000 cells.
+    size_px : int
+        Side of the input, from scratch; a pixel is 0.225 micrometres.
+    arguments : mapping
+        Arguments of the network, from scratch.
+
+    Raises
+    ------
+    ValueError
+        If a number is out of its range.
     """
 
     start_from: str | None = DEFAULT_CLASSIFIER
@@ -57,7 +98,19 @@ class OwnFit:
     seed: int = 0
     device: str = "auto"
     stain: float = 0.12
-    frozen: str = "auto"
+    keep: float = 1.0
+    stay: float = 0.01
+    frozen: Literal["auto", "none", "norms", "features"] = "auto"
+    size_px: int = 96
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Refuse settings that fit nothing."""
+        counts = (self.n_folds, self.n_snapshots, self.patience, self.n_steps or 1)
+        if min(counts) < 1 or self.batch_size < 4 or self.seed < 0:
+            raise ValueError("a fit takes a fold, a step and four pictures at least")
+        if (self.learning_rate or 1) <= 0 or min(self.keep, self.stay, self.stain) < 0:
+            raise ValueError("rates and weights of a fit must be positive")
 
 
 def iter_classifier_training(
@@ -93,7 +146,7 @@ def iter_classifier_training(
     Yields
     ------
     FitProgress
-        One a few steps.
+        Several between two looks at the held-out cells.
 
     Raises
     ------
@@ -101,16 +154,161 @@ def iter_classifier_training(
         If the cells do not do, or an unfinished run with other settings lies there.
     ModelNotFoundError, InvalidModelError
         If the model to start from is none.
+    DeviceNotAvailableError
+        If the device is not in this machine.
     """
-    raise NotImplementedError
-    yield
+    device = choose_device(config.device)
+    start = _start(cells, name, config)
+    data = OwnData.load(
+        cells, start.card, rehearse=start.base is not None, seed=config.seed
+    )
+    if not data.cells:
+        raise TrainingError("none of the cells bears a class that could be learned")
+    splits = split_cells(data.cells, n_folds=config.n_folds, seed=config.seed)
+    folder = RunFolder(out, name)
+    folder.begin(_facts(config, device, data, start), overwrite=overwrite)
+    members: list[list[Weights]] = []
+    for fold, split in enumerate(splits):
+        fit = iter_loop(
+            _frozen(start.network(fold, config.seed + fold), config, data),
+            _task(start, data, split, fold, config, device),
+            _loop_config(config, start, split, fold, device),
+            checkpoint=folder.checkpoint(fold),
+        )
+        members.append((yield from _numbered(fit, fold, config.n_folds)))
+    weights = folder.write_weights([m for fold in members for m in fold])
+    card = replace(start.card, name=name, version="1", weights=weights)
+    folder.finish(finished_card(card, start, data, splits, members, device, command))
 
 
 def held_out_cells(cells: Sequence[LabelledCell], config: OwnFit) -> list[LabelledCell]:
-    """Return the cells that a fit with `config` never learns from.
+    """Return the named cells that a fit with `config` does not learn from.
 
-    Those of split "test" where there are any, else those of "val"; where no split is
-    given, the part that the fit holds out. With folds, all cells: each is judged by
-    networks that did not see it only in the card's own figures.
+    Those of split "test" where there are any; else those that a single fold holds out,
+    which it watched to know when to end. With several folds and no test cells there are
+    none: use ``replace(config, n_folds=1)`` for both.
+
+    Raises
+    ------
+    TrainingError
+        As `splits.split_cells`.
     """
-    raise NotImplementedError
+    named = [cell for cell in cells if cell.targets]
+    first = split_cells(named, n_folds=config.n_folds, seed=config.seed)[0]
+    if len(first.test):
+        return [named[i] for i in first.test.tolist()]
+    return [named[i] for i in first.val.tolist()] if config.n_folds == 1 else []
+
+
+def _start(cells: Sequence[LabelledCell], name: str, config: OwnFit) -> Start:
+    targets = {cell.targets for cell in cells if cell.targets}
+    if config.start_from is not None:
+        return start_from(config.start_from, targets)
+    return from_scratch(
+        name, targets, size_px=config.size_px, arguments=config.arguments
+    )
+
+
+def _facts(config: OwnFit, device: str, data: OwnData, start: Start) -> dict[str, Any]:
+    """Return all that the result depends on."""
+    sums = (
+        [w.sha256 or _sha256(w.path) for w in start.base.weights] if start.base else []
+    )
+    settings = {**asdict(config), "device": device}
+    return {"settings": settings, "cells": data.digest(), "start": sums}
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _loop_config(
+    config: OwnFit, start: Start, split: Split, fold: int, device: str
+) -> LoopConfig:
+    scratch = start.base is None
+    n_steps = config.n_steps or _suitable_steps(len(split.train), config, scratch)
+    return LoopConfig(
+        n_steps=n_steps,
+        learning_rate=config.learning_rate or (2e-3 if scratch else 2e-4),
+        n_cycles=config.n_snapshots,
+        look_every=max(1, n_steps // _LOOKS),
+        patience=config.patience,
+        weight_decay=0.05 if scratch else 0.0,
+        seed=config.seed + fold,
+        device=device,
+    )
+
+
+def _suitable_steps(n_cells: int, config: OwnFit, scratch: bool) -> int:
+    n_named = config.batch_size if scratch else config.batch_size // 2
+    n_epochs, least, most = (80, 400, 20_000) if scratch else (15, 90, 3_000)
+    return min(most, max(least, n_epochs * n_cells // n_named)) * config.n_snapshots
+
+
+def _frozen(network: nn.Module, config: OwnFit, data: OwnData) -> nn.Module:
+    """Fix what the settings say is not to be learned."""
+    if config.frozen == "features":
+        linear = [m for m in network.modules() if isinstance(m, nn.Linear)]
+        network.requires_grad_(False)
+        linear[-1].requires_grad_(True)
+    return network
+
+
+def _task(
+    start: Start,
+    data: OwnData,
+    split: Split,
+    fold: int,
+    config: OwnFit,
+    device: str,
+) -> Task:
+    source = BatchSource.of(
+        data,
+        split.train,
+        start.card,
+        batch_size=config.batch_size,
+        stain=config.stain,
+    )
+    memory = None
+    if start.base is not None:
+        before = start.network(fold, config.seed + fold)
+        memory = Memory.of(before, source, device, keep=config.keep, stay=config.stay)
+    return Task(
+        source.draw,
+        partial(classifier_loss, card=start.card, memory=memory),
+        classifier_look(start.card, data, split.val, device),
+        _ready(config, start, len(data.cells)),
+    )
+
+
+def _ready(config: OwnFit, start: Start, n_cells: int) -> Callable[[nn.Module], object]:
+    few = start.base is not None and n_cells < _FEW_CELLS
+    keep_norms = config.frozen in ("norms", "features") or (
+        config.frozen == "auto" and few
+    )
+
+    def ready(network: nn.Module) -> None:
+        network.train()
+        for layer in network.modules():
+            if keep_norms and isinstance(layer, nn.BatchNorm2d):
+                layer.eval()
+
+    return ready
+
+
+def _numbered(fit: Fit, fold: int, n_folds: int) -> Fit:
+    """Say of which fold the progress is; return what the fit returns."""
+    while True:
+        try:
+            told = next(fit)
+        except StopIteration as end:
+            members: list[Weights] = end.value
+            return members
+        words = f"fold {fold + 1} of {n_folds}, " if n_folds > 1 else ""
+        try:
+            yield replace(
+                told, fold=fold, n_folds=n_folds, message=words + told.message
+            )
+        except GeneratorExit:
+            fit.close()
+            raise

@@ -17,7 +17,12 @@ if TYPE_CHECKING:
 
 
 def naming_loss(
-    logits: torch.Tensor, targets: torch.Tensor, card: ModelCard, *, smoothing: float
+    logits: torch.Tensor,
+    targets: torch.Tensor,
+    card: ModelCard,
+    *,
+    smoothing: float,
+    prior: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """Return the mean loss of the names of cells.
 
@@ -35,16 +40,26 @@ def naming_loss(
         Names the channels.
     smoothing : float
         Chance that a label is wrong: bounds the loss.
+    prior : Tensor of float, shape (channels,), optional
+        How common each output is in the batches. With softmax its logarithm is added
+        to the logits, with sigmoid rare outputs are punished less: a class that the
+        cells lack is not unlearned for want of examples ("logit adjustment", Menon et
+        al. 2021).
     """
     columns = class_columns(card)
     logits, targets = logits[:, columns], targets[:, columns]
+    common = None if prior is None else prior[columns]
     if card.activation == "softmax":
+        if common is not None:
+            logits = logits + torch.log(common)
         hit = (torch.softmax(logits, dim=1) * targets).sum(dim=1)
         return -torch.log(smoothing + (1 - smoothing) * hit).mean()
     among = logits.masked_fill(~targets, -torch.inf)
     best = F.one_hot(among.argmax(dim=1), logits.shape[1])
     wanted = best * (1 - smoothing) + (1 - best) * smoothing / logits.shape[1]
     losses = F.binary_cross_entropy_with_logits(logits, wanted, reduction="none")
+    if common is not None:
+        losses = torch.where(best == 1, losses, losses * (common / common.max()))
     return (losses * ((best == 1) | ~targets)).sum(dim=1).mean()
 
 
@@ -77,6 +92,40 @@ def forgetting_loss(
         if told:
             loss = loss + _divergence(logits[:, told], before[:, told])
     return loss
+
+
+def absent_loss(
+    logits: torch.Tensor, before: torch.Tensor, absent: torch.Tensor, card: ModelCard
+) -> torch.Tensor:
+    """Return how far the probabilities of classes without own cells went.
+
+    The classes that have own cells count as one, so that only their sum is held.
+
+    Parameters
+    ----------
+    logits, before : Tensor of float, shape (n, channels)
+        Outputs now, and of the model that was started from, for named cells.
+    absent : Tensor of bool, shape (channels,)
+        The channels that no cell bears.
+    card : ModelCard
+        Names the channels.
+    """
+    columns = class_columns(card)
+    absent = absent[columns]
+    logits, before = logits[:, columns], before[:, columns]
+    if card.activation == "softmax":
+        return _divergence(_joined(logits, ~absent), _joined(before, ~absent))
+    wanted = torch.sigmoid(before[:, absent])
+    losses = F.binary_cross_entropy_with_logits(
+        logits[:, absent], wanted, reduction="none"
+    )
+    return losses.sum(dim=1).mean()
+
+
+def _joined(logits: torch.Tensor, members: torch.Tensor) -> torch.Tensor:
+    """Put some channels together into one of the same probability in all."""
+    together = torch.logsumexp(logits[:, members], dim=1, keepdim=True)
+    return torch.cat([logits[:, ~members], together], dim=1)
 
 
 def distance_loss(network: nn.Module, start: dict[str, torch.Tensor]) -> torch.Tensor:

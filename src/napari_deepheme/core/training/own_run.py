@@ -1,0 +1,111 @@
+"""The folder of a training run: what it was begun with, and what it leaves."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from safetensors.torch import save_file
+
+from napari_deepheme.core.errors import InvalidModelError
+from napari_deepheme.core.files import atomic_file, atomic_path, make_folder
+from napari_deepheme.core.models.card import ModelCard, WeightsFile
+from napari_deepheme.core.training.training_error import TrainingError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    import torch
+
+
+@dataclass(frozen=True, slots=True)
+class RunFolder:
+    """Where a run keeps its state and puts its model.
+
+    Attributes
+    ----------
+    out : Path
+        The folder.
+    name : str
+        Name of the model.
+    """
+
+    out: Path
+    name: str
+
+    def begin(self, facts: Mapping[str, Any], *, overwrite: bool) -> None:
+        """Begin a run, or go on with one that was begun with the same facts.
+
+        Raises
+        ------
+        TrainingError
+            If the name is none, or an unfinished run with other facts lies there.
+        """
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,60}", self.name):
+            raise TrainingError(
+                f"{self.name!r} cannot be a model's name: take letters, digits, - and _"
+            )
+        make_folder(self.out)
+        stated = json.dumps(dict(facts), sort_keys=True, default=str, indent=1)
+        if self._facts.exists():
+            if self._facts.read_text(encoding="utf-8") == stated:
+                return
+            if not overwrite:
+                raise TrainingError(
+                    f"{self.out} holds an unfinished run of {self.name} with other "
+                    "settings or cells: repeat these to go on with it, choose another "
+                    "folder, or give --overwrite"
+                )
+        self._forget()
+        with atomic_file(self._facts) as stream:
+            stream.write(stated.encode())
+
+    def checkpoint(self, fold: int) -> Path:
+        """Return where the state of a fold is kept."""
+        return self.out / f"{self.name}.fold{fold + 1}.pt"
+
+    def write_weights(
+        self, members: Sequence[Mapping[str, torch.Tensor]]
+    ) -> tuple[WeightsFile, ...]:
+        """Write one file a member of the ensemble."""
+        files = []
+        for i, member in enumerate(members):
+            number = f"-{i + 1}" if len(members) > 1 else ""
+            path = self.out / f"{self.name}{number}.safetensors"
+            with atomic_path(path) as partial:
+                save_file({k: v.contiguous() for k, v in member.items()}, partial)
+            sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+            files.append(WeightsFile(path, sha256))
+        return tuple(files)
+
+    def finish(self, card: ModelCard) -> ModelCard:
+        """Write the card and remove the run's state, and an older model's weights."""
+        path = self.out / f"{self.name}.json"
+        older = _weights_of(path)
+        card.write(path)
+        for file in older - {w.path for w in card.weights}:
+            file.unlink(missing_ok=True)
+        self._forget()
+        return ModelCard.read(path)
+
+    @property
+    def _facts(self) -> Path:
+        return self.out / f"{self.name}.run"
+
+    def _forget(self) -> None:
+        self._facts.unlink(missing_ok=True)
+        for path in self.out.glob(f"{self.name}.fold*.pt"):
+            path.unlink(missing_ok=True)
+
+
+def _weights_of(path: Path) -> set[Path]:
+    if not path.exists():
+        return set()
+    try:
+        return {w.path for w in ModelCard.read(path).weights}
+    except InvalidModelError:
+        return set()

@@ -12,14 +12,14 @@ from napari_deepheme.core.corrections import (
     READER_CLASSES,
     UNIDENTIFIED,
     CorrectedCells,
-    carry_over,
     is_corrected,
     is_unidentified,
     judged_classes,
     judged_counts,
+    recall,
+    remember,
     short_words,
 )
-from napari_deepheme.core.training import corrections as training_corrections
 
 N = 6
 
@@ -84,13 +84,18 @@ def test_words_of_a_file_that_are_no_class_count_as_nothing_said():
 
 def test_a_new_run_over_the_same_cells_keeps_what_the_reader_said():
     before = CorrectedCells(model_says()).correct([1, 4], "L4").cells
+    known = remember(before, {})
     after = model_says().take(np.array([4, 2, 0]))
-    kept = carry_over(before, after)
+    kept = recall(after, known)
     assert judged_classes(kept).tolist() == ["L4", "M2", "M2"]
-    assert carry_over(model_says(), after) == after
-    assert carry_over(before, CellTable.empty()) == CellTable.empty()
+    assert recall(after, {}) == after
+    assert recall(CellTable.empty(), known) == CellTable.empty()
 
 
-def test_training_goes_by_the_same_words():
-    for name in ("READER_CLASS", "NOT_A_CELL", "UNIDENTIFIED"):
-        assert getattr(training_corrections, name) == globals()[name]
+def test_what_was_said_of_cells_that_are_out_of_the_table_stays_known():
+    before = CorrectedCells(model_says()).correct([1, 4], "L4").cells
+    known = remember(before, {})
+    # Of the cells that are there again, one is left to the model now.
+    there = recall(model_says().take(np.array([4])), known)
+    undone = CorrectedCells(there).correct([0], "").cells
+    assert remember(undone, known) == {(30, 0, 20, 20): "L4"}

@@ -86,6 +86,13 @@ class InlineTask:
         on_end()
 
 
+@pytest.fixture(autouse=True)
+def own_models(monkeypatch, tmp_path):
+    """Keep the user's own models and corrections out of the tests."""
+    monkeypatch.setenv("NAPARI_DEEPHEME_MODELS", str(tmp_path / "user" / "models"))
+    return tmp_path / "user"
+
+
 @pytest.fixture
 def core():
     return Core()
@@ -106,7 +113,7 @@ def slide_layer(viewer):
 
 @pytest.fixture
 def controller(viewer, core):
-    task = InlineTask()
+    task, kept = InlineTask(), []
 
     def start(items, *, on_item, on_end):
         task.stopped = False
@@ -116,11 +123,12 @@ def controller(viewer, core):
     made = Controller(
         viewer,
         Session(model="namer"),
-        load_models=lambda model, device: MODELS,
+        load_models=lambda model, detector, device: MODELS,
         iter_regions=core,
+        keep_corrections=kept.append,
         start=start,
     )
-    made.session = made._session
+    made.session, made.kept = made._session, kept
 
     def finish():
         made.pending()

@@ -13,7 +13,7 @@ def session():
 
 @pytest.fixture
 def view(qtbot, session):
-    made = View(session, ["namer", "other"])
+    made = View(session, lambda: "my-cells-1")
     qtbot.addWidget(made)
     return made
 

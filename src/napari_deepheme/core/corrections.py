@@ -15,7 +15,7 @@ from napari_deepheme.core.cell_table import IDENTIFIED, CellTable
 from napari_deepheme.core.taxonomy import CLASS_CODES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     import numpy.typing as npt
 
@@ -98,13 +98,30 @@ def short_words(cells: CellTable) -> list[str]:
     ]
 
 
-def carry_over(before: CellTable, after: CellTable) -> CellTable:
+Box = tuple[int, int, int, int]
+
+
+def remember(cells: CellTable, known: Mapping[Box, str]) -> dict[Box, str]:
+    """Return what the reader called cells by their box, on top of what was known.
+
+    Parameters
+    ----------
+    cells : CellTable
+        What is said of these goes before what is known of the same boxes.
+    known : mapping of tuple to str
+        From earlier tables of the same slide.
+    """
+    boxes = [_box(row) for row in cells.boxes.tolist()]
+    given = dict(zip(boxes, reader_classes(cells).tolist(), strict=True))
+    return {box: word for box, word in {**known, **given}.items() if word}
+
+
+def recall(cells: CellTable, known: Mapping[Box, str]) -> CellTable:
     """Give the cells of a new run what the reader called the same boxes before."""
-    named = is_corrected(before)
-    boxes = map(tuple, before.boxes[named].tolist())
-    given = dict(zip(boxes, reader_classes(before)[named].tolist(), strict=True))
-    found = [given.get(tuple(box), "") for box in after.boxes.tolist()] if given else []
-    return _with_reader(after, np.array(found, np.str_)) if any(found) else after
+    if not known:
+        return cells
+    found = [known.get(_box(row), "") for row in cells.boxes.tolist()]
+    return _with_reader(cells, np.array(found, np.str_)) if any(found) else cells
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +199,11 @@ class CorrectedCells:
             return self
         *rest, last = self.steps
         return CorrectedCells(_changed(self.cells, last.rows, last.before), tuple(rest))
+
+
+def _box(row: list[int]) -> Box:
+    x, y, width, height = row
+    return x, y, width, height
 
 
 def _changed(

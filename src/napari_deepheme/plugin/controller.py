@@ -3,27 +3,33 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from napari_deepheme.core.config import RunConfig
+from napari_deepheme.core.corrections import judged_counts
 from napari_deepheme.core.errors import DeephemeError
 from napari_deepheme.core.export.summary import RunFacts, export_run
 from napari_deepheme.core.geometry import Region
 from napari_deepheme.core.pipeline import RegionResult, ResultCollector, TileResult
 from napari_deepheme.core.slide import open_slide, plausible_mpp
-from napari_deepheme.core.taxonomy import CELL_CLASSES
-from napari_deepheme.plugin.layers import METADATA_KEY, frame_of
+from napari_deepheme.plugin.areas import asked_areas
+from napari_deepheme.plugin.correcting import Correcting
+from napari_deepheme.plugin.layers import frame_of
 from napari_deepheme.plugin.overlay import Overlay
-from napari_deepheme.plugin.run import Run, clipped, hull
+from napari_deepheme.plugin.own_training import ReadCells
+from napari_deepheme.plugin.run import Run, hull
 from napari_deepheme.plugin.slides import (
     give_mpp,
+    has_mpp,
     is_slide_layer,
     slide_key,
     slide_kwargs,
     slide_of,
 )
-from napari_deepheme.plugin.viewport import drawn_polygons, visible_region
+from napari_deepheme.plugin.viewport import visible_region
+from napari_deepheme.plugin.words import describe, outcome
 from napari_deepheme.plugin.worker import Failed
 
 if TYPE_CHECKING:
@@ -54,9 +60,13 @@ class Controller:
     session : Session
         State that the view shows; written here alone.
     load_models : callable
-        Gives the models for a classifier's name and a device; called on the thread.
+        Gives the models for the names of a classifier and a detector and for a device;
+        called on the thread.
     iter_regions : callable
         As `core.pipeline.iter_regions`.
+    keep_corrections : callable
+        As `own_training.keep_corrections`; called on the thread before a run puts other
+        cells in the place of those that the reader corrected.
     start : callable
         As `worker.start`.
     """
@@ -66,19 +76,22 @@ class Controller:
         viewer: ViewerModel,
         session: Session,
         *,
-        load_models: Callable[[str, str], Models],
+        load_models: Callable[[str, str, str], Models],
         iter_regions: Callable[..., Iterator[TileResult]],
+        keep_corrections: Callable[[ReadCells], None],
         start: Callable[..., Task],
     ) -> None:
         self._viewer = viewer
         self._session = session
         self._load_models = load_models
         self._iter_regions = iter_regions
+        self._keep_corrections = keep_corrections
         self._start = start
         self._task: Task | None = None
         self._run: Run | None = None
         self._overlay: Overlay | None = None
         self._result: tuple[RegionResult, RunFacts] | None = None
+        self.correcting = Correcting(session)
         viewer.layers.events.inserted.connect(self._on_layers_changed)
         viewer.layers.events.removed.connect(self._on_layers_changed)
         viewer.layers.selection.events.active.connect(self._on_layers_changed)
@@ -106,7 +119,7 @@ class Controller:
         layer = self._slide_layer()
         if layer is None:
             return
-        session.needs_mpp = not self._has_mpp(slide_of(layer))
+        session.needs_mpp = not has_mpp(slide_of(layer))
         if session.needs_mpp and not session.mpp:
             self._say(
                 f"{name} states no pixel size that can be right. Enter micrometres per "
@@ -115,10 +128,6 @@ class Controller:
             )
         elif not session.running:
             self._say("Zoom to an area where cells lie apart, then classify it.")
-
-    def set_model(self, model: str) -> None:
-        """Choose the classifier."""
-        self._session.model = model
 
     def set_device(self, device: str) -> None:
         """Choose where to compute."""
@@ -147,15 +156,7 @@ class Controller:
             self._say("Open a slide first.", error=True)
             return
         slide = slide_of(layer)
-        areas: Sequence[Area]
-        if self._shapes_are_active():
-            areas = drawn_polygons(self._viewer.layers.selection.active, layer)
-            regions = [clipped(polygon.region, slide) for polygon in areas]
-            nothing = "Draw a rectangle, an ellipse or a polygon on the slide first."
-        else:
-            regions = [visible_region(self._viewer, layer, slide.size)]
-            areas = regions
-            nothing = "The slide is out of sight: bring it into view first."
+        areas, regions, nothing = asked_areas(self._viewer, layer, slide)
         if not any(region.area for region in regions):
             self._say(nothing, error=True)
             return
@@ -193,8 +194,10 @@ class Controller:
         if self._result is None:
             self._say("There is nothing to export yet.", error=True)
             return
+        result, facts = self._result
+        result = replace(result, cells=self.correcting.cells)
         try:
-            export_run(*self._result, folder)
+            export_run(result, facts, folder)
         except DeephemeError as error:
             self._say(str(error), error=True)
             return
@@ -213,30 +216,51 @@ class Controller:
     def point_at(self, position: tuple[float, ...]) -> str:
         """Tell what is known of the cell at a world position, "" for no cell."""
         overlay = self._overlay
-        index = overlay.cell_at(position) if overlay else None
-        self._describe(index)
-        return self._session.selected if index is not None else ""
+        row = overlay.cell_at(position) if overlay else None
+        if overlay is None or row is None:
+            self._describe_selected()
+            return ""
+        self._session.selected = describe(overlay.cells, [row])
+        return self._session.selected
 
-    def _on_selected(self) -> None:
-        if self._session.running:
+    def select_at(self, position: tuple[float, ...], *, extend: bool = False) -> None:
+        """Select the cell at a world position, beside those that are if so wanted."""
+        active = self._viewer.layers.selection.active
+        is_drawing = str(getattr(active, "mode", "pan_zoom")) != "pan_zoom"
+        if self._overlay is None or is_drawing or self._session.can_export is False:
             return
-        self._describe(None)
+        row = self._overlay.cell_at(position)
+        if row is not None or not extend:
+            self._overlay.select(row, extend=extend)
+
+    def correct(self) -> None:
+        """Give the selected cells the class that is chosen."""
+        self.correcting.correct()
         self.follow_camera()
 
-    def _describe(self, index: int | None) -> None:
-        """Show what is known of a cell, of the selected one if none is given."""
-        overlay = self._overlay
-        if overlay is not None and index is None:
-            index = overlay.selected()
-        if overlay is None or index is None or index >= len(overlay.cells):
-            self._session.selected = ""
+    def undo(self) -> None:
+        """Take the last correction back."""
+        self.correcting.undo()
+        self.follow_camera()
+
+    def read_cells(self) -> ReadCells | None:
+        """Return the cells of the last run with the reader's classes."""
+        if self._run is None or self._result is None:
+            return None
+        result, _ = self._result
+        return ReadCells(self._run.slide, self.correcting.cells, result.mpp)
+
+    def _on_selected(self) -> None:
+        if self._session.running and not self._session.training:
             return
-        cells = overlay.cells
-        cell = CELL_CLASSES[cells.class_indices[index]]
-        self._session.selected = (
-            f"{cell.code} {cell.name}, {100 * cells.probabilities[index]:.0f} % "
-            f"(cell {index + 1}, detector {cells.scores[index]:.2f})"
-        )
+        self._describe_selected()
+        self.follow_camera()
+
+    def _describe_selected(self) -> None:
+        overlay = self._overlay
+        rows = overlay.selected() if overlay else []
+        self._session.n_selected = len(rows)
+        self._session.selected = describe(overlay.cells, rows) if overlay else ""
 
     def _begin(
         self,
@@ -255,24 +279,25 @@ class Controller:
             session.needs_mpp = True
             self.choose_slide(layer.name)
             return
-        config = RunConfig()
+        config, read = RunConfig(), self.read_cells()
         regions = [region for region in regions if region.area]
         whole = hull(regions)
         collector = ResultCollector(whole, tuple(areas), mpp, config.detect.max_overlap)
         self._run = Run(layer, slide, collector)
         give_mpp(self._viewer, layer, mpp)
         active = self._viewer.layers.selection.active
+        if self._overlay:
+            self._overlay.release()
         self._overlay = Overlay(self._viewer, slide_key(layer), frame_of(layer))
         self._overlay.on_selected(self._on_selected)
         # Napari makes a new layer the active one.
         self._viewer.layers.selection.active = active
-        session.counts, session.hidden = {}, frozenset()
-        session.n_done, session.n_tiles, session.n_cells = 0, 0, 0
-        session.seconds_left, session.can_export = 0.0, False
+        session.reset_counts()
         session.running = True
         self._say("Loading the models …")
+        self._result = None
         self._task = self._start(
-            partial(self._items, slide, regions, config, stated),
+            partial(self._items, slide, regions, config, stated, read),
             on_item=self._on_item,
             on_end=self._on_end,
         )
@@ -283,9 +308,13 @@ class Controller:
         regions: Sequence[Region],
         config: RunConfig,
         mpp: float | None,
+        read: ReadCells | None,
     ) -> Iterator[Models | TileResult]:
-        """Run on the thread: load, then analyse."""
-        models = self._load_models(self._session.model, self._session.device)
+        """Run on the thread: keep what was corrected, load, analyse."""
+        session = self._session
+        if read is not None:
+            self._keep_corrections(read)
+        models = self._load_models(session.model, session.detector, session.device)
         yield models
         yield from self._iter_regions(slide, regions, models, config, mpp=mpp)
 
@@ -306,6 +335,7 @@ class Controller:
             self._flush(run)
         else:
             run.models = item
+            session.rendered_only = item.classifier.spec.rendered_only
             run.started = time.monotonic()
             self._say("Looking for cells …")
 
@@ -316,7 +346,7 @@ class Controller:
         with run.flushing():
             cells = run.collector.result().cells
             self._overlay.show(cells, self._session.hidden)
-            self._session.counts = cells.counts()
+            self._session.counts = judged_counts(cells)
 
     def _on_end(self) -> None:
         run, session = self._run, self._session
@@ -325,8 +355,8 @@ class Controller:
         if run is None or self._overlay is None:
             return
         result = run.collector.result()
-        session.counts, session.n_cells = result.cells.counts(), len(result.cells)
-        self._overlay.show(result.cells, session.hidden)
+        session.n_cells = len(result.cells)
+        self.correcting.show(result.cells, self._overlay)
         if run.models is not None:
             facts = RunFacts.of(run.slide, run.models)
             self._result = (result, facts)
@@ -342,13 +372,8 @@ class Controller:
         if run.error is not None:
             self._say(f"The run broke off: {run.error!r}", error=True)
             raise run.error
-        figures = result.cells.counts()["U4"]
-        words = [f"{len(result.cells)} cells, {figures} mitotic figures"]
-        if result.failed:
-            words.append(f"{len(result.failed)} places could not be read")
-        if not result.complete:
-            words.append("stopped before the end")
-        self._say("; ".join(words) + ".", error=bool(result.failed))
+        told = outcome(result, self._session.rendered_only)
+        self._say(told, error=bool(result.failed))
 
     def _on_layers_changed(self, event: Any = None) -> None:
         layers = self._viewer.layers
@@ -364,27 +389,11 @@ class Controller:
         elif session.slide not in names:
             self.choose_slide(names[-1] if names else "")
 
-    def _shapes_are_active(self) -> bool:
-        active = self._viewer.layers.selection.active
-        return (
-            active is not None
-            and hasattr(active, "shape_type")
-            and METADATA_KEY not in active.metadata
-        )
-
     def _slide_layer(self) -> Image | None:
         for layer in self._viewer.layers:
             if layer.name == self._session.slide and is_slide_layer(layer):
                 return layer
         return None
 
-    def _has_mpp(self, slide: SlideReader) -> bool:
-        try:
-            plausible_mpp(slide)
-        except DeephemeError:
-            return False
-        return True
-
     def _say(self, message: str, *, error: bool = False) -> None:
-        self._session.message_kind = "error" if error else "info"
-        self._session.message = message
+        self._session.say(message, error=error)

@@ -8,6 +8,12 @@ import numpy as np
 import pandas as pd
 
 from napari_deepheme.core.cell_table import COLUMNS, CellTable
+from napari_deepheme.core.corrections import (
+    NOT_A_CELL,
+    UNIDENTIFIED,
+    is_unidentified,
+    judged_classes,
+)
 from napari_deepheme.core.taxonomy import (
     CELL_CLASSES,
     CLASS_CODES,
@@ -16,7 +22,7 @@ from napari_deepheme.core.taxonomy import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Sequence
 
     import numpy.typing as npt
     from napari.layers import Layer, Points, Shapes
@@ -28,25 +34,41 @@ FIGURES: Final = "Mitotic figures"
 METADATA_KEY: Final = "napari_deepheme"
 """Key of a layer's metadata under which the plugin keeps what is its own."""
 
-COLOURS: Final = np.array(
-    [[int(c.colour[i : i + 2], 16) / 255 for i in (1, 3, 5)] for c in CELL_CLASSES],
-    np.float32,
-)
+COLOURS: Final = {
+    **{c.code: c.colour for c in CELL_CLASSES},
+    UNIDENTIFIED: "#707070",
+    NOT_A_CELL: "#a0a0a0",
+}
+"""Colour of a ring by what the reader, or else the model, called the cell."""
 
 _FACE_ALPHA: Final = 0.15
+
+_RING, _THIN_RING = 0.09, 0.045
+"""Width of a ring, as a part of its diameter; of a cell that is unidentified."""
 
 FIGURE_COLOUR: Final = "#000000"
 """Outline of a mitotic figure: no class has it, and it stands out on a bright smear."""
 
+_STAND_OFF: Final = 1.45
+"""How much wider the ring of a selected cell is."""
+
 _FIGURE_MARGIN: Final = 0.25
 """Part of a figure's size by which its outline stands off, a side."""
 
-_NO_RINGS: Final = {"size": 40, "face_color": "transparent", "border_color": "white"}
+_NO_RINGS: Final = {
+    "size": 40,
+    "face_color": "transparent",
+    "border_color": "white",
+    "border_width": _RING,
+}
 
 _MIN_CANVAS_PX: Final = 5
 
 TEXT_STYLE: Final = {"color": "black", "size": 9, "anchor": "center"}
 """How class codes are written."""
+
+FIGURE_TEXT_STYLE: Final = {"color": "black", "size": 8, "anchor": "lower_left"}
+"""How the phase is written below a figure's outline."""
 
 NO_TEXT: Final = {**TEXT_STYLE, "string": {"constant": ""}}
 
@@ -73,14 +95,14 @@ def points_kwargs(
     """Return the keyword arguments of the "Cells" layer.
 
     One ring a cell, as wide as its box, in the colour of its class: the cell stays
-    visible within. At low zoom the rings keep a size that can be seen.
+    visible within. The ring of an unidentified cell is thin and has no tint. At low
+    zoom the rings keep a size that can be seen.
     """
     return {
         "data": centres_rc(cells),
         "name": CELLS,
         "features": features(cells),
         **(ring_arrays(cells) if len(cells) else _NO_RINGS),
-        "border_width": 0.09,
         "border_width_is_relative": True,
         "canvas_size_limits": (_MIN_CANVAS_PX, 10_000),
         "antialiasing": 1.5,
@@ -90,12 +112,28 @@ def points_kwargs(
     }
 
 
-def ring_arrays(cells: CellTable) -> dict[str, npt.NDArray[Any]]:
-    """Return size and colours of the rings; napari takes none for an empty layer."""
+def ring_arrays(
+    cells: CellTable, selected: Sequence[int] = ()
+) -> dict[str, npt.NDArray[Any]]:
+    """Return size and look of the rings; napari takes none for an empty layer.
+
+    Selected cells have a ring that stands off: napari itself marks them only where
+    their layer is the active one.
+    """
+    judged = judged_classes(cells)
+    quiet = is_unidentified(cells) | (judged == NOT_A_CELL)
+    edges, faces = np.ones((2, len(cells), 4), np.float32)
+    edges[:, :3] = faces[:, :3] = _colours(judged)
+    faces[:, 3] = np.where(quiet, 0, _FACE_ALPHA)
+    sizes, widths = _diameters(cells), np.where(quiet, _THIN_RING, _RING)
+    rows = list(selected)
+    sizes[rows] *= _STAND_OFF
+    widths[rows], faces[rows, 3] = _RING, 0
     return {
-        "size": _diameters(cells),
-        "face_color": _with_alpha(cells.class_indices, _FACE_ALPHA),
-        "border_color": _with_alpha(cells.class_indices, 1.0),
+        "size": sizes,
+        "face_color": faces,
+        "border_color": edges,
+        "border_width": widths,
     }
 
 
@@ -113,6 +151,7 @@ def shapes_kwargs(
         "face_color": "transparent",
         "edge_color": FIGURE_COLOUR,
         "edge_width": 4,
+        "opacity": 1.0,
         **frame,
         "metadata": metadata,
     }
@@ -181,25 +220,26 @@ def outlines_rc(figures: CellTable) -> npt.NDArray[np.float64]:
 
 
 def mitotic_figures(cells: CellTable) -> CellTable:
-    """Return the cells that are mitotic figures."""
-    return cells.take(cells.class_indices == class_index(MITOTIC_CODE))
+    """Return the cells that are mitotic figures, by the class that counts."""
+    return cells.take(judged_classes(cells) == MITOTIC_CODE)
 
 
-def shown(
-    class_codes: Collection[str], hidden: frozenset[str]
-) -> npt.NDArray[np.bool_]:
-    """Tell which cells are shown when some classes are switched off."""
-    codes = np.array(list(class_codes), np.str_)
-    visible: npt.NDArray[np.bool_] = ~np.isin(codes, list(hidden))
+def shown(cells: CellTable, hidden: frozenset[str]) -> npt.NDArray[np.bool_]:
+    """Tell which cells are shown when some classes are switched off.
+
+    `UNIDENTIFIED` among the classes switches off what the model doubts, too.
+    """
+    visible: npt.NDArray[np.bool_] = ~np.isin(judged_classes(cells), list(hidden))
+    if UNIDENTIFIED in hidden:
+        visible &= ~is_unidentified(cells)
     return visible
 
 
-def _with_alpha(
-    class_indices: npt.NDArray[np.uint8], alpha: float
-) -> npt.NDArray[np.float32]:
-    colours = np.empty((len(class_indices), 4), np.float32)
-    colours[:, :3] = COLOURS[class_indices]
-    colours[:, 3] = alpha
+def _colours(judged: npt.NDArray[np.str_]) -> npt.NDArray[np.float32]:
+    codes, rows = np.unique(judged, return_inverse=True)
+    hexes = [COLOURS[code] for code in codes.tolist()]
+    table = [[int(h[i : i + 2], 16) / 255 for i in (1, 3, 5)] for h in hexes]
+    colours: npt.NDArray[np.float32] = np.array(table, np.float32).reshape(-1, 3)[rows]
     return colours
 
 

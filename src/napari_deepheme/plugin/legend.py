@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QSize, Qt, Signal
-from qtpy.QtGui import QColor, QIcon, QPainter, QPixmap
+from qtpy.QtGui import QColor
 from qtpy.QtWidgets import (
     QAbstractItemView,
     QHeaderView,
@@ -14,15 +14,31 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_deepheme.core.corrections import NOT_A_CELL, UNIDENTIFIED
 from napari_deepheme.core.report import differential
 from napari_deepheme.core.taxonomy import CELL_CLASSES
+from napari_deepheme.plugin.labels import swatch
+from napari_deepheme.plugin.layers import COLOURS
+from napari_deepheme.plugin.words import RENDERED_ONLY
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
 _COLUMNS = ("Class", "n", "% NDC")
 
 _NO_SHARE = "-"
+
+_MARK = " †"
+"""Beside a class that the model learned from rendered cells only."""
+
+_APART = {
+    UNIDENTIFIED: (
+        "?  unidentified",
+        "Cells that the model doubts: they count above, under their likeliest class, "
+        "until you correct or confirm them. Those that you called unidentified do not.",
+    ),
+    NOT_A_CELL: ("-  not a cell", "You called them so: they count nowhere."),
+}
 
 
 class Legend(QTreeWidget):
@@ -54,10 +70,16 @@ class Legend(QTreeWidget):
         for column in (1, 2):
             mode = QHeaderView.ResizeMode.ResizeToContents
             header.setSectionResizeMode(column, mode)
-        self._rows = {c.code: self._row(i) for i, c in enumerate(CELL_CLASSES)}
+        self._rows = {
+            c.code: self._row(c.code, f"{c.code}  {c.name}") for c in CELL_CLASSES
+        }
+        for word, (title, tip) in _APART.items():
+            self._rows[word] = self._row(word, title)
+            self._rows[word].setToolTip(0, tip)
         self.itemClicked.connect(self._on_click)
         self.itemActivated.connect(self._on_click)
         self.set_counts({})
+        self.set_apart(0, 0)
 
     def set_counts(self, counts: Mapping[str, int]) -> None:
         """Show counts, and the percent of those that count in the differential."""
@@ -72,6 +94,21 @@ class Legend(QTreeWidget):
             for column in range(3):
                 row.setData(column, Qt.ItemDataRole.ForegroundRole, self._ink(n))
 
+    def set_apart(self, n_unidentified: int, n_not_cells: int) -> None:
+        """Show how many cells are unidentified and how many are none, if there are."""
+        for word, n in ((UNIDENTIFIED, n_unidentified), (NOT_A_CELL, n_not_cells)):
+            self._rows[word].setText(1, str(n))
+            self._rows[word].setHidden(not n)
+
+    def set_rendered_only(self, codes: Collection[str]) -> None:
+        """Mark the classes that the model learned from rendered cells only."""
+        for cell_class in CELL_CLASSES:
+            row = self._rows[cell_class.code]
+            title = f"{cell_class.code}  {cell_class.name}"
+            is_rendered = cell_class.code in codes
+            row.setText(0, title + _MARK if is_rendered else title)
+            row.setToolTip(0, RENDERED_ONLY.capitalize() if is_rendered else "")
+
     def set_hidden(self, hidden: frozenset[str]) -> None:
         """Show which classes are switched off."""
         for code, row in self._rows.items():
@@ -79,18 +116,17 @@ class Legend(QTreeWidget):
             row.setCheckState(0, state)
 
     def sizeHint(self) -> QSize:
-        """Ask for a height at which all 23 rows fit."""
-        height = self.header().height() + 24 * max(18, self.sizeHintForRow(0)) + 4
+        """Ask for a height at which all rows fit."""
+        height = self.header().height() + 26 * max(18, self.sizeHintForRow(0)) + 4
         return QSize(280, height)
 
-    def _row(self, index: int) -> QTreeWidgetItem:
-        cell_class = CELL_CLASSES[index]
+    def _row(self, code: str, title: str) -> QTreeWidgetItem:
         row = QTreeWidgetItem(self)
-        row.setText(0, f"{cell_class.code}  {cell_class.name}")
-        row.setIcon(0, _swatch(cell_class.colour))
+        row.setText(0, title)
+        row.setIcon(0, swatch(COLOURS[code]))
         row.setFlags(Qt.ItemFlag.ItemIsEnabled)
         row.setCheckState(0, Qt.CheckState.Checked)
-        row.setData(0, Qt.ItemDataRole.UserRole, cell_class.code)
+        row.setData(0, Qt.ItemDataRole.UserRole, code)
         for column in (1, 2):
             row.setTextAlignment(column, Qt.AlignmentFlag.AlignRight)
         return row
@@ -104,15 +140,3 @@ class Legend(QTreeWidget):
 
     def _on_click(self, row: QTreeWidgetItem) -> None:
         self.class_toggled.emit(row.data(0, Qt.ItemDataRole.UserRole))
-
-
-def _swatch(colour: str) -> QIcon:
-    pixmap = QPixmap(28, 28)
-    pixmap.fill(Qt.GlobalColor.transparent)
-    painter = QPainter(pixmap)
-    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-    painter.setBrush(QColor(colour))
-    painter.setPen(QColor("#202020"))
-    painter.drawEllipse(2, 2, 24, 24)
-    painter.end()
-    return QIcon(pixmap)

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from napari_deepheme.core.cell_table import CellTable
+from napari_deepheme.core.cell_table import PHASE, CellTable
+from napari_deepheme.core.corrections import short_words
 from napari_deepheme.plugin import layers
 
 if TYPE_CHECKING:
@@ -22,6 +23,9 @@ MAX_CODES: Final = 300
 """Class codes are written beside the cells when so many or fewer are in view."""
 
 _FIGURE_EDGE_CANVAS_PX: Final = 5
+
+_PHASE_CANVAS_PX: Final = 13
+"""How far below its outline a figure's phase is written."""
 
 
 class Overlay:
@@ -41,7 +45,7 @@ class Overlay:
         self, viewer: ViewerModel, slide_key: str, frame: layers.Frame
     ) -> None:
         self._viewer = viewer
-        self._slide_key = slide_key
+        self.slide_key = slide_key
         self._frame = frame
         self.cells = CellTable.empty()
         self._points: Points = self._layer("cells") or viewer.add_points(
@@ -52,15 +56,36 @@ class Overlay:
         )
         self._move_to_frame()
         self.show(self.cells)
+        self._told: Callable[[], None] | None = None
+        self._points.selected_data.events.items_changed.connect(self._on_selected)
 
     def on_selected(self, callback: Callable[[], None]) -> None:
         """Call back when cells are selected in the layer."""
-        self._points.selected_data.events.items_changed.connect(callback)
+        self._told = callback
 
-    def selected(self) -> int | None:
-        """Return the row of the cell that is selected, None if it is not just one."""
-        chosen = self._points.selected_data
-        return next(iter(chosen)) if len(chosen) == 1 else None
+    def release(self) -> None:
+        """Leave the layers to another overlay."""
+        self._points.selected_data.events.items_changed.disconnect(self._on_selected)
+
+    def selected(self) -> list[int]:
+        """Return the rows of the cells that are selected."""
+        n = len(self.cells)
+        return sorted(row for row in self._points.selected_data if row < n)
+
+    def select(self, row: int | None, *, extend: bool = False) -> None:
+        """Select a cell, none for None; or switch its selection beside that of others.
+
+        Parameters
+        ----------
+        row : int or None
+            Row of the cell.
+        extend : bool
+            Whether the others stay selected.
+        """
+        if self._points not in self._viewer.layers:
+            return
+        before = set(self._points.selected_data) if extend else set()
+        self._points.selected_data = before ^ (set() if row is None else {row})
 
     def show(self, cells: CellTable, hidden: frozenset[str] = frozenset()) -> None:
         """Show these cells and no others."""
@@ -70,15 +95,29 @@ class Overlay:
         if self._shapes in self._viewer.layers:
             self._fill_shapes(layers.mitotic_figures(cells), hidden)
 
+    def recolour(self, cells: CellTable, hidden: frozenset[str]) -> None:
+        """Show the same cells after some were corrected; what is selected stays so."""
+        self.cells = cells
+        points = self._points
+        if points in self._viewer.layers and len(cells) == len(points.data):
+            selected = set(points.selected_data)
+            points.features = layers.features(cells)
+            self._set_rings(cells, hidden)
+            points.selected_data = selected
+        if self._shapes in self._viewer.layers:
+            self._fill_shapes(layers.mitotic_figures(cells), hidden)
+
     def hide_classes(self, hidden: frozenset[str]) -> None:
         """Switch classes off and all others on."""
         if self._points in self._viewer.layers and len(self.cells):
-            self._points.shown = layers.shown(self.cells.class_codes, hidden)
+            self._points.shown = layers.shown(self.cells, hidden)
         if self._shapes in self._viewer.layers:
             self._fill_shapes(layers.mitotic_figures(self.cells), hidden)
 
     def write_codes(self, visible: Region, hidden: frozenset[str], show: bool) -> None:
         """Write the class code of cells in view, if they are few, and of selected ones.
+
+        Figures have their phase written when they are in view and few.
 
         Parameters
         ----------
@@ -94,10 +133,12 @@ class Overlay:
         named = np.zeros(len(self.cells), bool)
         named[list(self._points.selected_data)] = True
         in_view = visible.holds_centres(self.cells.boxes)
-        in_view &= layers.shown(self.cells.class_codes, hidden)
-        if show and in_view.sum() <= MAX_CODES:
+        in_view &= layers.shown(self.cells, hidden)
+        is_legible = show and in_view.sum() <= MAX_CODES
+        if is_legible:
             named |= in_view
-        codes = np.where(named, np.array(self.cells.class_codes), "")
+        self._write_phases(is_legible)
+        codes = np.where(named, np.array(short_words(self.cells)), "")
         if not np.array_equal(codes, self._points.text.values):
             # Above the ring, so that the nucleus stays in sight.
             up = -0.6 * float(np.median(self._points.size))
@@ -129,6 +170,19 @@ class Overlay:
         if not 0.7 < self._shapes.edge_width[0] / width < 1.4:
             self._shapes.edge_width = [width] * self._shapes.nshapes
 
+    def _write_phases(self, show: bool) -> None:
+        shapes = self._shapes
+        if shapes not in self._viewer.layers or not shapes.nshapes:
+            return
+        words = list(shapes.features.get(PHASE, [""] * shapes.nshapes)) if show else []
+        zoom = self._viewer.scene.camera.zoom
+        down = _PHASE_CANVAS_PX / (zoom * float(min(self._frame["scale"])))
+        shapes.text = {
+            **layers.FIGURE_TEXT_STYLE,
+            "string": words or {"constant": ""},
+            "translation": (down, 0),
+        }
+
     def set_facts(self, facts: dict[str, Any]) -> None:
         """Keep what is known of the run with the layers, for their export."""
         for layer in (self._points, self._shapes):
@@ -141,16 +195,32 @@ class Overlay:
         points.data = layers.centres_rc(cells)
         points.features = layers.features(cells)
         if len(cells):
-            for name, values in layers.ring_arrays(cells).items():
-                setattr(points, name, values)
-            points.shown = layers.shown(cells.class_codes, hidden)
+            self._set_rings(cells, hidden)
+
+    def _set_rings(self, cells: CellTable, hidden: frozenset[str]) -> None:
+        self._draw_rings()
+        self._points.shown = layers.shown(cells, hidden)
+
+    def _draw_rings(self) -> None:
+        for name, values in layers.ring_arrays(self.cells, self.selected()).items():
+            setattr(self._points, name, values)
+
+    def _on_selected(self) -> None:
+        n = len(self.cells)
+        if n and n == len(self._points.data):
+            self._draw_rings()
+        if self._told is not None:
+            self._told()
 
     def _fill_shapes(self, figures: CellTable, hidden: frozenset[str]) -> None:
-        figures = figures.take(layers.shown(figures.class_codes, hidden))
+        figures = figures.take(layers.shown(figures, hidden))
         shapes = self._shapes
         shapes.selected_data = set()
+        shapes.text = layers.NO_TEXT
         outlines: npt.NDArray[np.float64] = layers.outlines_rc(figures)
         if np.array_equal(np.array(shapes.data).reshape(-1, 4, 2), outlines):
+            if len(figures):
+                shapes.features = layers.features(figures)
             return
         width = shapes.edge_width[0] if shapes.nshapes else 4
         shapes.data = []
@@ -171,11 +241,11 @@ class Overlay:
                     setattr(layer, name, value)
 
     def _metadata(self, role: str) -> dict[str, Any]:
-        return {layers.METADATA_KEY: {"role": role, "slide_key": self._slide_key}}
+        return {layers.METADATA_KEY: {"role": role, "slide_key": self.slide_key}}
 
     def _layer(self, role: str) -> Any:
         for layer in self._viewer.layers:
             own = layer.metadata.get(layers.METADATA_KEY, {})
-            if (own.get("role"), own.get("slide_key")) == (role, self._slide_key):
+            if (own.get("role"), own.get("slide_key")) == (role, self.slide_key):
                 return layer
         return None

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from psygnal import SignalGroupDescriptor
+
+if TYPE_CHECKING:
+    from napari_deepheme.core.training.compare import Comparison
 
 MessageKind = Literal["info", "error"]
 
@@ -20,8 +23,12 @@ class Session:
         Name of the image layer that will be analysed; empty if there is none.
     slides : tuple of str
         Names of the layers that can be.
-    model : str
-        Name of the classifier.
+    model, detector : str
+        Names of the classifier and the detector that are chosen.
+    models, detectors : tuple of str
+        Those that can be.
+    model_note, model_tip : str
+        What is known of the classifier, in short and in full.
     device : str
         Where to compute: "auto", "cpu", "cuda" or "mps".
     mpp : float
@@ -29,21 +36,42 @@ class Session:
     needs_mpp : bool
         Whether the slide does not state a pixel size that can be right.
     running : bool
-        Whether an analysis goes on.
+        Whether an analysis or a training goes on: there is one at a time.
+    training : bool
+        Whether it is a training.
     n_tiles, n_done : int
-        Tiles of the run, and those that are done.
+        Tiles of the run, and those that are done; of a training, its steps.
     n_cells : int
         Cells found so far.
     seconds_left : float
         At the pace so far; 0 before the first tile.
+    step : str
+        What a training is at, in words.
     counts : dict of str to int
-        Cells by class code.
+        Cells by class code, the reader's where there is one.
+    n_unidentified, n_not_cells, n_corrected : int
+        Cells that are unidentified, that the reader called no cells, and all that the
+        reader named.
+    rendered_only : tuple of str
+        Codes of the classes that the model of the run learned from rendered cells only.
     hidden : frozenset of str
         Codes of the classes that are switched off.
     show_codes : bool
         Whether the class code is written beside each cell when few are in view.
     selected : str
         What is known of the cell under the pointer or selected.
+    n_selected : int
+        Cells that are selected.
+    reader_class : str
+        What the selected cells will be called; empty: as the model says.
+    can_undo : bool
+        Whether there is a correction to take back.
+    n_kept : int
+        Cells that the reader named on other slides and places, kept for training.
+    trained : str
+        Name of a model that was trained just now.
+    comparison : Comparison or None
+        It beside the model that it started from; None when that has been seen.
     message : str
         What the user should know now, in plain words.
     message_kind : {"info", "error"}
@@ -55,20 +83,57 @@ class Session:
     slide: str = ""
     slides: tuple[str, ...] = ()
     model: str = ""
+    models: tuple[str, ...] = ()
+    detector: str = ""
+    detectors: tuple[str, ...] = ()
+    model_note: str = ""
+    model_tip: str = ""
     device: str = "auto"
     mpp: float = 0.0
     needs_mpp: bool = False
     running: bool = False
+    training: bool = False
     n_tiles: int = 0
     n_done: int = 0
     n_cells: int = 0
     seconds_left: float = 0.0
+    step: str = ""
     counts: dict[str, int] = field(default_factory=dict)
+    n_unidentified: int = 0
+    n_not_cells: int = 0
+    n_corrected: int = 0
+    rendered_only: tuple[str, ...] = ()
     hidden: frozenset[str] = frozenset()
     show_codes: bool = True
     selected: str = ""
+    n_selected: int = 0
+    reader_class: str = "M1"
+    can_undo: bool = False
+    n_kept: int = 0
+    trained: str = ""
+    comparison: Comparison | None = None
     message: str = "Open a slide to begin."
     message_kind: MessageKind = "info"
     can_export: bool = False
+
+    @property
+    def can_correct(self) -> bool:
+        """Whether cells can be given the reader's class now."""
+        return self.can_export and (self.training or not self.running)
+
+    def reset_counts(self) -> None:
+        """Forget the run before."""
+        self.can_export = False
+        self.counts, self.hidden = {}, frozenset()
+        self.n_unidentified = self.n_not_cells = self.n_corrected = 0
+        self.n_done = self.n_tiles = self.n_cells = self.n_selected = 0
+        self.seconds_left = 0.0
+        self.can_undo = False
+        self.rendered_only = ()
+
+    def say(self, message: str, *, error: bool = False) -> None:
+        """Tell the user something."""
+        self.message_kind = "error" if error else "info"
+        self.message = message
 
     events: ClassVar[SignalGroupDescriptor] = SignalGroupDescriptor()

@@ -92,6 +92,11 @@ def give_mpp(viewer: ViewerModel, layer: Image, mpp: Mpp) -> None:
     camera.zoom /= float(factor.min())
 
 
+def has_mpp(slide: SlideReader) -> bool:
+    """Tell whether a slide states a pixel size that can be right."""
+    return _mpp_or_none(slide) is not None
+
+
 def _mpp_or_none(slide: SlideReader) -> Mpp | None:
     try:
         return plausible_mpp(slide)

@@ -5,23 +5,26 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from magicgui.widgets import CheckBox, ComboBox, Container, FloatSpinBox
-from qtpy.QtCore import Qt, Signal
+from magicgui.widgets import CheckBox, ComboBox, FloatSpinBox
+from qtpy.QtCore import Signal
 from qtpy.QtWidgets import (
     QFileDialog,
+    QFormLayout,
     QHBoxLayout,
-    QLabel,
     QProgressBar,
-    QPushButton,
-    QSizePolicy,
     QVBoxLayout,
     QWidget,
 )
 
+from napari_deepheme.plugin.comparison_dialog import ComparisonDialog
+from napari_deepheme.plugin.correction_panel import CorrectionPanel
+from napari_deepheme.plugin.labels import ERROR_STYLE, button, label, small_label
 from napari_deepheme.plugin.legend import Legend
+from napari_deepheme.plugin.model_rows import ModelRows
+from napari_deepheme.plugin.words import RENDERED_ONLY
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable
 
     from qtpy.QtGui import QDragEnterEvent, QDropEvent
 
@@ -32,8 +35,6 @@ _SLIDE_FILTER: Final = (
     "*.tiff *.png *.jpg *.jpeg);;All files (*)"
 )
 
-_ERROR_STYLE: Final = "color: #d0342c; font-weight: bold;"
-
 
 class View(QWidget):
     """Controls of "Classify cells".
@@ -42,8 +43,8 @@ class View(QWidget):
     ----------
     session : Session
         What it shows.
-    models : sequence of str
-        Names of the classifiers that can be chosen.
+    suggest_name : callable
+        Gives a name for a new model.
     """
 
     open_requested = Signal(object)
@@ -52,31 +53,34 @@ class View(QWidget):
     cancel_requested = Signal()
     export_requested = Signal(object)
     slide_chosen = Signal(str)
-    model_chosen = Signal(str)
+    model_used = Signal(str)
+    comparison_seen = Signal()
     device_chosen = Signal(str)
     mpp_given = Signal(float)
     show_codes_chosen = Signal(bool)
     class_toggled = Signal(str)
 
-    def __init__(self, session: Session, models: Sequence[str]) -> None:
+    def __init__(self, session: Session, suggest_name: Callable[[], str]) -> None:
         super().__init__()
         self._session = session
         self.setAcceptDrops(True)
-        self.open_button = _button("Open slide…", "Open a slide or a picture")
-        self.region_button = _button(
+        self.open_button = button("Open slide…", "Open a slide or a picture")
+        self.region_button = button(
             "Classify region",
             "Classify what the viewer shows; or, when a Shapes layer is active, its "
             "selected shapes (all when none is selected)",
         )
-        self.slide_button = _button(
+        self.slide_button = button(
             "Classify whole slide", "Classify all of the slide; this can take long"
         )
-        self.cancel_button = _button("Cancel", "Stop, and keep what was found")
-        self.export_button = _button(
+        self.cancel_button = button("Cancel", "Stop, and keep what was found")
+        self.export_button = button(
             "Export…", "Write cells.csv, cells.geojson and summary.json to a folder"
         )
         self.legend = Legend()
-        self._make_form(models)
+        self.corrections = CorrectionPanel(session, suggest_name)
+        self._comparison: ComparisonDialog | None = None
+        self._make_form()
         self._make_labels()
         self._lay_out()
         self._connect()
@@ -93,57 +97,58 @@ class View(QWidget):
             if url.isLocalFile():
                 self.open_requested.emit(Path(url.toLocalFile()))
 
-    def _make_form(self, models: Sequence[str]) -> None:
+    def _make_form(self) -> None:
         self.slide_box = ComboBox(label="Slide", choices=(), nullable=True)
-        self.model_box = ComboBox(label="Model", choices=tuple(models))
         devices = ("auto", "cpu", "cuda", "mps")
         self.device_box = ComboBox(label="Device", choices=devices)
-        self.mpp_box = FloatSpinBox(
-            label="µm per px",
-            min=0,
-            max=2,
-            step=0.01,
-            tooltip="0: as the slide states. Give it for a slide that states none.",
-        )
+        tip = "0: as the slide states. Give it for a slide that states none."
+        self.mpp_box = FloatSpinBox(min=0, max=2, step=0.01, tooltip=tip)
         self.mpp_box.native.setDecimals(4)
         self.mpp_box.native.setSpecialValueText("as the slide states")
         self.codes_box = CheckBox(
             text="Write class codes beside cells (300 or fewer in view)", value=True
         )
-        fields = [self.slide_box, self.model_box, self.device_box, self.mpp_box]
-        self.form = Container(widgets=[*fields, self.codes_box], labels=True)
-        self.form.margins = (0, 0, 0, 0)
+        self.form = QFormLayout()
+        self.form.setContentsMargins(0, 0, 0, 0)
+        grow = QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow
+        self.form.setFieldGrowthPolicy(grow)
+        self.form.addRow("Slide", self.slide_box.native)
+        self.models = ModelRows(self._session, self.form)
+        self.form.addRow("Device", self.device_box.native)
+        self.form.addRow("µm per px", self.mpp_box.native)
+        self.form.addRow(self.codes_box.native)
 
     def _make_labels(self) -> None:
         self.progress_bar = QProgressBar()
         self.progress_bar.setAccessibleName("Progress of the run")
         self.progress_bar.setTextVisible(False)
         self.progress_bar.setMaximumHeight(10)
-        self.progress_label = _label("Progress in words")
-        self.message_label = _label("Message")
-        self.selected_label = _label("The cell under the pointer")
-        self.selected_label.setMinimumHeight(
-            2 * self.selected_label.fontMetrics().height()
-        )
-        self.notice_label = _label("Intended use")
+        self.progress_label = label("Progress in words")
+        self.message_label = label("Message")
+        self.rendered_label = small_label("What the mark in the legend means")
+        self.rendered_label.setText(f"† {RENDERED_ONLY}")
+        self.notice_label = label("Intended use")
         self.notice_label.setText("Research use only. Not for diagnosis.")
 
     def _lay_out(self) -> None:
-        run_row, end_row = QHBoxLayout(), QHBoxLayout()
+        open_row, run_row, end_row = QHBoxLayout(), QHBoxLayout(), QHBoxLayout()
+        open_row.addWidget(self.open_button, stretch=1)
+        open_row.addWidget(self.models.import_button)
         run_row.addWidget(self.region_button)
         run_row.addWidget(self.slide_button)
         end_row.addWidget(self.cancel_button)
         end_row.addWidget(self.export_button)
         layout = QVBoxLayout(self)
-        layout.addWidget(self.open_button)
-        layout.addWidget(self.form.native)
+        layout.addLayout(open_row)
+        layout.addLayout(self.form)
         layout.addLayout(run_row)
         layout.addLayout(end_row)
         layout.addWidget(self.progress_bar)
         layout.addWidget(self.progress_label)
         layout.addWidget(self.message_label)
         layout.addWidget(self.legend, stretch=1)
-        layout.addWidget(self.selected_label)
+        layout.addWidget(self.rendered_label)
+        layout.addWidget(self.corrections)
         layout.addWidget(self.notice_label)
 
     def _connect(self) -> None:
@@ -154,7 +159,6 @@ class View(QWidget):
         self.export_button.clicked.connect(self._ask_for_folder)
         self.legend.class_toggled.connect(self.class_toggled)
         self.slide_box.changed.connect(self._on_slide_box)
-        self.model_box.changed.connect(self.model_chosen.emit)
         self.device_box.changed.connect(self.device_chosen.emit)
         self.mpp_box.changed.connect(self.mpp_given.emit)
         self.codes_box.changed.connect(self.show_codes_chosen.emit)
@@ -179,9 +183,9 @@ class View(QWidget):
         self.slide_button.setEnabled(has_slide and not running)
         self.cancel_button.setEnabled(running)
         self.export_button.setEnabled(session.can_export and not running)
-        for box in (self.slide_box, self.model_box, self.device_box, self.mpp_box):
+        for box in (self.slide_box, self.device_box, self.mpp_box):
             box.enabled = not running
-        self.mpp_box.native.setStyleSheet(_ERROR_STYLE if session.needs_mpp else "")
+        self.mpp_box.native.setStyleSheet(ERROR_STYLE if session.needs_mpp else "")
         # A bar without a range moves by itself: the models are being loaded.
         unknown = running and not session.n_tiles
         self.progress_bar.setRange(0, 0 if unknown else max(1, session.n_tiles))
@@ -189,10 +193,35 @@ class View(QWidget):
         self.progress_label.setText(_progress_text(session))
         self.message_label.setText(session.message)
         is_error = session.message_kind == "error"
-        self.message_label.setStyleSheet(_ERROR_STYLE if is_error else "")
+        self.message_label.setStyleSheet(ERROR_STYLE if is_error else "")
+        self.models.show_session()
+        self.corrections.show_session()
+        self._show_legend()
+        self._show_comparison()
+
+    def _show_legend(self) -> None:
+        session = self._session
         self.legend.set_counts(session.counts)
+        self.legend.set_apart(session.n_unidentified, session.n_not_cells)
+        self.legend.set_rendered_only(session.rendered_only)
         self.legend.set_hidden(session.hidden)
-        self.selected_label.setText(session.selected)
+        self.rendered_label.setVisible(bool(session.rendered_only))
+
+    def _show_comparison(self) -> None:
+        comparison = self._session.comparison
+        if comparison is None or self._comparison is not None:
+            return
+        self._comparison = dialog = ComparisonDialog(comparison, self)
+        dialog.use_requested.connect(self._use_new_model)
+        dialog.finished.connect(self._on_compared)
+        dialog.show()
+
+    def _use_new_model(self) -> None:
+        self.model_used.emit(self._session.trained)
+
+    def _on_compared(self, _: int) -> None:
+        self._comparison = None
+        self.comparison_seen.emit()
 
     def _on_slide_box(self, name: str | None) -> None:
         if name:
@@ -218,23 +247,12 @@ class View(QWidget):
             self.export_requested.emit(Path(name))
 
 
-def _button(text: str, tip: str) -> QPushButton:
-    button = QPushButton(text)
-    button.setToolTip(tip)
-    button.setAccessibleDescription(tip)
-    return button
-
-
-def _label(accessible_name: str) -> QLabel:
-    label = QLabel()
-    label.setAccessibleName(accessible_name)
-    label.setWordWrap(True)
-    label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-    label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
-    return label
-
-
 def _progress_text(session: Session) -> str:
+    if session.training:
+        words = session.step
+        if session.n_done:
+            words += f", about {_duration(session.seconds_left)} left"
+        return words
     if not session.n_tiles:
         return ""
     words = f"{session.n_cells} cells, tile {session.n_done} of {session.n_tiles}"

@@ -2,26 +2,39 @@
 
 from __future__ import annotations
 
-from functools import cache, partial
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from qtpy.QtCore import QEvent
 from qtpy.QtGui import QCursor
 from qtpy.QtWidgets import QApplication, QToolTip, QVBoxLayout, QWidget
 from superqt.utils import qdebounced
 
-from napari_deepheme.core.models.registry import list_models, load_models
+from napari_deepheme.core.models.registry import find_model, list_models, load_models
 from napari_deepheme.core.pipeline import iter_regions
 from napari_deepheme.plugin.controller import Controller
+from napari_deepheme.plugin.correction_panel import CORRECT_KEY
+from napari_deepheme.plugin.model_choice import ModelChoice
+from napari_deepheme.plugin.own_training import iter_training, keep_corrections, n_kept
 from napari_deepheme.plugin.session import Session
+from napari_deepheme.plugin.training import Training
 from napari_deepheme.plugin.view import View
 from napari_deepheme.plugin.worker import start
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
     import napari
 
+    from napari_deepheme.core.models.card import ModelCard
     from napari_deepheme.core.models.protocols import Models
 
 _CAMERA_REST_MS = 150
+
+_CLICK_PX = 4
+"""A pointer that moves no farther between press and release has clicked."""
 
 
 class ClassifyCellsWidget(QWidget):
@@ -36,52 +49,109 @@ class ClassifyCellsWidget(QWidget):
     def __init__(self, napari_viewer: napari.Viewer) -> None:
         super().__init__()
         self._viewer = napari_viewer
-        classifiers = [c.name for c in list_models() if c.kind == "classifier"]
-        self.session = Session(model=classifiers[0] if classifiers else "")
+        self.session = Session()
+        self.models = ModelChoice(
+            self.session,
+            list_models=list_models,
+            import_model=_import_model,
+            start=start,
+        )
         self.controller = Controller(
             napari_viewer,
             self.session,
             load_models=_load_models,
             iter_regions=iter_regions,
+            keep_corrections=keep_corrections,
             start=start,
         )
-        self.view = View(self.session, classifiers)
+        self.training = Training(
+            self.session,
+            read_cells=self.controller.read_cells,
+            iter_training=iter_training,
+            n_kept=n_kept,
+            refresh_models=self.models.refresh,
+            start=start,
+        )
+        self.view = View(self.session, self.training.suggested_name)
         self._connect()
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.view)
 
     def _connect(self) -> None:
+        self._connect_view()
+        self._connect_panels()
+        self._camera_rested = qdebounced(
+            self._follow_camera, timeout=_CAMERA_REST_MS, leading=False
+        )
+        viewer = self._viewer
+        camera = viewer.scene.camera
+        camera.events.zoom.connect(self._on_camera)
+        camera.events.center.connect(self._on_camera)
+        viewer.mouse_move_callbacks.append(self._on_mouse_move)
+        viewer.mouse_drag_callbacks.append(self._on_mouse_press)
+        viewer.bind_key(CORRECT_KEY, self._on_correct_key, overwrite=True)
+        # Neither a dock nor a viewer that closes sends its widgets a close event.
+        self.destroyed.connect(
+            partial(_let_go, self.controller, self.training, self.session)
+        )
+        application = QApplication.instance()
+        if application is not None:
+            application.aboutToQuit.connect(self.controller.close)
+            application.aboutToQuit.connect(self.training.close)
+
+    def _connect_view(self) -> None:
         view, controller = self.view, self.controller
         view.open_requested.connect(controller.open_slide)
         view.classify_region_requested.connect(controller.classify_region)
         view.classify_slide_requested.connect(controller.classify_slide)
         view.cancel_requested.connect(controller.cancel)
+        view.cancel_requested.connect(self.training.cancel)
         view.export_requested.connect(controller.export)
         view.slide_chosen.connect(controller.choose_slide)
-        view.model_chosen.connect(controller.set_model)
         view.device_chosen.connect(controller.set_device)
         view.mpp_given.connect(controller.set_mpp)
         view.show_codes_chosen.connect(controller.set_show_codes)
         view.class_toggled.connect(controller.toggle_class)
-        self._camera_rested = qdebounced(
-            self._follow_camera, timeout=_CAMERA_REST_MS, leading=False
-        )
-        camera = self._viewer.scene.camera
-        camera.events.zoom.connect(self._on_camera)
-        camera.events.center.connect(self._on_camera)
-        self._viewer.mouse_move_callbacks.append(self._on_mouse_move)
-        # Neither a dock nor a viewer that closes sends its widgets a close event.
-        self.destroyed.connect(partial(_let_go, self.controller, self.session))
-        application = QApplication.instance()
-        if application is not None:
-            application.aboutToQuit.connect(self.controller.close)
+        view.model_used.connect(self.models.choose)
+        view.comparison_seen.connect(self.training.forget_comparison)
+
+    def _connect_panels(self) -> None:
+        rows, panel = self.view.models, self.view.corrections
+        correcting = self.controller.correcting
+        rows.model_chosen.connect(self.models.choose)
+        rows.detector_chosen.connect(self.models.choose_detector)
+        rows.import_requested.connect(self.models.import_files)
+        rows.models_wanted.connect(self.models.refresh)
+        panel.class_chosen.connect(correcting.choose)
+        panel.correct_requested.connect(self.controller.correct)
+        panel.undo_requested.connect(self.controller.undo)
+        panel.training_requested.connect(self.training.begin)
+
+    def event(self, event: QEvent) -> bool:
+        """Look for new models when the window comes to the front."""
+        if event.type() == QEvent.Type.WindowActivate and not self.session.running:
+            self.models.refresh()
+        return bool(super().event(event))
 
     def _on_camera(self, _: Any = None) -> None:
         self._camera_rested()
 
     def _follow_camera(self) -> None:
         self.controller.follow_camera()
+
+    def _on_correct_key(self, _: Any) -> None:
+        self.controller.correct()
+
+    def _on_mouse_press(self, _: Any, event: Any) -> Iterator[None]:
+        """Select a cell by a click, whichever layer is active."""
+        start = np.array(event.pos, float)
+        yield
+        while event.type == "mouse_move":
+            yield
+        if np.abs(np.array(event.pos, float) - start).max() <= _CLICK_PX:
+            extend = "Shift" in event.modifiers
+            self.controller.select_at(tuple(event.position), extend=extend)
 
     def _on_mouse_move(self, _: Any, event: Any) -> None:
         text = self.controller.point_at(tuple(event.position))
@@ -91,12 +161,28 @@ class ClassifyCellsWidget(QWidget):
             QToolTip.hideText()
 
 
-def _let_go(controller: Controller, session: Session, *_: object) -> None:
+def _let_go(
+    controller: Controller, training: Training, session: Session, *_: object
+) -> None:
     """Stop a run whose widget is gone, and tell the widget no more."""
     session.events.disconnect()
     controller.stop()
+    training.stop()
 
 
-@cache
-def _load_models(model: str, device: str) -> Models:
-    return load_models(model or None, device=device)
+def _load_models(model: str, detector: str, device: str) -> Models:
+    """Load the models, or take those of the last run if their files are the same."""
+    files = [w.path for name in (model, detector) for w in find_model(name).weights]
+    stamps = tuple((str(f), f.stat().st_mtime_ns) for f in files if f.exists())
+    return _loaded(model, detector, device, stamps)
+
+
+@lru_cache(maxsize=2)
+def _loaded(model: str, detector: str, device: str, _: object) -> Models:
+    return load_models(model, detector=detector, device=device)
+
+
+def _import_model(paths: Sequence[Path]) -> ModelCard:
+    from napari_deepheme.core.models.importing import import_model
+
+    return import_model(paths)

@@ -1,0 +1,61 @@
+"""Which part of a slide the user asks for: what is drawn, or what is in view."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from napari_deepheme.plugin.layers import METADATA_KEY
+from napari_deepheme.plugin.run import clipped
+from napari_deepheme.plugin.viewport import drawn_polygons, visible_region
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from napari.components import ViewerModel
+    from napari.layers import Image
+
+    from napari_deepheme.core.geometry import Area, Region
+    from napari_deepheme.core.slide import SlideReader
+
+
+def asked_areas(
+    viewer: ViewerModel, layer: Image, slide: SlideReader
+) -> tuple[Sequence[Area], list[Region], str]:
+    """Return the drawn shapes if their layer is active, else what is in view.
+
+    Parameters
+    ----------
+    viewer : ViewerModel
+        The viewer.
+    layer : Image
+        The slide's layer.
+    slide : SlideReader
+        The slide itself.
+
+    Returns
+    -------
+    areas : sequence of Region or Polygon
+        Where a cell must be centred to count.
+    regions : list of Region
+        Where to look for them, on the slide; none has an area if nothing was asked for.
+    complaint : str
+        What to tell the user then.
+    """
+    active = viewer.layers.selection.active
+    if _is_drawn_on(active):
+        polygons = drawn_polygons(active, layer)
+        regions = [clipped(polygon.region, slide) for polygon in polygons]
+        return (
+            polygons,
+            regions,
+            "Draw a rectangle, an ellipse or a polygon on the slide first.",
+        )
+    regions = [visible_region(viewer, layer, slide.size)]
+    return regions, regions, "The slide is out of sight: bring it into view first."
+
+
+def _is_drawn_on(active: object) -> bool:
+    """Tell whether a layer holds shapes that are not the plugin's own."""
+    return hasattr(active, "shape_type") and METADATA_KEY not in getattr(
+        active, "metadata", {}
+    )

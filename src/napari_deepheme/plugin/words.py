@@ -1,0 +1,88 @@
+"""What the widget says of cells and runs, in plain words."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from napari_deepheme.core.cell_table import LINEAGE, PHASE
+from napari_deepheme.core.corrections import (
+    NOT_A_CELL,
+    UNIDENTIFIED,
+    is_unidentified,
+    judged_classes,
+    judged_counts,
+    reader_classes,
+    short_words,
+)
+from napari_deepheme.core.taxonomy import CLASS_BY_CODE, MITOTIC_CODE
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from napari_deepheme.core.cell_table import CellTable
+    from napari_deepheme.core.models.card import ModelCard
+    from napari_deepheme.core.pipeline import RegionResult
+
+CLICK_HINT = "Click a cell to select it, Shift-click to add more."
+
+RENDERED_ONLY = "learned from rendered cells only"
+
+_NO_CLASS = {NOT_A_CELL: "not a cell", UNIDENTIFIED: "unidentified"}
+
+
+def class_words(reader_class: str) -> str:
+    """Return code and name of a class, or what else a reader can say."""
+    if reader_class in _NO_CLASS:
+        return _NO_CLASS[reader_class]
+    return f"{reader_class} {CLASS_BY_CODE[reader_class].name}"
+
+
+def describe(cells: CellTable, rows: Sequence[int]) -> str:
+    """Tell what is known of one cell, or how many of which class several are."""
+    if len(rows) == 1:
+        return _one(cells.take([rows[0]]), rows[0])  # type: ignore[arg-type]
+    if not rows:
+        return ""
+    chosen = cells.take(list(rows))  # type: ignore[arg-type]
+    numbers = Counter(short_words(chosen)).most_common()
+    return f"{len(rows)} cells selected: " + ", ".join(f"{n} {c}" for c, n in numbers)
+
+
+def outcome(result: RegionResult, rendered_only: Sequence[str]) -> str:
+    """Tell how a run ended."""
+    figures = judged_counts(result.cells)[MITOTIC_CODE]
+    told = f"{figures} mitotic figures"
+    if MITOTIC_CODE in rendered_only:
+        told += f" ({RENDERED_ONLY})"
+    words = [f"{len(result.cells)} cells, {told}"]
+    if result.failed:
+        words.append(f"{len(result.failed)} places could not be read")
+    if not result.complete:
+        words.append("stopped before the end")
+    return "; ".join(words) + "."
+
+
+def card_note(card: ModelCard) -> str:
+    """Return what stands below the model's box: licence, and what it never saw."""
+    words = [f"Weights: {card.license}."]
+    if card.rendered_only:
+        codes = ", ".join(card.rendered_only)
+        words.append(f"{RENDERED_ONLY.capitalize()}: {codes}.")
+    return " ".join(words)
+
+
+def _one(cell: CellTable, row: int) -> str:
+    code, judged = cell.class_codes[0], str(judged_classes(cell)[0])
+    percent = f"{100 * cell.probabilities[0]:.0f} %"
+    place = f"cell {row + 1}, detector {cell.scores[0]:.2f}"
+    given = str(reader_classes(cell)[0])
+    if given == code:
+        return f"{class_words(judged)}, confirmed by the reader, {percent} ({place})"
+    if given:
+        return f"{class_words(judged)}, corrected from {code} ({percent}), {place}"
+    if is_unidentified(cell)[0]:
+        return f"unidentified ({code} {percent}), {place}"
+    mitosis = [str(cell.further[k][0]) for k in (PHASE, LINEAGE) if k in cell.further]
+    words = [class_words(judged), *filter(None, mitosis), percent]
+    return f"{', '.join(words)} ({place})"

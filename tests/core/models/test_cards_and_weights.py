@@ -1,6 +1,8 @@
 """Small models of one's own: cards and weights, right and wrong."""
 
+import hashlib
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -17,22 +19,77 @@ from napari_deepheme.core.models.registry import (
     load_classifier,
     load_models,
 )
-from napari_deepheme.core.models.torch_classifier import CropClassifier
+from napari_deepheme.core.models.torch_classifier import TorchClassifier
 from napari_deepheme.core.models.torch_runner import TorchRunner
 from napari_deepheme.core.taxonomy import class_index
 
-CONTENT = {
-    "name": "small",
-    "version": "3",
-    "kind": "classifier",
-    "description": "names three",
-    "license": "CC0-1.0",
-    "architecture": "CropNet",
-    "arguments": {"n_outputs": 4, "widths": [4, 6, 8], "n_blocks": 1},
-    "mpp": 0.5,
-    "class_codes": ["M6", "ER4", "B1"],
-    "learned_from": {"M6": "marrow", "ER4": "marrow + rendered", "B1": "rendered"},
-    "settings": {"crop_px": 32},
+CODES = ["M6", "ER4", "B1"]
+
+SOURCES = {"M6": "marrow", "ER4": "marrow + rendered", "B1": "rendered"}
+
+
+def space(axis, mpp, size):
+    unit = "micrometer"
+    return {"type": "space", "id": axis, "scale": mpp, "unit": unit, "size": size}
+
+
+def content(
+    *,
+    kind="classifier",
+    codes=CODES,
+    architecture="CropNet",
+    arguments=None,
+    mpp=0.5,
+    size=32,
+    settings=None,
+    learned_from=SOURCES,
+    texts=None,
+):
+    """Give the JSON of a card of three classes."""
+    if arguments is None:
+        arguments = {"n_outputs": 3, "widths": [4, 6, 8], "n_blocks": 1}
+    return {
+        "name": "small",
+        "version": "3",
+        "description": "names three",
+        "license": "CC0-1.0",
+        "inputs": [
+            {
+                "axes": [
+                    {"type": "batch"},
+                    space("y", mpp, size),
+                    space("x", mpp, size),
+                ],
+                "preprocessing": [{"id": "napari_deepheme_whiten"}, NORMALISE],
+            }
+        ],
+        "outputs": [
+            {
+                "id": "class_code",
+                "axes": [{"type": "channel", "channel_names": codes}],
+                "postprocessing": [{"id": "softmax"}],
+            }
+        ],
+        "weights": {
+            "safetensors": {
+                "source": ["small.safetensors"],
+                "architecture": {"callable": architecture, "kwargs": arguments},
+            }
+        },
+        "config": {
+            "napari_deepheme": {
+                "kind": kind,
+                "settings": {} if settings is None else settings,
+                "learned_from": learned_from,
+                "texts": {} if texts is None else texts,
+            }
+        },
+    }
+
+
+NORMALISE = {
+    "id": "fixed_zero_mean_unit_variance",
+    "kwargs": {"mean": [0.5, 0.5, 0.5], "std": [0.5, 0.5, 0.5]},
 }
 
 
@@ -41,9 +98,9 @@ def write_model(tmp_path):
     """Write a small model; give the path of its weights."""
 
     def write(change=None, **changes):
-        (tmp_path / "small.json").write_text(json.dumps({**CONTENT, **changes}))
+        (tmp_path / "small.json").write_text(json.dumps(content(**changes)))
         torch.manual_seed(0)
-        weights = CropNet(4, widths=(4, 6, 8), n_blocks=1).state_dict()
+        weights = CropNet(3, widths=(4, 6, 8), n_blocks=1).state_dict()
         if change:
             change(weights)
         save_file(weights, tmp_path / "small.safetensors")
@@ -68,9 +125,12 @@ def test_a_model_of_ones_own_is_told_by_its_card(write_model):
 
 
 def test_only_the_classes_of_the_card_get_a_probability(write_model):
-    probabilities = load(write_model()).classify(crops(), batch_size=4)
+    given = load(write_model()).classify(crops(), batch_size=4)
+    probabilities = given.classes
     assert probabilities.shape == (6, 23)
-    named = [class_index(code) for code in CONTENT["class_codes"]]
+    assert not given.phases.any()
+    assert not given.lineages.any()
+    named = [class_index(code) for code in CODES]
     assert probabilities[:, named].sum(axis=1) == pytest.approx(1, abs=1e-5)
     assert (np.delete(probabilities, named, axis=1) == 0).all()
 
@@ -101,8 +161,8 @@ def put(name, value):
 @pytest.mark.parametrize(
     "change",
     [
-        put("head.bias", torch.zeros(3)),
-        put("head.weight", torch.zeros(4, 9)),
+        put("head.bias", torch.zeros(2)),
+        put("head.weight", torch.zeros(3, 9)),
         put("more", torch.zeros(1)),
         lambda weights: weights.pop("head.bias"),
         lambda weights: weights.clear(),
@@ -121,41 +181,119 @@ def test_weights_of_half_precision_are_widened(write_model):
             if value.is_floating_point():
                 weights[name] = value.half()
 
-    wanted = load(write_model()).classify(crops(), batch_size=8)
+    wanted = load(write_model()).classify(crops(), batch_size=8).classes
     path = write_model(halve)
     assert load_file(path)["head.bias"].dtype is torch.float16
-    assert load(path).classify(crops(), batch_size=8) == pytest.approx(wanted, abs=0.02)
+    given = load(path).classify(crops(), batch_size=8).classes
+    assert given == pytest.approx(wanted, abs=0.02)
 
 
-@pytest.mark.parametrize("field", sorted(CONTENT.keys() - {"arguments"}))
-def test_a_card_that_lacks_a_field_is_refused_or_does_without(write_model, field):
+NEEDED = [
+    ("name",),
+    ("version",),
+    ("description",),
+    ("license",),
+    ("inputs",),
+    ("inputs", 0, "axes"),
+    ("inputs", 0, "axes", 1),
+    ("inputs", 0, "axes", 1, "scale"),
+    ("inputs", 0, "axes", 1, "size"),
+    ("inputs", 0, "preprocessing"),
+    ("outputs",),
+    ("outputs", 0, "id"),
+    ("outputs", 0, "axes", 0, "channel_names"),
+    ("weights",),
+    ("weights", "safetensors"),
+    ("weights", "safetensors", "source"),
+    ("weights", "safetensors", "architecture"),
+    ("config",),
+    ("config", "napari_deepheme"),
+    ("config", "napari_deepheme", "kind"),
+]
+
+
+def without(card, path):
+    *way, last = path
+    inner = card
+    for step in way:
+        inner = inner[step]
+    del inner[last]
+    return card
+
+
+@pytest.mark.parametrize("field", NEEDED, ids=lambda path: ".".join(map(str, path)))
+def test_a_card_that_lacks_a_field_is_refused(write_model, field):
     path = write_model()
-    content = {k: v for k, v in CONTENT.items() if k != field}
-    path.with_suffix(".json").write_text(json.dumps(content))
-    if field == "learned_from":
-        assert load(path).spec.rendered_only == ()
-        return
-    with pytest.raises(InvalidModelError, match=r"small\.json"):
+    path.with_suffix(".json").write_text(json.dumps(without(content(), field)))
+    with pytest.raises(InvalidModelError, match=r"small\.json") as caught:
+        load(path)
+    assert len(str(caught.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize("field", ["learned_from", "settings", "texts"])
+def test_a_card_does_without_what_is_not_needed(write_model, field):
+    path = write_model()
+    card = without(content(), ("config", "napari_deepheme", field))
+    path.with_suffix(".json").write_text(json.dumps(card))
+    rendered_only = () if field == "learned_from" else ("B1",)
+    assert load(path).spec.rendered_only == rendered_only
+
+
+def test_a_card_that_is_written_reads_as_it_was(write_model, tmp_path):
+    settings = {"temperature": 1.5, "n_views": 2}
+    texts = {"Limits": ["one lab é", "one stain"]}
+    card = find_model(str(write_model(settings=settings, texts=texts)))
+    card.write(tmp_path / "again.json")
+    assert replace(ModelCard.read(tmp_path / "again.json"), path=card.path) == card
+
+
+def test_a_card_cannot_name_a_file_elsewhere(write_model):
+    path = write_model()
+    for name in ("../small.safetensors", "/etc/passwd", "a\\b", "", ".", ".."):
+        card = content()
+        card["weights"]["safetensors"]["source"] = [name]
+        path.with_suffix(".json").write_text(json.dumps(card))
+        with pytest.raises(InvalidModelError, match="beside the card"):
+            load(path)
+
+
+def test_weights_other_than_the_card_states_are_refused(write_model):
+    path = write_model()
+    card = content()
+    right = hashlib.sha256(path.read_bytes()).hexdigest()
+    card["weights"]["safetensors"]["sha256"] = [right.upper()]
+    path.with_suffix(".json").write_text(json.dumps(card))
+    load(path)
+    card["weights"]["safetensors"]["sha256"] = ["0" * 64]
+    path.with_suffix(".json").write_text(json.dumps(card))
+    with pytest.raises(InvalidModelError, match="SHA-256"):
         load(path)
 
 
 @pytest.mark.parametrize(
     "changes",
     [
-        {"class_codes": ["M6", "M6", "B1"]},
-        {"class_codes": "M6"},
-        {"class_codes": 5},
-        {"class_codes": []},
-        {"class_codes": ["M6", "ER4", "B1", "L2", "L4"]},
+        {"codes": ["M6", "M6", "B1"]},
+        {"codes": ["M6", "ER4", "M99"]},
+        {"codes": "M6"},
+        {"codes": 5},
+        {"codes": []},
+        {"codes": ["M6", "ER4", "B1", "L2", "L4"]},
+        {"kind": "oracle"},
         {"settings": [1]},
-        {"settings": {"crop_px": 0}},
-        {"settings": {"crop_px": 32, "temperature": -1}},
+        {"size": 0},
+        {"size": 7},
+        {"size": 32.5},
+        {"size": 10**30},
+        {"settings": {"temperature": -1}},
+        {"settings": {"n_views": "many"}},
+        {"architecture": "ResNeXt"},
         {"mpp": float("inf")},
         {"mpp": None},
         {"texts": {"limits": 5}},
         {"learned_from": 3},
         {"arguments": [1]},
-        {"arguments": {"n_outputs": 4, "widths": []}},
+        {"arguments": {"n_outputs": 3, "widths": []}},
         {"arguments": {"n_outputs": "four"}},
         {"arguments": {"n_outputs": 10**30}},
     ],
@@ -198,10 +336,10 @@ def test_views_are_averaged_and_the_temperature_softens(write_model):
         picture[(0, *place, channel)] = 255
 
     def classify(**settings):
-        path = write_model(settings={"crop_px": 32, **settings})
-        classifier = CropClassifier(find_model(str(path)), Corner(), "cpu")
-        given = classifier.classify(picture, batch_size=1)[0]
-        return given[[class_index(code) for code in CONTENT["class_codes"]]]
+        path = write_model(settings=settings)
+        classifier = TorchClassifier(find_model(str(path)), [Corner()], "cpu")
+        given = classifier.classify(picture, batch_size=1).classes[0]
+        return given[[class_index(code) for code in CODES]]
 
     # Logits of a view are 2, -2, -2, in the channel that its corner shows.
     high = 1 / (1 + 2 * np.exp(-4))

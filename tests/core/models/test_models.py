@@ -31,6 +31,7 @@ from napari_deepheme.core.models.torch_runner import (
 from napari_deepheme.core.phantom import Smear
 
 CARD = find_model(DEFAULT_CLASSIFIER)
+WEIGHTS = CARD.weights[0].path
 RNG = np.random.default_rng(2)
 
 
@@ -42,15 +43,19 @@ def models():
 @pytest.fixture
 def copy(tmp_path):
     """Give a copy of the bundled classifier, to be spoiled."""
-    for ending in (".json", ".safetensors"):
-        shutil.copy(CARD.weights_path.with_suffix(ending), tmp_path / f"mine{ending}")
-    return tmp_path / "mine.safetensors"
+    shutil.copy(WEIGHTS, tmp_path)
+    card = json.loads(WEIGHTS.with_suffix(".json").read_text())
+    # Else the hash alone would refuse what is spoiled.
+    del card["weights"]["safetensors"]["sha256"]
+    (tmp_path / WEIGHTS.name).with_suffix(".json").write_text(json.dumps(card))
+    return tmp_path / WEIGHTS.name
 
 
 def test_the_bundled_models_are_small_and_have_a_card_each():
     cards = list_models()
     assert {c.kind for c in cards} == {"detector", "classifier"}
-    assert sum(c.weights_path.stat().st_size for c in cards) < 20e6
+    assert sum(w.path.stat().st_size for c in cards for w in c.weights) < 20e6
+    assert all(len(w.sha256) == 64 for c in cards for w in c.weights)
     for card in cards:
         assert "Research use only" in card.describe()
         assert card.license in card.describe()
@@ -60,10 +65,11 @@ def test_the_bundled_models_are_small_and_have_a_card_each():
 
 def test_a_copy_of_a_model_is_found_by_the_path_of_card_or_weights(copy):
     crops = RNG.integers(0, 256, (3, 96, 96, 3), dtype=np.uint8)
-    wanted = load_classifier(device="cpu").classify(crops, batch_size=8)
+    wanted = load_classifier(device="cpu").classify(crops, batch_size=8).classes
     for path in (copy, copy.with_suffix(".json")):
         classifier = load_classifier(str(path), device="cpu")
-        assert np.array_equal(classifier.classify(crops, batch_size=8), wanted)
+        given = classifier.classify(crops, batch_size=8).classes
+        assert np.array_equal(given, wanted)
 
 
 def test_an_unknown_name_is_told_with_those_that_there_are():
@@ -71,27 +77,38 @@ def test_an_unknown_name_is_told_with_those_that_there_are():
         find_model("nobody")
 
 
-def spoil_card(copy, **changes):
-    card = copy.with_suffix(".json")
-    card.write_text(json.dumps({**json.loads(card.read_text()), **changes}))
+def spoil_card(copy, place, value):
+    """Put a value at a place of the card, such as "outputs.0.id"."""
+    path = copy.with_suffix(".json")
+    card = inner = json.loads(path.read_text())
+    *way, last = [int(s) if s.isdecimal() else s for s in place.split(".")]
+    for step in way:
+        inner = inner[step]
+    inner[last] = value
+    path.write_text(json.dumps(card))
 
 
 @pytest.mark.parametrize(
-    "changes",
+    ("place", "value"),
     [
-        {"kind": "oracle"},
-        {"class_codes": ["M2", "M99"]},
-        {"mpp": "fine"},
-        {"mpp": -1},
-        {"settings": {}},
-        {"kind": "detector"},
-        {"arguments": {"n_outputs": 5}},
-        {"arguments": {"depth": 3}},
-        {"architecture": "ResNeXt"},
+        ("config.napari_deepheme.kind", "oracle"),
+        ("config.napari_deepheme.kind", "detector"),
+        ("outputs.0.axes.1.channel_names", ["M2", "M99"]),
+        ("outputs.0.axes.1.channel_names", ["M2", "M3"]),
+        ("inputs.0.axes.2.scale", "fine"),
+        ("inputs.0.axes.2.scale", -1),
+        ("inputs.0.axes.2.scale", 0.3),
+        ("inputs.0.axes.2.unit", "inch"),
+        ("weights.safetensors.architecture.kwargs", {"n_outputs": 5}),
+        ("weights.safetensors.architecture.kwargs", {"depth": 3}),
+        ("weights.safetensors.architecture.callable", "ResNeXt"),
+        ("weights.safetensors.architecture.callable", "PeakNet"),
+        ("weights.safetensors.source", []),
+        ("weights", {"pickle": {"source": ["a.pth"]}}),
     ],
 )
-def test_a_card_that_does_not_fit_is_refused(copy, changes):
-    spoil_card(copy, **changes)
+def test_a_card_that_does_not_fit_is_refused(copy, place, value):
+    spoil_card(copy, place, value)
     with pytest.raises(InvalidModelError) as error:
         load_classifier(str(copy), device="cpu")
     assert len(str(error.value).splitlines()) == 1
@@ -104,7 +121,7 @@ class Bomb:
 
 @pytest.mark.parametrize(
     "content",
-    [b"", b"no weights", CARD.weights_path.read_bytes()[:5000], pickle.dumps(Bomb())],
+    [b"", b"no weights", WEIGHTS.read_bytes()[:5000], pickle.dumps(Bomb())],
     ids=["empty", "text", "truncated", "pickle"],
 )
 def test_weights_that_are_none_are_refused_and_never_executed(copy, content):
@@ -174,21 +191,23 @@ def test_a_single_picture_that_does_not_fit_is_an_error():
 
 def test_probabilities_sum_to_one_and_do_not_depend_on_the_batch(models):
     crops = RNG.integers(0, 256, (37, 96, 96, 3), dtype=np.uint8)
-    at_once = models.classifier.classify(crops, batch_size=64)
+    at_once = models.classifier.classify(crops, batch_size=64).classes
     assert at_once.shape == (37, 23)
     assert at_once.sum(axis=1) == pytest.approx(1, abs=1e-5)
-    in_parts = models.classifier.classify(crops, batch_size=5)
+    in_parts = models.classifier.classify(crops, batch_size=5).classes
     assert np.abs(at_once - in_parts).max() < 0.02
-    assert models.classifier.classify(crops[:0], batch_size=5).shape == (0, 23)
+    assert models.classifier.classify(crops[:0], batch_size=5).classes.shape == (0, 23)
 
 
 def test_a_class_that_a_model_was_not_trained_for_has_probability_0(copy):
-    codes = list(CARD.class_codes)
-    codes.remove("U4")
-    spoil_card(copy, class_codes=codes)
+    *codes, last = CARD.class_codes
+    assert last == "U4"
+    unused = ["unused", *CARD.outputs["training_only"]]
+    spoil_card(copy, "outputs.0.axes.1.channel_names", codes)
+    spoil_card(copy, "outputs.1.axes.1.channel_names", unused)
     classifier = load_classifier(str(copy), device="cpu")
     crops = RNG.integers(0, 256, (4, 96, 96, 3), dtype=np.uint8)
-    probabilities = classifier.classify(crops, batch_size=4)
+    probabilities = classifier.classify(crops, batch_size=4).classes
     assert (probabilities[:, -1] == 0).all()
     assert probabilities.sum(axis=1) == pytest.approx(1, abs=1e-5)
 

@@ -226,7 +226,8 @@ def _weights(content: dict[str, Any]) -> dict[str, Any]:
 
 def _file_name(name: Any) -> str:
     text = str(name)
-    if not text or {PurePosixPath(text).name, PureWindowsPath(text).name} != {text}:
+    names = {PurePosixPath(text).name, PureWindowsPath(text).name}
+    if text in ("", "..") or names != {text}:
         raise ValueError(f"source must be a file beside the card, not {text!r}")
     return text
 

@@ -151,7 +151,7 @@ def _checked(
             file,
             f"expected ResNeXt-50 32x4d with {n_classes} classes, {len(wanted)} "
             f"tensors in {layout.title}; found {differences[0]}"
-            + (f" and {more} more differences" if more else ""),
+            + (f" and {more} more" if more else ""),
         )
     return {name: _plain(file, name, present[name]) for name in wanted}
 

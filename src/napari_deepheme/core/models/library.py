@@ -112,7 +112,8 @@ def remove_model(name: str, *, folder: Path | None = None) -> ModelCard:
         if card.name == name:
             _clear(card, folder, kept=None)
             return card
-    raise ModelNotFoundError(name, tuple(card.name for card in cards))
+    known = tuple(card.name for card in (*bundled_models(), *cards))
+    raise ModelNotFoundError(name, known)
 
 
 def check_name(name: str) -> None:

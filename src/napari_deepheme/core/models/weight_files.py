@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import re
+import warnings
 import zipfile
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
@@ -131,7 +132,10 @@ def _read_safetensors(path: Path) -> StateDict:
 def _read_torch(path: Path) -> Any:
     try:
         _check_container(path)
-        return torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            # A damaged pickle is told as such, not by what torch thinks of it.
+            warnings.simplefilter("ignore")
+            return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise InvalidModelError(path.name, _refused_pickle(error)) from error
     except MemoryError:
@@ -226,4 +230,6 @@ def _members(state: StateDict) -> list[StateDict]:
 
 
 def _words(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
     return (str(error).splitlines() or [type(error).__name__])[0][:200]

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -45,6 +46,7 @@ class Core:
         self.while_computing = lambda: None
         self.error = None
         self.failed = ()
+        self.cells = table(*CELLS)
 
     def __call__(self, slide, regions, models, config, *, mpp):
         self.slide, self.regions = slide, list(regions)
@@ -55,7 +57,7 @@ class Core:
             for h in (0, 1)
         ]
         for i, half in enumerate(halves):
-            cells = table(*CELLS)
+            cells = self.cells
             inside = cells.take(half.holds_centres(cells.boxes))
             self.while_computing()
             yield TileResult(Tile(half, half), i, len(halves), inside, self.failed)
@@ -94,8 +96,34 @@ def own_models(monkeypatch, tmp_path):
 
 
 @pytest.fixture
+def inline_start():
+    """Start work where it stands, and end it there."""
+    task = InlineTask()
+
+    def start(items, *, on_item, on_end):
+        task.stopped = False
+        task.run(items, on_item, on_end)
+        return task
+
+    start.task = task
+    return start
+
+
+@pytest.fixture
 def core():
     return Core()
+
+
+@pytest.fixture
+def doubting_core(core):
+    """A pipeline that doubts the first cell and tells what is known of the figure."""
+    further = {
+        "identified": np.array(["no", "yes", "yes", "yes"]),
+        "mitotic_phase": np.array(["", "", "metaphase", ""]),
+        "mitotic_lineage": np.array(["", "", "erythroid", ""]),
+    }
+    core.cells = replace(core.cells, further=further)
+    return core
 
 
 @pytest.fixture

@@ -1,6 +1,9 @@
+from pathlib import Path
+
 import pytest
-from qtpy.QtCore import QMimeData, QPoint, Qt, QUrl
+from qtpy.QtCore import QEvent, QMimeData, QPoint, Qt, QUrl
 from qtpy.QtGui import QDropEvent
+from qtpy.QtWidgets import QApplication, QFileDialog, QInputDialog
 
 from napari_deepheme.plugin.session import Session
 from napari_deepheme.plugin.view import View
@@ -133,3 +136,114 @@ def test_a_dropped_file_is_opened(view, qtbot, tmp_path):
     with qtbot.waitSignal(view.open_requested) as asked:
         view.dropEvent(event)
     assert asked.args == [tmp_path / "a.svs"]
+
+
+def test_models_can_be_chosen_and_the_detector_only_where_there_is_a_choice(
+    view, session, qtbot
+):
+    session.models, session.model = ("namer", "other"), "namer"
+    session.detectors, session.detector = ("finder",), "finder"
+    rows = view.models
+    assert rows.model_box.choices == ("namer", "other")
+    assert rows.detector_box.native.isHidden()
+    session.detectors = ("finder", "yolo")
+    assert not rows.detector_box.native.isHidden()
+    with qtbot.waitSignal(rows.model_chosen) as chosen:
+        rows.model_box.value = "other"
+    assert chosen.args == ["other"]
+    with qtbot.waitSignal(rows.detector_chosen) as chosen:
+        rows.detector_box.value = "yolo"
+    assert chosen.args == ["yolo"]
+
+
+def test_licence_and_limits_of_the_model_are_shown(view, session):
+    session.model_note, session.model_tip = "Weights: BSD.", "all of it"
+    assert view.models.note_label.text() == "Weights: BSD."
+    assert view.models.model_box.native.toolTip() == "all of it"
+
+
+def test_models_are_looked_for_anew_before_the_box_is_opened(view, qtbot):
+    box = view.models.model_box.native
+    with qtbot.waitSignal(view.models.models_wanted):
+        QApplication.sendEvent(box, QEvent(QEvent.Type.Enter))
+
+
+def test_files_that_are_picked_are_asked_to_be_imported(view, qtbot, monkeypatch):
+    picked = (["a.pt", "b.pt"], "")
+    monkeypatch.setattr(QFileDialog, "getOpenFileNames", lambda *_: picked)
+    with qtbot.waitSignal(view.models.import_requested) as asked:
+        view.models.import_button.click()
+    assert asked.args == [[Path("a.pt"), Path("b.pt")]]
+
+
+def panel_state(view):
+    panel = view.corrections
+    buttons = (panel.correct_button, panel.undo_button, panel.train_button)
+    return [b.isEnabled() for b in buttons]
+
+
+def test_the_correction_row_follows_the_state(view, session):
+    assert panel_state(view) == [False, False, False]
+    session.can_export = True
+    assert "Click a cell" in view.corrections.selected_label.text()
+    session.n_selected = 2
+    assert panel_state(view) == [True, False, False]
+    session.n_corrected, session.can_undo = 2, True
+    assert panel_state(view) == [True, True, True]
+    session.running = True
+    assert panel_state(view) == [False, False, False]
+    session.training = True
+    assert panel_state(view) == [True, True, False]
+
+
+def test_all_classes_and_the_other_words_can_be_chosen(view, session, qtbot):
+    box = view.corrections.class_box
+    texts = [box.itemText(i) for i in range(box.count())]
+    assert len(texts) == 26
+    assert texts[14] == "M3 myelocyte"
+    assert texts[23:] == ["not a cell", "unidentified", "as the model says"]
+    with qtbot.waitSignal(view.corrections.class_chosen) as chosen:
+        box.setCurrentIndex(23)
+    assert chosen.args == ["not-a-cell"]
+    session.reader_class = "L4"
+    assert box.currentText() == "L4 plasma cell"
+
+
+def test_corrections_and_training_become_requests(view, session, qtbot, monkeypatch):
+    session.can_export, session.n_selected, session.n_corrected = True, 1, 3
+    session.can_undo, session.n_kept = True, 40
+    panel = view.corrections
+    assert panel.kept_label.text() == "3 corrected here, 40 kept from before"
+    with qtbot.waitSignal(panel.correct_requested):
+        panel.correct_button.click()
+    with qtbot.waitSignal(panel.undo_requested):
+        panel.undo_button.click()
+    monkeypatch.setattr(QInputDialog, "getText", lambda *_, text: (f" {text} ", True))
+    with qtbot.waitSignal(panel.training_requested) as asked:
+        panel.train_button.click()
+    assert asked.args == ["my-cells-1"]
+
+
+def test_the_legend_tells_the_unidentified_and_what_is_no_cell(view, session):
+    assert row(view, "unidentified").isHidden()
+    session.n_unidentified, session.n_not_cells = 5, 2
+    assert row(view, "unidentified").text(1) == "5"
+    assert row(view, "not-a-cell").text(1) == "2"
+    assert not row(view, "not-a-cell").isHidden()
+
+
+def test_classes_learned_from_rendered_cells_only_are_marked(view, session):
+    session.rendered_only = ("U4",)
+    assert row(view, "U4").text(0) == "U4  mitotic body †"
+    assert row(view, "M2").text(0) == "M2  promyelocyte"
+    assert "rendered cells only" in view.rendered_label.text()
+    assert not view.rendered_label.isHidden()
+
+
+def test_a_training_says_what_it_is_at(view, session):
+    session.training = session.running = True
+    session.step = "Step 5 of 10"
+    assert view.progress_label.text() == "Step 5 of 10"
+    session.n_tiles, session.n_done, session.seconds_left = 1000, 500, 60.0
+    assert view.progress_label.text() == "Step 5 of 10, about 60 s left"
+    assert enabled(view) == [False, False, True, False]

@@ -82,7 +82,8 @@ class Overlay:
         extend : bool
             Whether the others stay selected.
         """
-        if self._points not in self._viewer.layers:
+        gone = self._points not in self._viewer.layers
+        if gone or (row is not None and row >= len(self._points.data)):
             return
         before = set(self._points.selected_data) if extend else set()
         self._points.selected_data = before ^ (set() if row is None else {row})

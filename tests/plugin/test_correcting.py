@@ -1,0 +1,216 @@
+"""Cells corrected in the viewer: table, layers, counts, export."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+
+from napari_deepheme.core.corrections import NOT_A_CELL, UNIDENTIFIED
+
+
+@pytest.fixture
+def ran(controller, slide_layer):
+    controller.classify_slide()
+    controller.finish()
+    return controller
+
+
+def correct(controller, rows, reader_class):
+    controller._overlay.select(None)
+    for row in rows:
+        controller._overlay.select(row, extend=True)
+    controller.correcting.choose(reader_class)
+    controller.correct()
+
+
+def reader_column(viewer):
+    return viewer.layers["Cells"].features["reader_class"].tolist()
+
+
+def test_a_click_on_a_cell_selects_it_whichever_layer_is_active(ran, viewer):
+    assert viewer.layers.selection.active is not viewer.layers["Cells"]
+    ran.select_at((160 * 0.25, 320 * 0.25))
+    assert viewer.layers["Cells"].selected_data == {1}
+    assert ran.session.n_selected == 1
+    assert ran.session.selected.startswith("L4 plasma cell")
+    ran.select_at((120 * 0.25, 120 * 0.25), extend=True)
+    assert viewer.layers["Cells"].selected_data == {0, 1}
+    assert ran.session.selected == "2 cells selected: 1 M2, 1 L4"
+    ran.select_at((0, 0), extend=True)
+    assert ran.session.n_selected == 2
+    ran.select_at((0, 0))
+    assert ran.session.n_selected == 0
+    assert ran.session.selected == ""
+
+
+def test_a_click_while_something_is_drawn_selects_nothing(ran, viewer):
+    shapes = viewer.add_shapes(ndim=2, name="mine")
+    shapes.mode = "add_rectangle"
+    ran.select_at((160 * 0.25, 320 * 0.25))
+    assert ran.session.n_selected == 0
+
+
+def test_a_selected_cell_stands_out_also_when_its_layer_is_not_active(ran, viewer):
+    sizes = viewer.layers["Cells"].size.copy()
+    ran.select_at((160 * 0.25, 320 * 0.25))
+    assert (viewer.layers["Cells"].size > sizes).tolist() == [False, True, False, False]
+    ran.select_at((0, 0))
+    assert viewer.layers["Cells"].size.tolist() == sizes.tolist()
+
+
+def test_a_correction_keeps_the_models_class_beside_the_readers(ran, viewer):
+    correct(ran, [0], "M3")
+    layer = viewer.layers["Cells"]
+    assert layer.features["class_code"].tolist() == ["M2", "L4", "U4", "ER3"]
+    assert reader_column(viewer) == ["M3", "", "", ""]
+    assert layer.selected_data == {0}
+    words = "M3 myelocyte, corrected from M2 (80 %), cell 1, detector 0.90"
+    assert ran.session.selected == words
+
+
+def test_the_ring_bears_the_colour_of_the_readers_class(ran, viewer):
+    layer = viewer.layers["Cells"]
+    plasma = layer.border_color[1].tolist()
+    correct(ran, [0], "L4")
+    assert layer.border_color[0].tolist() == plasma
+    ran.undo()
+    assert layer.border_color[0].tolist() != plasma
+
+
+def test_counts_follow_the_reader_and_undo_brings_them_back(ran):
+    before = ran.session.counts
+    correct(ran, [0], "M3")
+    correct(ran, [1], NOT_A_CELL)
+    correct(ran, [3], UNIDENTIFIED)
+    session = ran.session
+    assert {c: n for c, n in session.counts.items() if n} == {"M3": 1, "U4": 1}
+    apart = (session.n_unidentified, session.n_not_cells, session.n_corrected)
+    assert apart == (1, 1, 3)
+    for _ in range(3):
+        assert session.can_undo
+        ran.undo()
+    assert not session.can_undo
+    assert session.counts == before
+    assert session.n_corrected == 0
+
+
+def test_a_figure_comes_and_goes_with_the_readers_class(ran, viewer):
+    correct(ran, [2], "ER4")
+    assert viewer.layers["Mitotic figures"].nshapes == 0
+    correct(ran, [0], "U4")
+    assert viewer.layers["Mitotic figures"].nshapes == 1
+    ran.undo()
+    ran.undo()
+    figures = viewer.layers["Mitotic figures"]
+    assert figures.features["class_code"].tolist() == ["U4"]
+
+
+def test_an_export_carries_the_readers_class_and_counts_by_it(ran, tmp_path):
+    ran.export(tmp_path / "before")
+    correct(ran, [0], "M3")
+    ran.export(tmp_path / "after")
+    rows = {}
+    for name in ("before", "after"):
+        with (tmp_path / name / "cells.csv").open(newline="") as stream:
+            rows[name] = list(csv.DictReader(stream))
+    assert "reader_class" not in rows["before"][0]
+    assert [r["reader_class"] for r in rows["after"]] == ["M3", "", "", ""]
+    assert [r["class_code"] for r in rows["after"]] == ["M2", "L4", "U4", "ER3"]
+    summary = json.loads((tmp_path / "after" / "summary.json").read_text())
+    assert (summary["counts"]["M2"], summary["counts"]["M3"]) == (0, 1)
+    assert summary["corrected"] == 1
+
+
+def test_a_second_run_over_the_same_cells_keeps_what_was_corrected(ran, viewer):
+    correct(ran, [0, 1], "M3")
+    ran.classify_slide()
+    ran.finish()
+    assert reader_column(viewer) == ["M3", "M3", "", ""]
+    assert ran.session.n_corrected == 2
+    assert not ran.session.can_undo
+
+
+def test_corrections_elsewhere_come_back_with_their_cells(ran, viewer, look_at):
+    correct(ran, [0], "M3")
+    look_at(900, 900, 200)
+    ran.classify_region()
+    ran.finish()
+    assert "reader_class" not in viewer.layers["Cells"].features
+    ran.classify_slide()
+    ran.finish()
+    assert reader_column(viewer) == ["M3", "", "", ""]
+
+
+def test_a_new_run_first_keeps_the_corrections_for_training(ran):
+    correct(ran, [0], "M3")
+    ran.classify_slide()
+    ran.finish()
+    (read,) = ran.kept
+    assert read.slide.name == "slide"
+    assert read.cells.further["reader_class"].tolist() == ["M3", "", "", ""]
+    assert read.mpp == (0.25, 0.25)
+
+
+def test_corrections_of_one_slide_are_not_taken_to_another(ran, viewer):
+    correct(ran, [0], "M3")
+    other = viewer.add_image(
+        np.full((1000, 1000, 3), 230, np.uint8),
+        rgb=True,
+        name="other",
+        scale=(0.25, 0.25),
+        units=("um", "um"),
+    )
+    viewer.layers.selection.active = other
+    ran.classify_slide()
+    ran.finish()
+    assert ran.session.n_corrected == 0
+
+
+def test_without_a_selection_or_while_a_run_goes_on_nothing_is_corrected(ran):
+    correct(ran, [], "M3")
+    assert ran.session.n_corrected == 0
+    ran.classify_slide()
+    correct(ran, [0], "M3")
+    ran.finish()
+    assert ran.session.n_corrected == 0
+
+
+def test_a_cell_that_the_model_doubts_is_told_apart(
+    controller, slide_layer, viewer, doubting_core, look_at
+):
+    controller.classify_slide()
+    controller.finish()
+    layer = viewer.layers["Cells"]
+    assert layer.border_width[0] < layer.border_width[1]
+    assert layer.face_color[0, 3] == 0 < layer.face_color[1, 3]
+    look_at(200, 200, 400)
+    controller.follow_camera()
+    assert layer.text.values.tolist() == ["M2?", "L4", "", ""]
+    words = controller.point_at((120 * 0.25, 120 * 0.25))
+    assert words == "unidentified (M2 80 %), cell 1, detector 0.90"
+    assert controller.session.n_unidentified == 1
+    assert controller.session.counts["M2"] == 1
+    controller.toggle_class(UNIDENTIFIED)
+    assert layer.shown.tolist() == [False, True, True, True]
+    correct(controller, [0], "M2")
+    assert controller.session.n_unidentified == 0
+    assert "confirmed by the reader" in controller.session.selected
+
+
+def test_a_figure_bears_its_phase_where_it_is_legible(
+    controller, slide_layer, viewer, doubting_core, look_at, monkeypatch
+):
+    controller.classify_slide()
+    controller.finish()
+    figures = viewer.layers["Mitotic figures"]
+    assert figures.features["mitotic_phase"].tolist() == ["metaphase"]
+    assert figures.features["mitotic_lineage"].tolist() == ["erythroid"]
+    look_at(500, 700, 300)
+    controller.follow_camera()
+    assert np.ravel(figures.text.values).tolist() == ["metaphase"]
+    words = controller.point_at((720 * 0.25, 520 * 0.25))
+    assert words.startswith("U4 mitotic body, metaphase, erythroid, 80 % (")
+    monkeypatch.setattr("napari_deepheme.plugin.overlay.MAX_CODES", 0)
+    controller.follow_camera()
+    assert set(np.ravel(figures.text.values).tolist()) == {""}

@@ -93,8 +93,9 @@ class ModelCard:
     learned_from : mapping of str to str
         For each class where its cells came from, such as "real marrow" or "rendered".
     settings : mapping of str to float
-        Numbers of the kind. Classifier: `temperature`, `doubt`, `n_views` (mirrored
-        views that are averaged), `unidentified_below`. Detector: `min_score`; see
+        Numbers of the kind. Classifier: `temperature`, `doubt`, `offset_CODE` (see
+        `postprocess.probabilities_of`), `n_views` (mirrored views that are averaged),
+        `unidentified_below`. Detector: `min_score`; see
         `onnx_detector` for those of YOLO.
     texts : mapping of str to tuple of str
         Paragraphs for people: data, figures, limits, commands.

@@ -60,8 +60,8 @@ class CropNet(nn.Module):
         training uses.
     widths : tuple of int
         Channels of the stem and of the three stages.
-    n_blocks : int
-        Residual blocks a stage.
+    n_blocks : int or tuple of int
+        Residual blocks of every stage, or of each.
     """
 
     def __init__(
@@ -69,19 +69,20 @@ class CropNet(nn.Module):
         n_outputs: int,
         *,
         widths: tuple[int, ...] = (32, 64, 128, 256),
-        n_blocks: int = 2,
+        n_blocks: int | tuple[int, ...] = 2,
     ) -> None:
         super().__init__()
         stem, *stages = widths
+        blocks = (n_blocks,) * len(stages) if isinstance(n_blocks, int) else n_blocks
         layers: list[nn.Module] = [
             _conv(3, stem, stride=2),
             nn.BatchNorm2d(stem),
             nn.ReLU(),
         ]
         n_in = stem
-        for n_out in stages:
+        for n_out, n in zip(stages, blocks, strict=True):
             layers.append(ResidualBlock(n_in, n_out, stride=2))
-            layers += [ResidualBlock(n_out, n_out) for _ in range(n_blocks - 1)]
+            layers += [ResidualBlock(n_out, n_out) for _ in range(n - 1)]
             n_in = n_out
         self.features = nn.Sequential(*layers)
         self.dropout = nn.Dropout(0.2)

@@ -80,8 +80,9 @@ def probabilities_of(
 
     The logits of the classes are divided by a temperature (Guo et al. 2017) that rises
     with the network's own doubt, the probability of its output "not-identifiable":
-    ``temperature * exp(doubt * p)``. A class that the card does not name has
-    probability 0.
+    ``temperature * exp(doubt * p)``. Settings ``offset_CODE`` are added to the logit of
+    a class, where it is rarer in marrow than it was in training (Saerens et al. 2002).
+    A class that the card does not name has probability 0.
     """
     groups, start = {}, 0
     for name, channels in card.outputs.items():
@@ -100,7 +101,8 @@ def probabilities_of(
 def _activated(
     groups: dict[str, npt.NDArray[np.float64]], card: ModelCard
 ) -> npt.NDArray[np.float64]:
-    values = groups[CLASSES]
+    offsets = [card.settings.get(f"offset_{c}", 0.0) for c in card.class_codes]
+    values = groups[CLASSES] + np.array(offsets)
     if card.activation == "softmax":
         temperature = card.settings.get("temperature", 1.0) * np.exp(
             card.settings.get("doubt", 0.0) * _doubt(groups, card)

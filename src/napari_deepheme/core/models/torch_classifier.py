@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_deepheme.core.models.folding import folded
 from napari_deepheme.core.models.postprocess import (
     classifier_spec,
     mean_probabilities,
@@ -43,7 +44,7 @@ class TorchClassifier:
         dtype = reduced_precision(device)
         self._card = card
         self._runners = [
-            TorchRunner(n, device, dtype=dtype, mean=card.mean, std=card.std)
+            TorchRunner(folded(n), device, dtype=dtype, mean=card.mean, std=card.std)
             for n in networks
         ]
         self.spec = classifier_spec(card)

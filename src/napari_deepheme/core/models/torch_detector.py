@@ -8,6 +8,7 @@ import numpy as np
 from scipy import ndimage
 from scipy.special import expit
 
+from napari_deepheme.core.models.folding import folded
 from napari_deepheme.core.models.networks import PeakNet
 from napari_deepheme.core.models.protocols import DetectorSpec
 from napari_deepheme.core.models.torch_runner import TorchRunner, reduced_precision
@@ -35,7 +36,7 @@ class PeakDetector:
         # On a CPU single precision: what a tile finds must not depend on the tile.
         dtype = reduced_precision(device) if device == "cuda" else None
         self._runner = TorchRunner(
-            network, device, dtype=dtype, mean=card.mean, std=card.std
+            folded(network), device, dtype=dtype, mean=card.mean, std=card.std
         )
         self.spec = DetectorSpec(
             name=card.title,

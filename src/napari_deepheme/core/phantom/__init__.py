@@ -6,17 +6,18 @@ see real cells. No phantom is evidence of how well a model reads a real smear.
 """
 
 from napari_deepheme.core.phantom.cell import CellPicture, render_cell
-from napari_deepheme.core.phantom.mitosis import MITOTIC_PHASES
+from napari_deepheme.core.phantom.lookalikes import LOOKALIKES, render_lookalike
 from napari_deepheme.core.phantom.smear import PhantomCell, Smear
 from napari_deepheme.core.phantom.stain import Stain
 from napari_deepheme.core.phantom.writer import write_phantom
 
 __all__ = [
-    "MITOTIC_PHASES",
+    "LOOKALIKES",
     "CellPicture",
     "PhantomCell",
     "Smear",
     "Stain",
     "render_cell",
+    "render_lookalike",
     "write_phantom",
 ]

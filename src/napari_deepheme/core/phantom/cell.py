@@ -15,14 +15,16 @@ from napari_deepheme.core.phantom.grid import Floats, Grid, alpha, both, wavy_ou
 from napari_deepheme.core.phantom.mitosis import (
     CHROMOSOMES,
     CYTOPLASMS,
-    MITOTIC_LINEAGES,
-    MITOTIC_PHASES,
     mitotic_figure,
 )
 from napari_deepheme.core.phantom.nucleus import chromatin_density, nucleus_depth
 from napari_deepheme.core.phantom.recipes import OTHER_DIAMETERS_UM, RECIPES, Recipe
 from napari_deepheme.core.phantom.stain import Stain
-from napari_deepheme.core.taxonomy import MITOTIC_CODE
+from napari_deepheme.core.taxonomy import (
+    MITOTIC_CODE,
+    MITOTIC_LINEAGES,
+    MITOTIC_PHASES,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,7 +44,7 @@ _FORMED: Final[
     "PL3": formed.paint_platelet_clump,
     "U1": formed.paint_artefact,
 }
-_PHASE_SHARES: Final = (0.25, 0.27, 0.16, 0.17, 0.15)
+_PHASE_SHARES: Final = (0.25, 0.43, 0.17, 0.15)
 _LINEAGE_SHARES: Final = (0.62, 0.28, 0.10)
 
 
@@ -140,11 +142,16 @@ def render_cell(
         density, mask = _FORMED[class_code](grid, radius, stain, rng)
     else:
         raise ValueError(f"no class has the code {class_code!r}")
-    return _finished(density, mask, mpp, class_code, phase, lineage)
+    return finished(density, mask, mpp, class_code, phase, lineage)
 
 
-def _finished(
-    density: Floats, mask: Floats, mpp: float, code: str, phase: str, lineage: str
+def finished(
+    density: Floats,
+    mask: Floats,
+    mpp: float,
+    code: str,
+    phase: str = "",
+    lineage: str = "",
 ) -> CellPicture:
     """Blur as the lens does, cut to what is there, and measure the body."""
     sigma = _BLUR_UM / mpp

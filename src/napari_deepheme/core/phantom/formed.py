@@ -142,7 +142,7 @@ def _crushed(
     return (cover * tone)[..., None] * stain.density("heterochromatin") * 0.85, cover
 
 
-def _precipitate(
+def paint_precipitate(
     grid: Grid, radius: float, stain: Stain, rng: np.random.Generator
 ) -> Painted:
     """Paint a heap of stain: dark round grains without a cell."""
@@ -159,4 +159,4 @@ def _precipitate(
 
 _ARTEFACTS: Final[
     tuple[Callable[[Grid, float, Stain, np.random.Generator], Painted], ...]
-] = (_smudge, _smudge, _bare_nucleus, _crushed, _precipitate)
+] = (_smudge, _smudge, _bare_nucleus, _crushed, paint_precipitate)

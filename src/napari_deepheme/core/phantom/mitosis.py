@@ -10,18 +10,12 @@ import numpy as np
 from napari_deepheme.core.phantom.grid import Floats, Grid, wavy_outline
 from napari_deepheme.core.phantom.recipes import Chromatin, Cytoplasm, Granules
 from napari_deepheme.core.phantom.texture import noise
+from napari_deepheme.core.taxonomy import MITOTIC_PHASES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-MITOTIC_PHASES: Final = (
-    "prophase",
-    "metaphase_side",
-    "metaphase_polar",
-    "anaphase",
-    "telophase",
-)
-MITOTIC_LINEAGES: Final = ("erythroid", "neutrophil", "eosinophil")
+_SEEN_FROM_SIDE: Final = 0.63
 
 CHROMOSOMES: Final = Chromatin((1.0, 1.3), 0.12, 0.12, 0.5)
 
@@ -60,17 +54,22 @@ def mitotic_figure(
 ) -> Figure:
     """Return the shapes of a cell in mitosis, its spindle along a chance direction.
 
+    A metaphase plate is seen from its side or, less often, from a pole.
+
     Raises
     ------
     ValueError
         If there is no such phase.
     """
-    if phase not in _CHROMOSOMES:
+    if phase not in MITOTIC_PHASES:
         raise ValueError(f"no mitotic phase {phase!r}; take one of {MITOTIC_PHASES}")
+    look = phase
+    if phase == "metaphase":
+        look = "metaphase_side" if rng.random() < _SEEN_FROM_SIDE else "metaphase_polar"
     turned = grid.turned(rng.uniform(0, 2 * np.pi))
     body = _body(turned, phase, radius_um, rng)
     ragged = turned.warped(rng, 0.32, 0.5).warped(rng, 0.25, 1.2)
-    chromosomes = _CHROMOSOMES[phase](ragged, radius_um, rng)
+    chromosomes = _CHROMOSOMES[look](ragged, radius_um, rng)
     return Figure(body, np.minimum(chromosomes, body - 0.3))
 
 

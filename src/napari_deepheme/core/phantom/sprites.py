@@ -12,8 +12,7 @@ from napari_deepheme.core.geometry import Region
 from napari_deepheme.core.phantom.cell import render_cell
 from napari_deepheme.core.phantom.formed import paint_platelet, red_cell_thickness
 from napari_deepheme.core.phantom.grid import Grid
-from napari_deepheme.core.phantom.mitosis import MITOTIC_PHASES
-from napari_deepheme.core.taxonomy import MITOTIC_CODE, class_index
+from napari_deepheme.core.taxonomy import MITOTIC_CODE, MITOTIC_PHASES, class_index
 
 if TYPE_CHECKING:
     import numpy.typing as npt

@@ -87,6 +87,33 @@ def jitter_stain(
     return (torch.exp(-mixed) * tint).clamp_(0, 1)
 
 
+def recolour_red_cells(images: torch.Tensor, chance: float) -> torch.Tensor:
+    """Give red cells another colour and strength, by picture; nuclei stay as they are.
+
+    Haemoglobin takes blue light about as well as green, the stain of nuclei does not:
+    this tells the two apart pixel by pixel.
+
+    Parameters
+    ----------
+    images : Tensor of float32, shape (n, 3, h, w)
+        Whitened RGB in [0, 1].
+    chance : float
+        Share of the pictures that are changed.
+    """
+    n = len(images)
+    density = -torch.log((images / 0.94).clamp(1 / 255, 1))
+    green, blue = density[:, 1:2], density[:, 2:3]
+    red_cell = torch.sigmoid((blue / (green + 0.02) - 0.62) * 14)
+    red_cell = red_cell * torch.sigmoid((0.75 - green) * 12)
+    red_cell = red_cell * torch.sigmoid((green - 0.06) * 60)
+    red_cell = red_cell * (torch.rand(n, 1, 1, 1) < chance)
+    strength = torch.exp(-0.5 + 1.5 * torch.rand(n, 1, 1, 1))
+    tint = torch.exp(0.28 * torch.randn(n, 3, 1, 1))
+    changed = density * (1 + red_cell * (strength * tint - 1))
+    # Where nothing is changed, pixels brighter than the white point stay so too.
+    return torch.where(red_cell > 1e-3, 0.94 * torch.exp(-changed), images)
+
+
 def random_blur(images: torch.Tensor, max_sigma_px: float) -> torch.Tensor:
     """Blur half of the batch, all by one sigma a call."""
     chosen = torch.rand(len(images)) < 0.5

@@ -12,15 +12,17 @@ from safetensors.torch import save_file
 from napari_deepheme.core.files import atomic_path, make_folder
 from napari_deepheme.core.models.card import WeightsFile
 from napari_deepheme.core.models.registry import find_model
-from napari_deepheme.core.training.calibrate import fit_temperature
+from napari_deepheme.core.training.calibrate import fit_calibration
 from napari_deepheme.core.training.cell_set import (
     CROP_UM,
     CellSet,
     cells_of_fields,
+    cells_of_figures,
     cells_of_manifest,
     cells_of_phantom_smears,
     cells_of_phantoms,
     cells_of_smears,
+    field_backgrounds,
 )
 from napari_deepheme.core.training.fit_classifier import ClassifierFit, fit_classifier
 from napari_deepheme.core.training.fit_detector import DetectorFit, fit_detector
@@ -28,20 +30,30 @@ from napari_deepheme.core.training.fitting import FitConfig
 from napari_deepheme.core.training.manifest import read_manifest
 from napari_deepheme.core.training.scenes import (
     crop_scenes,
+    cutouts,
     field_scenes,
     phantom_scenes,
     smear_scenes,
 )
+from napari_deepheme.core.training.teacher import INPUT_PX as TEACHER_PX
+from napari_deepheme.core.training.teacher import TeacherFit, fit_teacher, teach
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import numpy.typing as npt
     from torch import nn
 
 _log = logging.getLogger(__name__)
 
 PHANTOM_SEEDS: Final = {"train": 10_000, "held out": 90_000}
 """First seeds of the phantoms; those of tests and of the sample slide lie below."""
+
+
+REAL_SOURCES: Final = ("matek", "pbc", "bites", "segpc", "fields")
+"""Sources that a teacher is asked about; of rendered cells the class is known."""
+
+_TEACHER_STEPS: Final = 4500
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,31 +75,64 @@ class TrainingData:
 
 
 def train_classifier(
-    data: TrainingData, out: Path, *, n_steps: int, seed: int = 0
+    data: TrainingData,
+    out: Path,
+    *,
+    n_steps: int,
+    seed: int = 0,
+    without: str = "",
+    taught: bool = True,
 ) -> nn.Module:
-    """Fit the bundled classifier; resumes from ``out/classifier.pt``.
+    """Fit the bundled classifier; resumes from the checkpoints in `out`.
+
+    A teacher is fitted first and asked what it takes the real cells for: its doubts
+    tell more than a label (Hinton et al. 2015).
 
     Parameters
     ----------
     data : TrainingData
         The data.
     out : Path
-        Folder of checkpoint and weights.
+        Folder of checkpoints and weights.
     n_steps : int
-        Batches of 128.
+        Batches of 128 of the classifier.
     seed : int
-        Of the fit.
+        Of the fits.
+    without : str
+        A source that is left out, to measure how the rest carries over to it.
+    taught : bool
+        Whether there is a teacher.
     """
     make_folder(out)
     cells = classifier_cells(data)
+    if without:
+        cells = cells.without(without)
     _log.info("%d cells in %d groups", len(cells), len(set(cells.groups)))
+    lessons = lessons_of_teacher(cells, out, seed=seed) if taught else None
     config = ClassifierFit(FitConfig(n_steps=n_steps, seed=seed))
-    network = fit_classifier(cells, config, checkpoint=out / "classifier.pt")
+    network = fit_classifier(
+        cells, config, checkpoint=out / "classifier.pt", taught=lessons
+    )
     save_weights(network, out / "cropnet-marrow.safetensors")
-    temperature = fit_temperature(network, data.real_cells("val"))
-    _log.info("temperature %.3f", temperature)
-    _write_card("cropnet-marrow", out, {"temperature": round(temperature, 3)})
+    val = data.real_cells("val")
+    calibration = fit_calibration(network, val.without(without) if without else val)
+    _log.info("calibration %s", calibration)
+    _write_card("cropnet-marrow", out, calibration)
     return network
+
+
+def lessons_of_teacher(
+    cells: CellSet, out: Path, *, seed: int
+) -> npt.NDArray[np.float32]:
+    """Fit a teacher on cells and return what it says of the real ones."""
+    config = TeacherFit(
+        FitConfig(n_steps=_TEACHER_STEPS, batch_size=32, learning_rate=1e-3, seed=seed)
+    )
+    teacher = fit_teacher(cells, config, checkpoint=out / "teacher.pt")
+    real = np.array([g.split("/")[0] in REAL_SOURCES for g in cells.groups])
+    lessons = np.zeros(cells.targets.shape, np.float32)
+    lessons[real] = teach([(teacher, TEACHER_PX)], cells.take(real))
+    return lessons
 
 
 def classifier_cells(data: TrainingData) -> CellSet:
@@ -95,14 +140,19 @@ def classifier_cells(data: TrainingData) -> CellSet:
     real = data.real_cells("train")
     red_cells = cells_of_smears(data.folder / "smears", n_cells=900, seed=0)
     platelets = np.array([group == "pbc/PLATELET" for group in real.groups])
-    backgrounds = np.concatenate([real.crops[platelets], red_cells.crops])
+    fields = data.folder / "fields"
+    marrow = field_backgrounds(fields, split="train", n_a_field=10, seed=0)
+    backgrounds = np.concatenate([real.crops[platelets], red_cells.crops, marrow])
     seed = PHANTOM_SEEDS["train"]
     return CellSet.join(
         [
             real,
             red_cells,
-            cells_of_fields(data.folder / "fields"),
-            cells_of_phantoms(n_a_class=120, seed=seed, backgrounds=backgrounds),
+            cells_of_fields(fields, split="train"),
+            cells_of_phantoms(n_a_class=150, seed=seed, backgrounds=backgrounds),
+            cells_of_figures(
+                n_figures=1600, n_lookalikes=200, seed=seed, backgrounds=marrow
+            ),
             cells_of_phantom_smears(n_smears=10, seed=seed, n_a_class=12),
         ]
     )
@@ -116,15 +166,18 @@ def train_detector(
     Parameters are those of `train_classifier`; a batch has 16 canvases.
     """
     make_folder(out)
+    crops = crop_scenes(_some_of_each(data.real_cells("train"), 60), mpp=CROP_UM / 144)
     scenes = [
         *smear_scenes(data.folder / "smears", split="train"),
         *field_scenes(data.folder / "fields"),
-        *crop_scenes(_some_of_each(data.real_cells("train"), 60), mpp=CROP_UM / 144),
+        *crops,
         *phantom_scenes(n_scenes=96, seed=PHANTOM_SEEDS["train"]),
     ]
     _log.info("%d scenes", len(scenes))
     fit = FitConfig(n_steps=n_steps, batch_size=16, learning_rate=2e-3, seed=seed)
-    network = fit_detector(scenes, DetectorFit(fit), checkpoint=out / "detector.pt")
+    network = fit_detector(
+        scenes, DetectorFit(fit), checkpoint=out / "detector.pt", cells=cutouts(crops)
+    )
     save_weights(network, out / "peaknet-marrow.safetensors")
     _write_card("peaknet-marrow", out, {})
     return network
@@ -159,4 +212,4 @@ def _some_of_each(cells: CellSet, n_a_group: int) -> CellSet:
             for group in np.unique(groups)
         ]
     )
-    return CellSet(cells.crops[rows], cells.targets[rows], tuple(groups[rows]))
+    return cells.take(rows)

@@ -1,73 +1,111 @@
-"""Probabilities that mean what they say: one temperature for all logits (Guo 2017)."""
+"""Probabilities that mean what they say, and cells that are left unidentified.
+
+One temperature for all logits (Guo et al. 2017), which rises with the network's own
+doubt whether the cell can be identified at all.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import torch
-from scipy.optimize import minimize_scalar
-from scipy.special import logsumexp
+from scipy.optimize import minimize
 from torch.nn import functional as F
 
+from napari_deepheme.core.models.card import CLASSES, TRAINING_ONLY
+from napari_deepheme.core.models.postprocess import probabilities_of
+from napari_deepheme.core.models.registry import DEFAULT_CLASSIFIER, find_model
 from napari_deepheme.core.taxonomy import CLASS_CODES
 from napari_deepheme.core.training.fit_classifier import INPUT_PX
+from napari_deepheme.core.training.manifest import EXTRA_OUTPUTS, OUTPUTS
 
 if TYPE_CHECKING:
     import numpy.typing as npt
     from torch import nn
 
+    from napari_deepheme.core.models.card import ModelCard
     from napari_deepheme.core.training.cell_set import CellSet
 
+KEPT_SHARE: Final = 0.9
+"""Share of the nameable cells that stay above the threshold of the unidentified."""
 
-def fit_temperature(network: nn.Module, cells: CellSet) -> float:
-    """Find the temperature at which held-out cells are likeliest, over mirrored views.
+
+def fit_calibration(
+    network: nn.Module, cells: CellSet, *, n_views: int = 1
+) -> dict[str, float]:
+    """Fit temperature, doubt and the threshold of the unidentified on held-out cells.
 
     Parameters
     ----------
     network : Module
-        The classifier.
+        The classifier; its first outputs are `manifest.OUTPUTS`.
     cells : CellSet
-        Cells that it did not learn from; those that show none of the 23 classes are
-        left out.
+        Cells that it did not learn from. Those of known class set temperature and
+        threshold.
+    n_views : int
+        Mirrored views that are averaged.
 
     Returns
     -------
-    float
-        What the logits are divided by.
+    dict of str to float
+        `temperature`, `doubt`, `unidentified_below` and `n_views`, for a card.
     """
     targets = cells.targets[:, : len(CLASS_CODES)]
     nameable = targets.any(axis=1)
-    logits = view_logits(network, cells.crops[nameable])
-    targets = targets[nameable]
+    logits = view_logits(network, cells.crops, n_views=n_views)
+    # Each source weighs the same, however many cells it has.
+    sources = np.array([g.split("/")[0] for g in cells.groups])[nameable]
+    _, source_of, sizes = np.unique(sources, return_inverse=True, return_counts=True)
+    weights = 1 / sizes[source_of] / len(sizes)
 
-    def loss(log_temperature: float) -> float:
-        scaled = logits / np.exp(log_temperature)
-        log_p = scaled - logsumexp(scaled, axis=2, keepdims=True)
-        mean_p = np.exp(log_p).mean(axis=0)
-        return float(-np.log((mean_p * targets).sum(axis=1) + 1e-9).mean())
+    def loss(words: npt.NDArray[np.float64]) -> float:
+        given = _probabilities(logits[:, nameable], words)
+        hit = (given * targets[nameable]).sum(axis=1)
+        return float(-(weights * np.log(hit + 1e-9)).sum())
 
-    best = minimize_scalar(loss, bounds=(np.log(0.3), np.log(3.0)), method="bounded")
-    return float(np.exp(best.x))
+    best = minimize(
+        loss, [0.0, 0.5], bounds=[(-1.5, 1.5), (0.0, 3.0)], method="Nelder-Mead"
+    )
+    surest = _probabilities(logits[:, nameable], best.x).max(axis=1)
+    return {
+        "temperature": round(float(np.exp(best.x[0])), 3),
+        "doubt": round(float(best.x[1]), 3),
+        "n_views": float(n_views),
+        "unidentified_below": round(float(np.quantile(surest, 1 - KEPT_SHARE)), 3),
+    }
 
 
 @torch.inference_mode()
 def view_logits(
-    network: nn.Module, crops: npt.NDArray[np.uint8]
-) -> npt.NDArray[np.float64]:
-    """Compute the logits of the 23 classes for four mirrored views.
-
-    Returns
-    -------
-    ndarray of float64, shape (4, n, 23)
-        View, cell, class.
-    """
+    network: nn.Module, crops: npt.NDArray[np.uint8], *, n_views: int
+) -> npt.NDArray[np.float32]:
+    """Compute the first outputs for mirrored views, shape (views, n, len(OUTPUTS))."""
     parts = []
     for start in range(0, len(crops), 64):
         batch = torch.from_numpy(crops[start : start + 64]).permute(0, 3, 1, 2)
         size = (INPUT_PX, INPUT_PX)
         views = F.interpolate(batch.float(), size, mode="bilinear", antialias=True)
         views = views.mul_(2 / 255).sub_(1)
-        mirrored = [views, views.flip(2, 3), views.flip(3), views.flip(2)]
-        parts.append(torch.stack([network(v)[:, : len(CLASS_CODES)] for v in mirrored]))
-    return torch.cat(parts, dim=1).double().numpy()
+        mirrored = [views, views.flip(2, 3), views.flip(3), views.flip(2)][:n_views]
+        parts.append(torch.stack([network(v)[:, : len(OUTPUTS)] for v in mirrored]))
+    return torch.cat(parts, dim=1).numpy()
+
+
+def _probabilities(
+    logits: npt.NDArray[np.float32], words: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float64]:
+    card = _card(float(np.exp(words[0])), float(words[1]))
+    means: npt.NDArray[np.float64] = np.mean(
+        [probabilities_of(view, card)[0] for view in logits], axis=0
+    )
+    return means
+
+
+def _card(temperature: float, doubt: float) -> ModelCard:
+    return replace(
+        find_model(DEFAULT_CLASSIFIER),
+        outputs={CLASSES: CLASS_CODES, TRAINING_ONLY: EXTRA_OUTPUTS},
+        settings={"temperature": temperature, "doubt": doubt},
+    )

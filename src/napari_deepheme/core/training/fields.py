@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 FIELD_MPP: Final = 0.19
 """Micrometres per pixel of the fields, estimated from their red cells."""
 
+HELD_OUT_EVERY: Final = 5
+"""One field in so many is kept from training."""
+
 SCALE_BAR_PX: Final = 8
 """The camera's scale bar lies in the lowest rows: they are cut off."""
 
@@ -75,8 +78,16 @@ class Field:
         )
 
 
-def read_fields(folder: Path) -> list[Field]:
+def read_fields(folder: Path, *, split: str) -> list[Field]:
     """Read ``images/*.jpg`` and ``masks/*.png`` of a folder, in order of name.
+
+    Parameters
+    ----------
+    folder : Path
+        Holds ``images`` and ``masks``.
+    split : {"train", "val"}
+        Fields whose number is a multiple of `HELD_OUT_EVERY` are "val": no model
+        learned from them.
 
     Raises
     ------
@@ -86,10 +97,16 @@ def read_fields(folder: Path) -> list[Field]:
     paths = sorted((folder / "images").glob("*.jpg"))
     if not paths:
         raise InvalidTableError(str(folder), "it holds no images/*.jpg")
+    paths = [p for p in paths if is_held_out(p.stem) == (split == "val")]
     try:
         return [_read_field(p, folder / "masks" / f"{p.stem}.png") for p in paths]
     except OSError as error:
         raise InvalidTableError(str(folder), str(error)) from error
+
+
+def is_held_out(name: str) -> bool:
+    """Tell whether a field is kept from training, by its number."""
+    return int(name) % HELD_OUT_EVERY == 0 if name.isdecimal() else False
 
 
 def _read_field(path: Path, mask_path: Path) -> Field:

@@ -3,28 +3,39 @@
 from __future__ import annotations
 
 import csv
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from napari_deepheme.core.config import ClassifyConfig
 from napari_deepheme.core.geometry import Mpp, Region, Size
+from napari_deepheme.core.models.postprocess import NOT_IDENTIFIABLE
 from napari_deepheme.core.phantom import Smear
 from napari_deepheme.core.pipeline import analyze_region
 from napari_deepheme.core.slide import (
     ArraySlide,
     open_slide,
     picture_background,
+    plausible_mpp,
     whiten,
 )
-from napari_deepheme.core.taxonomy import CLASS_CODES, MITOTIC_CODE
-from napari_deepheme.core.training.evaluate import judge_classes, match_centres
+from napari_deepheme.core.taxonomy import CLASS_CODES
+from napari_deepheme.core.training.evaluate import (
+    calibration_error,
+    judge_classes,
+    match_centres,
+)
+from napari_deepheme.core.training.fields import read_fields
 from napari_deepheme.core.training.manifest import (
     EXTRA_OUTPUTS,
     LabelledCell,
     load_crops,
     read_manifest,
+)
+from napari_deepheme.core.training.measuring import Figure, matched, share, wilson
+from napari_deepheme.core.training.mitosis_figures import (
+    field_mitosis_figures,
+    phantom_mitosis_figures,
 )
 from napari_deepheme.core.training.smears import read_smears
 
@@ -34,7 +45,6 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from napari_deepheme.core.cell_table import CellTable
     from napari_deepheme.core.models.protocols import CellClassifier, Models
 
 _MIN_CELLS: Final = 10
@@ -42,53 +52,13 @@ _MIN_CELLS: Final = 10
 
 _PHANTOM_SIZE: Final = Size(2000, 2000)
 
+_GRID_REACH_UM: Final = 5.0
+
+MITOSIS_SEEDS: Final = tuple(range(91_000, 91_012))
+"""Phantoms on which mitoses are judged; no model learned from them."""
+
 HELD_OUT_SEEDS: Final = (90_000, 90_001, 90_002)
 """Phantoms that no model learned from."""
-
-
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """One figure.
-
-    Attributes
-    ----------
-    source : str
-        The cells that it comes from.
-    what : str
-        What was measured, a class with it where it is of one class.
-    value : float
-        The figure.
-    low, high : float
-        Its 95 % interval: Wilson's for a share, by bootstrap for a mean F1; NaN where
-        none is given.
-    n : int
-        Cells behind it.
-    """
-
-    source: str
-    what: str
-    value: float
-    low: float
-    high: float
-    n: int
-
-
-def wilson(n_hits: int, n: int) -> tuple[float, float]:
-    """Return Wilson's 95 % interval of a share.
-
-    Examples
-    --------
-    >>> low, high = wilson(9, 10)
-    >>> round(low, 3), round(high, 3)
-    (0.596, 0.982)
-    """
-    if not n:
-        return float("nan"), float("nan")
-    z2 = 1.959964**2
-    share = n_hits / n
-    middle = (share + z2 / (2 * n)) / (1 + z2 / n)
-    half = np.sqrt(z2 * (share * (1 - share) / n + z2 / (4 * n * n))) / (1 + z2 / n)
-    return float(middle - half), float(middle + half)
 
 
 def crop_figures(
@@ -150,35 +120,125 @@ def smear_figures(models: Models, folder: Path) -> Iterator[Figure]:
         cells = analyze_region(slide, None, models).cells
         boxes = picture.boxes[picture.kinds == "WBC"]
         n_truth += len(boxes)
-        n_found += int((_matched(cells, boxes) >= 0).sum())
+        n_found += int((matched(cells, boxes) >= 0).sum())
         n_detections += len(cells)
-    yield _share("smears", "white cells found", n_found, n_truth)
-    yield _share("smears", "detections that are white cells", n_found, n_detections)
+    yield share("smears", "white cells found", n_found, n_truth)
+    yield share("smears", "detections that are white cells", n_found, n_detections)
 
 
-def field_figures(models: Models, slide_path: Path) -> Iterator[Figure]:
-    """Judge both models on a slide of marrow fields with marked plasma cells."""
-    with open_slide(slide_path) as slide:
-        cells = analyze_region(slide, None, models).cells
-    boxes = _marks(slide_path.with_suffix(".csv"))
-    pairs = _matched(cells, boxes)
-    found = pairs[pairs >= 0]
-    codes = np.array(cells.class_codes)
-    others = np.delete(codes, found)
-    name = slide_path.stem
-    yield _share(name, "plasma cells found", len(found), len(boxes))
-    n_l4 = int((codes[found] == "L4").sum())
-    yield _share(name, "of these called L4", n_l4, len(found))
-    yield _share(
-        name, "other cells called L4", int((others == "L4").sum()), len(others)
+def bundled_figures(
+    models: Models, data: Path, slides: Path | None
+) -> Iterator[Figure]:
+    """Give all figures of the bundled models' cards.
+
+    Parameters
+    ----------
+    models : Models
+        Detector and classifier.
+    data : Path
+        Holds ``cells/manifest.csv``, ``fields`` and ``smears``.
+    slides : Path, optional
+        Holds ``bma-cells.svs``, a grid of single cells, with their centres and classes
+        in a CSV of the same stem.
+    """
+    cells = validation_cells(data)
+    yield from crop_figures(models.classifier, cells)
+    yield from doubt_figures(models.classifier, cells)
+    yield from smear_figures(models, data / "smears")
+    yield from field_figures(models, data / "fields")
+    if slides is not None:
+        yield from grid_figures(models, slides / "bma-cells.svs")
+    yield from phantom_figures(models, HELD_OUT_SEEDS)
+    yield from phantom_mitosis_figures(models, MITOSIS_SEEDS)
+    yield from field_mitosis_figures(models, data / "fields")
+
+
+def doubt_figures(
+    classifier: CellClassifier, cells: Sequence[LabelledCell]
+) -> Iterator[Figure]:
+    """Judge the calibration over all sources, and who falls under the threshold."""
+    below = classifier.spec.unidentified_below
+    named = [c for c in cells if _is_class(c)]
+    given = crop_probabilities(classifier, named)
+    surest = given.max(axis=1)
+    right = np.array(
+        [
+            CLASS_CODES[i] in c.targets
+            for i, c in zip(given.argmax(axis=1), named, strict=True)
+        ]
     )
-    figures = int((codes == MITOTIC_CODE).sum())
-    yield _share(name, "cells flagged as mitotic", figures, len(cells))
+    error, nan = calibration_error(surest, right), float("nan")
+    yield Figure("all cells", "calibration error", error, nan, nan, len(named))
+    yield share("all cells", "unidentified", int((surest < below).sum()), len(named))
+    unsure = [c for c in cells if NOT_IDENTIFIABLE in c.targets]
+    if unsure:
+        surest = crop_probabilities(classifier, unsure).max(axis=1)
+        yield share(
+            "not identifiable by experts",
+            "unidentified",
+            int((surest < below).sum()),
+            len(unsure),
+        )
+
+
+def field_figures(models: Models, folder: Path) -> Iterator[Figure]:
+    """Judge both models on held-out marrow fields with masks of their plasma cells.
+
+    A single plasma cell is an area of the mask that holds one segmented nucleus; what
+    is centred outside of all masks is none, as far as the masks are complete.
+    """
+    n = dict.fromkeys(("single", "found", "named", "others", "called"), 0)
+    for marrow in read_fields(folder, split="val"):
+        slide = ArraySlide(
+            marrow.pixels, mpp=Mpp(marrow.mpp, marrow.mpp), name=marrow.name
+        )
+        cells = analyze_region(slide, None, models).cells
+        codes = np.array([*cells.class_codes, ""])
+        single = [
+            marrow.plasma_box(i)
+            for i in range(1, int(marrow.plasma.max()) + 1)
+            if marrow.n_nuclei_in(i) == 1
+        ]
+        pairs = matched(cells, np.array(single, float))
+        n["single"] += len(single)
+        n["found"] += int((pairs >= 0).sum())
+        n["named"] += int((codes[pairs] == "L4").sum())
+        columns, rows = np.floor(cells.centres).astype(int).T
+        height, width = marrow.plasma.shape
+        outside = (
+            marrow.plasma[rows.clip(0, height - 1), columns.clip(0, width - 1)] == 0
+        )
+        n["others"] += int(outside.sum())
+        n["called"] += int((codes[:-1][outside] == "L4").sum())
+    source = "held-out fields"
+    yield share(source, "single plasma cells found", n["found"], n["single"])
+    yield share(source, "of these called L4", n["named"], n["found"])
+    yield share(source, "other cells called L4", n["called"], n["others"])
+
+
+def grid_figures(models: Models, slide_path: Path) -> Iterator[Figure]:
+    """Judge both models on a slide of single cells in a grid."""
+    with slide_path.with_suffix(".csv").open(newline="", encoding="utf-8") as stream:
+        rows = list(csv.DictReader(stream))
+    with open_slide(slide_path) as slide:
+        mpp = plausible_mpp(slide)
+        cells = analyze_region(slide, None, models).cells
+    centres = np.array([(float(r["x"]), float(r["y"])) for r in rows])
+    reach = np.full(len(rows), _GRID_REACH_UM / min(mpp))
+    pairs = match_centres(cells.centres, centres, reach)
+    codes = np.array([*cells.class_codes, ""])[pairs]
+    classes = [r["classes"].split("|") for r in rows]
+    found = (pairs >= 0) & np.array([c[0] in CLASS_CODES for c in classes])
+    right = sum(
+        code in c for code, c, f in zip(codes, classes, found, strict=True) if f
+    )
+    yield share("grid of matek cells", "found", int((pairs >= 0).sum()), len(rows))
+    yield share("grid of matek cells", "of these named right", right, int(found.sum()))
 
 
 def phantom_figures(models: Models, seeds: Sequence[int]) -> Iterator[Figure]:
     """Judge both models on phantoms; all of this is on rendered cells."""
-    truth_codes, called, n_flagged, n_flagged_right = [], [], 0, 0
+    truth_codes, called = [], []
     for seed in seeds:
         smear = Smear(_PHANTOM_SIZE, seed)
         whole = Region(0, 0, *_PHANTOM_SIZE)
@@ -187,26 +247,18 @@ def phantom_figures(models: Models, seeds: Sequence[int]) -> Iterator[Figure]:
         cells = analyze_region(slide, None, models).cells
         truth = [c for c in smear.cells(whole) if c.class_code != "PL3"]
         boxes = np.array([(c.x, c.y, c.width, c.height) for c in truth], float)
-        codes = np.array([*cells.class_codes, ""])
-        calls = codes[_matched(cells, boxes)]
         truth_codes += [c.class_code for c in truth]
-        called += calls.tolist()
-        is_figure = np.array([c.class_code for c in truth]) == MITOTIC_CODE
-        n_flagged += int((codes == MITOTIC_CODE).sum())
-        n_flagged_right += int((calls[is_figure] == MITOTIC_CODE).sum())
+        called += np.array([*cells.class_codes, ""])[matched(cells, boxes)].tolist()
     truth_array, called_array = np.array(truth_codes), np.array(called)
     found = called_array != ""
     right = int((truth_array == called_array).sum())
-    yield _share("phantoms", "cells found", int(found.sum()), len(found))
-    yield _share("phantoms", "of these named right", right, int(found.sum()))
-    n_figures = int((truth_array == MITOTIC_CODE).sum())
-    yield _share("phantoms", "mitotic figures found", n_flagged_right, n_figures)
-    yield _share("phantoms", "flags that are figures", n_flagged_right, n_flagged)
+    yield share("phantoms", "cells found", int(found.sum()), len(found))
+    yield share("phantoms", "of these named right", right, int(found.sum()))
     for code in CLASS_CODES:
         of_class = truth_array == code
         if of_class.sum():
             n_right = int((called_array[of_class] == code).sum())
-            yield _share("phantoms", f"recall {code}", n_right, int(of_class.sum()))
+            yield share("phantoms", f"recall {code}", n_right, int(of_class.sum()))
 
 
 def write_figures(figures: Sequence[Figure], path: Path) -> None:
@@ -236,27 +288,3 @@ def _distinct(targets: set[str]) -> set[str]:
 
 def _target(cell: LabelledCell) -> str:
     return "|".join(cell.targets)
-
-
-def _share(source: str, what: str, n_hits: int, n: int) -> Figure:
-    low, high = wilson(n_hits, n)
-    return Figure(source, what, n_hits / n if n else float("nan"), low, high, n)
-
-
-def _matched(cells: CellTable, boxes: npt.NDArray[np.float64]) -> npt.NDArray[np.intp]:
-    """Pair marked boxes with cells whose centre lies within half the longer side."""
-    boxes = boxes.reshape(-1, 4)
-    centres = boxes[:, :2] + boxes[:, 2:] / 2
-    return match_centres(cells.centres, centres, boxes[:, 2:].max(axis=1) / 2)
-
-
-def _marks(path: Path) -> npt.NDArray[np.float64]:
-    """Read marks, whose x and y are the centre of the box."""
-    with path.open(newline="", encoding="utf-8") as stream:
-        rows = [
-            [float(row[k]) for k in ("x", "y", "width", "height")]
-            for row in csv.DictReader(stream)
-        ]
-    boxes = np.array(rows)
-    boxes[:, :2] -= boxes[:, 2:] / 2
-    return boxes

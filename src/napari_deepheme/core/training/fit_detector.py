@@ -10,9 +10,13 @@ import numpy as np
 import torch
 
 from napari_deepheme.core.models.networks import PeakNet
-from napari_deepheme.core.training.augment import jitter_stain, random_blur
+from napari_deepheme.core.training.augment import (
+    jitter_stain,
+    random_blur,
+    recolour_red_cells,
+)
 from napari_deepheme.core.training.fitting import FitConfig, fit
-from napari_deepheme.core.training.scenes import INPUT_MPP, Scene
+from napari_deepheme.core.training.scenes import INPUT_MPP, Cutout, Scene
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -34,13 +38,16 @@ class DetectorFit:
         Side of a training picture, at the detector's scale; a multiple of the stride.
     scales : tuple of float
         Factors by which scenes are enlarged or shrunk.
+    n_pasted : int
+        Most cells that are pasted into a canvas, on what lies there.
     shares : mapping of str to float
         How often a part of a canvas comes from each kind of scene.
     """
 
     fit: FitConfig
     canvas_px: int = 160
-    scales: tuple[float, ...] = (0.85, 1.0, 1.18)
+    scales: tuple[float, ...] = (0.82, 1.0, 1.22)
+    n_pasted: int = 4
     shares: Mapping[str, float] = field(
         default_factory=lambda: {
             "smear": 0.25,
@@ -52,18 +59,40 @@ class DetectorFit:
 
 
 def fit_detector(
-    scenes: Sequence[Scene], config: DetectorFit, *, checkpoint: Path
+    scenes: Sequence[Scene],
+    config: DetectorFit,
+    *,
+    checkpoint: Path,
+    cells: Sequence[Cutout] = (),
 ) -> nn.Module:
-    """Fit a `PeakNet` on canvases patched from scenes."""
+    """Fit a `PeakNet` on canvases patched from scenes.
+
+    Parameters
+    ----------
+    scenes : sequence of Scene
+        What canvases are patched from.
+    config : DetectorFit
+        Settings.
+    checkpoint : Path
+        Where the state is kept; when it exists, the fit goes on from there.
+    cells : sequence of Cutout
+        What is pasted on them.
+    """
     pool = _pool(scenes, config.scales)
 
     def draw(rng: np.random.Generator) -> tuple[torch.Tensor, torch.Tensor]:
-        batch = [_canvas(pool, config, rng) for _ in range(config.fit.batch_size)]
+        batch = [
+            _with_pasted(_canvas(pool, config, rng), cells, config.n_pasted, rng)
+            for _ in range(config.fit.batch_size)
+        ]
         pixels = torch.from_numpy(np.stack([c.pixels for c in batch]))
         images = pixels.permute(0, 3, 1, 2).float().div_(255)
-        images = jitter_stain(images, stain=0.1, background=0.06)
-        images = random_blur(images, 1.0)
-        images = images + torch.randn_like(images) * 0.012
+        images = recolour_red_cells(images, 0.6)
+        images = jitter_stain(images, stain=0.13, background=0.07)
+        images = random_blur(images, 1.3)
+        images = images + torch.randn_like(images) * 0.015 * torch.rand(
+            len(images), 1, 1, 1
+        )
         images = 2 * images.clamp(0, 1) - 1
         targets = torch.stack([torch.from_numpy(detection_targets(c)) for c in batch])
         return images.contiguous(memory_format=torch.channels_last), targets
@@ -131,6 +160,45 @@ def _canvas(
         rows.append(boxes[boxes[:, 1] + boxes[:, 3] / 2 < y + height])
         y += height
     return replace(canvas, boxes=np.concatenate(rows))
+
+
+def _with_pasted(
+    canvas: Scene, cells: Sequence[Cutout], most: int, rng: np.random.Generator
+) -> Scene:
+    """Paste some cells; what they cover is gone."""
+    if not cells:
+        return canvas
+    side = len(canvas.known)
+    boxes = canvas.boxes
+    for _ in range(int(rng.integers(0, most + 1))):
+        cell = _turned_cutout(cells[rng.integers(len(cells))], rng)
+        height, width = cell.mask.shape
+        left, top = (int(v) for v in rng.integers(0, (side - width, side - height)))
+        there = (slice(top, top + height), slice(left, left + width))
+        mask = cell.mask[..., None]
+        mixed = canvas.pixels[there] * (1 - mask) + cell.pixels * mask
+        canvas.pixels[there] = np.rint(mixed).astype(np.uint8)
+        canvas.known[there] |= cell.mask > 0.5
+        x, y, w, h = cell.box
+        centres = boxes[:, :2] + boxes[:, 2:] / 2
+        far = np.hypot(
+            (centres[:, 0] - left - x - w / 2) / (w / 2),
+            (centres[:, 1] - top - y - h / 2) / (h / 2),
+        )
+        pasted = np.array([[left + x, top + y, w, h]], np.float32)
+        boxes = np.concatenate([boxes[far > 1], pasted])
+    return replace(canvas, boxes=boxes)
+
+
+def _turned_cutout(cell: Cutout, rng: np.random.Generator) -> Cutout:
+    quarter = int(rng.integers(4))
+    x, y, w, h = cell.box
+    for _ in range(quarter):
+        # Pictures are square; np.rot90 turns against the clock.
+        x, y, w, h = y, len(cell.mask) - x - w, h, w
+    return Cutout(
+        np.rot90(cell.pixels, quarter), np.rot90(cell.mask, quarter), (x, y, w, h)
+    )
 
 
 def _lay_row(

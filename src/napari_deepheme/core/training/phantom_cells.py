@@ -2,33 +2,59 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from napari_deepheme.core.geometry import Region, Size
-from napari_deepheme.core.phantom import CellPicture, Smear, Stain, render_cell
+from napari_deepheme.core.phantom import (
+    LOOKALIKES,
+    CellPicture,
+    Smear,
+    Stain,
+    render_cell,
+    render_lookalike,
+)
 from napari_deepheme.core.slide.background import (
     WHITE_POINT,
     picture_background,
     whiten,
 )
-from napari_deepheme.core.taxonomy import CLASS_CODES, MITOTIC_CODE
+from napari_deepheme.core.taxonomy import (
+    CLASS_CODES,
+    MITOTIC_CODE,
+    MITOTIC_LINEAGES,
+    MITOTIC_PHASES,
+)
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-_MITOTIC_FACTOR: Final = 3
-"""Mitotic figures have many looks: they are rendered more often than other classes."""
-
 _SMEAR_PX: Final = 3000
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FigureCrops:
+    """Rendered mitotic figures.
+
+    Attributes
+    ----------
+    crops : ndarray of uint8, shape (n, size, size, 3)
+        RGB, on the white of the backgrounds.
+    phases, lineages : ndarray of int64, shape (n,)
+        Their places in the taxonomy.
+    """
+
+    crops: npt.NDArray[np.uint8]
+    phases: npt.NDArray[np.int64]
+    lineages: npt.NDArray[np.int64]
 
 
 def render_crops(
     *,
     n_a_class: int,
     seed: int,
-    size_px: int,
     mpp: float,
     backgrounds: npt.NDArray[np.uint8],
 ) -> tuple[npt.NDArray[np.uint8], list[str]]:
@@ -37,11 +63,9 @@ def render_crops(
     Parameters
     ----------
     n_a_class : int
-        Cells of each class; three times as many mitotic figures.
+        Cells of each class.
     seed : int
         Of all chance.
-    size_px : int
-        Side of a crop.
     mpp : float
         Micrometres per pixel of crops and backgrounds.
     backgrounds : ndarray of uint8, shape (n, size_px, size_px, 3)
@@ -56,15 +80,51 @@ def render_crops(
     """
     crops, codes = [], []
     for code in CLASS_CODES:
-        n_cells = n_a_class * (_MITOTIC_FACTOR if code == MITOTIC_CODE else 1)
-        for i in range(n_cells):
+        for i in range(n_a_class):
             rng = np.random.default_rng((seed, CLASS_CODES.index(code), i))
             cell = render_cell(code, rng, mpp=mpp, stain=Stain.sample(rng))
-            background = backgrounds[rng.integers(len(backgrounds))]
-            background = np.rot90(background, int(rng.integers(4)))
-            crops.append(lay_on(background, cell, centre=(size_px / 2, size_px / 2)))
+            crops.append(_in_the_middle(cell, backgrounds, rng))
             codes.append(code)
     return np.stack(crops), codes
+
+
+def render_figures(
+    *, n: int, seed: int, mpp: float, backgrounds: npt.NDArray[np.uint8]
+) -> FigureCrops:
+    """Render mitotic figures into backgrounds; parameters as for `render_crops`."""
+    crops, phases, lineages = [], [], []
+    for i in range(n):
+        rng = np.random.default_rng((seed, 1, i))
+        phase = MITOTIC_PHASES[i % len(MITOTIC_PHASES)]
+        stain = Stain.sample(rng)
+        cell = render_cell(MITOTIC_CODE, rng, mpp=mpp, stain=stain, mitotic_phase=phase)
+        crops.append(_in_the_middle(cell, backgrounds, rng))
+        phases.append(MITOTIC_PHASES.index(cell.mitotic_phase))
+        lineages.append(MITOTIC_LINEAGES.index(cell.mitotic_lineage))
+    return FigureCrops(np.stack(crops), np.array(phases), np.array(lineages))
+
+
+def render_lookalikes(
+    *, n_a_kind: int, seed: int, mpp: float, backgrounds: npt.NDArray[np.uint8]
+) -> tuple[npt.NDArray[np.uint8], list[str]]:
+    """Render lookalikes of mitotic figures into backgrounds; return their kinds too."""
+    crops, kinds = [], []
+    for k, kind in enumerate(LOOKALIKES):
+        for i in range(n_a_kind):
+            rng = np.random.default_rng((seed, 2, k, i))
+            cell = render_lookalike(kind, rng, mpp=mpp, stain=Stain.sample(rng))
+            crops.append(_in_the_middle(cell, backgrounds, rng))
+            kinds.append(kind)
+    return np.stack(crops), kinds
+
+
+def _in_the_middle(
+    cell: CellPicture, backgrounds: npt.NDArray[np.uint8], rng: np.random.Generator
+) -> npt.NDArray[np.uint8]:
+    background = backgrounds[rng.integers(len(backgrounds))]
+    background = np.rot90(background, int(rng.integers(4)))
+    middle = len(background) / 2
+    return lay_on(background, cell, centre=(middle, middle))
 
 
 def lay_on(

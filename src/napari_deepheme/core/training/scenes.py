@@ -87,7 +87,7 @@ def smear_scenes(folder: Path, *, split: str) -> list[Scene]:
 
 def field_scenes(folder: Path) -> list[Scene]:
     """Give the marrow fields: plasma cells by mask, the others by nucleus."""
-    return [_field_scene(field) for field in read_fields(folder)]
+    return [_field_scene(field) for field in read_fields(folder, split="train")]
 
 
 def crop_scenes(cells: CellSet, *, mpp: float) -> list[Scene]:
@@ -101,6 +101,50 @@ def crop_scenes(cells: CellSet, *, mpp: float) -> list[Scene]:
             boxes = boxes[:0]
         scenes.append(Scene(pixels, boxes, known, mpp, "crop"))
     return scenes
+
+
+@dataclass(frozen=True, slots=True)
+class Cutout:
+    """A real cell without its surroundings, to paste anywhere.
+
+    Attributes
+    ----------
+    pixels : ndarray of uint8, shape (h, w, 3)
+        Whitened RGB.
+    mask : ndarray of float32, shape (h, w)
+        How much of each pixel is the cell's, 0 to 1.
+    box : tuple of float
+        x, y, width and height of the cell, in pixels of the picture.
+    """
+
+    pixels: npt.NDArray[np.uint8]
+    mask: npt.NDArray[np.float32]
+    box: tuple[float, float, float, float]
+
+
+def cutouts(scenes: Iterable[Scene]) -> list[Cutout]:
+    """Cut the central cell out of single-cell scenes, at the detector's scale.
+
+    The cell is taken for an ellipse a little larger than its box; scenes without a cell
+    in the middle give nothing.
+    """
+    found = []
+    for scene in scenes:
+        small = scene.at(INPUT_MPP)
+        height, width = small.known.shape
+        middle = np.array([width / 2, height / 2])
+        centres = small.boxes[:, :2] + small.boxes[:, 2:] / 2
+        near = np.abs(centres - middle).max(axis=1) * INPUT_MPP < _CENTRAL_UM
+        if near.sum() != 1:
+            continue
+        x, y, w, h = (float(v) for v in small.boxes[near][0])
+        rows, columns = np.mgrid[:height, :width] + 0.5
+        far = np.hypot(
+            (columns - x - w / 2) / (w / 2 + 1.5), (rows - y - h / 2) / (h / 2 + 1.5)
+        )
+        mask = np.clip((1.08 - far) * w / 4, 0, 1).astype(np.float32)
+        found.append(Cutout(small.pixels, mask, (x, y, w, h)))
+    return found
 
 
 def phantom_scenes(*, n_scenes: int, seed: int) -> list[Scene]:

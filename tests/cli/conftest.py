@@ -28,6 +28,8 @@ def write_long_smear():
 @pytest.fixture(autouse=True)
 def in_an_empty_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    # Not the models of whoever runs the tests.
+    monkeypatch.setenv("NAPARI_DEEPHEME_MODELS", str(tmp_path / "own"))
 
 
 @pytest.fixture(autouse=True)

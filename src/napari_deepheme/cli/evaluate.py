@@ -1,55 +1,137 @@
-"""``napari-deepheme evaluate``: the figures of the model cards, from labelled data."""
+"""``napari-deepheme evaluate``: the figures of models, from named cells."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_deepheme.cli.arguments import Commands, add_model
+from napari_deepheme.cli.arguments import DEVICES, Commands, mpp
 from napari_deepheme.cli.output import say
 from napari_deepheme.cli.train import need_training_packages
 from napari_deepheme.core.files import make_folder
-from napari_deepheme.core.models.registry import load_models
+from napari_deepheme.core.models.registry import load_classifier, load_models
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator
 
     from napari_deepheme.core.models.protocols import Models
-    from napari_deepheme.core.training.figures import Figure
+    from napari_deepheme.core.training.evaluation import Evaluation
+    from napari_deepheme.core.training.manifest import LabelledCell
+    from napari_deepheme.core.training.measuring import Figure
 
 
 def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:
     """Declare the command."""
     parser = commands.add_parser(
         "evaluate",
-        help="measure the models on labelled cells that they did not learn from",
-        description="Measure the models. Without --data: on rendered smears alone. "
-        "Writes figures.csv.",
-        epilog="example: napari-deepheme evaluate --out figures",
+        help="measure models on named cells that they did not learn from",
+        description="Judge classifiers on pictures of single cells: AUC, F1, precision "
+        "and recall by class, confusion, calibration, by source and patient. Writes "
+        "figures.csv, confusion.csv, calibration.csv, predictions.csv and report.html.",
+        epilog="example: napari-deepheme evaluate --cells cells --mpp 0.25 --out out",
+    )
+    parser.add_argument(
+        "--model",
+        action="append",
+        metavar="NAME-OR-PATH",
+        help="classifier: a name of `models list`, or a file (default: bundled); give "
+        "it again to set models side by side",
+    )
+    parser.add_argument(
+        "--cells",
+        type=Path,
+        metavar="CSV-OR-FOLDER",
+        help="a table with the columns file and classes, or a folder by class",
+    )
+    parser.add_argument(
+        "--mpp", type=mpp, help="micrometres per pixel of pictures that state none"
+    )
+    parser.add_argument(
+        "--split",
+        choices=("train", "val", "test"),
+        help="judge the cells of this split alone",
+    )
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR")
+    parser.add_argument("--device", choices=DEVICES, default="auto")
+    _add_bundled(parser)
+    parser.set_defaults(run=_run)
+
+
+def _add_bundled(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--recipe",
+        choices=("own", "bundled"),
+        default="own",
+        help="bundled: the figures of the bundled models' cards, on rendered smears "
+        "and, where they are given, on --data and --fields",
     )
     parser.add_argument(
         "--data",
         type=Path,
         metavar="DIR",
-        help="holds cells/manifest.csv (rows of split val) and smears/",
+        help="bundled: holds cells/manifest.csv (rows of split val) and smears/",
     )
     parser.add_argument(
         "--fields",
         type=Path,
         metavar="SLIDE",
-        help="slide with marked plasma cells in a CSV of the same stem",
+        help="bundled: slide with marked plasma cells in a CSV of the same stem",
     )
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR")
-    add_model(parser)
-    parser.set_defaults(run=_run)
 
 
 def _run(options: argparse.Namespace) -> int:
+    if options.recipe == "bundled":
+        return _run_bundled(options)
+    from napari_deepheme.core.training.evaluation import (
+        evaluate_classifier,
+        write_evaluations,
+    )
+    from napari_deepheme.core.training.report_page import write_page
+
+    cells = _cells(options)
+    evaluations = []
+    for model in options.model or [None]:
+        classifier = load_classifier(model, device=options.device)
+        evaluations.append(evaluate_classifier(classifier, cells))
+        _say_macro(evaluations[-1])
+    write_evaluations(evaluations, options.out)
+    write_page(evaluations, options.out / "report.html")
+    say(f"written to {options.out / 'report.html'} and tables beside it")
+    return 0
+
+
+def _cells(options: argparse.Namespace) -> list[LabelledCell]:
+    from napari_deepheme.core.training.own_cells import read_own_cells
+    from napari_deepheme.core.training.training_error import TrainingError
+
+    if options.cells is None:
+        raise TrainingError(
+            "say which cells to judge: --cells CSV-OR-FOLDER (or --recipe bundled)"
+        )
+    cells = read_own_cells(options.cells, mpp=options.mpp)
+    if options.split is None:
+        return cells
+    chosen = [cell for cell in cells if cell.split == options.split]
+    if not chosen:
+        raise TrainingError(f"no cell of {options.cells} is of split {options.split}")
+    return chosen
+
+
+def _say_macro(evaluation: Evaluation) -> None:
+    report = evaluation.whole
+    say(
+        f"{evaluation.spec.name}: macro F1 {report.macro['F1']}, macro AUC "
+        f"{report.macro['AUC']}, named right {report.accuracy}, n {report.n}"
+    )
+
+
+def _run_bundled(options: argparse.Namespace) -> int:
     need_training_packages()
     from napari_deepheme.core.training.figures import write_figures
 
-    models = load_models(options.model, device=options.device)
+    model = options.model[0] if options.model else None
+    models = load_models(model, device=options.device)
     figures = []
     for figure in _figures(models, options.data, options.fields):
         figures.append(figure)

@@ -1,49 +1,233 @@
-"""``napari-deepheme train``: fit the bundled models anew from labelled data."""
+"""``napari-deepheme train``: a model of one's own, or the bundled ones anew."""
 
 from __future__ import annotations
 
 import logging
+import shlex
 import sys
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from napari_deepheme.cli.arguments import Commands, positive, seed
-from napari_deepheme.cli.output import say
+from napari_deepheme.cli.arguments import DEVICES, Commands, mpp, positive, seed
+from napari_deepheme.cli.output import complain, say
 from napari_deepheme.core.errors import MissingExtraError
+from napari_deepheme.core.models.card import ModelCard
+from napari_deepheme.core.models.registry import DEFAULT_CLASSIFIER, DEFAULT_DETECTOR
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Iterator
 
-_STEPS = {"classifier": 5000, "detector": 1800}
+    from napari_deepheme.core.training.progress import FitProgress
+
+_log = logging.getLogger(__name__)
+
+_STEPS: Final = {"classifier": 5000, "detector": 1800}
+"""Of the recipes of the bundled models."""
+
+NONE: Final = "none"
+"""In place of the model to start from."""
 
 
 def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:
     """Declare the command."""
     parser = commands.add_parser(
         "train",
-        help="fit the bundled models from labelled data",
-        description="Fit a bundled model. A run that was stopped goes on when the same "
-        "command is given again.",
-        epilog="example: napari-deepheme train detector --data data --out runs",
+        help="fit a model to cells of one's own",
+        description="Fit a classifier to pictures of single cells that you have named, "
+        "or a detector to pictures whose cells you have boxed, going on from a model. "
+        "A run that was stopped goes on when the same command is given again. See "
+        "docs/train-your-own.md.",
+        epilog="example: napari-deepheme train classifier --data cells --mpp 0.25 "
+        "--out models --name ours --register",
     )
     parser.add_argument("model", choices=tuple(_STEPS))
     parser.add_argument(
         "--data",
         type=Path,
         required=True,
-        metavar="DIR",
-        help="holds cells/manifest.csv, fields/ and smears/",
+        metavar="FOLDER-OR-CSV",
+        help="classifier: a folder by class, one with manifest.csv, or a table with "
+        "the columns file and classes; detector: a table with the columns file, x, y, "
+        "width and height, or a folder with it as boxes.csv",
     )
     parser.add_argument("--out", type=Path, required=True, metavar="DIR")
     parser.add_argument(
-        "--steps", type=positive, help="batches (default: as for the bundled)"
+        "--mpp", type=mpp, help="micrometres per pixel of pictures that state none"
     )
+    parser.add_argument(
+        "--from",
+        dest="start_from",
+        metavar="MODEL",
+        help="model to go on from (default: the bundled one); none: from scratch, "
+        "classifiers only",
+    )
+    parser.add_argument("--name", help="of the model (default: own-classifier ...)")
+    _add_length(parser)
+    parser.add_argument("--device", choices=DEVICES, default="auto")
     parser.add_argument("--seed", type=seed, default=0)
+    parser.add_argument(
+        "--overwrite",
+        action="store_true",
+        help="throw away an unfinished run with other settings or cells",
+    )
+    parser.add_argument(
+        "--register",
+        action="store_true",
+        help="put the model among yours, so that --model NAME finds it",
+    )
+    parser.add_argument(
+        "--recipe",
+        choices=("own", "bundled"),
+        default="own",
+        help="bundled: fit the bundled models anew; --data then holds "
+        "cells/manifest.csv, fields/ and smears/",
+    )
     parser.set_defaults(run=_run)
 
 
+def _add_length(parser: argparse.ArgumentParser) -> None:
+    length = parser.add_mutually_exclusive_group()
+    length.add_argument("--epochs", type=positive, help="times each cell is drawn")
+    length.add_argument("--steps", type=positive, help="batches at most, a fold")
+    parser.add_argument(
+        "--folds",
+        type=positive,
+        default=1,
+        metavar="K",
+        help="fit K classifiers on all parts of the cells but one, and average them",
+    )
+    parser.add_argument(
+        "--snapshots",
+        type=positive,
+        default=1,
+        metavar="N",
+        help="keep N classifiers of each fit, and average them",
+    )
+    parser.add_argument(
+        "--patience",
+        type=positive,
+        default=8,
+        help="looks at the held-out cells without an improvement that end a fit "
+        "(default: 8)",
+    )
+
+
 def _run(options: argparse.Namespace) -> int:
+    if options.recipe == "bundled":
+        return _run_bundled(options)
+    name = options.name or f"own-{options.model}"
+    if options.model == "classifier":
+        run = _classifier(options, name)
+    else:
+        run = _detector(options, name)
+    try:
+        _follow(run)
+    except KeyboardInterrupt:
+        complain("stopped; the same command goes on from here")
+        return 130
+    card = ModelCard.read(options.out / f"{name}.json")
+    for text in card.texts.get("Figures", ()):
+        say(text)
+    say(f"{card.title}, written to {card.path}")
+    if options.register:
+        from napari_deepheme.core.training.registering import register_model
+
+        say(f"registered: --model {register_model(card).name}")
+    return 0
+
+
+def _classifier(options: argparse.Namespace, name: str) -> Iterator[FitProgress]:
+    from napari_deepheme.core.training.own_cells import read_own_cells
+    from napari_deepheme.core.training.own_classifier import (
+        OwnFit,
+        iter_classifier_training,
+    )
+
+    start_from = options.start_from or DEFAULT_CLASSIFIER
+    config = OwnFit(
+        start_from=None if start_from == NONE else start_from,
+        n_steps=options.steps,
+        n_epochs=options.epochs,
+        n_folds=options.folds,
+        n_snapshots=options.snapshots,
+        patience=options.patience,
+        seed=options.seed,
+        device=options.device,
+    )
+    return iter_classifier_training(
+        read_own_cells(options.data, mpp=options.mpp),
+        options.out,
+        name,
+        config,
+        overwrite=options.overwrite,
+        command=_command(options, name),
+    )
+
+
+def _detector(options: argparse.Namespace, name: str) -> Iterator[FitProgress]:
+    need_training_packages()
+    from napari_deepheme.core.training.own_boxes import read_boxes
+    from napari_deepheme.core.training.own_detector import (
+        OwnDetectorFit,
+        iter_detector_training,
+    )
+    from napari_deepheme.core.training.training_error import TrainingError
+
+    if options.start_from == NONE or max(options.folds, options.snapshots) > 1:
+        raise TrainingError(
+            "a detector goes on from a detector, without folds and snapshots"
+        )
+    pictures = read_boxes(options.data, mpp=options.mpp)
+    config = OwnDetectorFit(
+        start_from=options.start_from or DEFAULT_DETECTOR,
+        n_steps=options.steps or _detector_steps(options.epochs, len(pictures)),
+        patience=options.patience,
+        seed=options.seed,
+        device=options.device,
+    )
+    return iter_detector_training(
+        pictures,
+        options.out,
+        name,
+        config,
+        overwrite=options.overwrite,
+        command=_command(options, name),
+    )
+
+
+def _detector_steps(n_epochs: int | None, n_pictures: int) -> int:
+    return max(1, n_epochs * n_pictures // 12) if n_epochs else 300
+
+
+def _follow(run: Iterator[FitProgress]) -> None:
+    """Tell of each look at the held-out cells."""
+    _log_to_standard_error()
+    try:
+        for told in run:
+            if told.val_loss is not None:
+                _log.info("%s", told.message)
+    finally:
+        close = getattr(run, "close", None)
+        if close is not None:
+            close()
+
+
+def _command(options: argparse.Namespace, name: str) -> str:
+    """Return the command that gives the same model, for its card."""
+    words = ["napari-deepheme", "train", options.model, "--data", str(options.data)]
+    words += ["--out", str(options.out), "--name", name]
+    for word in ("mpp", "start_from", "epochs", "steps"):
+        value = getattr(options, word)
+        if value is not None:
+            words += [f"--{'from' if word == 'start_from' else word}", str(value)]
+    for word in ("folds", "snapshots", "patience", "seed"):
+        words += [f"--{word}", str(getattr(options, word))]
+    return shlex.join(words)
+
+
+def _run_bundled(options: argparse.Namespace) -> int:
     need_training_packages()
     from napari_deepheme.core.training import bundled
 

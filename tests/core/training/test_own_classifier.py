@@ -40,10 +40,6 @@ def one_thread():
     torch.set_num_threads(n)
 
 
-def mpp_of_32px(card):
-    return replace(card, mpp=0.675)
-
-
 def train(cells, out, config, name="own", **options):
     told = list(iter_classifier_training(cells, out, name, config, **options))
     return ModelCard.read(out / f"{name}.json"), told
@@ -65,3 +61,197 @@ def test_a_classifier_from_scratch_learns_and_tells_its_progress(painted, tmp_pa
     given = name_cells(load_classifier(str(card.path), device="cpu"), cells)
     assert np.allclose(given.sum(axis=1), 1, atol=1e-5)
     assert sorted(p.suffix for p in tmp_path.iterdir()) == [".json", ".safetensors"]
+
+
+def test_a_model_is_gone_on_from_and_keeps_licence_outputs_and_what_it_learned(
+    painted, write_tiny_model, tmp_path
+):
+    outputs = {
+        "class_code": ("L2", "M3", "M6"),
+        "training_only": ("not-identifiable",),
+        "mitotic_phase": ("prophase", "metaphase"),
+    }
+    base = write_tiny_model(
+        outputs=outputs, license="CC-BY-NC-SA-4.0", learned_from={"L2": "rendered"}
+    )
+    cells = painted({"M3": 12, "M4": 12, "L2": 12})
+    config = OwnFit(start_from=str(base.path), n_steps=6, batch_size=8, device="cpu")
+    card, _ = train(cells, tmp_path, config, command="napari-deepheme train ...")
+    assert card.license == "CC-BY-NC-SA-4.0"
+    assert card.class_codes == ("L2", "M3", "M6", "M4")
+    assert card.outputs["mitotic_phase"] == ("prophase", "metaphase")
+    assert card.learned_from["L2"] == "12 own, rendered"
+    assert card.learned_from["M4"] == "12 own"
+    assert card.rendered_only == ()
+    assert "tiny 0.1.0" in card.description
+    assert card.texts["Reproduce"] == ("napari-deepheme train ...",)
+    assert any("n 6" in text or "n 7" in text for text in card.texts["Figures"])
+    assert card.weights[0].sha256
+    given = name_cells(load_classifier(str(card.path), device="cpu"), cells)
+    assert given.shape == (36, 23)
+
+
+@pytest.mark.parametrize("activation", ["softmax", "sigmoid"])
+def test_fine_tuning_betters_the_own_classes_and_spares_the_others(
+    painted, write_tiny_model, tmp_path, activation
+):
+    learned = painted({"M3": 40, "M6": 40, "L2": 40, "ER4": 40})
+    base, _ = train(learned, tmp_path, replace(SCRATCH, n_steps=150), name="base")
+    if activation == "sigmoid":
+        base = replace(base, activation="sigmoid")
+        base.write(base.path)
+        base = ModelCard.read(base.path)
+    config = OwnFit(
+        start_from=str(base.path),
+        n_steps=80,
+        batch_size=32,
+        learning_rate=3e-3,
+        device="cpu",
+    )
+    own = painted({"M4": 40}, first=100) + painted({"M3": 40}, first=100)
+    new, _ = train(own, tmp_path, config, name="new")
+    test = painted({"M3": 20, "M4": 20, "M6": 20, "L2": 20, "ER4": 20}, first=300)
+    old_model, new_model = (
+        load_classifier(str(card.path), device="cpu") for card in (base, new)
+    )
+    result = compare_models(old_model, new_model, test)
+    by_class = {c.target: c for c in result.classes}
+    assert by_class["M4"].old_recall == 0
+    assert by_class["M4"].new_recall > 0.6
+    assert result.new_accuracy > result.old_accuracy
+    for code in ("M6", "L2", "ER4"):
+        assert by_class[code].new_recall > by_class[code].old_recall - 0.25
+    assert result.n_only_new - result.n_only_old == round(
+        result.n * (result.new_accuracy - result.old_accuracy)
+    )
+
+
+def test_folds_and_snapshots_are_members_of_one_ensemble(painted, tmp_path):
+    cells = painted({"M3": 12, "L2": 12}, patients=6)
+    config = replace(SCRATCH, n_steps=8, n_folds=3, n_snapshots=2)
+    card, told = train(cells, tmp_path, config)
+    assert [file.path.name for file in card.weights] == [
+        f"own-{i}.safetensors" for i in range(1, 7)
+    ]
+    assert {item.fold for item in told} == {0, 1, 2}
+    assert told[-1].n_folds == 3
+    assert any("by patient, 6 of them: 3 folds" in t for t in card.texts["Data"])
+    assert any("n 24" in text for text in card.texts["Figures"])
+    first, second = weights_of(card)[:2]
+    assert not torch.equal(first["head.weight"], second["head.weight"])
+
+
+def test_a_run_that_was_closed_goes_on_and_ends_as_one_that_was_not(painted, tmp_path):
+    cells = painted({"M3": 10, "L2": 10})
+    config = replace(SCRATCH, n_steps=20)
+    whole, _ = train(cells, tmp_path / "whole", config)
+    run = iter_classifier_training(cells, tmp_path / "parts", "own", config)
+    for item in run:
+        if item.step == 7:
+            break
+    run.close()
+    assert (tmp_path / "parts" / "own.fold1.pt").exists()
+    resumed, rest = train(cells, tmp_path / "parts", config)
+    assert rest[0].step > 7
+    for a, b in zip(
+        weights_of(whole)[0].values(), weights_of(resumed)[0].values(), strict=True
+    ):
+        assert torch.equal(a, b)
+    assert whole.settings == resumed.settings
+    assert whole.texts["Figures"] == resumed.texts["Figures"]
+
+
+def test_an_unfinished_run_is_not_mixed_with_other_settings_or_cells(painted, tmp_path):
+    cells = painted({"M3": 10, "L2": 10})
+    run = iter_classifier_training(cells, tmp_path, "own", SCRATCH)
+    next(run)
+    run.close()
+    other = replace(SCRATCH, learning_rate=0.02)
+    with pytest.raises(TrainingError, match="--overwrite"):
+        next(iter_classifier_training(cells, tmp_path, "own", other))
+    with pytest.raises(TrainingError, match="other settings or cells"):
+        next(iter_classifier_training(cells[:-1], tmp_path, "own", SCRATCH))
+    again = iter_classifier_training(cells, tmp_path, "own", other, overwrite=True)
+    assert next(again).step == 0
+    again.close()
+
+
+def test_a_run_killed_by_force_and_resumed_ends_bit_for_bit_as_another(
+    painted, tmp_path
+):
+    cells = painted({"M3": 10, "L2": 10})
+    config = replace(SCRATCH, n_steps=400)
+    process = start_process(cells, tmp_path / "killed", config)
+    checkpoint = tmp_path / "killed" / "own.fold1.pt"
+    state = wait_for(checkpoint, process)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert 0 < state < 400
+    resumed, _ = train(cells, tmp_path / "killed", config)
+    whole, _ = train(cells, tmp_path / "whole", config)
+    for a, b in zip(
+        weights_of(whole)[0].values(), weights_of(resumed)[0].values(), strict=True
+    ):
+        assert torch.equal(a, b)
+
+
+SCRIPT = """
+import pickle, sys
+from pathlib import Path
+import torch
+from napari_deepheme.core.training.own_classifier import iter_classifier_training
+
+torch.set_num_threads(1)
+cells, out, config = pickle.loads(Path(sys.argv[1]).read_bytes())
+for _ in iter_classifier_training(cells, out, "own", config):
+    pass
+"""
+
+
+def start_process(cells, out, config):
+    import pickle
+
+    out.mkdir()
+    job = out.parent / "job.pickle"
+    job.write_bytes(pickle.dumps((cells, out, config)))
+    words = [sys.executable, "-W", "ignore", "-c", SCRIPT, str(job)]
+    return subprocess.Popen(words, env={**os.environ, "OMP_NUM_THREADS": "1"})
+
+
+def wait_for(checkpoint, process):
+    """Return the step of the first checkpoint that is under way."""
+    deadline = time.monotonic() + 240
+    while time.monotonic() < deadline:
+        assert process.poll() is None
+        if checkpoint.exists():
+            step = torch.load(checkpoint, weights_only=True)["step"]
+            if step:
+                return step
+        time.sleep(0.02)
+    raise AssertionError("no checkpoint was written")
+
+
+def test_what_cannot_be_trained_is_told(painted, write_tiny_model, tmp_path):
+    cells = painted({"M3": 4, "L2": 4})
+
+    def refuse(cells, config, match, name="own"):
+        with pytest.raises(TrainingError, match=match):
+            next(iter_classifier_training(cells, tmp_path, name, config))
+
+    refuse([], SCRATCH, "two classes")
+    refuse(painted({"M3": 4}), SCRATCH, "two classes")
+    refuse(painted({"M3": 1, "L2": 1})[:1] * 2, SCRATCH, "two classes")
+    refuse(cells, SCRATCH, "cannot be a model's name", name="../up")
+    given = write_tiny_model(activation="none")
+    refuse(cells, OwnFit(start_from=str(given.path), device="cpu"), "itself")
+    with pytest.raises(ValueError, match="four pictures"):
+        OwnFit(batch_size=1)
+
+
+def test_the_cells_held_out_are_those_that_the_fit_does_not_draw(painted):
+    cells = painted({"M3": 20, "L2": 20})
+    held = held_out_cells(cells, SCRATCH)
+    assert len(held) == 8
+    marked = [replace(c, split="test" if i < 3 else "") for i, c in enumerate(cells)]
+    assert held_out_cells(marked, SCRATCH) == marked[:3]
+    assert held_out_cells(cells, replace(SCRATCH, n_folds=4)) == []

@@ -198,9 +198,7 @@ def _cells(text: str, path: Path, mpp: float | None) -> Iterator[LabelledCell]:
             raise ValueError(f"line {rows.line_num}: {error}") from error
 
 
-def _labelled_cell(
-    row: dict[str, Any], table: Path, mpp: float | None
-) -> LabelledCell:
+def _labelled_cell(row: dict[str, Any], table: Path, mpp: float | None) -> LabelledCell:
     words = {k: (v or "").strip() for k, v in row.items() if isinstance(v, str | None)}
     if not words["file"]:
         raise ValueError("it names no file")

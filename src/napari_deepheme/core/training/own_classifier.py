@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+import numpy as np
 from torch import nn
 
 from napari_deepheme.core.models.registry import DEFAULT_CLASSIFIER
@@ -15,24 +15,25 @@ from napari_deepheme.core.training.own_card import finished_card
 from napari_deepheme.core.training.own_data import BatchSource, OwnData
 from napari_deepheme.core.training.own_loop import LoopConfig, Task, iter_loop
 from napari_deepheme.core.training.own_network import from_scratch, start_from
-from napari_deepheme.core.training.own_run import RunFolder
+from napari_deepheme.core.training.own_run import RunFolder, sha256_of
 from napari_deepheme.core.training.own_task import (
     Memory,
     classifier_look,
     classifier_loss,
 )
-from napari_deepheme.core.training.splits import split_cells
+from napari_deepheme.core.training.splits import Split, split_cells
 from napari_deepheme.core.training.training_error import TrainingError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
     from pathlib import Path
 
+    import numpy.typing as npt
+
     from napari_deepheme.core.training.manifest import LabelledCell
     from napari_deepheme.core.training.own_loop import Weights
     from napari_deepheme.core.training.own_network import Start
     from napari_deepheme.core.training.progress import FitProgress
-    from napari_deepheme.core.training.splits import Split
 
     Fit = Generator[FitProgress, None, list[Weights]]
 
@@ -50,8 +51,9 @@ class OwnFit:
     ----------
     start_from : str or None
         Name or path of the classifier to go on from; None fits a `CropNet` anew.
-    n_steps : int or None
-        Batches at most, a fold; None takes a number that suits the cells.
+    n_steps, n_epochs : int or None
+        Batches at most, a fold, or how often each cell is drawn; where both are None,
+        a number that suits the cells is taken.
     batch_size : int
         Pictures a batch; when going on from a model, half of them are cells whose
         outputs are to stay as they were.
@@ -90,6 +92,7 @@ class OwnFit:
 
     start_from: str | None = DEFAULT_CLASSIFIER
     n_steps: int | None = None
+    n_epochs: int | None = None
     batch_size: int = 64
     learning_rate: float | None = None
     n_folds: int = 1
@@ -157,6 +160,8 @@ def iter_classifier_training(
     DeviceNotAvailableError
         If the device is not in this machine.
     """
+    folder = RunFolder(out, name)
+    folder.check_name()
     device = choose_device(config.device)
     start = _start(cells, name, config)
     data = OwnData.load(
@@ -164,8 +169,7 @@ def iter_classifier_training(
     )
     if not data.cells:
         raise TrainingError("none of the cells bears a class that could be learned")
-    splits = split_cells(data.cells, n_folds=config.n_folds, seed=config.seed)
-    folder = RunFolder(out, name)
+    splits = _splits(cells, data, config)
     folder.begin(_facts(config, device, data, start), overwrite=overwrite)
     members: list[list[Weights]] = []
     for fold, split in enumerate(splits):
@@ -209,17 +213,27 @@ def _start(cells: Sequence[LabelledCell], name: str, config: OwnFit) -> Start:
     )
 
 
+def _splits(
+    cells: Sequence[LabelledCell], data: OwnData, config: OwnFit
+) -> list[Split]:
+    """Part the cells as `held_out_cells` does, as rows of the data."""
+    named = [cell for cell in cells if cell.targets]
+    row_of = {id(cell): row for row, cell in enumerate(data.cells)}
+
+    def rows(members: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
+        places = [row_of.get(id(named[i])) for i in members.tolist()]
+        return np.array([row for row in places if row is not None], np.intp)
+
+    splits = split_cells(named, n_folds=config.n_folds, seed=config.seed)
+    return [Split(rows(s.train), rows(s.val), rows(s.test)) for s in splits]
+
+
 def _facts(config: OwnFit, device: str, data: OwnData, start: Start) -> dict[str, Any]:
     """Return all that the result depends on."""
-    sums = (
-        [w.sha256 or _sha256(w.path) for w in start.base.weights] if start.base else []
-    )
+    files = start.base.weights if start.base else ()
+    sums = [file.sha256 or sha256_of([file.path.read_bytes()]) for file in files]
     settings = {**asdict(config), "device": device}
     return {"settings": settings, "cells": data.digest(), "start": sums}
-
-
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _loop_config(
@@ -241,6 +255,8 @@ def _loop_config(
 
 def _suitable_steps(n_cells: int, config: OwnFit, scratch: bool) -> int:
     n_named = config.batch_size if scratch else config.batch_size // 2
+    if config.n_epochs:
+        return max(1, config.n_epochs * n_cells // n_named)
     n_epochs, least, most = (80, 400, 20_000) if scratch else (15, 90, 3_000)
     return min(most, max(least, n_epochs * n_cells // n_named)) * config.n_snapshots
 
@@ -272,7 +288,14 @@ def _task(
     memory = None
     if start.base is not None:
         before = start.network(fold, config.seed + fold)
-        memory = Memory.of(before, source, device, keep=config.keep, stay=config.stay)
+        memory = Memory.of(
+            before,
+            source,
+            start.known,
+            device,
+            keep=config.keep,
+            stay=config.stay,
+        )
     return Task(
         source.draw,
         partial(classifier_loss, card=start.card, memory=memory),

@@ -43,6 +43,12 @@ class Start:
     networks: tuple[nn.Module, ...]
     base: ModelCard | None
 
+    @property
+    def known(self) -> torch.Tensor:
+        """Tell which output channels the model had that is gone on from."""
+        had = flat(self.base.outputs) if self.base else []
+        return torch.tensor([channel in had for channel in flat(self.card.outputs)])
+
     def network(self, fold: int, seed: int) -> nn.Module:
         """Return the network that a fold starts from; a new one each call."""
         torch.manual_seed(seed)

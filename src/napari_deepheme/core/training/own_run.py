@@ -16,7 +16,7 @@ from napari_deepheme.core.models.card import ModelCard, WeightsFile
 from napari_deepheme.core.training.training_error import TrainingError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     import torch
@@ -37,18 +37,27 @@ class RunFolder:
     out: Path
     name: str
 
+    def check_name(self) -> None:
+        """Refuse a name that cannot be a file's.
+
+        Raises
+        ------
+        TrainingError
+            If it is one.
+        """
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,60}", self.name):
+            raise TrainingError(
+                f"{self.name!r} cannot be a model's name: take letters, digits, - and _"
+            )
+
     def begin(self, facts: Mapping[str, Any], *, overwrite: bool) -> None:
         """Begin a run, or go on with one that was begun with the same facts.
 
         Raises
         ------
         TrainingError
-            If the name is none, or an unfinished run with other facts lies there.
+            If an unfinished run with other facts lies there.
         """
-        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,60}", self.name):
-            raise TrainingError(
-                f"{self.name!r} cannot be a model's name: take letters, digits, - and _"
-            )
         make_folder(self.out)
         stated = json.dumps(dict(facts), sort_keys=True, default=str, indent=1)
         if self._facts.exists():
@@ -78,8 +87,7 @@ class RunFolder:
             path = self.out / f"{self.name}{number}.safetensors"
             with atomic_path(path) as partial:
                 save_file({k: v.contiguous() for k, v in member.items()}, partial)
-            sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
-            files.append(WeightsFile(path, sha256))
+            files.append(WeightsFile(path, sha256_of([path.read_bytes()])))
         return tuple(files)
 
     def finish(self, card: ModelCard) -> ModelCard:
@@ -100,6 +108,14 @@ class RunFolder:
         self._facts.unlink(missing_ok=True)
         for path in self.out.glob(f"{self.name}.fold*.pt"):
             path.unlink(missing_ok=True)
+
+
+def sha256_of(parts: Iterable[bytes]) -> str:
+    """Return the hash of some bytes behind each other, in hexadecimal digits."""
+    found = hashlib.sha256()
+    for part in parts:
+        found.update(part)
+    return found.hexdigest()
 
 
 def _weights_of(path: Path) -> set[Path]:

@@ -55,6 +55,8 @@ class Memory:
         How common each output is in the batches.
     absent : Tensor of bool, shape (channels,)
         The outputs that no own cell bears.
+    known : Tensor of bool, shape (channels,)
+        The outputs that the model had; nothing is held on cells of new classes.
     hold_absent : float
         How much the probability of these is held on named cells: where there are no
         unnamed cells, nothing else tells what a cell of another class looks like.
@@ -66,6 +68,7 @@ class Memory:
     stay: float
     prior: torch.Tensor
     absent: torch.Tensor
+    known: torch.Tensor
     hold_absent: float
 
     @classmethod
@@ -73,6 +76,7 @@ class Memory:
         cls,
         before: nn.Module,
         source: BatchSource,
+        known: torch.Tensor,
         device: str,
         *,
         keep: float,
@@ -86,6 +90,8 @@ class Memory:
             The network as it is at the start.
         source : BatchSource
             The batches.
+        known : Tensor of bool, shape (channels,)
+            The outputs that the model had.
         device : str
             Where the fit computes.
         keep, stay : float
@@ -111,6 +117,7 @@ class Memory:
             stay,
             (common / common.sum() + _RARE).to(device),
             absent.to(device),
+            known.to(device),
             0.0 if told else keep * share,
         )
 
@@ -142,23 +149,27 @@ def classifier_loss(
     with torch.no_grad():
         before = memory.before(views).float()
     named = targets.any(dim=1)
-    share = named.float().mean()
+    known = (targets & memory.known).any(dim=1)
     loss = memory.stay * distance_loss(network, memory.weights)
-    if bool(named.any()):
+    if bool(known.any()):
         wrong = naming_loss(
-            logits[named],
-            targets[named],
+            logits[known],
+            targets[known],
             card,
             smoothing=SMOOTHING,
             prior=memory.prior,
         )
         if memory.hold_absent and bool(memory.absent.any()):
-            gone = absent_loss(logits[named], before[named], memory.absent, card)
+            gone = absent_loss(logits[known], before[known], memory.absent, card)
             wrong = wrong + memory.hold_absent * gone
-        loss = loss + wrong * share
+        loss = loss + wrong * known.float().mean()
+    new = named & ~known
+    if bool(new.any()):
+        wrong = naming_loss(logits[new], targets[new], card, smoothing=SMOOTHING)
+        loss = loss + wrong * new.float().mean()
     if not bool(named.all()):
         gone = forgetting_loss(logits[~named], before[~named], card)
-        loss = loss + memory.keep * gone * (1 - share)
+        loss = loss + memory.keep * gone * (~named).float().mean()
     return loss
 
 

@@ -77,6 +77,9 @@ def split_cells(
     else:
         n_parts = n_folds if n_folds > 1 else _PARTS
         parts = _parts([cells[i] for i in rest.tolist()], n_parts, n_folds, seed)
+        if n_folds == 1 and len(parts) and not (parts == 0).any():
+            # Classes of few cells alone: some are held out all the same.
+            parts = parts - parts.max()
         found = [
             Split(rest[parts != fold], rest[parts == fold], test)
             for fold in range(n_folds)

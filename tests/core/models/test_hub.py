@@ -22,7 +22,6 @@ from napari_deepheme.core.models.registry import (
     load_card,
 )
 
-
 INDEX = b'{"format": "napari-deepheme-index", "format_version": 1, "models": {%s}}'
 
 

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from napari_deepheme.core.phantom import MITOTIC_PHASES, Stain, render_cell
+from napari_deepheme.core.phantom import Stain, render_cell
 from napari_deepheme.core.phantom.recipes import OTHER_DIAMETERS_UM, RECIPES
-from napari_deepheme.core.taxonomy import CLASS_CODES
+from napari_deepheme.core.taxonomy import CLASS_CODES, MITOTIC_PHASES
 
 MPP = 0.25
 PLAIN = Stain()
@@ -77,9 +77,7 @@ def test_each_phase_has_dark_chromosomes_in_its_cytoplasm(phase, lineage):
 def test_the_cytoplasm_of_a_figure_tells_its_lineage():
     tones = {}
     for lineage in ("erythroid", "neutrophil", "eosinophil"):
-        cell = cells_of(
-            "U4", 1, mitotic_phase="metaphase_side", mitotic_lineage=lineage
-        )[0]
+        cell = cells_of("U4", 1, mitotic_phase="metaphase", mitotic_lineage=lineage)[0]
         body = (cell.mask > 0.95) & (cell.density[..., 1] < 1.2)
         red, _, blue = colour(cell, body)
         tones[lineage] = blue - red

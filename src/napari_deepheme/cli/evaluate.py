@@ -64,19 +64,20 @@ def _add_bundled(parser: argparse.ArgumentParser) -> None:
         choices=("own", "bundled"),
         default="own",
         help="bundled: the figures of the bundled models' cards, on rendered smears "
-        "and, where they are given, on --data and --fields",
+        "and, where they are given, on --data and --slides",
     )
     parser.add_argument(
         "--data",
         type=Path,
         metavar="DIR",
-        help="bundled: holds cells/manifest.csv (rows of split val) and smears/",
+        help="bundled: holds cells/manifest.csv (rows of split val), fields/ and "
+        "smears/",
     )
     parser.add_argument(
-        "--fields",
+        "--slides",
         type=Path,
-        metavar="SLIDE",
-        help="bundled: slide with marked plasma cells in a CSV of the same stem",
+        metavar="DIR",
+        help="bundled: holds bma-cells.svs, a grid of cells, and bma-cells.csv",
     )
 
 
@@ -133,7 +134,7 @@ def _run_bundled(options: argparse.Namespace) -> int:
     model = options.model[0] if options.model else None
     models = load_models(model, device=options.device)
     figures = []
-    for figure in _figures(models, options.data, options.fields):
+    for figure in _figures(models, options.data, options.slides):
         figures.append(figure)
         interval = "" if figure.low != figure.low else _interval(figure)
         say(
@@ -144,17 +145,15 @@ def _run_bundled(options: argparse.Namespace) -> int:
 
 
 def _figures(
-    models: Models, data: Path | None, fields: Path | None
+    models: Models, data: Path | None, slides: Path | None
 ) -> Iterator[Figure]:
     from napari_deepheme.core.training import figures
 
     if data is not None:
-        cells = figures.validation_cells(data)
-        yield from figures.crop_figures(models.classifier, cells)
-        yield from figures.smear_figures(models, data / "smears")
-    if fields is not None:
-        yield from figures.field_figures(models, fields)
-    yield from figures.phantom_figures(models, figures.HELD_OUT_SEEDS)
+        yield from figures.real_figures(models, data)
+    if slides is not None:
+        yield from figures.grid_figures(models, slides / "bma-cells.svs")
+    yield from figures.rendered_figures(models)
 
 
 def _interval(figure: Figure) -> str:

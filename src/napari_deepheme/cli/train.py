@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-_STEPS: Final = {"classifier": 5000, "detector": 1800}
+_STEPS: Final = {"classifier": 6000, "detector": 1800}
 """Of the recipes of the bundled models."""
 
 NONE: Final = "none"
@@ -77,14 +77,24 @@ def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:
         action="store_true",
         help="put the model among yours, so that --model NAME finds it",
     )
+    _add_recipe(parser)
+    parser.set_defaults(run=_run)
+
+
+def _add_recipe(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--recipe",
         choices=("own", "bundled"),
         default="own",
-        help="bundled: fit the bundled models anew; --data then holds "
-        "cells/manifest.csv, fields/ and smears/",
+        help="bundled: fit the bundled model anew, from --data with cells/manifest.csv, "
+        "fields/ and smears/; the classifier needs the extra recipe",
     )
-    parser.set_defaults(run=_run)
+    parser.add_argument(
+        "--without",
+        metavar="SOURCE",
+        help="bundled classifier: leave a source out, such as pbc, and do without a "
+        "teacher, to measure how the rest carries over to it",
+    )
 
 
 def _add_length(parser: argparse.ArgumentParser) -> None:
@@ -238,7 +248,18 @@ def _run_bundled(options: argparse.Namespace) -> int:
     }[options.model]
     data = bundled.TrainingData(options.data)
     n_steps = options.steps or _STEPS[options.model]
-    fit(data, options.out, n_steps=n_steps, seed=options.seed)
+    if options.without:
+        # Only the classifier learns from single cells by source.
+        bundled.train_classifier(
+            data,
+            options.out,
+            n_steps=n_steps,
+            seed=options.seed,
+            without=options.without,
+            taught=False,
+        )
+    else:
+        fit(data, options.out, n_steps=n_steps, seed=options.seed)
     say(f"weights written to {options.out}")
     return 0
 

@@ -126,10 +126,8 @@ def smear_figures(models: Models, folder: Path) -> Iterator[Figure]:
     yield share("smears", "detections that are white cells", n_found, n_detections)
 
 
-def bundled_figures(
-    models: Models, data: Path, slides: Path | None
-) -> Iterator[Figure]:
-    """Give all figures of the bundled models' cards.
+def real_figures(models: Models, data: Path) -> Iterator[Figure]:
+    """Give the figures on real cells, and on figures rendered among them.
 
     Parameters
     ----------
@@ -137,20 +135,19 @@ def bundled_figures(
         Detector and classifier.
     data : Path
         Holds ``cells/manifest.csv``, ``fields`` and ``smears``.
-    slides : Path, optional
-        Holds ``bma-cells.svs``, a grid of single cells, with their centres and classes
-        in a CSV of the same stem.
     """
     cells = validation_cells(data)
     yield from crop_figures(models.classifier, cells)
     yield from doubt_figures(models.classifier, cells)
     yield from smear_figures(models, data / "smears")
     yield from field_figures(models, data / "fields")
-    if slides is not None:
-        yield from grid_figures(models, slides / "bma-cells.svs")
+    yield from field_mitosis_figures(models, data / "fields")
+
+
+def rendered_figures(models: Models) -> Iterator[Figure]:
+    """Give the figures on phantoms that no model learned from."""
     yield from phantom_figures(models, HELD_OUT_SEEDS)
     yield from phantom_mitosis_figures(models, MITOSIS_SEEDS)
-    yield from field_mitosis_figures(models, data / "fields")
 
 
 def doubt_figures(

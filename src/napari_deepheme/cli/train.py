@@ -13,7 +13,10 @@ from napari_deepheme.cli.arguments import DEVICES, Commands, mpp, positive, seed
 from napari_deepheme.cli.output import complain, say
 from napari_deepheme.core.errors import MissingExtraError
 from napari_deepheme.core.models.card import ModelCard
-from napari_deepheme.core.models.registry import DEFAULT_CLASSIFIER, DEFAULT_DETECTOR
+from napari_deepheme.core.models.registry import (
+    DEFAULT_CLASSIFIER,
+    DEFAULT_DETECTOR,
+)
 
 if TYPE_CHECKING:
     import argparse
@@ -86,8 +89,8 @@ def _add_recipe(parser: argparse.ArgumentParser) -> None:
         "--recipe",
         choices=("own", "bundled"),
         default="own",
-        help="bundled: fit the bundled model anew, from --data with cells/manifest.csv, "
-        "fields/ and smears/; the classifier needs the extra recipe",
+        help="bundled: fit the bundled model anew, from --data with "
+        "cells/manifest.csv, fields/ and smears/; the classifier needs the extra recipe",
     )
     parser.add_argument(
         "--without",

@@ -105,7 +105,7 @@ def test_fine_tuning_betters_the_own_classes_and_spares_the_others(
         start_from=str(base.path),
         n_steps=80,
         batch_size=32,
-        learning_rate=3e-3,
+        learning_rate=0.01,
         device="cpu",
     )
     own = painted({"M4": 40}, first=100) + painted({"M3": 40}, first=100)

@@ -10,7 +10,7 @@ import numpy as np
 from scipy.optimize import minimize_scalar
 
 from napari_deepheme.core.models.postprocess import mirrored_views, probabilities_of
-from napari_deepheme.core.models.torch_weights import build_network
+from napari_deepheme.core.models.torch_weights import build_network, load_networks
 from napari_deepheme.core.taxonomy import CLASS_CODES
 from napari_deepheme.core.training.measures import measure
 from napari_deepheme.core.training.own_task import runner_of
@@ -185,10 +185,10 @@ def _report_of_start(
     """Judge the model that was started from on the same cells."""
     if start.base is None:
         return None
-    members = [network.state_dict() for network in start.networks]
+    members = [network.state_dict() for network in load_networks(start.base)]
     chosen = np.concatenate(list(rows))
-    outputs = _outputs(start.card, members, data.seen[chosen], device)
-    return _report(start.card, data, [(chosen, outputs)])
+    outputs = _outputs(start.base, members, data.seen[chosen], device)
+    return _report(start.base, data, [(chosen, outputs)])
 
 
 def _learned_from(

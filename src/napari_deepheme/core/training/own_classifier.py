@@ -20,6 +20,7 @@ from napari_deepheme.core.training.own_task import (
     Memory,
     classifier_look,
     classifier_loss,
+    imprint,
 )
 from napari_deepheme.core.training.splits import Split, split_cells
 from napari_deepheme.core.training.training_error import TrainingError
@@ -170,6 +171,7 @@ def iter_classifier_training(
     if not data.cells:
         raise TrainingError("none of the cells bears a class that could be learned")
     splits = _splits(cells, data, config)
+    imprint(start, data, splits[0].train, device)
     folder.begin(_facts(config, device, data, start), overwrite=overwrite)
     members: list[list[Weights]] = []
     for fold, split in enumerate(splits):

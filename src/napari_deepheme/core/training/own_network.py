@@ -163,6 +163,16 @@ def target_rows(card: ModelCard, targets: Sequence[tuple[str, ...]]) -> torch.Te
     return rows
 
 
+def last_layer(network: nn.Module, n_outputs: int) -> nn.Linear:
+    """Return the layer that gives the outputs."""
+    found = [
+        layer
+        for layer in network.modules()
+        if isinstance(layer, nn.Linear) and layer.out_features == n_outputs
+    ]
+    return found[-1]
+
+
 def _with_classes(base: ModelCard, targets: Collection[tuple[str, ...]]) -> Outputs:
     """Return the outputs, with those that the cells need and the model lacks."""
     known = {*base.class_codes, *base.outputs.get(TRAINING_ONLY, ())}
@@ -179,7 +189,14 @@ def _with_classes(base: ModelCard, targets: Collection[tuple[str, ...]]) -> Outp
 def _widened(network: nn.Module, base: ModelCard, card: ModelCard) -> nn.Module:
     """Copy a network into one of more outputs; new ones start low, and blank."""
     old, new = flat(base.outputs), flat(card.outputs)
-    name = _last_layer(network, len(old), base)
+    layer = last_layer(network, len(old)) if "n_outputs" in base.arguments else None
+    if layer is None:
+        raise TrainingError(
+            f"{base.name} lacks a class of these cells, and its network "
+            f"{base.architecture} cannot be widened: leave the class out, or start "
+            "from another model"
+        )
+    name = next(name for name, module in network.named_modules() if module is layer)
     weights = dict(network.state_dict())
     rows = torch.tensor(
         [old.index(channel) if channel in old else -1 for channel in new]
@@ -191,18 +208,3 @@ def _widened(network: nn.Module, base: ModelCard, card: ModelCard) -> nn.Module:
     wide = build_network(card)
     wide.load_state_dict(weights)
     return wide
-
-
-def _last_layer(network: nn.Module, n_outputs: int, base: ModelCard) -> str:
-    found: list[str] = [
-        name
-        for name, layer in network.named_modules()
-        if isinstance(layer, nn.Linear) and layer.out_features == n_outputs
-    ]
-    if not found or "n_outputs" not in base.arguments:
-        raise TrainingError(
-            f"{base.name} lacks a class of these cells, and its network "
-            f"{base.architecture} cannot be widened: leave the class out, or start "
-            "from another model"
-        )
-    return found[-1]

@@ -18,7 +18,7 @@ from napari_deepheme.core.training.own_losses import (
     forgetting_loss,
     naming_loss,
 )
-from napari_deepheme.core.training.own_network import class_columns
+from napari_deepheme.core.training.own_network import class_columns, last_layer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from napari_deepheme.core.models.card import ModelCard
     from napari_deepheme.core.training.own_data import BatchSource, OwnData
+    from napari_deepheme.core.training.own_network import Start
 
 SMOOTHING: Final = 0.02
 """Chance that an own label is wrong."""
@@ -105,7 +106,9 @@ class Memory:
         common = common * source.n_named
         if data.n_unnamed:
             n = source.n_kept * data.n_unnamed / len(data.kept)
-            common = common + n * _mean_outputs(before, source, device)
+            unnamed = _seen(data.kept[: data.n_unnamed], source.card)
+            common = common + n * mean_outputs(before, source.card, unnamed, device)
+            before = before.to(device)
         absent = ~data.targets.any(dim=0)
         columns = class_columns(source.card)
         share = float(absent[columns].float().mean())
@@ -202,21 +205,63 @@ def runner_of(network: nn.Module, card: ModelCard, device: str) -> TorchRunner:
     return TorchRunner(network, device, dtype=dtype, mean=card.mean, std=card.std)
 
 
-def _mean_outputs(network: nn.Module, source: BatchSource, device: str) -> torch.Tensor:
-    """Return the mean probability of each output over the unnamed cells."""
-    card, data = source.card, source.data
-    pixels = torch.from_numpy(data.kept[: data.n_unnamed]).permute(0, 3, 1, 2)
-    size = (card.size_px, card.size_px)
-    seen = F.interpolate(pixels.float(), size, mode="bilinear", antialias=True)
-    crops = seen.round().byte().permute(0, 2, 3, 1).contiguous().numpy()
-    logits = torch.from_numpy(
-        runner_of(network, card, device).run(crops, batch_size=64)
-    )
+def imprint(
+    start: Start, data: OwnData, rows: npt.NDArray[np.intp], device: str
+) -> None:
+    """Let the output of each new class begin as a mixture of the others'.
+
+    They are mixed as the model named the cells of the class, so that its output begins
+    among the likeliest there ("weight imprinting", after Qi et al. 2018).
+
+    Parameters
+    ----------
+    start : Start
+        Its networks are changed.
+    data : OwnData
+        The cells.
+    rows : ndarray of int
+        Those that are learned from.
+    device : str
+        Where to compute.
+    """
+    known = start.known
+    for network in start.networks:
+        for column in (~known).nonzero().flatten().tolist():
+            cells = [i for i in rows.tolist() if bool(data.targets[i, column])]
+            if not cells:
+                continue
+            mixture = (
+                mean_outputs(network, start.card, data.seen[cells], device) * known
+            )
+            mixture = mixture / mixture.sum()
+            last = last_layer(network, len(known))
+            with torch.no_grad():
+                last.weight[column] = mixture @ last.weight
+                last.bias[column] = mixture @ last.bias
+        network.to("cpu")
+
+
+def mean_outputs(
+    network: nn.Module, card: ModelCard, crops: npt.NDArray[np.uint8], device: str
+) -> torch.Tensor:
+    """Return the mean probability of each output, 0 where it is no class's."""
+    given = runner_of(network, card, device).run(crops, batch_size=64)
+    network.to("cpu")
+    logits = torch.from_numpy(given)
     columns = class_columns(card)
     mean = torch.zeros(logits.shape[1])
     if card.activation == "softmax":
         mean[columns] = torch.softmax(logits[:, columns], dim=1).mean(dim=0)
     else:
-        given = torch.sigmoid(logits[:, columns])
-        mean[columns] = (given / given.sum(dim=1, keepdim=True)).mean(dim=0)
+        shares = torch.sigmoid(logits[:, columns])
+        mean[columns] = (shares / shares.sum(dim=1, keepdim=True)).mean(dim=0)
     return mean
+
+
+def _seen(crops: npt.NDArray[np.uint8], card: ModelCard) -> npt.NDArray[np.uint8]:
+    """Bring stored crops to the size of the input."""
+    pixels = torch.from_numpy(crops).permute(0, 3, 1, 2).float()
+    size = (card.size_px, card.size_px)
+    seen = F.interpolate(pixels, size, mode="bilinear", antialias=True)
+    small: npt.NDArray[np.uint8] = seen.round().byte().permute(0, 2, 3, 1).numpy()
+    return np.ascontiguousarray(small)

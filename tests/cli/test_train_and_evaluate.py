@@ -1,0 +1,132 @@
+import csv
+import json
+import logging
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from napari_deepheme.cli import run
+from napari_deepheme.cli import train as train_command
+from napari_deepheme.core.models.registry import find_model
+
+COLOURS = {"M3": (150, 60, 120), "L2": (60, 40, 130)}
+
+
+@pytest.fixture
+def cells(tmp_path):
+    """Write a folder by class: pictures of 24 px."""
+    folder = tmp_path / "cells"
+    rng = np.random.default_rng(0)
+    for code, colour in COLOURS.items():
+        (folder / code).mkdir(parents=True)
+        for i in range(6):
+            pixels = np.full((24, 24, 3), 235.0)
+            pixels[6:18, 6:18] = colour
+            pixels += rng.normal(0, 8, pixels.shape)
+            picture = Image.fromarray(pixels.clip(0, 255).astype(np.uint8))
+            picture.save(folder / code / f"{i}.png")
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def own_models(tmp_path, monkeypatch):
+    monkeypatch.setenv("NAPARI_DEEPHEME_MODELS", str(tmp_path / "mine"))
+
+
+def train(*words):
+    start = ["train", "classifier", "--data", "cells", "--out", "out", "--mpp", "0.9"]
+    return run([*start, "--device", "cpu", "--steps", "2", *words])
+
+
+def test_a_trained_classifier_is_registered_and_judged(cells, tmp_path, capfd):
+    assert train("--name", "ours", "--register") == 0
+    told = capfd.readouterr()
+    assert "registered: --model ours" in told.out
+    assert "held out: loss" in told.err
+    card = find_model("ours")
+    assert card.license == "CC-BY-NC-SA-4.0"
+    assert "--steps 2" in card.texts["Reproduce"][0]
+    words = ["evaluate", "--cells", "cells", "--mpp", "0.9", "--out", "report"]
+    models = ["--model", "ours", "--model", "cropnet-marrow", "--device", "cpu"]
+    assert run([*words, *models]) == 0
+    assert "ours 1: macro F1" in capfd.readouterr().out
+    names = {path.name for path in (tmp_path / "report").iterdir()}
+    assert names == {
+        "calibration.csv",
+        "confusion.csv",
+        "figures.csv",
+        "predictions.csv",
+        "report.html",
+    }
+    with (tmp_path / "report" / "predictions.csv").open() as stream:
+        assert len(list(csv.DictReader(stream))) == 24
+
+
+def test_a_stopped_run_says_how_to_go_on(cells, tmp_path, monkeypatch, capfd):
+    follow = train_command._follow
+
+    def stop_at_once(told):
+        next(told)
+        told.close()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(train_command, "_follow", stop_at_once)
+    assert train() == 130
+    assert "the same command goes on from here" in capfd.readouterr().err
+    assert (tmp_path / "out" / "own-classifier.fold1.pt").exists()
+    monkeypatch.setattr(train_command, "_follow", follow)
+    assert train("--seed", "1") == 1
+    assert "--overwrite" in capfd.readouterr().err
+    assert train() == 0
+    card = json.loads((tmp_path / "out" / "own-classifier.json").read_text())
+    assert card["name"] == "own-classifier"
+
+
+TRAIN = ("train", "classifier", "--out", "o")
+DETECTOR = ("train", "detector", "--out", "o")
+EVALUATE = ("evaluate", "--out", "o")
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ((*TRAIN, "--data", "nowhere"), "nowhere"),
+        ((*TRAIN, "--data", "cells"), "--mpp"),
+        ((*DETECTOR, "--data", "nowhere"), "nowhere"),
+        ((*DETECTOR, "--data", "x", "--from", "none"), "goes on"),
+        (EVALUATE, "--cells"),
+        ((*EVALUATE, "--cells", "cells"), "--mpp"),
+        (
+            (*EVALUATE, "--cells", "cells", "--mpp", "0.9", "--split", "test"),
+            "no cell of cells is of split test",
+        ),
+    ],
+)
+def test_what_cannot_be_done_is_told_in_one_line(cells, refused, words, told):
+    assert told in refused(words)
+
+
+def test_epochs_and_steps_exclude_each_other(refused):
+    words = ["train", "classifier", "--data", "d", "--out", "o"]
+    assert "--steps" in refused([*words, "--epochs", "1", "--steps", "1"], status=2)
+
+
+def test_a_detector_goes_on_from_the_bundled_one(tmp_path, capfd):
+    rng = np.random.default_rng(1)
+    rows = [("file", "class", "x", "y", "width", "height")]
+    for i in range(5):
+        pixels = np.full((96, 96, 3), 235, np.uint8)
+        x, y = (int(v) for v in rng.integers(5, 60, 2))
+        pixels[y : y + 24, x : x + 24] = (110, 50, 140)
+        Image.fromarray(pixels).save(tmp_path / f"{i}.png")
+        rows += [(f"{i}.png", "WBC", x, y, 24, 24), (f"{i}.png", "RBC", 1, 1, 9, 9)]
+    with (tmp_path / "boxes.csv").open("w", newline="") as stream:
+        csv.writer(stream).writerows(rows)
+    words = ["train", "detector", "--data", ".", "--mpp", "0.5", "--out", "out"]
+    assert run([*words, "--device", "cpu", "--steps", "2"]) == 0
+    assert "of the cells found, n 1" in capfd.readouterr().out
+    card = find_model(str(tmp_path / "out" / "own-detector.json"))
+    assert card.kind == "detector"
+    assert "5 own boxes" in card.description
+    assert logging.getLogger("napari_deepheme").handlers

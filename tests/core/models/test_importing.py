@@ -385,3 +385,11 @@ def test_a_name_that_cannot_be_a_file_is_refused(make_state, tmp_path, name):
     with pytest.raises(InvalidModelError, match="expected a name"):
         import_model(tmp_path / "w.pt", name=name, folder=tmp_path / "own")
     assert not (tmp_path / "own").exists()
+
+
+def test_a_checkpoint_may_hold_numbers_of_numpy(tmp_path):
+    path = tmp_path / "epoch=3.ckpt"
+    state = {"state_dict": {"a": torch.ones(2)}, "best": np.float64(0.9)}
+    torch.save({**state, "epoch": np.int64(3)}, path)
+    (found,) = read_state_dicts(path)
+    assert found.keys() == {"a"}

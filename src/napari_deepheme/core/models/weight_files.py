@@ -9,6 +9,7 @@ import zipfile
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
@@ -135,7 +136,8 @@ def _read_torch(path: Path) -> Any:
         with warnings.catch_warnings():
             # A damaged pickle is told as such, not by what torch thinks of it.
             warnings.simplefilter("ignore")
-            return torch.load(path, map_location="cpu", weights_only=True)
+            with torch.serialization.safe_globals(_numpy_numbers()):
+                return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise InvalidModelError(path.name, _refused_pickle(error)) from error
     except MemoryError:
@@ -156,6 +158,16 @@ def _read_torch(path: Path) -> Any:
     ) as error:
         reason = f"{_EXPECTED}; the file is damaged or incomplete ({_words(error)})"
         raise InvalidModelError(path.name, reason) from error
+
+
+def _numpy_numbers() -> list[Any]:
+    """Return what a checkpoint with numpy's numbers, such as a best score, refers to.
+
+    These make numbers and run no code.
+    """
+    core = getattr(np, "_core", None) or np.core
+    kinds = ("f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "?")
+    return [core.multiarray.scalar, np.dtype, *(type(np.dtype(k)) for k in kinds)]
 
 
 def _check_container(path: Path) -> None:

@@ -12,10 +12,15 @@ import tifffile
 from napari_deepheme.cli import run as run_command
 from napari_deepheme.core.export.csv_table import read_csv
 from napari_deepheme.core.geometry import Size
+from napari_deepheme.core.models.protocols import ClassifierSpec, Models
 from napari_deepheme.core.phantom import write_phantom
+from napari_deepheme.core.pipeline import TileResult
+from napari_deepheme.core.tiling import Tile
 from napari_deepheme.plugin.reader import get_slide_reader
 
 PLUGIN = "napari-deepheme"
+
+NAMELESS = SimpleNamespace(spec=ClassifierSpec("nameless", 0.25, 32))
 
 
 @pytest.fixture(scope="session")
@@ -42,6 +47,10 @@ def exported(phantom, tmp_path):
     region = ["--region", "100,100,600,600"]
     run_command(["classify", str(phantom), *region, "--out", str(tmp_path / "out")])
     return tmp_path / "out"
+
+
+def keys(viewer):
+    return {str(key): action for key, action in viewer.keymap.items()}
 
 
 def wait_for_end(widget, qtbot, seconds=60):
@@ -133,6 +142,47 @@ def test_a_dock_that_is_closed_in_the_middle_of_a_run_stops_it(viewer, phantom, 
     qtbot.waitUntil(task.done.is_set, timeout=2000)
     qtbot.wait(50)
     assert len(steps) < 100
+
+
+def test_a_click_on_the_canvas_selects_a_cell_and_a_key_corrects_it(
+    viewer, widget, phantom, exported, qtbot
+):
+    widget.controller.open_slide(phantom)
+    cells = read_csv(exported / "cells.csv")
+
+    def found(slide, regions, models, config, *, mpp):
+        yield TileResult(Tile(regions[0], regions[0]), 0, 1, cells, ())
+
+    widget.controller._iter_regions = found
+    widget.controller._load_models = lambda *_: Models(NAMELESS, NAMELESS)
+    widget.view.slide_button.click()
+    wait_for_end(widget, qtbot)
+    press = viewer.mouse_drag_callbacks[-1]
+    x, y = cells.centres[0] * 0.25
+    event = SimpleNamespace(
+        type="mouse_press", pos=(50, 60), position=(y, x), modifiers=()
+    )
+    steps = press(viewer, event)
+    next(steps)
+    event.type = "mouse_release"
+    assert next(steps, None) is None
+    assert viewer.layers["Cells"].selected_data == {0}
+    widget.view.corrections.class_box.setCurrentIndex(0)
+    keys(viewer)["C"](viewer)
+    assert viewer.layers["Cells"].features["reader_class"][0] == "B1"
+    assert widget.session.counts["B1"] >= 1
+
+
+def test_a_dock_that_is_gone_leaves_mouse_and_key_alone(viewer, qtbot):
+    dock, widget = viewer.window.add_plugin_dock_widget(PLUGIN, "Classify cells")
+    before = len(viewer.mouse_drag_callbacks)
+    assert "C" in keys(viewer)
+    viewer.window.remove_dock_widget(dock)
+    widget.deleteLater()
+    qtbot.waitUntil(
+        lambda: len(viewer.mouse_drag_callbacks) == before - 1, timeout=2000
+    )
+    assert "C" not in keys(viewer)
 
 
 @pytest.mark.parametrize("name", ["cells.csv", "cells.geojson"])

@@ -112,29 +112,29 @@ def points_kwargs(
     }
 
 
-def ring_arrays(
+def ring_arrays(cells: CellTable) -> dict[str, npt.NDArray[Any]]:
+    """Return size and look of the rings; napari takes none for an empty layer."""
+    judged = judged_classes(cells)
+    edges, faces = np.ones((2, len(cells), 4), np.float32)
+    edges[:, :3] = faces[:, :3] = _colours(judged)
+    faces[:, 3] = np.where(_is_quiet(cells), 0, _FACE_ALPHA)
+    return {**ring_sizes(cells), "face_color": faces, "border_color": edges}
+
+
+def ring_sizes(
     cells: CellTable, selected: Sequence[int] = ()
 ) -> dict[str, npt.NDArray[Any]]:
-    """Return size and look of the rings; napari takes none for an empty layer.
+    """Return diameter and width of the rings.
 
     Selected cells have a ring that stands off: napari itself marks them only where
     their layer is the active one.
     """
-    judged = judged_classes(cells)
-    quiet = is_unidentified(cells) | (judged == NOT_A_CELL)
-    edges, faces = np.ones((2, len(cells), 4), np.float32)
-    edges[:, :3] = faces[:, :3] = _colours(judged)
-    faces[:, 3] = np.where(quiet, 0, _FACE_ALPHA)
-    sizes, widths = _diameters(cells), np.where(quiet, _THIN_RING, _RING)
+    sizes = cells.boxes[:, 2:].mean(axis=1)
+    widths = np.where(_is_quiet(cells), _THIN_RING, _RING)
     rows = list(selected)
     sizes[rows] *= _STAND_OFF
-    widths[rows], faces[rows, 3] = _RING, 0
-    return {
-        "size": sizes,
-        "face_color": faces,
-        "border_color": edges,
-        "border_width": widths,
-    }
+    widths[rows] = _RING
+    return {"size": sizes, "border_width": widths}
 
 
 def shapes_kwargs(
@@ -243,6 +243,5 @@ def _colours(judged: npt.NDArray[np.str_]) -> npt.NDArray[np.float32]:
     return colours
 
 
-def _diameters(cells: CellTable) -> npt.NDArray[np.float64]:
-    diameters: npt.NDArray[np.float64] = cells.boxes[:, 2:].mean(axis=1)
-    return diameters
+def _is_quiet(cells: CellTable) -> npt.NDArray[np.bool_]:
+    return is_unidentified(cells) | (judged_classes(cells) == NOT_A_CELL)

@@ -199,17 +199,18 @@ class Overlay:
             self._set_rings(cells, hidden)
 
     def _set_rings(self, cells: CellTable, hidden: frozenset[str]) -> None:
-        self._draw_rings()
-        self._points.shown = layers.shown(cells, hidden)
-
-    def _draw_rings(self) -> None:
-        for name, values in layers.ring_arrays(self.cells, self.selected()).items():
+        looks = layers.ring_arrays(cells)
+        looks.update(layers.ring_sizes(cells, self.selected()))
+        for name, values in looks.items():
             setattr(self._points, name, values)
+        self._points.shown = layers.shown(cells, hidden)
 
     def _on_selected(self) -> None:
         n = len(self.cells)
         if n and n == len(self._points.data):
-            self._draw_rings()
+            sizes = layers.ring_sizes(self.cells, self.selected())
+            for name, values in sizes.items():
+                setattr(self._points, name, values)
         if self._told is not None:
             self._told()
 

@@ -95,6 +95,9 @@ class ClassifyCellsWidget(QWidget):
         self.destroyed.connect(
             partial(_let_go, self.controller, self.training, self.session)
         )
+        self.destroyed.connect(
+            partial(_leave, viewer, self._on_mouse_move, self._on_mouse_press)
+        )
         application = QApplication.instance()
         if application is not None:
             application.aboutToQuit.connect(self.controller.close)
@@ -168,6 +171,17 @@ def _let_go(
     session.events.disconnect()
     controller.stop()
     training.stop()
+
+
+def _leave(viewer: Any, on_move: object, on_press: object, *_: object) -> None:
+    """Take mouse and key of a viewer from a widget that is gone."""
+    viewer.bind_key(CORRECT_KEY, None)
+    for callbacks, own in (
+        (viewer.mouse_move_callbacks, on_move),
+        (viewer.mouse_drag_callbacks, on_press),
+    ):
+        if own in callbacks:
+            callbacks.remove(own)
 
 
 def _load_models(model: str, detector: str, device: str) -> Models:

@@ -90,7 +90,8 @@ def _add_recipe(parser: argparse.ArgumentParser) -> None:
         choices=("own", "bundled"),
         default="own",
         help="bundled: fit the bundled model anew, from --data with "
-        "cells/manifest.csv, fields/ and smears/; the classifier needs the extra recipe",
+        "cells/manifest.csv, fields/ and smears/; the classifier needs the extra "
+        "recipe",
     )
     parser.add_argument(
         "--without",

@@ -1,6 +1,7 @@
 """Training on corrections: what is asked, said and shown."""
 
 from dataclasses import replace
+from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
@@ -8,7 +9,9 @@ import pytest
 
 from napari_deepheme.core.cell_table import CellTable
 from napari_deepheme.core.geometry import Mpp
+from napari_deepheme.core.models.registry import DEFAULT_CLASSIFIER, list_models
 from napari_deepheme.core.slide import ArraySlide
+from napari_deepheme.core.training import own_classifier
 from napari_deepheme.core.training.compare import ClassComparison, Comparison
 from napari_deepheme.core.training.progress import FitProgress
 from napari_deepheme.core.training.training_error import TrainingError
@@ -208,6 +211,25 @@ def test_training_on_too_few_cells_says_what_is_missing(words, have):
         list(steps)
     assert "at least 10 corrected cells, of at least 2 classes" in str(told.value)
     assert f"So far there are {have}." in str(told.value)
+
+
+@pytest.mark.slow
+def test_corrected_cells_end_as_a_registered_model_beside_the_old_one(
+    own_models, monkeypatch
+):
+    quick = partial(own_classifier.OwnFit, n_steps=2, batch_size=4)
+    monkeypatch.setattr(own_classifier, "OwnFit", quick)
+    read = read_cells(*("M3", "L4") * 6)
+    steps = own_training.iter_training(
+        read, "mine", start_from=DEFAULT_CLASSIFIER, device="cpu"
+    )
+    *others, last = list(steps)
+    assert others[0] == "Cutting out the corrected cells …"
+    assert any(isinstance(item, FitProgress) for item in others)
+    assert last.card.path == own_models / "models" / "mine.json"
+    assert "mine" in [card.name for card in list_models()]
+    assert (last.comparison.n, last.comparison.new_name) == (2, "mine 1")
+    assert not (own_models / "training" / "mine").exists()
 
 
 def test_the_dialog_sets_old_beside_new_and_asks_which_to_use(qtbot):

@@ -244,4 +244,7 @@ def _colours(judged: npt.NDArray[np.str_]) -> npt.NDArray[np.float32]:
 
 
 def _is_quiet(cells: CellTable) -> npt.NDArray[np.bool_]:
-    return is_unidentified(cells) | (judged_classes(cells) == NOT_A_CELL)
+    quiet: npt.NDArray[np.bool_] = is_unidentified(cells) | (
+        judged_classes(cells) == NOT_A_CELL
+    )
+    return quiet

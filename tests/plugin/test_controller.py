@@ -57,7 +57,7 @@ def test_while_a_run_goes_on_the_session_says_so_and_then_tells_the_outcome(
     session = controller.session
     assert not session.running
     assert session.can_export
-    assert session.message == "4 cells, 1 mitotic figures."
+    assert session.message == "4 cells, 1 mitotic figure."
     assert session.n_done == session.n_tiles == 2
     assert session.counts["M2"] == session.counts["U4"] == 1
 

@@ -43,9 +43,9 @@ class CorrectionPanel(QWidget):
         self._session = session
         self._suggest_name = suggest_name
         self.selected_label = label("The cell under the pointer")
-        self.selected_label.setMinimumHeight(
-            2 * self.selected_label.fontMetrics().height()
-        )
+        # Two lines, so that the rest does not move with the pointer.
+        lines = round(2.6 * self.selected_label.fontMetrics().lineSpacing())
+        self.selected_label.setMinimumHeight(lines)
         self.class_box = _class_box()
         self.correct_button = button(
             "Correct",

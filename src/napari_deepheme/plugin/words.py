@@ -52,7 +52,7 @@ def describe(cells: CellTable, rows: Sequence[int]) -> str:
 def outcome(result: RegionResult, rendered_only: Sequence[str]) -> str:
     """Tell how a run ended."""
     figures = judged_counts(result.cells)[MITOTIC_CODE]
-    told = f"{figures} mitotic figures"
+    told = f"{figures} mitotic figure{'' if figures == 1 else 's'}"
     if MITOTIC_CODE in rendered_only:
         told += f" ({RENDERED_ONLY})"
     words = [f"{len(result.cells)} cells, {told}"]

@@ -21,7 +21,7 @@ MPP = 0.675
 
 COLOURS = {
     "M3": (150, 60, 120),
-    "M4": (90, 60, 160),
+    "M4": (60, 140, 90),
     "L2": (60, 40, 130),
     "ER4": (180, 90, 90),
     "M6": (110, 30, 70),
@@ -66,7 +66,7 @@ def write_tiny_model(tmp_path_factory):
 
     def write(name="tiny", codes=("L2", "M3", "M6"), seed=0, **changes):
         folder = tmp_path_factory.mktemp("models")
-        bundled = find_model("cropnet-marrow")
+        bundled = find_model("litenet-marrow")
         torch.manual_seed(seed)
         outputs = changes.pop("outputs", {"class_code": tuple(codes)})
         n = sum(len(names) for names in outputs.values())

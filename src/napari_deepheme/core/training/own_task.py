@@ -36,6 +36,9 @@ SMOOTHING: Final = 0.02
 _RARE: Final = 1e-3
 """How common an output is at least that no cell of the batches bears."""
 
+_NEVER: Final = -20.0
+"""Logit of what is never said."""
+
 _ENOUGH_UNNAMED: Final = 50
 """Unnamed cells from which they tell what else is on the slides."""
 
@@ -151,6 +154,8 @@ def classifier_loss(
         return naming_loss(logits, targets, card, smoothing=SMOOTHING)
     with torch.no_grad():
         before = memory.before(views).float()
+    # The model that is gone on from named no cell by a class that it did not have.
+    before = before.masked_fill(~memory.known, _NEVER)
     named = targets.any(dim=1)
     known = (targets & memory.known).any(dim=1)
     loss = memory.stay * distance_loss(network, memory.weights)

@@ -221,8 +221,8 @@ def test_a_folder_without_a_readable_picture_is_told(tmp_path, refused):
 def test_models_are_listed_and_their_cards_printed(capfd, refused):
     assert run(["models", "list"]) == 0
     lines = capfd.readouterr().out.splitlines()
-    assert [line.split()[0] for line in lines] == ["cropnet-marrow", "peaknet-marrow"]
-    assert run(["models", "info", "cropnet-marrow"]) == 0
+    assert [line.split()[0] for line in lines] == ["litenet-marrow", "peaknet-marrow"]
+    assert run(["models", "info", "litenet-marrow"]) == 0
     card = capfd.readouterr().out
     assert "Research use only" in card
     assert "CC-BY-NC-SA-4.0" in card

@@ -51,7 +51,7 @@ def test_a_failure_is_told_by_the_exit_status_too(words, status, n_lines):
         assert len(done.stderr.splitlines()) == n_lines
 
 
-@pytest.mark.parametrize("words", [["--help"], ["models", "info", "cropnet-marrow"]])
+@pytest.mark.parametrize("words", [["--help"], ["models", "info", "litenet-marrow"]])
 def test_a_reader_that_has_left_is_no_failure(words):
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     with subprocess.Popen([*COMMAND, *words], **pipes) as process:

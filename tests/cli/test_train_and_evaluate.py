@@ -48,7 +48,7 @@ def test_a_trained_classifier_is_registered_and_judged(cells, tmp_path, capfd):
     assert card.license == "CC-BY-NC-SA-4.0"
     assert "--steps 2" in card.texts["Reproduce"][0]
     words = ["evaluate", "--cells", "cells", "--mpp", "0.9", "--out", "report"]
-    models = ["--model", "ours", "--model", "cropnet-marrow", "--device", "cpu"]
+    models = ["--model", "ours", "--model", "litenet-marrow", "--device", "cpu"]
     assert run([*words, *models]) == 0
     assert "ours 1: macro F1" in capfd.readouterr().out
     names = {path.name for path in (tmp_path / "report").iterdir()}

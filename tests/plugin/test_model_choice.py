@@ -25,7 +25,7 @@ def card(name, kind="classifier", rendered=()):
 def registered():
     return [
         card("aaa"),
-        card("cropnet-marrow", rendered=("B1", "U4")),
+        card("litenet-marrow", rendered=("B1", "U4")),
         card("peaknet-marrow", "detector"),
     ]
 
@@ -54,8 +54,8 @@ def choice(session, registered, inline_start):
 
 
 def test_the_bundled_models_come_first_and_are_chosen(choice, session):
-    assert session.models == ("cropnet-marrow", "aaa")
-    assert session.model == "cropnet-marrow"
+    assert session.models == ("litenet-marrow", "aaa")
+    assert session.model == "litenet-marrow"
     assert session.detectors == ("peaknet-marrow",)
     assert session.detector == "peaknet-marrow"
 
@@ -64,7 +64,7 @@ def test_licence_and_what_was_never_seen_stand_below_the_model(choice, session):
     assert session.model_note == (
         "Weights: CC-BY-4.0. Learned from rendered cells only: B1, U4."
     )
-    assert session.model_tip == "all of cropnet-marrow"
+    assert session.model_tip == "all of litenet-marrow"
     choice.choose("aaa")
     assert session.model_note == "Weights: CC-BY-4.0."
 
@@ -72,11 +72,11 @@ def test_licence_and_what_was_never_seen_stand_below_the_model(choice, session):
 def test_models_that_come_and_go_elsewhere_are_seen(choice, session, registered):
     registered.append(card("trained"))
     choice.refresh()
-    assert session.models == ("cropnet-marrow", "aaa", "trained")
+    assert session.models == ("litenet-marrow", "aaa", "trained")
     choice.choose("trained")
     registered.pop()
     choice.refresh()
-    assert session.model == "cropnet-marrow"
+    assert session.model == "litenet-marrow"
 
 
 def test_an_imported_model_is_chosen(choice, session):
@@ -92,4 +92,4 @@ def test_what_is_no_model_is_told_in_plain_words(choice, session):
     choice.import_files([Path("notes.txt")])
     assert "notes.txt" in session.message
     assert session.message_kind == "error"
-    assert session.model == "cropnet-marrow"
+    assert session.model == "litenet-marrow"

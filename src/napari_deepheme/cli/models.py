@@ -27,7 +27,7 @@ def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:
     parser = commands.add_parser(
         "models",
         help="list models, show a model's card, bring models of one's own",
-        epilog="example: napari-deepheme models info cropnet-marrow",
+        epilog="example: napari-deepheme models info litenet-marrow",
     )
     actions = parser.add_subparsers(metavar="ACTION", required=True)
     listing = actions.add_parser(
@@ -37,7 +37,7 @@ def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:
     info = actions.add_parser(
         "info",
         help="the card of a model",
-        epilog="example: napari-deepheme models info cropnet-marrow",
+        epilog="example: napari-deepheme models info litenet-marrow",
     )
     info.add_argument("model", metavar="NAME")
     info.set_defaults(run=_info)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-_STEPS: Final = {"classifier": 6000, "detector": 1800}
+_STEPS: Final = {"classifier": 5600, "detector": 1800}
 """Of the recipes of the bundled models."""
 
 NONE: Final = "none"
@@ -96,8 +96,8 @@ def _add_recipe(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--without",
         metavar="SOURCE",
-        help="bundled classifier: leave a source out, such as pbc, and do without a "
-        "teacher, to measure how the rest carries over to it",
+        help="bundled classifier: leave a source out, such as pbc, to measure how the "
+        "rest carries over to it",
     )
 
 
@@ -260,7 +260,6 @@ def _run_bundled(options: argparse.Namespace) -> int:
             n_steps=n_steps,
             seed=options.seed,
             without=options.without,
-            taught=False,
         )
     else:
         fit(data, options.out, n_steps=n_steps, seed=options.seed)

@@ -7,6 +7,7 @@ import torch
 from PIL import Image, ImageDraw
 
 from napari_deepheme.core.errors import InvalidTableError
+from napari_deepheme.core.models.networks import CropNet
 from napari_deepheme.core.models.torch_detector import read_peaks
 from napari_deepheme.core.phantom import render_cell
 from napari_deepheme.core.taxonomy import CLASS_CODES, class_index
@@ -18,6 +19,7 @@ from napari_deepheme.core.training.evaluate import (
     match_centres,
 )
 from napari_deepheme.core.training.fit_classifier import (
+    N_OUTPUTS,
     ClassifierFit,
     fit_classifier,
     set_loss,
@@ -101,12 +103,16 @@ def test_a_fit_that_is_stopped_and_resumed_ends_as_one_that_was_not(tmp_path):
     targets[np.arange(12), rng.integers(0, 23, 12)] = True
     crops = rng.integers(0, 256, (12, 144, 144, 3), dtype=np.uint8)
     cells = CellSet.of(crops, targets, tuple(f"lab/{i % 3}" for i in range(12)))
+    soft = np.where(np.arange(12)[:, None] < 6, targets, 0).astype(np.float32)
 
     def run(n_steps, name, stop_after=None):
         fit = FitConfig(n_steps=n_steps, batch_size=4, checkpoint_every=1)
         path = tmp_path / name
+        config = ClassifierFit(fit, side_px=32)
         if stop_after is None:
-            return fit_classifier(cells, ClassifierFit(fit), checkpoint=path)
+            torch.manual_seed(5)
+            network = CropNet(N_OUTPUTS, widths=(4, 6, 8), n_blocks=1)
+            return fit_classifier(network, cells, config, checkpoint=path, taught=soft)
         raise_at(path, stop_after, lambda: run(n_steps, name))
         return run(n_steps, name)
 

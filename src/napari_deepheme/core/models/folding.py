@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from itertools import pairwise
 
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
@@ -20,9 +21,7 @@ def folded(network: nn.Module) -> nn.Module:
     twin = copy.deepcopy(network).eval()
     for module in twin.modules():
         children = list(module.named_children())
-        for (name, conv), (norm_name, norm) in zip(
-            children[:-1], children[1:], strict=True
-        ):
+        for (name, conv), (norm_name, norm) in pairwise(children):
             if (
                 isinstance(conv, nn.Conv2d)
                 and isinstance(norm, nn.BatchNorm2d)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-DEFAULT_CLASSIFIER: Final = "cropnet-marrow"
+DEFAULT_CLASSIFIER: Final = "litenet-marrow"
 
 DEFAULT_DETECTOR: Final = "peaknet-marrow"
 

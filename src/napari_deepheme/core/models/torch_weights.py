@@ -10,6 +10,7 @@ from safetensors.torch import load
 
 from napari_deepheme.core.errors import InvalidModelError
 from napari_deepheme.core.models.file_hash import read_verified
+from napari_deepheme.core.models.litenet import LiteNet
 from napari_deepheme.core.models.networks import CropNet, PeakNet
 from napari_deepheme.core.models.resnext import ResNeXt50
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 ARCHITECTURES: Final[dict[str, type[nn.Module]]] = {
     "CropNet": CropNet,
+    "LiteNet": LiteNet,
     "PeakNet": PeakNet,
     "ResNeXt50": ResNeXt50,
 }

@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
+import torch
 from safetensors.torch import save_file
 
 from napari_deepheme.core.files import atomic_path, make_folder
 from napari_deepheme.core.models.card import WeightsFile
-from napari_deepheme.core.models.registry import DEFAULT_CLASSIFIER, find_model
-from napari_deepheme.core.models.torch_weights import load_networks
+from napari_deepheme.core.models.registry import find_model
 from napari_deepheme.core.training.calibrate import fit_calibration
 from napari_deepheme.core.training.cell_set import (
     CROP_UM,
@@ -26,9 +26,9 @@ from napari_deepheme.core.training.cell_set import (
     field_backgrounds,
 )
 from napari_deepheme.core.training.fit_classifier import (
-    INPUT_PX,
     ClassifierFit,
     fit_classifier,
+    imagenet_network,
 )
 from napari_deepheme.core.training.fit_detector import DetectorFit, fit_detector
 from napari_deepheme.core.training.fitting import FitConfig
@@ -40,8 +40,7 @@ from napari_deepheme.core.training.scenes import (
     phantom_scenes,
     smear_scenes,
 )
-from napari_deepheme.core.training.teacher import INPUT_PX as TEACHER_PX
-from napari_deepheme.core.training.teacher import TeacherFit, fit_teacher, teach
+from napari_deepheme.core.training.teacher import teach
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -58,9 +57,8 @@ PHANTOM_SEEDS: Final = {"train": 10_000, "held out": 90_000}
 REAL_SOURCES: Final = ("matek", "pbc", "bites", "segpc", "fields")
 """Sources that a teacher is asked about; of rendered cells the class is known."""
 
-SINGLE_CELL_SOURCES: Final = ("matek", "pbc", "bites", "segpc")
-
-_TEACHER_STEPS: Final = 4500
+_FIRST_PX: Final = 112
+"""Side of the input in the first fit: ImageNet shows larger things."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,12 +86,12 @@ def train_classifier(
     n_steps: int,
     seed: int = 0,
     without: str = "",
-    taught: bool = True,
 ) -> nn.Module:
     """Fit the bundled classifier; resumes from the checkpoints in `out`.
 
-    A teacher is fitted first and asked what it takes the real cells for: its doubts
-    tell more than a label (Hinton et al. 2015).
+    It is fitted twice, from ImageNet's weights and then from its own, the second time
+    also to what the first takes the real cells for: doubts tell more than a label
+    (Hinton et al. 2015).
 
     Parameters
     ----------
@@ -102,78 +100,59 @@ def train_classifier(
     out : Path
         Folder of checkpoints and weights.
     n_steps : int
-        Batches of 128 of the classifier.
+        Batches of 32 of the second fit; the first has four fifths of them.
     seed : int
         Of the fits.
     without : str
         A source that is left out, to measure how the rest carries over to it.
-    taught : bool
-        Whether there is a teacher.
     """
     make_folder(out)
     cells = classifier_cells(data)
     if without:
         cells = cells.without(without)
     _log.info("%d cells in %d groups", len(cells), len(set(cells.groups)))
-    lessons = None
-    if taught:
-        # What is bundled now has seen all sources.
-        lessons = lessons_of_teacher(cells, out, seed=seed, earlier=not without)
-    config = ClassifierFit(FitConfig(n_steps=n_steps, seed=seed))
+    torch.manual_seed(seed)
     network = fit_classifier(
-        cells, config, checkpoint=out / "classifier.pt", taught=lessons
+        imagenet_network(),
+        cells,
+        ClassifierFit(_rates(4 * n_steps // 5, 6e-4, seed), side_px=_FIRST_PX),
+        checkpoint=out / "first.pt",
     )
-    save_weights(network, out / "cropnet-marrow.safetensors")
+    taught = _lessons(network, cells)
+    network = fit_classifier(
+        network,
+        cells,
+        ClassifierFit(_rates(n_steps, 5e-4, seed + 1)),
+        checkpoint=out / "second.pt",
+        taught=taught,
+    )
+    save_weights(network, out / "litenet-marrow.safetensors")
     val = data.real_cells("val")
     calibration = fit_calibration(network, val.without(without) if without else val)
     _log.info("calibration %s", calibration)
-    _write_card("cropnet-marrow", out, calibration)
+    _write_card("litenet-marrow", out, calibration)
     return network
 
 
-def lessons_of_teacher(
-    cells: CellSet, out: Path, *, seed: int, earlier: bool
-) -> npt.NDArray[np.float32]:
-    """Fit a teacher on cells and return what it says of the real ones.
-
-    Parameters
-    ----------
-    cells : CellSet
-        The cells.
-    out : Path
-        Folder of the checkpoint.
-    seed : int
-        Of the fit.
-    earlier : bool
-        Whether the classifier that is bundled now is asked too, of single cells.
-    """
-    config = TeacherFit(
-        FitConfig(
-            n_steps=_TEACHER_STEPS,
-            batch_size=32,
-            learning_rate=6e-4,
-            weight_decay=0.03,
-            seed=seed,
-            half=False,
-            head="body._fc",
-            head_rate=3.3,
-        )
+def _rates(n_steps: int, rate: float, seed: int) -> FitConfig:
+    return FitConfig(
+        n_steps=n_steps,
+        batch_size=32,
+        learning_rate=rate,
+        weight_decay=0.03,
+        seed=seed,
+        half=False,
+        head="head",
+        head_rate=3.0,
     )
-    sources = np.array([g.split("/")[0] for g in cells.groups])
-    plain = ~np.isin(sources, ("figures", "phantom"))
-    teacher = fit_teacher(cells.take(plain), config, checkpoint=out / "teacher.pt")
+
+
+def _lessons(network: nn.Module, cells: CellSet) -> npt.NDArray[np.float32]:
+    """Return what a network says of the real cells, rows of zeros for the others."""
+    real = np.array([g.split("/")[0] in REAL_SOURCES for g in cells.groups])
     lessons = np.zeros(cells.targets.shape, np.float32)
-    real = np.isin(sources, REAL_SOURCES)
-    lessons[real] = teach(teacher, cells.take(real), side_px=TEACHER_PX)
-    if earlier:
-        single = np.isin(sources, SINGLE_CELL_SOURCES)
-        given = teach(_bundled_network(), cells.take(single), side_px=INPUT_PX)
-        lessons[single] = 0.6 * lessons[single] + 0.4 * given
+    lessons[real] = teach(network, cells.take(real), side_px=_FIRST_PX)
     return lessons
-
-
-def _bundled_network() -> nn.Module:
-    return load_networks(find_model(DEFAULT_CLASSIFIER))[0].eval()
 
 
 def classifier_cells(data: TrainingData) -> CellSet:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import torch
-from scipy.optimize import minimize
+from scipy.optimize import minimize_scalar
 from torch.nn import functional as F
 
 from napari_deepheme.core.models.card import CLASSES, TRAINING_ONLY
@@ -25,8 +25,12 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     from torch import nn
 
-    from napari_deepheme.core.models.card import ModelCard
     from napari_deepheme.core.training.cell_set import CellSet
+
+_DOUBTS: Final = tuple(0.25 * i for i in range(13))
+
+_COST: Final = 0.005
+"""Loss, in nats a cell, that a larger doubt may cost."""
 
 KEPT_SHARE: Final = 0.9
 """Share of the nameable cells that stay above the threshold of the unidentified."""
@@ -42,8 +46,8 @@ def fit_calibration(
     network : Module
         The classifier; its first outputs are `manifest.OUTPUTS`.
     cells : CellSet
-        Cells that it did not learn from. Those of known class set temperature and
-        threshold.
+        Cells that it did not learn from; those that nobody could name are left out.
+        Of all doubts the largest is taken that costs the others next to nothing.
     n_views : int
         Mirrored views that are averaged.
 
@@ -54,24 +58,29 @@ def fit_calibration(
     """
     targets = cells.targets[:, : len(CLASS_CODES)]
     nameable = targets.any(axis=1)
-    logits = view_logits(network, cells.crops, n_views=n_views)
+    targets = targets[nameable]
+    logits = view_logits(network, cells.crops[nameable], n_views=n_views)
     # Each source weighs the same, however many cells it has.
     sources = np.array([g.split("/")[0] for g in cells.groups])[nameable]
     _, source_of, sizes = np.unique(sources, return_inverse=True, return_counts=True)
     weights = 1 / sizes[source_of] / len(sizes)
 
-    def loss(words: npt.NDArray[np.float64]) -> float:
-        given = _probabilities(logits[:, nameable], words)
-        hit = (given * targets[nameable]).sum(axis=1)
+    def loss(log_temperature: float, doubt: float) -> float:
+        given = _probabilities(logits, float(np.exp(log_temperature)), doubt)
+        hit = (given * targets).sum(axis=1)
         return float(-(weights * np.log(hit + 1e-9)).sum())
 
-    best = minimize(
-        loss, [0.0, 0.5], bounds=[(-1.5, 1.5), (0.0, 3.0)], method="Nelder-Mead"
-    )
-    surest = _probabilities(logits[:, nameable], best.x).max(axis=1)
+    fits = [
+        (minimize_scalar(loss, bounds=(-1.5, 1.5), method="bounded", args=(doubt,)))
+        for doubt in _DOUBTS
+    ]
+    best = min(fit.fun for fit in fits)
+    chosen = max(i for i, fit in enumerate(fits) if fit.fun <= best + _COST)
+    temperature, doubt = float(np.exp(fits[chosen].x)), _DOUBTS[chosen]
+    surest = _probabilities(logits, temperature, doubt).max(axis=1)
     return {
-        "temperature": round(float(np.exp(best.x[0])), 3),
-        "doubt": round(float(best.x[1]), 3),
+        "temperature": round(temperature, 3),
+        "doubt": doubt,
         "n_views": float(n_views),
         "unidentified_below": round(float(np.quantile(surest, 1 - KEPT_SHARE)), 3),
     }
@@ -94,18 +103,14 @@ def view_logits(
 
 
 def _probabilities(
-    logits: npt.NDArray[np.float32], words: npt.NDArray[np.float64]
+    logits: npt.NDArray[np.float32], temperature: float, doubt: float
 ) -> npt.NDArray[np.float64]:
-    card = _card(float(np.exp(words[0])), float(words[1]))
-    means: npt.NDArray[np.float64] = np.mean(
-        [probabilities_of(view, card)[0] for view in logits], axis=0
-    )
-    return means
-
-
-def _card(temperature: float, doubt: float) -> ModelCard:
-    return replace(
+    card = replace(
         find_model(DEFAULT_CLASSIFIER),
         outputs={CLASSES: CLASS_CODES, TRAINING_ONLY: EXTRA_OUTPUTS},
         settings={"temperature": temperature, "doubt": doubt},
     )
+    means: npt.NDArray[np.float64] = np.mean(
+        [probabilities_of(view, card)[0] for view in logits], axis=0
+    )
+    return means

@@ -259,7 +259,10 @@ def _rows(codes: Sequence[str]) -> npt.NDArray[np.bool_]:
 
 
 def _any_of(kind: str) -> npt.NDArray[np.bool_]:
-    return np.any([_one(output) for output in _LOOKALIKE_TARGETS[kind]], axis=0)
+    row = np.zeros(len(OUTPUTS), bool)
+    for output in _LOOKALIKE_TARGETS[kind]:
+        row |= _one(output)
+    return row
 
 
 def _one(output: str) -> npt.NDArray[np.bool_]:

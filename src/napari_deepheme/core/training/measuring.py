@@ -57,7 +57,7 @@ def wilson(n_hits: int, n: int) -> tuple[float, float]:
     share = n_hits / n
     middle = (share + z2 / (2 * n)) / (1 + z2 / n)
     half = np.sqrt(z2 * (share * (1 - share) / n + z2 / (4 * n * n))) / (1 + z2 / n)
-    return float(middle - half), float(middle + half)
+    return max(0.0, float(middle - half)), min(1.0, float(middle + half))
 
 
 def share(source: str, what: str, n_hits: int, n: int) -> Figure:

@@ -42,7 +42,7 @@ _PHANTOM_PX: Final = 2500
 
 _SEED: Final = 90_000
 
-_APART_PX: Final = 150
+_APART_PX: Final = 110
 
 _A_FIELD: Final = 12
 """Rendered cells that are put into one field, where they find room."""
@@ -108,7 +108,7 @@ def _rendered_in(fields: Sequence[Field], models: Models) -> Iterator[Figure]:
                 rng,
                 mpp=field.mpp,
                 stain=Stain.sample(rng),
-                mitotic_phase=MITOTIC_PHASES[i % len(MITOTIC_PHASES)],
+                mitotic_phase=MITOTIC_PHASES[(number + i) % len(MITOTIC_PHASES)],
             )
             picture = lay_on(picture, cell, centre)
             width, height = cell.box.width, cell.box.height
@@ -137,7 +137,7 @@ def _lookalikes_in(fields: Sequence[Field], models: Models) -> Iterator[Figure]:
         rng = np.random.default_rng((_SEED, 1, number))
         picture, boxes, kinds = field.pixels.copy(), [], []
         for i, centre in enumerate(_places(field, rng)):
-            kind = LOOKALIKES[i % len(LOOKALIKES)]
+            kind = LOOKALIKES[(number + i) % len(LOOKALIKES)]
             cell = render_lookalike(kind, rng, mpp=field.mpp, stain=Stain.sample(rng))
             picture = lay_on(picture, cell, centre)
             width, height = cell.box.width, cell.box.height

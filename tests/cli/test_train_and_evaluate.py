@@ -8,7 +8,7 @@ from PIL import Image
 
 from napari_deepheme.cli import run
 from napari_deepheme.cli import train as train_command
-from napari_deepheme.core.models.registry import DEFAULT_CLASSIFIER, find_model
+from napari_deepheme.core.models.registry import find_model
 
 COLOURS = {"M3": (150, 60, 120), "L2": (60, 40, 130)}
 

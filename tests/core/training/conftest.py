@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 
 from napari_deepheme.core.models.card import ModelCard, WeightsFile
 from napari_deepheme.core.models.networks import CropNet
-from napari_deepheme.core.models.registry import DEFAULT_CLASSIFIER, find_model
+from napari_deepheme.core.models.registry import find_model
 from napari_deepheme.core.training.manifest import LabelledCell
 
 TINY = {"widths": [4, 6, 8], "n_blocks": 1}

@@ -14,13 +14,17 @@ import numpy as np
 import pytest
 
 from napari_deepheme import Region, analyze_region, load_models, open_slide
+from napari_deepheme.core.phantom import LOOKALIKES
 from napari_deepheme.core.taxonomy import CLASS_CODES
 from napari_deepheme.core.training.evaluate import match_centres
 from napari_deepheme.core.training.figures import (
     crop_figures,
+    doubt_figures,
     field_figures,
+    grid_figures,
     validation_cells,
 )
+from napari_deepheme.core.training.mitosis_figures import field_mitosis_figures
 
 ROOT = Path(__file__).parents[1]
 SHARED = Path(os.environ.get("NAPARI_DEEPHEME_SHARED", ROOT.parent / "shared"))
@@ -54,13 +58,45 @@ def test_macro_f1_on_unseen_matek_and_pbc_cells_is_at_least_080(models):
     assert figures["pbc"] >= 0.80
 
 
-@needs_real_slides
-def test_single_plasma_cells_of_unseen_marrow_fields_are_found(models):
+@needs_real_cells
+def test_probabilities_are_calibrated_and_doubt_falls_on_the_right_cells(models):
+    cells = validation_cells(SHARED / "data")
     figures = {
-        f.what: f for f in field_figures(models, SHARED / "slides" / "bma-fields.svs")
+        (f.source, f.what): f.value for f in doubt_figures(models.classifier, cells)
     }
-    assert figures["plasma cells found"].n == 445
-    assert figures["plasma cells found"].value >= 0.85
+    assert figures["all cells", "calibration error"] <= 0.03
+    assert figures["all cells", "unidentified"] <= 0.12
+    assert figures["not identifiable by experts", "unidentified"] >= 0.5
+
+
+@needs_real_cells
+def test_plasma_cells_of_marrow_fields_are_found_and_told_from_the_others(models):
+    figures = {f.what: f for f in field_figures(models, SHARED / "data" / "fields")}
+    assert figures["single plasma cells found"].n == 62
+    assert figures["single plasma cells found"].value >= 0.95
+    assert figures["of these called L4"].value >= 0.8
+    assert figures["other cells called L4"].value <= 0.2
+
+
+@needs_real_cells
+def test_mitoses_rendered_into_real_fields_are_found_and_hardly_any_cell_is_flagged(
+    models,
+):
+    fields = SHARED / "data" / "fields"
+    figures = {f.what: f for f in field_mitosis_figures(models, fields)}
+    assert figures["untouched cells flagged"].value <= 0.004
+    assert figures["called mitotic"].value >= 0.9
+    assert figures["of these, phase right"].value >= 0.8
+    for kind in LOOKALIKES:
+        assert figures[f"called mitotic, {kind}"].value <= 0.15
+
+
+@needs_real_slides
+def test_single_cells_in_a_grid_are_found_and_named(models):
+    figures = grid_figures(models, SHARED / "slides" / "bma-cells.svs")
+    found, right = figures
+    assert found.value >= 0.9
+    assert right.value >= 0.8
 
 
 @needs_real_slides

@@ -23,6 +23,7 @@ ERRORS = [
     errors.InvalidTableError("a.csv", TWO_LINES),
     errors.NoPicturesError("folder"),
     errors.MissingExtraError("train", "scikit-image"),
+    errors.DownloadError("https://hub.example/m", TWO_LINES),
 ]
 
 

@@ -66,3 +66,30 @@ def test_rows_come_in_reading_order(make_table):
     tables = [make_table((50 * i, 150 - 20 * i, 20, 20, "M6")) for i in places]
     y = merged(tables).centres[:, 1]
     assert (np.diff(y) > 0).all()
+
+
+def test_the_daughters_of_a_telophase_are_one_figure(make_table):
+    cells = merged(
+        [
+            make_table(
+                (20, 20, 50, 50, "U4", 0.6, 0.9),
+                (42, 34, 50, 50, "U4", 0.8, 0.9),
+                (42, 34, 12, 12, "L2", 0.5, 0.9),
+                (140, 20, 50, 50, "U4", 0.7, 0.9),
+            )
+        ]
+    )
+    assert cells.boxes[cells.scores > 0.55].tolist() == [
+        [140, 20, 50, 50],
+        [42, 34, 50, 50],
+    ]
+
+
+def test_figures_apart_stay_two(make_table):
+    cells = merged([make_table((20, 20, 50, 50, "U4"), (84, 20, 50, 50, "U4"))])
+    assert len(cells) == 2
+
+
+def test_neighbours_of_other_classes_are_not_figures(make_table):
+    near = ((20, 20, 50, 50, "M6"), (58, 40, 50, 50, "U4"))
+    assert len(merged([make_table(*near)])) == 2

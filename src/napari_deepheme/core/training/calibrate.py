@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from napari_deepheme.core.training.cell_set import CellSet
 
-_DOUBTS: Final = tuple(0.25 * i for i in range(13))
+_DOUBTS: Final = tuple(0.25 * i for i in range(7))
 
 _COST: Final = 0.005
 """Loss, in nats a cell, that a larger doubt may cost."""

@@ -42,7 +42,7 @@ _PHANTOM_PX: Final = 2500
 
 _SEED: Final = 90_000
 
-_APART_PX: Final = 110
+_APART_PX: Final = 130
 
 _A_FIELD: Final = 12
 """Rendered cells that are put into one field, where they find room."""

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import numpy.typing as npt
-    from napari.layers import Layer, Points, Shapes
+    from napari.layers import Layer
 
 CELLS: Final = "Cells"
 
@@ -194,11 +194,6 @@ def cells_of_features(table: pd.DataFrame) -> CellTable:
             if name not in COLUMNS
         },
     )
-
-
-def is_cell_layer(layer: Points | Shapes) -> bool:
-    """Tell whether a layer carries the plugin's features."""
-    return {"x", "y", "width", "height", "class_code"} <= set(layer.features.columns)
 
 
 def centres_rc(cells: CellTable) -> npt.NDArray[np.float64]:

@@ -22,7 +22,6 @@ from napari_deepheme.core.training.fit_classifier import (
     N_OUTPUTS,
     ClassifierFit,
     fit_classifier,
-    set_loss,
 )
 from napari_deepheme.core.training.fit_detector import detection_targets
 from napari_deepheme.core.training.fitting import FitConfig
@@ -36,6 +35,7 @@ from napari_deepheme.core.training.measuring import wilson
 from napari_deepheme.core.training.nuclei import Nucleus, join_lobes, segment_nuclei
 from napari_deepheme.core.training.phantom_cells import lay_on
 from napari_deepheme.core.training.scenes import Scene
+from napari_deepheme.core.training.set_loss import set_losses
 
 HEADER = ("file", "source", "label", "classes", "split", "mpp")
 
@@ -93,8 +93,8 @@ def test_a_set_of_right_answers_costs_nothing_when_any_is_hit():
     logits[0, 1] = 20.0
     either = torch.tensor([[True, True, False, False]])
     neither = torch.tensor([[False, False, True, True]])
-    assert float(set_loss(logits, either, 0.0)) == pytest.approx(0, abs=1e-6)
-    assert float(set_loss(logits, neither, 0.02)) == pytest.approx(-math.log(0.02))
+    assert float(set_losses(logits, either, 0.0)) == pytest.approx(0, abs=1e-6)
+    assert float(set_losses(logits, neither, 0.02)) == pytest.approx(-math.log(0.02))
 
 
 def test_a_fit_that_is_stopped_and_resumed_ends_as_one_that_was_not(tmp_path):

@@ -130,31 +130,6 @@ def calibration_error(
     return float(sum(gaps))
 
 
-@dataclass(frozen=True, slots=True)
-class DetectionFigures:
-    """How many cells were found.
-
-    Attributes
-    ----------
-    n_truth, n_found, n_detections : int
-        Marked cells; those with a detection of their own; detections in all.
-    """
-
-    n_truth: int
-    n_found: int
-    n_detections: int
-
-    @property
-    def recall(self) -> float:
-        """Share of the marked cells that were found."""
-        return self.n_found / self.n_truth
-
-    @property
-    def precision(self) -> float:
-        """Share of the detections that are marked cells."""
-        return self.n_found / self.n_detections
-
-
 def match_centres(
     found: npt.NDArray[np.float64],
     truth: npt.NDArray[np.float64],

@@ -18,6 +18,7 @@ from napari_deepheme.core.training.augment import AugmentConfig, augment
 from napari_deepheme.core.training.cell_set import CROP_UM
 from napari_deepheme.core.training.fitting import FitConfig, fit
 from napari_deepheme.core.training.manifest import OUTPUTS
+from napari_deepheme.core.training.set_loss import set_losses
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -149,23 +150,6 @@ def fit_classifier(
     return fit(network, draw, loss_of, config.fit, checkpoint=checkpoint)
 
 
-def set_loss(
-    logits: torch.Tensor, targets: torch.Tensor, smoothing: float
-) -> torch.Tensor:
-    """Return the mean negative logarithm of the probability that any target is hit.
-
-    Parameters
-    ----------
-    logits : Tensor of float, shape (n, k)
-        Outputs of the network.
-    targets : Tensor of bool, shape (n, k)
-        The right ones, at least one a row.
-    smoothing : float
-        Chance that a label is wrong.
-    """
-    return _set_losses(logits, targets, smoothing).mean()
-
-
 def sampling_weights(
     groups: tuple[str, ...], emphasis: Mapping[str, float]
 ) -> npt.NDArray[np.float64]:
@@ -175,13 +159,6 @@ def sampling_weights(
     weights *= [emphasis.get(group.split("/")[0], 1.0) for group in groups]
     normalised: npt.NDArray[np.float64] = weights / weights.sum()
     return normalised
-
-
-def _set_losses(
-    logits: torch.Tensor, targets: torch.Tensor, smoothing: float
-) -> torch.Tensor:
-    hit = (torch.softmax(logits, dim=1) * targets).sum(dim=1)
-    return -torch.log(smoothing + (1 - smoothing) * hit)
 
 
 def _packed(cells: CellSet, taught: npt.NDArray[np.float32] | None) -> torch.Tensor:
@@ -198,7 +175,7 @@ def _loss(
     targets, taught = packed[:, :_N], packed[:, _N : 2 * _N]
     phases, lineages = packed[:, 2 * _N :].long().unbind(1)
     logits = outputs[:, :_N]
-    losses = _set_losses(logits, targets, config.smoothing)
+    losses = set_losses(logits, targets, config.smoothing)
     asked = taught.sum(dim=1) > 0
     unlike = -(taught * torch.log_softmax(logits, dim=1)).sum(dim=1)
     mixed = (1 - config.taught) * losses + config.taught * unlike

@@ -13,6 +13,7 @@ from napari_deepheme.core.training.evaluate import (
     calibration_error,
     called_classes,
 )
+from napari_deepheme.core.training.measuring import wilson
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 _N_SAMPLES: Final = 500
-
-_Z2: Final = 1.959964**2
 
 NAMES: Final = ("precision", "recall", "F1", "AUC")
 
@@ -175,10 +174,7 @@ def share(n_hits: int, n: int) -> Measure:
     if not n:
         nan = float("nan")
         return Measure(nan, nan, nan, 0)
-    p = n_hits / n
-    middle = (p + _Z2 / (2 * n)) / (1 + _Z2 / n)
-    half = np.sqrt(_Z2 * (p * (1 - p) / n + _Z2 / (4 * n * n))) / (1 + _Z2 / n)
-    return Measure(p, float(middle - half), float(middle + half), n)
+    return Measure(n_hits / n, *wilson(n_hits, n), n)
 
 
 def named_right(

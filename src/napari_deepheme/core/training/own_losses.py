@@ -9,6 +9,7 @@ from torch.nn import functional as F
 
 from napari_deepheme.core.models.card import LINEAGES, PHASES
 from napari_deepheme.core.training.own_network import class_columns, flat
+from napari_deepheme.core.training.set_loss import set_losses
 
 if TYPE_CHECKING:
     from torch import nn
@@ -52,8 +53,7 @@ def naming_loss(
     if card.activation == "softmax":
         if common is not None:
             logits = logits + torch.log(common)
-        hit = (torch.softmax(logits, dim=1) * targets).sum(dim=1)
-        return -torch.log(smoothing + (1 - smoothing) * hit).mean()
+        return set_losses(logits, targets, smoothing).mean()
     among = logits.masked_fill(~targets, -torch.inf)
     best = F.one_hot(among.argmax(dim=1), logits.shape[1])
     wanted = best * (1 - smoothing) + (1 - best) * smoothing / logits.shape[1]

@@ -30,3 +30,12 @@ def make_table():
         )
 
     return make
+
+
+@pytest.fixture(scope="session", autouse=True)
+def a_cache_of_their_own(tmp_path_factory):
+    """What is fastest is measured once for all tests, and forgotten."""
+    folder = tmp_path_factory.mktemp("cache")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("NAPARI_DEEPHEME_CACHE", str(folder))
+        yield

@@ -14,12 +14,8 @@ from napari_deepheme.core.errors import (
 )
 from napari_deepheme.core.geometry import Polygon, Region
 from napari_deepheme.core.merge import merge_tiles
-from napari_deepheme.core.pipeline import (
-    ResultCollector,
-    analyze_region,
-    iter_region,
-    iter_regions,
-)
+from napari_deepheme.core.pipeline import analyze_region, iter_region, iter_regions
+from napari_deepheme.core.results import ResultCollector
 from napari_deepheme.core.slide import ArraySlide, open_slide
 
 WHOLE = Region(0, 0, 1100, 900)

@@ -1,5 +1,7 @@
 """Detection and classification of one tile, and what a run does around them."""
 
+import threading
+import time
 from itertools import permutations
 
 import numpy as np
@@ -7,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from napari_deepheme.core.classify import classify_cells
+from napari_deepheme.core.classify import classify_crops, cut_crops
 from napari_deepheme.core.config import (
     ClassifyConfig,
     DetectConfig,
@@ -17,13 +19,10 @@ from napari_deepheme.core.config import (
 from napari_deepheme.core.detect import border_px, detect_tile
 from napari_deepheme.core.errors import RegionOutOfBoundsError, UnreadableRegionError
 from napari_deepheme.core.geometry import Mpp, Polygon, Region
+from napari_deepheme.core.models.compute import Compute
 from napari_deepheme.core.models.protocols import Models
-from napari_deepheme.core.pipeline import (
-    ResultCollector,
-    analyze_region,
-    iter_region,
-    iter_regions,
-)
+from napari_deepheme.core.pipeline import analyze_region, iter_region, iter_regions
+from napari_deepheme.core.results import ResultCollector
 from napari_deepheme.core.slide import ArraySlide, estimate_background
 from napari_deepheme.core.taxonomy import class_index
 from napari_deepheme.core.tiling import Tile
@@ -55,14 +54,15 @@ def detect(slide, core, models, config=None):
 
 
 def classify(slide, boxes, classifier, batch_size=64):
-    return classify_cells(
+    cut = cut_crops(
         slide,
         boxes,
-        classifier,
-        ClassifyConfig(batch_size),
+        classifier.spec,
         mpp=MPP,
         background=estimate_background(slide),
     )
+    config = ClassifyConfig(batch_size)
+    return cut, classify_crops(cut.crops, classifier, config, lambda: False)
 
 
 def collect(results, slide, areas):
@@ -111,11 +111,11 @@ def test_the_border_is_a_micrometre_but_a_pixel_at_least(mpp):
 def test_cells_are_named_in_the_order_of_their_boxes(disc_slide, disc_models, painting):
     boxes = boxes_around(painting).astype(np.int32)
     for order in (np.arange(len(boxes)), np.random.default_rng(3).permutation(70)):
-        named = classify(disc_slide, boxes[order], disc_models.classifier)
+        cut, named = classify(disc_slide, boxes[order], disc_models.classifier)
         codes = [class_index(painting.codes[i]) for i in order]
-        assert named.probabilities.classes.argmax(axis=1).tolist() == codes
-        assert named.readable.all()
-        assert named.failed == ()
+        assert named.classes.argmax(axis=1).tolist() == codes
+        assert cut.readable.all()
+        assert cut.failed == ()
 
 
 def test_a_cell_in_the_corner_of_the_slide_gets_a_whole_crop(disc_models):
@@ -123,15 +123,16 @@ def test_a_cell_in_the_corner_of_the_slide_gets_a_whole_crop(disc_models):
     disc(pixels, 8, 8, 8)
     disc(pixels, 52, 52, 8)
     boxes = np.array([[0, 0, 16, 16], [44, 44, 16, 16]], np.int32)
-    named = classify(ArraySlide(pixels, mpp=MPP), boxes, disc_models.classifier)
-    called = named.probabilities.classes.argmax(axis=1)
+    _, named = classify(ArraySlide(pixels, mpp=MPP), boxes, disc_models.classifier)
+    called = named.classes.argmax(axis=1)
     assert called.tolist() == [class_index("M6")] * 2
 
 
-def test_no_boxes_are_no_work(disc_slide):
-    named = classify(disc_slide, np.empty((0, 4), np.int32), None)
-    assert named.probabilities.classes.shape == (0, 23)
-    assert named.readable.shape == (0,)
+def test_no_boxes_are_no_work(disc_slide, disc_models):
+    nothing = np.empty((0, 4), np.int32)
+    cut, named = classify(disc_slide, nothing, disc_models.classifier)
+    assert named.classes.shape == (0, 23)
+    assert cut.readable.shape == (0,)
 
 
 class Noting:
@@ -151,7 +152,9 @@ def test_the_classifier_gets_crops_of_its_size_and_the_batch_that_was_set(
 ):
     noting = Noting(disc_models.classifier)
     classify(disc_slide, boxes_around(painting).astype(np.int32), noting, 7)
-    assert noting.given == [((70, 32, 32, 3), np.uint8, 7)]
+    # Every fourth batch the run may be stopped.
+    shapes = [((n, 32, 32, 3), np.uint8, 7) for n in (28, 28, 14)]
+    assert noting.given == shapes
 
 
 @settings(deadline=None, max_examples=12)
@@ -218,19 +221,25 @@ class Counting:
         return self.detector.detect(pixels)
 
 
-def test_nothing_is_computed_beyond_the_tile_at_which_a_run_is_stopped(
-    disc_slide, disc_models
+@pytest.mark.parametrize("ahead", [0, 2])
+def test_little_is_computed_beyond_the_tile_at_which_a_run_is_stopped(
+    disc_slide, disc_models, ahead
 ):
     counting = Counting(disc_models.detector)
-    models = Models(counting, disc_models.classifier)
-    config = RunConfig(TileConfig(300))
+    compute = Compute(backend="openvino")  # one with which networks overlap
+    models = Models(counting, disc_models.classifier, compute)
+    config = RunConfig(TileConfig(300, chunk_tiles=1, tiles_ahead=ahead))
     region = Region(0, 0, *disc_slide.size)
     results = iter_region(disc_slide, region, models, config)
     assert counting.n == 0
     next(results)
     next(results)
     results.close()
-    assert counting.n == 2
+    n = counting.n
+    assert 2 <= n <= (2 if not ahead else 2 + ahead + 2)
+    time.sleep(0.1)
+    assert counting.n == n
+    assert not [t for t in threading.enumerate() if t.name == "deepheme-stage"]
 
 
 def test_a_run_without_a_tile_so_far_is_not_complete(disc_slide):

@@ -8,7 +8,7 @@ from napari.components import ViewerModel
 from napari_deepheme.core.cell_table import CellTable
 from napari_deepheme.core.geometry import Region
 from napari_deepheme.core.models.protocols import ClassifierSpec, DetectorSpec, Models
-from napari_deepheme.core.pipeline import TileResult
+from napari_deepheme.core.results import TileResult
 from napari_deepheme.core.slide import plausible_mpp
 from napari_deepheme.core.taxonomy import class_index
 from napari_deepheme.core.tiling import Tile

@@ -14,7 +14,7 @@ from napari_deepheme.core.export.csv_table import read_csv
 from napari_deepheme.core.geometry import Size
 from napari_deepheme.core.models.protocols import ClassifierSpec, Models
 from napari_deepheme.core.phantom import write_phantom
-from napari_deepheme.core.pipeline import TileResult
+from napari_deepheme.core.results import TileResult
 from napari_deepheme.core.tiling import Tile
 from napari_deepheme.plugin.reader import get_slide_reader
 

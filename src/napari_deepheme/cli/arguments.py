@@ -6,6 +6,7 @@ import argparse
 import math
 
 from napari_deepheme.core.geometry import Region, Size
+from napari_deepheme.core.models.compute import BACKENDS
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
 
@@ -63,7 +64,7 @@ def seed(text: str) -> int:
 
 
 def add_model(parser: argparse.ArgumentParser) -> None:
-    """Add ``--model`` and ``--device``."""
+    """Add ``--model``, ``--device`` and ``--backend``."""
     parser.add_argument(
         "--model",
         metavar="NAME-OR-PATH",
@@ -73,5 +74,12 @@ def add_model(parser: argparse.ArgumentParser) -> None:
         "--device",
         choices=DEVICES,
         default="auto",
-        help="where to compute (default: auto, which takes CUDA where there is one)",
+        help="where to compute (default: auto, the fastest by a short measurement, "
+        "which is remembered)",
+    )
+    parser.add_argument(
+        "--backend",
+        choices=("auto", *BACKENDS),
+        default="auto",
+        help="what computes the networks (default: auto, the fastest)",
     )

@@ -16,7 +16,8 @@ from napari_deepheme.core.export.summary import RunFacts, export_run
 from napari_deepheme.core.files import make_folder, remove_if_empty
 from napari_deepheme.core.geometry import Region
 from napari_deepheme.core.models.registry import load_models
-from napari_deepheme.core.pipeline import ResultCollector, iter_region
+from napari_deepheme.core.pipeline import iter_region
+from napari_deepheme.core.results import ResultCollector
 from napari_deepheme.core.slide import open_slide, plausible_mpp
 
 if TYPE_CHECKING:

@@ -43,7 +43,9 @@ def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
-    classifier = load_classifier(options.model, device=options.device)
+    classifier = load_classifier(
+        options.model, device=options.device, backend=options.backend
+    )
     crops = iter_crops(options.folder, classifier, mpp=options.mpp, on_unreadable=_tell)
     named = list(crops)
     if not named:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -13,44 +13,52 @@ from napari_deepheme.core.slide import PixelGrid, read_grid, whiten
 from napari_deepheme.core.taxonomy import CLASS_CODES
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import numpy.typing as npt
 
     from napari_deepheme.core.config import ClassifyConfig
     from napari_deepheme.core.geometry import Mpp
-    from napari_deepheme.core.models.protocols import CellClassifier
-    from napari_deepheme.core.slide import SlideReader
+    from napari_deepheme.core.models.protocols import CellClassifier, ClassifierSpec
+    from napari_deepheme.core.slide import LevelPixels, SlideReader
+
+
+_BATCHES_A_LOOK: Final = 4
+"""Batches between two questions whether to stop."""
+
+_NONE: Final = np.empty((0, len(CLASS_CODES)), np.float32)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Classification:
-    """What a classifier said.
+class CellCrops:
+    """The classifier's input for some cells.
 
     Attributes
     ----------
-    probabilities : CropProbabilities
-        A row a cell.
+    crops : ndarray of uint8, shape (n, crop_px, crop_px, 3)
+        RGB at the classifier's scale; a view of pixels that several of them share.
     readable : ndarray of bool, shape (n,)
-        False for a cell of which a part could not be read: its row means nothing. The
+        False for a cell of which a part could not be read: its crop means nothing. The
         level that suits the classifier may be broken where the detector's is whole.
     failed : tuple of Region
         Blocks of level 0 that hold a part of a cell and could not be read.
     """
 
-    probabilities: CropProbabilities
+    crops: npt.NDArray[np.uint8]
     readable: npt.NDArray[np.bool_]
     failed: tuple[Region, ...] = ()
 
 
-def classify_cells(
+def cut_crops(
     slide: SlideReader,
     boxes: npt.NDArray[np.int32],
-    classifier: CellClassifier,
-    config: ClassifyConfig,
+    spec: ClassifierSpec,
     *,
     mpp: Mpp,
     background: npt.NDArray[np.float32],
-) -> Classification:
-    """Name the cells in boxes that lie near each other.
+    held: LevelPixels | None = None,
+) -> CellCrops:
+    """Cut out the cells in boxes that lie near each other.
 
     Parameters
     ----------
@@ -58,36 +66,66 @@ def classify_cells(
         Read once, where the boxes lie, at the level that suits the classifier.
     boxes : ndarray of int32, shape (n, 4)
         x, y, width, height in level-0 pixels, such as the boxes of one tile.
-    classifier : CellClassifier
-        Names the cells.
-    config : ClassifyConfig
-        Batches.
+    spec : ClassifierSpec
+        What the classifier wants.
     mpp : Mpp
         Micrometres per pixel of level 0.
     background : ndarray of float32, shape (3,)
         Colour of the slide's background.
+    held : LevelPixels, optional
+        Pixels that were read already.
 
     Returns
     -------
-    Classification
-        A row a box.
+    CellCrops
+        One a box.
     """
+    side = spec.crop_px
     if not len(boxes):
-        none = np.empty((0, len(CLASS_CODES)), np.float32)
-        return Classification(CropProbabilities.of_classes(none), np.empty(0, bool))
-    spec = classifier.spec
+        return CellCrops(np.empty((0, side, side, 3), np.uint8), np.empty(0, bool))
     grid = PixelGrid.for_mpp(mpp, spec.mpp)
     centres = grid.from_level0(boxes[:, :2] + boxes[:, 2:] / 2)
-    corners = np.rint(centres - spec.crop_px / 2).astype(np.int64)
+    corners = np.rint(centres - side / 2).astype(np.int64)
     left, top = corners.min(axis=0).tolist()
-    right, bottom = (corners.max(axis=0) + spec.crop_px).tolist()
+    right, bottom = (corners.max(axis=0) + side).tolist()
     window = Region.from_corners(left, top, right, bottom)
-    read = read_grid(slide, grid, window)
+    read = read_grid(slide, grid, window, held=held)
     pixels = whiten(read.pixels, background) if spec.whitened else read.pixels
-    views = np.lib.stride_tricks.sliding_window_view(
-        pixels, (spec.crop_px, spec.crop_px), axis=(0, 1)
-    )
+    views = np.lib.stride_tricks.sliding_window_view(pixels, (side, side), axis=(0, 1))
     crops = views[corners[:, 1] - top, corners[:, 0] - left].transpose(0, 2, 3, 1)
-    probabilities = classifier.classify(crops, batch_size=config.batch_size)
     failed = tuple(r for r in read.failed if touched_by([r], boxes).any())
-    return Classification(probabilities, ~touched_by(failed, boxes), failed)
+    return CellCrops(crops, ~touched_by(failed, boxes), failed)
+
+
+def classify_crops(
+    crops: npt.NDArray[np.uint8],
+    classifier: CellClassifier,
+    config: ClassifyConfig,
+    stopping: Callable[[], bool],
+) -> CropProbabilities | None:
+    """Name the cells in crops.
+
+    Parameters
+    ----------
+    crops : ndarray of uint8, shape (n, crop_px, crop_px, 3)
+        As `cut_crops` gives them; of several tiles, so that batches are full.
+    classifier : CellClassifier
+        Names the cells.
+    config : ClassifyConfig
+        Batches.
+    stopping : callable
+        Asked every few batches whether to go on.
+
+    Returns
+    -------
+    CropProbabilities or None
+        A row a crop; None if it was told to stop.
+    """
+    step = _BATCHES_A_LOOK * config.batch_size
+    parts = [CropProbabilities.of_classes(_NONE)]
+    for start in range(0, len(crops), step):
+        if stopping():
+            return None
+        part = crops[start : start + step]
+        parts.append(classifier.classify(part, batch_size=config.batch_size))
+    return CropProbabilities.concatenate(parts)

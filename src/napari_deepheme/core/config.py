@@ -13,14 +13,23 @@ class TileConfig:
     ----------
     tile_size : int
         Side of a tile's core, in level-0 pixels. Results do not depend on it.
+    chunk_tiles : int
+        Tiles whose crops are classified together.
+    tiles_ahead : int
+        Tiles that are read and searched ahead of the one that is classified; 0 to do
+        one thing after the other.
     """
 
     tile_size: int = 1024
+    chunk_tiles: int = 2
+    tiles_ahead: int = 3
 
     def __post_init__(self) -> None:
         """Refuse tiles without area."""
         if self.tile_size < 64:
             raise ValueError("tile_size must be at least 64 px")
+        if self.chunk_tiles < 1 or self.tiles_ahead < 0:
+            raise ValueError("a chunk has at least one tile, none are ahead of 0")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +65,7 @@ class ClassifyConfig:
         Crops given to the classifier at once; 32 to 64 are best on a CPU.
     """
 
-    batch_size: int = 64
+    batch_size: int = 32
 
     def __post_init__(self) -> None:
         """Refuse empty batches."""

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from napari_deepheme.core.config import DetectConfig
     from napari_deepheme.core.geometry import Mpp, Region
     from napari_deepheme.core.models.protocols import CellDetector
-    from napari_deepheme.core.slide import SlideReader
+    from napari_deepheme.core.slide import LevelPixels, SlideReader
     from napari_deepheme.core.tiling import Tile
 
 
@@ -48,6 +48,7 @@ def detect_tile(
     *,
     mpp: Mpp,
     background: npt.NDArray[np.float32],
+    held: LevelPixels | None = None,
 ) -> Detections:
     """Find the cells of a tile.
 
@@ -67,6 +68,8 @@ def detect_tile(
         Micrometres per pixel of level 0.
     background : ndarray of float32, shape (3,)
         Colour of the slide's background.
+    held : LevelPixels, optional
+        Pixels of the tile that were read already.
 
     Returns
     -------
@@ -76,7 +79,7 @@ def detect_tile(
     spec = detector.spec
     grid = PixelGrid.for_mpp(mpp, spec.mpp)
     window = grid.grid_window(tile.read, multiple=spec.alignment_px)
-    read = read_grid(slide, grid, window)
+    read = read_grid(slide, grid, window, held=held)
     pixels = whiten(read.pixels, background) if spec.whitened else read.pixels
     boxes, scores = detector.detect(pixels)
     boxes_level0 = _to_level0(boxes, window, grid)

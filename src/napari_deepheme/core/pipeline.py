@@ -1,20 +1,38 @@
-"""A region of a slide -> cells, tile by tile."""
+"""A region of a slide -> cells, tile by tile, in stages that overlap in time.
+
+::
+
+    read -> detect, cut crops -> classify -> one result a tile
+    ahead        ahead           here
+
+Reading runs ahead of detecting, and detecting ahead of classifying, each on a thread
+and behind a queue that holds a few tiles. Batches of crops fill across the tiles of a
+chunk. Chunks are the same however a run is cut up, stopped and resumed, so the numbers
+are the same, too.
+"""
 
 from __future__ import annotations
 
-import time
-from dataclasses import dataclass, field
+from contextlib import ExitStack
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_deepheme.core.ahead import Ahead
 from napari_deepheme.core.cell_table import IDENTIFIED, LINEAGE, PHASE, CellTable
-from napari_deepheme.core.classify import classify_cells
+from napari_deepheme.core.classify import classify_crops, cut_crops
 from napari_deepheme.core.config import RunConfig
 from napari_deepheme.core.detect import border_px, detect_tile
-from napari_deepheme.core.geometry import Region, touched_by
-from napari_deepheme.core.merge import merge_tiles
-from napari_deepheme.core.slide import estimate_background, plausible_mpp
+from napari_deepheme.core.geometry import Region
+from napari_deepheme.core.results import RegionResult, ResultCollector, TileResult
+from napari_deepheme.core.slide import (
+    PixelGrid,
+    best_level,
+    estimate_background,
+    hold_level,
+    plausible_mpp,
+)
 from napari_deepheme.core.taxonomy import (
     MITOTIC_CODE,
     MITOTIC_LINEAGES,
@@ -24,125 +42,119 @@ from napari_deepheme.core.taxonomy import (
 from napari_deepheme.core.tiling import tile_region
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     import numpy.typing as npt
 
-    from napari_deepheme.core.geometry import Area, Mpp
+    from napari_deepheme.core.classify import CellCrops
+    from napari_deepheme.core.detect import Detections
+    from napari_deepheme.core.geometry import Mpp
     from napari_deepheme.core.models.protocols import (
         CellDetector,
         CropProbabilities,
         Models,
     )
-    from napari_deepheme.core.slide import SlideReader
+    from napari_deepheme.core.slide import LevelPixels, SlideReader
     from napari_deepheme.core.tiling import Tile
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class TileResult:
-    """What a tile gave.
+@dataclass(frozen=True, slots=True)
+class RunPlan:
+    """The tiles of a run, and the chunks in which they are worked on.
 
     Attributes
     ----------
-    tile : Tile
-        Where.
-    index, n_tiles : int
-        Its place among the tiles of the run, from 0, and their number.
-    cells : CellTable
-        Its cells, and those up to a micrometre beyond its core.
-    failed : tuple of Region
-        Blocks of level 0 that could not be read.
-    """
-
-    tile: Tile
-    index: int
-    n_tiles: int
-    cells: CellTable
-    failed: tuple[Region, ...]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class RegionResult:
-    """What a region gave.
-
-    Attributes
-    ----------
-    region : Region
-        Where, in level-0 pixels.
-    mpp : Mpp
-        Micrometres per pixel of level 0 that were taken.
-    cells : CellTable
-        Each cell once, in reading order.
-    failed : tuple of Region
-        Blocks of level 0 that could not be read.
-    complete : bool
-        False if the run was stopped before its last tile.
-    seconds : float
-        How long it took.
-    """
-
-    region: Region
-    mpp: Mpp
-    cells: CellTable
-    failed: tuple[Region, ...]
-    complete: bool
-    seconds: float
-
-    @property
-    def is_unreadable(self) -> bool:
-        """Whether nothing of the region could be read."""
-        lost = sum(block.intersection(self.region).area for block in self.failed)
-        return lost >= self.region.area
-
-
-@dataclass(slots=True)
-class ResultCollector:
-    """Gathers the tiles of a run, so that a stopped run has a result too.
-
-    Attributes
-    ----------
-    region : Region
-        What was asked for; what holds all areas where several were drawn.
-    areas : tuple of Region or Polygon
-        Where a cell must be centred to count.
+    tiles : tuple of Tile
+        All, in order.
+    chunk_tiles : int
+        Tiles a chunk: its crops are classified together.
     mpp : Mpp
         Micrometres per pixel of level 0.
-    max_overlap : float
-        As in `DetectConfig`.
     """
 
-    region: Region
-    areas: tuple[Area, ...]
+    tiles: tuple[Tile, ...]
+    chunk_tiles: int
     mpp: Mpp
-    max_overlap: float
-    _tables: list[CellTable] = field(default_factory=list)
-    _failed: set[Region] = field(default_factory=set)
-    _n_left: int = 1
-    _started: float = field(default_factory=time.monotonic)
 
-    def add(self, result: TileResult) -> None:
-        """Take in the result of one tile."""
-        self._tables.append(result.cells)
-        self._failed.update(result.failed)
-        self._n_left = result.n_tiles - len(self._tables)
+    @property
+    def n_chunks(self) -> int:
+        """Number of chunks."""
+        return -(-len(self.tiles) // self.chunk_tiles)
 
-    def result(self) -> RegionResult:
-        """Merge what has come in so far.
+    def chunk(self, index: int) -> range:
+        """Return the numbers of a chunk's tiles."""
+        first = index * self.chunk_tiles
+        return range(first, min(first + self.chunk_tiles, len(self.tiles)))
 
-        Cells that touch a block which any tile failed to read are left out, so that the
-        outcome does not depend on which tile came upon it.
-        """
-        cells = merge_tiles(self._tables, self.areas, max_overlap=self.max_overlap)
-        if self._failed:
-            cells = cells.take(~touched_by(self._failed, cells.boxes))
-        return RegionResult(
-            region=self.region,
-            mpp=self.mpp,
-            cells=cells,
-            failed=tuple(sorted(self._failed, key=lambda r: (r.y, r.x))),
-            complete=self._n_left == 0,
-            seconds=time.monotonic() - self._started,
-        )
+
+def plan_run(
+    slide: SlideReader,
+    regions: Sequence[Region],
+    models: Models,
+    config: RunConfig | None = None,
+    *,
+    mpp: float | None = None,
+) -> RunPlan:
+    """Cut regions into tiles; parameters and errors are those of `iter_regions`."""
+    config = config or RunConfig()
+    slide_mpp = plausible_mpp(slide, mpp=mpp)
+    halo, bounds = _halo_px(models.detector, slide_mpp), Region(0, 0, *slide.size)
+    size = config.tile.tile_size
+    tiles = [
+        tile
+        for region in regions
+        for tile in tile_region(region, bounds, tile_size=size, halo=halo)
+    ]
+    return RunPlan(tuple(tiles), config.tile.chunk_tiles, slide_mpp)
+
+
+def iter_chunks(
+    slide: SlideReader,
+    plan: RunPlan,
+    models: Models,
+    config: RunConfig,
+    chunks: Iterable[int] | None = None,
+    *,
+    stopping: Callable[[], bool] = lambda: False,
+) -> Iterator[TileResult]:
+    """Analyse chunks of a plan; stop iterating to stop the analysis.
+
+    Parameters
+    ----------
+    slide : SlideReader
+        The slide.
+    plan : RunPlan
+        As `plan_run` made it for the same slide, models and settings.
+    models : Models
+        Detector and classifier.
+    config : RunConfig
+        Settings.
+    chunks : iterable of int, optional
+        Which, in order; all if left out.
+    stopping : callable
+        Asked between batches whether to stop, from any of the threads.
+
+    Yields
+    ------
+    TileResult
+        One a tile, in order. A chunk that is stopped gives none.
+    """
+    wanted = list(range(plan.n_chunks) if chunks is None else chunks)
+    work = _Work(slide, plan, models, config, estimate_background(slide), stopping)
+    indices = [index for chunk in wanted for index in plan.chunk(chunk)]
+    depth = config.tile.tiles_ahead
+    with ExitStack() as stack:
+        found: Iterator[_Found] = map(work.detect, map(work.read, indices))
+        if depth:
+            reads = stack.enter_context(Ahead(map(work.read, indices), depth=depth))
+            found = map(work.detect, reads)
+            if models.compute.overlaps:
+                found = stack.enter_context(Ahead(found, depth=depth))
+        for chunk in wanted:
+            ready = [next(found) for _ in plan.chunk(chunk)]
+            yield from work.classify(ready)
+            if stopping():
+                return
 
 
 def iter_regions(
@@ -152,6 +164,7 @@ def iter_regions(
     config: RunConfig | None = None,
     *,
     mpp: float | None = None,
+    stopping: Callable[[], bool] = lambda: False,
 ) -> Iterator[TileResult]:
     """Analyse regions tile by tile; stop iterating to stop the analysis.
 
@@ -167,6 +180,8 @@ def iter_regions(
         Settings; the defaults if left out.
     mpp : float, optional
         Micrometres per pixel, for a slide that states none or states it wrongly.
+    stopping : callable, optional
+        As for `iter_chunks`.
 
     Returns
     -------
@@ -181,15 +196,8 @@ def iter_regions(
         If a region leaves the slide; before the first tile.
     """
     config = config or RunConfig()
-    slide_mpp = plausible_mpp(slide, mpp=mpp)
-    halo, bounds = _halo_px(models.detector, slide_mpp), Region(0, 0, *slide.size)
-    size = config.tile.tile_size
-    tiles = [
-        tile
-        for region in regions
-        for tile in tile_region(region, bounds, tile_size=size, halo=halo)
-    ]
-    return _iter_tiles(slide, tiles, models, config, slide_mpp)
+    plan = plan_run(slide, regions, models, config, mpp=mpp)
+    return iter_chunks(slide, plan, models, config, stopping=stopping)
 
 
 def iter_region(
@@ -226,48 +234,118 @@ def analyze_region(
     return collector.result()
 
 
-def _iter_tiles(
-    slide: SlideReader,
-    tiles: Sequence[Tile],
-    models: Models,
-    config: RunConfig,
-    mpp: Mpp,
-) -> Iterator[TileResult]:
-    background = estimate_background(slide)
-    for index, tile in enumerate(tiles):
+@dataclass(frozen=True, slots=True, eq=False)
+class _Read:
+    index: int
+    held: LevelPixels | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Found:
+    index: int
+    found: Detections
+    crops: CellCrops
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Work:
+    """The stages of one run."""
+
+    slide: SlideReader
+    plan: RunPlan
+    models: Models
+    config: RunConfig
+    background: npt.NDArray[np.float32]
+    stopping: Callable[[], bool]
+
+    def read(self, index: int) -> _Read:
+        """Decode a tile once, where both networks see the same level."""
+        scales = [
+            min(grid.scale_x, grid.scale_y)
+            for grid in (
+                PixelGrid.for_mpp(self.plan.mpp, self.models.detector.spec.mpp),
+                PixelGrid.for_mpp(self.plan.mpp, self.models.classifier.spec.mpp),
+            )
+        ]
+        levels = {best_level(self.slide, scale) for scale in scales}
+        if len(levels) > 1:
+            return _Read(index, None)
+        area = self._seen(self.plan.tiles[index])
+        return _Read(index, hold_level(self.slide, levels.pop(), area))
+
+    def detect(self, read: _Read) -> _Found:
+        """Find the cells of a tile and cut them out."""
+        tile = self.plan.tiles[read.index]
         found = detect_tile(
-            slide, tile, models.detector, config.detect, mpp=mpp, background=background
+            self.slide,
+            tile,
+            self.models.detector,
+            self.config.detect,
+            mpp=self.plan.mpp,
+            background=self.background,
+            held=read.held,
         )
-        named = classify_cells(
-            slide,
+        crops = cut_crops(
+            self.slide,
             found.boxes,
-            models.classifier,
-            config.classify,
-            mpp=mpp,
-            background=background,
+            self.models.classifier.spec,
+            mpp=self.plan.mpp,
+            background=self.background,
+            held=read.held,
         )
-        cells = _table(
-            found.boxes,
-            found.scores,
-            named.probabilities,
-            models.classifier.spec.unidentified_below,
+        return _Found(read.index, found, crops)
+
+    def classify(self, ready: Sequence[_Found]) -> Iterator[TileResult]:
+        """Name the cells of a chunk, batches filled across its tiles."""
+        classifier = self.models.classifier
+        together = np.concatenate([part.crops.crops for part in ready])
+        named = classify_crops(
+            together, classifier, self.config.classify, self.stopping
         )
-        failed = tuple(dict.fromkeys((*found.failed, *named.failed)))
-        yield TileResult(tile, index, len(tiles), cells.take(named.readable), failed)
+        if named is None:
+            return
+        start = 0
+        for part in ready:
+            rows = slice(start, start + len(part.found.boxes))
+            start = rows.stop
+            cells = _table(
+                part.found, named.take(rows), classifier.spec.unidentified_below
+            )
+            yield TileResult(
+                self.plan.tiles[part.index],
+                part.index,
+                len(self.plan.tiles),
+                cells.take(part.crops.readable),
+                tuple(dict.fromkeys((*part.found.failed, *part.crops.failed))),
+            )
+
+    def _seen(self, tile: Tile) -> Region:
+        """Return what both networks see of a tile, in level-0 pixels."""
+        detector, classifier = self.models.detector.spec, self.models.classifier.spec
+        mpp = self.plan.mpp
+        half_um = classifier.crop_px * classifier.mpp / 2 + 2 * classifier.mpp
+        crops = tile.core.grown(border_px(mpp) + int(half_um / min(mpp)) + 2)
+        # The detector's window is widened to its alignment.
+        window = tile.read.grown(
+            int((detector.alignment_px + 1) * detector.mpp / min(mpp)) + 2
+        )
+        return Region.from_corners(
+            min(crops.x, window.x),
+            min(crops.y, window.y),
+            max(crops.right, window.right),
+            max(crops.bottom, window.bottom),
+        )
 
 
 def _table(
-    boxes: npt.NDArray[np.int32],
-    scores: npt.NDArray[np.float32],
-    given: CropProbabilities,
-    unidentified_below: float,
+    found: Detections, given: CropProbabilities, unidentified_below: float
 ) -> CellTable:
     likeliest = given.classes.argmax(axis=1)
     probabilities = given.classes.max(axis=1, initial=0)
     in_mitosis = likeliest == class_index(MITOTIC_CODE)
     return CellTable.from_arrays(
-        boxes,
-        scores,
+        found.boxes,
+        found.scores,
         likeliest,
         probabilities,
         {

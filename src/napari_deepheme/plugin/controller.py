@@ -12,7 +12,7 @@ from napari_deepheme.core.corrections import judged_counts
 from napari_deepheme.core.errors import DeephemeError
 from napari_deepheme.core.export.summary import RunFacts, export_run
 from napari_deepheme.core.geometry import Region
-from napari_deepheme.core.pipeline import RegionResult, ResultCollector, TileResult
+from napari_deepheme.core.results import RegionResult, ResultCollector, TileResult
 from napari_deepheme.core.slide import open_slide, plausible_mpp
 from napari_deepheme.plugin.areas import asked_areas
 from napari_deepheme.plugin.correcting import Correcting

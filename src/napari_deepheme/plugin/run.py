@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from napari.layers import Image
 
     from napari_deepheme.core.models.protocols import Models
-    from napari_deepheme.core.pipeline import ResultCollector
+    from napari_deepheme.core.results import ResultCollector
     from napari_deepheme.core.slide import SlideReader
 
 _FLUSH_SECONDS: Final = 0.4

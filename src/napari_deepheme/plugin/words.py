@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from napari_deepheme.core.cell_table import CellTable
     from napari_deepheme.core.models.card import ModelCard
-    from napari_deepheme.core.pipeline import RegionResult
+    from napari_deepheme.core.results import RegionResult
 
 CLICK_HINT = "Click a cell to select it, Shift-click to add more."
 

@@ -17,8 +17,9 @@ from napari_deepheme.core.export.summary import (
     write_summary,
 )
 from napari_deepheme.core.geometry import Mpp, Point, Region
+from napari_deepheme.core.models.compute import Compute
 from napari_deepheme.core.models.protocols import ClassifierSpec, DetectorSpec, Models
-from napari_deepheme.core.pipeline import RegionResult
+from napari_deepheme.core.results import RegionResult
 from napari_deepheme.core.taxonomy import CLASS_CODES
 
 KEYS = [
@@ -28,6 +29,8 @@ KEYS = [
     "model",
     "detector",
     "device",
+    "backend",
+    "precision",
     "n_cells",
     "counts",
     "differential",
@@ -48,7 +51,7 @@ KEYS = [
     "notice",
 ]
 
-FACTS = RunFacts("slide.svs", "namer 2", "finder 1", "cpu", ("U4", "PL3"))
+FACTS = RunFacts("slide.svs", "namer 2", "finder 1", Compute(), ("U4", "PL3"))
 
 
 @pytest.fixture
@@ -132,7 +135,7 @@ def test_without_the_other_two_files_there_is_no_summary(make_result, tmp_path):
 def test_the_origin_of_the_scanned_bounds_shifts_the_geojson_alone(
     make_result, tmp_path
 ):
-    facts = RunFacts("a", "b", "c", "cpu", bounds_origin=Point(7, 5))
+    facts = RunFacts("a", "b", "c", Compute(), bounds_origin=Point(7, 5))
     result = make_result("M6")
     export_run(result, facts, tmp_path)
     (feature,) = json.loads((tmp_path / "cells.geojson").read_bytes())["features"]
@@ -142,7 +145,7 @@ def test_the_origin_of_the_scanned_bounds_shifts_the_geojson_alone(
 
 
 def test_a_file_name_that_is_not_utf8_is_spelled_out(make_result, tmp_path):
-    facts = RunFacts("caf\udce9.svs", "b", "c", "cpu")
+    facts = RunFacts("caf\udce9.svs", "b", "c", Compute())
     write_summary(summarize(make_result(), facts), tmp_path / "summary.json")
     content = json.loads((tmp_path / "summary.json").read_bytes())
     assert content["slide"] == "caf\\udce9.svs"
@@ -153,9 +156,9 @@ def test_the_facts_of_a_run_come_from_its_slide_and_models():
     detector = SimpleNamespace(spec=DetectorSpec("finder 1", 0.5, 10, 4, 0.4))
     spec = ClassifierSpec("namer 2", 0.25, 32, ("U4",), 0.45)
     classifier = SimpleNamespace(spec=spec)
-    facts = RunFacts.of(slide, Models(detector, classifier, "mps"))
+    facts = RunFacts.of(slide, Models(detector, classifier, Compute("mps")))
     assert facts == RunFacts(
-        "slide.svs", "namer 2", "finder 1", "mps", ("U4",), Point(3, 4), 0.45
+        "slide.svs", "namer 2", "finder 1", Compute("mps"), ("U4",), Point(3, 4), 0.45
     )
 
 

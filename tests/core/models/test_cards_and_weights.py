@@ -12,6 +12,7 @@ from torch import nn
 
 from napari_deepheme.core.errors import InvalidModelError, ModelNotFoundError
 from napari_deepheme.core.models.card import ModelCard
+from napari_deepheme.core.models.compute import Compute
 from napari_deepheme.core.models.networks import CropNet
 from napari_deepheme.core.models.registry import (
     DEFAULT_DETECTOR,
@@ -337,7 +338,7 @@ def test_views_are_averaged_and_the_temperature_softens(write_model):
 
     def classify(**settings):
         path = write_model(settings=settings)
-        classifier = TorchClassifier(find_model(str(path)), [Corner()], "cpu")
+        classifier = TorchClassifier(find_model(str(path)), [Corner()], Compute())
         given = classifier.classify(picture, batch_size=1).classes[0]
         return given[[class_index(code) for code in CODES]]
 

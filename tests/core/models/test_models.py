@@ -212,9 +212,14 @@ def test_a_class_that_a_model_was_not_trained_for_has_probability_0(copy):
     assert probabilities.sum(axis=1) == pytest.approx(1, abs=1e-5)
 
 
-def test_the_detectors_field_of_view_is_not_wider_than_it_says():
+@pytest.mark.parametrize(
+    "arguments",
+    [{}, {"dilations": (1, 1, 1), "n_fine": 32}],
+    ids=["fine body", "coarse body"],
+)
+def test_the_detectors_field_of_view_is_not_wider_than_it_says(arguments):
     torch.manual_seed(0)
-    network = PeakNet().eval()
+    network = PeakNet(**arguments).eval()
     for module in network.modules():
         # Blocks start as shortcuts; here all of them take part.
         if isinstance(module, nn.BatchNorm2d):

@@ -36,8 +36,9 @@ if TYPE_CHECKING:
 
     from napari_deepheme.core.cell_table import CellTable
     from napari_deepheme.core.geometry import Point
+    from napari_deepheme.core.models.compute import Compute
     from napari_deepheme.core.models.protocols import Models
-    from napari_deepheme.core.pipeline import RegionResult
+    from napari_deepheme.core.results import RegionResult
     from napari_deepheme.core.slide import SlideReader
 
 
@@ -53,8 +54,8 @@ class RunFacts:
         Name and version of the classifier.
     detector : str
         Name and version of the detector.
-    device : str
-        Where the networks computed.
+    compute : Compute
+        Where and how the networks computed.
     rendered_only : tuple of str
         Codes of the classes that the model learned from rendered cells alone.
     bounds_origin : Point
@@ -66,7 +67,7 @@ class RunFacts:
     slide: str
     model: str
     detector: str
-    device: str
+    compute: Compute
     rendered_only: tuple[str, ...] = ()
     bounds_origin: Point = NO_SHIFT
     unidentified_below: float = 0.0
@@ -78,7 +79,7 @@ class RunFacts:
             slide=slide.name,
             model=models.classifier.spec.name,
             detector=models.detector.spec.name,
-            device=models.device,
+            compute=models.compute,
             rendered_only=models.classifier.spec.rendered_only,
             bounds_origin=slide.bounds_origin,
             unidentified_below=models.classifier.spec.unidentified_below,
@@ -97,7 +98,9 @@ def summarize(result: RegionResult, facts: RunFacts) -> dict[str, Any]:
         "mpp": list(result.mpp),
         "model": facts.model,
         "detector": facts.detector,
-        "device": facts.device,
+        "device": facts.compute.device,
+        "backend": facts.compute.backend,
+        "precision": facts.compute.precision,
         "n_cells": len(cells),
         "counts": counts,
         "differential": {"n": count.n, "percent": dict(count.percent)},

@@ -109,6 +109,10 @@ class PeakNet(nn.Module):
         Channels of the two strided convolutions and of the body.
     dilations : tuple of int
         One residual block each.
+    n_fine : int
+        Channels of the last layers where the body computes on a map eight times coarser
+        than the input and is brought back, with what the stem gave beside it (Lin et
+        al. 2017); 0 for a body on the map of the output.
     """
 
     STRIDE: Final = 4
@@ -118,38 +122,62 @@ class PeakNet(nn.Module):
         *,
         widths: tuple[int, ...] = (24, 48, 64),
         dilations: tuple[int, ...] = (1, 2, 2, 1, 1),
+        n_fine: int = 0,
     ) -> None:
         super().__init__()
         first, second, body = widths
-        self.stem = nn.Sequential(
-            _conv(3, first, stride=2),
-            nn.BatchNorm2d(first),
-            nn.ReLU(),
-            _conv(first, second, stride=2),
-            nn.BatchNorm2d(second),
-            nn.ReLU(),
-        )
+        self.stem = nn.Sequential(*_step(3, first), *_step(first, second))
+        n_in = second
+        if n_fine:
+            self.down = nn.Sequential(*_step(second, body))
+            self.up = nn.Conv2d(body, n_fine, 1)
+            self.beside = nn.Conv2d(second, n_fine, 1)
+            n_in = body
         blocks = [
-            ResidualBlock(second if i == 0 else body, body, dilation=d)
+            ResidualBlock(n_in if i == 0 else body, body, dilation=d)
             for i, d in enumerate(dilations)
         ]
         self.body = nn.Sequential(*blocks)
-        self.head = nn.Sequential(_conv(body, body), nn.ReLU(), nn.Conv2d(body, 5, 1))
+        n_head = n_fine or body
+        self.head = nn.Sequential(
+            _conv(n_head, n_head), nn.ReLU(), nn.Conv2d(n_head, 5, 1)
+        )
         nn.init.constant_(self.head[-1].bias[:1], -4.0)  # type: ignore[index]
         self._dilations = dilations
+        self._is_coarse = bool(n_fine)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Map (n, 3, h, w) to (n, 5, h / 4, w / 4): centre, log size, offset."""
-        maps: torch.Tensor = self.head(self.body(self.stem(x)))
+        fine = self.stem(x)
+        if self._is_coarse:
+            coarse = self.up(self.body(self.down(fine)))
+            coarse = nn.functional.interpolate(coarse, scale_factor=2.0)
+            fine = torch.relu(coarse + self.beside(fine))
+        else:
+            fine = self.body(fine)
+        maps: torch.Tensor = self.head(fine)
         return maps
+
+    @property
+    def alignment_px(self) -> int:
+        """Input sides are multiples of this."""
+        return self.STRIDE * (2 if self._is_coarse else 1)
 
     @property
     def receptive_radius_px(self) -> int:
         """How far an output pixel sees, in input pixels."""
-        return self.STRIDE * (2 * sum(self._dilations) + 1) + self.STRIDE
+        return (
+            self.alignment_px * (2 * sum(self._dilations) + 1)
+            + 2 * (self.alignment_px - self.STRIDE)
+            + self.STRIDE
+        )
 
 
 def _conv(n_in: int, n_out: int, *, stride: int = 1, dilation: int = 1) -> nn.Conv2d:
     return nn.Conv2d(
         n_in, n_out, 3, stride, padding=dilation, dilation=dilation, bias=False
     )
+
+
+def _step(n_in: int, n_out: int) -> list[nn.Module]:
+    return [_conv(n_in, n_out, stride=2), nn.BatchNorm2d(n_out), nn.ReLU()]

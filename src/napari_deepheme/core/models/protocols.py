@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import TYPE_CHECKING, Final, Protocol, Self
 
 import numpy as np
 
+from napari_deepheme.core.models.compute import Compute
 from napari_deepheme.core.taxonomy import MITOTIC_LINEAGES, MITOTIC_PHASES
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy.typing as npt
+
+
+_PLAIN: Final = Compute()
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +107,21 @@ class CropProbabilities:
             np.zeros((n, len(MITOTIC_LINEAGES)), np.float32),
         )
 
+    @classmethod
+    def concatenate(cls, parts: Sequence[CropProbabilities]) -> Self:
+        """Put the rows of several below one another."""
+        return cls(
+            np.concatenate([part.classes for part in parts]),
+            np.concatenate([part.phases for part in parts]),
+            np.concatenate([part.lineages for part in parts]),
+        )
+
+    def take(self, rows: slice) -> CropProbabilities:
+        """Return some rows."""
+        return CropProbabilities(
+            self.classes[rows], self.phases[rows], self.lineages[rows]
+        )
+
     def __len__(self) -> int:
         """Count the crops."""
         return len(self.classes)
@@ -168,10 +189,10 @@ class Models:
         Finds cells.
     classifier : CellClassifier
         Names them.
-    device : str
-        Where they compute, such as "cpu".
+    compute : Compute
+        Where and how they compute.
     """
 
     detector: CellDetector
     classifier: CellClassifier
-    device: str = "cpu"
+    compute: Compute = _PLAIN

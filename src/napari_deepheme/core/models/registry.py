@@ -15,6 +15,7 @@ from napari_deepheme.core.models.card import ModelCard, ModelKind
 from napari_deepheme.core.models.protocols import Models
 
 if TYPE_CHECKING:
+    from napari_deepheme.core.models.compute import Compute
     from napari_deepheme.core.models.protocols import CellClassifier, CellDetector
 
 _log = logging.getLogger(__name__)
@@ -83,7 +84,12 @@ def find_model(model: str) -> ModelCard:
 
 
 def load_models(
-    model: str | None = None, *, detector: str | None = None, device: str = "auto"
+    model: str | None = None,
+    *,
+    detector: str | None = None,
+    device: str = "auto",
+    backend: str = "auto",
+    compute: Compute | None = None,
 ) -> Models:
     """Load a detector and a classifier.
 
@@ -94,35 +100,48 @@ def load_models(
     detector : str, optional
         Name or path of the detector; the bundled one if left out.
     device : {"auto", "cpu", "cuda", "mps"}
-        Where they compute.
+        Where they compute; "auto" is the fastest by a short measurement, remembered by
+        machine and model (`fastest.choose_compute`).
+    backend : {"auto", "torch", "openvino"}
+        What computes them.
+    compute : Compute, optional
+        Just this, in place of `device` and `backend`.
 
     Raises
     ------
     ModelNotFoundError, InvalidModelError
         If there is no such model, or its weights do not fit its card.
     MissingExtraError
-        If it is an ONNX model and onnxruntime is not installed.
+        If onnxruntime or OpenVINO is needed and not installed.
     DeviceNotAvailableError
         If the device is not in this machine.
     """
     classifier_card = find_of_kind(model or DEFAULT_CLASSIFIER, "classifier")
     detector_card = find_of_kind(detector or DEFAULT_DETECTOR, "detector")
-    from napari_deepheme.core.models.torch_runner import choose_device
+    from napari_deepheme.core.models.fastest import check_available, choose_compute
 
-    chosen = choose_device(device)
+    if compute is None:
+        compute = choose_compute(
+            classifier_card, _classifier, device=device, backend=backend
+        )
+    else:
+        check_available(compute)
     return Models(
-        _detector(detector_card, chosen), _classifier(classifier_card, chosen), chosen
+        _detector(detector_card, compute),
+        _classifier(classifier_card, compute),
+        compute,
     )
 
 
 def load_classifier(
-    model: str | None = None, *, device: str = "auto"
+    model: str | None = None, *, device: str = "auto", backend: str = "auto"
 ) -> CellClassifier:
     """Load a classifier alone; parameters and errors as for `load_models`."""
     card = find_of_kind(model or DEFAULT_CLASSIFIER, "classifier")
-    from napari_deepheme.core.models.torch_runner import choose_device
+    from napari_deepheme.core.models.fastest import choose_compute
 
-    return _classifier(card, choose_device(device))
+    compute = choose_compute(card, _classifier, device=device, backend=backend)
+    return _classifier(card, compute)
 
 
 def load_card(card: ModelCard, device: str) -> CellDetector | CellClassifier:
@@ -140,9 +159,12 @@ def load_card(card: ModelCard, device: str) -> CellDetector | CellClassifier:
     InvalidModelError, MissingExtraError
         As for `load_models`.
     """
+    from napari_deepheme.core.models.fastest import plain_compute
+
+    compute = plain_compute(device)
     if card.kind == "detector":
-        return _detector(card, device)
-    return _classifier(card, device)
+        return _detector(card, compute)
+    return _classifier(card, compute)
 
 
 def find_of_kind(model: str, kind: ModelKind) -> ModelCard:
@@ -168,11 +190,11 @@ def _is_file(path: Path) -> bool:
         return False
 
 
-def _detector(card: ModelCard, device: str) -> CellDetector:
+def _detector(card: ModelCard, compute: Compute) -> CellDetector:
     if card.weights_format == "onnx":
         from napari_deepheme.core.models.onnx_detector import YoloDetector
 
-        return YoloDetector(card, device)
+        return YoloDetector(card, compute.device)
     from napari_deepheme.core.models.networks import PeakNet
     from napari_deepheme.core.models.torch_detector import PeakDetector
     from napari_deepheme.core.models.torch_weights import load_networks
@@ -180,18 +202,18 @@ def _detector(card: ModelCard, device: str) -> CellDetector:
     network = load_networks(card)[0]
     if not isinstance(network, PeakNet):
         raise InvalidModelError(card.name, f"{card.architecture} is no detector")
-    return PeakDetector(card, network, device)
+    return PeakDetector(card, network, compute)
 
 
-def _classifier(card: ModelCard, device: str) -> CellClassifier:
+def _classifier(card: ModelCard, compute: Compute) -> CellClassifier:
     if card.weights_format == "onnx":
         from napari_deepheme.core.models.onnx_classifier import OnnxClassifier
 
-        return OnnxClassifier(card, device)
+        return OnnxClassifier(card, compute.device)
     from napari_deepheme.core.models.torch_classifier import TorchClassifier
     from napari_deepheme.core.models.torch_weights import check_outputs, load_networks
 
     networks = load_networks(card)
     for network in networks:
         check_outputs(network, card)
-    return TorchClassifier(card, networks, device)
+    return TorchClassifier(card, networks, compute)

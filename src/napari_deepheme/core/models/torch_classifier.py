@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_deepheme.core.models.folding import folded
+from napari_deepheme.core.models.compute import make_runner
 from napari_deepheme.core.models.postprocess import (
     classifier_spec,
     mean_probabilities,
 )
 from napari_deepheme.core.models.protocols import CropProbabilities
-from napari_deepheme.core.models.torch_runner import TorchRunner, reduced_precision
 from napari_deepheme.core.taxonomy import CLASS_CODES
 
 if TYPE_CHECKING:
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from napari_deepheme.core.models.card import ModelCard
+    from napari_deepheme.core.models.compute import Compute
 
 
 class TorchClassifier:
@@ -34,19 +34,15 @@ class TorchClassifier:
         Card of the weights.
     networks : sequence of Module
         With their weights; each maps (n, 3, s, s) to (n, channels of all groups).
-    device : str
-        As `torch_runner.choose_device` returns it.
+    compute : Compute
+        Where and how they compute.
     """
 
     def __init__(
-        self, card: ModelCard, networks: Sequence[nn.Module], device: str
+        self, card: ModelCard, networks: Sequence[nn.Module], compute: Compute
     ) -> None:
-        dtype = reduced_precision(device)
         self._card = card
-        self._runners = [
-            TorchRunner(folded(n), device, dtype=dtype, mean=card.mean, std=card.std)
-            for n in networks
-        ]
+        self._runners = [make_runner(network, card, compute) for network in networks]
         self.spec = classifier_spec(card)
 
     def classify(

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import ndimage
 from scipy.special import expit
 
-from napari_deepheme.core.models.folding import folded
+from napari_deepheme.core.models.compute import Compute, make_runner
 from napari_deepheme.core.models.networks import PeakNet
 from napari_deepheme.core.models.protocols import DetectorSpec
-from napari_deepheme.core.models.torch_runner import TorchRunner, reduced_precision
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -28,21 +28,21 @@ class PeakDetector:
         Card of the weights.
     network : PeakNet
         With its weights.
-    device : str
-        As `torch_runner.choose_device` returns it.
+    compute : Compute
+        Where and how it computes.
     """
 
-    def __init__(self, card: ModelCard, network: PeakNet, device: str) -> None:
-        # On a CPU single precision: what a tile finds must not depend on the tile.
-        dtype = reduced_precision(device) if device == "cuda" else None
-        self._runner = TorchRunner(
-            folded(network), device, dtype=dtype, mean=card.mean, std=card.std
-        )
+    def __init__(self, card: ModelCard, network: PeakNet, compute: Compute) -> None:
+        if (compute.backend, compute.device) == ("torch", "cpu"):
+            # What a tile finds must not depend on the tile: torch rounds a window's
+            # pixels alike in single precision only.
+            compute = replace(compute, precision="float32")
+        self._runner = make_runner(network, card, compute)
         self.spec = DetectorSpec(
             name=card.title,
             mpp=card.mpp,
             halo_um=network.receptive_radius_px * card.mpp,
-            alignment_px=PeakNet.STRIDE,
+            alignment_px=network.alignment_px,
             min_score=card.settings["min_score"],
             whitened=card.whitened,
         )

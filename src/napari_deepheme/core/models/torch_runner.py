@@ -66,6 +66,12 @@ def reduced_precision(device: str) -> torch.dtype | None:
     return None
 
 
+def dtype_of(precision: str) -> torch.dtype | None:
+    """Return the number format of autocast for a precision, None for single."""
+    formats = {"float32": None, "bfloat16": torch.bfloat16, "float16": torch.float16}
+    return formats[precision]
+
+
 class TorchRunner:
     """A network on a device.
 
@@ -82,6 +88,8 @@ class TorchRunner:
         Number format of autocast; single precision if left out.
     mean, std : tuple of float
         A channel in [0, 1] is taken less its mean, over its std.
+    n_threads : int
+        Threads on a CPU, for all that torch computes in this process; 0 as it is.
     """
 
     def __init__(
@@ -92,9 +100,12 @@ class TorchRunner:
         dtype: torch.dtype | None = None,
         mean: tuple[float, float, float] = (0.5, 0.5, 0.5),
         std: tuple[float, float, float] = (0.5, 0.5, 0.5),
+        n_threads: int = 0,
     ) -> None:
         self.device = device
         self._dtype = dtype
+        if n_threads and n_threads != torch.get_num_threads():
+            torch.set_num_threads(n_threads)
         self._gain = (1 / 255 / torch.tensor(std)).reshape(1, 3, 1, 1).to(device)
         self._shift = (torch.tensor(mean) / torch.tensor(std)).reshape(1, 3, 1, 1)
         self._shift = self._shift.to(device)

@@ -14,7 +14,9 @@ from napari_deepheme.core.slide.open import open_slide
 from napari_deepheme.core.slide.protocol import Level, SlideReader
 from napari_deepheme.core.slide.sampling import (
     GridPixels,
+    LevelPixels,
     best_level,
+    hold_level,
     read_grid,
     resample_window,
     source_window,
@@ -26,10 +28,12 @@ __all__ = [
     "GridPixels",
     "Level",
     "LevelArray",
+    "LevelPixels",
     "PixelGrid",
     "SlideReader",
     "best_level",
     "estimate_background",
+    "hold_level",
     "open_slide",
     "picture_background",
     "plausible_mpp",

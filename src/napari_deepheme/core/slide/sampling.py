@@ -14,7 +14,11 @@ import numpy as np
 from PIL import Image
 
 from napari_deepheme.core.geometry import Region
-from napari_deepheme.core.slide.pyramid import paste_pixels, white_pixels
+from napari_deepheme.core.slide.pyramid import (
+    level0_region,
+    paste_pixels,
+    white_pixels,
+)
 from napari_deepheme.core.slide.salvage import read_salvaged
 
 if TYPE_CHECKING:
@@ -57,6 +61,28 @@ class GridPixels:
     failed: tuple[Region, ...] = ()
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class LevelPixels:
+    """A window of a level, decoded once for several grids.
+
+    Attributes
+    ----------
+    level : int
+        Index of the level.
+    window : Region
+        In pixels of the level; may leave it.
+    pixels : ndarray of uint8, shape (height, width, 3)
+        RGB; white beyond the slide and where the file is broken.
+    failed : tuple of Region
+        As of `GridPixels`.
+    """
+
+    level: int
+    window: Region
+    pixels: npt.NDArray[np.uint8]
+    failed: tuple[Region, ...]
+
+
 def best_level(slide: SlideReader, scale: float) -> int:
     """Give the coarsest level that is still as fine as wanted.
 
@@ -80,8 +106,39 @@ def best_level(slide: SlideReader, scale: float) -> int:
     return max(fits, key=lambda index: slide.levels[index].downsample, default=0)
 
 
+def hold_level(slide: SlideReader, level: int, area: Region) -> LevelPixels | None:
+    """Decode what lies around an area of a level, for `read_grid` to draw from.
+
+    Parameters
+    ----------
+    slide : SlideReader
+        The slide.
+    level : int
+        Index of the level.
+    area : Region
+        In level-0 pixels.
+
+    Returns
+    -------
+    LevelPixels or None
+        The pixels; None for more of them than should be held at once.
+    """
+    at = slide.levels[level]
+    ratio = (1 / at.downsample_x, 1 / at.downsample_y)
+    window = _source_window(area, ratio)
+    if window.area > _LARGEST_READ:
+        return None
+    pixels, failed = read_salvaged(slide, level, window)
+    return LevelPixels(level, window, pixels, failed)
+
+
 def read_grid(
-    slide: SlideReader, grid: PixelGrid, window: Region, *, level: int | None = None
+    slide: SlideReader,
+    grid: PixelGrid,
+    window: Region,
+    *,
+    level: int | None = None,
+    held: LevelPixels | None = None,
 ) -> GridPixels:
     """Read a window of a grid.
 
@@ -95,6 +152,9 @@ def read_grid(
         In grid pixels; may leave the slide.
     level : int, optional
         Level to read from; by default the coarsest that is fine enough.
+    held : LevelPixels, optional
+        Drawn from in place of the slide where it is of that level and wide enough. The
+        pixels are the same.
 
     Returns
     -------
@@ -106,7 +166,12 @@ def read_grid(
     if not window.area:
         return GridPixels(white_pixels(window.size))
     ratio = _ratio(grid, slide.levels[level])
-    source = _source_window(window, ratio)
+    source = window if ratio == (1.0, 1.0) else _source_window(window, ratio)
+    if held is not None and held.level == level and held.window.contains(source):
+        pixels, failed = _part_of(held, source, slide.levels[level])
+        if ratio == (1.0, 1.0):
+            return GridPixels(pixels.copy(), failed)
+        return GridPixels(_resized(pixels, source, window, ratio), failed)
     halves = _halves(window)
     if source.area > _LARGEST_READ and len(halves) == 2:
         parts = [read_grid(slide, grid, half, level=level) for half in halves]
@@ -167,6 +232,14 @@ def resample_window(
     if ratio == (1.0, 1.0):
         return source.copy()
     return _resized(source, needed, coarse_window, ratio)
+
+
+def _part_of(
+    held: LevelPixels, window: Region, level: Level
+) -> tuple[npt.NDArray[np.uint8], tuple[Region, ...]]:
+    area = level0_region(window, level)
+    failed = tuple(r for r in held.failed if r.intersection(area).area)
+    return _cut(held.pixels, held.window, window), failed
 
 
 def _resized(

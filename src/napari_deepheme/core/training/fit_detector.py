@@ -42,6 +42,8 @@ class DetectorFit:
         Most cells that are pasted into a canvas, on what lies there.
     shares : mapping of str to float
         How often a part of a canvas comes from each kind of scene.
+    dilations, n_fine
+        As `PeakNet` takes them.
     """
 
     fit: FitConfig
@@ -56,6 +58,8 @@ class DetectorFit:
             "phantom": 0.2,
         }
     )
+    dilations: tuple[int, ...] = (1, 1, 1)
+    n_fine: int = 32
 
 
 def fit_detector(
@@ -98,7 +102,8 @@ def fit_detector(
         return images.contiguous(memory_format=torch.channels_last), targets
 
     torch.manual_seed(config.fit.seed)
-    return fit(PeakNet(), draw, peak_loss, config.fit, checkpoint=checkpoint)
+    network = PeakNet(dilations=config.dilations, n_fine=config.n_fine)
+    return fit(network, draw, peak_loss, config.fit, checkpoint=checkpoint)
 
 
 def peak_loss(maps: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:

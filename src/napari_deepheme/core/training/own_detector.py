@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from napari_deepheme.core.models.compute import Compute
 from napari_deepheme.core.models.networks import PeakNet
 from napari_deepheme.core.models.registry import DEFAULT_DETECTOR, find_of_kind
 from napari_deepheme.core.models.torch_detector import PeakDetector
@@ -44,7 +45,7 @@ _GLASS: Final = 240
 
 _LOOKS: Final = 25
 
-_ALIGNMENT: Final = PeakNet.STRIDE
+_ALIGNMENT: Final = 2 * PeakNet.STRIDE  # suits each of them
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +88,8 @@ class OwnDetectorFit:
         """Refuse settings that fit nothing."""
         if min(self.n_steps, self.batch_size, self.patience) < 1 or self.seed < 0:
             raise ValueError("a fit takes at least one step of one window")
-        if self.canvas_px < 32 or self.canvas_px % PeakNet.STRIDE:
-            raise ValueError("canvas_px must be a multiple of 4, 32 at least")
+        if self.canvas_px < 32 or self.canvas_px % _ALIGNMENT:
+            raise ValueError("canvas_px must be a multiple of 8, 32 at least")
 
 
 def iter_detector_training(
@@ -331,8 +332,8 @@ def _texts(
 ) -> dict[str, tuple[str, ...]]:
     network = PeakNet(**{k: _tuple(v) for k, v in card.arguments.items()})
     network.load_state_dict(weights)
-    new = PeakDetector(card, network, "cpu")
-    old = PeakDetector(base, _start(str(base.path or base.name))[1], "cpu")
+    new = PeakDetector(card, network, Compute())
+    old = PeakDetector(base, _start(str(base.path or base.name))[1], Compute())
     sizes = f"{len(split.train)} to learn from, {len(split.val)} to watch"
     if len(split.test):
         sizes += f", {len(split.test)} to judge"

@@ -1,0 +1,146 @@
+"""Where and how networks compute: device, backend, number format, threads."""
+
+from __future__ import annotations
+
+import importlib.util
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Final, Protocol, Self
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import numpy as np
+    import numpy.typing as npt
+    from torch import nn
+
+    from napari_deepheme.core.models.card import ModelCard
+
+BACKENDS: Final = ("torch", "openvino")
+"""What can compute a network whose weights are safetensors."""
+
+
+@dataclass(frozen=True, slots=True)
+class Compute:
+    """Where and how networks compute; the same gives the same numbers.
+
+    Attributes
+    ----------
+    device : str
+        "cpu", "cuda" or "mps".
+    backend : str
+        One of `BACKENDS`, or "onnxruntime" where the classifier is ONNX.
+    precision : str
+        "float32", "bfloat16" or "float16".
+    n_threads : int
+        Threads on a CPU; 0 as the backend likes.
+    """
+
+    device: str = "cpu"
+    backend: str = "torch"
+    precision: str = "float32"
+    n_threads: int = 0
+
+    def __str__(self) -> str:
+        """Word it for a report.
+
+        Examples
+        --------
+        >>> print(Compute("cpu", "openvino", "bfloat16"))
+        openvino on cpu, bfloat16
+        """
+        return f"{self.backend} on {self.device}, {self.precision}"
+
+    @property
+    def overlaps(self) -> bool:
+        """Whether two networks may compute at the same time without harm.
+
+        On a CPU torch's threads would wait for each other.
+        """
+        return self.backend == "openvino" or self.device == "cuda"
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as JSON holds it."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, stored: Mapping[str, Any]) -> Self:
+        """Make it of what `to_json` gave.
+
+        Raises
+        ------
+        ValueError
+            If it is something else.
+        """
+        try:
+            given = cls(**stored)
+        except TypeError as error:
+            raise ValueError(f"no compute: {error}") from error
+        words = (given.device, given.backend, given.precision)
+        if not all(isinstance(w, str) for w in words) or not isinstance(
+            given.n_threads, int
+        ):
+            raise ValueError(f"no compute: {stored}")
+        return given
+
+
+class Runner(Protocol):
+    """A network that is ready to compute."""
+
+    def run(
+        self, pixels: npt.NDArray[np.uint8], *, batch_size: int
+    ) -> npt.NDArray[np.float32]:
+        """Compute the network's output, batch by batch.
+
+        Parameters
+        ----------
+        pixels : ndarray of uint8, shape (n, h, w, 3)
+            Pictures, not yet normalised; at least one.
+        batch_size : int
+            Pictures computed at once, at most.
+
+        Returns
+        -------
+        ndarray of float32
+            The output for all n.
+        """
+        ...
+
+
+def has_openvino() -> bool:
+    """Tell whether OpenVINO is installed, without loading it."""
+    return importlib.util.find_spec("openvino") is not None
+
+
+def make_runner(network: nn.Module, card: ModelCard, compute: Compute) -> Runner:
+    """Make a network ready to compute.
+
+    Parameters
+    ----------
+    network : Module
+        Maps normalised (n, 3, h, w) to a tensor whose first axis is n.
+    card : ModelCard
+        Says how pictures are normalised.
+    compute : Compute
+        Where and how.
+
+    Raises
+    ------
+    MissingExtraError
+        If OpenVINO is wanted and not installed.
+    """
+    from napari_deepheme.core.models.folding import folded
+
+    if compute.backend == "openvino":
+        from napari_deepheme.core.models.openvino_runner import OpenVinoRunner
+
+        return OpenVinoRunner(folded(network), compute, mean=card.mean, std=card.std)
+    from napari_deepheme.core.models.torch_runner import TorchRunner, dtype_of
+
+    return TorchRunner(
+        folded(network),
+        compute.device,
+        dtype=dtype_of(compute.precision),
+        mean=card.mean,
+        std=card.std,
+        n_threads=compute.n_threads,
+    )

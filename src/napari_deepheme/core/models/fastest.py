@@ -1,0 +1,188 @@
+"""The fastest way to compute a classifier here, measured once and remembered."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import platform
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import orjson
+import platformdirs
+import torch
+
+from napari_deepheme.core.errors import CannotWriteError, DeviceNotAvailableError
+from napari_deepheme.core.files import atomic_file, make_folder
+from napari_deepheme.core.models.compute import Compute, has_openvino
+from napari_deepheme.core.models.torch_runner import (
+    available_devices,
+    choose_device,
+    reduced_precision,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from napari_deepheme.core.models.card import ModelCard
+    from napari_deepheme.core.models.protocols import CellClassifier
+
+_log = logging.getLogger(__name__)
+
+CACHE_VARIABLE: Final = "NAPARI_DEEPHEME_CACHE"
+"""Environment variable that names another folder for what is remembered."""
+
+_SECONDS: Final = 0.3
+"""Time given to each candidate, after a batch to warm up."""
+
+_BATCH: Final = 32
+
+_WORDS: Final = {torch.float16: "float16", torch.bfloat16: "bfloat16", None: "float32"}
+
+
+def plain_compute(device: str) -> Compute:
+    """Return torch's own way on a device, as `torch_runner.choose_device` gives it."""
+    precision = _WORDS[reduced_precision(device)]
+    n_threads = torch.get_num_threads() if device == "cpu" else 0
+    return Compute(device, "torch", precision, n_threads)
+
+
+def candidates(device: str = "auto", backend: str = "auto") -> list[Compute]:
+    """Return the ways to compute that this machine has.
+
+    Parameters
+    ----------
+    device : {"auto", "cpu", "cuda", "mps"}
+        "auto": all that are there.
+    backend : {"auto", "torch", "openvino"}
+        "auto": all that are installed.
+
+    Raises
+    ------
+    DeviceNotAvailableError
+        If the machine has no such device, or the backend does not compute on it.
+    """
+    devices = available_devices() if device == "auto" else (choose_device(device),)
+    ways = [plain_compute(word) for word in devices if backend != "openvino"]
+    # Asked for by name, it is tried, so that what is missing is said.
+    if "cpu" in devices and (
+        backend == "openvino" or (backend == "auto" and has_openvino())
+    ):
+        plain = plain_compute("cpu")
+        ways.append(Compute("cpu", "openvino", plain.precision, plain.n_threads))
+    if not ways:
+        raise DeviceNotAvailableError(f"{device} for {backend}", ("auto", "cpu"))
+    return ways
+
+
+def choose_compute(
+    card: ModelCard,
+    load: Callable[[ModelCard, Compute], CellClassifier],
+    *,
+    device: str = "auto",
+    backend: str = "auto",
+) -> Compute:
+    """Choose the fastest way to compute a classifier.
+
+    Where there are several, each is measured for a third of a second. The outcome is
+    remembered by machine, libraries and weights, so that later runs take the same.
+
+    Parameters
+    ----------
+    card : ModelCard
+        The classifier.
+    load : callable
+        Makes a classifier of a card for a way to compute.
+    device, backend : str
+        As for `candidates`.
+
+    Raises
+    ------
+    DeviceNotAvailableError
+        As for `candidates`.
+    InvalidModelError
+        If the weights do not fit the card.
+    """
+    if card.weights_format == "onnx":
+        chosen = choose_device(device)
+        return Compute(chosen, "onnxruntime", "float32")
+    ways = candidates(device, backend)
+    if len(ways) == 1:
+        return ways[0]
+    known, key = _remembered(), _key(card, ways)
+    for way in ways:
+        if known.get(key) == way.to_json():
+            return way
+    speeds = [_crops_per_second(load(card, way), card) for way in ways]
+    for way, speed in zip(ways, speeds, strict=True):
+        _log.info("%s: %.0f crops/s", way, speed)
+    fastest = ways[int(np.argmax(speeds))]
+    _remember({**known, key: fastest.to_json()})
+    return fastest
+
+
+def check_available(compute: Compute) -> None:
+    """Refuse a way to compute that this machine does not have.
+
+    Raises
+    ------
+    DeviceNotAvailableError
+        If its device is not there.
+    MissingExtraError
+        If its backend is not installed.
+    """
+    if compute.device not in available_devices():
+        raise DeviceNotAvailableError(compute.device, available_devices())
+    if compute.backend == "openvino":
+        from napari_deepheme.core.models.openvino_runner import import_openvino
+
+        import_openvino()
+
+
+def _crops_per_second(classifier: CellClassifier, card: ModelCard) -> float:
+    shape = (2 * _BATCH, card.size_px, card.size_px, 3)
+    crops = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+    classifier.classify(crops, batch_size=_BATCH)
+    n, started = 0, time.perf_counter()
+    while (passed := time.perf_counter() - started) < _SECONDS:
+        classifier.classify(crops, batch_size=_BATCH)
+        n += len(crops)
+    return n / passed
+
+
+def _key(card: ModelCard, ways: list[Compute]) -> str:
+    facts = [
+        platform.node(),
+        platform.machine(),
+        torch.__version__,
+        card.architecture,
+        *(w.sha256 or str(w.path) for w in card.weights),
+        *(str(way.to_json()) for way in ways),
+    ]
+    return hashlib.sha256("\n".join(facts).encode()).hexdigest()[:20]
+
+
+def _path() -> Path:
+    folder = os.environ.get(CACHE_VARIABLE)
+    chosen = Path(folder) if folder else platformdirs.user_cache_path("napari-deepheme")
+    return chosen / "fastest.json"
+
+
+def _remembered() -> dict[str, Any]:
+    try:
+        stored = orjson.loads(_path().read_bytes())
+    except (OSError, orjson.JSONDecodeError):
+        return {}
+    return stored if isinstance(stored, dict) else {}
+
+
+def _remember(known: dict[str, Any]) -> None:
+    try:
+        make_folder(_path().parent)
+        with atomic_file(_path()) as stream:
+            stream.write(orjson.dumps(known, option=orjson.OPT_INDENT_2))
+    except CannotWriteError:
+        _log.info("cannot remember what is fastest in %s", _path())

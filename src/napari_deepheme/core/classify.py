@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from napari_deepheme.core.geometry import Region, touched_by
+from napari_deepheme.core.geometry import touched_by
 from napari_deepheme.core.models.protocols import CropProbabilities
-from napari_deepheme.core.slide import PixelGrid, read_grid, whiten
+from napari_deepheme.core.slide import PixelGrid, read_grid_crops, whiten
 from napari_deepheme.core.taxonomy import CLASS_CODES
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from napari_deepheme.core.config import ClassifyConfig
-    from napari_deepheme.core.geometry import Mpp
+    from napari_deepheme.core.geometry import Mpp, Region
     from napari_deepheme.core.models.protocols import CellClassifier, ClassifierSpec
     from napari_deepheme.core.slide import LevelPixels, SlideReader
 
@@ -36,7 +36,7 @@ class CellCrops:
     Attributes
     ----------
     crops : ndarray of uint8, shape (n, crop_px, crop_px, 3)
-        RGB at the classifier's scale; a view of pixels that several of them share.
+        RGB at the classifier's scale.
     readable : ndarray of bool, shape (n,)
         False for a cell of which a part could not be read: its crop means nothing. The
         level that suits the classifier may be broken where the detector's is whole.
@@ -86,14 +86,9 @@ def cut_crops(
     grid = PixelGrid.for_mpp(mpp, spec.mpp)
     centres = grid.from_level0(boxes[:, :2] + boxes[:, 2:] / 2)
     corners = np.rint(centres - side / 2).astype(np.int64)
-    left, top = corners.min(axis=0).tolist()
-    right, bottom = (corners.max(axis=0) + side).tolist()
-    window = Region.from_corners(left, top, right, bottom)
-    read = read_grid(slide, grid, window, held=held)
-    pixels = whiten(read.pixels, background) if spec.whitened else read.pixels
-    views = np.lib.stride_tricks.sliding_window_view(pixels, (side, side), axis=(0, 1))
-    crops = views[corners[:, 1] - top, corners[:, 0] - left].transpose(0, 2, 3, 1)
-    failed = tuple(r for r in read.failed if touched_by([r], boxes).any())
+    pixels, broken = read_grid_crops(slide, grid, corners, side, held=held)
+    crops = whiten(pixels, background) if spec.whitened else pixels
+    failed = tuple(r for r in broken if touched_by([r], boxes).any())
     return CellCrops(crops, ~touched_by(failed, boxes), failed)
 
 

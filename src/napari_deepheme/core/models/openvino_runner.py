@@ -23,6 +23,10 @@ _FEW_THREADS: Final = 4
 """Up to so many, each takes a batch of its own; of more, two share one."""
 
 
+_STEP: Final = 8
+"""Batches have multiples of this many pictures, or the whole batch size."""
+
+
 class OpenVinoRunner:
     """A network compiled by OpenVINO.
 
@@ -76,11 +80,11 @@ class OpenVinoRunner:
         starts = range(0, len(pixels), batch_size)
         outputs: list[npt.NDArray[np.float32]] = [np.empty(0, np.float32)] * len(starts)
         for index, start in enumerate(starts):
-            batch = np.ascontiguousarray(pixels[start : start + batch_size])
+            batch = _padded(pixels[start : start + batch_size], batch_size)
             # Handed on with the batch, which must live until it is computed.
             self._queue.start_async({0: batch}, (outputs, index, batch))
         self._queue.wait_all()
-        return np.concatenate(outputs)
+        return np.concatenate(outputs)[: len(pixels)]
 
 
 def import_openvino() -> Any:
@@ -126,6 +130,16 @@ def _with_normalisation(
     normalise.mean([255 * m for m in mean])
     normalise.scale([255 * s for s in std])
     return steps.build()
+
+
+def _padded(batch: npt.NDArray[np.uint8], batch_size: int) -> npt.NDArray[np.uint8]:
+    """Bring the last batch to one of few sizes: for each, OpenVINO compiles anew."""
+    size = min(-(-len(batch) // _STEP) * _STEP, batch_size)
+    if size == len(batch):
+        return np.ascontiguousarray(batch)
+    padded = np.zeros((size, *batch.shape[1:]), np.uint8)
+    padded[: len(batch)] = batch
+    return padded
 
 
 def _keep_output(request: Any, place: tuple[list[Any], int, Any]) -> None:

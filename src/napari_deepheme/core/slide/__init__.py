@@ -8,6 +8,7 @@ from napari_deepheme.core.slide.background import (
     whiten,
 )
 from napari_deepheme.core.slide.grid import PixelGrid
+from napari_deepheme.core.slide.grid_crops import read_grid_crops
 from napari_deepheme.core.slide.level_array import LevelArray, slide_levels
 from napari_deepheme.core.slide.mpp import plausible_mpp
 from napari_deepheme.core.slide.open import open_slide
@@ -38,6 +39,7 @@ __all__ = [
     "picture_background",
     "plausible_mpp",
     "read_grid",
+    "read_grid_crops",
     "resample_window",
     "slide_levels",
     "source_window",

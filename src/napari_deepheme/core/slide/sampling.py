@@ -139,6 +139,7 @@ def read_grid(
     *,
     level: int | None = None,
     held: LevelPixels | None = None,
+    block_side: int | None = _BLOCK,
 ) -> GridPixels:
     """Read a window of a grid.
 
@@ -155,6 +156,10 @@ def read_grid(
     held : LevelPixels, optional
         Drawn from in place of the slide where it is of that level and wide enough. The
         pixels are the same.
+    block_side : int or None
+        Side of the blocks of the grid that are resampled at once, which makes pixels
+        the same through every window. None resamples the window at once: for one that
+        is itself always the same.
 
     Returns
     -------
@@ -168,10 +173,11 @@ def read_grid(
     ratio = _ratio(grid, slide.levels[level])
     source = window if ratio == (1.0, 1.0) else _source_window(window, ratio)
     if held is not None and held.level == level and held.window.contains(source):
-        pixels, failed = _part_of(held, source, slide.levels[level])
+        failed = _failed_within(held, source, slide.levels[level])
         if ratio == (1.0, 1.0):
-            return GridPixels(pixels.copy(), failed)
-        return GridPixels(_resized(pixels, source, window, ratio), failed)
+            return GridPixels(_cut(held.pixels, held.window, source).copy(), failed)
+        pixels = _resized(held.pixels, held.window, window, ratio, block_side)
+        return GridPixels(pixels, failed)
     halves = _halves(window)
     if source.area > _LARGEST_READ and len(halves) == 2:
         parts = [read_grid(slide, grid, half, level=level) for half in halves]
@@ -179,7 +185,7 @@ def read_grid(
     if ratio == (1.0, 1.0):
         return GridPixels(*read_salvaged(slide, level, window))
     pixels, failed = read_salvaged(slide, level, source)
-    return GridPixels(_resized(pixels, source, window, ratio), failed)
+    return GridPixels(_resized(pixels, source, window, ratio, block_side), failed)
 
 
 def source_window(
@@ -234,12 +240,13 @@ def resample_window(
     return _resized(source, needed, coarse_window, ratio)
 
 
-def _part_of(
+def _failed_within(
     held: LevelPixels, window: Region, level: Level
-) -> tuple[npt.NDArray[np.uint8], tuple[Region, ...]]:
+) -> tuple[Region, ...]:
+    if not held.failed:
+        return ()
     area = level0_region(window, level)
-    failed = tuple(r for r in held.failed if r.intersection(area).area)
-    return _cut(held.pixels, held.window, window), failed
+    return tuple(r for r in held.failed if r.intersection(area).area)
 
 
 def _resized(
@@ -247,12 +254,17 @@ def _resized(
     source: Region,
     window: Region,
     ratio: tuple[float, float],
+    block_side: int | None = _BLOCK,
 ) -> npt.NDArray[np.uint8]:
+    if block_side is None:
+        window_source = _source_window(window, ratio)
+        part = _cut(pixels, source, window_source)
+        return _resized_block(part, window_source, window, ratio)
     # Block by block, each with the same numbers whichever window it lies in, so that
     # nothing is rounded in two ways. What a block lacks of its source lies beyond the
     # filter of the pixels that are kept.
     result = white_pixels(window.size)
-    for block in _blocks(window, _block_side(ratio)):
+    for block in _blocks(window, _block_side(ratio, block_side)):
         block_source = _source_window(block, ratio)
         part = _resized_block(
             _cut(pixels, source, block_source), block_source, block, ratio
@@ -278,8 +290,7 @@ def _resized_block(
     return np.asarray(image.resize(block.size, _FILTER, box))
 
 
-def _block_side(ratio: tuple[float, float]) -> int:
-    side = _BLOCK
+def _block_side(ratio: tuple[float, float], side: int) -> int:
     while side > 1 and side * max(ratio) > _LARGEST_BLOCK_SOURCE:
         side //= 2
     return side
@@ -354,8 +365,16 @@ def _cut(
     if window.contains(needed):
         top, left = needed.y - window.y, needed.x - window.x
         return pixels[top : top + needed.height, left : left + needed.width]
-    rows = np.arange(needed.y, needed.bottom) - window.y
-    columns = np.arange(needed.x, needed.right) - window.x
-    rows = rows.clip(0, window.height - 1)
-    columns = columns.clip(0, window.width - 1)
-    return pixels[rows[:, np.newaxis], columns]
+    there = needed.intersection(window)
+    if not there.area:
+        rows = np.arange(needed.y, needed.bottom) - window.y
+        columns = np.arange(needed.x, needed.right) - window.x
+        rows = rows.clip(0, window.height - 1)
+        columns = columns.clip(0, window.width - 1)
+        return pixels[rows[:, np.newaxis], columns]
+    margins = (
+        (there.y - needed.y, needed.bottom - there.bottom),
+        (there.x - needed.x, needed.right - there.right),
+        (0, 0),
+    )
+    return np.pad(_cut(pixels, window, there), margins, mode="edge")

@@ -9,7 +9,7 @@ from napari_deepheme.cli import run
 from napari_deepheme.core.cell_table import COLUMNS
 from napari_deepheme.core.taxonomy import CLASS_CODES
 
-FILES = ["cells.csv", "cells.geojson", "summary.json"]
+FILES = ["cells.csv", "cells.geojson", "journal.jsonl", "summary.json"]
 
 
 @pytest.fixture(scope="session")

@@ -31,7 +31,7 @@ def test_a_run_in_a_process_of_its_own_says_one_line(phantom, tmp_path):
     assert done.returncode == 0
     assert done.stderr == ""
     assert len(done.stdout.splitlines()) == 1
-    assert len(list((tmp_path / "out").iterdir())) == 3
+    assert len(list((tmp_path / "out").iterdir())) == 4
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,15 @@ import signal
 import warnings
 from typing import TYPE_CHECKING, NoReturn
 
-from napari_deepheme.cli import classify, crops, evaluate, models, phantom, train
+from napari_deepheme.cli import (
+    batch,
+    classify,
+    crops,
+    evaluate,
+    models,
+    phantom,
+    train,
+)
 from napari_deepheme.cli.output import complain, flush_output, spell_out_odd_letters
 from napari_deepheme.core.errors import DeephemeError
 
@@ -62,7 +70,7 @@ def run(arguments: Sequence[str]) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("napari-deepheme", description=_DESCRIPTION)
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for command in (classify, crops, models, phantom, train, evaluate):
+    for command in (classify, batch, crops, models, phantom, train, evaluate):
         command.add_parser(commands)
     return parser
 

@@ -56,6 +56,17 @@ def positive(text: str) -> int:
     return int(text)
 
 
+def percentage(text: str) -> float:
+    """Parse percentage points, above 0 and below 100."""
+    try:
+        parsed = float(text)
+    except ValueError:
+        parsed = math.nan
+    if not 0 < parsed < 100:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number between 0 and 100")
+    return parsed
+
+
 def seed(text: str) -> int:
     """Parse a whole number from 0 on."""
     if not text.isdecimal():
@@ -82,4 +93,23 @@ def add_model(parser: argparse.ArgumentParser) -> None:
         choices=("auto", *BACKENDS),
         default="auto",
         help="what computes the networks (default: auto, the fastest)",
+    )
+
+
+def add_counting(parser: argparse.ArgumentParser) -> None:
+    """Add ``--max-cells`` and ``--half-width``."""
+    parser.add_argument(
+        "--max-cells",
+        type=positive,
+        metavar="N",
+        help="count N nucleated cells in the best areas, spread over the slide, "
+        "instead of everything",
+    )
+    parser.add_argument(
+        "--half-width",
+        type=percentage,
+        metavar="POINTS",
+        help="count in the best areas, and stop before N cells (500 without "
+        "--max-cells) when no class has a 95 %% interval of more than POINTS "
+        "percentage points to either side",
     )

@@ -3,29 +3,27 @@
 from __future__ import annotations
 
 import signal
+import time
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_deepheme.cli.arguments import Commands, add_model, mpp, region
+from napari_deepheme.cli.arguments import (
+    Commands,
+    add_counting,
+    add_model,
+    mpp,
+    region,
+)
 from napari_deepheme.cli.output import say
 from napari_deepheme.cli.progress import Progress
-from napari_deepheme.core.config import RunConfig
-from napari_deepheme.core.errors import UnreadableRegionError
-from napari_deepheme.core.export.summary import RunFacts, export_run
-from napari_deepheme.core.files import make_folder, remove_if_empty
-from napari_deepheme.core.geometry import Region
-from napari_deepheme.core.models.registry import load_models
-from napari_deepheme.core.pipeline import iter_region
-from napari_deepheme.core.results import ResultCollector
-from napari_deepheme.core.slide import open_slide, plausible_mpp
+from napari_deepheme.core.run_request import RunRequest
+from napari_deepheme.core.slide import open_slide
+from napari_deepheme.core.slide_run import SlideRun
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator
-
-    from napari_deepheme.core.models.protocols import Models
-    from napari_deepheme.core.slide import SlideReader
 
 
 def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:
@@ -34,7 +32,8 @@ def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:
         "classify",
         help="find and classify the cells of a slide",
         description="Find and classify the cells of a slide or of a region of it. "
-        "Writes cells.csv, cells.geojson (for QuPath) and summary.json. "
+        "Writes cells.csv, cells.geojson (for QuPath) and summary.json. A run that was "
+        "stopped or killed goes on when the same command is given again. "
         "Research use only.",
         epilog="example: napari-deepheme classify slide.svs --region 0,0,4000,4000",
     )
@@ -53,60 +52,64 @@ def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:
     )
     add_model(parser)
     parser.add_argument(
+        "--detector", metavar="NAME-OR-PATH", help="detector (default: bundled)"
+    )
+    parser.add_argument(
         "--mpp",
         type=mpp,
         help="micrometres per pixel, for a slide that states none or states it wrongly",
+    )
+    add_counting(parser)
+    parser.add_argument(
+        "--overwrite",
+        action="store_true",
+        help="throw away a run of another slide, model or setting that lies in DIR",
     )
     parser.set_defaults(run=_run)
 
 
 def _run(options: argparse.Namespace) -> int:
-    with open_slide(options.slide) as slide:
-        plausible_mpp(slide, mpp=options.mpp)
-        area = options.region or Region(0, 0, *slide.size)
-        models = load_models(options.model, device=options.device)
-        folder = options.out or Path(f"{options.slide.stem}-deepheme")
-        found = _analyse(slide, area, models, options.mpp, folder)
+    started = time.monotonic()
+    request = RunRequest(
+        region=options.region,
+        max_cells=options.max_cells,
+        half_width=options.half_width,
+        mpp=options.mpp,
+        model=options.model,
+        detector=options.detector,
+        device=options.device,
+        backend=options.backend,
+    )
+    folder = options.out or Path(f"{options.slide.stem}-deepheme")
+    with (
+        open_slide(options.slide) as slide,
+        SlideRun(slide, request, folder, overwrite=options.overwrite) as run,
+    ):
+        _analyse(run)
         with _undisturbed():
-            result = found.result()
-            if result.is_unreadable:
-                remove_if_empty(folder)
-                reason = "nothing of it can be decoded (is the file complete?)"
-                raise UnreadableRegionError(slide.name, area, reason)
-            export_run(result, RunFacts.of(slide, models), folder)
-    say(f"{len(result.cells)} cells in {result.seconds:.1f} s, written to {folder}")
+            result = run.finish(time.monotonic() - started)
+        compute = run.models.compute
+    say(
+        f"{len(result.cells)} cells in {result.seconds:.1f} s by {compute}, "
+        f"written to {folder}"
+    )
     return 0 if result.complete else 130
 
 
-def _analyse(
-    slide: SlideReader,
-    area: Region,
-    models: Models,
-    stated_mpp: float | None,
-    folder: Path,
-) -> ResultCollector:
+def _analyse(run: SlideRun) -> None:
     """Run to the end, or as far as the user lets it."""
-    config = RunConfig()
-    tiles = iter_region(slide, area, models, config, mpp=stated_mpp)
-    make_folder(folder)
-    collector = ResultCollector(
-        area,
-        (area,),
-        plausible_mpp(slide, mpp=stated_mpp),
-        config.detect.max_overlap,
-    )
-    progress = Progress("tile")
-    n_cells = 0
+    n_cells, n_left = 0, sum(len(run.plan.chunk(c)) for c in run.chunks_left())
+    n_done = len(run.plan.tiles) - n_left
+    progress = Progress("tile", n_before=n_done)
     try:
-        for result in tiles:
-            collector.add(result)
+        for result in run.iter_results():
+            n_done += 1
             n_cells += len(result.cells)
-            progress.update(result.index + 1, result.n_tiles, f"{n_cells} cells, ")
+            progress.update(n_done, result.n_tiles, f"{n_cells} cells, ")
     except KeyboardInterrupt:
         pass
     finally:
         progress.close()
-    return collector
 
 
 @contextmanager

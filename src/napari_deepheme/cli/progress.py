@@ -13,10 +13,13 @@ class Progress:
     ----------
     what : str
         What is counted as done.
+    n_before : int
+        What was done before the clock started.
     """
 
-    def __init__(self, what: str) -> None:
+    def __init__(self, what: str, *, n_before: int = 0) -> None:
         self._what = what
+        self._n_before = n_before
         self._started = time.monotonic()
         self._shown = sys.stderr is not None and sys.stderr.isatty()
 
@@ -25,7 +28,8 @@ class Progress:
         if not self._shown:
             return
         passed = time.monotonic() - self._started
-        left = passed / n_done * (n_total - n_done) if n_done else 0
+        n_timed = n_done - self._n_before
+        left = passed / n_timed * (n_total - n_done) if n_timed > 0 else 0
         line = f"{self._what} {n_done} of {n_total}, {note}{left:.0f} s left"
         print(f"\r{line:<78}", end="", file=sys.stderr, flush=True)
 

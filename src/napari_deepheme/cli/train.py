@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-_STEPS: Final = {"classifier": 5600, "detector": 1800}
+_STEPS: Final = {"classifier": 5600, "detector": 7000}
 """Of the recipes of the bundled models."""
 
 NONE: Final = "none"

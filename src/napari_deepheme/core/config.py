@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Self
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,3 +94,18 @@ class RunConfig:
     tile: TileConfig = field(default_factory=TileConfig)
     detect: DetectConfig = field(default_factory=DetectConfig)
     classify: ClassifyConfig = field(default_factory=ClassifyConfig)
+
+    @classmethod
+    def from_json(cls, stored: Mapping[str, Any]) -> Self:
+        """Make the settings of what `dataclasses.asdict` gave.
+
+        Raises
+        ------
+        KeyError, TypeError, ValueError
+            If it is something else.
+        """
+        return cls(
+            TileConfig(**stored["tile"]),
+            DetectConfig(**stored["detect"]),
+            ClassifyConfig(**stored["classify"]),
+        )

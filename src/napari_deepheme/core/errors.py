@@ -171,6 +171,52 @@ class CannotWriteError(DeephemeError, OSError):
         return f"cannot write {self.path}: {_one_line(self.reason)}"
 
 
+class OtherRunError(DeephemeError, ValueError):
+    """A folder holds a run of something else."""
+
+    def __init__(self, folder: str, differs: str) -> None:
+        super().__init__(folder, differs)
+        self.folder = folder
+        self.differs = differs
+
+    def __str__(self) -> str:
+        """Word the error."""
+        return (
+            f"{self.folder} holds another run ({_one_line(self.differs)}): choose "
+            "another folder with --out, or replace that run with --overwrite"
+        )
+
+
+class RunBusyError(DeephemeError, OSError):
+    """Another process is writing to the folder."""
+
+    def __init__(self, folder: str) -> None:
+        super().__init__(folder)
+        self.folder = folder
+
+    def __str__(self) -> str:
+        """Word the error."""
+        return (
+            f"another run is writing to {self.folder}: wait for it, or choose another "
+            "folder with --out"
+        )
+
+
+class SchedulerNotFoundError(DeephemeError, OSError):
+    """No Dask scheduler answers at the address."""
+
+    def __init__(self, address: str) -> None:
+        super().__init__(address)
+        self.address = address
+
+    def __str__(self) -> str:
+        """Word the error."""
+        return (
+            f"no Dask scheduler answers at {self.address} (is it running, and of the "
+            "form tcp://HOST:PORT?)"
+        )
+
+
 class InvalidTableError(DeephemeError, ValueError):
     """A file of cells cannot be understood."""
 

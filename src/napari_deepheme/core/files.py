@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import sys
 import tempfile
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, Final
 
 from napari_deepheme.core.errors import CannotWriteError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+
+_FAR_BYTE: Final = 1 << 40
 
 
 @contextmanager
@@ -87,6 +92,34 @@ def make_folder(path: Path | str) -> Path:
     except OSError as error:
         raise CannotWriteError(str(path), error.strerror or str(error)) from error
     return path
+
+
+def lock_file(stream: BinaryIO) -> bool:
+    """Lock an open file against other processes, until it is closed.
+
+    Returns
+    -------
+    bool
+        False if another process has it.
+    """
+    try:
+        if sys.platform == "win32":
+            import msvcrt
+
+            # One byte far behind what is written: a lock there keeps no reader out.
+            stream.seek(_FAR_BYTE)
+            msvcrt.locking(stream.fileno(), msvcrt.LK_NBLCK, 1)
+            stream.seek(0)
+        else:
+            import fcntl
+
+            fcntl.flock(stream.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        # A file system without locks has to do without; Windows says it so.
+        return error.errno not in (errno.EACCES, errno.EDEADLK)
+    return True
 
 
 def remove_if_empty(path: Path) -> None:

@@ -115,6 +115,7 @@ def iter_chunks(
     config: RunConfig,
     chunks: Iterable[int] | None = None,
     *,
+    background: npt.NDArray[np.float32] | None = None,
     stopping: Callable[[], bool] = lambda: False,
 ) -> Iterator[TileResult]:
     """Analyse chunks of a plan; stop iterating to stop the analysis.
@@ -131,6 +132,8 @@ def iter_chunks(
         Settings.
     chunks : iterable of int, optional
         Which, in order; all if left out.
+    background : ndarray of float32, shape (3,), optional
+        Colour of the slide's background, if it was estimated already.
     stopping : callable
         Asked between batches whether to stop, from any of the threads.
 
@@ -140,7 +143,9 @@ def iter_chunks(
         One a tile, in order. A chunk that is stopped gives none.
     """
     wanted = list(range(plan.n_chunks) if chunks is None else chunks)
-    work = _Work(slide, plan, models, config, estimate_background(slide), stopping)
+    if background is None:
+        background = estimate_background(slide)
+    work = _Work(slide, plan, models, config, background, stopping)
     indices = [index for chunk in wanted for index in plan.chunk(chunk)]
     depth = config.tile.tiles_ahead
     with ExitStack() as stack:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from napari_deepheme.core.intervals import wilson
 from napari_deepheme.core.taxonomy import (
     CELL_CLASSES,
     MITOTIC_CODE,
@@ -38,10 +39,13 @@ class Differential:
         Cells counted: the denominator.
     percent : mapping of str to float or None
         Share of each class that counts, by code; None when no cell was counted.
+    interval : mapping of str to tuple of float, or None
+        Its 95 % interval after Wilson, in percent: sampling error only.
     """
 
     n: int
     percent: Mapping[str, float | None]
+    interval: Mapping[str, tuple[float, float] | None]
 
 
 def differential(counts: Mapping[str, int]) -> Differential:
@@ -61,7 +65,8 @@ def differential(counts: Mapping[str, int]) -> Differential:
     counted = [c.code for c in CELL_CLASSES if c.in_ndc]
     n = sum(counts.get(code, 0) for code in counted)
     percent = {code: 100 * counts.get(code, 0) / n if n else None for code in counted}
-    return Differential(n, percent)
+    interval = {code: _interval(counts.get(code, 0), n) for code in counted}
+    return Differential(n, percent, interval)
 
 
 def me_ratio(counts: Mapping[str, int]) -> float | None:
@@ -116,6 +121,13 @@ def mitotic_index_by_lineage(
         n = own + _in_lineage(counts, _LINEAGE_OF_FIGURE[name])
         indices[name] = 1000 * own / n if n else None
     return indices
+
+
+def _interval(count: int, n: int) -> tuple[float, float] | None:
+    if not n:
+        return None
+    low, high = wilson(count, n)
+    return 100 * low, 100 * high
 
 
 def _in_lineage(counts: Mapping[str, int], lineage: Lineage) -> int:

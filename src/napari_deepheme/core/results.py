@@ -56,6 +56,8 @@ class RegionResult:
         False if the run was stopped before its last tile.
     seconds : float
         How long it took.
+    counted_areas : tuple of Region, or None
+        Where cells were counted, in that order, when that was not everywhere.
     """
 
     region: Region
@@ -64,6 +66,7 @@ class RegionResult:
     failed: tuple[Region, ...]
     complete: bool
     seconds: float
+    counted_areas: tuple[Region, ...] | None = None
 
     @property
     def is_unreadable(self) -> bool:

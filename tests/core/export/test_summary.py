@@ -25,6 +25,7 @@ from napari_deepheme.core.taxonomy import CLASS_CODES
 KEYS = [
     "slide",
     "region",
+    "counted_areas",
     "mpp",
     "model",
     "detector",

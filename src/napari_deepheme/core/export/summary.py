@@ -95,6 +95,9 @@ def summarize(result: RegionResult, facts: RunFacts) -> dict[str, Any]:
         # A name that is not UTF-8 is spelled out: JSON has no other way to hold it.
         "slide": facts.slide.encode("utf-8", "backslashreplace").decode(),
         "region": [region.x, region.y, region.width, region.height],
+        "counted_areas": None
+        if result.counted_areas is None
+        else [[r.x, r.y, r.width, r.height] for r in result.counted_areas],
         "mpp": list(result.mpp),
         "model": facts.model,
         "detector": facts.detector,
@@ -103,7 +106,12 @@ def summarize(result: RegionResult, facts: RunFacts) -> dict[str, Any]:
         "precision": facts.compute.precision,
         "n_cells": len(cells),
         "counts": counts,
-        "differential": {"n": count.n, "percent": dict(count.percent)},
+        "differential": {
+            "n": count.n,
+            "percent": dict(count.percent),
+            "interval_95": dict(count.interval),
+            "interval_is": "Wilson, sampling error only",
+        },
         "me_ratio": me_ratio(counts),
         **_mitoses(cells, counts),
         "unidentified": int(is_unidentified(cells).sum()),

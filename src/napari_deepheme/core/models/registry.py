@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import os
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from platformdirs import user_data_path
 
 from napari_deepheme.core.errors import InvalidModelError, ModelNotFoundError
 from napari_deepheme.core.models.card import ModelCard, ModelKind
+from napari_deepheme.core.models.file_hash import read_verified
 from napari_deepheme.core.models.protocols import Models
 
 if TYPE_CHECKING:
@@ -144,6 +146,25 @@ def load_classifier(
     return _classifier(card, compute)
 
 
+def models_identity(model: str | None, detector: str | None) -> dict[str, Any]:
+    """Return what tells two models from others: names and hashes.
+
+    Parameters
+    ----------
+    model, detector : str or None
+        As `load_models` takes them.
+
+    Raises
+    ------
+    ModelNotFoundError, InvalidModelError
+        If there is no such model, or its files cannot be read.
+    """
+    return {
+        "model": _identity(find_of_kind(model or DEFAULT_CLASSIFIER, "classifier")),
+        "detector": _identity(find_of_kind(detector or DEFAULT_DETECTOR, "detector")),
+    }
+
+
 def load_card(card: ModelCard, device: str) -> CellDetector | CellClassifier:
     """Load the model of a card that need not be registered.
 
@@ -173,6 +194,13 @@ def find_of_kind(model: str, kind: ModelKind) -> ModelCard:
     if card.kind != kind:
         raise InvalidModelError(model, f"it is a {card.kind}, a {kind} is needed")
     return card
+
+
+def _identity(card: ModelCard) -> dict[str, str]:
+    digest = hashlib.sha256(repr(sorted(card.settings.items())).encode())
+    for file in card.weights:
+        digest.update(hashlib.sha256(read_verified(file)).digest())
+    return {"name": card.title, "sha256": digest.hexdigest()}
 
 
 def _cards_in(folder: Path) -> list[Path]:

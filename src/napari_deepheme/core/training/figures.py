@@ -9,6 +9,7 @@ import numpy as np
 
 from napari_deepheme.core.config import ClassifyConfig
 from napari_deepheme.core.geometry import Mpp, Region, Size
+from napari_deepheme.core.intervals import wilson
 from napari_deepheme.core.models.postprocess import NOT_IDENTIFIABLE
 from napari_deepheme.core.phantom import Smear
 from napari_deepheme.core.pipeline import analyze_region
@@ -32,7 +33,7 @@ from napari_deepheme.core.training.manifest import (
     load_crops,
     read_manifest,
 )
-from napari_deepheme.core.training.measuring import Figure, matched, share, wilson
+from napari_deepheme.core.training.measuring import Figure, matched, share
 from napari_deepheme.core.training.mitosis_figures import (
     field_mitosis_figures,
     phantom_mitosis_figures,

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from napari_deepheme.core.intervals import wilson
 from napari_deepheme.core.taxonomy import CLASS_CODES
 from napari_deepheme.core.training.evaluate import (
     area_under_curve,
     calibration_error,
     called_classes,
 )
-from napari_deepheme.core.training.measuring import wilson
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

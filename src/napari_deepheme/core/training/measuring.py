@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
-
+from napari_deepheme.core.intervals import wilson
 from napari_deepheme.core.training.evaluate import match_centres
 
 if TYPE_CHECKING:
+    import numpy as np
     import numpy.typing as npt
 
     from napari_deepheme.core.cell_table import CellTable
@@ -40,24 +40,6 @@ class Figure:
     low: float
     high: float
     n: int
-
-
-def wilson(n_hits: int, n: int) -> tuple[float, float]:
-    """Return Wilson's 95 % interval of a share.
-
-    Examples
-    --------
-    >>> low, high = wilson(9, 10)
-    >>> round(low, 3), round(high, 3)
-    (0.596, 0.982)
-    """
-    if not n:
-        return float("nan"), float("nan")
-    z2 = 1.959964**2
-    share = n_hits / n
-    middle = (share + z2 / (2 * n)) / (1 + z2 / n)
-    half = np.sqrt(z2 * (share * (1 - share) / n + z2 / (4 * n * n))) / (1 + z2 / n)
-    return max(0.0, float(middle - half)), min(1.0, float(middle + half))
 
 
 def share(source: str, what: str, n_hits: int, n: int) -> Figure:

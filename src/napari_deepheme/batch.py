@@ -1,0 +1,394 @@
+"""Many slides on many processes, through Dask.
+
+The process that is asked keeps the journals and writes the files; workers get parts of
+slides (a few chunks of tiles) and give back cells. Parts of the next slide go out when
+those of the last are all out, so that the last slide is shared by all workers. A worker
+that dies costs the parts that it had: they are done again elsewhere.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections import deque
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import orjson
+
+from napari_deepheme.core.errors import (
+    DeephemeError,
+    MissingExtraError,
+    SchedulerNotFoundError,
+    UnreadableRegionError,
+)
+from napari_deepheme.core.export.cohort import done_row, failed_row
+from napari_deepheme.core.journal import read_past
+from napari_deepheme.core.models.compute import Compute
+from napari_deepheme.core.models.memory import count_gpus
+from napari_deepheme.core.models.registry import load_models
+from napari_deepheme.core.pipeline import iter_chunks, plan_run
+from napari_deepheme.core.run_request import RunRequest, run_identity
+from napari_deepheme.core.slide import estimate_background, open_slide
+from napari_deepheme.core.slide_run import RunSettings, SlideRun, load_asked
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator, Sequence
+
+    from napari_deepheme.core.models.protocols import Models
+    from napari_deepheme.core.pipeline import RunPlan
+    from napari_deepheme.core.results import TileResult
+    from napari_deepheme.core.slide import SlideReader
+
+_CHUNKS_A_PART: Final = 2
+
+_PARTS_A_WORKER: Final = 2
+"""One that is worked on and one that waits."""
+
+_RETRIES: Final = 2
+
+_LOOPBACK: Final = "127.0.0.1"
+"""Processes of this machine are nobody else's business."""
+
+_PATIENCE_SECONDS: Final = 10
+"""How long a scheduler may take to answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class BatchConfig:
+    """Where slides are worked on.
+
+    Attributes
+    ----------
+    scheduler : str or None
+        Address of a Dask scheduler; None for worker processes of this machine.
+    n_workers : int or None
+        Processes of this machine; None for one a GPU, or one where there is none.
+    n_threads : int or None
+        Threads of each; None to share out those of the machine.
+    overwrite : bool
+        Whether runs of something else in the folders may be thrown away.
+    """
+
+    scheduler: str | None = None
+    n_workers: int | None = None
+    n_threads: int | None = None
+    overwrite: bool = False
+
+
+def iter_batch(
+    slides: Sequence[Path], out: Path, request: RunRequest, config: BatchConfig
+) -> Generator[dict[str, Any], None, None]:
+    """Classify slides, each into its folder; one that fails does not stop the others.
+
+    Parameters
+    ----------
+    slides : sequence of Path
+        The slides; workers find them under the same paths.
+    out : Path
+        Holds a folder a slide; exists.
+    request : RunRequest
+        What each is asked for.
+    config : BatchConfig
+        Where it is worked on.
+
+    Yields
+    ------
+    dict
+        Row of a slide for the table of the cohort (`export.cohort.COLUMNS`), as soon as
+        it is done.
+
+    Raises
+    ------
+    MissingExtraError
+        If Dask's `distributed` is not installed.
+    DeephemeError
+        If the models cannot be loaded, or a result cannot be written.
+    """
+    todo = deque[tuple[Path, Path]]()
+    for slide, folder in zip(slides, result_folders(slides, out), strict=True):
+        row = _finished_row(slide, folder, request)
+        if row is None:
+            todo.append((slide, folder))
+        else:
+            yield row
+    if todo:
+        with _client(config) as client:
+            yield from _Batch(client, todo, request, config).rows()
+
+
+def result_folders(slides: Sequence[Path], out: Path) -> list[Path]:
+    """Return the folder of each slide's results; slides of one name get numbers."""
+    seen: dict[str, int] = {}
+    folders = []
+    for slide in slides:
+        n = seen[slide.stem] = seen.get(slide.stem, 0) + 1
+        folders.append(out / (slide.stem if n == 1 else f"{slide.stem}-{n}"))
+    return folders
+
+
+@dataclass(slots=True, eq=False)
+class _Open:
+    """A slide that is being worked on."""
+
+    path: Path
+    run: SlideRun
+    parts: deque[list[int]]
+    started: float = field(default_factory=time.monotonic)
+    n_out: int = 0
+    failure: str = ""
+
+    @property
+    def is_over(self) -> bool:
+        return self.n_out == 0 and (not self.parts or self.run.is_enough())
+
+    def give_up(self, reason: str) -> None:
+        self.failure = self.failure or reason
+        self.parts.clear()
+
+    def row(self) -> dict[str, Any]:
+        """Write the slide's files; return its row."""
+        if not self.failure:
+            try:
+                self.run.finish(time.monotonic() - self.started)
+            except UnreadableRegionError as error:
+                self.failure = str(error)
+        if self.failure:
+            return failed_row(self.path.name, self.run.folder.name, self.failure)
+        return _row(self.path, self.run.folder)
+
+
+class _Batch:
+    """The state of one batch."""
+
+    def __init__(
+        self,
+        client: Any,
+        todo: deque[tuple[Path, Path]],
+        request: RunRequest,
+        config: BatchConfig,
+    ) -> None:
+        self._client, self._todo = client, todo
+        self._request, self._config = request, config
+        self._out: dict[Any, _Open] = {}
+        self._open: list[_Open] = []
+        asked = client.submit(_choose, request, config.n_threads, pure=False)
+        self._compute = Compute.from_json(asked.result())
+
+    def rows(self) -> Iterator[dict[str, Any]]:
+        """Work until all is done."""
+        from distributed import as_completed
+
+        self._completed = as_completed(loop=self._client.loop)
+        try:
+            while self._todo or self._open:
+                yield from self._send()
+                if self._out:
+                    self._receive(next(self._completed))
+                yield from self._close_those_over()
+        finally:
+            for slide in self._open:
+                slide.run.close()
+
+    def _send(self) -> Iterator[dict[str, Any]]:
+        """Send out parts until all workers have enough."""
+        while len(self._out) < _PARTS_A_WORKER * max(1, self._n_workers()):
+            slide = next(
+                (s for s in self._open if s.parts and not s.run.is_enough()), None
+            )
+            if slide is not None:
+                self._submit(slide)
+            elif self._todo:
+                yield from self._begin(*self._todo.popleft())
+            else:
+                return
+
+    def _submit(self, slide: _Open) -> None:
+        future = self._client.submit(
+            _work,
+            str(slide.path),
+            self._request,
+            slide.run.used,
+            slide.parts.popleft(),
+            retries=_RETRIES,
+            pure=False,
+        )
+        self._out[future] = slide
+        self._completed.add(future)
+        slide.n_out += 1
+
+    def _begin(self, path: Path, folder: Path) -> Iterator[dict[str, Any]]:
+        try:
+            reader = open_slide(path)
+            run = SlideRun(
+                reader,
+                self._request,
+                folder,
+                overwrite=self._config.overwrite,
+                load=self._specs,
+            )
+        except DeephemeError as error:
+            yield failed_row(path.name, folder.name, str(error))
+            return
+        left = run.chunks_left()
+        parts = deque(
+            left[i : i + _CHUNKS_A_PART] for i in range(0, len(left), _CHUNKS_A_PART)
+        )
+        self._open.append(_Open(path, run, parts))
+
+    def _receive(self, future: Any) -> None:
+        from distributed import KilledWorker
+
+        slide = self._out.pop(future)
+        slide.n_out -= 1
+        try:
+            for result in future.result():
+                slide.run.take(result)
+        except DeephemeError as error:
+            slide.give_up(str(error))
+        except KilledWorker:
+            slide.give_up("its workers died again and again (is there memory enough?)")
+
+    def _close_those_over(self) -> Iterator[dict[str, Any]]:
+        for slide in [s for s in self._open if s.is_over]:
+            self._open.remove(slide)
+            with slide.run.slide, slide.run:
+                yield slide.row()
+
+    def _specs(self, compute: Compute | None) -> Models:
+        """Return models that say what they want; they compute on the workers."""
+        models = _own_models(self._request.model, self._request.detector)
+        return replace(models, compute=compute or self._compute)
+
+    def _n_workers(self) -> int:
+        return len(self._client.nthreads())
+
+
+def _choose(request: RunRequest, n_threads: int | None) -> dict[str, Any]:
+    """Choose, on a worker, how networks are computed."""
+    models = _models(request, None)
+    compute = models.compute
+    if n_threads and compute.device == "cpu":
+        compute = replace(compute, n_threads=n_threads)
+    return compute.to_json()
+
+
+def _work(
+    path: str, request: RunRequest, used: dict[str, Any], chunks: list[int]
+) -> list[TileResult]:
+    """Do some chunks of a slide, on a worker."""
+    settings = RunSettings.from_json(used)
+    models = _models(request, settings.compute)
+    slide, plan, background = _planned(path, request, orjson.dumps(used))
+    results = iter_chunks(
+        slide, plan, models, settings.config, chunks, background=background
+    )
+    return list(results)
+
+
+@lru_cache(maxsize=2)
+def _models(request: RunRequest, compute: Compute | None) -> Models:
+    models: Models = load_asked(request, compute)
+    return models
+
+
+@lru_cache(maxsize=1)
+def _own_models(model: str | None, detector: str | None) -> Models:
+    return load_models(model, detector=detector, compute=Compute())
+
+
+@lru_cache(maxsize=2)
+def _planned(
+    path: str, request: RunRequest, used: bytes
+) -> tuple[SlideReader, RunPlan, Any]:
+    """Open a slide on a worker, which keeps it for its next parts."""
+    settings = RunSettings.from_json(orjson.loads(used))
+    slide = open_slide(Path(path))
+    models = _models(request, settings.compute)
+    plan = plan_run(slide, settings.regions, models, settings.config, mpp=request.mpp)
+    return slide, plan, estimate_background(slide)
+
+
+def _finished_row(
+    slide: Path, folder: Path, request: RunRequest
+) -> dict[str, Any] | None:
+    """Return the row of a slide that was done before, with the same request."""
+    past = read_past(folder)
+    if past is None or not past.is_finished:
+        return None
+    try:
+        with open_slide(slide) as reader:
+            same = run_identity(reader, request) == past.asked
+        return _row(slide, folder) if same else None
+    except (DeephemeError, OSError, ValueError, KeyError):
+        return None
+
+
+def _row(slide: Path, folder: Path) -> dict[str, Any]:
+    summary = orjson.loads((folder / "summary.json").read_bytes())
+    return done_row(slide.name, folder.name, summary)
+
+
+@contextmanager
+def _client(config: BatchConfig) -> Iterator[Any]:
+    try:
+        import distributed
+    except ImportError as error:
+        raise MissingExtraError("batch", "distributed") from error
+    if config.scheduler is not None:
+        try:
+            client = distributed.Client(
+                config.scheduler, set_as_default=False, timeout=_PATIENCE_SECONDS
+            )
+        except (OSError, ValueError) as error:
+            raise SchedulerNotFoundError(config.scheduler) from error
+        with client:
+            yield client
+        return
+    with (
+        _local_cluster(distributed, config) as cluster,
+        distributed.Client(cluster, set_as_default=False) as client,
+    ):
+        yield client
+
+
+def _local_cluster(distributed: Any, config: BatchConfig) -> Any:
+    n_gpus = count_gpus()
+    n_workers = config.n_workers or n_gpus or 1
+    n_threads = config.n_threads or max(1, (os.cpu_count() or 1) // n_workers)
+    workers = {
+        index: {
+            "cls": distributed.Nanny,
+            "options": {
+                # One part at a time; its networks have the threads.
+                "nthreads": 1,
+                "memory_limit": 0,
+                "host": _LOOPBACK,
+                "dashboard": False,
+                "silence_logs": logging.ERROR,
+                "env": _environment(index, n_threads, n_gpus),
+            },
+        }
+        for index in range(n_workers)
+    }
+    scheduler = {
+        "cls": distributed.Scheduler,
+        "options": {"host": _LOOPBACK, "dashboard": False},
+    }
+    return distributed.SpecCluster(workers, scheduler, silence_logs=logging.ERROR)
+
+
+def _environment(index: int, n_threads: int, n_gpus: int) -> dict[str, str]:
+    environment = {
+        "OMP_NUM_THREADS": str(n_threads),
+        # Dask's own setting makes the allocator give memory back after each batch.
+        "MALLOC_TRIM_THRESHOLD_": "1000000000",
+        "MALLOC_MMAP_MAX_": "0",
+    }
+    if n_gpus:
+        environment["CUDA_VISIBLE_DEVICES"] = str(index % n_gpus)
+    return environment

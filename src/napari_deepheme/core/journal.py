@@ -1,0 +1,280 @@
+"""What is done of a run, kept in its folder, so that a killed run can go on.
+
+``journal.jsonl`` has a line a record: eight hexadecimal digits of its CRC-32, a space,
+and JSON. The first record says what was asked for (slide, models, settings) and what
+the run uses (backend, precision, tiles); each further one holds a tile. A line that a
+kill tore is dropped with all behind it. When the results are written, the tiles give
+way to a record that says so.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+import zlib
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, Self
+
+import numpy as np
+import orjson
+
+from napari_deepheme.core.cell_table import CellTable
+from napari_deepheme.core.errors import CannotWriteError, OtherRunError, RunBusyError
+from napari_deepheme.core.files import atomic_file, lock_file
+from napari_deepheme.core.geometry import Region
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+NAME: Final = "journal.jsonl"
+
+_VERSION: Final = 1
+
+_SYNC_SECONDS: Final = 1.0
+"""What a power cut may cost; a kill costs the tile that is being written."""
+
+_FINISHED: Final = {"finished": True}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DoneTile:
+    """A tile in a journal.
+
+    Attributes
+    ----------
+    index : int
+        Its place among the tiles of the run.
+    cells : CellTable
+        As the tile gave them.
+    failed : tuple of Region
+        Blocks that could not be read.
+    """
+
+    index: int
+    cells: CellTable
+    failed: tuple[Region, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Past:
+    """What a folder's journal tells of the run before.
+
+    Attributes
+    ----------
+    asked : dict
+        What it was asked for.
+    used : dict
+        What it used.
+    tiles : list of DoneTile
+        What it finished.
+    is_finished : bool
+        Whether its results are written.
+    n_bytes : int
+        Length of the whole records.
+    """
+
+    asked: dict[str, Any]
+    used: dict[str, Any]
+    tiles: list[DoneTile] = field(default_factory=list)
+    is_finished: bool = False
+    n_bytes: int = 0
+
+
+class Journal:
+    """A journal that is written; one process at a time can have that of a folder.
+
+    Parameters
+    ----------
+    folder : Path
+        Where it lies; exists.
+    asked, used : dict
+        What the run is asked for, and what it uses, as JSON holds it.
+    past : Past, optional
+        What to go on from; nothing if left out.
+
+    Raises
+    ------
+    RunBusyError
+        If another process writes it.
+    CannotWriteError
+        If it cannot be written.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        asked: dict[str, Any],
+        used: dict[str, Any],
+        past: Past | None = None,
+    ) -> None:
+        self._path = folder / NAME
+        self._head = _head(asked, used)
+        self._synced = time.monotonic()
+        with self._guarded():
+            # Not cut before it is known to be nobody else's.
+            flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0)
+            self._stream: BinaryIO = os.fdopen(
+                os.open(self._path, flags, 0o666), "r+b", buffering=0
+            )
+            if not lock_file(self._stream):
+                self._stream.close()
+                raise RunBusyError(str(folder))
+            n_bytes = past.n_bytes if past else 0
+            self._stream.truncate(n_bytes)
+            self._stream.seek(n_bytes)
+            if not past:
+                self._stream.write(_line(self._head))
+
+    def append(self, tile: DoneTile) -> None:
+        """Note a tile.
+
+        Raises
+        ------
+        CannotWriteError
+            If the disk is full.
+        """
+        with self._guarded():
+            self._stream.write(_line(_tile_record(tile)))
+            now = time.monotonic()
+            if now - self._synced > _SYNC_SECONDS:
+                self._synced = now
+                os.fsync(self._stream.fileno())
+
+    def finish(self) -> None:
+        """Note that the results are written, in place of the tiles."""
+        self.close()
+        with atomic_file(self._path) as stream:
+            stream.write(_line(self._head) + _line(_FINISHED))
+
+    def discard(self) -> None:
+        """Remove the journal of a run that came to nothing."""
+        self.close()
+        self._path.unlink(missing_ok=True)
+
+    def close(self) -> None:
+        """Let go of the file; safe to call twice."""
+        self._stream.close()
+
+    def __enter__(self) -> Self:
+        """Give the journal itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close it."""
+        self.close()
+
+    @contextmanager
+    def _guarded(self) -> Iterator[None]:
+        try:
+            yield
+        except (CannotWriteError, RunBusyError):
+            raise
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise CannotWriteError(str(self._path), reason) from error
+
+
+def read_past(folder: Path) -> Past | None:
+    """Read what a folder's journal tells; None if it has none that can be read."""
+    try:
+        content = (folder / NAME).read_bytes()
+    except OSError:
+        return None
+    past = None
+    for record, end in _records(content):
+        if past is None:
+            if record.get("journal") != _VERSION:
+                return None
+            past = Past(record["asked"], record["used"])
+        elif record == _FINISHED:
+            return Past(past.asked, past.used, is_finished=True, n_bytes=end)
+        else:
+            past.tiles.append(_done_tile(record))
+        past = Past(past.asked, past.used, past.tiles, n_bytes=end)
+    return past
+
+
+def resumable(folder: Path, asked: dict[str, Any], *, overwrite: bool) -> Past | None:
+    """Return the unfinished run of a folder that was asked for the same.
+
+    Parameters
+    ----------
+    folder : Path
+        The folder of results; need not exist.
+    asked : dict
+        What the run is asked for, as JSON holds it.
+    overwrite : bool
+        Whether a run that was asked for something else may be thrown away.
+
+    Returns
+    -------
+    Past or None
+        None for a fresh start: there is no run, or it is finished.
+
+    Raises
+    ------
+    OtherRunError
+        If the folder holds a run that was asked for something else.
+    """
+    past = read_past(folder)
+    if past is None:
+        return None
+    differs = _difference(past.asked, asked)
+    if differs and not overwrite:
+        raise OtherRunError(str(folder), differs)
+    return None if differs or past.is_finished else past
+
+
+def _difference(before: dict[str, Any], now: dict[str, Any]) -> str:
+    for key in dict.fromkeys((*now, *before)):
+        if before.get(key) != now.get(key):
+            return f"its {key} is {before.get(key)}, not {now.get(key)}"
+    return ""
+
+
+def _head(asked: dict[str, Any], used: dict[str, Any]) -> dict[str, Any]:
+    return {"journal": _VERSION, "asked": asked, "used": used}
+
+
+def _line(record: dict[str, Any]) -> bytes:
+    content = orjson.dumps(record, option=orjson.OPT_SERIALIZE_NUMPY)
+    return b"%08x %s\n" % (zlib.crc32(content), content)
+
+
+def _records(content: bytes) -> Iterator[tuple[dict[str, Any], int]]:
+    """Give the whole records and where each ends, up to the first that is not."""
+    start = 0
+    while (end := content.find(b"\n", start)) >= 0:
+        line = content[start:end]
+        if line[:9] != b"%08x " % zlib.crc32(line[9:]):
+            return
+        yield orjson.loads(line[9:]), end + 1
+        start = end + 1
+
+
+def _tile_record(tile: DoneTile) -> dict[str, Any]:
+    cells = tile.cells
+    return {
+        "tile": tile.index,
+        "failed": [[r.x, r.y, r.width, r.height] for r in tile.failed],
+        "boxes": np.ascontiguousarray(cells.boxes),
+        "scores": cells.scores.tolist(),
+        "classes": cells.class_indices.tolist(),
+        "probabilities": cells.probabilities.tolist(),
+        "further": {name: values.tolist() for name, values in cells.further.items()},
+    }
+
+
+def _done_tile(record: dict[str, Any]) -> DoneTile:
+    further = {k: np.array(v, np.str_) for k, v in record["further"].items()}
+    cells = CellTable.from_arrays(
+        np.array(record["boxes"], np.int32).reshape(-1, 4),
+        record["scores"],
+        record["classes"],
+        record["probabilities"],
+        further,
+    )
+    failed = tuple(Region(*numbers) for numbers in record["failed"])
+    return DoneTile(record["tile"], cells, failed)

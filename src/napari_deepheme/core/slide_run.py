@@ -1,0 +1,307 @@
+"""One slide's run from request to files: planned, journaled, resumed, exported."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any, Self
+
+from napari_deepheme.core.adequacy import map_adequacy
+from napari_deepheme.core.areas_to_count import areas_to_count
+from napari_deepheme.core.config import RunConfig
+from napari_deepheme.core.counting import take_counted
+from napari_deepheme.core.errors import RegionOutOfBoundsError, UnreadableRegionError
+from napari_deepheme.core.export.summary import RunFacts, export_run
+from napari_deepheme.core.files import make_folder, remove_if_empty
+from napari_deepheme.core.geometry import Region
+from napari_deepheme.core.journal import DoneTile, Journal, resumable
+from napari_deepheme.core.models.compute import Compute
+from napari_deepheme.core.models.registry import load_models
+from napari_deepheme.core.pipeline import RunPlan, iter_chunks, plan_run
+from napari_deepheme.core.results import RegionResult, ResultCollector, TileResult
+from napari_deepheme.core.run_request import RunRequest, run_identity
+from napari_deepheme.core.sizes import sizes_for
+from napari_deepheme.core.slide import plausible_mpp
+from napari_deepheme.core.taxonomy import CLASS_CODES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from napari_deepheme.core.journal import Past
+    from napari_deepheme.core.models.protocols import Models
+    from napari_deepheme.core.slide import SlideReader
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RunSettings:
+    """What a run uses, kept in its journal: the same gives the same bytes.
+
+    Attributes
+    ----------
+    compute : Compute
+        How its networks are computed.
+    config : RunConfig
+        Sizes and thresholds.
+    regions : tuple of Region
+        What is cut into tiles, in this order.
+    """
+
+    compute: Compute
+    config: RunConfig
+    regions: tuple[Region, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return them as JSON holds them."""
+        return {
+            "compute": self.compute.to_json(),
+            "config": asdict(self.config),
+            "regions": [[r.x, r.y, r.width, r.height] for r in self.regions],
+        }
+
+    @classmethod
+    def from_json(cls, stored: dict[str, Any]) -> Self:
+        """Make them of what `to_json` gave."""
+        return cls(
+            Compute.from_json(stored["compute"]),
+            RunConfig.from_json(stored["config"]),
+            tuple(Region(*numbers) for numbers in stored["regions"]),
+        )
+
+
+class SlideRun:
+    """A run of one slide into a folder.
+
+    Parameters
+    ----------
+    slide : SlideReader
+        The open slide.
+    request : RunRequest
+        What is asked for.
+    folder : Path
+        Where its results go; made where it is missing.
+    overwrite : bool
+        Whether a run of something else that lies there may be thrown away.
+    load : callable, optional
+        Gives the models for a way to compute, or for None those that the request asks
+        for; `load_models` with the request's words if left out.
+
+    Attributes
+    ----------
+    models : Models
+        Detector and classifier.
+    plan : RunPlan
+        Its tiles.
+    config : RunConfig
+        Its settings.
+    used : dict
+        All that it uses, as JSON holds it.
+
+    Raises
+    ------
+    OtherRunError
+        If the folder holds a run that was asked for something else.
+    UnknownMppError, RegionOutOfBoundsError
+        As for `pipeline.iter_regions`.
+    ModelNotFoundError, InvalidModelError, MissingExtraError, DeviceNotAvailableError
+        As for `load_models`.
+    RunBusyError, CannotWriteError
+        If the folder cannot be written to.
+    """
+
+    def __init__(
+        self,
+        slide: SlideReader,
+        request: RunRequest,
+        folder: Path,
+        *,
+        overwrite: bool = False,
+        load: Callable[[Compute | None], Models] | None = None,
+    ) -> None:
+        self._load = load or partial(load_asked, request)
+        self.slide, self.request, self.folder = slide, request, folder
+        self._mpp = plausible_mpp(slide, mpp=request.mpp)
+        self.region = _region(slide, request)
+        asked = run_identity(slide, request)
+        past = resumable(folder, asked, overwrite=overwrite)
+        used = self._use(past)
+        self.config, self._areas = used.config, used.regions
+        self.plan: RunPlan = plan_run(
+            slide, used.regions, self.models, self.config, mpp=request.mpp
+        )
+        self._results: dict[int, TileResult] = {}
+        make_folder(folder)
+        self.used = used.to_json()
+        self._journal = Journal(folder, asked, self.used, past)
+        self._n_first_done = 0
+        self._n_needed: int | None = None
+        self._counts = dict.fromkeys(CLASS_CODES, 0)
+        for done in past.tiles if past else ():
+            self._keep(done)
+        self._drop_torn_chunks()
+        self._advance()
+
+    def chunks_left(self) -> list[int]:
+        """Return the chunks that are still to be done, in order."""
+        if self.is_enough():
+            return []
+        return [c for c in range(self.plan.n_chunks) if not self._is_done(c)]
+
+    def take(self, result: TileResult) -> None:
+        """Keep the result of a tile, and note it in the journal.
+
+        Raises
+        ------
+        CannotWriteError
+            If the disk is full.
+        """
+        if result.index not in self._results:
+            self._results[result.index] = result
+            self._journal.append(DoneTile(result.index, result.cells, result.failed))
+            self._advance()
+
+    def is_enough(self) -> bool:
+        """Tell whether nothing is left to do: all is done, or enough is counted."""
+        return self._n_needed is not None
+
+    def iter_results(
+        self, *, stopping: Callable[[], bool] = lambda: False
+    ) -> Iterator[TileResult]:
+        """Do what is left, tile by tile; each is kept before it is given."""
+        left = self.chunks_left()
+        results = iter_chunks(
+            self.slide, self.plan, self.models, self.config, left, stopping=stopping
+        )
+        for result in results:
+            self.take(result)
+            yield result
+            if self.request.goal is not None and self.is_enough():
+                return
+
+    def finish(self, seconds: float) -> RegionResult:
+        """Write the files of what is done; the journal ends if that is all.
+
+        Raises
+        ------
+        UnreadableRegionError
+            If nothing of the slide could be read; nothing is written then.
+        CannotWriteError
+            If a file cannot be written.
+        """
+        result = replace(self.result(), seconds=seconds)
+        if result.is_unreadable:
+            self._journal.discard()
+            remove_if_empty(self.folder)
+            reason = "nothing of it can be decoded (is the file complete?)"
+            raise UnreadableRegionError(self.slide.name, self.region, reason)
+        export_run(result, RunFacts.of(self.slide, self.models), self.folder)
+        if result.complete:
+            self._journal.finish()
+        return result
+
+    def close(self) -> None:
+        """Let go of the journal."""
+        self._journal.close()
+
+    def __enter__(self) -> Self:
+        """Give the run itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close it."""
+        self.close()
+
+    def result(self) -> RegionResult:
+        """Merge what is done."""
+        n_chunks = self._n_first_done if self._n_needed is None else self._n_needed
+        goal = self.request.goal
+        indices = sorted(self._results)
+        areas: tuple[Region, ...] = (self.region,)
+        if goal is not None:
+            indices = [i for c in range(n_chunks) for i in self.plan.chunk(c)]
+            areas = tuple(self.plan.tiles[i].core for i in indices)
+        collector = ResultCollector(
+            self.region, areas, self._mpp, self.config.detect.max_overlap
+        )
+        for index in indices:
+            collector.add(self._results[index])
+        result = replace(collector.result(), complete=self.is_enough())
+        if goal is None:
+            return result
+        cells = take_counted(result.cells, areas, goal.n_cells)
+        return replace(result, cells=cells, counted_areas=areas)
+
+    def _use(self, past: Past | None) -> RunSettings:
+        if past is not None:
+            used = RunSettings.from_json(past.used)
+            self.models = self._load(used.compute)
+            return used
+        self.models = self._load(None)
+        compute = self.models.compute
+        config, regions = sizes_for(self.region.area, compute), (self.region,)
+        if self.request.goal is not None:
+            adequacy = map_adequacy(self.slide, mpp=self._mpp)
+            # Areas are small: tiles of their own, and few in a chunk.
+            config = sizes_for(0, compute)
+            regions = tuple(
+                area for area in areas_to_count(adequacy) if self.region.contains(area)
+            )
+        return RunSettings(compute, config, regions)
+
+    def _keep(self, done: DoneTile) -> None:
+        if done.index < len(self.plan.tiles):
+            tile = self.plan.tiles[done.index]
+            self._results[done.index] = TileResult(
+                tile, done.index, len(self.plan.tiles), done.cells, done.failed
+            )
+
+    def _drop_torn_chunks(self) -> None:
+        """Forget tiles of chunks that are not whole: a chunk is computed together."""
+        for chunk in range(self.plan.n_chunks):
+            if not self._is_done(chunk):
+                for index in self.plan.chunk(chunk):
+                    self._results.pop(index, None)
+
+    def _is_done(self, chunk: int) -> bool:
+        return all(index in self._results for index in self.plan.chunk(chunk))
+
+    def _advance(self) -> None:
+        """Look how many chunks are done without a gap, and whether these are enough."""
+        goal, plan = self.request.goal, self.plan
+        while self._n_needed is None:
+            if self._n_first_done == plan.n_chunks:
+                self._n_needed = plan.n_chunks
+            elif not self._is_done(self._n_first_done):
+                return
+            else:
+                self._count(self._n_first_done)
+                self._n_first_done += 1
+                if goal is not None and goal.is_reached(self._counts):
+                    self._n_needed = self._n_first_done
+
+    def _count(self, chunk: int) -> None:
+        for index in self.plan.chunk(chunk):
+            result = self._results[index]
+            # Cells near its border are a neighbour's, too.
+            own = result.tile.core.holds_centres(result.cells.boxes)
+            for code, n in result.cells.take(own).counts().items():
+                self._counts[code] += n
+
+
+def load_asked(request: RunRequest, compute: Compute | None) -> Models:
+    """Load the models of a request, for a way to compute that is known or not."""
+    return load_models(
+        request.model,
+        detector=request.detector,
+        device=request.device,
+        backend=request.backend,
+        compute=compute,
+    )
+
+
+def _region(slide: SlideReader, request: RunRequest) -> Region:
+    bounds = Region(0, 0, *slide.size)
+    region = request.region or bounds
+    if not bounds.contains(region):
+        raise RegionOutOfBoundsError(region, bounds)
+    return region

@@ -1,0 +1,165 @@
+"""How networks are computed: alike by every backend, the fastest by default."""
+
+import sys
+from types import SimpleNamespace
+
+import numpy as np
+import orjson
+import pytest
+import torch
+
+from napari_deepheme.core.errors import DeviceNotAvailableError, MissingExtraError
+from napari_deepheme.core.geometry import Region, Size
+from napari_deepheme.core.models import fastest
+from napari_deepheme.core.models.compute import Compute, make_runner
+from napari_deepheme.core.models.memory import free_bytes
+from napari_deepheme.core.models.openvino_runner import import_openvino
+from napari_deepheme.core.models.registry import find_model, load_models
+from napari_deepheme.core.phantom import Smear
+from napari_deepheme.core.pipeline import analyze_region
+from napari_deepheme.core.sizes import sizes_for
+from napari_deepheme.core.slide import ArraySlide
+
+CARD = find_model("litenet-marrow")
+RNG = np.random.default_rng(5)
+
+
+@pytest.fixture(scope="module")
+def smear():
+    pixels = Smear(Size(1600, 1400), 11).read(Region(0, 0, 1600, 1400))
+    return ArraySlide(pixels, mpp=0.25, name="smear")
+
+
+@pytest.fixture(scope="module")
+def crops():
+    return RNG.integers(0, 256, (45, 96, 96, 3), dtype=np.uint8)
+
+
+def test_every_backend_finds_the_same_cells_within_the_stated_tolerance(smear):
+    by_backend = {}
+    for backend in ("torch", "openvino"):
+        models = load_models(device="cpu", backend=backend)
+        assert models.compute.backend == backend
+        by_backend[backend] = analyze_region(smear, None, models).cells
+    one, other = by_backend.values()
+    assert len(one) > 60
+    gaps = np.abs(one.centres[:, None] - other.centres[None]).max(axis=2)
+    partner = gaps.argmin(axis=1)
+    found = gaps.min(axis=1) <= 2
+    assert found.mean() >= 0.985
+    same = one.class_indices == other.class_indices[partner]
+    assert same[found].mean() >= 0.985
+
+
+def test_numbers_by_openvino_do_not_depend_on_the_batch(crops):
+    classifier = load_models(device="cpu", backend="openvino").classifier
+    whole = classifier.classify(crops, batch_size=32).classes
+    turned = classifier.classify(crops[::-1], batch_size=16).classes[::-1]
+    alone = classifier.classify(crops[:1], batch_size=32).classes
+    assert np.array_equal(whole, turned)
+    assert np.array_equal(whole[:1], alone)
+
+
+def test_openvino_in_single_precision_is_torch_to_the_fifth_digit(crops):
+    network = torch.nn.Sequential(
+        torch.nn.Conv2d(3, 8, 3, stride=2), torch.nn.ReLU(), torch.nn.Flatten()
+    )
+    card = SimpleNamespace(mean=(0.4, 0.5, 0.6), std=(0.2, 0.3, 0.4))
+    given = [
+        make_runner(network, card, Compute("cpu", backend, "float32")).run(
+            crops, batch_size=20
+        )
+        for backend in ("torch", "openvino")
+    ]
+    assert given[0].shape == given[1].shape
+    assert np.abs(given[0] - given[1]).max() < 1e-5
+
+
+def test_openvino_is_imported_without_what_reports_on_its_use():
+    import_openvino()
+    assert sys.modules["openvino_telemetry"] is None
+
+
+def test_openvino_that_is_not_there_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "openvino", None)
+    with pytest.raises(MissingExtraError, match=r"napari-deepheme\[openvino\]"):
+        load_models(device="cpu", backend="openvino")
+
+
+@pytest.fixture
+def measured(monkeypatch, tmp_path):
+    """Say how fast each backend is; note which were measured."""
+    speeds, asked = {"torch": 10.0, "openvino": 20.0}, []
+
+    def speed(classifier, card):
+        asked.append(classifier.backend)
+        return speeds[classifier.backend]
+
+    monkeypatch.setenv(fastest.CACHE_VARIABLE, str(tmp_path / "cache"))
+    monkeypatch.setattr(fastest, "_crops_per_second", speed)
+    monkeypatch.setattr(fastest, "has_openvino", lambda: True)
+    return SimpleNamespace(speeds=speeds, asked=asked)
+
+
+def choose(**words):
+    return fastest.choose_compute(CARD, lambda _, way: way, **words)
+
+
+def test_the_fastest_way_is_measured_once_and_remembered(measured):
+    assert choose().backend == "openvino"
+    assert measured.asked == ["torch", "openvino"]
+    measured.speeds["openvino"] = 1.0
+    assert choose().backend == "openvino"
+    assert len(measured.asked) == 2
+
+
+def test_what_is_remembered_but_not_understood_is_measured_again(measured, tmp_path):
+    choose()
+    path = tmp_path / "cache" / "fastest.json"
+    for content in (b"{torn", b"[]", orjson.dumps({"some": "other"})):
+        path.write_bytes(content)
+        assert choose().backend == "openvino"
+    assert len(measured.asked) == 8
+
+
+def test_a_backend_asked_for_by_name_is_not_measured(measured):
+    assert choose(backend="torch").backend == "torch"
+    assert choose(backend="openvino").device == "cpu"
+    assert measured.asked == []
+
+
+def test_a_backend_that_does_not_compute_on_a_device_is_refused(monkeypatch):
+    monkeypatch.setattr(fastest, "available_devices", lambda: ("cuda", "cpu"))
+    monkeypatch.setattr(fastest, "choose_device", lambda device: device)
+    with pytest.raises(DeviceNotAvailableError, match="cuda for openvino"):
+        fastest.candidates("cuda", "openvino")
+
+
+def test_a_gpu_is_a_candidate_in_half_precision(monkeypatch):
+    # Stands in for a device: what computes on it cannot be tried here.
+    monkeypatch.setattr(fastest, "available_devices", lambda: ("cuda", "cpu"))
+    ways = fastest.candidates("auto", "torch")
+    assert (ways[0].device, ways[0].precision) == ("cuda", "float16")
+
+
+def test_a_way_to_compute_survives_json_and_nothing_else_does():
+    way = Compute("cpu", "openvino", "bfloat16", 2)
+    assert Compute.from_json(orjson.loads(orjson.dumps(way.to_json()))) == way
+    for wrong in ({}, {"device": 1}, {"speed": 3}, {"device": "cpu", "n_threads": "2"}):
+        if wrong:
+            with pytest.raises(ValueError, match="no compute"):
+                Compute.from_json(wrong)
+
+
+def test_sizes_follow_the_area_and_the_memory_of_the_device(monkeypatch):
+    cpu, gpu = Compute(), Compute("cuda", "torch", "float16")
+    assert free_bytes("cpu") > 0
+    small, large = sizes_for(1920 * 1080, cpu), sizes_for(10**9, cpu)
+    assert small.tile.tile_size < large.tile.tile_size
+    free = {"cuda": 16 << 30, "cpu": 8 << 30}
+    monkeypatch.setattr("napari_deepheme.core.sizes.free_bytes", free.get)
+    assert sizes_for(10**9, gpu).classify.batch_size == 512
+    free["cuda"] = 100 << 20
+    assert sizes_for(10**9, gpu).classify.batch_size == 32
+    free["cpu"] = 300 << 20
+    assert sizes_for(10**9, cpu).tile.tiles_ahead < large.tile.tiles_ahead

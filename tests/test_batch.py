@@ -1,0 +1,108 @@
+"""Many slides on real worker processes, one of which is killed."""
+
+import csv
+import os
+import signal
+import sys
+
+import psutil
+import pyarrow.parquet
+import pytest
+
+from napari_deepheme.batch import BatchConfig, iter_batch, result_folders
+from napari_deepheme.cli import run
+from napari_deepheme.core.export.cohort import COLUMNS, write_cohort
+from napari_deepheme.core.geometry import Size
+from napari_deepheme.core.phantom import write_phantom
+from napari_deepheme.core.run_request import RunRequest
+
+# Its numbers do not depend on the number of threads, which torch's do.
+REQUEST = RunRequest(device="cpu", backend="openvino")
+TWO = BatchConfig(n_workers=2, n_threads=1)
+
+
+@pytest.fixture(scope="module")
+def slides(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("slides")
+    paths = [folder / f"slide {i}.svs" for i in range(3)]
+    for seed, path in enumerate(paths):
+        write_phantom(path, Size(1500, 1100), 40 + seed)
+    return paths
+
+
+def files(folder):
+    return [(folder / n).read_bytes() for n in ("cells.csv", "cells.geojson")]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="no SIGKILL there")
+def test_a_worker_killed_on_the_way_costs_its_parts_and_no_more(
+    slides, tmp_path, capfd
+):
+    broken = tmp_path / "broken.svs"
+    broken.write_bytes(b"no slide")
+    paths = [slides[0], broken, *slides[1:]]
+    (tmp_path / "out").mkdir()
+    rows, killed = [], False
+    for row in iter_batch(paths, tmp_path / "out", REQUEST, TWO):
+        rows.append(row)
+        if not killed:
+            workers = [
+                child
+                for child in psutil.Process().children(recursive=True)
+                if "spawn_main" in " ".join(child.cmdline())
+            ]
+            assert len(workers) == 2
+            os.kill(workers[0].pid, signal.SIGKILL)
+            killed = True
+    by_slide = {row["slide"]: row for row in rows}
+    assert len(by_slide) == 4
+    assert by_slide["broken.svs"]["status"] == "failed"
+    assert "not known" in by_slide["broken.svs"]["reason"]
+    write_cohort(rows, tmp_path / "out")
+    for slide in slides:
+        assert by_slide[slide.name]["status"] == "done"
+        words = ["--device", "cpu", "--backend", "openvino"]
+        alone = tmp_path / "alone" / slide.stem
+        assert run(["classify", str(slide), *words, "--out", str(alone)]) == 0
+        assert files(alone) == files(tmp_path / "out" / slide.stem)
+    # What is done is not done again: no worker is started for it.
+    again = list(iter_batch(slides, tmp_path / "out", REQUEST, TWO))
+    assert [row["slide"] for row in again] == [slide.name for slide in slides]
+    assert again == [by_slide[slide.name] for slide in slides]
+
+
+def test_a_table_of_a_cohort_is_read_back_by_what_its_users_have(tmp_path):
+    row = dict.fromkeys(COLUMNS)
+    texts = {"slide": "a, b.svs", "folder": "a", "status": "done", "reason": ""}
+    row |= texts | {"model": "m", "detector": "d", "n_cells": 7, "me_ratio": 2.5}
+    write_cohort([row, {**row, "me_ratio": None}], tmp_path)
+    with (tmp_path / "cohort.csv").open(newline="", encoding="utf-8") as stream:
+        read = list(csv.DictReader(stream))
+    assert [r["me_ratio"] for r in read] == ["2.5", ""]
+    assert read[0]["slide"] == "a, b.svs"
+    table = pyarrow.parquet.read_table(tmp_path / "cohort.parquet").to_pylist()
+    assert [(r["n_cells"], r["me_ratio"]) for r in table] == [(7, 2.5), (7, None)]
+
+
+def test_slides_of_one_name_do_not_share_a_folder(tmp_path):
+    paths = [tmp_path / "a" / "x.svs", tmp_path / "b" / "x.svs", tmp_path / "y.svs"]
+    names = [folder.name for folder in result_folders(paths, tmp_path)]
+    assert names == ["x", "x-2", "y"]
+
+
+def test_a_scheduler_that_is_not_there_is_told_in_one_line(slides, tmp_path, capsys):
+    words = ["--out", str(tmp_path / "out"), "--scheduler", "tcp://127.0.0.1:9"]
+    assert run(["batch", str(slides[0]), *words]) == 1
+    told = capsys.readouterr().err
+    assert len(told.splitlines()) == 1
+    assert "127.0.0.1:9" in told
+
+
+def test_packages_that_are_missing_are_named_before_anything_is_done(
+    slides, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
+    assert run(["batch", str(slides[0]), "--out", str(tmp_path / "out")]) == 1
+    assert "napari-deepheme[batch]" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()

@@ -15,8 +15,8 @@ _SMALL_AREA_PX: Final = 16_000_000
 
 _SMALL: Final = TileConfig(tile_size=1024, chunk_tiles=1, tiles_ahead=3)
 
-_LARGE: Final = TileConfig(tile_size=2048, chunk_tiles=4, tiles_ahead=5)
-"""Large tiles read less twice; four of them fill batches (benchmarks/engine.py)."""
+_LARGE: Final = TileConfig(tile_size=2048, chunk_tiles=2, tiles_ahead=4)
+"""Large tiles read less twice, and two of them fill batches."""
 
 _TIGHT: Final = TileConfig(tile_size=1024, chunk_tiles=2, tiles_ahead=1)
 

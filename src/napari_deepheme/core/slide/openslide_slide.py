@@ -11,6 +11,7 @@ from PIL import Image
 
 from napari_deepheme.core.errors import UnreadableSlideError
 from napari_deepheme.core.geometry import Region, Size
+from napari_deepheme.core.slide.direct_tiles import DirectTiles, open_direct_tiles
 from napari_deepheme.core.slide.openslide_facts import slide_facts
 from napari_deepheme.core.slide.pyramid import (
     WHITE,
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from napari_deepheme.core.geometry import Mpp
 
 _T = TypeVar("_T")
+
+_APERIO = "aperio"
 
 # Side of the blocks, in pixels of the level, in which a level is read whose downsample
 # is not a whole number.
@@ -62,6 +65,9 @@ class OpenSlideSlide(PyramidSlide):
     also those of other threads. A failed read is therefore tried once more with a
     handle of its own, and the slide goes on with a fresh one.
 
+    JPEG tiles of Aperio files are decoded directly (`direct_tiles`); OpenSlide takes
+    over where that fails.
+
     OpenSlide shifts and blurs a level by up to half a level-0 pixel when the location
     is not a multiple of its downsample, which is the mean over x and y and seldom
     whole. Such a level is read in blocks on a fixed grid, so that a pixel has one value
@@ -82,6 +88,9 @@ class OpenSlideSlide(PyramidSlide):
             raise UnreadableSlideError(str(path or file), reason_of(error)) from error
         self._handle: openslide.OpenSlide | None = handle
         super().__init__(facts)
+        self._direct: DirectTiles | None = None
+        if handle.properties.get(openslide.PROPERTY_NAME_VENDOR) == _APERIO:
+            self._direct = self._open_direct()
 
     @property
     def associated_images(self) -> Mapping[str, npt.NDArray[np.uint8]]:
@@ -92,7 +101,21 @@ class OpenSlideSlide(PyramidSlide):
         }
         return AssociatedImages(decoders, self.name)
 
+    def _open_direct(self) -> DirectTiles | None:
+        """Decode tiles directly on levels where OpenSlide neither shifts nor blurs."""
+        sizes = [
+            level.size
+            if float(self._downsamples[self._indices[index]]).is_integer()
+            else Size(0, 0)
+            for index, level in enumerate(self.levels)
+        ]
+        return open_direct_tiles(self._file, sizes, self._read)
+
     def _read_level(self, level: int, window: Region) -> npt.NDArray[np.uint8]:
+        if self._direct is not None:
+            pixels = self._direct.read(level, window)
+            if pixels is not None:
+                return pixels
         downsample = self._downsamples[self._indices[level]]
         if float(downsample).is_integer():
             return self._read(level, window)
@@ -153,6 +176,8 @@ class OpenSlideSlide(PyramidSlide):
                 self._handle = handle
 
     def _release(self) -> None:
+        if self._direct is not None:
+            self._direct.close()
         with self._lock:
             self._handle = None
 

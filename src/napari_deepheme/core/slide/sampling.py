@@ -256,7 +256,7 @@ def _resized(
     ratio: tuple[float, float],
     block_side: int | None = _BLOCK,
 ) -> npt.NDArray[np.uint8]:
-    if block_side is None:
+    if block_side is None or _is_exact(ratio):
         window_source = _source_window(window, ratio)
         part = _cut(pixels, source, window_source)
         return _resized_block(part, window_source, window, ratio)
@@ -271,6 +271,14 @@ def _resized(
         )
         paste_pixels(part, block, result, window)
     return result
+
+
+def _is_exact(ratio: tuple[float, float]) -> bool:
+    """Tell whether the filter's places are whole numbers, so that nothing is rounded.
+
+    Then a window may be resampled at once: its pixels are those of any other.
+    """
+    return all(r.is_integer() for r in ratio)
 
 
 def _resized_block(

@@ -1,0 +1,149 @@
+"""JPEG tiles of an Aperio file, decoded without OpenSlide: the same pixels, sooner.
+
+OpenSlide makes a picture with transparency of each read, which costs several times the
+decoding. Where a level's tiles are plain JPEG, they are decoded one by one and cached.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import tifffile
+
+from napari_deepheme.core.geometry import Region
+from napari_deepheme.core.slide.cache import PixelCache
+from napari_deepheme.core.slide.tiff_check import check_directories
+from napari_deepheme.core.slide.tiff_planes import TiffPlane
+from napari_deepheme.core.slide.tiff_stream import TiffStream
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    import numpy.typing as npt
+
+    from napari_deepheme.core.geometry import Size
+
+_CACHE_BYTES: Final = 64 << 20
+
+_JPEG: Final = 7
+
+_COLOURS: Final = (2, 6)
+"""RGB and YCbCr."""
+
+
+class DirectTiles:
+    """The levels of a file whose tiles can be decoded directly.
+
+    Parameters
+    ----------
+    stream : TiffStream
+        The file.
+    planes : dict of int to TiffPlane
+        By level.
+    """
+
+    def __init__(self, stream: TiffStream, planes: dict[int, TiffPlane]) -> None:
+        self._stream = stream
+        self._planes = planes
+
+    def read(self, level: int, window: Region) -> npt.NDArray[np.uint8] | None:
+        """Read a window that lies inside a level; None where OpenSlide has to."""
+        plane = self._planes.get(level)
+        if plane is None:
+            return None
+        # Whatever is wrong with a tile, OpenSlide is the judge of it.
+        try:
+            return plane.read(window)
+        except Exception:
+            return None
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._stream.close()
+
+
+def open_direct_tiles(
+    path: Path,
+    sizes: Sequence[Size],
+    read: Callable[[int, Region], npt.NDArray[np.uint8]],
+) -> DirectTiles | None:
+    """Find the levels of an Aperio file whose tiles can be decoded directly.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    sizes : sequence of Size
+        Sizes of the levels that are wanted.
+    read : callable
+        Reads a window of one of them by OpenSlide. A tile of each level must be the
+        same to the last bit, or the level is left to OpenSlide.
+
+    Returns
+    -------
+    DirectTiles or None
+        None if there is no such level.
+    """
+    stream = None
+    try:
+        stream = TiffStream(path.open("rb"))
+        planes = _planes(path, stream, sizes)
+        same = {i: plane for i, plane in planes.items() if _is_same(i, plane, read)}
+    except Exception:
+        # It is OpenSlide's file; what a parser makes of it is no failure.
+        same = {}
+    if same and stream is not None:
+        return DirectTiles(stream, same)
+    if stream is not None:
+        stream.close()
+    return None
+
+
+def _planes(
+    path: Path, stream: TiffStream, sizes: Sequence[Size]
+) -> dict[int, TiffPlane]:
+    cache: PixelCache[npt.NDArray[Any]] = PixelCache(_CACHE_BYTES)
+    planes: dict[int, TiffPlane] = {}
+    with path.open("rb") as file:
+        check_directories(file)
+        file.seek(0)
+        with tifffile.TiffFile(file) as tif:
+            for page in tif.pages:
+                page = page.aspage()
+                size = (page.imagewidth, page.imagelength)
+                if size in sizes and _is_plain(page):
+                    planes.setdefault(
+                        list(sizes).index(size),  # type: ignore[arg-type]
+                        TiffPlane(page, stream, cache),
+                    )
+    return planes
+
+
+def _is_plain(page: Any) -> bool:
+    return bool(
+        page.is_tiled
+        and page.compression == _JPEG
+        and page.photometric in _COLOURS
+        and page.samplesperpixel == 3
+        and page.bitspersample == 8
+        and page.planarconfig == 1
+        # OpenSlide fills what a scanner left out from other levels.
+        and all(page.dataoffsets)
+        and all(page.databytecounts)
+    )
+
+
+def _is_same(
+    level: int,
+    plane: TiffPlane,
+    read: Callable[[int, Region], npt.NDArray[np.uint8]],
+) -> bool:
+    """Compare the tile in the middle with what OpenSlide makes of it."""
+    width, height = plane.segment_size
+    column = plane.size.width // 2 // width * width
+    row = plane.size.height // 2 // height * height
+    tile = Region(column, row, width, height)
+    tile = tile.intersection(Region(0, 0, *plane.size))
+    return bool(np.array_equal(plane.read(tile), read(level, tile)))

@@ -58,6 +58,10 @@ _PATIENCE_SECONDS: Final = 10
 """How long a scheduler may take to answer."""
 
 
+_kept: dict[tuple[RunRequest, Compute], Models] = {}
+"""Models of a worker."""
+
+
 @dataclass(frozen=True, slots=True)
 class BatchConfig:
     """Where slides are worked on.
@@ -176,8 +180,16 @@ class _Batch:
         self._request, self._config = request, config
         self._out: dict[Any, _Open] = {}
         self._open: list[_Open] = []
-        asked = client.submit(_choose, request, config.n_threads, pure=False)
-        self._compute = Compute.from_json(asked.result())
+        client.wait_for_workers(1)
+        # All load their models meanwhile; the first one's choice is that of all.
+        asked = [
+            client.submit(_choose, request, workers=[worker], pure=False)
+            for worker in sorted(client.nthreads())
+        ]
+        self._own = load_models(
+            request.model, detector=request.detector, compute=Compute()
+        )
+        self._compute = Compute.from_json(asked[0].result())
 
     def rows(self) -> Iterator[dict[str, Any]]:
         """Work until all is done."""
@@ -261,20 +273,17 @@ class _Batch:
 
     def _specs(self, compute: Compute | None) -> Models:
         """Return models that say what they want; they compute on the workers."""
-        models = _own_models(self._request.model, self._request.detector)
-        return replace(models, compute=compute or self._compute)
+        return replace(self._own, compute=compute or self._compute)
 
     def _n_workers(self) -> int:
         return len(self._client.nthreads())
 
 
-def _choose(request: RunRequest, n_threads: int | None) -> dict[str, Any]:
+def _choose(request: RunRequest) -> dict[str, Any]:
     """Choose, on a worker, how networks are computed."""
-    models = _models(request, None)
-    compute = models.compute
-    if n_threads and compute.device == "cpu":
-        compute = replace(compute, n_threads=n_threads)
-    return compute.to_json()
+    models = load_asked(request, None)
+    _kept[request, models.compute] = models
+    return models.compute.to_json()
 
 
 def _work(
@@ -290,15 +299,12 @@ def _work(
     return list(results)
 
 
-@lru_cache(maxsize=2)
-def _models(request: RunRequest, compute: Compute | None) -> Models:
-    models: Models = load_asked(request, compute)
-    return models
-
-
-@lru_cache(maxsize=1)
-def _own_models(model: str | None, detector: str | None) -> Models:
-    return load_models(model, detector=detector, compute=Compute())
+def _models(request: RunRequest, compute: Compute) -> Models:
+    """Load models on a worker, which keeps them for its next parts."""
+    if (request, compute) not in _kept:
+        _kept.clear()
+        _kept[request, compute] = load_asked(request, compute)
+    return _kept[request, compute]
 
 
 @lru_cache(maxsize=2)

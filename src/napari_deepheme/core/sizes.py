@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from napari_deepheme.core.config import ClassifyConfig, RunConfig, TileConfig
@@ -45,6 +46,9 @@ def sizes_for(n_pixels: int, compute: Compute) -> RunConfig:
     tile = _SMALL if n_pixels <= _SMALL_AREA_PX else _LARGE
     if (free_bytes("cpu") or _TIGHT_BYTES) < _TIGHT_BYTES:
         tile = _TIGHT
+    if compute.n_threads == 1:
+        # Stages that overlap would be threads beyond the one that was granted.
+        tile = replace(tile, tiles_ahead=0)
     return RunConfig(tile=tile, classify=ClassifyConfig(_batch_size(compute)))
 
 

@@ -11,6 +11,7 @@ import torch
 from napari_deepheme.core.errors import DeviceNotAvailableError, MissingExtraError
 from napari_deepheme.core.geometry import Region, Size
 from napari_deepheme.core.models import fastest
+from napari_deepheme.core.models.cache_folder import CACHE_VARIABLE
 from napari_deepheme.core.models.compute import Compute, make_runner
 from napari_deepheme.core.models.memory import free_bytes
 from napari_deepheme.core.models.openvino_runner import import_openvino
@@ -95,7 +96,7 @@ def measured(monkeypatch, tmp_path):
         asked.append(classifier.backend)
         return speeds[classifier.backend]
 
-    monkeypatch.setenv(fastest.CACHE_VARIABLE, str(tmp_path / "cache"))
+    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "cache"))
     monkeypatch.setattr(fastest, "_crops_per_second", speed)
     monkeypatch.setattr(fastest, "has_openvino", lambda: True)
     return SimpleNamespace(speeds=speeds, asked=asked)
@@ -163,3 +164,31 @@ def test_sizes_follow_the_area_and_the_memory_of_the_device(monkeypatch):
     assert sizes_for(10**9, gpu).classify.batch_size == 32
     free["cpu"] = 300 << 20
     assert sizes_for(10**9, cpu).tile.tiles_ahead < large.tile.tiles_ahead
+
+
+def test_a_converted_network_is_kept_and_made_anew_where_it_is_spoilt(
+    crops, monkeypatch, tmp_path
+):
+    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path))
+    card = SimpleNamespace(mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
+    torch.manual_seed(1)
+    network = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.Flatten())
+
+    def given(network):
+        runner = make_runner(network, card, Compute("cpu", "openvino", "float32"))
+        return runner.run(crops[:3], batch_size=3)
+
+    first = given(network)
+    (kept,) = (tmp_path / "openvino").iterdir()
+    assert np.array_equal(given(network), first)
+    weights = kept / "model.bin"
+    content = bytearray(weights.read_bytes())
+    content[0] ^= 64
+    weights.write_bytes(content)
+    assert np.array_equal(given(network), first)
+    assert weights.read_bytes() != content
+    # Other weights are another network.
+    with torch.no_grad():
+        network[0].weight += 1
+    assert not np.array_equal(given(network), first)
+    assert len(list((tmp_path / "openvino").iterdir())) == 2

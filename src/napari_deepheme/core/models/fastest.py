@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import os
 import platform
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import orjson
-import platformdirs
 import torch
 
 from napari_deepheme.core.errors import CannotWriteError, DeviceNotAvailableError
 from napari_deepheme.core.files import atomic_file, make_folder
+from napari_deepheme.core.models.cache_folder import cache_folder
 from napari_deepheme.core.models.compute import Compute, has_openvino
 from napari_deepheme.core.models.torch_runner import (
     available_devices,
@@ -26,14 +24,12 @@ from napari_deepheme.core.models.torch_runner import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from napari_deepheme.core.models.card import ModelCard
     from napari_deepheme.core.models.protocols import CellClassifier
 
 _log = logging.getLogger(__name__)
-
-CACHE_VARIABLE: Final = "NAPARI_DEEPHEME_CACHE"
-"""Environment variable that names another folder for what is remembered."""
 
 _SECONDS: Final = 0.3
 """Time given to each candidate, after a batch to warm up."""
@@ -166,9 +162,7 @@ def _key(card: ModelCard, ways: list[Compute]) -> str:
 
 
 def _path() -> Path:
-    folder = os.environ.get(CACHE_VARIABLE)
-    chosen = Path(folder) if folder else platformdirs.user_cache_path("napari-deepheme")
-    return chosen / "fastest.json"
+    return cache_folder() / "fastest.json"
 
 
 def _remembered() -> dict[str, Any]:

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from napari_deepheme.core.errors import MissingExtraError
+from napari_deepheme.core.models.openvino_cache import converted
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -68,6 +69,8 @@ class OpenVinoRunner:
                 "INFERENCE_PRECISION_HINT": _PRECISIONS[compute.precision],
                 "NUM_STREAMS": str(n_streams),
                 "INFERENCE_NUM_THREADS": n_threads,
+                # Pinned, the threads of two networks or processes share one core.
+                "ENABLE_CPU_PINNING": False,
             },
         )
         self._queue: Any = openvino.AsyncInferQueue(compiled, n_streams)
@@ -107,12 +110,14 @@ def import_openvino() -> Any:
 
 
 def _converted(openvino: Any, network: nn.Module) -> Any:
-    with warnings.catch_warnings():
-        # Of torch's tracer.
-        warnings.simplefilter("ignore")
-        return openvino.convert_model(
-            network.eval(), example_input=torch.zeros(2, 3, 96, 96)
-        )
+    def convert(network: nn.Module) -> Any:
+        example = torch.zeros(2, 3, 96, 96)
+        with warnings.catch_warnings():
+            # Of torch's tracer.
+            warnings.simplefilter("ignore")
+            return openvino.convert_model(network, example_input=example)
+
+    return converted(openvino, network.eval(), convert)
 
 
 def _with_normalisation(

@@ -363,6 +363,8 @@ def _client(config: BatchConfig) -> Iterator[Any]:
 
 
 def _local_cluster(distributed: Any, config: BatchConfig) -> Any:
+    import dask
+
     n_gpus = count_gpus()
     n_workers = config.n_workers or n_gpus or 1
     n_threads = config.n_threads or max(1, (os.cpu_count() or 1) // n_workers)
@@ -376,7 +378,7 @@ def _local_cluster(distributed: Any, config: BatchConfig) -> Any:
                 "host": _LOOPBACK,
                 "dashboard": False,
                 "silence_logs": logging.ERROR,
-                "env": _environment(index, n_threads, n_gpus),
+                "env": {"CUDA_VISIBLE_DEVICES": str(index % n_gpus)} if n_gpus else {},
             },
         }
         for index in range(n_workers)
@@ -385,16 +387,12 @@ def _local_cluster(distributed: Any, config: BatchConfig) -> Any:
         "cls": distributed.Scheduler,
         "options": {"host": _LOOPBACK, "dashboard": False},
     }
-    return distributed.SpecCluster(workers, scheduler, silence_logs=logging.ERROR)
-
-
-def _environment(index: int, n_threads: int, n_gpus: int) -> dict[str, str]:
+    # Read when a process starts. Dask's own value has memory given back after each
+    # batch, and taken again.
     environment = {
-        "OMP_NUM_THREADS": str(n_threads),
-        # Dask's own setting makes the allocator give memory back after each batch.
-        "MALLOC_TRIM_THRESHOLD_": "1000000000",
-        "MALLOC_MMAP_MAX_": "0",
+        "OMP_NUM_THREADS": n_threads,
+        "MALLOC_TRIM_THRESHOLD_": 1_000_000_000,
+        "MALLOC_MMAP_MAX_": 0,
     }
-    if n_gpus:
-        environment["CUDA_VISIBLE_DEVICES"] = str(index % n_gpus)
-    return environment
+    with dask.config.set({"distributed.nanny.pre-spawn-environ": environment}):
+        return distributed.SpecCluster(workers, scheduler, silence_logs=logging.ERROR)

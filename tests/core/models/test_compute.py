@@ -13,6 +13,7 @@ from napari_deepheme.core.geometry import Region, Size
 from napari_deepheme.core.models import fastest
 from napari_deepheme.core.models.cache_folder import CACHE_VARIABLE
 from napari_deepheme.core.models.compute import Compute, make_runner
+from napari_deepheme.core.models.measuring_cells import measuring_cells
 from napari_deepheme.core.models.memory import free_bytes
 from napari_deepheme.core.models.openvino_runner import import_openvino
 from napari_deepheme.core.models.registry import find_model, load_models
@@ -91,15 +92,17 @@ def test_openvino_that_is_not_there_is_named(monkeypatch):
 def measured(monkeypatch, tmp_path):
     """Say how fast each backend is; note which were measured."""
     speeds, asked = {"torch": 10.0, "openvino": 20.0}, []
+    calls = dict.fromkeys(("float32", "bfloat16", "float16"), np.zeros(100))
 
-    def speed(classifier, card):
+    def speed(classifier, cells):
         asked.append(classifier.backend)
         return speeds[classifier.backend]
 
     monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "cache"))
     monkeypatch.setattr(fastest, "_crops_per_second", speed)
+    monkeypatch.setattr(fastest, "_calls", lambda way, _: calls[way.precision])
     monkeypatch.setattr(fastest, "has_openvino", lambda: True)
-    return SimpleNamespace(speeds=speeds, asked=asked)
+    return SimpleNamespace(speeds=speeds, asked=asked, calls=calls)
 
 
 def choose(**words):
@@ -112,6 +115,17 @@ def test_the_fastest_way_is_measured_once_and_remembered(measured):
     measured.speeds["openvino"] = 1.0
     assert choose().backend == "openvino"
     assert len(measured.asked) == 2
+
+
+def test_a_reduced_precision_that_names_cells_otherwise_is_not_taken(
+    measured, monkeypatch
+):
+    way = Compute("cpu", "torch", "bfloat16")
+    monkeypatch.setattr(fastest, "plain_compute", lambda _: way)
+    assert choose().precision == "bfloat16"
+    measured.calls["bfloat16"] = np.arange(100) < 3
+    monkeypatch.setattr(fastest, "_remembered", dict)
+    assert choose() == Compute("cpu", "openvino", "float32")
 
 
 def test_what_is_remembered_but_not_understood_is_measured_again(measured, tmp_path):
@@ -192,3 +206,17 @@ def test_a_converted_network_is_kept_and_made_anew_where_it_is_spoilt(
         network[0].weight += 1
     assert not np.array_equal(given(network), first)
     assert len(list((tmp_path / "openvino").iterdir())) == 2
+
+
+def test_the_bundled_classifier_names_the_measuring_cells_alike_in_bfloat16():
+    cells = measuring_cells(CARD.size_px)
+    assert cells.shape == (576, 96, 96, 3)
+    calls = [
+        load_models(compute=Compute("cpu", "openvino", precision))
+        .classifier.classify(cells, batch_size=32)
+        .classes.argmax(axis=1)
+        for precision in ("float32", "bfloat16")
+    ]
+    assert (calls[0] == calls[1]).mean() >= 0.985
+    # They are cells of many kinds.
+    assert len(np.unique(calls[0])) > 12

@@ -6,8 +6,7 @@ from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
-from napari_deepheme.core.adequacy import map_adequacy
-from napari_deepheme.core.areas_to_count import areas_to_count
+from napari_deepheme.core.adequacy import areas_to_count, map_adequacy
 from napari_deepheme.core.config import RunConfig
 from napari_deepheme.core.counting import take_counted
 from napari_deepheme.core.errors import RegionOutOfBoundsError, UnreadableRegionError

@@ -1,0 +1,266 @@
+"""What a coarse level tells of each block of a slide: gaps, nuclei, red cells, haze."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import product
+from math import ceil, sqrt
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from scipy import ndimage
+
+from napari_deepheme.core.geometry import Region
+from napari_deepheme.core.slide import PixelGrid, best_level, read_grid
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import numpy.typing as npt
+
+    from napari_deepheme.core.geometry import Mpp, Size
+    from napari_deepheme.core.slide import SlideReader
+
+    Floats = npt.NDArray[np.float32]
+
+# A block is so many pixels of the coarse grid wide, of 4 um each.
+SIDE: Final = 32
+_GRID_UM: Final = 4.0
+# A level that is a little too coarse is better than sixteen times the pixels.
+_COARSER: Final = 1.3
+# A level of up to so many pixels is read whole; of a larger one so many are read.
+_WHOLE_PX: Final = 1 << 27
+_SAMPLED_PX: Final = 1 << 26
+# Blocks that are read at once, down and across.
+_PIECE: Final = (8, 32)
+# What tells the pixels of the coarse grid apart, in optical density to the base 10. A
+# red cell takes at least half as much red from the light as blue, a nucleus more.
+_GAP: Final = 0.05
+_NUCLEUS: Final = 0.08
+_RED_CELL: Final = 0.12
+# Side of the spot where nuclei are densest, in pixels of the coarse grid.
+SPOT: Final = 8
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BlockMeasures:
+    """What was measured; all arrays are of shape (rows, columns), one value a block.
+
+    Attributes
+    ----------
+    gaps, nuclei, red_cells, haze : ndarray of float32
+        Share of the block that is glass or nearly so, of a nucleus's colour, of red
+        cells or other dense things without a nucleus, and in between.
+    spot_row, spot_column : ndarray of int16
+        Upper left corner of the spot of `SPOT` pixels of the coarse grid where nuclei
+        are densest, counted from the corner of the block.
+    readable, measured : ndarray of bool
+        Whether the block could be read, and was; what was not read of a slide without
+        a coarse level has the values of the nearest block that was.
+    """
+
+    gaps: Floats
+    nuclei: Floats
+    red_cells: Floats
+    haze: Floats
+    spot_row: npt.NDArray[np.int16]
+    spot_column: npt.NDArray[np.int16]
+    readable: npt.NDArray[np.bool_]
+    measured: npt.NDArray[np.bool_]
+
+
+def block_side_px(mpp: Mpp) -> int:
+    """Give the side of a block, about 128 um, in level-0 pixels.
+
+    Examples
+    --------
+    >>> from napari_deepheme.core.geometry import Mpp
+    >>> block_side_px(Mpp(0.25, 0.25)), block_side_px(Mpp(0.5, 0.5))
+    (512, 256)
+    """
+    return SIDE * max(1, round(2 * _GRID_UM / (mpp.x + mpp.y)))
+
+
+def grid_shape(size: Size, block_px: int) -> tuple[int, int]:
+    """Give the rows and columns of blocks that cover a slide."""
+    return -(-size.height // block_px), -(-size.width // block_px)
+
+
+def densities(
+    pixels: npt.NDArray[np.uint8], background: npt.NDArray[np.float32]
+) -> Floats:
+    """Turn colours into optical densities to the base 10, of the same shape."""
+    values = np.maximum(np.arange(256, dtype=np.float32), 1)[:, np.newaxis]
+    table = -np.log10(values / np.asarray(background, np.float32))
+    channels = [table[pixels[..., i], i] for i in range(3)]
+    return np.stack(channels, axis=-1).astype(np.float32, copy=False)
+
+
+def measure_blocks(
+    slide: SlideReader, block_px: int, background: npt.NDArray[np.float32]
+) -> BlockMeasures:
+    """Measure all blocks of a slide on the coarsest level that shows cells.
+
+    Parameters
+    ----------
+    slide : SlideReader
+        The slide. The level is read in pieces, whole up to 2^27 pixels; of a larger one
+        the middle of every n-th block is read, about 2^26 pixels in all.
+    block_px : int
+        Side of a block; a multiple of `SIDE`.
+    background : ndarray of float32, shape (3,)
+        Colour of the empty background.
+
+    Returns
+    -------
+    BlockMeasures
+        Pieces that a level cannot give are asked of the next finer one.
+    """
+    scale = block_px / SIDE
+    grid = PixelGrid(scale, scale)
+    taken = _Taken(grid_shape(slide.size, block_px))
+    for level in range(best_level(slide, scale * _COARSER), -1, -1):
+        for blocks, window in _pieces(slide, level, taken.shape):
+            if taken.asks_for(blocks):
+                given = read_grid(slide, grid, window, level=level)
+                inside = _inside(window, slide.size, scale)
+                values = _measured(densities(given.pixels, background), inside, blocks)
+                taken.put(blocks, values, _broken(given.failed, blocks, block_px))
+        if not taken.broken.any():
+            break
+    return taken.result()
+
+
+class _Taken:
+    """Fills the arrays of `BlockMeasures`, piece by piece."""
+
+    def __init__(self, shape: tuple[int, int]) -> None:
+        self.shape = shape
+        self.broken = np.zeros(shape, bool)
+        self._measured = np.zeros(shape, bool)
+        self._values = np.zeros((6, *shape), np.float32)
+
+    def asks_for(self, blocks: Region) -> bool:
+        """Tell whether some of the blocks were not tried, or in vain."""
+        part = _part(blocks)
+        return bool((~self._measured[part]).any())
+
+    def put(
+        self, blocks: Region, values: Floats, broken: npt.NDArray[np.bool_]
+    ) -> None:
+        """Take in the measures of some blocks, shape (6, rows, columns)."""
+        part = _part(blocks)
+        new = ~self._measured[part] & ~broken
+        self._values[:, *part][:, new] = values[:, new]
+        self._measured[part] |= new
+        self.broken[part] = ~self._measured[part]
+
+    def result(self) -> BlockMeasures:
+        """Give blocks that were not tried the values of the nearest that was read."""
+        values = self._values
+        if self._measured.any():
+            row, column = ndimage.distance_transform_edt(
+                ~self._measured, return_distances=False, return_indices=True
+            )
+            values = values[:, row, column]
+        gaps, nuclei, red_cells, haze = values[:4]
+        spot_row, spot_column = values[4:].astype(np.int16)
+        return BlockMeasures(
+            gaps=gaps,
+            nuclei=nuclei,
+            red_cells=red_cells,
+            haze=haze,
+            spot_row=spot_row,
+            spot_column=spot_column,
+            readable=~self.broken & self._measured.any(),
+            measured=self._measured,
+        )
+
+
+def _pieces(
+    slide: SlideReader, level: int, shape: tuple[int, int]
+) -> Iterator[tuple[Region, Region]]:
+    """Yield what to read: in blocks, and in pixels of the coarse grid."""
+    rows, columns = shape
+    area = slide.levels[level].size.width * slide.levels[level].size.height
+    if area <= _WHOLE_PX:
+        high, wide = _PIECE
+        for row, column in product(range(0, rows, high), range(0, columns, wide)):
+            blocks = Region(column, row, wide, high)
+            blocks = blocks.intersection(Region(0, 0, columns, rows))
+            yield blocks, _times(blocks, SIDE)
+        return
+    step = ceil(sqrt(area / 4 / _SAMPLED_PX))
+    for row, column in product(_spread(rows, step), _spread(columns, step)):
+        blocks = Region(column, row, 1, 1)
+        yield blocks, _times(blocks, SIDE).grown(-(SIDE // 4))
+
+
+def _spread(n: int, step: int) -> range:
+    return range(min(step, n) // 2, n, step)
+
+
+def _times(blocks: Region, side: int) -> Region:
+    return Region(
+        blocks.x * side, blocks.y * side, blocks.width * side, blocks.height * side
+    )
+
+
+def _part(blocks: Region) -> tuple[slice, slice]:
+    return slice(blocks.y, blocks.bottom), slice(blocks.x, blocks.right)
+
+
+def _inside(window: Region, size: Size, scale: float) -> npt.NDArray[np.bool_]:
+    """Tell which pixels of a window have their centre on the slide."""
+    rows = (np.arange(window.y, window.bottom) + 0.5) * scale < size.height
+    columns = (np.arange(window.x, window.right) + 0.5) * scale < size.width
+    # A slide of less than half a pixel is looked at all the same.
+    rows[0] = columns[0] = True
+    return rows[:, np.newaxis] & columns
+
+
+def _broken(
+    failed: tuple[Region, ...], blocks: Region, block_px: int
+) -> npt.NDArray[np.bool_]:
+    broken = np.zeros((blocks.height, blocks.width), bool)
+    for region in failed:
+        top, left = region.y // block_px, region.x // block_px
+        bottom, right = -(-region.bottom // block_px), -(-region.right // block_px)
+        touched = Region.from_corners(left, top, right, bottom).intersection(blocks)
+        at = Region(touched.x - blocks.x, touched.y - blocks.y, *touched.size)
+        if at.area:
+            broken[_part(at)] = True
+    return broken
+
+
+def _measured(density: Floats, inside: npt.NDArray[np.bool_], blocks: Region) -> Floats:
+    """Measure blocks, whole or their middle: shares, and the spot of most nuclei."""
+    red, green, blue = np.moveaxis(density, -1, 0)
+    nuclei = inside & (red - blue / 2 > _NUCLEUS)
+    gaps = inside & ~nuclei & (green < _GAP)
+    red_cells = inside & ~nuclei & (green > _RED_CELL)
+    haze = inside & ~(nuclei | gaps | red_cells)
+    total = np.maximum(_sums(inside, blocks).sum(axis=(2, 3)), 1)
+    counts = [_sums(kind, blocks) for kind in (gaps, nuclei, red_cells, haze)]
+    shares = [count.sum(axis=(2, 3)) / total for count in counts]
+    side = density.shape[0] // blocks.height
+    spots = _spots(counts[1]) + (SIDE - side) // 2
+    return np.concatenate([np.stack(shares), spots]).astype(np.float32)
+
+
+def _sums(kind: npt.NDArray[np.bool_], blocks: Region) -> npt.NDArray[np.int64]:
+    """Count pixels in fields of half a spot: block row, block column, row, column."""
+    half = SPOT // 2
+    n = kind.shape[0] // blocks.height // half
+    fields = kind.reshape(blocks.height, n, half, blocks.width, n, half)
+    counts: npt.NDArray[np.int64] = fields.sum(axis=(2, 5), dtype=np.int64)
+    return counts.transpose(0, 2, 1, 3)
+
+
+def _spots(counts: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Give row and column of the spot of most nuclei, in pixels from the corner."""
+    high = counts[:, :, :-1] + counts[:, :, 1:]
+    square = high[..., :-1] + high[..., 1:]
+    n = square.shape[-1]
+    best = square.reshape(*square.shape[:2], n * n).argmax(axis=2)
+    return np.stack([best // n, best % n]) * (SPOT // 2)

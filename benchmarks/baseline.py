@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import openslide
 import torch
-from PIL import Image
 from torch import nn
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     import numpy.typing as npt
+    from PIL import Image
 
 REGION_PX = 512
 CROP_PX = 96
@@ -41,6 +41,7 @@ class DetectorOfCost(nn.Module):
         self.layers = nn.Sequential(*layers, nn.Conv2d(512, 84, 1))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Map pictures to maps 32 times as coarse."""
         given: torch.Tensor = self.layers(x)
         return given
 

@@ -1,8 +1,8 @@
 """How fast a slide is done: a laboratory's way, ours with its network, and ours.
 
 Run by ``python benchmarks/whole_slide.py``; all figures of one run are of one machine.
-``--side 8000`` makes a larger phantom, ``--skip-baseline`` leaves the slow part out. Set
-``MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=1000000000`` for all, or for none.
+``--side 8000`` makes a larger phantom, ``--skip-baseline`` leaves the slow part out.
+Set ``MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=1000000000`` for all, or for none.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from pathlib import Path
 import numpy as np
 import tifffile
 import torch
-from baseline import DetectorOfCost, gmac, run_baseline
 from safetensors.torch import save_file
 
+from baseline import DetectorOfCost, gmac, run_baseline
 from napari_deepheme import Region, Size, load_models, open_slide
 from napari_deepheme.core.classify import cut_crops
 from napari_deepheme.core.models.importing import ImportOptions, import_model
@@ -132,7 +132,7 @@ def resnext(card) -> torch.nn.Module:
 
 
 def agree(large, boxes_of, classes, path: Path) -> None:
-    """Say how many cells both ways call alike, where the baseline saw the whole crop."""
+    """Say how many cells both call alike, where the baseline saw the whole crop."""
     centres = boxes_of.centres
     inside = ((centres % 512 >= 48) & (centres % 512 < 464)).all(axis=1)
     boxes = map(tuple, large.boxes.tolist())
@@ -178,9 +178,9 @@ def bounds(path: Path, models, ours: dict) -> None:
     classify = time.perf_counter() - started
     limit = decode + compute + classify
     print(
-        f"\nbounds, bundled: decode {decode:.2f} s + detect {compute:.2f} s + classify "
-        f"{classify:.2f} s = {limit:.2f} s; the run takes {ours['seconds'] / limit:.2f} "
-        "times as long"
+        f"\nbounds, bundled: decode {decode:.2f} s + detect {compute:.2f} s + "
+        f"classify {classify:.2f} s = {limit:.2f} s; the run takes "
+        f"{ours['seconds'] / limit:.2f} times as long"
     )
 
 

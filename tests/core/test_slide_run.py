@@ -22,6 +22,7 @@ FILES = ("cells.csv", "cells.geojson")
 def small_work(monkeypatch, disc_models):
     monkeypatch.setattr(slide_run, "load_models", lambda *_, **__: disc_models)
     monkeypatch.setattr(slide_run, "sizes_for", lambda *_: CONFIG)
+    monkeypatch.setattr(slide_run, "sizes_for_counting", lambda _: CONFIG)
 
 
 def stopped_after(n_tiles, slide, folder, request):

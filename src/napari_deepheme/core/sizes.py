@@ -24,6 +24,9 @@ _TIGHT: Final = TileConfig(tile_size=1024, chunk_tiles=2, tiles_ahead=1)
 _TIGHT_BYTES: Final = 1 << 30
 """Free memory under which little is held at once."""
 
+_AREAS_A_CHUNK: Final = 4
+"""A count goes so far beyond its goal at most."""
+
 _CPU_BATCH: Final = 32
 
 _CROP_BYTES: Final = 8 << 20
@@ -50,6 +53,14 @@ def sizes_for(n_pixels: int, compute: Compute) -> RunConfig:
         # Stages that overlap would be threads beyond the one that was granted.
         tile = replace(tile, tiles_ahead=0)
     return RunConfig(tile=tile, classify=ClassifyConfig(_batch_size(compute)))
+
+
+def sizes_for_counting(compute: Compute) -> RunConfig:
+    """Return the settings of a count in many small areas, each a tile of its own."""
+    config = sizes_for(0, compute)
+    ahead = config.tile.tiles_ahead and _AREAS_A_CHUNK + 2
+    tile = replace(config.tile, chunk_tiles=_AREAS_A_CHUNK, tiles_ahead=ahead)
+    return replace(config, tile=tile)
 
 
 def _batch_size(compute: Compute) -> int:

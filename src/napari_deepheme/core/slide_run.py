@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Self
 
 from napari_deepheme.core.adequacy import areas_to_count, map_adequacy
 from napari_deepheme.core.config import RunConfig
-from napari_deepheme.core.counting import take_counted
 from napari_deepheme.core.errors import RegionOutOfBoundsError, UnreadableRegionError
 from napari_deepheme.core.export.summary import RunFacts, export_run
 from napari_deepheme.core.files import make_folder, remove_if_empty
@@ -17,11 +16,11 @@ from napari_deepheme.core.journal import DoneTile, Journal, resumable
 from napari_deepheme.core.models.compute import Compute
 from napari_deepheme.core.models.registry import load_models
 from napari_deepheme.core.pipeline import RunPlan, iter_chunks, plan_run
-from napari_deepheme.core.results import RegionResult, ResultCollector, TileResult
+from napari_deepheme.core.results import RegionResult, TileResult
 from napari_deepheme.core.run_request import RunRequest, run_identity
-from napari_deepheme.core.sizes import sizes_for
+from napari_deepheme.core.sizes import sizes_for, sizes_for_counting
 from napari_deepheme.core.slide import plausible_mpp
-from napari_deepheme.core.taxonomy import CLASS_CODES
+from napari_deepheme.core.tally import Tally
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -124,27 +123,21 @@ class SlideRun:
         asked = run_identity(slide, request)
         past = resumable(folder, asked, overwrite=overwrite)
         used = self._use(past)
-        self.config, self._areas = used.config, used.regions
+        self.config, self.used = used.config, used.to_json()
         self.plan: RunPlan = plan_run(
             slide, used.regions, self.models, self.config, mpp=request.mpp
         )
-        self._results: dict[int, TileResult] = {}
+        max_overlap = self.config.detect.max_overlap
+        self._tally = Tally(self.region, self.plan, max_overlap, request.goal)
         make_folder(folder)
-        self.used = used.to_json()
         self._journal = Journal(folder, asked, self.used, past)
-        self._n_first_done = 0
-        self._n_needed: int | None = None
-        self._counts = dict.fromkeys(CLASS_CODES, 0)
         for done in past.tiles if past else ():
             self._keep(done)
-        self._drop_torn_chunks()
-        self._advance()
+        self._tally.drop_torn_chunks()
 
     def chunks_left(self) -> list[int]:
         """Return the chunks that are still to be done, in order."""
-        if self.is_enough():
-            return []
-        return [c for c in range(self.plan.n_chunks) if not self._is_done(c)]
+        return self._tally.chunks_left()
 
     def take(self, result: TileResult) -> None:
         """Keep the result of a tile, and note it in the journal.
@@ -154,14 +147,12 @@ class SlideRun:
         CannotWriteError
             If the disk is full.
         """
-        if result.index not in self._results:
-            self._results[result.index] = result
+        if self._tally.add(result):
             self._journal.append(DoneTile(result.index, result.cells, result.failed))
-            self._advance()
 
     def is_enough(self) -> bool:
         """Tell whether nothing is left to do: all is done, or enough is counted."""
-        return self._n_needed is not None
+        return self._tally.is_enough
 
     def iter_results(
         self, *, stopping: Callable[[], bool] = lambda: False
@@ -212,23 +203,7 @@ class SlideRun:
 
     def result(self) -> RegionResult:
         """Merge what is done."""
-        n_chunks = self._n_first_done if self._n_needed is None else self._n_needed
-        goal = self.request.goal
-        indices = sorted(self._results)
-        areas: tuple[Region, ...] = (self.region,)
-        if goal is not None:
-            indices = [i for c in range(n_chunks) for i in self.plan.chunk(c)]
-            areas = tuple(self.plan.tiles[i].core for i in indices)
-        collector = ResultCollector(
-            self.region, areas, self._mpp, self.config.detect.max_overlap
-        )
-        for index in indices:
-            collector.add(self._results[index])
-        result = replace(collector.result(), complete=self.is_enough())
-        if goal is None:
-            return result
-        cells = take_counted(result.cells, areas, goal.n_cells)
-        return replace(result, cells=cells, counted_areas=areas)
+        return self._tally.result()
 
     def _use(self, past: Past | None) -> RunSettings:
         if past is not None:
@@ -236,55 +211,20 @@ class SlideRun:
             self.models = self._load(used.compute)
             return used
         self.models = self._load(None)
-        compute = self.models.compute
-        config, regions = sizes_for(self.region.area, compute), (self.region,)
-        if self.request.goal is not None:
-            adequacy = map_adequacy(self.slide, mpp=self._mpp)
-            # Areas are small: tiles of their own, and few in a chunk.
-            config = sizes_for(0, compute)
-            regions = tuple(
-                area for area in areas_to_count(adequacy) if self.region.contains(area)
-            )
-        return RunSettings(compute, config, regions)
+        compute, whole = self.models.compute, (self.region,)
+        if self.request.goal is None:
+            return RunSettings(compute, sizes_for(self.region.area, compute), whole)
+        adequacy = map_adequacy(self.slide, mpp=self._mpp)
+        areas = (a for a in areas_to_count(adequacy) if self.region.contains(a))
+        return RunSettings(compute, sizes_for_counting(compute), tuple(areas))
 
     def _keep(self, done: DoneTile) -> None:
-        if done.index < len(self.plan.tiles):
+        n_tiles = len(self.plan.tiles)
+        if done.index < n_tiles:
             tile = self.plan.tiles[done.index]
-            self._results[done.index] = TileResult(
-                tile, done.index, len(self.plan.tiles), done.cells, done.failed
+            self._tally.add(
+                TileResult(tile, done.index, n_tiles, done.cells, done.failed)
             )
-
-    def _drop_torn_chunks(self) -> None:
-        """Forget tiles of chunks that are not whole: a chunk is computed together."""
-        for chunk in range(self.plan.n_chunks):
-            if not self._is_done(chunk):
-                for index in self.plan.chunk(chunk):
-                    self._results.pop(index, None)
-
-    def _is_done(self, chunk: int) -> bool:
-        return all(index in self._results for index in self.plan.chunk(chunk))
-
-    def _advance(self) -> None:
-        """Look how many chunks are done without a gap, and whether these are enough."""
-        goal, plan = self.request.goal, self.plan
-        while self._n_needed is None:
-            if self._n_first_done == plan.n_chunks:
-                self._n_needed = plan.n_chunks
-            elif not self._is_done(self._n_first_done):
-                return
-            else:
-                self._count(self._n_first_done)
-                self._n_first_done += 1
-                if goal is not None and goal.is_reached(self._counts):
-                    self._n_needed = self._n_first_done
-
-    def _count(self, chunk: int) -> None:
-        for index in self.plan.chunk(chunk):
-            result = self._results[index]
-            # Cells near its border are a neighbour's, too.
-            own = result.tile.core.holds_centres(result.cells.boxes)
-            for code, n in result.cells.take(own).counts().items():
-                self._counts[code] += n
 
 
 def load_asked(request: RunRequest, compute: Compute | None) -> Models:

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 class Tally:
     """Gathers the tiles of a plan, in any order, up to a goal if there is one.
 
-    With a goal, chunks count in the order of the plan, and only as many as it takes: the
-    outcome does not depend on which was done first, nor on what was done beyond.
+    With a goal, chunks count in the order of the plan, and only as many as it takes:
+    the outcome does not depend on which was done first, nor on what was done beyond.
 
     Parameters
     ----------

@@ -8,9 +8,11 @@ from math import ceil, sqrt
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
+from PIL import Image
 from scipy import ndimage
 
-from napari_deepheme.core.geometry import Region
+from napari_deepheme.core.errors import UnreadableRegionError
+from napari_deepheme.core.geometry import Point, Region, Size
 from napari_deepheme.core.slide import PixelGrid, best_level, read_grid
 
 if TYPE_CHECKING:
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from napari_deepheme.core.geometry import Mpp, Size
+    from napari_deepheme.core.geometry import Mpp
     from napari_deepheme.core.slide import SlideReader
 
     Floats = npt.NDArray[np.float32]
@@ -28,9 +30,11 @@ SIDE: Final = 32
 _GRID_UM: Final = 4.0
 # A level that is a little too coarse is better than sixteen times the pixels.
 _COARSER: Final = 1.3
-# A level of up to so many pixels is read whole; of a larger one so many are read.
+# A level of up to so many pixels is read whole; of a larger one so many are read, in so
+# many pieces at most.
 _WHOLE_PX: Final = 1 << 27
 _SAMPLED_PX: Final = 1 << 26
+_SAMPLED_PIECES: Final = 1 << 12
 # Blocks that are read at once, down and across.
 _PIECE: Final = (8, 32)
 # What tells the pixels of the coarse grid apart, in optical density to the base 10. A
@@ -105,7 +109,8 @@ def measure_blocks(
     ----------
     slide : SlideReader
         The slide. The level is read in pieces, whole up to 2^27 pixels; of a larger one
-        the middle of every n-th block is read, about 2^26 pixels in all.
+        the middle of every n-th block is read, about 2^26 pixels in 2^12 pieces at
+        most.
     block_px : int
         Side of a block; a multiple of `SIDE`.
     background : ndarray of float32, shape (3,)
@@ -117,15 +122,14 @@ def measure_blocks(
         Pieces that a level cannot give are asked of the next finer one.
     """
     scale = block_px / SIDE
-    grid = PixelGrid(scale, scale)
     taken = _Taken(grid_shape(slide.size, block_px))
     for level in range(best_level(slide, scale * _COARSER), -1, -1):
         for blocks, window in _pieces(slide, level, taken.shape):
             if taken.asks_for(blocks):
-                given = read_grid(slide, grid, window, level=level)
+                pixels, broken = _read(slide, level, blocks, window, scale)
                 inside = _inside(window, slide.size, scale)
-                values = _measured(densities(given.pixels, background), inside, blocks)
-                taken.put(blocks, values, _broken(given.failed, blocks, block_px))
+                values = _measured(densities(pixels, background), inside, blocks)
+                taken.put(blocks, values, broken)
         if not taken.broken.any():
             break
     return taken.result()
@@ -190,10 +194,32 @@ def _pieces(
             blocks = blocks.intersection(Region(0, 0, columns, rows))
             yield blocks, _times(blocks, SIDE)
         return
-    step = ceil(sqrt(area / 4 / _SAMPLED_PX))
+    step = ceil(sqrt(max(area / 4 / _SAMPLED_PX, rows * columns / _SAMPLED_PIECES)))
     for row, column in product(_spread(rows, step), _spread(columns, step)):
         blocks = Region(column, row, 1, 1)
         yield blocks, _times(blocks, SIDE).grown(-(SIDE // 4))
+
+
+def _read(
+    slide: SlideReader, level: int, blocks: Region, window: Region, scale: float
+) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.bool_]]:
+    """Read a window of the coarse grid, and tell which blocks are broken."""
+    if window.width >= SIDE:
+        given = read_grid(slide, PixelGrid(scale, scale), window, level=level)
+        return given.pixels, _broken(given.failed, blocks, round(scale * SIDE))
+    # A grid is resampled in larger pieces than the middle of a block.
+    at, place = slide.levels[level], [round(value * scale) for value in window.location]
+    size = Size(
+        max(1, round(window.width * scale / at.downsample_x)),
+        max(1, round(window.height * scale / at.downsample_y)),
+    )
+    try:
+        # The location is in level 0, the size in the level.
+        pixels = slide.read_region(Point(*place), level, size)
+    except UnreadableRegionError:
+        return np.full((*window.size, 3), 255, np.uint8), np.ones((1, 1), bool)
+    image = Image.fromarray(pixels).resize(window.size, Image.Resampling.BOX)
+    return np.asarray(image), np.zeros((1, 1), bool)
 
 
 def _spread(n: int, step: int) -> range:

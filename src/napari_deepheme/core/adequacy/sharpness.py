@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from scipy import ndimage
 
-from napari_deepheme.core.adequacy.measures import SIDE, SPOT, densities
+from napari_deepheme.core.adequacy.measures import SPOT, densities
+from napari_deepheme.core.adequacy.pieces import SIDE
 from napari_deepheme.core.errors import UnreadableRegionError
 from napari_deepheme.core.geometry import Region
 

@@ -3,36 +3,31 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import product
-from math import ceil, sqrt
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from scipy import ndimage
 
-from napari_deepheme.core.geometry import Region
-from napari_deepheme.core.slide import PixelGrid, best_level, read_grid
+from napari_deepheme.core.adequacy.pieces import (
+    SIDE,
+    inside_slide,
+    part_of,
+    pieces_of,
+    read_piece,
+)
+from napari_deepheme.core.slide import best_level
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     import numpy.typing as npt
 
-    from napari_deepheme.core.geometry import Mpp, Size
+    from napari_deepheme.core.geometry import Mpp, Region, Size
     from napari_deepheme.core.slide import SlideReader
 
     Floats = npt.NDArray[np.float32]
 
-# A block is so many pixels of the coarse grid wide, of 4 um each.
-SIDE: Final = 32
 _GRID_UM: Final = 4.0
 # A level that is a little too coarse is better than sixteen times the pixels.
 _COARSER: Final = 1.3
-# A level of up to so many pixels is read whole; of a larger one so many are read.
-_WHOLE_PX: Final = 1 << 27
-_SAMPLED_PX: Final = 1 << 26
-# Blocks that are read at once, down and across.
-_PIECE: Final = (8, 32)
 # What tells the pixels of the coarse grid apart, in optical density to the base 10. A
 # red cell takes at least half as much red from the light as blue, a nucleus more.
 _GAP: Final = 0.05
@@ -105,7 +100,8 @@ def measure_blocks(
     ----------
     slide : SlideReader
         The slide. The level is read in pieces, whole up to 2^27 pixels; of a larger one
-        the middle of every n-th block is read, about 2^26 pixels in all.
+        the middle of every n-th block is read, about 2^26 pixels in 2^12 pieces at
+        most.
     block_px : int
         Side of a block; a multiple of `SIDE`.
     background : ndarray of float32, shape (3,)
@@ -117,15 +113,14 @@ def measure_blocks(
         Pieces that a level cannot give are asked of the next finer one.
     """
     scale = block_px / SIDE
-    grid = PixelGrid(scale, scale)
     taken = _Taken(grid_shape(slide.size, block_px))
     for level in range(best_level(slide, scale * _COARSER), -1, -1):
-        for blocks, window in _pieces(slide, level, taken.shape):
+        for blocks, window in pieces_of(slide, level, taken.shape):
             if taken.asks_for(blocks):
-                given = read_grid(slide, grid, window, level=level)
-                inside = _inside(window, slide.size, scale)
-                values = _measured(densities(given.pixels, background), inside, blocks)
-                taken.put(blocks, values, _broken(given.failed, blocks, block_px))
+                pixels, broken = read_piece(slide, level, blocks, window, scale)
+                inside = inside_slide(window, slide.size, scale)
+                values = _measured(densities(pixels, background), inside, blocks)
+                taken.put(blocks, values, broken)
         if not taken.broken.any():
             break
     return taken.result()
@@ -142,14 +137,14 @@ class _Taken:
 
     def asks_for(self, blocks: Region) -> bool:
         """Tell whether some of the blocks were not tried, or in vain."""
-        part = _part(blocks)
+        part = part_of(blocks)
         return bool((~self._measured[part]).any())
 
     def put(
         self, blocks: Region, values: Floats, broken: npt.NDArray[np.bool_]
     ) -> None:
         """Take in the measures of some blocks, shape (6, rows, columns)."""
-        part = _part(blocks)
+        part = part_of(blocks)
         new = ~self._measured[part] & ~broken
         self._values[:, *part][:, new] = values[:, new]
         self._measured[part] |= new
@@ -175,62 +170,6 @@ class _Taken:
             readable=~self.broken & self._measured.any(),
             measured=self._measured,
         )
-
-
-def _pieces(
-    slide: SlideReader, level: int, shape: tuple[int, int]
-) -> Iterator[tuple[Region, Region]]:
-    """Yield what to read: in blocks, and in pixels of the coarse grid."""
-    rows, columns = shape
-    area = slide.levels[level].size.width * slide.levels[level].size.height
-    if area <= _WHOLE_PX:
-        high, wide = _PIECE
-        for row, column in product(range(0, rows, high), range(0, columns, wide)):
-            blocks = Region(column, row, wide, high)
-            blocks = blocks.intersection(Region(0, 0, columns, rows))
-            yield blocks, _times(blocks, SIDE)
-        return
-    step = ceil(sqrt(area / 4 / _SAMPLED_PX))
-    for row, column in product(_spread(rows, step), _spread(columns, step)):
-        blocks = Region(column, row, 1, 1)
-        yield blocks, _times(blocks, SIDE).grown(-(SIDE // 4))
-
-
-def _spread(n: int, step: int) -> range:
-    return range(min(step, n) // 2, n, step)
-
-
-def _times(blocks: Region, side: int) -> Region:
-    return Region(
-        blocks.x * side, blocks.y * side, blocks.width * side, blocks.height * side
-    )
-
-
-def _part(blocks: Region) -> tuple[slice, slice]:
-    return slice(blocks.y, blocks.bottom), slice(blocks.x, blocks.right)
-
-
-def _inside(window: Region, size: Size, scale: float) -> npt.NDArray[np.bool_]:
-    """Tell which pixels of a window have their centre on the slide."""
-    rows = (np.arange(window.y, window.bottom) + 0.5) * scale < size.height
-    columns = (np.arange(window.x, window.right) + 0.5) * scale < size.width
-    # A slide of less than half a pixel is looked at all the same.
-    rows[0] = columns[0] = True
-    return rows[:, np.newaxis] & columns
-
-
-def _broken(
-    failed: tuple[Region, ...], blocks: Region, block_px: int
-) -> npt.NDArray[np.bool_]:
-    broken = np.zeros((blocks.height, blocks.width), bool)
-    for region in failed:
-        top, left = region.y // block_px, region.x // block_px
-        bottom, right = -(-region.bottom // block_px), -(-region.right // block_px)
-        touched = Region.from_corners(left, top, right, bottom).intersection(blocks)
-        at = Region(touched.x - blocks.x, touched.y - blocks.y, *touched.size)
-        if at.area:
-            broken[_part(at)] = True
-    return broken
 
 
 def _measured(density: Floats, inside: npt.NDArray[np.bool_], blocks: Region) -> Floats:

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from scipy import ndimage
 
-from napari_deepheme.core.adequacy.measures import SIDE, SPOT, densities
+from napari_deepheme.core.adequacy.measures import SPOT, densities
+from napari_deepheme.core.adequacy.pieces import SIDE
+from napari_deepheme.core.errors import UnreadableRegionError
 from napari_deepheme.core.geometry import Region
-from napari_deepheme.core.slide import PixelGrid, read_grid
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
 
 # Samples of a slide, each of one spot.
 MOST_SAMPLES: Final = 640
-# Resolution at which nuclei are looked at; that of the slide if it is coarser.
-_FINE_UM: Final = 0.25
 # Widths of the three Gaussians between which the fine and the coarse detail lie.
 _WIDTHS_UM: Final = (0.35, 0.7, 1.4)
 # Share of nuclei in a block from which its spot is worth a look.
@@ -69,7 +68,7 @@ def map_sharpness(
     Parameters
     ----------
     slide : SlideReader
-        Read at level 0, about 130 x 130 pixels a sample.
+        Read at level 0, 32 um wide a sample.
     measures : BlockMeasures
         What was measured of the blocks.
     block_px : int
@@ -90,15 +89,16 @@ def map_sharpness(
     chosen, step = _chosen(measures)
     values = np.zeros(chosen.shape, np.float32)
     broken = np.zeros(chosen.shape, bool)
-    scale = max(1.0, 2 * _FINE_UM / (mpp.x + mpp.y))
-    grid = PixelGrid(scale, scale)
+    bounds = Region(0, 0, *slide.size)
     for row, column in np.argwhere(chosen):
-        window = grid.grid_window(_spot(measures, row, column, block_px))
-        given = read_grid(slide, grid, window, level=0)
-        broken[row, column] = bool(given.failed)
-        values[row, column] = measure_sharpness(
-            given.pixels, scale * (mpp.x + mpp.y) / 2, background
-        )
+        spot = _spot(measures, row, column, block_px).intersection(bounds)
+        try:
+            pixels = slide.read_region(spot.location, 0, spot.size)
+        except UnreadableRegionError:
+            broken[row, column] = True
+            continue
+        mean_mpp = (mpp.x + mpp.y) / 2
+        values[row, column] = measure_sharpness(pixels, mean_mpp, background)
     return _filled(values, chosen & ~broken, step), broken
 
 

@@ -38,7 +38,9 @@ def reader_classes(cells: CellTable) -> npt.NDArray[np.str_]:
     given = cells.further.get(READER_CLASS)
     if given is None:
         return np.zeros(len(cells), np.str_)
-    known: npt.NDArray[np.str_] = np.where(np.isin(given, READER_CLASSES), given, "")
+    known: npt.NDArray[np.str_] = given.copy()
+    rows = np.flatnonzero(given != "")
+    known[rows[~np.isin(given[rows], READER_CLASSES)]] = ""
     return known
 
 
@@ -47,11 +49,17 @@ def judged_classes(cells: CellTable) -> npt.NDArray[np.str_]:
 
     One of the 23 codes, or `NOT_A_CELL` or `UNIDENTIFIED`.
     """
-    given = reader_classes(cells)
-    judged: npt.NDArray[np.str_] = np.where(
-        given == "", np.array(CLASS_CODES)[cells.class_indices], given
-    )
+    judged: npt.NDArray[np.str_] = np.array(READER_CLASSES)[judged_indices(cells)]
     return judged
+
+
+def judged_indices(cells: CellTable) -> npt.NDArray[np.uint8]:
+    """Return the place in `READER_CLASSES` of the class that counts."""
+    indices = cells.class_indices.copy()
+    given = reader_classes(cells)
+    rows = np.flatnonzero(given != "")
+    indices[rows] = [READER_CLASSES.index(word) for word in given[rows].tolist()]
+    return indices
 
 
 def is_corrected(cells: CellTable) -> npt.NDArray[np.bool_]:
@@ -79,9 +87,8 @@ def judged_counts(cells: CellTable) -> dict[str, int]:
     What the reader called "not a cell" or "unidentified" is in none of them; cells that
     only the model doubts are counted under their likeliest class.
     """
-    codes, numbers = np.unique(judged_classes(cells), return_counts=True)
-    counts = dict(zip(codes.tolist(), numbers.tolist(), strict=True))
-    return {code: counts.get(code, 0) for code in CLASS_CODES}
+    counts = np.bincount(judged_indices(cells), minlength=len(READER_CLASSES))
+    return dict(zip(CLASS_CODES, counts.tolist(), strict=False))
 
 
 def short_words(cells: CellTable) -> list[str]:

@@ -2,32 +2,29 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from napari_deepheme.core.config import RunConfig
-from napari_deepheme.core.corrections import judged_counts
 from napari_deepheme.core.errors import DeephemeError
 from napari_deepheme.core.export.summary import RunFacts, export_run
 from napari_deepheme.core.geometry import Region
 from napari_deepheme.core.results import RegionResult, ResultCollector, TileResult
-from napari_deepheme.core.slide import open_slide, plausible_mpp
+from napari_deepheme.core.slide import plausible_mpp
 from napari_deepheme.plugin.areas import asked_areas
 from napari_deepheme.plugin.correcting import Correcting
 from napari_deepheme.plugin.layers import frame_of
 from napari_deepheme.plugin.overlay import Overlay
 from napari_deepheme.plugin.own_training import ReadCells
 from napari_deepheme.plugin.run import Run, hull
+from napari_deepheme.plugin.slide_choice import SlideChoice
 from napari_deepheme.plugin.slides import (
     give_mpp,
-    has_mpp,
-    is_slide_layer,
     slide_key,
-    slide_kwargs,
     slide_of,
 )
+from napari_deepheme.plugin.streaming import FEW_CELLS, Streaming
 from napari_deepheme.plugin.viewport import visible_region
 from napari_deepheme.plugin.words import describe, outcome
 from napari_deepheme.plugin.worker import Failed
@@ -42,6 +39,7 @@ if TYPE_CHECKING:
     from napari_deepheme.core.geometry import Area
     from napari_deepheme.core.models.protocols import Models
     from napari_deepheme.core.slide import SlideReader
+    from napari_deepheme.plugin.drawing import Ready
     from napari_deepheme.plugin.session import Session
     from napari_deepheme.plugin.worker import Task
 
@@ -88,10 +86,13 @@ class Controller:
         self._keep_corrections = keep_corrections
         self._start = start
         self._task: Task | None = None
+        self._merging: Task | None = None
         self._run: Run | None = None
         self._overlay: Overlay | None = None
         self._result: tuple[RegionResult, RunFacts] | None = None
         self.correcting = Correcting(session)
+        self._streaming = Streaming(session, self.correcting)
+        self._slides = SlideChoice(viewer, session)
         viewer.layers.events.inserted.connect(self._on_layers_changed)
         viewer.layers.events.removed.connect(self._on_layers_changed)
         viewer.layers.selection.events.active.connect(self._on_layers_changed)
@@ -99,35 +100,11 @@ class Controller:
 
     def open_slide(self, path: Path) -> None:
         """Open a slide as an image layer, and choose it."""
-        try:
-            slide = open_slide(path)
-        except DeephemeError as error:
-            self._say(str(error), error=True)
-            return
-        layer = self._viewer.add_image(**slide_kwargs(slide))
-        self._viewer.reset_view()
-        self._viewer.canvas.overlays.scale_bar.visible = True
-        self.choose_slide(layer.name)
+        self._slides.open(path)
 
     def choose_slide(self, name: str) -> None:
         """Take a layer as the slide to analyse."""
-        session = self._session
-        if name != session.slide:
-            # What was given for one slide does not hold for another.
-            session.mpp = 0.0
-        session.slide = name
-        layer = self._slide_layer()
-        if layer is None:
-            return
-        session.needs_mpp = not has_mpp(slide_of(layer))
-        if session.needs_mpp and not session.mpp:
-            self._say(
-                f"{name} states no pixel size that can be right. Enter micrometres per "
-                "pixel before classifying.",
-                error=True,
-            )
-        elif not session.running:
-            self._say("Zoom to an area where cells lie apart, then classify it.")
+        self._slides.choose(name)
 
     def set_device(self, device: str) -> None:
         """Choose where to compute."""
@@ -151,7 +128,7 @@ class Controller:
 
     def classify_region(self) -> None:
         """Classify the drawn shapes if their layer is active, else what is in view."""
-        layer = self._slide_layer()
+        layer = self._slides.layer
         if layer is None:
             self._say("Open a slide first.", error=True)
             return
@@ -164,7 +141,7 @@ class Controller:
 
     def classify_slide(self) -> None:
         """Classify the whole slide."""
-        layer = self._slide_layer()
+        layer = self._slides.layer
         if layer is None:
             self._say("Open a slide first.", error=True)
             return
@@ -185,9 +162,9 @@ class Controller:
 
     def close(self) -> None:
         """Stop what goes on and wait for it."""
-        if self._task:
-            self._task.quit()
-            self._task.wait(_LAST_SECONDS)
+        for task in filter(None, (self._task, self._merging)):
+            task.quit()
+            task.wait(_LAST_SECONDS)
 
     def export(self, folder: Path) -> None:
         """Write the three files of the last run into a folder."""
@@ -210,8 +187,16 @@ class Controller:
             return
         size = self._run.slide.size if self._run else slide_of(layer).size
         visible = visible_region(self._viewer, layer, size)
-        overlay.write_codes(visible, self._session.hidden, self._session.show_codes)
+        overlay.look(visible)
+        overlay.write_codes(visible, self._session.show_codes)
         overlay.fit_outlines(self._viewer.scene.camera.zoom)
+
+    def look(self) -> None:
+        """Bring what is drawn of many cells in step with the camera, as it moves."""
+        overlay, run = self._overlay, self._run
+        if overlay is None or run is None or run.layer not in self._viewer.layers:
+            return
+        overlay.look(visible_region(self._viewer, run.layer, run.slide.size))
 
     def point_at(self, position: tuple[float, ...]) -> str:
         """Tell what is known of the cell at a world position, "" for no cell."""
@@ -220,7 +205,7 @@ class Controller:
         if overlay is None or row is None:
             self._describe_selected()
             return ""
-        self._session.selected = describe(overlay.cells, [row])
+        self._session.selected = describe(overlay.take([row]), [row])
         return self._session.selected
 
     def select_at(self, position: tuple[float, ...], *, extend: bool = False) -> None:
@@ -260,7 +245,8 @@ class Controller:
         overlay = self._overlay
         rows = overlay.selected() if overlay else []
         self._session.n_selected = len(rows)
-        self._session.selected = describe(overlay.cells, rows) if overlay else ""
+        chosen = overlay.take(rows) if overlay else None
+        self._session.selected = describe(chosen, rows) if chosen else ""
 
     def _begin(
         self,
@@ -288,7 +274,10 @@ class Controller:
         active = self._viewer.layers.selection.active
         if self._overlay:
             self._overlay.release()
-        self._overlay = Overlay(self._viewer, slide_key(layer), frame_of(layer))
+        self._overlay = Overlay(
+            self._viewer, slide_key(layer), frame_of(layer), slide.size
+        )
+        self._overlay.expect(whole)
         self._overlay.on_selected(self._on_selected)
         # Napari makes a new layer the active one.
         self._viewer.layers.selection.active = active
@@ -299,7 +288,7 @@ class Controller:
         self._task = self._start(
             partial(self._items, slide, regions, config, stated, read),
             on_item=self._on_item,
-            on_end=self._on_end,
+            on_end=self._on_searched,
         )
 
     def _items(
@@ -319,44 +308,35 @@ class Controller:
         yield from self._iter_regions(slide, regions, models, config, mpp=mpp)
 
     def _on_item(self, item: Models | TileResult | Failed) -> None:
-        run, session = self._run, self._session
-        if run is None:
-            return
-        if isinstance(item, Failed):
-            run.error = item.error
-        elif isinstance(item, TileResult):
-            run.collector.add(item)
-            session.n_tiles, session.n_done = item.n_tiles, item.index + 1
-            session.n_cells += len(item.cells)
-            passed = time.monotonic() - run.started
-            session.seconds_left = (
-                passed / session.n_done * (item.n_tiles - session.n_done)
-            )
-            self._flush(run)
-        else:
-            run.models = item
-            session.rendered_only = item.classifier.spec.rendered_only
-            run.started = time.monotonic()
-            self._say("Looking for cells …")
+        if self._run is not None:
+            self._streaming.take(item, self._run, self._overlay)
 
-    def _flush(self, run: Run) -> None:
-        """Show what was found so far, but not more often than the eye needs."""
-        if self._overlay is None or not run.is_flush_due():
-            return
-        with run.flushing():
-            cells = run.collector.result().cells
-            self._overlay.show(cells, self._session.hidden)
-            self._session.counts = judged_counts(cells)
-
-    def _on_end(self) -> None:
-        run, session = self._run, self._session
+    def _on_searched(self) -> None:
+        """Merge what was found: at once if it is little, else on a thread."""
+        run, overlay = self._run, self._overlay
         self._task = None
+        if run is None or overlay is None:
+            self._session.running = False
+        elif len(run.stream) <= FEW_CELLS:
+            self._on_merged(self._streaming.merge(run, overlay))
+        else:
+            self._say("Putting the cells together …")
+            self._merging = self._start(
+                lambda: iter([self._streaming.merge(run, overlay)]),
+                on_item=self._on_merged,
+                on_end=self._on_end,
+            )
+
+    def _on_merged(self, merged: tuple[RegionResult, Ready] | Failed) -> None:
+        run, session = self._run, self._session
         session.running = False
         if run is None or self._overlay is None:
             return
-        result = run.collector.result()
+        if isinstance(merged, Failed):
+            raise merged.error
+        result, ready = merged
         session.n_cells = len(result.cells)
-        self.correcting.show(result.cells, self._overlay)
+        self.correcting.show(ready, self._overlay)
         if run.models is not None:
             facts = RunFacts.of(run.slide, run.models)
             self._result = (result, facts)
@@ -364,6 +344,9 @@ class Controller:
             session.can_export = True
         self._tell_outcome(run, result)
         self.follow_camera()
+
+    def _on_end(self) -> None:
+        self._merging = None
 
     def _tell_outcome(self, run: Run, result: RegionResult) -> None:
         if isinstance(run.error, DeephemeError):
@@ -376,24 +359,10 @@ class Controller:
         self._say(told, error=bool(result.failed))
 
     def _on_layers_changed(self, event: Any = None) -> None:
-        layers = self._viewer.layers
-        names = tuple(layer.name for layer in layers if is_slide_layer(layer))
-        session = self._session
-        session.slides = names
-        if self._run and self._run.layer not in layers and session.running:
+        self._slides.refresh()
+        is_gone = self._run and self._run.layer not in self._viewer.layers
+        if is_gone and self._session.running:
             self.cancel()
-        active = layers.selection.active
-        if active is not None and active.name in names and not session.running:
-            if active.name != session.slide:
-                self.choose_slide(active.name)
-        elif session.slide not in names:
-            self.choose_slide(names[-1] if names else "")
-
-    def _slide_layer(self) -> Image | None:
-        for layer in self._viewer.layers:
-            if layer.name == self._session.slide and is_slide_layer(layer):
-                return layer
-        return None
 
     def _say(self, message: str, *, error: bool = False) -> None:
         self._session.say(message, error=error)

@@ -6,24 +6,20 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pandas as pd
+from napari.layers import Image
 
 from napari_deepheme.core.cell_table import COLUMNS, CellTable
-from napari_deepheme.core.corrections import (
-    NOT_A_CELL,
-    UNIDENTIFIED,
-    is_unidentified,
-    judged_classes,
-)
-from napari_deepheme.core.taxonomy import (
-    CELL_CLASSES,
-    CLASS_CODES,
-    MITOTIC_CODE,
-    class_index,
+from napari_deepheme.core.taxonomy import CELL_CLASSES, CLASS_CODES, class_index
+from napari_deepheme.plugin.cells_layer import TEXT_STYLE
+from napari_deepheme.plugin.kinds import (
+    cell_kinds,
+    is_figure,
+    kind_colours,
+    quiet_kinds,
+    shown_kinds,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     import numpy.typing as npt
     from napari.layers import Layer
 
@@ -31,15 +27,10 @@ CELLS: Final = "Cells"
 
 FIGURES: Final = "Mitotic figures"
 
+OVERVIEW: Final = "Cells (overview)"
+
 METADATA_KEY: Final = "napari_deepheme"
 """Key of a layer's metadata under which the plugin keeps what is its own."""
-
-COLOURS: Final = {
-    **{c.code: c.colour for c in CELL_CLASSES},
-    UNIDENTIFIED: "#707070",
-    NOT_A_CELL: "#a0a0a0",
-}
-"""Colour of a ring by what the reader, or else the model, called the cell."""
 
 _FACE_ALPHA: Final = 0.15
 
@@ -64,9 +55,6 @@ _NO_RINGS: Final = {
 
 _MIN_CANVAS_PX: Final = 5
 
-TEXT_STYLE: Final = {"color": "black", "size": 9, "anchor": "center"}
-"""How class codes are written."""
-
 FIGURE_TEXT_STYLE: Final = {"color": "black", "size": 8, "anchor": "lower_left"}
 """How the phase is written below a figure's outline."""
 
@@ -90,7 +78,10 @@ def frame_of(layer: Layer) -> Frame:
 
 
 def points_kwargs(
-    cells: CellTable, frame: Frame, metadata: dict[str, Any]
+    cells: CellTable,
+    frame: Frame,
+    metadata: dict[str, Any],
+    kinds: npt.NDArray[np.uint8] | None = None,
 ) -> dict[str, Any]:
     """Return the keyword arguments of the "Cells" layer.
 
@@ -102,7 +93,7 @@ def points_kwargs(
         "data": centres_rc(cells),
         "name": CELLS,
         "features": features(cells),
-        **(ring_arrays(cells) if len(cells) else _NO_RINGS),
+        **(ring_arrays(cells, kinds) if len(cells) else _NO_RINGS),
         "border_width_is_relative": True,
         "canvas_size_limits": (_MIN_CANVAS_PX, 10_000),
         "antialiasing": 1.5,
@@ -112,17 +103,24 @@ def points_kwargs(
     }
 
 
-def ring_arrays(cells: CellTable) -> dict[str, npt.NDArray[Any]]:
-    """Return size and look of the rings; napari takes none for an empty layer."""
-    judged = judged_classes(cells)
+def ring_arrays(
+    cells: CellTable, kinds: npt.NDArray[np.uint8] | None = None
+) -> dict[str, npt.NDArray[Any]]:
+    """Return size and look of the rings; napari takes none for an empty layer.
+
+    The kinds are those of the cells; they are found if left out.
+    """
+    kinds = cell_kinds(cells) if kinds is None else kinds
     edges, faces = np.ones((2, len(cells), 4), np.float32)
-    edges[:, :3] = faces[:, :3] = _colours(judged)
-    faces[:, 3] = np.where(_is_quiet(cells), 0, _FACE_ALPHA)
-    return {**ring_sizes(cells), "face_color": faces, "border_color": edges}
+    edges[:, :3] = faces[:, :3] = kind_colours()[kinds]
+    faces[:, 3] = np.where(quiet_kinds()[kinds], 0, _FACE_ALPHA)
+    return {**ring_sizes(cells, kinds), "face_color": faces, "border_color": edges}
 
 
 def ring_sizes(
-    cells: CellTable, selected: Sequence[int] = ()
+    cells: CellTable,
+    kinds: npt.NDArray[np.uint8],
+    selected: npt.NDArray[np.bool_] | None = None,
 ) -> dict[str, npt.NDArray[Any]]:
     """Return diameter and width of the rings.
 
@@ -130,10 +128,10 @@ def ring_sizes(
     their layer is the active one.
     """
     sizes = cells.boxes[:, 2:].mean(axis=1)
-    widths = np.where(_is_quiet(cells), _THIN_RING, _RING)
-    rows = list(selected)
-    sizes[rows] *= _STAND_OFF
-    widths[rows] = _RING
+    widths = np.where(quiet_kinds()[kinds], _THIN_RING, _RING)
+    if selected is not None:
+        sizes[selected] *= _STAND_OFF
+        widths[selected] = _RING
     return {"size": sizes, "border_width": widths}
 
 
@@ -157,9 +155,25 @@ def shapes_kwargs(
     }
 
 
+def overview_layer(levels: Any, frame: Frame, metadata: dict[str, Any]) -> Image:
+    """Return the layer "Cells (overview)" of the levels of an `Overview`."""
+    layer = Image(
+        levels,
+        rgb=True,
+        multiscale=True,
+        name=OVERVIEW,
+        visible=False,
+        metadata=metadata,
+        **frame,
+    )
+    layer.editable = False
+    return layer
+
+
 def features(cells: CellTable) -> pd.DataFrame:
     """Return the columns of ``cells.csv`` as a features table."""
     x, y, width, height = cells.boxes.T
+    names = [c.name for c in CELL_CLASSES]
     columns = {
         "cell_id": np.arange(1, len(cells) + 1),
         "x": x,
@@ -167,8 +181,8 @@ def features(cells: CellTable) -> pd.DataFrame:
         "width": width,
         "height": height,
         "score": cells.scores,
-        "class_code": np.array(CLASS_CODES)[cells.class_indices],
-        "class_name": np.array([c.name for c in CELL_CLASSES])[cells.class_indices],
+        "class_code": pd.Categorical.from_codes(cells.class_indices, CLASS_CODES),
+        "class_name": pd.Categorical.from_codes(cells.class_indices, names),
         "probability": cells.probabilities,
         **cells.further,
     }
@@ -216,30 +230,10 @@ def outlines_rc(figures: CellTable) -> npt.NDArray[np.float64]:
 
 def mitotic_figures(cells: CellTable) -> CellTable:
     """Return the cells that are mitotic figures, by the class that counts."""
-    return cells.take(judged_classes(cells) == MITOTIC_CODE)
+    return cells.take(is_figure(cell_kinds(cells)))
 
 
 def shown(cells: CellTable, hidden: frozenset[str]) -> npt.NDArray[np.bool_]:
-    """Tell which cells are shown when some classes are switched off.
-
-    `UNIDENTIFIED` among the classes switches off what the model doubts, too.
-    """
-    visible: npt.NDArray[np.bool_] = ~np.isin(judged_classes(cells), list(hidden))
-    if UNIDENTIFIED in hidden:
-        visible &= ~is_unidentified(cells)
+    """Tell which cells are shown when some classes are switched off."""
+    visible: npt.NDArray[np.bool_] = shown_kinds(hidden)[cell_kinds(cells)]
     return visible
-
-
-def _colours(judged: npt.NDArray[np.str_]) -> npt.NDArray[np.float32]:
-    codes, rows = np.unique(judged, return_inverse=True)
-    hexes = [COLOURS[code] for code in codes.tolist()]
-    table = [[int(h[i : i + 2], 16) / 255 for i in (1, 3, 5)] for h in hexes]
-    colours: npt.NDArray[np.float32] = np.array(table, np.float32).reshape(-1, 3)[rows]
-    return colours
-
-
-def _is_quiet(cells: CellTable) -> npt.NDArray[np.bool_]:
-    quiet: npt.NDArray[np.bool_] = is_unidentified(cells) | (
-        judged_classes(cells) == NOT_A_CELL
-    )
-    return quiet

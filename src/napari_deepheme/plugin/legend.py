@@ -17,8 +17,8 @@ from qtpy.QtWidgets import (
 from napari_deepheme.core.corrections import NOT_A_CELL, UNIDENTIFIED
 from napari_deepheme.core.report import differential
 from napari_deepheme.core.taxonomy import CELL_CLASSES
+from napari_deepheme.plugin.kinds import COLOURS
 from napari_deepheme.plugin.labels import swatch
-from napari_deepheme.plugin.layers import COLOURS
 from napari_deepheme.plugin.words import RENDERED_ONLY
 
 if TYPE_CHECKING:

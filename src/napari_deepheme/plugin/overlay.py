@@ -1,4 +1,4 @@
-"""The two result layers of one slide, kept in step with a table of cells."""
+"""The result layers of one slide, kept in step with its cells."""
 
 from __future__ import annotations
 
@@ -6,30 +6,34 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from napari_deepheme.core.cell_table import PHASE, CellTable
+from napari_deepheme.core.cell_table import CellTable
 from napari_deepheme.core.corrections import short_words
+from napari_deepheme.core.geometry import Region
 from napari_deepheme.plugin import layers
+from napari_deepheme.plugin.cells_layer import CellsLayer
+from napari_deepheme.plugin.drawing import MAX_POINTS, Drawing, Ready
+from napari_deepheme.plugin.figures import Figures
+from napari_deepheme.plugin.kinds import is_figure, shown_kinds
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     import numpy.typing as npt
     from napari.components import ViewerModel
-    from napari.layers import Points, Shapes
+    from napari.layers import Shapes
 
-    from napari_deepheme.core.geometry import Region
+    from napari_deepheme.core.geometry import Size
+    from napari_deepheme.plugin.stream import Stream
 
 MAX_CODES: Final = 300
 """Class codes are written beside the cells when so many or fewer are in view."""
 
-_FIGURE_EDGE_CANVAS_PX: Final = 5
-
-_PHASE_CANVAS_PX: Final = 13
-"""How far below its outline a figure's phase is written."""
+_LARGE_PX: Final = 50_000_000
+"""A region of so many pixels may well hold more cells than are drawn as rings."""
 
 
 class Overlay:
-    """The layers "Cells" and "Mitotic figures" of one slide.
+    """The layers "Cells", "Cells (overview)" and "Mitotic figures" of one slide.
 
     Parameters
     ----------
@@ -39,23 +43,35 @@ class Overlay:
         What ties results to their slide.
     frame : Frame
         Frame of the slide's layer.
+    size : Size
+        The slide's.
+    max_points : int
+        As `drawing.MAX_POINTS`.
     """
 
     def __init__(
-        self, viewer: ViewerModel, slide_key: str, frame: layers.Frame
+        self,
+        viewer: ViewerModel,
+        slide_key: str,
+        frame: layers.Frame,
+        size: Size,
+        *,
+        max_points: int = MAX_POINTS,
     ) -> None:
         self._viewer = viewer
         self.slide_key = slide_key
         self._frame = frame
-        self.cells = CellTable.empty()
-        self._points: Points = self._layer("cells") or viewer.add_points(
-            **layers.points_kwargs(self.cells, frame, self._metadata("cells"))
-        )
-        self._shapes: Shapes = self._layer("figures") or viewer.add_shapes(
-            **layers.shapes_kwargs(self.cells, frame, self._metadata("figures"))
-        )
-        self._move_to_frame()
-        self.show(self.cells)
+        self.cells: CellTable = CellTable.empty()
+        self._stream: Stream | None = None
+        self._hidden: frozenset[str] = frozenset()
+        self._selected: set[int] = set()
+        self._reach = 0.0
+        self._points = self._cells_layer()
+        self._figures = Figures(viewer, self._figures_layer())
+        picture = self._layer("overview")
+        self._move_to_frame(self._points, self._figures.layer, picture)
+        self._drawing = Drawing(viewer, self._points, picture, size, max_points)
+        self.show(Ready.of(self.cells), frozenset())
         self._told: Callable[[], None] | None = None
         self._points.selected_data.events.items_changed.connect(self._on_selected)
 
@@ -66,6 +82,23 @@ class Overlay:
     def release(self) -> None:
         """Leave the layers to another overlay."""
         self._points.selected_data.events.items_changed.disconnect(self._on_selected)
+        self._drawing.release()
+
+    def expect(self, region: Region) -> None:
+        """Make the layers that a run over a region may need."""
+        if region.area >= _LARGE_PX:
+            self._make_picture()
+
+    @property
+    def kinds(self) -> npt.NDArray[np.uint8]:
+        """Kind of each cell."""
+        return self._drawing.index.kinds
+
+    def take(self, rows: Iterable[int]) -> CellTable:
+        """Return the cells of some rows."""
+        if self._stream is not None:
+            return self._stream.take(rows)
+        return self.cells.take(np.fromiter(rows, np.intp))
 
     def selected(self) -> list[int]:
         """Return the rows of the cells that are selected."""
@@ -86,36 +119,56 @@ class Overlay:
         if gone or (row is not None and row >= len(self._points.data)):
             return
         before = set(self._points.selected_data) if extend else set()
-        self._points.selected_data = before ^ (set() if row is None else {row})
+        chosen = before ^ (set() if row is None else {row})
+        # Not by its setter, which reads the whole table of features.
+        self._points.selected_data.replace_selection(chosen)
 
-    def show(self, cells: CellTable, hidden: frozenset[str] = frozenset()) -> None:
+    def show(self, ready: Ready, hidden: frozenset[str]) -> None:
         """Show these cells and no others."""
-        self.cells = cells
-        if self._points in self._viewer.layers:
-            self._fill_points(cells, hidden)
-        if self._shapes in self._viewer.layers:
-            self._fill_shapes(layers.mitotic_figures(cells), hidden)
+        self.cells, self._stream, self._hidden = ready.cells, None, hidden
+        self._selected = set()
+        sizes = ready.cells.boxes[:, 2:]
+        self._reach = float(sizes.max(initial=0)) / 2
+        diameter = float(np.median(sizes)) if sizes.size else 0.0
+        self._drawing.show(ready, hidden, diameter)
+        self._make_picture_if_needed()
+        self._outline()
 
-    def recolour(self, cells: CellTable, hidden: frozenset[str]) -> None:
+    def extend(self, stream: Stream, hidden: frozenset[str]) -> None:
+        """Show what came in since the last time; the work is that of these alone."""
+        new = stream.unflushed()
+        if not new.size:
+            return
+        self._stream, self._hidden = stream, hidden
+        cells = stream.take(new)
+        self._reach = max(self._reach, float(cells.boxes[:, 2:].max()) / 2)
+        self._drawing.extend(stream, new, hidden)
+        self._make_picture_if_needed()
+        figures = cells.take(is_figure(self.kinds[new]))
+        if len(figures):
+            self._figures.add(figures.take(layers.shown(figures, hidden)))
+
+    def recolour(self, cells: CellTable, rows: Iterable[int]) -> None:
         """Show the same cells after some were corrected; what is selected stays so."""
+        changed = np.fromiter(rows, np.intp)
+        was_figure = is_figure(self.kinds[changed])
         self.cells = cells
-        points = self._points
-        if points in self._viewer.layers and len(cells) == len(points.data):
-            selected = set(points.selected_data)
-            points.features = layers.features(cells)
-            self._set_rings(cells, hidden)
-            points.selected_data = selected
-        if self._shapes in self._viewer.layers:
-            self._fill_shapes(layers.mitotic_figures(cells), hidden)
+        self._drawing.repaint(cells, changed)
+        self._drawing.resize(cells, changed, set(self.selected()))
+        if (was_figure | is_figure(self.kinds[changed])).any():
+            self._outline()
 
     def hide_classes(self, hidden: frozenset[str]) -> None:
         """Switch classes off and all others on."""
-        if self._points in self._viewer.layers and len(self.cells):
-            self._points.shown = layers.shown(self.cells, hidden)
-        if self._shapes in self._viewer.layers:
-            self._fill_shapes(layers.mitotic_figures(self.cells), hidden)
+        self._hidden = hidden
+        self._drawing.hide_classes(hidden)
+        self._outline()
 
-    def write_codes(self, visible: Region, hidden: frozenset[str], show: bool) -> None:
+    def look(self, visible: Region) -> None:
+        """Bring what is drawn in step with what the canvas shows."""
+        self._drawing.look(visible)
+
+    def write_codes(self, visible: Region, show: bool) -> None:
         """Write the class code of cells in view, if they are few, and of selected ones.
 
         Figures have their phase written when they are in view and few.
@@ -124,120 +177,89 @@ class Overlay:
         ----------
         visible : Region
             What the canvas shows.
-        hidden : frozenset of str
-            Codes of the classes that are switched off.
         show : bool
             Whether codes are wanted; selected cells have theirs in any case.
         """
-        if self._points not in self._viewer.layers or not len(self.cells):
+        if self._points not in self._viewer.layers or not len(self.kinds):
             return
-        named = np.zeros(len(self.cells), bool)
-        named[list(self._points.selected_data)] = True
-        in_view = visible.holds_centres(self.cells.boxes)
-        in_view &= layers.shown(self.cells, hidden)
-        is_legible = show and in_view.sum() <= MAX_CODES
-        if is_legible:
-            named |= in_view
-        self._write_phases(is_legible)
-        codes = np.where(named, np.array(short_words(self.cells)), "")
-        if not np.array_equal(codes, self._points.text.values):
-            # Above the ring, so that the nucleus stays in sight.
-            up = -0.6 * float(np.median(self._points.size))
-            self._points.text = {
-                **layers.TEXT_STYLE,
-                "string": codes.tolist(),
-                "translation": (up, 0),
-            }
+        rows = self._drawing.shown_in(visible, MAX_CODES) if show else None
+        self._figures.write_phases(rows is not None)
+        named = {*self.selected(), *([] if rows is None else rows.tolist())}
+        words = short_words(self.take(sorted(named)))
+        self._drawing.write(dict(zip(sorted(named), words, strict=True)))
 
     def cell_at(self, position: tuple[float, ...]) -> int | None:
         """Return the row of the cell whose box holds a world position, None if none."""
-        if self._points not in self._viewer.layers or not len(self.cells):
+        if self._points not in self._viewer.layers or not len(self.kinds):
             return None
-        row, column = self._points.world_to_data(position)[-2:]
-        x, y, width, height = self.cells.boxes.T
-        inside = (x <= column + 0.5) & (column + 0.5 < x + width)
-        inside &= (y <= row + 0.5) & (row + 0.5 < y + height)
-        rows = np.flatnonzero(inside & self._points.shown)
-        if not rows.size:
+        row, column = np.asarray(self._points.world_to_data(position)[-2:]) + 0.5
+        near = Region(int(column), int(row), 1, 1) if min(row, column) >= 0 else None
+        if near is None:
             return None
-        distances = np.abs(self.cells.centres[rows] - (column, row)).sum(axis=1)
-        return int(rows[distances.argmin()])
+        near = near.grown(int(self._reach) + 1)
+        rows = self._drawing.shown(self._drawing.index.rows_in(near))
+        cells = self.take(rows)
+        x, y, width, height = cells.boxes.T
+        inside = (x <= column) & (column < x + width) & (y <= row) & (row < y + height)
+        if not inside.any():
+            return None
+        distances = np.abs(cells.centres[inside] - (column, row)).sum(axis=1)
+        return int(rows[inside][distances.argmin()])
 
     def fit_outlines(self, zoom: float) -> None:
         """Keep the outlines of figures wide enough to be seen at a zoom."""
-        if self._shapes not in self._viewer.layers or not self._shapes.nshapes:
-            return
-        width = _FIGURE_EDGE_CANVAS_PX / (zoom * float(min(self._frame["scale"])))
-        if not 0.7 < self._shapes.edge_width[0] / width < 1.4:
-            self._shapes.edge_width = [width] * self._shapes.nshapes
-
-    def _write_phases(self, show: bool) -> None:
-        shapes = self._shapes
-        if shapes not in self._viewer.layers or not shapes.nshapes:
-            return
-        words = list(shapes.features.get(PHASE, [""] * shapes.nshapes)) if show else []
-        zoom = self._viewer.scene.camera.zoom
-        down = _PHASE_CANVAS_PX / (zoom * float(min(self._frame["scale"])))
-        shapes.text = {
-            **layers.FIGURE_TEXT_STYLE,
-            "string": words or {"constant": ""},
-            "translation": (down, 0),
-        }
+        self._figures.fit(zoom)
 
     def set_facts(self, facts: dict[str, Any]) -> None:
         """Keep what is known of the run with the layers, for their export."""
-        for layer in (self._points, self._shapes):
+        for layer in (self._points, self._figures.layer):
             layer.metadata[layers.METADATA_KEY]["facts"] = facts
 
-    def _fill_points(self, cells: CellTable, hidden: frozenset[str]) -> None:
-        points = self._points
-        points.selected_data = set()
-        points.text = layers.NO_TEXT
-        points.data = layers.centres_rc(cells)
-        points.features = layers.features(cells)
-        if len(cells):
-            self._set_rings(cells, hidden)
-
-    def _set_rings(self, cells: CellTable, hidden: frozenset[str]) -> None:
-        looks = layers.ring_arrays(cells)
-        looks.update(layers.ring_sizes(cells, self.selected()))
-        for name, values in looks.items():
-            setattr(self._points, name, values)
-        self._points.shown = layers.shown(cells, hidden)
-
     def _on_selected(self) -> None:
-        n = len(self.cells)
-        if n and n == len(self._points.data):
-            sizes = layers.ring_sizes(self.cells, self.selected())
-            for name, values in sizes.items():
-                setattr(self._points, name, values)
+        now = set(self.selected())
+        changed = np.array(sorted(now ^ self._selected), np.intp)
+        self._selected = now
+        if changed.size and self._stream is None:
+            changed = changed[changed < len(self.cells)]
+            self._drawing.resize(self.cells, changed, now)
         if self._told is not None:
             self._told()
 
-    def _fill_shapes(self, figures: CellTable, hidden: frozenset[str]) -> None:
-        figures = figures.take(layers.shown(figures, hidden))
-        shapes = self._shapes
-        shapes.selected_data = set()
-        shapes.text = layers.NO_TEXT
-        outlines: npt.NDArray[np.float64] = layers.outlines_rc(figures)
-        if np.array_equal(np.array(shapes.data).reshape(-1, 4, 2), outlines):
-            if len(figures):
-                shapes.features = layers.features(figures)
-            return
-        width = shapes.edge_width[0] if shapes.nshapes else 4
-        shapes.data = []
-        if len(figures):
-            shapes.add_rectangles(
-                outlines,
-                edge_color=layers.FIGURE_COLOUR,
-                face_color="transparent",
-                edge_width=width,
-            )
-            shapes.features = layers.features(figures)
+    def _outline(self) -> None:
+        """Outline the figures whose class is not switched off."""
+        figure = is_figure(self.kinds) & shown_kinds(self._hidden)[self.kinds]
+        self._figures.show(self.take(np.flatnonzero(figure)))
 
-    def _move_to_frame(self) -> None:
+    def _make_picture_if_needed(self) -> None:
+        if self._drawing.needs_picture:
+            self._make_picture()
+
+    def _make_picture(self) -> None:
+        self._drawing.make_picture(self._frame, self._metadata("overview"))
+
+    def _cells_layer(self) -> CellsLayer:
+        """Return the layer of an earlier run, or make one in the place of another's."""
+        found = self._layer("cells")
+        if isinstance(found, CellsLayer):
+            return found
+        metadata = self._metadata("cells")
+        made = CellsLayer(**layers.points_kwargs(self.cells, self._frame, metadata))
+        place = len(self._viewer.layers)
+        if found is not None:
+            place = self._viewer.layers.index(found)
+            self._viewer.layers.remove(found)
+        self._viewer.layers.insert(place, made)
+        return made
+
+    def _figures_layer(self) -> Shapes:
+        metadata = self._metadata("figures")
+        return self._layer("figures") or self._viewer.add_shapes(
+            **layers.shapes_kwargs(self.cells, self._frame, metadata)
+        )
+
+    def _move_to_frame(self, *found: Any) -> None:
         """Lay layers of an earlier run where the slide lies now."""
-        for layer in (self._points, self._shapes):
+        for layer in filter(None, found):
             for name, value in self._frame.items():
                 if not np.array_equal(getattr(layer, name), value):
                     setattr(layer, name, value)

@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-import time
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from napari_deepheme.core.geometry import Region
+from napari_deepheme.plugin.stream import Pace, Stream
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from napari.layers import Image
 
     from napari_deepheme.core.models.protocols import Models
-    from napari_deepheme.core.results import ResultCollector
+    from napari_deepheme.core.results import ResultCollector, TileResult
     from napari_deepheme.core.slide import SlideReader
-
-_FLUSH_SECONDS: Final = 0.4
-"""Layers are not filled more often than this while a run goes on."""
-
-_FLUSH_SHARE: Final = 0.1
-"""Nor do they take a larger part of the main thread's time."""
 
 
 class Run:
@@ -45,21 +38,13 @@ class Run:
         self.collector = collector
         self.models: Models | None = None
         self.error: Exception | None = None
-        self.started = time.monotonic()
-        self._next_flush = 0.0
+        self.stream = Stream(collector.areas)
+        self.pace = Pace()
 
-    def is_flush_due(self) -> bool:
-        """Tell whether the layers should be filled again."""
-        return time.monotonic() >= self._next_flush
-
-    @contextmanager
-    def flushing(self) -> Iterator[None]:
-        """Time a filling of the layers; a slow one puts the next off."""
-        before = time.monotonic()
-        yield
-        after = time.monotonic()
-        pause = max(_FLUSH_SECONDS, (after - before) / _FLUSH_SHARE)
-        self._next_flush = after + pause
+    def add(self, result: TileResult) -> None:
+        """Take in what a tile gave."""
+        self.collector.add(result)
+        self.stream.add(result)
 
 
 def clipped(region: Region, slide: SlideReader) -> Region:

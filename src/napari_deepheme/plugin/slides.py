@@ -59,8 +59,9 @@ def slide_of(layer: Image) -> SlideReader:
 
 
 def is_slide_layer(layer: Layer) -> bool:
-    """Tell whether cells can be sought in a layer: a flat RGB image."""
-    return bool(getattr(layer, "rgb", False)) and layer.ndim == 2
+    """Tell whether cells can be sought in a layer: a flat RGB image, not a result."""
+    is_result = "role" in layer.metadata.get(METADATA_KEY, {})
+    return bool(getattr(layer, "rgb", False)) and layer.ndim == 2 and not is_result
 
 
 def slide_key(layer: Image) -> str:

@@ -138,6 +138,7 @@ class ClassifyCellsWidget(QWidget):
         return bool(super().event(event))
 
     def _on_camera(self, _: Any = None) -> None:
+        self.controller.look()
         self._camera_rested()
 
     def _follow_camera(self) -> None:

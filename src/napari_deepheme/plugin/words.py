@@ -38,13 +38,20 @@ def class_words(reader_class: str) -> str:
     return f"{reader_class} {CLASS_BY_CODE[reader_class].name}"
 
 
-def describe(cells: CellTable, rows: Sequence[int]) -> str:
-    """Tell what is known of one cell, or how many of which class several are."""
-    if len(rows) == 1:
-        return _one(cells.take([rows[0]]), rows[0])  # type: ignore[arg-type]
+def describe(chosen: CellTable, rows: Sequence[int]) -> str:
+    """Tell what is known of one cell, or how many of which class several are.
+
+    Parameters
+    ----------
+    chosen : CellTable
+        These cells.
+    rows : sequence of int
+        Their rows in the table of all.
+    """
     if not rows:
         return ""
-    chosen = cells.take(list(rows))  # type: ignore[arg-type]
+    if len(rows) == 1:
+        return _one(chosen, rows[0])
     numbers = Counter(short_words(chosen)).most_common()
     return f"{len(rows)} cells selected: " + ", ".join(f"{n} {c}" for c, n in numbers)
 

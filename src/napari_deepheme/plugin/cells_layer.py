@@ -1,0 +1,137 @@
+"""The layer "Cells": points of which napari draws those that are shown."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from napari.layers import Points
+
+# Napari has no public place for this: its own state of a slice draws all points of a
+# flat layer, whatever `shown` says (seen in 0.9.2).
+from napari.layers.points.points import _PointsSlicingState
+from napari.utils.events import Event
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import numpy.typing as npt
+
+TEXT_STYLE: Final = {"color": "black", "size": 9, "anchor": "center"}
+"""How words are written."""
+
+_FEW: Final = 5000
+"""Up to so many points are left to napari's own ways."""
+
+
+class CellsLayer(Points):
+    """Points that draw what is shown, and do no more than that costs.
+
+    Napari's own layer draws points also when `shown` is false for them, and goes over
+    all of them at each change. This one holds a million and draws some hundreds.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self._words: dict[int, str] = {}
+        self._extent: npt.NDArray[np.float64] | None = None
+        super().__init__(*args, **kwargs)
+
+    def adopt(self, twin: CellsLayer) -> None:
+        """Take over the points of a layer that was made on another thread.
+
+        Napari's own setters take seconds for a million points, and would hold the event
+        loop meanwhile.
+        """
+        self.selected_data.clear()
+        with (
+            self.events.blocker_all(),
+            self._face.events.blocker_all(),
+            self._border.events.blocker_all(),
+        ):
+            for name in _OWN_ARRAYS:
+                setattr(self, name, getattr(twin, name))
+            self._face.colors = twin._face.colors
+            self._border.colors = twin._border.colors
+            self._extent = twin._extent_data
+            self.text = {**TEXT_STYLE, "string": {"constant": ""}}
+            self._words = {}
+            self._update_dims()
+        self.refresh()
+        self.events.features()
+
+    def write(self, words: Mapping[int, str], translation: tuple[float, float]) -> None:
+        """Write words beside some points, by row, and none beside others.
+
+        Parameters
+        ----------
+        words : mapping of int to str
+            What to write.
+        translation : tuple of float
+            How far from the point, in rows and columns.
+        """
+        if words == self._words:
+            return
+        self._words = dict(words)
+        string: Any = {"constant": " " if words else ""}
+        if len(self.data) <= _FEW:
+            string = [words.get(row, "") for row in range(len(self.data))]
+        self.text = {**TEXT_STYLE, "string": string, "translation": translation}
+        text: Any = self.text
+        text.events(Event("refresh"))
+
+    def redraw(self) -> None:
+        """Show what was changed in the arrays of the layer."""
+        self.refresh(extent=False, thumbnail=False)
+
+    @property
+    def _type_string(self) -> str:
+        return "points"
+
+    @property
+    def _view_text(self) -> Any:
+        if len(self.data) <= _FEW:
+            return super()._view_text
+        return np.array([self._words.get(row, "") for row in self._view_indices])
+
+    @property
+    def _extent_data(self) -> npt.NDArray[np.float64]:
+        if self._extent is None:
+            self._extent = super()._extent_data
+        return self._extent.copy()
+
+    def _set_data(self, data: Any) -> None:
+        self._extent = None
+        self._words = {}
+        super()._set_data(data)
+        self._extent = None
+
+    def _update_thumbnail(self) -> None:
+        if len(self.data) <= _FEW:
+            super()._update_thumbnail()
+
+    def _get_layer_slicing_state(self, data: Any, cache: bool) -> Any:
+        return _ShownPoints(layer=self, data=data, cache=cache)
+
+
+class _ShownPoints(_PointsSlicingState):
+    def _update_slice_response(self, response: Any) -> None:
+        shown = self.layer.shown
+        if len(shown) == len(self.layer.data) and not self._is_sliced(response):
+            rows = np.flatnonzero(shown)
+            sizes = self.layer.size[rows]
+            response = replace(response, indices=rows, size=sizes)
+        super()._update_slice_response(response)
+
+    def _is_sliced(self, response: Any) -> bool:
+        return bool(response.slice_input.not_displayed)
+
+
+_OWN_ARRAYS: Final = (
+    "_data",
+    "_feature_table",
+    "_size",
+    "_border_width",
+    "_symbol",
+    "_shown",
+)

@@ -1,0 +1,302 @@
+"""Many cells as a picture: a pyramid of dots that is painted where it is looked at.
+
+Each dot has the colour of one cell, never a blend of several, so that colours mean what
+the legend says and their shares are those of the classes. Where cells lie on top of
+each other the dot is denser, not darker.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from math import prod
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from napari_deepheme.core.geometry import Region, Size
+from napari_deepheme.plugin.cell_index import CellIndex
+from napari_deepheme.plugin.kinds import N_KINDS, kind_colours, shown_kinds
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+_Pair = tuple[int, int]
+
+_SIDE: Final = 256
+"""Side of a block, in pixels of its level."""
+
+_MAX_BLOCKS: Final = 600
+
+_COARSEST: Final = 1024
+"""The coarsest level is no larger than this."""
+
+_MIN_DOT_PX, _MIN_RING_PX = 3.0, 9.0
+
+_DOT: Final = 0.7
+"""Width of a dot, as a part of the cell's diameter."""
+
+_OPACITY: Final = 0.45
+"""What each further cell in a place leaves of what shows through."""
+
+_NOTHING: Final = N_KINDS
+
+
+class Overview:
+    """The pyramid of one slide; its levels are what napari is given.
+
+    Parameters
+    ----------
+    size : Size
+        The slide's.
+    """
+
+    def __init__(self, size: Size) -> None:
+        self._index = CellIndex()
+        self._shown = shown_kinds(frozenset())
+        self.diameter = 40.0
+        n_levels = 1
+        while max(size) / 2 ** (n_levels - 1) > _COARSEST:
+            n_levels += 1
+        self.levels = [_Level(self, size, 2**k) for k in range(n_levels)]
+
+    def show(
+        self, index: CellIndex, hidden: frozenset[str], diameter: float | None = None
+    ) -> None:
+        """Show these cells, but for the classes that are switched off.
+
+        Parameters
+        ----------
+        index : CellIndex
+            The cells.
+        hidden : frozenset of str
+            Codes of the classes that are switched off.
+        diameter : float, optional
+            Of a cell, in level-0 pixels; as it was, if left out.
+        """
+        self._index = index
+        self._shown = shown_kinds(hidden)
+        self.diameter = diameter or self.diameter
+        for level in self.levels:
+            level.forget()
+
+    def add(self, rows: npt.NDArray[np.intp]) -> None:
+        """Show further cells of the index; the work is that of these alone."""
+        shown, centres, kinds = self.dots(rows)
+        if shown.size:
+            for level in self.levels:
+                level.add(centres, kinds)
+
+    def repaint(self, rows: npt.NDArray[np.intp]) -> None:
+        """Paint anew where some cells lie: their kind was changed."""
+        centres = self._index.centres_of(rows)
+        for level in self.levels:
+            level.forget_near(centres)
+
+    def dots_in(self, region: Region) -> tuple[npt.NDArray[Any], ...]:
+        """Return rows, centres and kinds of the cells in a region that are shown."""
+        return self.dots(self._index.rows_in(region))
+
+    def dots(self, rows: npt.NDArray[np.intp]) -> tuple[npt.NDArray[Any], ...]:
+        """Return those of some rows that are shown, their centres and their kinds."""
+        rows = rows[self._shown[self._index.kinds[rows]]]
+        return rows, self._index.centres_of(rows), self._index.kinds[rows]
+
+
+class _Level:
+    """One level as a lazy array, shape (height, width, 4), uint8, RGBA."""
+
+    dtype = np.dtype(np.uint8)
+    ndim = 3
+
+    def __init__(self, overview: Overview, size: Size, downsample: int) -> None:
+        self._overview = overview
+        self._downsample = downsample
+        height, width = (-(-side // downsample) for side in (size.height, size.width))
+        self.shape = (height, width, 4)
+        self.chunks = (_SIDE, _SIDE, 4)
+        self._blocks: OrderedDict[_Pair, _Block] = OrderedDict()
+
+    @property
+    def size(self) -> int:
+        return prod(self.shape)
+
+    @property
+    def nbytes(self) -> int:
+        return self.size
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+        return self[...].astype(dtype or np.uint8, copy=False)
+
+    def __getitem__(self, key: Any) -> npt.NDArray[np.uint8]:
+        key = key if isinstance(key, tuple) else (key,)
+        if Ellipsis in key:
+            key = (slice(None),) * (3 - len(key) + 1) + key[key.index(Ellipsis) + 1 :]
+        spans = [range(n)[k] for k, n in zip(key[:2], self.shape, strict=False)]
+        if len(spans) < 2 or not all(isinstance(span, range) for span in spans):
+            whole: npt.NDArray[np.uint8] = self[:, :][key]
+            return whole
+        rows, columns = spans
+        picture = self._gather(_extent(rows), _extent(columns))
+        part: npt.NDArray[np.uint8] = picture[_within(rows), _within(columns)]
+        return part[(..., *key[2:3])]
+
+    def forget(self) -> None:
+        self._blocks.clear()
+
+    def forget_near(self, centres: npt.NDArray[np.float64]) -> None:
+        for place in list(self._blocks):
+            if self._near(place, centres).any():
+                del self._blocks[place]
+
+    def add(
+        self, centres: npt.NDArray[np.float64], kinds: npt.NDArray[np.uint8]
+    ) -> None:
+        for place, block in self._blocks.items():
+            near = self._near(place, centres)
+            if near.any():
+                block.stamp(self._pixels(place, centres[near]), kinds[near])
+
+    def _gather(self, rows: _Pair, columns: _Pair) -> npt.NDArray[np.uint8]:
+        (top, bottom), (left, right) = rows, columns
+        kinds = np.full((bottom - top, right - left), _NOTHING, np.uint8)
+        numbers = np.zeros(kinds.shape, np.uint8)
+        for y in range(top // _SIDE, -(-bottom // _SIDE)):
+            for x in range(left // _SIDE, -(-right // _SIDE)):
+                block = self._block((y, x))
+                (down, dy), (along, dx) = (
+                    _overlap(y, top, bottom),
+                    _overlap(x, left, right),
+                )
+                kinds[down, along] = block.kinds[dy, dx]
+                numbers[down, along] = block.numbers[dy, dx]
+        return _RGBA[kinds.astype(np.intp) * len(_ALPHAS) + numbers]
+
+    def _block(self, place: _Pair) -> _Block:
+        block = self._blocks.get(place)
+        if block is None:
+            block = _Block(_stamp(self._overview.diameter / self._downsample))
+            _, centres, kinds = self._overview.dots_in(self._region(place))
+            block.stamp(self._pixels(place, centres), kinds)
+            self._blocks[place] = block
+            if len(self._blocks) > _MAX_BLOCKS:
+                self._blocks.popitem(last=False)
+        self._blocks.move_to_end(place)
+        return block
+
+    def _region(self, place: _Pair) -> Region:
+        """Return the part of the slide whose cells a block shows, in level-0 pixels."""
+        margin, side = self._margin, _SIDE * self._downsample
+        return Region(place[1] * side, place[0] * side, side, side).grown(margin)
+
+    @property
+    def _margin(self) -> int:
+        stamp = _stamp(self._overview.diameter / self._downsample)
+        return int(np.abs(stamp).max() + 1) * self._downsample
+
+    def _near(
+        self, place: _Pair, centres: npt.NDArray[np.float64]
+    ) -> npt.NDArray[np.bool_]:
+        region = self._region(place)
+        x, y = centres.T
+        near: npt.NDArray[np.bool_] = (x >= region.x) & (x < region.right)
+        near &= (y >= region.y) & (y < region.bottom)
+        return near
+
+    def _pixels(
+        self, place: _Pair, centres: npt.NDArray[np.float64]
+    ) -> npt.NDArray[np.int64]:
+        """Return row and column of cells within a block, shape (n, 2)."""
+        pixels = (centres[:, ::-1] / self._downsample).astype(np.int64)
+        within: npt.NDArray[np.int64] = pixels - np.array(place) * _SIDE
+        return within
+
+
+class _Block:
+    """A square of a level: the kind that is on top, and how many cells lie there."""
+
+    def __init__(self, stamp: npt.NDArray[np.int64]) -> None:
+        self._stamp_rc = stamp
+        self._pad = 2 * int(np.abs(stamp).max() + 1)
+        side = _SIDE + 2 * self._pad
+        self._kinds = np.full((side, side), _NOTHING, np.uint8)
+        self._numbers = np.zeros((side, side), np.uint8)
+
+    @property
+    def kinds(self) -> npt.NDArray[np.uint8]:
+        return self._kinds[self._pad : -self._pad, self._pad : -self._pad]
+
+    @property
+    def numbers(self) -> npt.NDArray[np.uint8]:
+        return self._numbers[self._pad : -self._pad, self._pad : -self._pad]
+
+    def stamp(
+        self, pixels: npt.NDArray[np.int64], kinds: npt.NDArray[np.uint8]
+    ) -> None:
+        """Put a dot on each of some pixels; the last one lies on top."""
+        side = len(self._kinds)
+        spots = (pixels + self._pad) @ np.array([side, 1])
+        # As many dots as pixels at most, however many cells lie on one.
+        last = np.full(side * side, -1)
+        last[spots] = np.arange(len(spots))
+        on_top = last[last >= 0]
+        on_top.sort()
+        heights = np.bincount(spots, minlength=side * side)[spots[on_top]]
+        targets = spots[on_top, None] + self._stamp_rc @ np.array([side, 1])
+        flat, n = targets.ravel(), self._stamp_rc.shape[0]
+        self._kinds.ravel()[flat] = np.repeat(kinds[on_top], n)
+        more = np.bincount(flat, np.repeat(heights, n), minlength=side * side)
+        total = self._numbers.ravel() + more
+        self._numbers = (
+            np.minimum(total, _MAX_NUMBER).astype(np.uint8).reshape(side, side)
+        )
+
+
+def _stamp(diameter: float) -> npt.NDArray[np.int64]:
+    """Return the pixels of a dot, of a ring where there is room, around its centre."""
+    outer = max(_MIN_DOT_PX, diameter if diameter >= _MIN_RING_PX else _DOT * diameter)
+    reach = int(outer / 2)
+    y, x = np.mgrid[-reach : reach + 1, -reach : reach + 1]
+    distance = np.hypot(y, x)
+    inside = distance <= max(outer / 2 - 0.3, 1)
+    if diameter >= _MIN_RING_PX:
+        inside &= distance > outer / 2 - 0.3 - max(1.5, 0.12 * diameter)
+    return np.stack([y[inside], x[inside]], axis=1).astype(np.int64)
+
+
+def _extent(span: range) -> _Pair:
+    return (min(span[0], span[-1]), max(span[0], span[-1]) + 1) if span else (0, 0)
+
+
+def _within(span: range) -> npt.NDArray[np.intp] | slice:
+    if span.step == 1:
+        return slice(None)
+    return np.array(span, np.intp) - (_extent(span)[0])
+
+
+def _overlap(block: int, start: int, stop: int) -> tuple[slice, slice]:
+    """Return where a block lies in a span, and the part of it that does."""
+    low, high = max(start, block * _SIDE), min(stop, (block + 1) * _SIDE)
+    return (
+        slice(low - start, high - start),
+        slice(low - block * _SIDE, high - block * _SIDE),
+    )
+
+
+_ALPHAS: Final = (255 * (1 - _OPACITY ** np.arange(8))).astype(np.uint8)
+"""By the number of cells in a place."""
+
+_MAX_NUMBER: Final = len(_ALPHAS) - 1
+
+
+def _palette() -> npt.NDArray[np.uint8]:
+    """Return the colour of each kind at each number of cells, shape (n, 4)."""
+    palette = np.zeros((N_KINDS + 1, len(_ALPHAS), 4), np.uint8)
+    palette[:N_KINDS, :, :3] = (255 * kind_colours()[:, None]).round()
+    palette[:N_KINDS, :, 3] = _ALPHAS
+    return palette.reshape(-1, 4)
+
+
+_RGBA: Final = _palette()

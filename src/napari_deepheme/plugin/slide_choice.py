@@ -1,0 +1,90 @@
+"""Which slide is analysed: opened, chosen among the layers, known by its pixel size."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from napari_deepheme.core.errors import DeephemeError
+from napari_deepheme.core.slide import open_slide
+from napari_deepheme.plugin.slides import (
+    has_mpp,
+    is_slide_layer,
+    slide_kwargs,
+    slide_of,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from napari.components import ViewerModel
+    from napari.layers import Image
+
+    from napari_deepheme.plugin.session import Session
+
+
+class SlideChoice:
+    """Keeps the session's slide in step with the layers of a viewer.
+
+    Parameters
+    ----------
+    viewer : ViewerModel
+        The viewer.
+    session : Session
+        State that the view shows.
+    """
+
+    def __init__(self, viewer: ViewerModel, session: Session) -> None:
+        self._viewer = viewer
+        self._session = session
+
+    @property
+    def layer(self) -> Image | None:
+        """The layer of the chosen slide."""
+        for layer in self._viewer.layers:
+            if layer.name == self._session.slide and is_slide_layer(layer):
+                return layer
+        return None
+
+    def open(self, path: Path) -> None:
+        """Open a slide as an image layer, and choose it."""
+        try:
+            slide = open_slide(path)
+        except DeephemeError as error:
+            self._session.say(str(error), error=True)
+            return
+        layer = self._viewer.add_image(**slide_kwargs(slide))
+        self._viewer.reset_view()
+        self._viewer.canvas.overlays.scale_bar.visible = True
+        self.choose(layer.name)
+
+    def choose(self, name: str) -> None:
+        """Take a layer as the slide to analyse."""
+        session = self._session
+        if name != session.slide:
+            # What was given for one slide does not hold for another.
+            session.mpp = 0.0
+        session.slide = name
+        layer = self.layer
+        if layer is None:
+            return
+        session.needs_mpp = not has_mpp(slide_of(layer))
+        if session.needs_mpp and not session.mpp:
+            session.say(
+                f"{name} states no pixel size that can be right. Enter micrometres per "
+                "pixel before classifying.",
+                error=True,
+            )
+        elif not session.running:
+            session.say("Zoom to an area where cells lie apart, then classify it.")
+
+    def refresh(self) -> None:
+        """Look again at the layers that are there, and at the active one."""
+        layers, session = self._viewer.layers, self._session
+        names = tuple(layer.name for layer in layers if is_slide_layer(layer))
+        session.slides = names
+        active = layers.selection.active
+        if active is not None and active.name in names and not session.running:
+            if active.name != session.slide:
+                self.choose(active.name)
+        elif session.slide not in names:
+            self.choose(names[-1] if names else "")

@@ -1,0 +1,68 @@
+"""From the items of a run to the session and the layers, and to the merged table."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Final
+
+from napari_deepheme.core.results import RegionResult, TileResult
+from napari_deepheme.plugin.worker import Failed
+
+if TYPE_CHECKING:
+    from napari_deepheme.core.models.protocols import Models
+    from napari_deepheme.plugin.correcting import Correcting
+    from napari_deepheme.plugin.drawing import Ready
+    from napari_deepheme.plugin.overlay import Overlay
+    from napari_deepheme.plugin.run import Run
+    from napari_deepheme.plugin.session import Session
+
+FEW_CELLS: Final = 1000
+"""So many cells are merged in less than 50 ms."""
+
+
+class Streaming:
+    """Takes in what a run gives, and shows it meanwhile.
+
+    Parameters
+    ----------
+    session : Session
+        State that the view shows; progress and counts are written here.
+    correcting : Correcting
+        Knows what the reader said of cells before.
+    """
+
+    def __init__(self, session: Session, correcting: Correcting) -> None:
+        self._session = session
+        self._correcting = correcting
+
+    def take(
+        self, item: Models | TileResult | Failed, run: Run, overlay: Overlay | None
+    ) -> None:
+        """Take in one item."""
+        session = self._session
+        if isinstance(item, Failed):
+            run.error = item.error
+        elif isinstance(item, TileResult):
+            run.add(item)
+            session.n_tiles, session.n_done = item.n_tiles, item.index + 1
+            session.n_cells = len(run.stream)
+            session.seconds_left = run.pace.seconds_left(session.n_done, item.n_tiles)
+            if overlay is not None and run.pace.is_flush_due():
+                self._flush(run, overlay)
+        else:
+            run.models = item
+            session.rendered_only = item.classifier.spec.rendered_only
+            run.pace.start()
+            session.say("Looking for cells …")
+
+    def merge(self, run: Run, overlay: Overlay) -> tuple[RegionResult, Ready]:
+        """Merge all that came in, ready to be shown; any thread can do it."""
+        result = run.collector.result()
+        return result, self._correcting.ready(result.cells, overlay.slide_key)
+
+    def _flush(self, run: Run, overlay: Overlay) -> None:
+        """Show what is new, but not more often than the eye needs."""
+        before = time.monotonic()
+        overlay.extend(run.stream, self._session.hidden)
+        self._session.counts = run.stream.counts()
+        run.pace.flushed(time.monotonic() - before)

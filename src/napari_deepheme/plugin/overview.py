@@ -172,7 +172,10 @@ class _Level:
                 )
                 kinds[down, along] = block.kinds[dy, dx]
                 numbers[down, along] = block.numbers[dy, dx]
-        return _RGBA[kinds.astype(np.intp) * len(_ALPHAS) + numbers]
+        drawn: npt.NDArray[np.uint8] = _RGBA[
+            kinds.astype(np.intp) * len(_ALPHAS) + numbers
+        ]
+        return drawn
 
     def _block(self, place: _Pair) -> _Block:
         block = self._blocks.get(place)

@@ -6,6 +6,7 @@ decoding. Where a level's tiles are plain JPEG, they are decoded one by one and 
 
 from __future__ import annotations
 
+import weakref
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -45,8 +46,9 @@ class DirectTiles:
     """
 
     def __init__(self, stream: TiffStream, planes: dict[int, TiffPlane]) -> None:
-        self._stream = stream
         self._planes = planes
+        # A slide that nobody closes, such as a viewer's, lets go of the file, too.
+        self._release = weakref.finalize(self, stream.close)
 
     def read(self, level: int, window: Region) -> npt.NDArray[np.uint8] | None:
         """Read a window that lies inside a level; None where OpenSlide has to."""
@@ -61,7 +63,7 @@ class DirectTiles:
 
     def close(self) -> None:
         """Let go of the file."""
-        self._stream.close()
+        self._release()
 
 
 def open_direct_tiles(

@@ -8,6 +8,7 @@ from napari.components import ViewerModel
 from napari_deepheme.core.cell_table import CellTable
 from napari_deepheme.core.geometry import Region
 from napari_deepheme.core.models.protocols import ClassifierSpec, DetectorSpec, Models
+from napari_deepheme.core.pipeline import RunPlan
 from napari_deepheme.core.results import TileResult
 from napari_deepheme.core.slide import plausible_mpp
 from napari_deepheme.core.taxonomy import class_index
@@ -47,10 +48,19 @@ class Core:
         self.error = None
         self.failed = ()
         self.cells = table(*CELLS)
+        self.adequacy = None
 
-    def __call__(self, slide, regions, models, config, *, mpp):
-        self.slide, self.regions = slide, list(regions)
-        self.mpp = plausible_mpp(slide, mpp=mpp)
+    def __call__(self, slide, search, models, *, stopping):
+        self.slide, self.search, self.regions = slide, search, list(search.regions)
+        self.mpp = plausible_mpp(slide, mpp=search.mpp)
+        regions = search.regions
+        if search.goal is not None:
+            yield self.adequacy
+            size = regions[0].size
+            halves = [Region(0, 0, size.width, size.height // 2)]
+            halves.append(Region(0, halves[0].bottom, *halves[0].size))
+            tiles = tuple(Tile(half, half) for half in halves)
+            yield RunPlan(tiles, 1, self.mpp)
         halves = [
             Region(r.x, r.y + h * (r.height // 2), r.width, r.height // 2)
             for r in regions
@@ -152,7 +162,8 @@ def controller(viewer, core):
         viewer,
         Session(model="namer"),
         load_models=lambda model, detector, device: MODELS,
-        iter_regions=core,
+        iter_search=core,
+        map_adequacy=lambda slide, *, mpp: core.adequacy,
         keep_corrections=kept.append,
         start=start,
     )

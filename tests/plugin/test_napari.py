@@ -105,12 +105,12 @@ def test_a_click_classifies_what_is_seen_and_gives_the_cells_of_the_command_line
 def test_cancel_acts_within_a_second(viewer, widget, phantom, qtbot):
     widget.controller.open_slide(phantom)
 
-    def slow(slide, regions, models, config, *, mpp):
+    def slow(slide, search, models, *, stopping):
         for _ in range(100):
             time.sleep(0.2)
             yield SimpleNamespace()
 
-    widget.controller._iter_regions = slow
+    widget.controller._iter_search = slow
     widget.controller._on_item = lambda item: None
     widget.view.slide_button.click()
     qtbot.wait(300)
@@ -126,13 +126,13 @@ def test_a_dock_that_is_closed_in_the_middle_of_a_run_stops_it(viewer, phantom, 
     controller.open_slide(phantom)
     steps = []
 
-    def slow(slide, regions, models, config, *, mpp):
+    def slow(slide, search, models, *, stopping):
         for step in range(200):
             steps.append(step)
             time.sleep(0.05)
             yield SimpleNamespace()
 
-    controller._iter_regions = slow
+    controller._iter_search = slow
     controller._on_item = lambda item: None
     widget.view.slide_button.click()
     qtbot.waitUntil(lambda: len(steps) > 2, timeout=20_000)
@@ -150,10 +150,11 @@ def test_a_click_on_the_canvas_selects_a_cell_and_a_key_corrects_it(
     widget.controller.open_slide(phantom)
     cells = read_csv(exported / "cells.csv")
 
-    def found(slide, regions, models, config, *, mpp):
-        yield TileResult(Tile(regions[0], regions[0]), 0, 1, cells, ())
+    def found(slide, search, models, *, stopping):
+        region = search.regions[0]
+        yield TileResult(Tile(region, region), 0, 1, cells, ())
 
-    widget.controller._iter_regions = found
+    widget.controller._iter_search = found
     widget.controller._load_models = lambda *_: Models(NAMELESS, NAMELESS)
     widget.view.slide_button.click()
     wait_for_end(widget, qtbot)

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
-from napari_deepheme.core.adequacy import areas_to_count, map_adequacy
+from napari_deepheme.core.adequacy import map_adequacy
 from napari_deepheme.core.config import RunConfig
 from napari_deepheme.core.errors import RegionOutOfBoundsError, UnreadableRegionError
 from napari_deepheme.core.export.summary import RunFacts, export_run
@@ -18,6 +18,7 @@ from napari_deepheme.core.models.registry import load_models
 from napari_deepheme.core.pipeline import RunPlan, iter_chunks, plan_run
 from napari_deepheme.core.results import RegionResult, TileResult
 from napari_deepheme.core.run_request import RunRequest, run_identity
+from napari_deepheme.core.search import areas_within
 from napari_deepheme.core.sizes import sizes_for, sizes_for_counting
 from napari_deepheme.core.slide import plausible_mpp
 from napari_deepheme.core.tally import Tally
@@ -215,8 +216,8 @@ class SlideRun:
         if self.request.goal is None:
             return RunSettings(compute, sizes_for(self.region.area, compute), whole)
         adequacy = map_adequacy(self.slide, mpp=self._mpp)
-        areas = (a for a in areas_to_count(adequacy) if self.region.contains(a))
-        return RunSettings(compute, sizes_for_counting(compute), tuple(areas))
+        areas = areas_within(adequacy, self.region)
+        return RunSettings(compute, sizes_for_counting(compute), areas)
 
     def _keep(self, done: DoneTile) -> None:
         n_tiles = len(self.plan.tiles)

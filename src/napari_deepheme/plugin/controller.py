@@ -4,17 +4,23 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
+from threading import Event
 from typing import TYPE_CHECKING, Any, Final
 
-from napari_deepheme.core.config import RunConfig
+from napari_deepheme.core.adequacy import AdequacyMap
+from napari_deepheme.core.config import DetectConfig
+from napari_deepheme.core.counting import CountGoal
 from napari_deepheme.core.errors import DeephemeError
 from napari_deepheme.core.export.summary import RunFacts, export_run
 from napari_deepheme.core.geometry import Region
+from napari_deepheme.core.pipeline import RunPlan
 from napari_deepheme.core.results import RegionResult, ResultCollector, TileResult
+from napari_deepheme.core.search import Search
 from napari_deepheme.core.slide import plausible_mpp
 from napari_deepheme.plugin.areas import asked_areas
 from napari_deepheme.plugin.correcting import Correcting
 from napari_deepheme.plugin.layers import frame_of
+from napari_deepheme.plugin.mapping import Mapping
 from napari_deepheme.plugin.overlay import Overlay
 from napari_deepheme.plugin.own_training import ReadCells
 from napari_deepheme.plugin.run import Run, hull
@@ -26,6 +32,7 @@ from napari_deepheme.plugin.slides import (
 )
 from napari_deepheme.plugin.streaming import FEW_CELLS, Streaming
 from napari_deepheme.plugin.viewport import visible_region
+from napari_deepheme.plugin.where_to_count import painted_map
 from napari_deepheme.plugin.words import describe, outcome
 from napari_deepheme.plugin.worker import Failed
 
@@ -43,6 +50,7 @@ if TYPE_CHECKING:
     from napari_deepheme.plugin.session import Session
     from napari_deepheme.plugin.worker import Task
 
+    Found = AdequacyMap | RunPlan | TileResult
 
 _LAST_SECONDS: Final = 5.0
 """How long a viewer that closes waits for its run to stop."""
@@ -60,8 +68,10 @@ class Controller:
     load_models : callable
         Gives the models for the names of a classifier and a detector and for a device;
         called on the thread.
-    iter_regions : callable
-        As `core.pipeline.iter_regions`.
+    iter_search : callable
+        As `core.search.iter_search`.
+    map_adequacy : callable
+        As `core.adequacy.map_adequacy`.
     keep_corrections : callable
         As `own_training.keep_corrections`; called on the thread before a run puts other
         cells in the place of those that the reader corrected.
@@ -75,16 +85,19 @@ class Controller:
         session: Session,
         *,
         load_models: Callable[[str, str, str], Models],
-        iter_regions: Callable[..., Iterator[TileResult]],
+        iter_search: Callable[..., Iterator[Found]],
+        map_adequacy: Callable[..., AdequacyMap],
         keep_corrections: Callable[[ReadCells], None],
         start: Callable[..., Task],
     ) -> None:
         self._viewer = viewer
         self._session = session
         self._load_models = load_models
-        self._iter_regions = iter_regions
+        self._iter_search = iter_search
         self._keep_corrections = keep_corrections
         self._start = start
+        self._search = Search(())
+        self._stopping = Event()
         self._task: Task | None = None
         self._merging: Task | None = None
         self._run: Run | None = None
@@ -93,6 +106,7 @@ class Controller:
         self.correcting = Correcting(session)
         self._streaming = Streaming(session, self.correcting)
         self._slides = SlideChoice(viewer, session)
+        self._mapping = Mapping(viewer, session, map_adequacy, start)
         viewer.layers.events.inserted.connect(self._on_layers_changed)
         viewer.layers.events.removed.connect(self._on_layers_changed)
         viewer.layers.selection.events.active.connect(self._on_layers_changed)
@@ -113,6 +127,10 @@ class Controller:
     def set_mpp(self, mpp: float) -> None:
         """Take micrometres per pixel from the user; 0 for what the slide states."""
         self._session.mpp = mpp
+
+    def set_max_cells(self, n: int) -> None:
+        """Count so many cells of a whole slide in its best areas; 0: every cell."""
+        self._session.max_cells = n
 
     def set_show_codes(self, show: bool) -> None:
         """Write the class code beside each cell, or only beside selected ones."""
@@ -145,24 +163,32 @@ class Controller:
         if layer is None:
             self._say("Open a slide first.", error=True)
             return
-        slide = slide_of(layer)
+        slide, n = slide_of(layer), self._session.max_cells
         region = Region(0, 0, *slide.size)
-        self._begin(layer, slide, [region], [region])
+        self._begin(layer, slide, [region], [region], CountGoal(n) if n else None)
+
+    def show_where_to_count(self) -> None:
+        """Show what each part of the slide is, to be looked at and painted over."""
+        layer = self._slides.layer
+        if layer is not None and not self._session.running:
+            self._mapping.begin(layer)
 
     def cancel(self) -> None:
-        """Stop the run at its next tile; what was found is kept."""
-        if self._task:
+        """Stop the run within a few batches; what was found is kept."""
+        if self._task or self._mapping.task:
             self._say("Stopping …")
-            self._task.quit()
+            self.stop()
 
     def stop(self) -> None:
         """Stop what goes on, without a word."""
-        if self._task:
-            self._task.quit()
+        self._stopping.set()
+        for task in filter(None, (self._task, self._mapping.task)):
+            task.quit()
 
     def close(self) -> None:
         """Stop what goes on and wait for it."""
-        for task in filter(None, (self._task, self._merging)):
+        self._stopping.set()
+        for task in filter(None, (self._task, self._merging, self._mapping.task)):
             task.quit()
             task.wait(_LAST_SECONDS)
 
@@ -254,6 +280,7 @@ class Controller:
         slide: SlideReader,
         regions: Sequence[Region],
         areas: Sequence[Area],
+        goal: CountGoal | None = None,
     ) -> None:
         session = self._session
         if session.running:
@@ -265,11 +292,14 @@ class Controller:
             session.needs_mpp = True
             self.choose_slide(layer.name)
             return
-        config, read = RunConfig(), self.read_cells()
+        read = self.read_cells()
         regions = [region for region in regions if region.area]
-        whole = hull(regions)
-        collector = ResultCollector(whole, tuple(areas), mpp, config.detect.max_overlap)
+        whole, max_overlap = hull(regions), DetectConfig().max_overlap
+        collector = ResultCollector(whole, tuple(areas), mpp, max_overlap)
         self._run = Run(layer, slide, collector)
+        painted = painted_map(self._viewer, slide_key(layer)) if goal else None
+        self._search = Search(tuple(regions), stated, goal, painted)
+        self._stopping.clear()
         give_mpp(self._viewer, layer, mpp)
         active = self._viewer.layers.selection.active
         if self._overlay:
@@ -286,7 +316,7 @@ class Controller:
         self._say("Loading the models …")
         self._result = None
         self._task = self._start(
-            partial(self._items, slide, regions, config, stated, read),
+            partial(self._items, slide, self._search, read),
             on_item=self._on_item,
             on_end=self._on_searched,
         )
@@ -294,22 +324,32 @@ class Controller:
     def _items(
         self,
         slide: SlideReader,
-        regions: Sequence[Region],
-        config: RunConfig,
-        mpp: float | None,
+        search: Search,
         read: ReadCells | None,
-    ) -> Iterator[Models | TileResult]:
+    ) -> Iterator[Models | Found]:
         """Run on the thread: keep what was corrected, load, analyse."""
         session = self._session
         if read is not None:
             self._keep_corrections(read)
         models = self._load_models(session.model, session.detector, session.device)
         yield models
-        yield from self._iter_regions(slide, regions, models, config, mpp=mpp)
+        yield from self._iter_search(
+            slide, search, models, stopping=self._stopping.is_set
+        )
 
-    def _on_item(self, item: Models | TileResult | Failed) -> None:
-        if self._run is not None:
-            self._streaming.take(item, self._run, self._overlay)
+    def _on_item(self, item: Models | Found | Failed) -> None:
+        run, goal = self._run, self._search.goal
+        if run is None:
+            return
+        if isinstance(item, AdequacyMap):
+            self._mapping.show(run.layer, item)
+        elif isinstance(item, RunPlan):
+            if goal is not None:
+                run.count(item, goal, self._search.regions[0])
+        else:
+            self._streaming.take(item, run, self._overlay)
+        if run.is_enough:
+            self.stop()
 
     def _on_searched(self) -> None:
         """Merge what was found: at once if it is little, else on a thread."""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from napari_deepheme.core.config import DetectConfig
 from napari_deepheme.core.geometry import Region
+from napari_deepheme.core.tally import Tally
 from napari_deepheme.plugin.stream import Pace, Stream
 
 if TYPE_CHECKING:
@@ -12,7 +14,9 @@ if TYPE_CHECKING:
 
     from napari.layers import Image
 
+    from napari_deepheme.core.counting import CountGoal
     from napari_deepheme.core.models.protocols import Models
+    from napari_deepheme.core.pipeline import RunPlan
     from napari_deepheme.core.results import ResultCollector, TileResult
     from napari_deepheme.core.slide import SlideReader
 
@@ -35,11 +39,21 @@ class Run:
     ) -> None:
         self.layer = layer
         self.slide = slide
-        self.collector = collector
+        self.collector: ResultCollector | Tally = collector
         self.models: Models | None = None
         self.error: Exception | None = None
         self.stream = Stream(collector.areas)
         self.pace = Pace()
+
+    def count(self, plan: RunPlan, goal: CountGoal, region: Region) -> None:
+        """Count in the areas of a plan, up to a goal."""
+        self.collector = Tally(region, plan, DetectConfig().max_overlap, goal)
+        self.stream = Stream([tile.core for tile in plan.tiles])
+
+    @property
+    def is_enough(self) -> bool:
+        """Whether a count has all that it needs."""
+        return isinstance(self.collector, Tally) and self.collector.is_enough
 
     def add(self, result: TileResult) -> None:
         """Take in what a tile gave."""

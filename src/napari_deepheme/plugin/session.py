@@ -33,6 +33,8 @@ class Session:
         Where to compute: "auto", "cpu", "cuda" or "mps".
     mpp : float
         Micrometres per pixel that the user gave; 0 for "as the slide states".
+    max_cells : int
+        Cells to count in the best areas of a whole slide; 0 for every cell.
     needs_mpp : bool
         Whether the slide does not state a pixel size that can be right.
     running : bool
@@ -90,6 +92,7 @@ class Session:
     model_tip: str = ""
     device: str = "auto"
     mpp: float = 0.0
+    max_cells: int = 0
     needs_mpp: bool = False
     running: bool = False
     training: bool = False
@@ -126,10 +129,15 @@ class Session:
         self.can_export = False
         self.counts, self.hidden = {}, frozenset()
         self.n_unidentified = self.n_not_cells = self.n_corrected = 0
-        self.n_done = self.n_tiles = self.n_cells = self.n_selected = 0
-        self.seconds_left = 0.0
+        self.n_selected = 0
+        self.reset_progress()
         self.can_undo = False
         self.rendered_only = ()
+
+    def reset_progress(self) -> None:
+        """Begin something whose length is not known yet."""
+        self.n_done = self.n_tiles = self.n_cells = 0
+        self.seconds_left = 0.0
 
     def say(self, message: str, *, error: bool = False) -> None:
         """Tell the user something."""

@@ -36,6 +36,13 @@ _SLIDE_FILTER: Final = (
 )
 
 
+_COUNTS: Final = (
+    ("every cell", 0),
+    *((f"{n} cells in the best areas", n) for n in (200, 300, 500, 1000, 2000)),
+)
+"""What a whole slide can be classified for; 300 and 500 after ICSH 2008."""
+
+
 class View(QWidget):
     """Controls of "Classify cells".
 
@@ -57,6 +64,8 @@ class View(QWidget):
     comparison_seen = Signal()
     device_chosen = Signal(str)
     mpp_given = Signal(float)
+    max_cells_given = Signal(int)
+    map_requested = Signal()
     show_codes_chosen = Signal(bool)
     class_toggled = Signal(str)
 
@@ -71,7 +80,12 @@ class View(QWidget):
             "selected shapes (all when none is selected)",
         )
         self.slide_button = button(
-            "Classify whole slide", "Classify all of the slide; this can take long"
+            "Classify whole slide",
+            "Classify every cell of the slide, which can take long; or count in its "
+            "best areas, as chosen above",
+        )
+        self.map_button = button(
+            "Show where", "Show where on the slide cells can be counted, to correct it"
         )
         self.cancel_button = button("Cancel", "Stop, and keep what was found")
         self.export_button = button(
@@ -105,6 +119,8 @@ class View(QWidget):
         self.mpp_box = FloatSpinBox(min=0, max=2, step=0.01, tooltip=tip)
         self.mpp_box.native.setDecimals(4)
         self.mpp_box.native.setSpecialValueText("as the slide states")
+        tip = "What the whole slide is classified for: a differential needs no more"
+        self.count_box = ComboBox(choices=_COUNTS, value=0, tooltip=tip)
         self.codes_box = CheckBox(
             text="Write class codes beside cells (300 or fewer in view)", value=True
         )
@@ -116,6 +132,10 @@ class View(QWidget):
         self.models = ModelRows(self._session, self.form)
         self.form.addRow("Device", self.device_box.native)
         self.form.addRow("µm per px", self.mpp_box.native)
+        count_row = QHBoxLayout()
+        count_row.addWidget(self.count_box.native, stretch=1)
+        count_row.addWidget(self.map_button)
+        self.form.addRow("Whole slide", count_row)
         self.form.addRow(self.codes_box.native)
 
     def _make_labels(self) -> None:
@@ -161,6 +181,8 @@ class View(QWidget):
         self.slide_box.changed.connect(self._on_slide_box)
         self.device_box.changed.connect(self.device_chosen.emit)
         self.mpp_box.changed.connect(self.mpp_given.emit)
+        self.count_box.changed.connect(self.max_cells_given.emit)
+        self.map_button.clicked.connect(self._request_map)
         self.codes_box.changed.connect(self.show_codes_chosen.emit)
         self._session.events.connect(self._on_session)
 
@@ -183,7 +205,9 @@ class View(QWidget):
         self.slide_button.setEnabled(has_slide and not running)
         self.cancel_button.setEnabled(running)
         self.export_button.setEnabled(session.can_export and not running)
-        for box in (self.slide_box, self.device_box, self.mpp_box):
+        self.map_button.setEnabled(has_slide and not running)
+        boxes = (self.slide_box, self.device_box, self.mpp_box, self.count_box)
+        for box in boxes:
             box.enabled = not running
         self.mpp_box.native.setStyleSheet(ERROR_STYLE if session.needs_mpp else "")
         # A bar without a range moves by itself: the models are being loaded.
@@ -232,6 +256,9 @@ class View(QWidget):
 
     def _request_slide(self) -> None:
         self.classify_slide_requested.emit()
+
+    def _request_map(self) -> None:
+        self.map_requested.emit()
 
     def _request_cancel(self) -> None:
         self.cancel_requested.emit()

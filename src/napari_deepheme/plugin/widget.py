@@ -11,8 +11,9 @@ from qtpy.QtGui import QCursor
 from qtpy.QtWidgets import QApplication, QToolTip, QVBoxLayout, QWidget
 from superqt.utils import qdebounced
 
+from napari_deepheme.core.adequacy import map_adequacy
 from napari_deepheme.core.models.registry import find_model, list_models, load_models
-from napari_deepheme.core.pipeline import iter_regions
+from napari_deepheme.core.search import iter_search
 from napari_deepheme.plugin.controller import Controller
 from napari_deepheme.plugin.correction_panel import CORRECT_KEY
 from napari_deepheme.plugin.model_choice import ModelChoice
@@ -60,7 +61,8 @@ class ClassifyCellsWidget(QWidget):
             napari_viewer,
             self.session,
             load_models=_load_models,
-            iter_regions=iter_regions,
+            iter_search=iter_search,
+            map_adequacy=map_adequacy,
             keep_corrections=keep_corrections,
             start=start,
         )
@@ -114,6 +116,8 @@ class ClassifyCellsWidget(QWidget):
         view.slide_chosen.connect(controller.choose_slide)
         view.device_chosen.connect(controller.set_device)
         view.mpp_given.connect(controller.set_mpp)
+        view.max_cells_given.connect(controller.set_max_cells)
+        view.map_requested.connect(controller.show_where_to_count)
         view.show_codes_chosen.connect(controller.set_show_codes)
         view.class_toggled.connect(controller.toggle_class)
         view.model_used.connect(self.models.choose)

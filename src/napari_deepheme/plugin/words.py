@@ -15,6 +15,7 @@ from napari_deepheme.core.corrections import (
     reader_classes,
     short_words,
 )
+from napari_deepheme.core.report import differential
 from napari_deepheme.core.taxonomy import CLASS_BY_CODE, MITOTIC_CODE
 
 if TYPE_CHECKING:
@@ -25,6 +26,11 @@ if TYPE_CHECKING:
     from napari_deepheme.core.results import RegionResult
 
 CLICK_HINT = "Click a cell to select it, Shift-click to add more."
+
+MAP_HINT = (
+    "Green is where cells are counted. Paint on the layer “Where to count” to change "
+    "that."
+)
 
 RENDERED_ONLY = "learned from rendered cells only"
 
@@ -63,6 +69,9 @@ def outcome(result: RegionResult, rendered_only: Sequence[str]) -> str:
     if MITOTIC_CODE in rendered_only:
         told += f" ({RENDERED_ONLY})"
     words = [f"{len(result.cells)} cells, {told}"]
+    if result.counted_areas is not None:
+        n = differential(judged_counts(result.cells)).n
+        words.append(f"{n} counted in {len(result.counted_areas)} areas")
     if result.failed:
         words.append(f"{len(result.failed)} places could not be read")
     if not result.complete:

@@ -1,0 +1,90 @@
+"""What a viewer asks for: some regions, or a count in the best areas of a slide."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from napari_deepheme.core.adequacy import AdequacyMap, areas_to_count, map_adequacy
+from napari_deepheme.core.pipeline import RunPlan, iter_chunks, iter_regions, plan_run
+from napari_deepheme.core.sizes import sizes_for, sizes_for_counting
+from napari_deepheme.core.slide import plausible_mpp
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from napari_deepheme.core.counting import CountGoal
+    from napari_deepheme.core.geometry import Region
+    from napari_deepheme.core.models.protocols import Models
+    from napari_deepheme.core.results import TileResult
+    from napari_deepheme.core.slide import SlideReader
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Search:
+    """What is asked of a slide.
+
+    Attributes
+    ----------
+    regions : tuple of Region
+        Where, in level-0 pixels; for a count, the one that holds its areas.
+    mpp : float or None
+        Micrometres per pixel, for a slide that states none or states it wrongly.
+    goal : CountGoal or None
+        When a count is enough; None to search all of the regions.
+    adequacy : AdequacyMap or None
+        Where to count, such as a map that a person corrected; None to make one.
+    """
+
+    regions: tuple[Region, ...]
+    mpp: float | None = None
+    goal: CountGoal | None = None
+    adequacy: AdequacyMap | None = None
+
+
+def iter_search(
+    slide: SlideReader,
+    search: Search,
+    models: Models,
+    *,
+    stopping: Callable[[], bool] = lambda: False,
+) -> Iterator[AdequacyMap | RunPlan | TileResult]:
+    """Search a slide.
+
+    Parameters
+    ----------
+    slide : SlideReader
+        The slide.
+    search : Search
+        What is asked.
+    models : Models
+        Detector and classifier.
+    stopping : callable, optional
+        As for `pipeline.iter_chunks`.
+
+    Yields
+    ------
+    AdequacyMap, RunPlan or TileResult
+        Of a count first the map and the plan, whose tiles are the areas to count in;
+        then one result a tile. It is for the caller to end a count that is enough.
+    """
+    if search.goal is None:
+        n_pixels = sum(region.area for region in search.regions)
+        config = sizes_for(n_pixels, models.compute)
+        yield from iter_regions(
+            slide, search.regions, models, config, mpp=search.mpp, stopping=stopping
+        )
+        return
+    mpp = plausible_mpp(slide, mpp=search.mpp)
+    adequacy = search.adequacy or map_adequacy(slide, mpp=mpp)
+    yield adequacy
+    areas = areas_within(adequacy, search.regions[0])
+    config = sizes_for_counting(models.compute)
+    plan = plan_run(slide, areas, models, config, mpp=search.mpp)
+    yield plan
+    yield from iter_chunks(slide, plan, models, config, stopping=stopping)
+
+
+def areas_within(adequacy: AdequacyMap, region: Region) -> tuple[Region, ...]:
+    """Return the areas to count in that lie in a region, in the order to take them."""
+    return tuple(a for a in areas_to_count(adequacy) if region.contains(a))

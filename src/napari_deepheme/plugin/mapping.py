@@ -1,0 +1,86 @@
+"""Makes the map of where cells can be counted, on a thread, and shows it."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from napari_deepheme.core.errors import DeephemeError
+from napari_deepheme.core.slide import plausible_mpp
+from napari_deepheme.plugin.layers import frame_of
+from napari_deepheme.plugin.slides import slide_key, slide_of
+from napari_deepheme.plugin.where_to_count import show_map
+from napari_deepheme.plugin.words import MAP_HINT
+from napari_deepheme.plugin.worker import Failed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from napari.components import ViewerModel
+    from napari.layers import Image
+
+    from napari_deepheme.core.adequacy import AdequacyMap
+    from napari_deepheme.plugin.session import Session
+    from napari_deepheme.plugin.worker import Task
+
+
+class Mapping:
+    """Judges a slide from afar.
+
+    Parameters
+    ----------
+    viewer : ViewerModel
+        The viewer.
+    session : Session
+        State that the view shows.
+    map_adequacy : callable
+        As `core.adequacy.map_adequacy`; called on the thread.
+    start : callable
+        As `worker.start`.
+
+    Attributes
+    ----------
+    task : Task or None
+        What goes on.
+    """
+
+    def __init__(
+        self,
+        viewer: ViewerModel,
+        session: Session,
+        map_adequacy: Callable[..., AdequacyMap],
+        start: Callable[..., Task],
+    ) -> None:
+        self._viewer, self._session = viewer, session
+        self._map_adequacy, self._start = map_adequacy, start
+        self.task: Task | None = None
+
+    def begin(self, layer: Image) -> None:
+        """Make the map of a slide's layer."""
+        slide, session = slide_of(layer), self._session
+        try:
+            mpp = plausible_mpp(slide, mpp=session.mpp or None)
+        except DeephemeError as error:
+            session.needs_mpp = True
+            session.say(str(error), error=True)
+            return
+        session.reset_progress()
+        session.running = True
+        session.say("Looking where cells can be counted …")
+        self.task = self._start(
+            lambda: iter([self._map_adequacy(slide, mpp=mpp)]),
+            on_item=partial(self.show, layer),
+            on_end=self._on_end,
+        )
+
+    def show(self, layer: Image, item: AdequacyMap | Failed) -> None:
+        """Show a map over its slide, if that is still there."""
+        if isinstance(item, Failed):
+            self._session.say(f"Judging the slide failed: {item.error}", error=True)
+        elif layer in self._viewer.layers:
+            show_map(self._viewer, layer, slide_key(layer), item, frame_of(layer))
+            self._session.say(MAP_HINT)
+
+    def _on_end(self) -> None:
+        self.task = None
+        self._session.running = False

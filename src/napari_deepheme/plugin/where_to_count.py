@@ -1,0 +1,109 @@
+"""The layer "Where to count": what each part of a slide is, to be painted over."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import pandas as pd
+
+from napari_deepheme.core.adequacy import KINDS, AdequacyMap
+from napari_deepheme.plugin.layers import METADATA_KEY
+
+if TYPE_CHECKING:
+    from napari.components import ViewerModel
+    from napari.layers import Image, Labels
+
+    from napari_deepheme.plugin.layers import Frame
+
+NAME: Final = "Where to count"
+
+ROLE: Final = "adequacy"
+
+COLOURS: Final = {
+    "smear": "#1b9e4b",
+    "particle": "#6a3d9a",
+    "thick": "#8c510a",
+    "haemodilute": "#d73027",
+    "out of focus": "#4575b4",
+    "unreadable": "#000000",
+}
+"""Green is where cells are counted; what is empty has no colour."""
+
+_OPACITY: Final = 0.3
+
+
+def show_map(
+    viewer: ViewerModel, slide: Image, key: str, adequacy: AdequacyMap, frame: Frame
+) -> Labels:
+    """Show a map of adequacy over its slide; an earlier one gives way.
+
+    Parameters
+    ----------
+    viewer : ViewerModel
+        The viewer.
+    slide : Image
+        Layer of the slide.
+    key : str
+        What ties results to their slide.
+    adequacy : AdequacyMap
+        The map.
+    frame : Frame
+        Frame of the slide's layer.
+    """
+    layer = _layer(viewer, key)
+    if layer is not None:
+        layer.data = adequacy.kinds
+        layer.metadata[METADATA_KEY]["map"] = adequacy
+        return layer
+    active = viewer.layers.selection.active
+    layer = viewer.add_labels(**_labels_kwargs(adequacy, key, frame))
+    # Below the cells, and whatever was active stays so.
+    place = viewer.layers.index(slide) + 1
+    viewer.layers.move(viewer.layers.index(layer), place)
+    viewer.layers.selection.active = active
+    return layer
+
+
+def painted_map(viewer: ViewerModel, key: str) -> AdequacyMap | None:
+    """Return the map of a slide as it was painted; None if there is none."""
+    layer = _layer(viewer, key)
+    if layer is None:
+        return None
+    adequacy: AdequacyMap = layer.metadata[METADATA_KEY]["map"]
+    painted = np.asarray(layer.data)
+    # A number that a person painted and that means nothing is what was there before.
+    known = (painted >= 0) & (painted < len(KINDS))
+    kinds = np.where(known, painted, adequacy.kinds).astype(np.uint8)
+    return adequacy.corrected(kinds)
+
+
+def _labels_kwargs(adequacy: AdequacyMap, key: str, frame: Frame) -> dict[str, Any]:
+    from napari.utils import DirectLabelColormap
+
+    scale = np.asarray(frame["scale"], float)
+    side = adequacy.block_px
+    colours: dict[int | None, str] = {None: "transparent"}
+    colours |= {i: COLOURS.get(kind, "transparent") for i, kind in enumerate(KINDS)}
+    return {
+        **frame,
+        "data": adequacy.kinds,
+        "name": NAME,
+        "scale": scale * side,
+        # A block's centre is that of its pixels, which napari counts from their own.
+        "translate": np.asarray(frame["translate"], float) + scale * (side - 1) / 2,
+        "opacity": _OPACITY,
+        "colormap": DirectLabelColormap(color_dict=colours),
+        # The status bar names the kind under the pointer.
+        "features": pd.DataFrame({"index": range(len(KINDS)), "kind": KINDS}),
+        "metadata": {METADATA_KEY: {"role": ROLE, "slide_key": key, "map": adequacy}},
+    }
+
+
+def _layer(viewer: ViewerModel, key: str) -> Labels | None:
+    for layer in viewer.layers:
+        own = layer.metadata.get(METADATA_KEY, {})
+        if (own.get("role"), own.get("slide_key")) == (ROLE, key):
+            found: Labels = layer
+            return found
+    return None

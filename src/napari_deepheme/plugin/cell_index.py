@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from napari_deepheme.plugin.kinds import N_KINDS
+
 if TYPE_CHECKING:
     import numpy.typing as npt
 
@@ -32,6 +34,7 @@ class CellIndex:
         self._kinds = _Column((), np.uint8)
         self._stops = _Column((), np.int32)
         self._bounds = _Column((4,), np.int32)
+        self._numbers = _Column((N_KINDS,), np.int32)
         self._places: npt.NDArray[np.int32] | None = None
 
     @classmethod
@@ -52,6 +55,10 @@ class CellIndex:
         starts = np.concatenate([[0], np.flatnonzero(changes) + 1])
         made._stops.extend(np.append(starts[1:], len(order)))
         made._bounds.extend(_bounds(made._centres2.values, starts))
+        segments = np.repeat(np.arange(len(starts)), made._lengths())
+        both = segments * N_KINDS + kinds[order]
+        numbers = np.bincount(both, minlength=len(starts) * N_KINDS)
+        made._numbers.extend(numbers.reshape(-1, N_KINDS))
         return made
 
     def append(self, cells: CellTable, kinds: npt.NDArray[np.uint8]) -> None:
@@ -65,6 +72,7 @@ class CellIndex:
         self._kinds.extend(kinds)
         self._stops.extend(np.array([first + len(cells)]))
         self._bounds.extend(_bounds(centres2, np.array([0])))
+        self._numbers.extend(np.bincount(kinds, minlength=N_KINDS)[None])
 
     def __len__(self) -> int:
         """Count the cells."""
@@ -72,7 +80,7 @@ class CellIndex:
 
     @property
     def kinds(self) -> npt.NDArray[np.uint8]:
-        """Kind of each row; may be written to."""
+        """Kind of each row; `change` alone writes to it."""
         kinds: npt.NDArray[np.uint8] = self._kinds.values
         return kinds
 
@@ -84,22 +92,42 @@ class CellIndex:
 
     def rows_in(self, region: Region) -> npt.NDArray[np.intp]:
         """Return the cells whose centre lies in a region, in the order of rows."""
+        rows = self.rows_near(region)
+        return np.sort(rows) if self._places is not None else rows
+
+    def rows_near(self, region: Region) -> npt.NDArray[np.intp]:
+        """Return the cells whose centre lies in a region, neighbours together."""
         places = self._places_near(region)
         x2, y2 = self._centres2.values[places].T
         inside = (x2 >= 2 * region.x) & (x2 < 2 * region.right)
         inside &= (y2 >= 2 * region.y) & (y2 < 2 * region.bottom)
         rows: npt.NDArray[np.intp] = self._rows.values[places[inside]].astype(np.intp)
-        return np.sort(rows) if self._places is not None else rows
+        return rows
 
-    def n_surely_in(self, region: Region) -> int:
+    def n_surely_in(self, region: Region, shown: npt.NDArray[np.bool_]) -> int:
         """Count the cells of segments that lie wholly in a region: there are no fewer.
 
         That is quick for a region that holds many.
+
+        Parameters
+        ----------
+        region : Region
+            Where to look.
+        shown : ndarray of bool, shape (N_KINDS,)
+            The kinds that are counted.
         """
         left, top, right, bottom = self._bounds.values.T
         within = (left >= 2 * region.x) & (right < 2 * region.right)
         within &= (top >= 2 * region.y) & (bottom < 2 * region.bottom)
-        return int(self._lengths()[within].sum())
+        return int(self._numbers.values[within].sum(axis=0) @ shown)
+
+    def change(self, rows: npt.NDArray[np.intp], kinds: npt.NDArray[np.uint8]) -> None:
+        """Give some rows another kind."""
+        places = rows if self._places is None else self._places[rows]
+        segments = np.searchsorted(self._stops.values, places, side="right")
+        np.subtract.at(self._numbers.values, (segments, self.kinds[rows]), 1)
+        np.add.at(self._numbers.values, (segments, kinds), 1)
+        self.kinds[rows] = kinds
 
     def _lengths(self) -> npt.NDArray[np.int32]:
         lengths: npt.NDArray[np.int32] = np.diff(self._stops.values, prepend=0)

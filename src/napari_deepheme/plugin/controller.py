@@ -373,6 +373,7 @@ class Controller:
         if run is None or self._overlay is None:
             return
         if isinstance(merged, Failed):
+            self._say(f"The run broke off: {merged.error!r}", error=True)
             raise merged.error
         result, ready = merged
         session.n_cells = len(result.cells)

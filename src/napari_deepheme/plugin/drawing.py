@@ -124,11 +124,10 @@ class Drawing:
     def extend(self, stream: Stream, new: Rows, hidden: frozenset[str]) -> None:
         """Show further cells of a run that goes on, too."""
         is_first = self._stream is None
-        was_many = self._is_many and not is_first
         self._stream, self.index, self._hidden = stream, stream.index, hidden
         if is_first:
             self._overview.diameter = _diameter(stream.take(new))
-        if was_many:
+        if self._overview.shows(self.index):
             self._overview.add(new)
         elif self._is_many:
             self._overview.show(self.index, hidden)
@@ -138,7 +137,7 @@ class Drawing:
     def repaint(self, cells: CellTable, rows: Rows) -> None:
         """Show the same cells after the class of some was changed."""
         kinds = cell_kinds(cells.take(rows))
-        self.index.kinds[rows] = kinds
+        self.index.change(rows, kinds)
         points = self._points
         if self._is_there(points) and len(points.data) == len(cells):
             looks = layers.ring_arrays(cells.take(rows), kinds)
@@ -194,7 +193,7 @@ class Drawing:
 
     def shown_in(self, region: Region, limit: int) -> Rows | None:
         """Return what is shown in a region; None if it is more than a limit."""
-        if not self._hidden and self.index.n_surely_in(region) > limit:
+        if self.index.n_surely_in(region, shown_kinds(self._hidden)) > limit:
             return None
         rows = self.shown(self.index.rows_in(region))
         return rows if len(rows) <= limit else None
@@ -283,7 +282,13 @@ class Drawing:
 def _points(
     cells: CellTable, kinds: npt.NDArray[np.uint8], *, shown: bool = False
 ) -> CellsLayer:
-    return CellsLayer(**layers.points_kwargs(cells, {}, {}, kinds), shown=shown)
+    kwargs = layers.points_kwargs(cells, {}, {}, kinds)
+    # Apart, for napari turns features that it is made with into arrays of objects.
+    features = kwargs.pop("features")
+    made = CellsLayer(**kwargs, shown=shown)
+    made.features = features
+    made.measure()
+    return made
 
 
 def _diameter(cells: CellTable) -> float:
@@ -294,7 +299,13 @@ def _note_reader(points: CellsLayer, cells: CellTable, rows: Rows) -> None:
     """Bring the column of the reader's classes up to date."""
     given = cells.further.get(READER_CLASS)
     table = points.features
-    if given is None or READER_CLASS not in table or len(cells) <= _MANY:
+    if given is None and READER_CLASS not in table:
+        return
+    if len(cells) <= _MANY:
         points.features = layers.features(cells)
-    else:
+    elif given is None:
+        table.pop(READER_CLASS)
+    elif READER_CLASS in table:
         table.iloc[rows, table.columns.get_loc(READER_CLASS)] = given[rows]
+    else:
+        table[READER_CLASS] = given

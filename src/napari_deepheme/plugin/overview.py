@@ -38,7 +38,12 @@ _DOT: Final = 0.7
 _OPACITY: Final = 0.45
 """What each further cell in a place leaves of what shows through."""
 
-_NOTHING: Final = N_KINDS
+_MAX_NUMBER: Final = 7
+"""More cells in a place look no denser."""
+
+_STEP: Final = _MAX_NUMBER + 1
+
+_NOTHING: Final = N_KINDS * _STEP
 
 
 class Overview:
@@ -52,12 +57,17 @@ class Overview:
 
     def __init__(self, size: Size) -> None:
         self._index = CellIndex()
+        self._n_shown = 0
         self._shown = shown_kinds(frozenset())
         self.diameter = 40.0
         n_levels = 1
         while max(size) / 2 ** (n_levels - 1) > _COARSEST:
             n_levels += 1
         self.levels = [_Level(self, size, 2**k) for k in range(n_levels)]
+
+    def shows(self, index: CellIndex) -> bool:
+        """Tell whether the cells are those of an index."""
+        return self._index is index
 
     def show(
         self, index: CellIndex, hidden: frozenset[str], diameter: float | None = None
@@ -73,7 +83,7 @@ class Overview:
         diameter : float, optional
             Of a cell, in level-0 pixels; as it was, if left out.
         """
-        self._index = index
+        self._index, self._n_shown = index, len(index)
         self._shown = shown_kinds(hidden)
         self.diameter = diameter or self.diameter
         for level in self.levels:
@@ -81,6 +91,7 @@ class Overview:
 
     def add(self, rows: npt.NDArray[np.intp]) -> None:
         """Show further cells of the index; the work is that of these alone."""
+        self._n_shown = int(rows.max(initial=self._n_shown - 1)) + 1
         shown, centres, kinds = self.dots(rows)
         if shown.size:
             for level in self.levels:
@@ -94,7 +105,8 @@ class Overview:
 
     def dots_in(self, region: Region) -> tuple[npt.NDArray[Any], ...]:
         """Return rows, centres and kinds of the cells in a region that are shown."""
-        return self.dots(self._index.rows_in(region))
+        rows = self._index.rows_near(region)
+        return self.dots(rows[rows < self._n_shown])
 
     def dots(self, rows: npt.NDArray[np.intp]) -> tuple[npt.NDArray[Any], ...]:
         """Return those of some rows that are shown, their centres and their kinds."""
@@ -161,21 +173,14 @@ class _Level:
 
     def _gather(self, rows: _Pair, columns: _Pair) -> npt.NDArray[np.uint8]:
         (top, bottom), (left, right) = rows, columns
-        kinds = np.full((bottom - top, right - left), _NOTHING, np.uint8)
-        numbers = np.zeros(kinds.shape, np.uint8)
+        looks = np.full((bottom - top, right - left), _NOTHING, np.uint16)
         for y in range(top // _SIDE, -(-bottom // _SIDE)):
+            down, dy = _overlap(y, top, bottom)
             for x in range(left // _SIDE, -(-right // _SIDE)):
-                block = self._block((y, x))
-                (down, dy), (along, dx) = (
-                    _overlap(y, top, bottom),
-                    _overlap(x, left, right),
-                )
-                kinds[down, along] = block.kinds[dy, dx]
-                numbers[down, along] = block.numbers[dy, dx]
-        drawn: npt.NDArray[np.uint8] = _RGBA[
-            kinds.astype(np.intp) * len(_ALPHAS) + numbers
-        ]
-        return drawn
+                along, dx = _overlap(x, left, right)
+                looks[down, along] = self._block((y, x)).looks[dy, dx]
+        pixels: npt.NDArray[np.uint8] = _RGBA[looks].view(np.uint8)
+        return pixels.reshape(*looks.shape, 4)
 
     def _block(self, place: _Pair) -> _Block:
         block = self._blocks.get(place)
@@ -218,43 +223,42 @@ class _Level:
 
 
 class _Block:
-    """A square of a level: the kind that is on top, and how many cells lie there."""
+    """A square of a level: the kind that is on top, and how many cells lie there.
+
+    Both are kept as one number, the look: the kind times `_MAX_NUMBER` + 1, and the
+    number of cells, up to `_MAX_NUMBER`.
+    """
 
     def __init__(self, stamp: npt.NDArray[np.int64]) -> None:
         self._stamp_rc = stamp
         self._pad = 2 * int(np.abs(stamp).max() + 1)
         side = _SIDE + 2 * self._pad
-        self._kinds = np.full((side, side), _NOTHING, np.uint8)
-        self._numbers = np.zeros((side, side), np.uint8)
+        self._looks = np.full((side, side), _NOTHING, np.uint16)
 
     @property
-    def kinds(self) -> npt.NDArray[np.uint8]:
-        return self._kinds[self._pad : -self._pad, self._pad : -self._pad]
-
-    @property
-    def numbers(self) -> npt.NDArray[np.uint8]:
-        return self._numbers[self._pad : -self._pad, self._pad : -self._pad]
+    def looks(self) -> npt.NDArray[np.uint16]:
+        return self._looks[self._pad : -self._pad, self._pad : -self._pad]
 
     def stamp(
         self, pixels: npt.NDArray[np.int64], kinds: npt.NDArray[np.uint8]
     ) -> None:
         """Put a dot on each of some pixels; the last one lies on top."""
-        side = len(self._kinds)
-        spots = (pixels + self._pad) @ np.array([side, 1])
+        side = len(self._looks)
+        spots = (pixels[:, 0] + self._pad) * side + pixels[:, 1] + self._pad
         # As many dots as pixels at most, however many cells lie on one.
         last = np.full(side * side, -1)
         last[spots] = np.arange(len(spots))
-        on_top = last[last >= 0]
-        on_top.sort()
+        taken = np.flatnonzero(last >= 0)
+        on_top = np.sort(last[taken])
         heights = np.bincount(spots, minlength=side * side)[spots[on_top]]
-        targets = spots[on_top, None] + self._stamp_rc @ np.array([side, 1])
-        flat, n = targets.ravel(), self._stamp_rc.shape[0]
-        self._kinds.ravel()[flat] = np.repeat(kinds[on_top], n)
-        more = np.bincount(flat, np.repeat(heights, n), minlength=side * side)
-        total = self._numbers.ravel() + more
-        self._numbers = (
-            np.minimum(total, _MAX_NUMBER).astype(np.uint8).reshape(side, side)
-        )
+        shifts = self._stamp_rc @ np.array([side, 1])
+        flat = (spots[on_top, None] + shifts).ravel()
+        more = np.bincount(flat, np.repeat(heights, len(shifts)), side * side)
+        looks = self._looks.ravel()
+        numbers = np.minimum(looks % _STEP + more, _MAX_NUMBER).astype(np.uint16)
+        looks = looks // _STEP
+        looks[flat] = np.repeat(kinds[on_top], len(shifts))
+        self._looks = (looks * _STEP + numbers).reshape(side, side)
 
 
 def _stamp(diameter: float) -> npt.NDArray[np.int64]:
@@ -288,18 +292,12 @@ def _overlap(block: int, start: int, stop: int) -> tuple[slice, slice]:
     )
 
 
-_ALPHAS: Final = (255 * (1 - _OPACITY ** np.arange(8))).astype(np.uint8)
-"""By the number of cells in a place."""
-
-_MAX_NUMBER: Final = len(_ALPHAS) - 1
-
-
-def _palette() -> npt.NDArray[np.uint8]:
-    """Return the colour of each kind at each number of cells, shape (n, 4)."""
-    palette = np.zeros((N_KINDS + 1, len(_ALPHAS), 4), np.uint8)
+def _palette() -> npt.NDArray[np.uint32]:
+    """Return the colour of each look, red, green, blue and alpha in one number."""
+    palette = np.zeros((N_KINDS + 1, _STEP, 4), np.uint8)
     palette[:N_KINDS, :, :3] = (255 * kind_colours()[:, None]).round()
-    palette[:N_KINDS, :, 3] = _ALPHAS
-    return palette.reshape(-1, 4)
+    palette[:N_KINDS, :, 3] = 255 * (1 - _OPACITY ** np.arange(_STEP))
+    return palette.view(np.uint32).ravel()
 
 
 _RGBA: Final = _palette()

@@ -82,7 +82,8 @@ class Stream:
         """Return the cells of some rows."""
         wanted = np.fromiter(rows, np.intp)
         if not wanted.size:
-            return CellTable.empty()
+            # With the further columns, if they are known.
+            return self._tables[0].take(wanted) if self._tables else CellTable.empty()
         places = np.searchsorted(self._starts, wanted, side="right") - 1
         parts = [
             self._tables[place].take(wanted[places == place] - self._starts[place])

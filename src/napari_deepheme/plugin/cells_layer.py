@@ -101,10 +101,13 @@ class CellsLayer(Points):
     @property
     def _view_text_coords(self) -> Any:
         places, _ = self._written
+        # What is in view may be of the cells before, while others take their place.
+        shown = self._view_indices[places] if places else np.empty(0, np.intp)
+        coordinates = self.data[shown] if places else np.zeros((1, self.ndim))
         # Napari takes 40 us to lay out a text, also an empty one.
         text: Any = self.text
         return text.compute_text_coords(
-            self.data[self._view_indices[places]],
+            coordinates,
             self._slice_input.ndisplay,
             self._slice_input.order,
         )
@@ -112,10 +115,10 @@ class CellsLayer(Points):
     @property
     def _written(self) -> tuple[list[int], npt.NDArray[np.str_]]:
         """The places in view that have a word beside them, and the words."""
-        rows = self._view_indices.tolist()
-        places = [i for i, row in enumerate(rows) if self._words.get(row)]
+        rows, n = self._view_indices.tolist(), len(self.data)
+        places = [i for i, row in enumerate(rows) if row < n and self._words.get(row)]
         if not places:
-            return [0], np.array([""])
+            return [], np.array([""])
         return places, np.array([self._words[rows[i]] for i in places])
 
     @property

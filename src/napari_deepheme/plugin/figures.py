@@ -44,18 +44,28 @@ class Figures:
         self._viewer = viewer
         self.layer = layer
         self._all = self._shown = CellTable.empty()
+        self._visible: Region | None = None
         self._width = 4.0
 
     def show(self, figures: CellTable) -> None:
-        """Outline these figures and no others, the likeliest if they are too many."""
+        """Outline these figures and no others.
+
+        Where they are too many, the likeliest of those that were last in view.
+        """
         self._all = figures
-        self._show(_likeliest(figures))
+        self._show(self._chosen())
 
     def look(self, visible: Region) -> None:
         """Where not all figures are outlined, outline those in view."""
+        self._visible = visible
         if len(self._all) > MAX_FIGURES:
-            in_view = visible.holds_centres(self._all.boxes)
-            self._show(_likeliest(self._all.take(in_view)))
+            self._show(self._chosen())
+
+    def _chosen(self) -> CellTable:
+        figures = self._all
+        if len(figures) > MAX_FIGURES and self._visible is not None:
+            figures = figures.take(self._visible.holds_centres(figures.boxes))
+        return _likeliest(figures)
 
     def _show(self, figures: CellTable) -> None:
         shapes = self.layer

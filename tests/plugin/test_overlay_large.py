@@ -1,16 +1,14 @@
 """Many cells: streamed in, drawn as dots or rings, filtered, corrected, merged."""
 
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 
 from napari_deepheme.core.cell_table import CellTable
-from napari_deepheme.core.corrections import CorrectedCells, judged_counts
+from napari_deepheme.core.corrections import CorrectedCells
 from napari_deepheme.core.geometry import Region, Size
-from napari_deepheme.core.results import ResultCollector, TileResult
+from napari_deepheme.core.results import TileResult
 from napari_deepheme.core.taxonomy import CLASS_BY_CODE, class_index
-from napari_deepheme.core.tiling import Tile, tile_region
+from napari_deepheme.core.tiling import tile_region
 from napari_deepheme.plugin import drawing, overlay, streaming
 from napari_deepheme.plugin.cell_index import CellIndex
 from napari_deepheme.plugin.drawing import Ready
@@ -18,7 +16,7 @@ from napari_deepheme.plugin.figures import MAX_FIGURES, Figures
 from napari_deepheme.plugin.kinds import cell_kinds
 from napari_deepheme.plugin.overlay import Overlay
 from napari_deepheme.plugin.overview import Overview
-from napari_deepheme.plugin.stream import Pace, Stream
+from napari_deepheme.plugin.stream import Stream
 
 SIZE = Size(4000, 3000)
 WHOLE = Region(0, 0, *SIZE)
@@ -84,13 +82,6 @@ def drawn_rows(viewer):
     return points_of(viewer)._view_indices.tolist()
 
 
-def colours_at(viewer, cells, rows, downsample=1):
-    level = picture_of(viewer).data[0]
-    x, y = cells.centres[rows].astype(int).T
-    pixels = np.asarray(level)[:, :] if downsample else level
-    return pixels[y, x]
-
-
 def rgb(code):
     return [int(CLASS_BY_CODE[code].colour[i : i + 2], 16) for i in (1, 3, 5)]
 
@@ -109,47 +100,6 @@ def test_napari_draws_only_the_points_that_are_shown(viewer, made):
     assert drawn_rows(viewer) == kept.tolist()
     made.hide_classes(frozenset())
     assert drawn_rows(viewer) == list(range(LIMIT))
-
-
-def test_a_cell_near_the_border_of_tiles_is_streamed_once():
-    cells = scattered(2000)
-    stream = streamed(cells)
-    assert sum(len(r.cells) for r in tile_results(cells)) > len(cells)
-    found = stream.take(range(len(stream)))
-    assert found.in_reading_order() == cells.in_reading_order()
-    assert stream.counts() == judged_counts(cells)
-
-
-def test_a_cell_in_two_areas_that_overlap_is_streamed_once():
-    areas = [Region(0, 0, 600, 600), Region(300, 300, 600, 600)]
-    cells = scattered(3000)
-    stream = Stream(areas)
-    for i, area in enumerate(areas):
-        inside = cells.take(area.holds_centres(cells.boxes))
-        stream.add(TileResult(Tile(area, area), i, 2, inside, ()))
-    wanted = areas[0].holds_centres(cells.boxes) | areas[1].holds_centres(cells.boxes)
-    assert len(stream) == wanted.sum()
-
-
-@pytest.mark.parametrize("rows", [[], [7], [900, 3, 3, 512, 0]])
-def test_rows_of_a_stream_come_in_the_order_that_they_are_asked_for(rows):
-    stream = streamed(scattered(1000))
-    whole = stream.take(range(1000))
-    assert stream.take(rows).boxes.tolist() == whole.boxes[rows].tolist()
-
-
-@pytest.mark.parametrize(
-    "region", [WHOLE, Region(700, 900, 500, 300), Region(0, 0, 1, 1)]
-)
-def test_both_indices_find_the_cells_whose_centre_lies_in_a_region(region):
-    cells = scattered(3000)
-    wanted = np.flatnonzero(region.holds_centres(cells.boxes))
-    index = CellIndex.of(cells, cell_kinds(cells))
-    assert index.rows_in(region).tolist() == wanted.tolist()
-    stream = streamed(cells)
-    found = stream.take(stream.index.rows_in(region)).in_reading_order()
-    assert found == cells.take(wanted).in_reading_order()
-    assert index.n_surely_in(region, np.ones(64, bool)) <= len(wanted)
 
 
 def test_the_picture_while_a_run_goes_on_is_that_of_all_cells_at_once(viewer, made):
@@ -348,6 +298,16 @@ def test_no_more_figures_are_outlined_than_napari_can_draw(viewer):
     assert layer.nshapes == 3
 
 
+def test_where_not_all_figures_are_outlined_those_in_view_are(viewer):
+    layer = viewer.add_shapes(ndim=2, name="figures")
+    cells = spread(MAX_FIGURES + 100, codes=("U4",))
+    figures = Figures(viewer, layer)
+    figures.show(cells)
+    view = Region(3000, 2000, 900, 900)
+    figures.look(view)
+    assert layer.nshapes == view.holds_centres(cells.boxes).sum() > 0
+
+
 def test_a_large_run_ends_with_the_merged_table_in_the_layer(
     controller, slide_layer, viewer, core, monkeypatch
 ):
@@ -361,8 +321,6 @@ def test_a_large_run_ends_with_the_merged_table_in_the_layer(
     controller.finish()
     assert not controller.session.running
     assert controller.session.message == "4 cells, 1 mitotic figure."
-    collector = ResultCollector(Region(0, 0, 1000, 1000), (), None, 0.5)
-    assert collector.areas == ()
     assert points_of(viewer).features["class_code"].tolist() == [
         "M2",
         "L4",
@@ -396,16 +354,3 @@ def test_a_picture_can_be_sliced_like_an_array(made):
     assert np.array_equal(level[-1], whole[-1])
     assert np.array_equal(level[..., 3], whole[..., 3])
     assert np.array_equal(level[250:260, 250:520, :3], whole[250:260, 250:520, :3])
-
-
-def test_the_time_left_is_right_after_a_slow_first_tile(monkeypatch):
-    clock = SimpleNamespace(now=0.0)
-    monkeypatch.setattr(
-        "napari_deepheme.plugin.stream.time.monotonic", lambda: clock.now
-    )
-    pace, n_tiles = Pace(), 50
-    pace.start()
-    for done in range(1, 6):
-        clock.now += 20.0 if done == 1 else 2.0
-        left = pace.seconds_left(done, n_tiles)
-    assert left == pytest.approx(45 * 2.0, rel=0.2)

@@ -94,6 +94,20 @@ class CellsLayer(Points):
         return "points"
 
     @property
+    def canvas_size_limits(self) -> tuple[float, float]:
+        """Least and greatest size of points on the canvas."""
+        # Napari draws a point of size 0 at the origin when there is none to draw.
+        if not len(self._view_indices):
+            return 0.0, 0.0
+        limits: tuple[float, float] = self._canvas_size_limits
+        return limits
+
+    @canvas_size_limits.setter
+    def canvas_size_limits(self, value: tuple[float, float]) -> None:
+        self._canvas_size_limits = float(value[0]), float(value[1])
+        self.events.canvas_size_limits()
+
+    @property
     def _view_text(self) -> Any:
         _, words = self._written
         return words

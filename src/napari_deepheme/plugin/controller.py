@@ -23,6 +23,7 @@ from napari_deepheme.plugin.layers import frame_of
 from napari_deepheme.plugin.mapping import Mapping
 from napari_deepheme.plugin.overlay import Overlay
 from napari_deepheme.plugin.own_training import ReadCells
+from napari_deepheme.plugin.pointing import Pointing
 from napari_deepheme.plugin.run import Run, hull
 from napari_deepheme.plugin.slide_choice import SlideChoice
 from napari_deepheme.plugin.slides import (
@@ -33,7 +34,6 @@ from napari_deepheme.plugin.slides import (
 from napari_deepheme.plugin.streaming import FEW_CELLS, Streaming
 from napari_deepheme.plugin.viewport import visible_region
 from napari_deepheme.plugin.where_to_count import painted_map
-from napari_deepheme.plugin.words import describe, outcome
 from napari_deepheme.plugin.worker import Failed
 
 if TYPE_CHECKING:
@@ -107,6 +107,7 @@ class Controller:
         self._streaming = Streaming(session, self.correcting)
         self._slides = SlideChoice(viewer, session)
         self._mapping = Mapping(viewer, session, map_adequacy, start)
+        self._pointing = Pointing(viewer, session)
         viewer.layers.events.inserted.connect(self._on_layers_changed)
         viewer.layers.events.removed.connect(self._on_layers_changed)
         viewer.layers.selection.events.active.connect(self._on_layers_changed)
@@ -208,41 +209,26 @@ class Controller:
 
     def follow_camera(self) -> None:
         """Bring class codes and outlines in step with what the canvas shows."""
-        overlay, layer = self._overlay, self._run and self._run.layer
-        if overlay is None or layer is None or layer not in self._viewer.layers:
-            return
-        size = self._run.slide.size if self._run else slide_of(layer).size
-        visible = visible_region(self._viewer, layer, size)
-        overlay.look(visible)
-        overlay.write_codes(visible, self._session.show_codes)
-        overlay.fit_outlines(self._viewer.scene.camera.zoom)
+        overlay, visible = self._overlay, self._visible()
+        if overlay is not None and visible is not None:
+            overlay.look(visible)
+            overlay.write_codes(visible, self._session.show_codes)
+            overlay.fit_outlines(self._viewer.scene.camera.zoom)
 
     def look(self) -> None:
         """Bring what is drawn of many cells in step with the camera, as it moves."""
-        overlay, run = self._overlay, self._run
-        if overlay is None or run is None or run.layer not in self._viewer.layers:
-            return
-        overlay.look(visible_region(self._viewer, run.layer, run.slide.size))
+        visible = self._visible()
+        if self._overlay is not None and visible is not None:
+            self._overlay.look(visible)
 
     def point_at(self, position: tuple[float, ...]) -> str:
         """Tell what is known of the cell at a world position, "" for no cell."""
-        overlay = self._overlay
-        row = overlay.cell_at(position) if overlay else None
-        if overlay is None or row is None:
-            self._describe_selected()
-            return ""
-        self._session.selected = describe(overlay.take([row]), [row])
-        return self._session.selected
+        return self._pointing.point_at(self._overlay, position)
 
     def select_at(self, position: tuple[float, ...], *, extend: bool = False) -> None:
         """Select the cell at a world position, beside those that are if so wanted."""
-        active = self._viewer.layers.selection.active
-        is_drawing = str(getattr(active, "mode", "pan_zoom")) != "pan_zoom"
-        if self._overlay is None or is_drawing or self._session.can_export is False:
-            return
-        row = self._overlay.cell_at(position)
-        if row is not None or not extend:
-            self._overlay.select(row, extend=extend)
+        if self._overlay is not None:
+            self._pointing.select_at(self._overlay, position, extend=extend)
 
     def correct(self) -> None:
         """Give the selected cells the class that is chosen."""
@@ -261,18 +247,18 @@ class Controller:
         result, _ = self._result
         return ReadCells(self._run.slide, self.correcting.cells, result.mpp)
 
+    def _visible(self) -> Region | None:
+        """Return what the canvas shows of the slide of the last run."""
+        run = self._run
+        if run is None or run.layer not in self._viewer.layers:
+            return None
+        return visible_region(self._viewer, run.layer, run.slide.size)
+
     def _on_selected(self) -> None:
         if self._session.running and not self._session.training:
             return
-        self._describe_selected()
+        self._pointing.describe_selected(self._overlay)
         self.follow_camera()
-
-    def _describe_selected(self) -> None:
-        overlay = self._overlay
-        rows = overlay.selected() if overlay else []
-        self._session.n_selected = len(rows)
-        chosen = overlay.take(rows) if overlay else None
-        self._session.selected = describe(chosen, rows) if chosen else ""
 
     def _begin(
         self,
@@ -383,21 +369,11 @@ class Controller:
             self._result = (result, facts)
             self._overlay.set_facts({"bounds_origin": facts.bounds_origin})
             session.can_export = True
-        self._tell_outcome(run, result)
+        self._streaming.tell_outcome(run, result)
         self.follow_camera()
 
     def _on_end(self) -> None:
         self._merging = None
-
-    def _tell_outcome(self, run: Run, result: RegionResult) -> None:
-        if isinstance(run.error, DeephemeError):
-            self._say(str(run.error), error=True)
-            return
-        if run.error is not None:
-            self._say(f"The run broke off: {run.error!r}", error=True)
-            raise run.error
-        told = outcome(result, self._session.rendered_only)
-        self._say(told, error=bool(result.failed))
 
     def _on_layers_changed(self, event: Any = None) -> None:
         self._slides.refresh()

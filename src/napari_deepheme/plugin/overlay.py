@@ -182,6 +182,7 @@ class Overlay:
         """
         if self._points not in self._viewer.layers or not len(self.kinds):
             return
+        self._figures.look(visible)
         rows = self._drawing.shown_in(visible, MAX_CODES) if show else None
         self._figures.write_phases(rows is not None)
         named = {*self.selected(), *([] if rows is None else rows.tolist())}

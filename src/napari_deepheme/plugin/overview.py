@@ -30,13 +30,14 @@ _MAX_BLOCKS: Final = 600
 _COARSEST: Final = 1024
 """The coarsest level is no larger than this."""
 
-_MIN_DOT_PX, _MIN_RING_PX = 3.0, 9.0
+_MIN_DOT_PX, _MIN_RING_PX = 4.0, 16.0
+"""Cells smaller than a ring is worth are covered by their colour."""
 
-_DOT: Final = 0.7
-"""Width of a dot, as a part of the cell's diameter."""
+_RING: Final = 0.16
+"""Width of a ring, as a part of its diameter."""
 
-_OPACITY: Final = 0.45
-"""What each further cell in a place leaves of what shows through."""
+_CLEAR: Final = 0.2
+"""How much of the slide shines through one dot; half of it through two, and so on."""
 
 _MAX_NUMBER: Final = 7
 """More cells in a place look no denser."""
@@ -263,13 +264,14 @@ class _Block:
 
 def _stamp(diameter: float) -> npt.NDArray[np.int64]:
     """Return the pixels of a dot, of a ring where there is room, around its centre."""
-    outer = max(_MIN_DOT_PX, diameter if diameter >= _MIN_RING_PX else _DOT * diameter)
+    is_ring = diameter >= _MIN_RING_PX
+    outer = 1.15 * diameter if is_ring else max(_MIN_DOT_PX, diameter)
     reach = int(outer / 2)
     y, x = np.mgrid[-reach : reach + 1, -reach : reach + 1]
     distance = np.hypot(y, x)
-    inside = distance <= max(outer / 2 - 0.3, 1)
-    if diameter >= _MIN_RING_PX:
-        inside &= distance > outer / 2 - 0.3 - max(1.5, 0.12 * diameter)
+    inside = distance <= outer / 2
+    if is_ring:
+        inside &= distance > outer / 2 - max(2.0, _RING * diameter)
     return np.stack([y[inside], x[inside]], axis=1).astype(np.int64)
 
 
@@ -296,7 +298,7 @@ def _palette() -> npt.NDArray[np.uint32]:
     """Return the colour of each look, red, green, blue and alpha in one number."""
     palette = np.zeros((N_KINDS + 1, _STEP, 4), np.uint8)
     palette[:N_KINDS, :, :3] = (255 * kind_colours()[:, None]).round()
-    palette[:N_KINDS, :, 3] = 255 * (1 - _OPACITY ** np.arange(_STEP))
+    palette[:N_KINDS, :, 3] = 255 * (1 - 2 * _CLEAR / 2.0 ** np.arange(_STEP))
     return palette.view(np.uint32).ravel()
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Final
 
+from napari_deepheme.core.errors import DeephemeError
 from napari_deepheme.core.results import RegionResult, TileResult
+from napari_deepheme.plugin.words import outcome
 from napari_deepheme.plugin.worker import Failed
 
 if TYPE_CHECKING:
@@ -59,6 +61,18 @@ class Streaming:
         """Merge all that came in, ready to be shown; any thread can do it."""
         result = run.collector.result()
         return result, self._correcting.ready(result.cells, overlay.slide_key)
+
+    def tell_outcome(self, run: Run, result: RegionResult) -> None:
+        """Tell how the run ended; what no one foresaw is raised, too."""
+        session = self._session
+        if isinstance(run.error, DeephemeError):
+            session.say(str(run.error), error=True)
+            return
+        if run.error is not None:
+            session.say(f"The run broke off: {run.error!r}", error=True)
+            raise run.error
+        told = outcome(result, session.rendered_only)
+        session.say(told, error=bool(result.failed))
 
     def _flush(self, run: Run, overlay: Overlay) -> None:
         """Show what is new, but not more often than the eye needs."""

@@ -276,6 +276,11 @@ def test_codes_are_written_beside_the_few_in_view_of_many(viewer, made, monkeypa
     made.show(Ready.of(cells), frozenset())
     view = Region(1000, 1000, 400, 300)
     made.look(view)
+    viewer.scene.camera.zoom = 0.5
+    made.write_codes(view, show=True)
+    # From so far away they would cover each other.
+    assert points_of(viewer)._view_text.tolist() == [""]
+    viewer.scene.camera.zoom = 8
     made.write_codes(view, show=True)
     inside = np.flatnonzero(view.holds_centres(cells.boxes))
     written = points_of(viewer)._view_text.tolist()

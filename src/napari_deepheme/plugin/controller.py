@@ -33,7 +33,7 @@ from napari_deepheme.plugin.slides import (
 )
 from napari_deepheme.plugin.streaming import FEW_CELLS, Streaming
 from napari_deepheme.plugin.viewport import visible_region
-from napari_deepheme.plugin.where_to_count import painted_map
+from napari_deepheme.plugin.where_to_count import hide_map, painted_map
 from napari_deepheme.plugin.worker import Failed
 
 if TYPE_CHECKING:
@@ -329,6 +329,7 @@ class Controller:
             return
         if isinstance(item, AdequacyMap):
             self._mapping.show(run.layer, item)
+            hide_map(self._viewer, slide_key(run.layer))
         elif isinstance(item, RunPlan):
             if goal is not None:
                 run.count(item, goal, self._search.regions[0])
@@ -363,6 +364,9 @@ class Controller:
             raise merged.error
         result, ready = merged
         session.n_cells = len(result.cells)
+        if result.complete:
+            # A count needs no more of its areas.
+            session.n_tiles = session.n_done
         self.correcting.show(ready, self._overlay)
         if run.models is not None:
             facts = RunFacts.of(run.slide, run.models)

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from napari_deepheme.core.geometry import Size
     from napari_deepheme.plugin.stream import Stream
 
+_LEGIBLE_RING_PX: Final = 24
+"""Codes beside smaller rings would cover each other."""
+
 MAX_CODES: Final = 300
 """Class codes are written beside the cells when so many or fewer are in view."""
 
@@ -65,7 +68,7 @@ class Overlay:
         self._stream: Stream | None = None
         self._hidden: frozenset[str] = frozenset()
         self._selected: set[int] = set()
-        self._reach = 0.0
+        self._reach = self._usual = 0.0
         self._points = self._cells_layer()
         self._figures = Figures(viewer, self._figures_layer())
         picture = self._layer("overview")
@@ -129,6 +132,7 @@ class Overlay:
         self._selected = set()
         sizes = ready.cells.boxes[:, 2:]
         self._reach = float(sizes.max(initial=0)) / 2
+        self._usual = float(np.median(sizes)) if len(sizes) else 0.0
         diameter = float(np.median(sizes)) if sizes.size else 0.0
         self._drawing.show(ready, hidden, diameter)
         self._make_picture_if_needed()
@@ -183,11 +187,17 @@ class Overlay:
         if self._points not in self._viewer.layers or not len(self.kinds):
             return
         self._figures.look(visible)
+        show &= self._ring_canvas_px() >= _LEGIBLE_RING_PX
         rows = self._drawing.shown_in(visible, MAX_CODES) if show else None
         self._figures.write_phases(rows is not None)
         named = {*self.selected(), *([] if rows is None else rows.tolist())}
         words = short_words(self.take(sorted(named)))
         self._drawing.write(dict(zip(sorted(named), words, strict=True)))
+
+    def _ring_canvas_px(self) -> float:
+        """Return how large a usual ring is on the canvas."""
+        zoom = self._viewer.scene.camera.zoom
+        return float(self._usual * zoom * min(self._frame["scale"]))
 
     def cell_at(self, position: tuple[float, ...]) -> int | None:
         """Return the row of the cell whose box holds a world position, None if none."""

@@ -53,7 +53,8 @@ def show_map(
     """
     layer = _layer(viewer, key)
     if layer is not None:
-        layer.data = adequacy.kinds
+        layer.data = adequacy.kinds.copy()
+        layer.visible = True
         layer.metadata[METADATA_KEY]["map"] = adequacy
         return layer
     active = viewer.layers.selection.active
@@ -63,6 +64,13 @@ def show_map(
     viewer.layers.move(viewer.layers.index(layer), place)
     viewer.layers.selection.active = active
     return layer
+
+
+def hide_map(viewer: ViewerModel, key: str) -> None:
+    """Take the map out of sight, where cells are to be seen."""
+    layer = _layer(viewer, key)
+    if layer is not None:
+        layer.visible = False
 
 
 def painted_map(viewer: ViewerModel, key: str) -> AdequacyMap | None:
@@ -87,7 +95,8 @@ def _labels_kwargs(adequacy: AdequacyMap, key: str, frame: Frame) -> dict[str, A
     colours |= {i: COLOURS.get(kind, "transparent") for i, kind in enumerate(KINDS)}
     return {
         **frame,
-        "data": adequacy.kinds,
+        # A copy: it is painted on.
+        "data": adequacy.kinds.copy(),
         "name": NAME,
         "scale": scale * side,
         # A block's centre is that of its pixels, which napari counts from their own.

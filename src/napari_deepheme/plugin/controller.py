@@ -32,6 +32,7 @@ from napari_deepheme.plugin.slides import (
     slide_of,
 )
 from napari_deepheme.plugin.streaming import FEW_CELLS, Streaming
+from napari_deepheme.plugin.unreadable import show_unreadable
 from napari_deepheme.plugin.viewport import visible_region
 from napari_deepheme.plugin.where_to_count import hide_map, painted_map
 from napari_deepheme.plugin.worker import Failed
@@ -368,6 +369,9 @@ class Controller:
             # A count needs no more of its areas.
             session.n_tiles = session.n_done
         self.correcting.show(ready, self._overlay)
+        if run.layer in self._viewer.layers:
+            key, frame = slide_key(run.layer), frame_of(run.layer)
+            show_unreadable(self._viewer, key, result.failed, frame)
         if run.models is not None:
             facts = RunFacts.of(run.slide, run.models)
             self._result = (result, facts)

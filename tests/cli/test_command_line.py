@@ -31,7 +31,7 @@ SUMMARY_KEYS = {
 }
 
 
-def test_a_region_gives_three_files_as_the_contract_has_them(
+def test_a_region_gives_its_files_as_the_contract_has_them(
     phantom, tmp_path, read_rows
 ):
     arguments = ["classify", str(phantom), "--region", "100,100,600,500"]
@@ -40,6 +40,7 @@ def test_a_region_gives_three_files_as_the_contract_has_them(
     assert {p.name for p in out.iterdir()} == {
         "cells.csv",
         "cells.geojson",
+        "journal.jsonl",
         "summary.json",
     }
     rows = read_rows(out / "cells.csv")

@@ -23,6 +23,9 @@ ERRORS = [
     errors.InvalidTableError("a.csv", TWO_LINES),
     errors.NoPicturesError("folder"),
     errors.MissingExtraError("train", "scikit-image"),
+    errors.OtherRunError("out", TWO_LINES),
+    errors.RunBusyError("out"),
+    errors.SchedulerNotFoundError("tcp://nowhere:1"),
     errors.DownloadError("https://hub.example/m", TWO_LINES),
 ]
 

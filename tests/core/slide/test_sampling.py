@@ -107,6 +107,15 @@ def test_a_resampled_pixel_does_not_depend_on_the_window(
     np.testing.assert_array_equal(cut(everything, whole, window), part)
 
 
+def test_a_pixel_has_one_value_through_tall_and_wide_windows() -> None:
+    # Pillow resamples along the axis first that spares it more.
+    noise = np.random.default_rng(1).integers(0, 256, (900, 900, 3), np.uint8)
+    slide, grid = ArraySlide(noise, mpp=0.25), PixelGrid(2, 2)
+    tall = read_grid(slide, grid, Region(100, 10, 60, 400)).pixels
+    wide = read_grid(slide, grid, Region(20, 100, 400, 60)).pixels
+    assert np.array_equal(tall[90:150], wide[:, 80:140])
+
+
 def test_a_grid_of_the_slide_itself_gives_its_pixels() -> None:
     slide = ArraySlide(NOISE)
     window = Region(13, 29, 210, 160)

@@ -256,13 +256,13 @@ def _resized(
     ratio: tuple[float, float],
     block_side: int | None = _BLOCK,
 ) -> npt.NDArray[np.uint8]:
-    if block_side is None or _is_exact(ratio):
+    if block_side is None:
         window_source = _source_window(window, ratio)
         part = _cut(pixels, source, window_source)
         return _resized_block(part, window_source, window, ratio)
     # Block by block, each with the same numbers whichever window it lies in, so that
-    # nothing is rounded in two ways. What a block lacks of its source lies beyond the
-    # filter of the pixels that are kept.
+    # nothing is rounded in two ways: Pillow's order of axes depends on the shape, too.
+    # What a block lacks of its source lies beyond the filter of the pixels kept.
     result = white_pixels(window.size)
     for block in _blocks(window, _block_side(ratio, block_side)):
         block_source = _source_window(block, ratio)
@@ -271,14 +271,6 @@ def _resized(
         )
         paste_pixels(part, block, result, window)
     return result
-
-
-def _is_exact(ratio: tuple[float, float]) -> bool:
-    """Tell whether the filter's places are whole numbers, so that nothing is rounded.
-
-    Then a window may be resampled at once: its pixels are those of any other.
-    """
-    return all(r.is_integer() for r in ratio)
 
 
 def _resized_block(

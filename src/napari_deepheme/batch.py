@@ -24,7 +24,6 @@ from napari_deepheme.core.errors import (
     DeephemeError,
     MissingExtraError,
     SchedulerNotFoundError,
-    UnreadableRegionError,
 )
 from napari_deepheme.core.export.cohort import done_row, failed_row
 from napari_deepheme.core.journal import read_past
@@ -111,7 +110,7 @@ def iter_batch(
     MissingExtraError
         If Dask's `distributed` is not installed.
     DeephemeError
-        If the models cannot be loaded, or a result cannot be written.
+        If the models cannot be loaded.
     """
     todo = deque[tuple[Path, Path]]()
     for slide, folder in zip(slides, result_folders(slides, out), strict=True):
@@ -159,7 +158,7 @@ class _Open:
         if not self.failure:
             try:
                 self.run.finish(time.monotonic() - self.started)
-            except UnreadableRegionError as error:
+            except DeephemeError as error:
                 self.failure = str(error)
         if self.failure:
             return failed_row(self.path.name, self.run.folder.name, self.failure)
@@ -234,6 +233,7 @@ class _Batch:
         slide.n_out += 1
 
     def _begin(self, path: Path, folder: Path) -> Iterator[dict[str, Any]]:
+        reader = None
         try:
             reader = open_slide(path)
             run = SlideRun(
@@ -244,6 +244,8 @@ class _Batch:
                 load=self._specs,
             )
         except DeephemeError as error:
+            if reader is not None:
+                reader.close()
             yield failed_row(path.name, folder.name, str(error))
             return
         left = run.chunks_left()

@@ -230,8 +230,15 @@ def resumable(folder: Path, asked: dict[str, Any], *, overwrite: bool) -> Past |
 def _difference(before: dict[str, Any], now: dict[str, Any]) -> str:
     for key in dict.fromkeys((*now, *before)):
         if before.get(key) != now.get(key):
-            return f"its {key} is {before.get(key)}, not {now.get(key)}"
+            one, other = (_worded(asked.get(key)) for asked in (before, now))
+            return f"its {key} is {one}, not {other}"
     return ""
+
+
+def _worded(value: Any) -> str:
+    if value is None:
+        return "left open"
+    return str(value["name"]) if isinstance(value, dict) else str(value)
 
 
 def _head(asked: dict[str, Any], used: dict[str, Any]) -> dict[str, Any]:

@@ -128,6 +128,12 @@ def test_a_reduced_precision_that_names_cells_otherwise_is_not_taken(
     assert choose() == Compute("cpu", "openvino", "float32")
 
 
+def test_the_only_way_there_is_has_to_name_cells_alike_too(measured):
+    measured.calls["bfloat16"] = np.arange(100) < 3
+    for backend in ("torch", "openvino"):
+        assert choose(backend=backend).precision == "float32"
+
+
 def test_what_is_remembered_but_not_understood_is_measured_again(measured, tmp_path):
     choose()
     path = tmp_path / "cache" / "fastest.json"

@@ -7,6 +7,7 @@ import torch
 from PIL import Image, ImageDraw
 
 from napari_deepheme.core.errors import InvalidTableError
+from napari_deepheme.core.intervals import wilson
 from napari_deepheme.core.models.networks import CropNet
 from napari_deepheme.core.models.torch_detector import read_peaks
 from napari_deepheme.core.phantom import render_cell
@@ -31,7 +32,6 @@ from napari_deepheme.core.training.manifest import (
     read_manifest,
     target_matrix,
 )
-from napari_deepheme.core.training.measuring import wilson
 from napari_deepheme.core.training.nuclei import Nucleus, join_lobes, segment_nuclei
 from napari_deepheme.core.training.phantom_cells import lay_on
 from napari_deepheme.core.training.scenes import Scene

@@ -93,8 +93,9 @@ def choose_compute(
 
     Where there are several, each is measured for a third of a second on rendered cells.
     A reduced precision is taken only where it names at least 98 % of them as single
-    precision does. The outcome is remembered by machine, libraries and weights, so that
-    later runs take the same.
+    precision does, also where there is one way alone. The outcome is remembered by
+    machine, libraries and weights, so that later runs take the
+    same.
 
     Parameters
     ----------
@@ -116,7 +117,7 @@ def choose_compute(
         chosen = choose_device(device)
         return Compute(chosen, "onnxruntime", "float32")
     ways = candidates(device, backend)
-    if len(ways) == 1:
+    if len(ways) == 1 and ways[0].precision == "float32":
         return ways[0]
     known, key = _remembered(), _key(card, ways)
     stored = known.get(key)
@@ -133,11 +134,12 @@ def _measured(
     load: Callable[[ModelCard, Compute], CellClassifier],
     ways: list[Compute],
 ) -> Compute:
-    cells = measuring_cells(card.size_px)
-    tried = [(_crops_per_second(load(card, way), cells), way) for way in ways]
-    for speed, way in tried:
-        _log.info("%s: %.0f crops/s", way, speed)
-    _, fastest = max(tried, key=lambda pair: pair[0])
+    cells, fastest = measuring_cells(card.size_px), ways[0]
+    if len(ways) > 1:
+        tried = [(_crops_per_second(load(card, way), cells), way) for way in ways]
+        for speed, way in tried:
+            _log.info("%s: %.0f crops/s", way, speed)
+        _, fastest = max(tried, key=lambda pair: pair[0])
     if fastest.precision == "float32":
         return fastest
     exact = replace(fastest, precision="float32")

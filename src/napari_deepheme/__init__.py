@@ -6,9 +6,10 @@ from napari_deepheme.core.cell_table import CellTable
 from napari_deepheme.core.config import RunConfig
 from napari_deepheme.core.errors import DeephemeError
 from napari_deepheme.core.geometry import Mpp, Point, Region, Size
+from napari_deepheme.core.mitoses import mitotic_index
 from napari_deepheme.core.models.registry import list_models, load_models
 from napari_deepheme.core.pipeline import analyze_region, iter_region
-from napari_deepheme.core.report import differential, me_ratio, mitotic_index
+from napari_deepheme.core.report import differential, me_ratio
 from napari_deepheme.core.slide import ArraySlide, open_slide
 from napari_deepheme.core.taxonomy import CELL_CLASSES
 

@@ -6,22 +6,26 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from napari_deepheme.core.cell_table import CellTable
+from napari_deepheme.core.corrected_cells import CorrectedCells
 from napari_deepheme.core.corrections import (
+    ADDED,
+    DELETED,
     NOT_A_CELL,
     READER_CLASS,
     READER_CLASSES,
     UNIDENTIFIED,
-    CorrectedCells,
     is_corrected,
     is_unidentified,
     judged_classes,
     judged_counts,
-    recall,
-    remember,
     short_words,
 )
+from napari_deepheme.core.geometry import Region
+from napari_deepheme.core.remembered import recall, remember
 
 N = 6
+
+EVERYWHERE = Region(0, 0, 1000, 1000)
 
 
 def model_says(n=N, identified=None):
@@ -55,7 +59,7 @@ def test_the_models_class_never_changes(steps):
         corrected = corrected.correct(rows, code)
     assert corrected.cells.class_codes == ("M2",) * N
     assert sum(judged_counts(corrected.cells).values()) == sum(
-        judged not in (NOT_A_CELL, UNIDENTIFIED)
+        judged not in (NOT_A_CELL, UNIDENTIFIED, DELETED)
         for judged in judged_classes(corrected.cells)
     )
 
@@ -69,7 +73,7 @@ def test_counts_words_and_doubt_follow_the_reader():
     cells = model_says(5, ["no", "no", "yes", "yes", "no"])
     corrected = CorrectedCells(cells).correct([0], "M3").correct([2], NOT_A_CELL)
     cells = corrected.correct([3], UNIDENTIFIED).cells
-    assert {c: n for c, n in judged_counts(cells).items() if n} == {"M2": 2, "M3": 1}
+    assert {c: n for c, n in judged_counts(cells).items() if n} == {"M3": 1}
     assert short_words(cells) == ["M3", "M2?", "-", "?", "M2?"]
     assert is_unidentified(cells).tolist() == [False, True, False, True, True]
     assert is_corrected(cells).tolist() == [True, False, True, True, False]
@@ -83,19 +87,76 @@ def test_words_of_a_file_that_are_no_class_count_as_nothing_said():
 
 
 def test_a_new_run_over_the_same_cells_keeps_what_the_reader_said():
-    before = CorrectedCells(model_says()).correct([1, 4], "L4").cells
-    known = remember(before, {})
+    corrected = CorrectedCells(model_says())
+    before = corrected.correct([1, 4], "L4", reader="AB", at="2026-01-02T03:04:05Z")
+    known = remember(before.cells, CellTable.empty())
     after = model_says().take(np.array([4, 2, 0]))
-    kept = recall(after, known)
+    kept = recall(after, known, [EVERYWHERE])
     assert judged_classes(kept).tolist() == ["L4", "M2", "M2"]
-    assert recall(after, {}) == after
-    assert recall(CellTable.empty(), known) == CellTable.empty()
+    assert kept.further["reader"].tolist() == ["AB", "", ""]
+    assert kept.further["read_from"].tolist() == ["M2", "", ""]
+    nothing = CellTable.empty()
+    assert recall(after, nothing, [EVERYWHERE]) == after
+    assert recall(nothing, known, [EVERYWHERE]) == nothing
 
 
 def test_what_was_said_of_cells_that_are_out_of_the_table_stays_known():
     before = CorrectedCells(model_says()).correct([1, 4], "L4").cells
-    known = remember(before, {})
+    known = remember(before, CellTable.empty())
     # Of the cells that are there again, one is left to the model now.
-    there = recall(model_says().take(np.array([4])), known)
+    there = recall(model_says().take(np.array([4])), known, [EVERYWHERE])
     undone = CorrectedCells(there).correct([0], "").cells
-    assert remember(undone, known) == {(30, 0, 20, 20): "L4"}
+    left = remember(undone, known)
+    assert left.boxes.tolist() == [[30, 0, 20, 20]]
+    assert judged_classes(left).tolist() == ["L4"]
+
+
+def test_cells_that_the_reader_added_come_last_and_come_again():
+    cell = CellTable.from_arrays([(300, 40, 20, 20)], [0], [13], [0.4])
+    corrected = CorrectedCells(model_says()).add(cell, "M1")
+    assert judged_classes(corrected.cells).tolist() == [*["M2"] * N, "M1"]
+    assert corrected.cells.further[ADDED].tolist() == [*[""] * N, "yes"]
+    known = remember(corrected.cells, CellTable.empty())
+    again = recall(model_says(), known, [EVERYWHERE])
+    assert judged_classes(again).tolist() == [*["M2"] * N, "M1"]
+    assert len(recall(model_says(), known, [Region(0, 0, 250, 30)])) == N
+
+
+def test_taking_back_an_added_cell_deletes_it_and_redoing_brings_it_back():
+    cell = CellTable.from_arrays([(300, 40, 20, 20)], [0], [13], [0.4])
+    corrected = CorrectedCells(model_says()).add(cell, "M1").undo()
+    assert judged_classes(corrected.cells)[-1] == DELETED
+    assert sum(judged_counts(corrected.cells).values()) == N
+    assert judged_classes(corrected.redo().cells)[-1] == "M1"
+
+
+@given(st.lists(step, max_size=8), st.integers(0, 8))
+def test_what_is_taken_back_can_be_redone(steps, n_back):
+    corrected = CorrectedCells(model_says())
+    for i, (rows, code) in enumerate(steps):
+        corrected = corrected.correct(rows, code, reader="AB", at=f"t{i}")
+    after = corrected.cells
+    n_back = min(n_back, len(steps))
+    for _ in range(n_back):
+        corrected = corrected.undo()
+    for _ in range(n_back):
+        corrected = corrected.redo()
+    assert corrected.cells == after
+    assert corrected.redo().cells == after
+
+
+def test_a_new_step_forgets_what_was_taken_back():
+    corrected = CorrectedCells(model_says()).correct([0], "M1").undo()
+    corrected = corrected.correct([1], "L2")
+    assert corrected.redo().cells == corrected.cells
+
+
+@given(st.lists(step, max_size=8), st.lists(st.integers(0, N - 1), max_size=4))
+def test_some_rows_are_the_rows_of_all(steps, rows):
+    corrected = CorrectedCells(model_says())
+    for i, (changed, code) in enumerate(steps):
+        corrected = corrected.correct(changed, code, reader="AB", at=f"t{i}")
+    some, whole = corrected.take(rows), corrected.cells.take(np.array(rows, int))
+    assert judged_classes(some).tolist() == judged_classes(whole).tolist()
+    for name, column in some.further.items():
+        assert column.tolist() == whole.further[name].tolist()

@@ -4,13 +4,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from napari_deepheme.core.intervals import wilson
+from napari_deepheme.core.mitoses import mitotic_index
 from napari_deepheme.core.report import (
     differential,
+    full_differential,
+    grouped_differential,
+    maturation_series,
     me_ratio,
-    mitotic_index,
-    mitotic_index_by_lineage,
+    ratios,
 )
-from napari_deepheme.core.taxonomy import CELL_CLASSES, CLASS_CODES
+from napari_deepheme.core.taxonomy import (
+    CELL_CLASSES,
+    CLASS_BY_CODE,
+    CLASS_CODES,
+    REPORT_GROUPS,
+)
 
 # Forty cells. In the differential: 32; out of it: 8 (the last two rows).
 FORTY = {
@@ -89,21 +98,64 @@ def test_mast_cells_and_lymphoid_cells_stand_on_neither_side():
     assert me_ratio({"B1": 5, "L2": 5, "L4": 5, "M6": 3, "ER4": 1}) == 3
 
 
-def test_the_mitotic_index_of_each_lineage_checked_by_hand():
-    figures = {"erythroid": 2, "neutrophil": 1, "eosinophil": 0}
-    indices = mitotic_index_by_lineage(FORTY, figures)
-    # ER1 to ER4, without ER5 and ER6: 1 + 2 + 2 + 3 = 8, and 2 figures.
-    assert indices["erythroid"] == pytest.approx(1000 * 2 / 10)
-    # M1 to M6: 1 + 1 + 2 + 2 + 3 + 5 = 14, and 1 figure.
-    assert indices["neutrophil"] == pytest.approx(1000 * 1 / 15)
-    # E1, E4: 2, and no figure.
-    assert indices["eosinophil"] == 0
-
-
-def test_a_lineage_without_cells_and_figures_has_no_mitotic_index():
-    assert mitotic_index_by_lineage({"M6": 4, "ER5": 7, "U4": 3}, {}) == {
-        "erythroid": None,
-        "neutrophil": 0,
-        "eosinophil": None,
+def test_the_lines_of_a_laboratory_checked_by_hand():
+    rows = {row.name: (row.count, row.percent) for row in grouped_differential(FORTY)}
+    assert rows == {
+        "blasts": (1, 3.125),
+        "promyelocytes": (1, 3.125),
+        "myelocytes": (2, 6.25),
+        "metamyelocytes": (2, 6.25),
+        "bands and neutrophils": (8, 25.0),
+        "eosinophils": (2, 6.25),
+        "basophils": (1, 3.125),
+        "mast cells": (1, 3.125),
+        "monocytes": (1, 3.125),
+        "erythroid precursors": (8, 25.0),
+        "lymphocytes": (4, 12.5),
+        "plasma cells": (1, 3.125),
     }
-    assert mitotic_index_by_lineage({}, {"eosinophil": 2})["eosinophil"] == 1000
+
+
+def test_every_class_of_the_differential_stands_on_one_line_of_the_report():
+    for cell_class in CELL_CLASSES:
+        assert (cell_class.group in REPORT_GROUPS) == cell_class.in_ndc
+    on_lines = [code for row in grouped_differential({}) for code in row.codes]
+    assert sorted(on_lines) == sorted(c.code for c in CELL_CLASSES if c.in_ndc)
+
+
+@given(counts_of_all)
+def test_lines_and_classes_count_the_same_cells(counts):
+    full, grouped = full_differential(counts), grouped_differential(counts)
+    assert sum(row.count for row in grouped) == sum(row.count for row in full)
+    assert {row.n for row in (*full, *grouped)} == {differential(counts).n}
+    for row in (*full, *grouped):
+        if row.interval is not None:
+            assert row.interval[0] <= row.percent <= row.interval[1]
+
+
+def test_ratios_checked_by_hand_with_the_interval_of_the_share():
+    me, myeloid, erythroid = ratios(FORTY)
+    assert (me.name, me.over, me.under, me.value) == ("M:E", 18, 8, 2.25)
+    low, high = wilson(18, 26)
+    assert me.interval == pytest.approx((low / (1 - low), high / (1 - high)))
+    # M1 to M3 and E1: 1 + 1 + 2 + 1; M4 to M6 and E4: 2 + 3 + 5 + 1.
+    assert (myeloid.over, myeloid.under) == (5, 11)
+    # ER1 to ER3: 1 + 2 + 2; ER4: 3.
+    assert (erythroid.over, erythroid.under) == (5, 3)
+
+
+def test_a_ratio_without_cells_below_has_no_value_but_an_interval():
+    me, *_ = ratios({"M6": 5})
+    assert me.value is None
+    assert me.interval[0] > 1
+    assert me.interval[1] == float("inf")
+    assert ratios({})[0].interval is None
+
+
+def test_the_stages_of_a_series_are_percent_of_the_series():
+    series = maturation_series(FORTY)
+    assert [r.percent for r in series["erythroid"]] == [12.5, 25.0, 25.0, 37.5]
+    assert [r.name for r in series["neutrophil"]] == [
+        CLASS_BY_CODE[f"M{i}"].name for i in range(1, 7)
+    ]
+    assert sum(r.percent for r in series["neutrophil"]) == pytest.approx(100)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from napari_deepheme.core.cell_table import CellTable
-from napari_deepheme.core.corrections import CorrectedCells
+from napari_deepheme.core.corrected_cells import CorrectedCells
 from napari_deepheme.core.geometry import Region, Size
 from napari_deepheme.core.results import TileResult
 from napari_deepheme.core.taxonomy import CLASS_BY_CODE, class_index

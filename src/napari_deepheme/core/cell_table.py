@@ -112,17 +112,18 @@ class CellTable:
 
     @classmethod
     def concatenate(cls, tables: Sequence[CellTable]) -> Self:
-        """Put tables one below the other; they must have the same further columns."""
+        """Put tables one below the other; a further column that one lacks is empty."""
         if not tables:
             return cls.empty()
+        names = dict.fromkeys(name for table in tables for name in table.further)
         return cls(
             np.concatenate([t.boxes for t in tables]),
             np.concatenate([t.scores for t in tables]),
             np.concatenate([t.class_indices for t in tables]),
             np.concatenate([t.probabilities for t in tables]),
             {
-                name: np.concatenate([t.further[name] for t in tables])
-                for name in tables[0].further
+                name: np.concatenate([_column(t, name) for t in tables])
+                for name in names
             },
         )
 
@@ -178,6 +179,11 @@ class CellTable:
         # All that tells two rows apart takes part, so that their first order does not.
         keys = (self.probabilities, self.class_indices, self.scores, width, height)
         return self.take(np.lexsort((*keys, 2 * x + width, 2 * y + height)))
+
+
+def _column(table: CellTable, name: str) -> npt.NDArray[np.str_]:
+    values = table.further.get(name)
+    return np.zeros(len(table), np.str_) if values is None else values
 
 
 def _rounded(values: npt.ArrayLike) -> npt.NDArray[np.float32]:

@@ -6,27 +6,41 @@ own. A table without that column is one that no reader has corrected.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from napari_deepheme.core.cell_table import IDENTIFIED, CellTable
+from napari_deepheme.core.cell_table import IDENTIFIED
 from napari_deepheme.core.taxonomy import CLASS_CODES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
     import numpy.typing as npt
+
+    from napari_deepheme.core.cell_table import CellTable
 
 READER_CLASS: Final = "reader_class"
 """Further column: the class that the reader gave, empty where none was given."""
+
+READER: Final = "reader"
+"""Further column: who gave that class."""
+
+READ_AT: Final = "read_at"
+"""Further column: when, in UTC after ISO 8601, such as 2026-03-01T09:30:00Z."""
+
+READ_FROM: Final = "read_from"
+"""Further column: the class that counted before."""
+
+ADDED: Final = "added"
+"""Further column: "yes" for a cell that the reader added, which no detector found."""
 
 NOT_A_CELL: Final = "not-a-cell"
 
 UNIDENTIFIED: Final = "unidentified"
 
-READER_CLASSES: Final = (*CLASS_CODES, NOT_A_CELL, UNIDENTIFIED)
+DELETED: Final = "deleted"
+"""The reader took the cell away: its row stays, but it is shown and counted nowhere."""
+
+READER_CLASSES: Final = (*CLASS_CODES, NOT_A_CELL, UNIDENTIFIED, DELETED)
 """What a reader can call a cell."""
 
 
@@ -47,7 +61,7 @@ def reader_classes(cells: CellTable) -> npt.NDArray[np.str_]:
 def judged_classes(cells: CellTable) -> npt.NDArray[np.str_]:
     """Return the class that counts: the reader's where there is one, else the model's.
 
-    One of the 23 codes, or `NOT_A_CELL` or `UNIDENTIFIED`.
+    One of `READER_CLASSES`.
     """
     judged: npt.NDArray[np.str_] = np.array(READER_CLASSES)[judged_indices(cells)]
     return judged
@@ -81,150 +95,52 @@ def is_unidentified(cells: CellTable) -> npt.NDArray[np.bool_]:
     return unidentified
 
 
+def is_deleted(cells: CellTable) -> npt.NDArray[np.bool_]:
+    """Tell which cells the reader took away."""
+    deleted: npt.NDArray[np.bool_] = reader_classes(cells) == DELETED
+    return deleted
+
+
 def judged_counts(cells: CellTable) -> dict[str, int]:
     """Count the cells of each of the 23 classes, by the class that counts.
 
-    What the reader called "not a cell" or "unidentified" is in none of them; cells that
-    only the model doubts are counted under their likeliest class.
+    Unidentified cells are in none of them until a reader names them, nor is what the
+    reader called no cell or took away.
     """
-    counts = np.bincount(judged_indices(cells), minlength=len(READER_CLASSES))
-    return dict(zip(CLASS_CODES, counts.tolist(), strict=False))
+    return _counts(judged_indices(cells)[~is_unidentified(cells)])
+
+
+def likeliest_counts(cells: CellTable) -> dict[str, int]:
+    """Count as `judged_counts`, with the cells that only the model doubts.
+
+    These stand under their likeliest class.
+    """
+    return _counts(judged_indices(cells))
 
 
 def short_words(cells: CellTable) -> list[str]:
     """Return what stands beside each cell: its code, "M2?" where the model doubts.
 
-    "?" is a cell that the reader called unidentified, "-" one that is not a cell.
+    "?" is a cell that the reader called unidentified, "-" one that is not a cell, "x"
+    one that was deleted.
     """
     judged = judged_classes(cells)
     doubted = is_unidentified(cells) & (judged != UNIDENTIFIED)
-    words = {UNIDENTIFIED: "?", NOT_A_CELL: "-"}
+    words = {UNIDENTIFIED: "?", NOT_A_CELL: "-", DELETED: "x"}
     return [
         words.get(code, f"{code}?" if doubt else code)
         for code, doubt in zip(judged.tolist(), doubted.tolist(), strict=True)
     ]
 
 
-Box = tuple[int, int, int, int]
+def identified_at(
+    probabilities: npt.NDArray[np.float32], threshold: float
+) -> npt.NDArray[np.str_]:
+    """Return the column `IDENTIFIED` for a threshold: "no" below it, else "yes"."""
+    # Both with the digits of the table, so that the threshold itself is reached.
+    return np.where(probabilities >= np.float32(threshold), "yes", "no")
 
 
-def remember(cells: CellTable, known: Mapping[Box, str]) -> dict[Box, str]:
-    """Return what the reader called cells by their box, on top of what was known.
-
-    Parameters
-    ----------
-    cells : CellTable
-        What is said of these goes before what is known of the same boxes.
-    known : mapping of tuple to str
-        From earlier tables of the same slide.
-    """
-    boxes = [_box(row) for row in cells.boxes.tolist()]
-    given = dict(zip(boxes, reader_classes(cells).tolist(), strict=True))
-    return {box: word for box, word in {**known, **given}.items() if word}
-
-
-def recall(cells: CellTable, known: Mapping[Box, str]) -> CellTable:
-    """Give the cells of a new run what the reader called the same boxes before."""
-    if not known:
-        return cells
-    found = [known.get(_box(row), "") for row in cells.boxes.tolist()]
-    return _with_reader(cells, np.array(found, np.str_)) if any(found) else cells
-
-
-@dataclass(frozen=True, slots=True)
-class Correction:
-    """One step of the reader.
-
-    Attributes
-    ----------
-    rows : tuple of int
-        Which cells.
-    before : tuple of str
-        What the reader had called each of them.
-    after : str
-        What the reader calls all of them now.
-    """
-
-    rows: tuple[int, ...]
-    before: tuple[str, ...]
-    after: str
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class CorrectedCells:
-    """A table and the steps that corrected it.
-
-    Attributes
-    ----------
-    cells : CellTable
-        As it is after all steps.
-    steps : tuple of Correction
-        First to last.
-
-    Examples
-    --------
-    >>> cells = CellTable.from_arrays([[0, 0, 9, 9]], [0.9], [13], [0.75])
-    >>> corrected = CorrectedCells(cells).correct([0], "M3")
-    >>> judged_classes(corrected.cells).tolist(), corrected.cells.class_codes
-    (['M3'], ('M2',))
-    >>> judged_classes(corrected.undo().cells).tolist()
-    ['M2']
-    """
-
-    cells: CellTable
-    steps: tuple[Correction, ...] = ()
-
-    def correct(self, rows: Iterable[int], reader_class: str) -> CorrectedCells:
-        """Give some cells the reader's class.
-
-        Parameters
-        ----------
-        rows : iterable of int
-            Which cells.
-        reader_class : str
-            One of `READER_CLASSES`; empty to leave the cells as the model says.
-
-        Raises
-        ------
-        ValueError
-            If the class is none.
-        """
-        if reader_class and reader_class not in READER_CLASSES:
-            raise ValueError(f"{reader_class!r} is not a class")
-        chosen = sorted(set(rows))
-        given = reader_classes(self.cells)
-        before = tuple(given[chosen].tolist())
-        step = Correction(tuple(chosen), before, reader_class)
-        after = (reader_class,) * len(chosen)
-        return CorrectedCells(
-            _changed(self.cells, step.rows, after), (*self.steps, step)
-        )
-
-    def undo(self) -> CorrectedCells:
-        """Take the last step back; without one, nothing changes."""
-        if not self.steps:
-            return self
-        *rest, last = self.steps
-        return CorrectedCells(_changed(self.cells, last.rows, last.before), tuple(rest))
-
-
-def _box(row: list[int]) -> Box:
-    x, y, width, height = row
-    return x, y, width, height
-
-
-def _changed(
-    cells: CellTable, rows: tuple[int, ...], values: tuple[str, ...]
-) -> CellTable:
-    # Wide enough for any of the reader's words, which numpy would cut otherwise.
-    given = reader_classes(cells).astype(f"<U{max(map(len, READER_CLASSES))}")
-    given[list(rows)] = values
-    return _with_reader(cells, given)
-
-
-def _with_reader(cells: CellTable, given: npt.NDArray[np.str_]) -> CellTable:
-    """Return the table with this column, or without it if nothing stands in it."""
-    further = {k: v for k, v in cells.further.items() if k != READER_CLASS}
-    if (given != "").any():
-        further[READER_CLASS] = given
-    return replace(cells, further=further)
+def _counts(indices: npt.NDArray[np.uint8]) -> dict[str, int]:
+    counts = np.bincount(indices, minlength=len(READER_CLASSES))
+    return dict(zip(CLASS_CODES, counts.tolist(), strict=False))

@@ -31,4 +31,5 @@ def wilson(n_hits: int, n: int) -> tuple[float, float]:
     share = n_hits / n
     middle = (share + z2 / (2 * n)) / (1 + z2 / n)
     half = math.sqrt(z2 * (share * (1 - share) / n + z2 / (4 * n * n))) / (1 + z2 / n)
-    return max(0.0, middle - half), min(1.0, middle + half)
+    # The share itself lies within, whatever the last digit says.
+    return max(0.0, min(share, middle - half)), min(1.0, max(share, middle + half))

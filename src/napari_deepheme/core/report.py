@@ -1,4 +1,4 @@
-"""What is read off a table of cells: differential count, M:E ratio, mitotic index.
+"""What is read off a table of cells: differential count, M:E and maturity ratios.
 
 Which class counts in what is a column of `taxonomy.CELL_CLASSES`, after ICSH 2008. A
 figure without a denominator is None.
@@ -6,27 +6,22 @@ figure without a denominator is None.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
+from napari_deepheme.core.cell_table import CellTable
+from napari_deepheme.core.corrections import judged_counts
 from napari_deepheme.core.intervals import wilson
 from napari_deepheme.core.taxonomy import (
     CELL_CLASSES,
-    MITOTIC_CODE,
-    MITOTIC_LINEAGES,
+    CLASS_BY_CODE,
+    REPORT_GROUPS,
+    SERIES,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    from napari_deepheme.core.taxonomy import Lineage
-
-_LINEAGE_OF_FIGURE: Final[Mapping[str, Lineage]] = {
-    "erythroid": "erythroid",
-    "neutrophil": "granulocytic",
-    "eosinophil": "eosinophilic",
-}
-"""The cells among which the figures of a cytoplasm are counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +43,65 @@ class Differential:
     interval: Mapping[str, tuple[float, float] | None]
 
 
-def differential(counts: Mapping[str, int]) -> Differential:
+@dataclass(frozen=True, slots=True)
+class CountRow:
+    """One line of a differential count.
+
+    Attributes
+    ----------
+    name : str
+        Of the class, or of the group on whose line a laboratory reports it.
+    codes : tuple of str
+        The classes that are counted on it.
+    count, n : int
+        Cells on this line, and all that were counted.
+    percent : float or None
+        Their share; None when no cell was counted.
+    interval : tuple of float, or None
+        Its 95 % interval after Wilson, in percent: sampling error only.
+    """
+
+    name: str
+    codes: tuple[str, ...]
+    count: int
+    n: int
+    percent: float | None
+    interval: tuple[float, float] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Ratio:
+    """One kind of cells over another.
+
+    Attributes
+    ----------
+    name : str
+        Such as "M:E".
+    over, under : int
+        Cells above and below the line.
+    value : float or None
+        The ratio; None when there is none below.
+    interval : tuple of float, or None
+        Its 95 % interval: that of the share of the upper among both, after Wilson, as a
+        ratio; the upper end is infinite where that share may be all.
+    """
+
+    name: str
+    over: int
+    under: int
+    value: float | None
+    interval: tuple[float, float] | None
+
+
+def differential(counted: Mapping[str, int] | CellTable) -> Differential:
     """Return the nucleated differential count.
 
     Parameters
     ----------
-    counts : mapping of str to int
-        Cells by class code, as `CellTable.counts` gives them.
+    counted : mapping of str to int, or CellTable
+        Cells by class code, as `corrections.judged_counts` gives them, or the cells:
+        then the reader's class counts where there is one, and unidentified cells do
+        not.
 
     Examples
     --------
@@ -62,11 +109,65 @@ def differential(counts: Mapping[str, int]) -> Differential:
     >>> count.n, count.percent["M6"], count.percent["L2"]
     (4, 75.0, 0.0)
     """
-    counted = [c.code for c in CELL_CLASSES if c.in_ndc]
-    n = sum(counts.get(code, 0) for code in counted)
-    percent = {code: 100 * counts.get(code, 0) / n if n else None for code in counted}
-    interval = {code: _interval(counts.get(code, 0), n) for code in counted}
-    return Differential(n, percent, interval)
+    rows = full_differential(_counts(counted))
+    return Differential(
+        rows[0].n,
+        {row.codes[0]: row.percent for row in rows},
+        {row.codes[0]: row.interval for row in rows},
+    )
+
+
+def full_differential(counts: Mapping[str, int]) -> tuple[CountRow, ...]:
+    """Return a line for each class of the nucleated differential count."""
+    counted = [c for c in CELL_CLASSES if c.in_ndc]
+    n = sum(counts.get(c.code, 0) for c in counted)
+    return tuple(_row(c.name, (c.code,), counts, n) for c in counted)
+
+
+def grouped_differential(counts: Mapping[str, int]) -> tuple[CountRow, ...]:
+    """Return the lines that laboratories report, after `taxonomy.CellClass.group`.
+
+    Examples
+    --------
+    >>> rows = grouped_differential({"M5": 1, "M6": 2, "ER2": 1})
+    >>> [(row.name, row.percent) for row in rows if row.count]
+    [('bands and neutrophils', 75.0), ('erythroid precursors', 25.0)]
+    """
+    n = sum(row.count for row in full_differential(counts))
+    rows = []
+    for group in REPORT_GROUPS:
+        codes = tuple(c.code for c in CELL_CLASSES if c.group == group)
+        rows.append(_row(group, codes, counts, n))
+    return tuple(rows)
+
+
+def maturation_series(counts: Mapping[str, int]) -> dict[str, tuple[CountRow, ...]]:
+    """Return the stages of neutrophils and of red cells, in percent of their series."""
+    return {
+        name: tuple(
+            _row(CLASS_BY_CODE[code].name, (code,), counts, n) for code in codes
+        )
+        for name, codes in SERIES.items()
+        for n in [sum(counts.get(code, 0) for code in codes)]
+    }
+
+
+def ratios(counts: Mapping[str, int]) -> tuple[Ratio, ...]:
+    """Return M:E, and immature to mature for the myeloid and the erythroid line.
+
+    Examples
+    --------
+    >>> me, myeloid, erythroid = ratios({"M3": 1, "M6": 3, "ER3": 2, "ER4": 2})
+    >>> me.value, round(myeloid.value, 3), erythroid.value
+    (1.0, 0.333, 1.0)
+    """
+    sides = ("myeloid", "erythroid")
+    myeloid, erythroid = (_on_side(counts, side) for side in sides)
+    found = [_ratio("M:E", myeloid, erythroid)]
+    for side in sides:
+        immature, mature = (_on_side(counts, side, p) for p in ("immature", "mature"))
+        found.append(_ratio(f"immature:mature, {side}", immature, mature))
+    return tuple(found)
 
 
 def me_ratio(counts: Mapping[str, int]) -> float | None:
@@ -81,60 +182,42 @@ def me_ratio(counts: Mapping[str, int]) -> float | None:
     return _on_side(counts, "myeloid") / erythroid if erythroid else None
 
 
-def mitotic_index(counts: Mapping[str, int]) -> float | None:
-    """Return mitotic figures per 1,000 nucleated cells, the figures among them.
-
-    Examples
-    --------
-    >>> mitotic_index({"M6": 99, "U4": 1})
-    10.0
-    """
-    figures = counts.get(MITOTIC_CODE, 0)
-    n = differential(counts).n + figures
-    return 1000 * figures / n if n else None
-
-
-def mitotic_index_by_lineage(
-    counts: Mapping[str, int], figures: Mapping[str, int]
-) -> dict[str, float | None]:
-    """Return mitotic figures per 1,000 nucleated cells of their own lineage.
-
-    The figures of a lineage over the cells of that lineage in the nucleated
-    differential count and these figures.
-
-    Parameters
-    ----------
-    counts : mapping of str to int
-        Cells by class code.
-    figures : mapping of str to int
-        Mitotic figures by lineage of their cytoplasm, as `taxonomy.MITOTIC_LINEAGES`
-        names them; those of unknown lineage are counted in none.
-
-    Examples
-    --------
-    >>> mitotic_index_by_lineage({"ER2": 10, "ER3": 9, "M6": 4}, {"erythroid": 1})
-    {'erythroid': 50.0, 'neutrophil': 0.0, 'eosinophil': None}
-    """
-    indices: dict[str, float | None] = {}
-    for name in MITOTIC_LINEAGES:
-        own = figures.get(name, 0)
-        n = own + _in_lineage(counts, _LINEAGE_OF_FIGURE[name])
-        indices[name] = 1000 * own / n if n else None
-    return indices
-
-
-def _interval(count: int, n: int) -> tuple[float, float] | None:
+def percent_interval(count: int, n: int) -> tuple[float, float] | None:
+    """Return the 95 % interval of a share after Wilson, in percent."""
     if not n:
         return None
     low, high = wilson(count, n)
     return 100 * low, 100 * high
 
 
-def _in_lineage(counts: Mapping[str, int], lineage: Lineage) -> int:
+def _counts(counted: Mapping[str, int] | CellTable) -> Mapping[str, int]:
+    return judged_counts(counted) if isinstance(counted, CellTable) else counted
+
+
+def _row(
+    name: str, codes: tuple[str, ...], counts: Mapping[str, int], n: int
+) -> CountRow:
+    count = sum(counts.get(code, 0) for code in codes)
+    percent = 100 * count / n if n else None
+    return CountRow(name, codes, count, n, percent, percent_interval(count, n))
+
+
+def _ratio(name: str, over: int, under: int) -> Ratio:
+    value = over / under if under else None
+    interval = None
+    if over + under:
+        low, high = (_odds(share) for share in wilson(over, over + under))
+        interval = (low, high)
+    return Ratio(name, over, under, value, interval)
+
+
+def _odds(share: float) -> float:
+    return share / (1 - share) if share < 1 else math.inf
+
+
+def _on_side(counts: Mapping[str, int], side: str, pool: str | None = None) -> int:
     return sum(
-        counts.get(c.code, 0) for c in CELL_CLASSES if c.lineage == lineage and c.in_ndc
+        counts.get(c.code, 0)
+        for c in CELL_CLASSES
+        if c.me_side == side and pool in (None, c.pool)
     )
-
-
-def _on_side(counts: Mapping[str, int], side: str) -> int:
-    return sum(counts.get(c.code, 0) for c in CELL_CLASSES if c.me_side == side)

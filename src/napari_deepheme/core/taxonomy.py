@@ -8,7 +8,10 @@ table below, after ICSH 2008 (Lee et al., Int J Lab Hematol 30:349):
   ER6), platelets (PL3), megakaryocytes (PL2), artefacts (U1) and, having no lineage of
   their own, mitotic figures (U4);
 - the M:E ratio sets granulocytic and monocytic cells with their precursors against
-  nucleated erythroid cells. Mast cells are counted in the NDC but on neither side.
+  nucleated erythroid cells. Mast cells are counted in the NDC but on neither side;
+- an immature to mature ratio sets the cells of a line that still divide (myeloblast to
+  myelocyte with the immature eosinophil; pronormoblast to polychromatophilic
+  normoblast) against those that only mature. ICSH asks for none; peers report one.
 
 A lineage has one hue, and its stages run from dark to light as the cell matures. Hues
 stay away from the purple of the stain.
@@ -30,6 +33,7 @@ Lineage = Literal[
     "other",
 ]
 MeSide = Literal["myeloid", "erythroid"]
+Pool = Literal["immature", "mature"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +54,11 @@ class CellClass:
         Whether it counts in the nucleated differential count.
     me_side : {"myeloid", "erythroid"} or None
         The side of the M:E ratio on which it counts.
+    group : str or None
+        The line of a laboratory's report on which it is counted; None for what is not
+        in the nucleated differential count.
+    pool : {"immature", "mature"} or None
+        The side of its immature to mature ratio on which it counts.
     """
 
     code: str
@@ -58,50 +67,64 @@ class CellClass:
     colour: str
     in_ndc: bool
     me_side: MeSide | None
+    group: str | None
+    pool: Pool | None
 
 
+# One row a class, so that the rules can be read down the columns.
+# fmt: off
 CELL_CLASSES: Final[tuple[CellClass, ...]] = (
-    CellClass("B1", "mast cell", "basophilic", "#6a3d9a", True, None),
-    CellClass("B2", "basophil", "basophilic", "#b294d6", True, "myeloid"),
-    CellClass("E1", "immature eosinophil", "eosinophilic", "#c51b7d", True, "myeloid"),
-    CellClass("E4", "mature eosinophil", "eosinophilic", "#f49ac8", True, "myeloid"),
-    CellClass("ER1", "pronormoblast", "erythroid", "#08306b", True, "erythroid"),
-    CellClass(
-        "ER2", "basophilic normoblast", "erythroid", "#1661ab", True, "erythroid"
-    ),
-    CellClass(
-        "ER3",
-        "polychromatophilic normoblast",
-        "erythroid",
-        "#3d95d6",
-        True,
-        "erythroid",
-    ),
-    CellClass(
-        "ER4", "orthochromic normoblast", "erythroid", "#86c5ee", True, "erythroid"
-    ),
-    CellClass(
-        "ER5", "polychromatophilic erythrocyte", "erythroid", "#b9dcf2", False, None
-    ),
-    CellClass("ER6", "mature erythrocyte", "erythroid", "#dceefa", False, None),
-    CellClass("L2", "lymphocyte", "lymphoid", "#1a7f37", True, None),
-    CellClass("L4", "plasma cell", "lymphoid", "#41d979", True, None),
-    CellClass("M1", "myeloid blast", "granulocytic", "#b10026", True, "myeloid"),
-    CellClass("M2", "promyelocyte", "granulocytic", "#e31a1c", True, "myeloid"),
-    CellClass("M3", "myelocyte", "granulocytic", "#f4611f", True, "myeloid"),
-    CellClass("M4", "metamyelocyte", "granulocytic", "#fb9332", True, "myeloid"),
-    CellClass("M5", "band neutrophil", "granulocytic", "#fdbf55", True, "myeloid"),
-    CellClass("M6", "segmented neutrophil", "granulocytic", "#fee79a", True, "myeloid"),
-    CellClass("MO2", "monocyte", "monocytic", "#8c5109", True, "myeloid"),
-    CellClass("PL2", "megakaryocyte", "megakaryocytic", "#00665e", False, None),
-    CellClass("PL3", "platelet clump", "megakaryocytic", "#5fc9bb", False, None),
-    CellClass("U1", "artifact", "other", "#9a9a9a", False, None),
-    CellClass("U4", "mitotic body", "other", "#ffff00", False, None),
+    CellClass("B1",  "mast cell",                      "basophilic",     "#6a3d9a", True,  None,        "mast cells",            None),  # noqa: E501
+    CellClass("B2",  "basophil",                       "basophilic",     "#b294d6", True,  "myeloid",   "basophils",             None),  # noqa: E501
+    CellClass("E1",  "immature eosinophil",            "eosinophilic",   "#c51b7d", True,  "myeloid",   "eosinophils",           "immature"),  # noqa: E501
+    CellClass("E4",  "mature eosinophil",              "eosinophilic",   "#f49ac8", True,  "myeloid",   "eosinophils",           "mature"),  # noqa: E501
+    CellClass("ER1", "pronormoblast",                  "erythroid",      "#08306b", True,  "erythroid", "erythroid precursors",  "immature"),  # noqa: E501
+    CellClass("ER2", "basophilic normoblast",          "erythroid",      "#1661ab", True,  "erythroid", "erythroid precursors",  "immature"),  # noqa: E501
+    CellClass("ER3", "polychromatophilic normoblast",  "erythroid",      "#3d95d6", True,  "erythroid", "erythroid precursors",  "immature"),  # noqa: E501
+    CellClass("ER4", "orthochromic normoblast",        "erythroid",      "#86c5ee", True,  "erythroid", "erythroid precursors",  "mature"),  # noqa: E501
+    CellClass("ER5", "polychromatophilic erythrocyte", "erythroid",      "#b9dcf2", False, None,        None,                    None),  # noqa: E501
+    CellClass("ER6", "mature erythrocyte",             "erythroid",      "#dceefa", False, None,        None,                    None),  # noqa: E501
+    CellClass("L2",  "lymphocyte",                     "lymphoid",       "#1a7f37", True,  None,        "lymphocytes",           None),  # noqa: E501
+    CellClass("L4",  "plasma cell",                    "lymphoid",       "#41d979", True,  None,        "plasma cells",          None),  # noqa: E501
+    CellClass("M1",  "myeloid blast",                  "granulocytic",   "#b10026", True,  "myeloid",   "blasts",                "immature"),  # noqa: E501
+    CellClass("M2",  "promyelocyte",                   "granulocytic",   "#e31a1c", True,  "myeloid",   "promyelocytes",         "immature"),  # noqa: E501
+    CellClass("M3",  "myelocyte",                      "granulocytic",   "#f4611f", True,  "myeloid",   "myelocytes",            "immature"),  # noqa: E501
+    CellClass("M4",  "metamyelocyte",                  "granulocytic",   "#fb9332", True,  "myeloid",   "metamyelocytes",        "mature"),  # noqa: E501
+    CellClass("M5",  "band neutrophil",                "granulocytic",   "#fdbf55", True,  "myeloid",   "bands and neutrophils", "mature"),  # noqa: E501
+    CellClass("M6",  "segmented neutrophil",           "granulocytic",   "#fee79a", True,  "myeloid",   "bands and neutrophils", "mature"),  # noqa: E501
+    CellClass("MO2", "monocyte",                       "monocytic",      "#8c5109", True,  "myeloid",   "monocytes",             None),  # noqa: E501
+    CellClass("PL2", "megakaryocyte",                  "megakaryocytic", "#00665e", False, None,        None,                    None),  # noqa: E501
+    CellClass("PL3", "platelet clump",                 "megakaryocytic", "#5fc9bb", False, None,        None,                    None),  # noqa: E501
+    CellClass("U1",  "artifact",                       "other",          "#9a9a9a", False, None,        None,                    None),  # noqa: E501
+    CellClass("U4",  "mitotic body",                   "other",          "#ffff00", False, None,        None,                    None),  # noqa: E501
 )
+# fmt: on
 
 CLASS_CODES: Final[tuple[str, ...]] = tuple(c.code for c in CELL_CLASSES)
 
 CLASS_BY_CODE: Final[dict[str, CellClass]] = {c.code: c for c in CELL_CLASSES}
+
+REPORT_GROUPS: Final = (
+    "blasts",
+    "promyelocytes",
+    "myelocytes",
+    "metamyelocytes",
+    "bands and neutrophils",
+    "eosinophils",
+    "basophils",
+    "mast cells",
+    "monocytes",
+    "erythroid precursors",
+    "lymphocytes",
+    "plasma cells",
+)
+"""Lines of a laboratory's report, in its order."""
+
+SERIES: Final = {
+    "neutrophil": ("M1", "M2", "M3", "M4", "M5", "M6"),
+    "erythroid": ("ER1", "ER2", "ER3", "ER4"),
+}
+"""Stages of maturation, from the youngest."""
 
 MITOTIC_CODE: Final = "U4"
 

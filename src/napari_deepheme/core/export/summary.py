@@ -8,27 +8,24 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import orjson
 
-from napari_deepheme.core.cell_table import LINEAGE, PHASE
+from napari_deepheme.core.cell_table import PHASE
 from napari_deepheme.core.corrections import (
     is_corrected,
+    is_deleted,
     is_unidentified,
-    judged_classes,
     judged_counts,
+    likeliest_counts,
 )
 from napari_deepheme.core.export.csv_table import write_csv
 from napari_deepheme.core.export.geojson import NO_SHIFT, write_geojson
 from napari_deepheme.core.files import atomic_file, make_folder
-from napari_deepheme.core.report import (
-    differential,
-    me_ratio,
-    mitotic_index,
-    mitotic_index_by_lineage,
+from napari_deepheme.core.mitoses import (
+    lineages_of,
+    mitotic_figures,
+    mitotic_indices,
 )
-from napari_deepheme.core.taxonomy import (
-    MITOTIC_CODE,
-    MITOTIC_LINEAGES,
-    MITOTIC_PHASES,
-)
+from napari_deepheme.core.report import differential, me_ratio, ratios
+from napari_deepheme.core.taxonomy import MITOTIC_PHASES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,6 +33,7 @@ if TYPE_CHECKING:
 
     from napari_deepheme.core.cell_table import CellTable
     from napari_deepheme.core.geometry import Point
+    from napari_deepheme.core.mitoses import MitoticIndex
     from napari_deepheme.core.models.compute import Compute
     from napari_deepheme.core.models.protocols import Models
     from napari_deepheme.core.results import RegionResult
@@ -89,8 +87,8 @@ class RunFacts:
 def summarize(result: RegionResult, facts: RunFacts) -> dict[str, Any]:
     """Return the content of ``summary.json``; a figure without denominator is None."""
     cells, region = result.cells, result.region
+    count, indices = differential(cells), mitotic_indices(cells)
     counts = judged_counts(cells)
-    count = differential(counts)
     return {
         # A name that is not UTF-8 is spelled out: JSON has no other way to hold it.
         "slide": facts.slide.encode("utf-8", "backslashreplace").decode(),
@@ -104,16 +102,21 @@ def summarize(result: RegionResult, facts: RunFacts) -> dict[str, Any]:
         "device": facts.compute.device,
         "backend": facts.compute.backend,
         "precision": facts.compute.precision,
-        "n_cells": len(cells),
-        "counts": counts,
+        "n_cells": len(cells) - int(is_deleted(cells).sum()),
+        "counts": likeliest_counts(cells),
         "differential": {
             "n": count.n,
+            "counts": {code: counts[code] for code in count.percent},
             "percent": dict(count.percent),
             "interval_95": dict(count.interval),
             "interval_is": "Wilson, sampling error only",
         },
         "me_ratio": me_ratio(counts),
-        **_mitoses(cells, counts),
+        "ratios": {
+            r.name: {"over": r.over, "under": r.under, "value": r.value}
+            for r in ratios(counts)
+        },
+        **_mitoses(mitotic_figures(cells), indices),
         "unidentified": int(is_unidentified(cells).sum()),
         "unidentified_below": facts.unidentified_below or None,
         "corrected": int(is_corrected(cells).sum()),
@@ -126,20 +129,15 @@ def summarize(result: RegionResult, facts: RunFacts) -> dict[str, Any]:
     }
 
 
-def _mitoses(cells: CellTable, counts: dict[str, int]) -> dict[str, Any]:
-    figures = cells.take(judged_classes(cells) == MITOTIC_CODE)
-    by_lineage = _tally(figures, LINEAGE, MITOTIC_LINEAGES)
-    # Figures of which no lineage is known tell nothing of any lineage.
-    is_told = not len(figures) or any(by_lineage.values())
-    indices = mitotic_index_by_lineage(counts, by_lineage)
+def _mitoses(figures: CellTable, indices: Sequence[MitoticIndex]) -> dict[str, Any]:
+    every, *by_lineage = indices
     return {
         "mitotic_figures": len(figures),
-        "mitotic_index": mitotic_index(counts),
+        "mitotic_index": every.per_1000,
+        "mitotic_index_interval_95": every.interval,
         "mitotic_phases": _tally(figures, PHASE, MITOTIC_PHASES),
-        "mitotic_lineages": by_lineage,
-        "mitotic_index_by_lineage": {
-            name: index if is_told else None for name, index in indices.items()
-        },
+        "mitotic_lineages": lineages_of(figures),
+        "mitotic_index_by_lineage": {i.name: i.per_1000 for i in by_lineage},
     }
 
 

@@ -1,0 +1,302 @@
+"""A table of cells and the reader's steps on it: each can be taken back and redone.
+
+The model's table is never changed. What the reader says is a short column of numbers
+and a list of steps; the columns of a file are made of these when they are asked for, so
+that a step costs what it changes, however many cells there are.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from napari_deepheme.core.cell_table import IDENTIFIED, CellTable
+from napari_deepheme.core.corrections import (
+    ADDED,
+    DELETED,
+    READ_AT,
+    READ_FROM,
+    READER,
+    READER_CLASS,
+    READER_CLASSES,
+    UNIDENTIFIED,
+    identified_at,
+    reader_classes,
+)
+from napari_deepheme.core.taxonomy import CLASS_CODES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    import numpy.typing as npt
+
+_WORDS: Final = np.array(("", *READER_CLASSES))
+"""What the reader said, by number; 0 for nothing."""
+
+_NUMBER: Final = {str(word): number for number, word in enumerate(_WORDS)}
+
+_NOTES: Final = (READER, READ_AT, READ_FROM)
+
+
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """One step of the reader.
+
+    Attributes
+    ----------
+    rows : tuple of int
+        Which cells.
+    before : tuple of str
+        What the reader had called each of them; empty for nothing.
+    after : tuple of str
+        What the reader calls each of them now; empty for as the model says.
+    reader : str
+        Who.
+    at : str
+        When, in UTC after ISO 8601.
+    """
+
+    rows: tuple[int, ...]
+    before: tuple[str, ...]
+    after: tuple[str, ...]
+    reader: str = ""
+    at: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class CorrectedCells:
+    """A table and the steps that corrected it.
+
+    Attributes
+    ----------
+    base : CellTable
+        The model's table, with what a file may have said of earlier readers.
+    steps : tuple of Correction
+        First to last.
+    undone : tuple of Correction
+        Steps that were taken back and can be redone, the next one last.
+    threshold : float or None
+        Probability under which a cell is unidentified; None for as the table says.
+
+    Examples
+    --------
+    >>> cells = CellTable.from_arrays([[0, 0, 9, 9]], [0.9], [13], [0.75])
+    >>> corrected = CorrectedCells(cells).correct([0], "M3")
+    >>> corrected.cells.further["reader_class"].tolist(), corrected.cells.class_codes
+    (['M3'], ('M2',))
+    >>> corrected.undo().cells == cells, corrected.undo().redo().cells == cells
+    (True, False)
+    """
+
+    base: CellTable
+    steps: tuple[Correction, ...] = ()
+    undone: tuple[Correction, ...] = ()
+    threshold: float | None = None
+    _given: npt.NDArray[np.uint8] = field(
+        default_factory=lambda: np.empty(0, np.uint8), repr=False
+    )
+
+    def __post_init__(self) -> None:
+        """Read what a file said, unless it was handed on."""
+        if len(self._given) != len(self.base):
+            object.__setattr__(self, "_given", _numbers(reader_classes(self.base)))
+
+    @cached_property
+    def cells(self) -> CellTable:
+        """All cells, with what the reader said as further columns."""
+        return self.take(np.arange(len(self.base)))
+
+    def take(self, rows: npt.NDArray[np.intp] | Sequence[int]) -> CellTable:
+        """Return some cells, with what the reader said as further columns."""
+        wanted = np.asarray(rows, np.intp)
+        cells = self.base.take(wanted)
+        dropped = {READER_CLASS, *(_NOTES if self.steps else ())}
+        further = {k: v for k, v in cells.further.items() if k not in dropped}
+        given = self._given[wanted]
+        if self.threshold is not None:
+            further[IDENTIFIED] = identified_at(cells.probabilities, self.threshold)
+        if given.any():
+            further[READER_CLASS] = _WORDS[given]
+        if self.steps:
+            further.update(self._notes(cells, wanted, given))
+        return replace(cells, further=further)
+
+    @property
+    def n_corrected(self) -> int:
+        """Number of cells of which the reader said something."""
+        return int(np.count_nonzero(self._given))
+
+    def __len__(self) -> int:
+        """Count the rows, those of deleted cells among them."""
+        return len(self.base)
+
+    def judged(self) -> npt.NDArray[np.uint8]:
+        """Return the place in `READER_CLASSES` of the class that counts, by row."""
+        judged = self.base.class_indices.copy()
+        rows = np.flatnonzero(self._given)
+        judged[rows] = self._given[rows] - 1
+        return judged
+
+    def unidentified(self) -> npt.NDArray[np.bool_]:
+        """Tell which rows are unidentified, as `corrections.is_unidentified` does."""
+        if self.threshold is not None:
+            doubted = self.base.probabilities < np.float32(self.threshold)
+        else:
+            column = self.base.further.get(IDENTIFIED)
+            doubted = np.zeros(len(self), bool) if column is None else column == "no"
+        unidentified: npt.NDArray[np.bool_] = doubted & (self._given == 0)
+        return unidentified | (self._given == _NUMBER[UNIDENTIFIED])
+
+    def given(self, rows: Iterable[int]) -> list[str]:
+        """Return what the reader called some cells, empty for nothing."""
+        return [str(word) for word in _WORDS[self._given[list(rows)]]]
+
+    def correct(
+        self,
+        rows: Iterable[int],
+        reader_class: str | Sequence[str],
+        *,
+        reader: str = "",
+        at: str = "",
+    ) -> CorrectedCells:
+        """Give some cells the reader's class; what was undone cannot be redone then.
+
+        Parameters
+        ----------
+        rows : iterable of int
+            Which cells.
+        reader_class : str, or sequence of str
+            One of `READER_CLASSES` for all of them, or one for each; empty to leave a
+            cell as the model says.
+        reader, at : str
+            Who, and when.
+
+        Raises
+        ------
+        ValueError
+            If a class is none.
+        """
+        chosen = list(rows)
+        words = [reader_class] * len(chosen)
+        if not isinstance(reader_class, str):
+            words = list(reader_class)
+        for word in set(words) - set(_NUMBER):
+            raise ValueError(f"{word!r} is not a class")
+        # Each cell once, in order.
+        after = dict(sorted(zip(chosen, words, strict=True)))
+        before = tuple(self.given(after))
+        step = Correction(tuple(after), before, tuple(after.values()), reader, at)
+        return self._changed(step, (*self.steps, step), ())
+
+    def add(
+        self, cells: CellTable, reader_class: str, *, reader: str = "", at: str = ""
+    ) -> CorrectedCells:
+        """Add cells that no detector found; they come last.
+
+        To take the step back deletes them.
+
+        Parameters
+        ----------
+        cells : CellTable
+            With what the model says of them.
+        reader_class, reader, at : str
+            As for `correct`.
+        """
+        n = len(self.base)
+        marked = {
+            **cells.further,
+            ADDED: np.full(len(cells), "yes"),
+            READER_CLASS: np.full(len(cells), DELETED),
+        }
+        new = replace(cells, further=marked)
+        base = CellTable.concatenate([self.base, new])
+        deleted = np.full(len(cells), _NUMBER[DELETED], np.uint8)
+        given = np.concatenate([self._given, deleted])
+        longer = replace(self, base=base, _given=given)
+        rows = range(n, n + len(cells))
+        return longer.correct(rows, reader_class, reader=reader, at=at)
+
+    def undo(self) -> CorrectedCells:
+        """Take the last step back; without one, nothing changes."""
+        if not self.steps:
+            return self
+        *rest, last = self.steps
+        return self._changed(last, tuple(rest), (*self.undone, last), back=True)
+
+    def redo(self) -> CorrectedCells:
+        """Do again what was taken back last; without it, nothing changes."""
+        if not self.undone:
+            return self
+        *rest, last = self.undone
+        return self._changed(last, (*self.steps, last), tuple(rest))
+
+    def with_threshold(self, threshold: float | None) -> CorrectedCells:
+        """Take another probability under which cells are unidentified."""
+        return replace(self, threshold=threshold)
+
+    def _changed(
+        self,
+        step: Correction,
+        steps: tuple[Correction, ...],
+        undone: tuple[Correction, ...],
+        *,
+        back: bool = False,
+    ) -> CorrectedCells:
+        given = self._given.copy()
+        words = step.before if back else step.after
+        given[list(step.rows)] = [_NUMBER[word] for word in words]
+        return replace(self, steps=steps, undone=undone, _given=given)
+
+    @cached_property
+    def _noted(self) -> dict[int, tuple[str, str, str]]:
+        """Who, when and from what, of each row that the last step on it touched."""
+        return {
+            row: (step.reader, step.at, word)
+            for step in self.steps
+            for row, word in zip(step.rows, step.before, strict=True)
+        }
+
+    def _notes(
+        self,
+        cells: CellTable,
+        rows: npt.NDArray[np.intp],
+        given: npt.NDArray[np.uint8],
+    ) -> dict[str, npt.NDArray[np.str_]]:
+        """Return the columns `_NOTES` of some rows."""
+        noted = self._noted
+        places = np.flatnonzero(np.isin(rows, np.fromiter(noted, np.intp)))
+        said = [noted[row] for row in rows[places].tolist()]
+        codes = [CLASS_CODES[i] for i in cells.class_indices[places].tolist()]
+        readers, times, words = zip(*said, strict=True) if said else ((), (), ())
+        froms = [word or code for word, code in zip(words, codes, strict=True)]
+        notes: dict[str, npt.NDArray[np.str_]] = {}
+        for name, values in zip(_NOTES, (readers, times, froms), strict=True):
+            column = _filled(cells.further.get(name), len(rows), places, values)
+            column[given == 0] = ""
+            if (column != "").any():
+                notes[name] = column
+        return notes
+
+
+def _filled(
+    column: npt.NDArray[np.str_] | None,
+    n: int,
+    places: npt.NDArray[np.intp],
+    values: Sequence[str],
+) -> npt.NDArray[np.str_]:
+    """Return a column with some values put in, wide enough for all of them."""
+    new = np.array(values or [""], np.str_)
+    old = np.zeros(n, np.str_) if column is None else column
+    filled: npt.NDArray[np.str_] = old.astype(np.promote_types(old.dtype, new.dtype))
+    filled[places] = values
+    return filled
+
+
+def _numbers(words: npt.NDArray[np.str_]) -> npt.NDArray[np.uint8]:
+    numbers = np.zeros(len(words), np.uint8)
+    rows = np.flatnonzero(words != "")
+    numbers[rows] = [_NUMBER[word] for word in words[rows].tolist()]
+    return numbers

@@ -1,0 +1,109 @@
+"""Mitotic figures over nucleated cells: all together, and by the lineage they tell."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from napari_deepheme.core.cell_table import LINEAGE
+from napari_deepheme.core.corrections import (
+    is_unidentified,
+    judged_classes,
+    judged_counts,
+)
+from napari_deepheme.core.intervals import wilson
+from napari_deepheme.core.report import differential
+from napari_deepheme.core.taxonomy import CELL_CLASSES, MITOTIC_CODE, MITOTIC_LINEAGES
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from napari_deepheme.core.cell_table import CellTable
+    from napari_deepheme.core.taxonomy import Lineage
+
+_LINEAGE_OF_FIGURE: Final[Mapping[str, Lineage]] = {
+    "erythroid": "erythroid",
+    "neutrophil": "granulocytic",
+    "eosinophil": "eosinophilic",
+}
+"""The cells among which the figures of a cytoplasm are counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class MitoticIndex:
+    """Mitotic figures per 1,000 nucleated cells.
+
+    Attributes
+    ----------
+    name : str
+        "all", or a lineage of `taxonomy.MITOTIC_LINEAGES`.
+    figures, n : int
+        Figures, and nucleated cells with them among these.
+    per_1000 : float or None
+        The index; None when there is no cell, or no figure's lineage is known.
+    interval : tuple of float, or None
+        Its 95 % interval after Wilson, per 1,000: sampling error only.
+    """
+
+    name: str
+    figures: int
+    n: int
+    per_1000: float | None
+    interval: tuple[float, float] | None
+
+
+def mitotic_figures(cells: CellTable) -> CellTable:
+    """Return the cells that count as mitotic figures."""
+    figure = judged_classes(cells) == MITOTIC_CODE
+    return cells.take(figure & ~is_unidentified(cells))
+
+
+def mitotic_indices(cells: CellTable) -> tuple[MitoticIndex, ...]:
+    """Return the index of all cells and that of each lineage.
+
+    Figures whose lineage is not known are counted in no lineage; where none is known,
+    the lineages have no index.
+    """
+    counts, lineages = judged_counts(cells), lineages_of(mitotic_figures(cells))
+    is_told = not counts[MITOTIC_CODE] or any(lineages.values())
+    figures = counts[MITOTIC_CODE]
+    found = [_index("all", figures, figures + differential(counts).n)]
+    for name, own in lineages.items():
+        n = own + _in_lineage(counts, _LINEAGE_OF_FIGURE[name])
+        found.append(_index(name, own, n if is_told else 0))
+    return tuple(found)
+
+
+def lineages_of(figures: CellTable) -> dict[str, int]:
+    """Count figures by the lineage that their cytoplasm tells."""
+    told = figures.further.get(LINEAGE)
+    return {
+        name: 0 if told is None else int((told == name).sum())
+        for name in MITOTIC_LINEAGES
+    }
+
+
+def mitotic_index(counts: Mapping[str, int]) -> float | None:
+    """Return mitotic figures per 1,000 nucleated cells, the figures among them.
+
+    Examples
+    --------
+    >>> mitotic_index({"M6": 99, "U4": 1})
+    10.0
+    """
+    figures = counts.get(MITOTIC_CODE, 0)
+    n = differential(counts).n + figures
+    return 1000 * figures / n if n else None
+
+
+def _index(name: str, figures: int, n: int) -> MitoticIndex:
+    if not n:
+        return MitoticIndex(name, figures, n, None, None)
+    low, high = (1000 * share for share in wilson(figures, n))
+    return MitoticIndex(name, figures, n, 1000 * figures / n, (low, high))
+
+
+def _in_lineage(counts: Mapping[str, int], lineage: Lineage) -> int:
+    return sum(
+        counts.get(c.code, 0) for c in CELL_CLASSES if c.lineage == lineage and c.in_ndc
+    )

@@ -1,0 +1,142 @@
+"""A laboratory's own reference ranges, read from a table; none is made up here."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Literal
+
+from napari_deepheme.core.errors import InvalidTableError
+from napari_deepheme.core.taxonomy import CELL_CLASSES, REPORT_GROUPS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+INDICES: Final = (
+    "M:E",
+    "immature:mature, myeloid",
+    "immature:mature, erythroid",
+    "mitotic index",
+)
+"""What can have a range beside classes and groups, as a report names it."""
+
+Judgement = Literal["below", "within", "above"]
+
+
+@dataclass(frozen=True, slots=True)
+class ReferenceRange:
+    """What is usual.
+
+    Attributes
+    ----------
+    name : str
+        A class code, a group of `taxonomy.REPORT_GROUPS`, or one of `INDICES`.
+    low, high : float
+        In percent of the differential, or as the index is given; both belong to it.
+    source : str
+        Where the range comes from; may be empty.
+    """
+
+    name: str
+    low: float
+    high: float
+    source: str = ""
+
+    def judge(self, value: float | None) -> Judgement | None:
+        """Tell where a value lies; None for no value.
+
+        Examples
+        --------
+        >>> usual = ReferenceRange("blasts", 0, 3)
+        >>> usual.judge(3.0), usual.judge(3.1), usual.judge(None)
+        ('within', 'above', None)
+        """
+        if value is None:
+            return None
+        return (
+            "below" if value < self.low else "above" if value > self.high else "within"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ReferenceRanges:
+    """The ranges of a laboratory.
+
+    Attributes
+    ----------
+    ranges : mapping of str to ReferenceRange
+        By name.
+    file : str
+        Name of the file that they were read from.
+    """
+
+    ranges: Mapping[str, ReferenceRange]
+    file: str = ""
+
+    def of(self, name: str) -> ReferenceRange | None:
+        """Return the range of a class code, a group or an index, if there is one."""
+        return self.ranges.get(name)
+
+
+NO_RANGES: Final = ReferenceRanges({})
+
+
+def read_reference_ranges(path: Path | str) -> ReferenceRanges:
+    """Read a laboratory's reference ranges.
+
+    Parameters
+    ----------
+    path : Path or str
+        CSV with the columns name, low and high, and source if wanted. A name is a
+        class's code or name, a group of the report, or an index; case does not matter.
+
+    Raises
+    ------
+    InvalidTableError
+        If it is not such a table; the message names the line.
+    """
+    path = Path(path)
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as stream:
+            ranges = list(_ranges(csv.DictReader(stream, strict=True)))
+    except (OSError, ValueError, csv.Error) as error:
+        raise InvalidTableError(str(path), str(error)) from error
+    return ReferenceRanges({found.name: found for found in ranges}, path.name)
+
+
+_NAMES: Final = {
+    **{name.lower(): name for name in (*REPORT_GROUPS, *INDICES)},
+    **{c.name.lower(): c.code for c in CELL_CLASSES},
+    **{c.code.lower(): c.code for c in CELL_CLASSES},
+}
+
+
+def _ranges(rows: Iterable[dict[str, str]]) -> Iterable[ReferenceRange]:
+    seen: set[str] = set()
+    for line, row in enumerate(rows, 2):
+        if missing := {"name", "low", "high"} - {k for k, v in row.items() if v}:
+            words = ", ".join(sorted(missing))
+            raise ValueError(f"line {line} says nothing under {words}")
+        name = _NAMES.get(row["name"].strip().lower())
+        if name is None:
+            raise ValueError(
+                f"line {line}: {row['name']!r} is no class, group or index"
+            )
+        if name in seen:
+            raise ValueError(f"line {line}: {row['name']!r} has a range already")
+        seen.add(name)
+        low, high = _number(row["low"], line), _number(row["high"], line)
+        if low > high:
+            raise ValueError(f"line {line}: the range ends before it begins")
+        yield ReferenceRange(name, low, high, (row.get("source") or "").strip())
+
+
+def _number(text: str, line: int) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        raise ValueError(f"line {line}: {text!r} is no number") from None
+    if not 0 <= value < float("inf"):
+        raise ValueError(f"line {line}: {text!r} is no percentage or ratio")
+    return value

@@ -21,6 +21,8 @@ ERRORS = [
     errors.DeviceNotAvailableError("cuda", ("auto", "cpu")),
     errors.CannotWriteError("a.csv", TWO_LINES),
     errors.InvalidTableError("a.csv", TWO_LINES),
+    errors.InvalidSittingError("a.deepheme", TWO_LINES),
+    errors.SittingElsewhereError("a.deepheme"),
     errors.NoPicturesError("folder"),
     errors.MissingExtraError("train", "scikit-image"),
     errors.OtherRunError("out", TWO_LINES),

@@ -104,6 +104,22 @@ class CorrectedCells:
         if len(self._given) != len(self.base):
             object.__setattr__(self, "_given", _numbers(reader_classes(self.base)))
 
+    @classmethod
+    def replayed(cls, base: CellTable, steps: Iterable[Correction]) -> CorrectedCells:
+        """Take steps again that were kept.
+
+        Raises
+        ------
+        ValueError
+            If a class is none.
+        """
+        made = cls(base)
+        for step in steps:
+            for word in {*step.before, *step.after} - set(_NUMBER):
+                raise ValueError(f"{word!r} is not a class")
+            made = made._changed(step, (*made.steps, step), ())
+        return made
+
     @cached_property
     def cells(self) -> CellTable:
         """All cells, with what the reader said as further columns."""

@@ -230,6 +230,34 @@ class InvalidTableError(DeephemeError, ValueError):
         return f"{self.path} is not a table of cells: {_one_line(self.reason)}"
 
 
+class InvalidSittingError(DeephemeError, ValueError):
+    """A file of a sitting cannot be understood."""
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(path, reason)
+        self.path = path
+        self.reason = reason
+
+    def __str__(self) -> str:
+        """Word the error."""
+        return f"{self.path} is not a sitting: {_one_line(self.reason)}"
+
+
+class SittingElsewhereError(DeephemeError, OSError):
+    """Another window has taken the file of a sitting over."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(path)
+        self.path = path
+
+    def __str__(self) -> str:
+        """Word the error."""
+        return (
+            f"the sitting {self.path} was opened in another window, which saves it "
+            "now: go on there, or save this one under another name"
+        )
+
+
 class NoPicturesError(DeephemeError, ValueError):
     """A folder holds no picture that can be read."""
 

@@ -1,0 +1,187 @@
+"""A sitting: all that a reader comes back to tomorrow.
+
+Slide, model and settings of the run, its cells, what the reader said of them, and what
+was drawn. `sitting_file` keeps it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from napari_deepheme.core.export.summary import RunFacts
+from napari_deepheme.core.geometry import Mpp, Point, Polygon, Region
+from napari_deepheme.core.models.compute import Compute
+from napari_deepheme.core.results import RegionResult
+from napari_deepheme.core.run_request import slide_identity
+from napari_deepheme.core.slide import open_slide
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from napari_deepheme.core.cell_table import CellTable
+    from napari_deepheme.core.corrected_cells import CorrectedCells
+    from napari_deepheme.core.slide import SlideReader
+
+
+@dataclass(frozen=True, slots=True)
+class SlideMark:
+    """What a slide is known by, wherever it lies.
+
+    Attributes
+    ----------
+    name : str
+        File name.
+    path : str
+        Where it lay; empty for a picture that came from no file.
+    identity : mapping
+        As `run_request.slide_identity`: length and samples of the file.
+    """
+
+    name: str
+    path: str
+    identity: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, slide: SlideReader) -> Self:
+        """Take the mark of a slide."""
+        path = "" if slide.path is None else str(slide.path.resolve())
+        return cls(slide.name, path, slide_identity(slide))
+
+    def is_of(self, slide: SlideReader) -> bool:
+        """Tell whether a slide is this one; its name and place may have changed."""
+        identity = slide_identity(slide)
+        same = ("size", "sha256")
+        return all(identity[k] == self.identity.get(k) for k in same)
+
+    def find(self, sitting_path: Path) -> Path | None:
+        """Look for the slide where it lay, and beside the sitting.
+
+        Parameters
+        ----------
+        sitting_path : Path
+            The file of the sitting.
+        """
+        folder = sitting_path.resolve().parent
+        places = [Path(self.path)] if self.path else []
+        if self.name:
+            places += [folder / self.name, folder.parent / self.name]
+        for place in places:
+            if place.exists() and self._lies_at(place):
+                return place
+        return None
+
+    def _lies_at(self, path: Path) -> bool:
+        try:
+            with open_slide(path) as slide:
+                return self.is_of(slide)
+        except OSError:
+            return False
+
+
+@dataclass(frozen=True, slots=True)
+class DrawnShape:
+    """A shape that the reader drew on the slide.
+
+    Attributes
+    ----------
+    layer : str
+        Name of its layer.
+    polygon : Polygon
+        Where.
+    """
+
+    layer: str
+    polygon: Polygon
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sitting:
+    """All of a sitting.
+
+    Attributes
+    ----------
+    slide : SlideMark
+        The slide.
+    facts : RunFacts
+        What found and named the cells.
+    result : RegionResult
+        Where they were sought; its cells are those of `corrected`, uncorrected.
+    corrected : CorrectedCells
+        The cells with the reader's steps.
+    shapes : tuple of DrawnShape
+        What was drawn.
+    view : mapping
+        How it was looked at, as JSON holds it.
+    """
+
+    slide: SlideMark
+    facts: RunFacts
+    result: RegionResult
+    corrected: CorrectedCells
+    shapes: tuple[DrawnShape, ...] = ()
+    view: Mapping[str, Any] = field(default_factory=dict)
+
+
+def facts_to_json(facts: RunFacts) -> dict[str, Any]:
+    """Return facts as JSON holds them."""
+    return {
+        "slide": facts.slide,
+        "model": facts.model,
+        "detector": facts.detector,
+        "compute": facts.compute.to_json(),
+        "rendered_only": list(facts.rendered_only),
+        "bounds_origin": list(facts.bounds_origin),
+        "unidentified_below": facts.unidentified_below,
+    }
+
+
+def facts_from_json(stored: Mapping[str, Any]) -> RunFacts:
+    """Return what `facts_to_json` made JSON of."""
+    x, y = stored["bounds_origin"]
+    return RunFacts(
+        slide=str(stored["slide"]),
+        model=str(stored["model"]),
+        detector=str(stored["detector"]),
+        compute=Compute.from_json(stored["compute"]),
+        rendered_only=tuple(str(code) for code in stored["rendered_only"]),
+        bounds_origin=Point(int(x), int(y)),
+        unidentified_below=float(stored["unidentified_below"]),
+    )
+
+
+def result_to_json(result: RegionResult) -> dict[str, Any]:
+    """Return a result without its cells as JSON holds it."""
+    areas = result.counted_areas
+    return {
+        "region": _corners(result.region),
+        "mpp": list(result.mpp),
+        "failed_regions": [_corners(region) for region in result.failed],
+        "complete": result.complete,
+        "seconds": result.seconds,
+        "counted_areas": None if areas is None else [_corners(r) for r in areas],
+    }
+
+
+def result_from_json(stored: Mapping[str, Any], cells: CellTable) -> RegionResult:
+    """Return what `result_to_json` made JSON of."""
+    areas, (x, y) = stored["counted_areas"], stored["mpp"]
+    return RegionResult(
+        region=_region(stored["region"]),
+        mpp=Mpp(float(x), float(y)),
+        cells=cells,
+        failed=tuple(_region(r) for r in stored["failed_regions"]),
+        complete=bool(stored["complete"]),
+        seconds=float(stored["seconds"]),
+        counted_areas=None if areas is None else tuple(_region(r) for r in areas),
+    )
+
+
+def _corners(region: Region) -> list[int]:
+    return [region.x, region.y, region.width, region.height]
+
+
+def _region(stored: Any) -> Region:
+    x, y, width, height = (int(value) for value in stored)
+    return Region(x, y, width, height)

@@ -1,0 +1,394 @@
+"""A sitting as one SQLite file: written whole once, then step by step.
+
+SQLite, because a step of the reader is then a few rows in a transaction, which is there
+whole after a power cut or not at all, and because pandas, DuckDB, R, QGIS and any
+database browser read it. The schema is documented in docs/sittings.md.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import uuid
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from napari_deepheme.core.cell_table import COLUMNS, CellTable
+from napari_deepheme.core.corrected_cells import CorrectedCells, Correction
+from napari_deepheme.core.errors import (
+    CannotWriteError,
+    InvalidSittingError,
+    SittingElsewhereError,
+)
+from napari_deepheme.core.files import atomic_path, make_folder
+from napari_deepheme.core.geometry import Polygon
+from napari_deepheme.core.sitting import (
+    DrawnShape,
+    Sitting,
+    SlideMark,
+    facts_from_json,
+    facts_to_json,
+    result_from_json,
+    result_to_json,
+)
+from napari_deepheme.core.taxonomy import CLASS_CODES, class_index
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+SUFFIX: Final = ".deepheme"
+
+FORMAT: Final = "napari-deepheme sitting"
+
+VERSION: Final = 1
+"""Of the schema. A file of a later one is refused, not guessed at."""
+
+_SCHEMA: Final = """
+CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE cells (cell_id INTEGER PRIMARY KEY, x INTEGER NOT NULL,
+    y INTEGER NOT NULL, width INTEGER NOT NULL, height INTEGER NOT NULL,
+    score REAL NOT NULL, class_code TEXT NOT NULL, probability REAL NOT NULL);
+CREATE TABLE corrections (step INTEGER NOT NULL, cell_id INTEGER NOT NULL,
+    class_before TEXT NOT NULL, class_after TEXT NOT NULL, reader TEXT NOT NULL,
+    read_at TEXT NOT NULL, undone INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (step, cell_id));
+CREATE TABLE shapes (layer TEXT NOT NULL, geojson TEXT NOT NULL);
+CREATE VIEW counted AS SELECT cells.*, COALESCE(
+    (SELECT NULLIF(class_after, '') FROM corrections AS c
+     WHERE c.cell_id = cells.cell_id AND NOT undone ORDER BY step DESC LIMIT 1),
+    class_code) AS counted_class FROM cells;
+"""
+
+_FIXED: Final = (
+    "cell_id",
+    "x",
+    "y",
+    "width",
+    "height",
+    "score",
+    "class_code",
+    "probability",
+)
+
+
+class SittingFile:
+    """The file of a sitting that goes on; `sync` adds what is new.
+
+    Any thread may call it, one at a time.
+
+    Parameters
+    ----------
+    path : Path
+        A file that `create_sitting` made. It is taken over: another window that saved
+        to it is refused from now on.
+    """
+
+    def __init__(self, path: Path, corrected: CorrectedCells) -> None:
+        self.path = path
+        self._writer = json.dumps(uuid.uuid4().hex)
+        self._saved = corrected.steps
+        self._n_cells = len(corrected)
+        self._kept: dict[str, str] = {}
+        with self._write() as database:
+            _put(database, {"writer": self._writer})
+            self._steps = [
+                step
+                for (step,) in database.execute(
+                    "SELECT DISTINCT step FROM corrections WHERE NOT undone "
+                    "ORDER BY step"
+                )
+            ]
+            (last,) = database.execute("SELECT MAX(step) FROM corrections").fetchone()
+        self._last = last or 0
+
+    def sync(
+        self,
+        corrected: CorrectedCells,
+        shapes: Sequence[DrawnShape] = (),
+        view: Mapping[str, Any] | None = None,
+    ) -> bool:
+        """Write what changed since the last time; tell whether anything did.
+
+        Parameters
+        ----------
+        corrected : CorrectedCells
+            The cells with all steps.
+        shapes : sequence of DrawnShape
+            What is drawn.
+        view : mapping, optional
+            How it is looked at, as JSON holds it.
+
+        Raises
+        ------
+        SittingElsewhereError
+            If another window has taken the file over.
+        CannotWriteError
+            If it cannot be written; it stays as it was.
+        """
+        n_same = _n_same(self._saved, corrected.steps)
+        drawn = json.dumps([_shape_row(shape) for shape in shapes])
+        values = {
+            "threshold": json.dumps(corrected.threshold),
+            "view": json.dumps(dict(view or {}), sort_keys=True),
+        }
+        changed = {k: v for k, v in values.items() if self._kept.get(k) != v}
+        is_same = n_same == len(self._saved) == len(corrected.steps)
+        is_drawn_same = self._kept.get("shapes", "[]") == drawn
+        if is_same and is_drawn_same and not changed:
+            return False
+        new = corrected.steps[n_same:]
+        numbers = list(range(self._last + 1, self._last + 1 + len(new)))
+        with self._write() as database:
+            self._check(database)
+            _put_cells(database, corrected.base, self._n_cells)
+            database.executemany(
+                "UPDATE corrections SET undone = 1 WHERE step = ?",
+                [(step,) for step in self._steps[n_same:]],
+            )
+            _put_steps(database, numbers, new)
+            if not is_drawn_same:
+                _put_shapes(database, shapes)
+            _put(database, changed)
+        self._n_cells, self._saved = len(corrected), corrected.steps
+        self._steps = self._steps[:n_same] + numbers
+        self._last += len(new)
+        self._kept.update(changed, shapes=drawn)
+        return True
+
+    def _check(self, database: sqlite3.Connection) -> None:
+        if _meta(database).get("writer") != self._writer:
+            raise SittingElsewhereError(str(self.path))
+
+    @contextmanager
+    def _write(self) -> Iterator[sqlite3.Connection]:
+        if not self.path.exists():
+            # SQLite would make an empty one.
+            raise CannotWriteError(str(self.path), "it is gone")
+        try:
+            with _opened(self.path) as database, database:
+                database.execute("BEGIN IMMEDIATE")
+                yield database
+        except sqlite3.Error as error:
+            raise CannotWriteError(str(self.path), str(error)) from error
+
+
+def create_sitting(path: Path, sitting: Sitting) -> SittingFile:
+    """Write a sitting to a new file, in the place of one that is there.
+
+    Raises
+    ------
+    CannotWriteError
+        If it cannot be written; what was there stays then.
+    """
+    make_folder(path.parent)
+    empty = CorrectedCells(sitting.corrected.base)
+    with atomic_path(path) as temporary:
+        try:
+            with _opened(temporary) as database, database:
+                database.executescript(_SCHEMA)
+                database.execute("BEGIN")
+                _put(database, _facts(sitting))
+                _put_cells(database, empty.base, 0)
+        except sqlite3.Error as error:
+            raise CannotWriteError(str(path), str(error)) from error
+    file = SittingFile(path, empty)
+    file.sync(sitting.corrected, sitting.shapes, sitting.view)
+    return file
+
+
+def read_sitting(path: Path | str) -> Sitting:
+    """Read a sitting.
+
+    Raises
+    ------
+    InvalidSittingError
+        If it is none, is damaged, or is of a later version.
+    """
+    path = Path(path)
+    try:
+        with path.open("rb") as stream:
+            if stream.read(16) != b"SQLite format 3\0":
+                raise ValueError("it is no SQLite file")
+        with _opened(path, mode="ro") as database:
+            return _sitting(database)
+    except (OSError, sqlite3.Error, ValueError, TypeError, LookupError) as error:
+        raise InvalidSittingError(str(path), str(error)) from error
+    except RecursionError:
+        raise InvalidSittingError(str(path), "it is nested too deeply") from None
+
+
+@contextmanager
+def _opened(path: Path, mode: str = "rwc") -> Iterator[sqlite3.Connection]:
+    database = sqlite3.connect(
+        f"{path.resolve().as_uri()}?mode={mode}", uri=True, isolation_level=None
+    )
+    try:
+        yield database
+    finally:
+        database.close()
+
+
+def _sitting(database: sqlite3.Connection) -> Sitting:
+    meta = {key: json.loads(value) for key, value in _meta(database).items()}
+    if meta.get("format") != FORMAT:
+        raise ValueError("it is another program's database")
+    if int(meta["version"]) > VERSION:
+        raise ValueError(
+            f"it is of version {meta['version']}, this program knows {VERSION}: "
+            "take a newer one"
+        )
+    base = _cells(database)
+    corrected = CorrectedCells.replayed(base, _read_steps(database, len(base)))
+    slide = meta["slide"]
+    return Sitting(
+        slide=SlideMark(str(slide["name"]), str(slide["path"]), slide["identity"]),
+        facts=facts_from_json(meta["facts"]),
+        result=result_from_json(meta["result"], base),
+        corrected=corrected.with_threshold(meta.get("threshold")),
+        shapes=tuple(_read_shapes(database)),
+        view=dict(meta.get("view") or {}),
+    )
+
+
+def _facts(sitting: Sitting) -> dict[str, str]:
+    mark = sitting.slide
+    slide = {"name": mark.name, "path": mark.path, "identity": dict(mark.identity)}
+    return {
+        "format": json.dumps(FORMAT),
+        "version": json.dumps(VERSION),
+        "notice": json.dumps("Research use only. Not for diagnosis."),
+        "slide": json.dumps(slide),
+        "facts": json.dumps(facts_to_json(sitting.facts)),
+        "result": json.dumps(result_to_json(sitting.result)),
+    }
+
+
+def _meta(database: sqlite3.Connection) -> dict[str, str]:
+    return dict(database.execute("SELECT key, value FROM meta"))
+
+
+def _put(database: sqlite3.Connection, values: Mapping[str, str]) -> None:
+    database.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", values.items())
+
+
+def _put_cells(database: sqlite3.Connection, cells: CellTable, first: int) -> None:
+    """Write the cells from a row on; a further column that is new is made."""
+    there = [row[1] for row in database.execute("PRAGMA table_info(cells)")]
+    further = [name for name in cells.further if name not in COLUMNS]
+    for name in further:
+        if name not in there:
+            database.execute(f"ALTER TABLE cells ADD COLUMN {_quoted(name)} TEXT")
+    if first == len(cells):
+        return
+    new = cells.take(np.arange(first, len(cells)))
+    names = ", ".join([*_FIXED, *map(_quoted, further)])
+    marks = ", ".join("?" * (len(_FIXED) + len(further)))
+    rows = zip(
+        range(first + 1, len(cells) + 1),
+        *new.boxes.T.tolist(),
+        [round(score, 4) for score in new.scores.tolist()],
+        new.class_codes,
+        [round(probability, 4) for probability in new.probabilities.tolist()],
+        *(new.further[name].tolist() for name in further),
+        strict=True,
+    )
+    database.executemany(f"INSERT INTO cells ({names}) VALUES ({marks})", rows)
+
+
+def _cells(database: sqlite3.Connection) -> CellTable:
+    there = [row[1] for row in database.execute("PRAGMA table_info(cells)")]
+    further = [name for name in there if name not in _FIXED]
+    names = ", ".join([*_FIXED, *map(_quoted, further)])
+    rows = database.execute(f"SELECT {names} FROM cells ORDER BY cell_id").fetchall()
+    if not rows:
+        none = {name: np.empty(0, np.str_) for name in further}
+        return CellTable.from_arrays(np.empty((0, 4)), [], [], [], none)
+    columns = dict(zip([*_FIXED, *further], zip(*rows, strict=True), strict=True))
+    if list(columns["cell_id"]) != list(range(1, len(rows) + 1)):
+        raise ValueError("cells are missing")
+    boxes = np.array([columns[k] for k in ("x", "y", "width", "height")], np.int32).T
+    if len(boxes) and boxes[:, 2:].min() < 1:
+        raise ValueError("a cell has no extent")
+    return CellTable.from_arrays(
+        boxes,
+        _shares(columns["score"]),
+        _class_indices(columns["class_code"]),
+        _shares(columns["probability"]),
+        {name: np.array([v or "" for v in columns[name]], np.str_) for name in further},
+    )
+
+
+def _class_indices(codes: Sequence[str]) -> list[int]:
+    for code in set(codes) - set(CLASS_CODES):
+        raise ValueError(f"{code!r} is not a class code")
+    return [class_index(code) for code in codes]
+
+
+def _shares(values: Sequence[Any]) -> Any:
+    shares = np.array(values, np.float64)
+    if not ((shares >= 0) & (shares <= 1)).all():
+        raise ValueError("a score or probability lies not between 0 and 1")
+    return shares
+
+
+def _put_steps(
+    database: sqlite3.Connection, numbers: Iterable[int], steps: Iterable[Correction]
+) -> None:
+    rows = [
+        (number, row + 1, before, after, step.reader, step.at)
+        for number, step in zip(numbers, steps, strict=True)
+        for row, before, after in zip(step.rows, step.before, step.after, strict=True)
+    ]
+    database.executemany("INSERT INTO corrections VALUES (?, ?, ?, ?, ?, ?, 0)", rows)
+
+
+def _read_steps(database: sqlite3.Connection, n_cells: int) -> list[Correction]:
+    found: dict[int, list[tuple[Any, ...]]] = {}
+    for step, *rest in database.execute(
+        "SELECT step, cell_id, class_before, class_after, reader, read_at "
+        "FROM corrections WHERE NOT undone ORDER BY step, cell_id"
+    ):
+        found.setdefault(step, []).append(tuple(rest))
+    steps = []
+    for rows in found.values():
+        ids, before, after, readers, times = zip(*rows, strict=True)
+        if min(ids) < 1 or max(ids) > n_cells:
+            raise ValueError("a correction is of no cell")
+        cells = tuple(int(number) - 1 for number in ids)
+        steps.append(Correction(cells, before, after, str(readers[0]), str(times[0])))
+    return steps
+
+
+def _n_same(saved: Sequence[Correction], steps: Sequence[Correction]) -> int:
+    n = 0
+    for before, now in zip(saved, steps, strict=False):
+        if before is not now and before != now:
+            break
+        n += 1
+    return n
+
+
+def _shape_row(shape: DrawnShape) -> tuple[str, str]:
+    ring = [list(corner) for corner in shape.polygon.corners]
+    polygon = {"type": "Polygon", "coordinates": [[*ring, ring[0]]]}
+    return shape.layer, json.dumps(polygon)
+
+
+def _put_shapes(database: sqlite3.Connection, shapes: Sequence[DrawnShape]) -> None:
+    database.execute("DELETE FROM shapes")
+    rows = [_shape_row(shape) for shape in shapes]
+    database.executemany("INSERT INTO shapes VALUES (?, ?)", rows)
+
+
+def _read_shapes(database: sqlite3.Connection) -> Iterator[DrawnShape]:
+    for layer, geojson in database.execute("SELECT layer, geojson FROM shapes"):
+        ring = json.loads(geojson)["coordinates"][0][:-1]
+        corners = tuple((float(x), float(y)) for x, y in ring)
+        yield DrawnShape(str(layer), Polygon(corners))
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'

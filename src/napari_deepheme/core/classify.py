@@ -7,10 +7,17 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from napari_deepheme.core.cell_table import IDENTIFIED, LINEAGE, PHASE, CellTable
 from napari_deepheme.core.geometry import touched_by
 from napari_deepheme.core.models.protocols import CropProbabilities
 from napari_deepheme.core.slide import PixelGrid, read_grid_crops, whiten
-from napari_deepheme.core.taxonomy import CLASS_CODES
+from napari_deepheme.core.taxonomy import (
+    CLASS_CODES,
+    MITOTIC_CODE,
+    MITOTIC_LINEAGES,
+    MITOTIC_PHASES,
+    class_index,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -124,3 +131,50 @@ def classify_crops(
         part = crops[start : start + step]
         parts.append(classifier.classify(part, batch_size=config.batch_size))
     return CropProbabilities.concatenate(parts)
+
+
+def named_table(
+    boxes: npt.NDArray[np.int32],
+    scores: npt.NDArray[np.float32],
+    given: CropProbabilities,
+    unidentified_below: float,
+) -> CellTable:
+    """Return the cells in boxes with what a classifier says of them.
+
+    Parameters
+    ----------
+    boxes : ndarray of int32, shape (n, 4)
+        x, y, width, height in level-0 pixels.
+    scores : ndarray of float32, shape (n,)
+        The detector's.
+    given : CropProbabilities
+        The classifier's, a row a box.
+    unidentified_below : float
+        Probability under which it leaves a cell unidentified.
+    """
+    likeliest = given.classes.argmax(axis=1)
+    probabilities = given.classes.max(axis=1, initial=0)
+    in_mitosis = likeliest == class_index(MITOTIC_CODE)
+    return CellTable.from_arrays(
+        boxes,
+        scores,
+        likeliest,
+        probabilities,
+        {
+            IDENTIFIED: np.where(probabilities >= unidentified_below, "yes", "no"),
+            PHASE: _named(given.phases, MITOTIC_PHASES, in_mitosis),
+            LINEAGE: _named(given.lineages, MITOTIC_LINEAGES, in_mitosis),
+        },
+    )
+
+
+def _named(
+    probabilities: npt.NDArray[np.float32],
+    names: tuple[str, ...],
+    in_mitosis: npt.NDArray[np.bool_],
+) -> npt.NDArray[np.str_]:
+    known = in_mitosis & (probabilities.sum(axis=1) > 0)
+    named: npt.NDArray[np.str_] = np.where(
+        known, np.array(names)[probabilities.argmax(axis=1)], ""
+    )
+    return named

@@ -20,8 +20,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_deepheme.core.ahead import Ahead
-from napari_deepheme.core.cell_table import IDENTIFIED, LINEAGE, PHASE, CellTable
-from napari_deepheme.core.classify import classify_crops, cut_crops
+from napari_deepheme.core.classify import classify_crops, cut_crops, named_table
 from napari_deepheme.core.config import RunConfig
 from napari_deepheme.core.detect import border_px, detect_tile
 from napari_deepheme.core.geometry import Region
@@ -33,12 +32,6 @@ from napari_deepheme.core.slide import (
     hold_level,
     plausible_mpp,
 )
-from napari_deepheme.core.taxonomy import (
-    MITOTIC_CODE,
-    MITOTIC_LINEAGES,
-    MITOTIC_PHASES,
-    class_index,
-)
 from napari_deepheme.core.tiling import tile_region
 
 if TYPE_CHECKING:
@@ -49,11 +42,7 @@ if TYPE_CHECKING:
     from napari_deepheme.core.classify import CellCrops
     from napari_deepheme.core.detect import Detections
     from napari_deepheme.core.geometry import Mpp
-    from napari_deepheme.core.models.protocols import (
-        CellDetector,
-        CropProbabilities,
-        Models,
-    )
+    from napari_deepheme.core.models.protocols import CellDetector, Models
     from napari_deepheme.core.slide import LevelPixels, SlideReader
     from napari_deepheme.core.tiling import Tile
 
@@ -313,8 +302,11 @@ class _Work:
         for part in ready:
             rows = slice(start, start + len(part.found.boxes))
             start = rows.stop
-            cells = _table(
-                part.found, named.take(rows), classifier.spec.unidentified_below
+            cells = named_table(
+                part.found.boxes,
+                part.found.scores,
+                named.take(rows),
+                classifier.spec.unidentified_below,
             )
             yield TileResult(
                 self.plan.tiles[part.index],
@@ -340,37 +332,6 @@ class _Work:
             max(crops.right, window.right),
             max(crops.bottom, window.bottom),
         )
-
-
-def _table(
-    found: Detections, given: CropProbabilities, unidentified_below: float
-) -> CellTable:
-    likeliest = given.classes.argmax(axis=1)
-    probabilities = given.classes.max(axis=1, initial=0)
-    in_mitosis = likeliest == class_index(MITOTIC_CODE)
-    return CellTable.from_arrays(
-        found.boxes,
-        found.scores,
-        likeliest,
-        probabilities,
-        {
-            IDENTIFIED: np.where(probabilities >= unidentified_below, "yes", "no"),
-            PHASE: _named(given.phases, MITOTIC_PHASES, in_mitosis),
-            LINEAGE: _named(given.lineages, MITOTIC_LINEAGES, in_mitosis),
-        },
-    )
-
-
-def _named(
-    probabilities: npt.NDArray[np.float32],
-    names: tuple[str, ...],
-    in_mitosis: npt.NDArray[np.bool_],
-) -> npt.NDArray[np.str_]:
-    known = in_mitosis & (probabilities.sum(axis=1) > 0)
-    named: npt.NDArray[np.str_] = np.where(
-        known, np.array(names)[probabilities.argmax(axis=1)], ""
-    )
-    return named
 
 
 def _halo_px(detector: CellDetector, mpp: Mpp) -> int:

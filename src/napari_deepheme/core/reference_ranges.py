@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
 from napari_deepheme.core.errors import InvalidTableError
-from napari_deepheme.core.taxonomy import CELL_CLASSES, REPORT_GROUPS
+from napari_deepheme.core.taxonomy import CELL_CLASSES, MITOTIC_LINEAGES, REPORT_GROUPS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -18,6 +18,7 @@ INDICES: Final = (
     "immature:mature, myeloid",
     "immature:mature, erythroid",
     "mitotic index",
+    *(f"mitotic index, {lineage}" for lineage in MITOTIC_LINEAGES),
 )
 """What can have a range beside classes and groups, as a report names it."""
 

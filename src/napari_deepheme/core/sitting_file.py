@@ -104,6 +104,11 @@ class SittingFile:
             (last,) = database.execute("SELECT MAX(step) FROM corrections").fetchone()
         self._last = last or 0
 
+    @property
+    def has_steps(self) -> bool:
+        """Whether anything was corrected in it."""
+        return self._last > 0
+
     def sync(
         self,
         corrected: CorrectedCells,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from napari_deepheme.plugin.layers import METADATA_KEY
+from napari_deepheme.plugin.drawn import is_drawn_on
 from napari_deepheme.plugin.run import clipped
 from napari_deepheme.plugin.viewport import drawn_polygons, visible_region
 
@@ -42,7 +42,7 @@ def asked_areas(
         What to tell the user then.
     """
     active = viewer.layers.selection.active
-    if _is_drawn_on(active):
+    if is_drawn_on(active):
         polygons = drawn_polygons(active, layer)
         regions = [clipped(polygon.region, slide) for polygon in polygons]
         return (
@@ -52,10 +52,3 @@ def asked_areas(
         )
     regions = [visible_region(viewer, layer, slide.size)]
     return regions, regions, "The slide is out of sight: bring it into view first."
-
-
-def _is_drawn_on(active: object) -> bool:
-    """Tell whether a layer holds shapes that are not the plugin's own."""
-    return hasattr(active, "shape_type") and METADATA_KEY not in getattr(
-        active, "metadata", {}
-    )

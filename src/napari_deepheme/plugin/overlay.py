@@ -225,7 +225,7 @@ class Overlay:
         """Return the row of the cell whose box holds a world position, None if none."""
         if self._points not in self._viewer.layers or not len(self.kinds):
             return None
-        row, column = np.asarray(self._points.world_to_data(position)[-2:]) + 0.5
+        column, row = self.place_of(position)
         near = Region(int(column), int(row), 1, 1) if min(row, column) >= 0 else None
         if near is None:
             return None
@@ -238,6 +238,11 @@ class Overlay:
             return None
         distances = np.abs(cells.centres[inside] - (column, row)).sum(axis=1)
         return int(rows[inside][distances.argmin()])
+
+    def place_of(self, position: tuple[float, ...]) -> tuple[float, float]:
+        """Return x and y, in level-0 pixels, of a world position."""
+        row, column = np.asarray(self._points.world_to_data(position)[-2:]) + 0.5
+        return float(column), float(row)
 
     def fit_outlines(self, zoom: float) -> None:
         """Keep the outlines of figures wide enough to be seen at a zoom."""

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from napari_deepheme.core.models.protocols import Models
     from napari_deepheme.core.pipeline import RunPlan
     from napari_deepheme.core.results import ResultCollector, TileResult
+    from napari_deepheme.core.sitting import SlideMark
     from napari_deepheme.core.slide import SlideReader
 
 
@@ -42,6 +43,7 @@ class Run:
         self.collector: ResultCollector | Tally = collector
         self.areas = collector.areas
         self.models: Models | None = None
+        self.mark: SlideMark | None = None
         self.error: Exception | None = None
         self.stream = Stream(collector.areas)
         self.pace = Pace()

@@ -86,6 +86,10 @@ class Session:
         Whether something went wrong.
     can_export : bool
         Whether there is a result.
+    sitting : str
+        Where the sitting is saved; empty if it is not.
+    earlier_sitting : str
+        A sitting of the chosen slide that was kept, to go on with.
     """
 
     slide: str = ""
@@ -128,6 +132,8 @@ class Session:
     message: str = "Open a slide to begin."
     message_kind: MessageKind = "info"
     can_export: bool = False
+    sitting: str = ""
+    earlier_sitting: str = ""
 
     @property
     def can_correct(self) -> bool:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from napari.components import ViewerModel
     from napari.layers import Image
 
+    from napari_deepheme.core.sitting import SlideMark
     from napari_deepheme.plugin.session import Session
 
 
@@ -56,6 +57,21 @@ class SlideChoice:
         self._viewer.reset_view()
         self._viewer.canvas.overlays.scale_bar.visible = True
         self.choose(layer.name)
+
+    def find(self, mark: SlideMark, sitting_path: Path) -> Image | None:
+        """Return the layer of a sitting's slide; the slide is opened if it is not yet.
+
+        None where it is neither open, nor where it was, nor beside the sitting.
+        """
+        for layer in self._viewer.layers:
+            if is_slide_layer(layer) and mark.is_of(slide_of(layer)):
+                self.choose(layer.name)
+                return layer
+        path = mark.find(sitting_path)
+        if path is None:
+            return None
+        self.open(path)
+        return self.layer
 
     def choose(self, name: str) -> None:
         """Take a layer as the slide to analyse."""

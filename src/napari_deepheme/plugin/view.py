@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -10,21 +11,26 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import (
     QFileDialog,
     QFormLayout,
+    QGridLayout,
     QHBoxLayout,
+    QMenu,
     QProgressBar,
+    QToolButton,
     QVBoxLayout,
     QWidget,
 )
 
+from napari_deepheme.core.sitting_file import SUFFIX
 from napari_deepheme.plugin.comparison_dialog import ComparisonDialog
 from napari_deepheme.plugin.correction_panel import CorrectionPanel
+from napari_deepheme.plugin.keeping import sittings_folder
 from napari_deepheme.plugin.labels import ERROR_STYLE, button, label, small_label
 from napari_deepheme.plugin.legend import Legend
 from napari_deepheme.plugin.model_rows import ModelRows
 from napari_deepheme.plugin.words import RENDERED_ONLY
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from qtpy.QtGui import QDragEnterEvent, QDropEvent
 
@@ -43,6 +49,31 @@ _COUNTS: Final = (
 """What a whole slide can be classified for; 300 and 500 after ICSH 2008."""
 
 
+DOCKS: Final = {
+    "Gallery": "The cells as pictures, class by class, to look at and to move",
+    "Differential": "Percentages with their intervals, ratios, stages, regions",
+    "Mitoses": "The list of mitotic figures, to confirm or reject, and the indices",
+    "Explain": "Why a cell was named so: probabilities, maps, its nearest cells",
+    "Map": "All cells by their likeness, to choose some by a lasso",
+    "Display": "Brightness, contrast, stain and white balance of the slide",
+    "Density": "Where on the slide the cells of a class lie",
+}
+"""What can be opened beside the widget."""
+
+SAVES: Final = {
+    "html": ("Report (HTML)", ".html"),
+    "pdf": ("Report (PDF)", ".pdf"),
+    "sitting": ("Sitting", SUFFIX),
+    "csv": ("Cells (CSV)", ".csv"),
+    "geojson": ("Cells for QuPath (GeoJSON)", ".geojson"),
+    "parquet": ("Cells (Parquet)", ".parquet"),
+    "h5ad": ("Cells (AnnData)", ".h5ad"),
+    "dicom": ("Annotations (DICOM)", ".dcm"),
+    "crops": ("Pictures by class (folder)", ""),
+}
+"""What a sitting can be saved as: in words, and the ending; none for a folder."""
+
+
 class View(QWidget):
     """Controls of "Classify cells".
 
@@ -55,6 +86,9 @@ class View(QWidget):
     """
 
     open_requested = Signal(object)
+    sitting_requested = Signal(object)
+    save_requested = Signal(str, object)
+    dock_requested = Signal(str)
     classify_region_requested = Signal()
     classify_slide_requested = Signal()
     cancel_requested = Signal()
@@ -91,6 +125,16 @@ class View(QWidget):
         self.export_button = button(
             "Export…", "Write cells.csv, cells.geojson and summary.json to a folder"
         )
+        self.sitting_button = button(
+            "Open sitting…", "Go on with a sitting that was saved"
+        )
+        self.earlier_button = button(
+            "Go on with the last sitting of this slide",
+            "Its cells and corrections, as they were left",
+        )
+        self.earlier_button.setVisible(False)
+        self.more_button = _menu_button("Save as…", SAVES, self.ask_to_save)
+        self.dock_buttons = {name: button(name, tip) for name, tip in DOCKS.items()}
         self.legend = Legend()
         self.corrections = CorrectionPanel(session, suggest_name)
         self._comparison: ComparisonDialog | None = None
@@ -108,8 +152,11 @@ class View(QWidget):
     def dropEvent(self, event: QDropEvent) -> None:
         """Open what is dropped."""
         for url in event.mimeData().urls():
-            if url.isLocalFile():
-                self.open_requested.emit(Path(url.toLocalFile()))
+            path = Path(url.toLocalFile())
+            if url.isLocalFile() and path.suffix == SUFFIX:
+                self.sitting_requested.emit(path)
+            elif url.isLocalFile():
+                self.open_requested.emit(path)
 
     def _make_form(self) -> None:
         self.slide_box = ComboBox(label="Slide", choices=(), nullable=True)
@@ -152,20 +199,27 @@ class View(QWidget):
 
     def _lay_out(self) -> None:
         open_row, run_row, end_row = QHBoxLayout(), QHBoxLayout(), QHBoxLayout()
-        open_row.addWidget(self.open_button, stretch=1)
+        open_row.addWidget(self.open_button)
+        open_row.addWidget(self.sitting_button)
         open_row.addWidget(self.models.import_button)
         run_row.addWidget(self.region_button)
         run_row.addWidget(self.slide_button)
         end_row.addWidget(self.cancel_button)
         end_row.addWidget(self.export_button)
+        end_row.addWidget(self.more_button)
+        docks = QGridLayout()
+        for i, made in enumerate(self.dock_buttons.values()):
+            docks.addWidget(made, i // 4, i % 4)
         layout = QVBoxLayout(self)
         layout.addLayout(open_row)
+        layout.addWidget(self.earlier_button)
         layout.addLayout(self.form)
         layout.addLayout(run_row)
         layout.addLayout(end_row)
         layout.addWidget(self.progress_bar)
         layout.addWidget(self.progress_label)
         layout.addWidget(self.message_label)
+        layout.addLayout(docks)
         layout.addWidget(self.legend, stretch=1)
         layout.addWidget(self.rendered_label)
         layout.addWidget(self.corrections)
@@ -184,6 +238,10 @@ class View(QWidget):
         self.count_box.changed.connect(self.max_cells_given.emit)
         self.map_button.clicked.connect(self._request_map)
         self.codes_box.changed.connect(self.show_codes_chosen.emit)
+        self.sitting_button.clicked.connect(self._ask_for_sitting)
+        self.earlier_button.clicked.connect(self._request_earlier)
+        for name, made in self.dock_buttons.items():
+            made.clicked.connect(self._dock_requester(name))
         self._session.events.connect(self._on_session)
 
     def _on_session(self, *_: object) -> None:
@@ -205,6 +263,10 @@ class View(QWidget):
         self.slide_button.setEnabled(has_slide and not running)
         self.cancel_button.setEnabled(running)
         self.export_button.setEnabled(session.can_export and not running)
+        self.more_button.setEnabled(session.can_export and not running)
+        self.sitting_button.setEnabled(not running)
+        earlier = bool(session.earlier_sitting) and not running
+        self.earlier_button.setVisible(earlier and not session.can_export)
         self.map_button.setEnabled(has_slide and not running)
         boxes = (self.slide_box, self.device_box, self.mpp_box, self.count_box)
         for box in boxes:
@@ -268,10 +330,53 @@ class View(QWidget):
         if name:
             self.open_requested.emit(Path(name))
 
+    def _ask_for_sitting(self) -> None:
+        name, _ = QFileDialog.getOpenFileName(
+            self, "Open sitting", str(sittings_folder()), f"Sittings (*{SUFFIX})"
+        )
+        if name:
+            self.sitting_requested.emit(Path(name))
+
+    def ask_to_save(self, kind: str) -> None:
+        """Ask where to save, in a form of `SAVES`, and request it."""
+        words, suffix = SAVES[kind]
+        stem = Path(self._session.slide).stem
+        if suffix:
+            name, _ = QFileDialog.getSaveFileName(
+                self, words, stem + suffix, f"{words} (*{suffix})"
+            )
+        else:
+            name = QFileDialog.getExistingDirectory(self, words)
+        if name:
+            self.save_requested.emit(kind, Path(name))
+
+    def _request_earlier(self) -> None:
+        self.sitting_requested.emit(Path(self._session.earlier_sitting))
+
+    def _dock_requester(self, name: str) -> Callable[[], None]:
+        def request() -> None:
+            self.dock_requested.emit(name)
+
+        return request
+
     def _ask_for_folder(self) -> None:
         name = QFileDialog.getExistingDirectory(self, "Export to folder")
         if name:
             self.export_requested.emit(Path(name))
+
+
+def _menu_button(
+    text: str, items: Mapping[str, tuple[str, str]], chosen: Callable[[str], None]
+) -> QToolButton:
+    made = QToolButton()
+    made.setText(text)
+    made.setAccessibleName(text)
+    made.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+    menu = QMenu(made)
+    for key, (words, _) in items.items():
+        menu.addAction(words, partial(chosen, key))
+    made.setMenu(menu)
+    return made
 
 
 def _progress_text(session: Session) -> str:

@@ -51,7 +51,9 @@ def visible_region(viewer: ViewerModel, layer: Image, size: Size) -> Region:
     return shown.intersection(Region(0, 0, *size))
 
 
-def drawn_polygons(shapes: Shapes, layer: Image) -> tuple[Polygon, ...]:
+def drawn_polygons(
+    shapes: Shapes, layer: Image, *, all_of_them: bool = False
+) -> tuple[Polygon, ...]:
     """Return the closed shapes that are drawn: the selected ones, all when none is.
 
     Parameters
@@ -60,8 +62,11 @@ def drawn_polygons(shapes: Shapes, layer: Image) -> tuple[Polygon, ...]:
         The layer that they are drawn on.
     layer : Image
         The slide's layer, in whose pixels they are given.
+    all_of_them : bool
+        Whether all are wanted, whatever is selected.
     """
-    chosen = sorted(shapes.selected_data) or range(shapes.nshapes)
+    selected = () if all_of_them else sorted(shapes.selected_data)
+    chosen = selected or range(shapes.nshapes)
     return tuple(
         _polygon(shapes.data[i], shapes.shape_type[i], shapes, layer)
         for i in chosen

@@ -1,0 +1,278 @@
+"""What lies on the desk: the slide of the last run, its cells and layers.
+
+It holds no Qt object.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from napari_deepheme.core.corrections import is_deleted
+from napari_deepheme.core.errors import DeephemeError
+from napari_deepheme.core.export.summary import RunFacts, export_run
+from napari_deepheme.core.results import RegionResult, ResultCollector
+from napari_deepheme.core.sitting import Sitting, SlideMark
+from napari_deepheme.plugin.actions import Actions
+from napari_deepheme.plugin.adding import Adding
+from napari_deepheme.plugin.drawn import drawn_shapes, show_shapes
+from napari_deepheme.plugin.keeping import Keeping, opened, taken_over
+from napari_deepheme.plugin.layers import frame_of
+from napari_deepheme.plugin.overlay import Overlay
+from napari_deepheme.plugin.own_training import ReadCells
+from napari_deepheme.plugin.pointing import Pointing
+from napari_deepheme.plugin.review import Review
+from napari_deepheme.plugin.run import Run
+from napari_deepheme.plugin.slide_choice import SlideChoice
+from napari_deepheme.plugin.slides import give_mpp, slide_key, slide_of
+from napari_deepheme.plugin.unreadable import show_unreadable
+from napari_deepheme.plugin.viewport import visible_region
+from napari_deepheme.plugin.worker import Failed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from napari.components import ViewerModel
+    from napari.layers import Image
+
+    from napari_deepheme.core.cell_table import CellTable
+    from napari_deepheme.core.geometry import Region
+    from napari_deepheme.core.slide import SlideReader
+    from napari_deepheme.plugin.drawing import Ready
+    from napari_deepheme.plugin.session import Session
+    from napari_deepheme.plugin.worker import Task
+
+LAST_SECONDS: Final = 5.0
+"""How long a viewer that closes waits for what goes on."""
+
+
+class Desk:
+    """Keeps the result of a run, shows it, and opens that of an earlier sitting.
+
+    Parameters
+    ----------
+    viewer : ViewerModel
+        The viewer.
+    session : Session
+        State that the view shows.
+    name_boxes : callable
+        As `core.name_boxes.name_boxes`.
+    start : callable
+        As `worker.start`.
+    """
+
+    def __init__(
+        self,
+        viewer: ViewerModel,
+        session: Session,
+        *,
+        name_boxes: Callable[..., CellTable],
+        start: Callable[..., Task],
+    ) -> None:
+        self._viewer = viewer
+        self._session = session
+        self._start = start
+        self.run: Run | None = None
+        self.overlay: Overlay | None = None
+        self.result: tuple[RegionResult, RunFacts] | None = None
+        self.slides = SlideChoice(viewer, session)
+        self.review = Review(session)
+        self._adding = Adding(session, self.review, name_boxes=name_boxes, start=start)
+        self.actions = Actions(session, self.review, self._adding)
+        self.keeping = Keeping(session, take_sitting=self.sitting, start=start)
+        self._pointing = Pointing(viewer, session)
+        self.review.changed.connect(self.follow_camera)
+
+    def take_result(
+        self, run: Run, overlay: Overlay, result: RegionResult, ready: Ready
+    ) -> None:
+        """Take what a run gave."""
+        models = run.models
+        self.review.show(ready, overlay, slide=run.slide, mpp=result.mpp, models=models)
+        if run.layer in self._viewer.layers:
+            key, frame = slide_key(run.layer), frame_of(run.layer)
+            show_unreadable(self._viewer, key, result.failed, frame)
+        if models is not None:
+            facts = RunFacts.of(run.slide, models)
+            self.result = (result, facts)
+            overlay.set_facts({"bounds_origin": facts.bounds_origin})
+            self._session.can_export = True
+            self.keeping.begin()
+
+    def export(self, folder: Path) -> None:
+        """Write the three files of the last run into a folder."""
+        reviewed = self.reviewed_result()
+        if reviewed is None:
+            self._session.say("There is nothing to export yet.", error=True)
+            return
+        result, facts = reviewed
+        try:
+            export_run(result, facts, folder)
+        except DeephemeError as error:
+            self._session.say(str(error), error=True)
+            return
+        self._session.say(
+            f"Written to {folder}: cells.csv, cells.geojson, summary.json."
+        )
+
+    def reviewed_result(self) -> tuple[RegionResult, RunFacts] | None:
+        """Return the last result with the reader's classes; None without one."""
+        if self.result is None:
+            return None
+        result, facts = self.result
+        threshold = self.review.corrected.threshold
+        if threshold is not None:
+            facts = replace(facts, unidentified_below=threshold)
+        return replace(result, cells=self.review.cells), facts
+
+    def sitting(self) -> Sitting | None:
+        """Return all that there is to come back to; None without a result."""
+        run, session = self.run, self._session
+        if run is None or self.result is None:
+            return None
+        result, facts = self.result
+        is_there = run.layer in self._viewer.layers
+        shapes = drawn_shapes(self._viewer, run.layer) if is_there else ()
+        view = {"hidden": sorted(session.hidden), "reader": session.reader}
+        mark = run.mark = run.mark or SlideMark.of(run.slide)
+        return Sitting(mark, facts, result, self.review.corrected, shapes, view)
+
+    def open_sitting(self, path: Path) -> None:
+        """Open a sitting on its slide, which is opened, too, if it is not yet."""
+        if not self._session.running:
+            self.keeping.close(LAST_SECONDS)
+            self._session.say("Opening the sitting …")
+            self._start(
+                lambda: iter([opened(path)]),
+                on_item=partial(self._on_opened, path),
+                on_end=lambda: None,
+            )
+
+    def follow_camera(self) -> None:
+        """Bring class codes and outlines in step with what the canvas shows."""
+        overlay, visible = self.overlay, self.visible()
+        if overlay is not None and visible is not None:
+            overlay.look(visible)
+            overlay.write_codes(visible, self._session.show_codes)
+            overlay.fit_outlines(self._viewer.scene.camera.zoom)
+
+    def look(self) -> None:
+        """Bring what is drawn of many cells in step with the camera, as it moves."""
+        visible = self.visible()
+        if self.overlay is not None and visible is not None:
+            self.overlay.look(visible)
+
+    def set_show_codes(self, show: bool) -> None:
+        """Write the class code beside each cell, or only beside selected ones."""
+        self._session.show_codes = show
+        self.follow_camera()
+
+    def toggle_class(self, code: str) -> None:
+        """Switch a class off or on."""
+        self._session.hidden ^= {code}
+        if self.overlay:
+            self.overlay.hide_classes(self._session.hidden)
+        self.follow_camera()
+
+    def point_at(self, position: tuple[float, ...]) -> str:
+        """Tell what is known of the cell at a world position, "" for no cell."""
+        return self._pointing.point_at(self.overlay, position)
+
+    def select_at(self, position: tuple[float, ...], *, extend: bool = False) -> None:
+        """Select the cell at a world position, beside those that are if so wanted.
+
+        While a cell is to be added, it is added there.
+        """
+        if self.overlay is not None and self._session.adding:
+            self._adding.add_at(*self.overlay.place_of(position))
+        elif self.overlay is not None:
+            self._pointing.select_at(self.overlay, position, extend=extend)
+
+    def read_cells(self) -> ReadCells | None:
+        """Return the cells of the last run with the reader's classes."""
+        if self.run is None or self.result is None:
+            return None
+        result, _ = self.result
+        cells = self.review.cells
+        kept = cells.take(~is_deleted(cells))
+        return ReadCells(self.run.slide, kept, result.mpp)
+
+    def visible(self) -> Region | None:
+        """Return what the canvas shows of the slide of the last run."""
+        run = self.run
+        if run is None or run.layer not in self._viewer.layers:
+            return None
+        return visible_region(self._viewer, run.layer, run.slide.size)
+
+    def new_overlay(self, layer: Image, slide: SlideReader, whole: Region) -> Overlay:
+        """Make or take over the result layers of a slide."""
+        active = self._viewer.layers.selection.active
+        if self.overlay:
+            self.overlay.release()
+        frame = frame_of(layer)
+        overlay = Overlay(self._viewer, slide_key(layer), frame, slide.size)
+        overlay.expect(whole)
+        overlay.on_selected(self._on_selected)
+        # Napari makes a new layer the active one.
+        self._viewer.layers.selection.active = active
+        self.overlay = overlay
+        return overlay
+
+    def _on_selected(self) -> None:
+        if self._session.running and not self._session.training:
+            return
+        self._pointing.describe_selected(self.overlay)
+        self.follow_camera()
+        self.review.tell_selected()
+
+    def _on_opened(self, path: Path, item: tuple[Sitting, Ready] | Failed) -> None:
+        if isinstance(item, Failed):
+            self._session.say(str(item.error), error=True)
+            if not isinstance(item.error, DeephemeError):
+                raise item.error
+            return
+        sitting, ready = item
+        layer = self.slides.find(sitting.slide, path)
+        if layer is None:
+            self._session.say(
+                f"The slide {sitting.slide.name} is neither where it was nor beside "
+                "the sitting. Open the slide first, then the sitting.",
+                error=True,
+            )
+            return
+        self._restore(sitting, ready, layer)
+        file = taken_over(path, sitting)
+        if file is not None:
+            self.keeping.go_on(file)
+        kept = "" if file else " It is read only: save it under another name."
+        self._session.say(f"The sitting goes on: {len(sitting.corrected)} cells.{kept}")
+
+    def _restore(self, sitting: Sitting, ready: Ready, layer: Image) -> None:
+        """Show a sitting on its slide as if its run had just ended."""
+        session, result = self._session, sitting.result
+        slide = slide_of(layer)
+        areas = result.counted_areas or (result.region,)
+        collector = ResultCollector(result.region, areas, result.mpp, 1.0)
+        self.run = Run(layer, slide, collector)
+        self.run.mark = sitting.slide
+        give_mpp(self._viewer, layer, result.mpp)
+        session.reset_counts()
+        overlay = self.new_overlay(layer, slide, result.region)
+        self.result = (result, sitting.facts)
+        session.can_export = True
+        session.hidden = frozenset(sitting.view.get("hidden", ()))
+        session.reader = str(sitting.view.get("reader", session.reader))
+        session.rendered_only = sitting.facts.rendered_only
+        threshold = sitting.corrected.threshold
+        session.threshold = (
+            sitting.facts.unidentified_below if threshold is None else threshold
+        )
+        session.n_cells = len(sitting.corrected)
+        self.review.show(ready, overlay, slide=slide, mpp=result.mpp)
+        self.review.restore(sitting.corrected, ready, overlay)
+        overlay.set_facts({"bounds_origin": sitting.facts.bounds_origin})
+        show_shapes(self._viewer, sitting.shapes, frame_of(layer))
+        show_unreadable(self._viewer, slide_key(layer), result.failed, frame_of(layer))
+        self.review.changed.emit(None)

@@ -1,0 +1,134 @@
+"""One key a class, and keys for the rest of a review; the user can change them."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import orjson
+from app_model.types import KeyBinding
+from platformdirs import user_config_path
+
+from napari_deepheme.core.corrections import DELETED, NOT_A_CELL, UNIDENTIFIED
+from napari_deepheme.core.files import atomic_file, make_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+FOLDER_VARIABLE: Final = "NAPARI_DEEPHEME_CONFIG"
+"""Environment variable that names another folder for what the user set."""
+
+ACTIONS: Final = (
+    "confirm",
+    "next",
+    "previous",
+    "add",
+    "correct",
+    "undo",
+    "redo",
+)
+"""What keys do beside naming the selected cells."""
+
+DEFAULTS: Final = {
+    **{f"M{i}": str(i) for i in range(1, 7)},
+    "MO2": "7",
+    "E1": "8",
+    "E4": "9",
+    "B2": "0",
+    **dict(zip(("ER1", "ER2", "ER3", "ER4", "ER5", "ER6"), "QWERTY", strict=True)),
+    "L2": "L",
+    "L4": "P",
+    "B1": "B",
+    "PL2": "G",
+    "PL3": "H",
+    "U1": "X",
+    "U4": "M",
+    UNIDENTIFIED: "U",
+    NOT_A_CELL: "N",
+    DELETED: "Delete",
+    "confirm": "Enter",
+    "next": ".",
+    "previous": ",",
+    "add": "A",
+    "correct": "C",
+    "undo": "Ctrl-Z",
+    "redo": "Ctrl-Shift-Z",
+}
+"""Neutrophils 1 to 6 as they mature, red cells along the row of letters below."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeyMap:
+    """Which key does what.
+
+    Attributes
+    ----------
+    keys : mapping of str to str
+        By class code, other word of a reader, or action; empty for no key.
+
+    Examples
+    --------
+    >>> changed = KeyMap().with_key("M1", "F2")
+    >>> changed.keys["M1"], changed.with_key("L2", "F2").keys["M1"]
+    ('F2', '')
+    """
+
+    keys: Mapping[str, str] = field(default_factory=lambda: DEFAULTS)
+
+    def with_key(self, action: str, key: str) -> KeyMap:
+        """Give an action another key, which is taken from the one that had it.
+
+        Raises
+        ------
+        ValueError
+            If there is no such action or key.
+        """
+        if action not in DEFAULTS:
+            raise ValueError(f"{action!r} is no action")
+        if not is_key(key):
+            raise ValueError(f"{key!r} is no key")
+        kept = {name: "" if has == key else has for name, has in self.keys.items()}
+        return KeyMap({**kept, action: key})
+
+
+def is_key(key: str) -> bool:
+    """Tell whether napari knows a key; no key at all is one, too."""
+    if not key:
+        return True
+    try:
+        return bool(str(KeyBinding.from_str(key)))
+    except (ValueError, KeyError):
+        return False
+
+
+def config_folder() -> Path:
+    """Return the folder of what the user set; it need not exist."""
+    given = os.environ.get(FOLDER_VARIABLE)
+    return Path(given) if given else user_config_path("napari-deepheme")
+
+
+def read_keys() -> KeyMap:
+    """Return the user's keys; the default ones where nothing sensible is kept."""
+    try:
+        kept = orjson.loads((config_folder() / "keys.json").read_bytes())
+        given = {str(name): str(key) for name, key in kept.items()}
+    except (OSError, ValueError, AttributeError):
+        return KeyMap()
+    known = {k: v for k, v in given.items() if k in DEFAULTS and is_key(v)}
+    taken = set(known.values())
+    rest = {k: "" if v in taken else v for k, v in DEFAULTS.items() if k not in known}
+    return KeyMap({name: {**rest, **known}[name] for name in DEFAULTS})
+
+
+def keep_keys(keys: KeyMap) -> None:
+    """Keep the user's keys for the next time.
+
+    Raises
+    ------
+    CannotWriteError
+        If they cannot be written.
+    """
+    with atomic_file(make_folder(config_folder()) / "keys.json") as stream:
+        stream.write(orjson.dumps(dict(keys.keys), option=orjson.OPT_INDENT_2))

@@ -1,0 +1,249 @@
+"""The dock "Mitotic figures": a list to go through, and the indices."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from qtpy.QtCore import QAbstractTableModel, QModelIndex, Qt
+from qtpy.QtWidgets import (
+    QAbstractItemView,
+    QHBoxLayout,
+    QHeaderView,
+    QTableView,
+    QVBoxLayout,
+    QWidget,
+)
+from superqt.utils import qdebounced
+
+from napari_deepheme.core.cell_table import LINEAGE, PHASE
+from napari_deepheme.core.corrections import READER_CLASSES, UNIDENTIFIED
+from napari_deepheme.core.mitoses import mitotic_indices
+from napari_deepheme.core.taxonomy import MITOTIC_CODE, class_index
+from napari_deepheme.plugin.kinds import DOUBTED, is_figure
+from napari_deepheme.plugin.labels import button, label
+from napari_deepheme.plugin.words import RENDERED_ONLY
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from napari_deepheme.plugin.review import Review
+    from napari_deepheme.plugin.session import Session
+
+_COLUMNS: Final = ("Cell", "Phase", "Lineage", "Sure", "State")
+
+_REST_MS: Final = 60
+
+_REJECTED: Final = {code: f"rejected: {code}" for code in READER_CLASSES}
+
+
+class MitosisPanel(QWidget):
+    """Lists what is, may be or was taken for a mitotic figure.
+
+    Parameters
+    ----------
+    review : Review
+        The cells.
+    session : Session
+        Tells what the model learned from rendered cells only.
+    """
+
+    def __init__(self, review: Review, session: Session) -> None:
+        super().__init__()
+        self._review = review
+        self._session = session
+        self.model = FiguresModel(review)
+        self.table = QTableView()
+        self.table.setModel(self.model)
+        self.table.setAccessibleName("Mitotic figures")
+        self.table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+        self.table.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
+        self.table.verticalHeader().setVisible(False)
+        header = self.table.horizontalHeader()
+        header.setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
+        self.confirm_button = button("Confirm", "It is a mitotic figure")
+        self.reject_button = button(
+            "Reject",
+            "It is none: unidentified, until you press the key of the class that it is",
+        )
+        self.previous_button = button("◀", "Go to the figure before")
+        self.next_button = button("▶", "Go to the next figure")
+        self.indices_label = label("Mitotic indices")
+        self.rendered_label = label("What the model learned from")
+        self._lay_out()
+        self._connect()
+        self.show_figures()
+
+    def show_figures(self) -> None:
+        """Bring the panel in step with the cells."""
+        self.model.refresh()
+        self.indices_label.setText(self._indices())
+        is_rendered = MITOTIC_CODE in self._session.rendered_only
+        words = f"Mitosis: {RENDERED_ONLY}. " if is_rendered else ""
+        self.rendered_label.setText(f"{words}Research use only.")
+        self._on_selection()
+
+    def step(self, step: int) -> None:
+        """Go to the next figure (1) or to the one before (-1)."""
+        n = self.model.rowCount()
+        if n:
+            now = self.table.currentIndex().row()
+            place = (now + step) % n if now >= 0 else 0
+            self.table.setCurrentIndex(self.model.index(place, 0))
+
+    def _lay_out(self) -> None:
+        row = QHBoxLayout()
+        for made in (
+            self.previous_button,
+            self.next_button,
+            self.confirm_button,
+            self.reject_button,
+        ):
+            row.addWidget(made)
+        layout = QVBoxLayout(self)
+        layout.addWidget(self.table, stretch=1)
+        layout.addLayout(row)
+        layout.addWidget(self.indices_label)
+        layout.addWidget(self.rendered_label)
+
+    def _connect(self) -> None:
+        self._rested = qdebounced(self.show_figures, timeout=_REST_MS)
+        self._review.changed.connect(self._on_changed)
+        self._review.selection_changed.connect(self._on_selection)
+        self.table.selectionModel().currentRowChanged.connect(self._on_row)
+        self.previous_button.clicked.connect(self._on_previous)
+        self.next_button.clicked.connect(self._on_next)
+        self.confirm_button.clicked.connect(self._on_confirm)
+        self.reject_button.clicked.connect(self._on_reject)
+
+    def _indices(self) -> str:
+        lines = []
+        for index in mitotic_indices(self._review.cells):
+            of = "Mitotic index" if index.name == "all" else f"  {index.name}"
+            if index.per_1000 is None or index.interval is None:
+                lines.append(f"{of}: –")
+                continue
+            low, high = index.interval
+            lines.append(
+                f"{of}: {index.per_1000:.1f} per 1,000 ({index.figures} of {index.n}; "
+                f"95 % {low:.1f}–{high:.1f})"
+            )
+        return "\n".join([*lines, "95 %: sampling error only (Wilson)"])
+
+    def _on_changed(self, _: object) -> None:
+        self._rested()
+
+    def _on_selection(self) -> None:
+        selected = self._review.selected
+        row = self.model.place_of(selected[0]) if len(selected) == 1 else None
+        if row is not None and row != self.table.currentIndex().row():
+            self.table.selectionModel().blockSignals(True)
+            self.table.selectRow(row)
+            self.table.selectionModel().blockSignals(False)
+            self.table.viewport().update()
+        can = self._session.can_correct and self.table.currentIndex().isValid()
+        self.confirm_button.setEnabled(can)
+        self.reject_button.setEnabled(can)
+
+    def _on_row(self, current: QModelIndex, _: QModelIndex) -> None:
+        if current.isValid():
+            self._review.go_to(self.model.cell_of(current.row()))
+
+    def _on_previous(self) -> None:
+        self.step(-1)
+
+    def _on_next(self) -> None:
+        self.step(1)
+
+    def _on_confirm(self) -> None:
+        self._name(MITOTIC_CODE)
+
+    def _on_reject(self) -> None:
+        self._name(UNIDENTIFIED)
+
+    def _name(self, word: str) -> None:
+        current = self.table.currentIndex()
+        if current.isValid():
+            self._review.correct([self.model.cell_of(current.row())], word)
+
+
+class FiguresModel(QAbstractTableModel):
+    """The rows of the list; only those in sight are asked for.
+
+    Parameters
+    ----------
+    review : Review
+        The cells.
+    """
+
+    def __init__(self, review: Review) -> None:
+        super().__init__()
+        self._review = review
+        self._rows: npt.NDArray[np.intp] = np.empty(0, np.intp)
+
+    def refresh(self) -> None:
+        """Look for figures anew: those that count, are doubted, or were rejected."""
+        kinds = self._review.kinds
+        by_model = self._review.corrected.base.class_indices == class_index(
+            MITOTIC_CODE
+        )
+        by_reader = kinds % DOUBTED == class_index(MITOTIC_CODE)
+        shown = len(kinds) == len(by_model)
+        rows = np.flatnonzero(by_model | by_reader) if shown else self._rows[:0]
+        if np.array_equal(rows, self._rows):
+            corner = self.index(max(0, len(rows) - 1), len(_COLUMNS) - 1)
+            self.dataChanged.emit(self.index(0, 0), corner)
+            return
+        self.beginResetModel()
+        self._rows = rows
+        self.endResetModel()
+
+    def cell_of(self, place: int) -> int:
+        """Return the cell of a row of the list."""
+        return int(self._rows[place])
+
+    def place_of(self, cell: int) -> int | None:
+        """Return the row of a cell in the list; None if it is no figure."""
+        place = int(np.searchsorted(self._rows, cell))
+        is_there = place < len(self._rows) and self._rows[place] == cell
+        return place if is_there else None
+
+    def rowCount(self, parent: QModelIndex | None = None) -> int:
+        """Count the figures."""
+        return 0 if parent is not None and parent.isValid() else len(self._rows)
+
+    def columnCount(self, parent: QModelIndex | None = None) -> int:
+        """Count the columns."""
+        return 0 if parent is not None and parent.isValid() else len(_COLUMNS)
+
+    def headerData(
+        self, section: int, orientation: Qt.Orientation, role: int = 0
+    ) -> Any:
+        """Return a column's title."""
+        is_title = role == Qt.ItemDataRole.DisplayRole
+        if is_title and orientation == Qt.Orientation.Horizontal:
+            return _COLUMNS[section]
+        return None
+
+    def data(self, index: QModelIndex, role: int = 0) -> Any:
+        """Return what stands in a field."""
+        if role != Qt.ItemDataRole.DisplayRole:
+            return None
+        row = self.cell_of(index.row())
+        cell = self._review.corrected.take([row])
+        phase, lineage = (
+            str(cell.further[name][0]) if name in cell.further else ""
+            for name in (PHASE, LINEAGE)
+        )
+        sure = f"{100 * cell.probabilities[0]:.0f} %"
+        fields = (str(row + 1), phase or "–", lineage or "–", sure, self._state(row))
+        return fields[index.column()]
+
+    def _state(self, row: int) -> str:
+        kind = self._review.kinds[row]
+        (given,) = self._review.corrected.given([row])
+        if is_figure(kind):
+            return "confirmed" if given else "counted"
+        if given:
+            return _REJECTED[given]
+        return "doubtful: not counted"

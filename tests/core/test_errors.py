@@ -21,6 +21,7 @@ ERRORS = [
     errors.DeviceNotAvailableError("cuda", ("auto", "cpu")),
     errors.CannotWriteError("a.csv", TWO_LINES),
     errors.InvalidTableError("a.csv", TWO_LINES),
+    errors.InvalidSummaryError("summary.json", TWO_LINES),
     errors.NoPicturesError("folder"),
     errors.MissingExtraError("train", "scikit-image"),
     errors.OtherRunError("out", TWO_LINES),

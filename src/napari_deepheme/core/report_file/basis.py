@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from napari_deepheme.core.corrections import (
     ADDED,
     NOT_A_CELL,
+    is_corrected,
     is_deleted,
     is_unidentified,
     judged_classes,
@@ -96,8 +97,11 @@ def rules_section() -> Section:
         "Counted after ICSH 2008 (Lee et al., Int J Lab Hematol 30:349): percentages "
         "are of all nucleated cells but megakaryocytes, mitotic figures and artefacts; "
         "a cell belongs to an area when the centre of its box lies in it; the reader's "
-        "class goes before the model's; unidentified cells are in no class. Intervals "
-        "after Wilson 1927 (J Am Stat Assoc 22:209)."
+        "class goes before the model's; unidentified cells are in no class. M:E sets "
+        "granulocytic and monocytic cells with their precursors against nucleated "
+        "erythroid cells. A mitotic index is figures per 1,000 nucleated cells, the "
+        "figures among them; by lineage, of that lineage alone, as the colour of the "
+        "cytoplasm tells. Intervals after Wilson 1927 (J Am Stat Assoc 22:209)."
     )
     return Section("Counting rules", (Paragraph(text),))
 
@@ -138,13 +142,15 @@ def _means(facts: RunFacts | None) -> Iterator[tuple[str, str]]:
 def _left_out(cells: CellTable) -> Iterator[tuple[str, str]]:
     unidentified = int(is_unidentified(cells).sum())
     not_cells = int((judged_classes(cells) == NOT_A_CELL).sum())
-    yield "cells in the table", f"{len(cells):,}"
-    yield "of these unidentified", f"{unidentified:,}"
-    yield "called no cell by a reader", f"{not_cells:,}"
-    yield "deleted by a reader", f"{int(is_deleted(cells).sum()):,}"
     added = cells.further.get(ADDED)
     n_added = 0 if added is None else int((added == "yes").sum())
-    yield "added by a reader", f"{n_added:,}"
+    yield "cells in the table", f"{len(cells):,}"
+    yield "of these unidentified", f"{unidentified:,}"
+    yield (
+        "by a reader",
+        f"{not_cells:,} called no cell, {int(is_deleted(cells).sum()):,} deleted, "
+        f"{n_added:,} added, {int(is_corrected(cells).sum()):,} named in all",
+    )
 
 
 def _several(regions: tuple[Region, ...]) -> str:

@@ -168,11 +168,11 @@ def corrections_section(cells: CellTable) -> Section:
     given, before = reader_classes(cells), _classes_before(cells)
     readers, times = _further(cells, READER), _further(cells, READ_AT)
     columns = (
-        Column("cell_id", 0.12, "right"),
+        Column("cell_id", 0.1, "right"),
         Column("from", 0.25),
         Column("to", 0.25),
-        Column("reader", 0.16),
-        Column("when (UTC)", 0.22),
+        Column("reader", 0.15),
+        Column("when (UTC)", 0.25),
     )
     listed = tuple(
         Row(

@@ -29,7 +29,10 @@ _STEPS: Final = (5, 10, 20, 25, 50, 100)
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """A filled rectangle, from its upper left corner."""
+    """A filled rectangle from its upper left corner, with a thin dark rim.
+
+    The lightest stages hardly show on white without it.
+    """
 
     x: float
     y: float
@@ -86,12 +89,9 @@ def _bar_shapes(bar: Bar, top: float, end: int) -> Iterator[Shape]:
     middle = top + _ROW / 2
     start = _x(0, end)
     yield Words(start - 6, middle + 3, bar.label, "end", _INK)
-    # A rim, since the lightest stages hardly show on white.
-    length = _x(bar.value, end) - start
+    length = round(_x(bar.value, end) - start, 2)
     if length > 0:
-        yield Box(start, top + 2.5, length, _ROW - 5, _INK)
-        inner = max(0.0, length - 1)
-        yield Box(start + 0.5, top + 3, inner, _ROW - 6, bar.colour)
+        yield Box(start, top + 3, length, _ROW - 6, bar.colour)
     if bar.interval is not None:
         low, high = (_x(value, end) for value in bar.interval)
         # Light below dark: seen on bars of any colour.

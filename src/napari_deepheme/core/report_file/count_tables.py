@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from napari_deepheme.core.corrections import is_unidentified
 from napari_deepheme.core.mitoses import mitotic_indices
 from napari_deepheme.core.report import (
     full_differential,
@@ -28,10 +29,10 @@ from napari_deepheme.core.report_file.wording import (
     plural,
     span,
 )
-from napari_deepheme.core.taxonomy import CLASS_BY_CODE, MITOTIC_CODE
+from napari_deepheme.core.taxonomy import CELL_CLASSES, CLASS_BY_CODE, MITOTIC_CODE
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from napari_deepheme.core.cell_table import CellTable
     from napari_deepheme.core.mitoses import MitoticIndex
@@ -40,8 +41,8 @@ if TYPE_CHECKING:
     from napari_deepheme.core.report_file.content import Block
 
 INTERVALS: Final = (
-    "95 % intervals: sampling error only (Wilson). What detector and classifier "
-    "mistake is not in them."
+    "95 % intervals: sampling error only (Wilson). Mistakes of detector and classifier "
+    "are not in them."
 )
 
 _RENDERED_NOTE: Final = (
@@ -51,15 +52,9 @@ _RENDERED_NOTE: Final = (
 
 _INTERVAL_TITLE: Final = "95 % interval (sampling error only, Wilson)"
 
-_MITOTIC_NAMES: Final = {
-    "all": "mitotic index",
-    "erythroid": "mitotic index, erythroid",
-    "neutrophil": "mitotic index, neutrophil",
-    "eosinophil": "mitotic index, eosinophil",
-}
-
 
 def differential_section(
+    cells: CellTable,
     counts: Mapping[str, int],
     ranges: ReferenceRanges,
     rendered_only: Collection[str],
@@ -70,7 +65,7 @@ def differential_section(
     blocks: list[Block] = [
         Paragraph(
             f"Percent of {plural(n, 'nucleated cell')} in the nucleated differential "
-            f"count (NDC). {INTERVALS}"
+            f"count (NDC). {_unidentified_words(cells)} {INTERVALS}"
         ),
         _count_table("as laboratories report", grouped, ranges, rendered_only),
         _count_table("in full", full, ranges, rendered_only),
@@ -87,10 +82,10 @@ def indices_section(
 ) -> Section:
     """Return ratios and mitotic indices, each with what it was counted from."""
     columns = (
-        Column("index", 0.28),
-        Column("value", 0.1, "right"),
+        Column("index", 0.35),
+        Column("value", 0.09, "right"),
         Column(_INTERVAL_TITLE, 0.22, "right"),
-        Column("counted", 0.2, "right"),
+        Column("counted", 0.14, "right"),
         *_reference_columns(ranges, 0.2),
     )
     rows = [
@@ -100,13 +95,7 @@ def indices_section(
             for index in mitotic_indices(cells)
         ),
     ]
-    note = Paragraph(
-        "M:E sets granulocytic and monocytic cells with their precursors against "
-        "nucleated erythroid cells. Mitotic indices are figures per 1,000 nucleated "
-        "cells, the figures among them; by lineage, those of the lineage alone, told "
-        "by the colour of the cytoplasm."
-    )
-    return Section("Indices", (Table(columns, tuple(rows)), note))
+    return Section("Indices", (Table(columns, tuple(rows)),))
 
 
 def maturation_section(counts: Mapping[str, int]) -> Section:
@@ -120,6 +109,13 @@ def maturation_section(counts: Mapping[str, int]) -> Section:
     ]
     note = Paragraph(f"Whiskers are {INTERVALS}")
     return Section("Maturation", (*charts, note))
+
+
+def _unidentified_words(cells: CellTable) -> str:
+    n = int(is_unidentified(cells).sum())
+    if not n:
+        return "No cell is unidentified."
+    return f"{plural(n, 'unidentified cell')} of {len(cells):,} found are in no figure."
 
 
 def _count_table(
@@ -146,7 +142,7 @@ def _count_row(
     else:
         is_rendered = any(code in rendered_only for code in row.codes)
         title = f"{row.name} {RENDERED}" if is_rendered else row.name
-    names = (row.name, *(row.codes if len(row.codes) == 1 else ()))
+    names = (row.name, *_other_names(row))
     values = (
         title,
         f"{row.count:,}",
@@ -155,6 +151,17 @@ def _count_row(
     )
     colours = tuple(CLASS_BY_CODE[code].colour for code in row.codes)
     return _judged(values, row.percent, names, ranges, colours)
+
+
+def _other_names(row: CountRow) -> Iterator[str]:
+    """Yield under what else a laboratory may give the range of the same cells."""
+    if len(row.codes) > 1:
+        return
+    code = row.codes[0]
+    group = CLASS_BY_CODE[code].group
+    yield code
+    if group and sum(c.group == group for c in CELL_CLASSES) == 1:
+        yield group
 
 
 def _ratio_row(ratio: Ratio, ranges: ReferenceRanges) -> Row:
@@ -170,9 +177,10 @@ def _ratio_row(ratio: Ratio, ranges: ReferenceRanges) -> Row:
 def _mitotic_row(
     index: MitoticIndex, ranges: ReferenceRanges, is_rendered: bool
 ) -> Row:
-    name = _MITOTIC_NAMES.get(index.name, f"mitotic index, {index.name}")
+    name = "mitotic index" if index.name == "all" else f"mitotic index, {index.name}"
+    title = f"{name}, per 1,000"
     values = (
-        f"{name} {RENDERED}" if is_rendered else name,
+        f"{title} {RENDERED}" if is_rendered else title,
         number(index.per_1000, 1),
         span(index.interval, 1),
         f"{index.figures:,} in {index.n:,}",

@@ -43,8 +43,8 @@ if TYPE_CHECKING:
     from napari_deepheme.core.results import RegionResult
     from napari_deepheme.core.slide import SlideReader
 
-_CELL_UM: Final = 12.0
-"""Diameter of a dot on an overview."""
+_DOT_UM: Final = 8.0
+"""Diameter of a dot on an overview: less than that of a cell."""
 
 _SMALL_PART: Final = 0.25
 """A region smaller than this part of the slide is also shown by itself."""
@@ -98,7 +98,7 @@ def gather_report(
         tuple(head),
         tuple(alerts(result, facts, slide, counts)),
         (
-            differential_section(counts, ranges, rendered_only),
+            differential_section(cells, counts, ranges, rendered_only),
             indices_section(cells, counts, ranges, rendered_only),
             maturation_section(counts),
             mitoses_section(shown),
@@ -138,13 +138,13 @@ def _plates(
             centres,
             colours,
             outlines if area == whole or result.counted_areas else (),
-            dot_px=_CELL_UM / min(result.mpp),
+            dot_px=_DOT_UM / min(result.mpp),
         )
         if picture is not None:
             yield Plate(
                 picture,
                 f"{title}: what was counted is outlined; cells are dots in the "
-                "colours of their classes, unidentified ones grey.",
+                "colours of their classes, artefacts and unidentified ones grey.",
             )
 
 

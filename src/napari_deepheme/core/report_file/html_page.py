@@ -52,15 +52,18 @@ p { margin: 2mm 0 }
 .alert { border-left: 3px solid #222; padding-left: 3mm; font-weight: bold }
 .head { border-spacing: 0 } .head th { font-weight: normal; padding-right: 6mm }
 .head td { font-weight: bold; overflow-wrap: anywhere }
-table.data { border-collapse: collapse; width: 100%; margin: 3mm 0; font-size: 9pt }
+table.data { border-collapse: collapse; table-layout: fixed; width: 1px }
+table.data { margin: 3mm 0; font-size: 8.5pt }
 .data th { vertical-align: bottom; border-bottom: 1px solid #222; font-size: 8pt }
 .data td { border-bottom: 1px solid #ddd; overflow-wrap: anywhere }
-.data th, .data td { padding: 0.7mm 1.5mm; text-align: left }
+.data th, .data td { padding: 0.4mm 1.5mm; text-align: left }
 .data .right { text-align: right; font-variant-numeric: tabular-nums }
 .data tr { break-inside: avoid }
 .marked td { font-weight: bold }
-.colour { width: 5mm; white-space: nowrap } .picture { width: 18mm }
-.swatch { display: inline-block; height: 3mm; border: 0.5px solid #222 }
+.swatch { display: inline-flex; width: 4mm; height: 3mm; border: 1px solid #222 }
+.swatch i { flex: 1 }
+.gallery { break-inside: avoid }
+img { height: auto }
 .thumbnails { display: grid; grid-template-columns: repeat(12, 1fr); gap: 1mm }
 figure { margin: 0; break-inside: avoid }
 figure img, .blank { width: 100%; display: block; border: 1px solid #999 }
@@ -68,7 +71,7 @@ figure img, .blank { width: 100%; display: block; border: 1px solid #999 }
 .blank { aspect-ratio: 1 }
 .corrected img, .corrected .blank { border: 2.5px solid #222 }
 figcaption { font-size: 7pt; text-align: center; overflow-wrap: anywhere }
-.plate { margin: 4mm 0 } .plate img { max-height: 220mm; object-fit: contain }
+.plate { margin: 4mm 0 } .plate img { max-height: 150mm; object-fit: contain }
 .plate img { object-position: left; border: 0 }
 .plate figcaption { font-size: 9pt; text-align: left }
 svg { width: 100%; height: auto; font-size: 8.5px; break-inside: avoid }
@@ -76,6 +79,9 @@ svg { display: block }
 @media print { .starts-page { break-before: page } }
 @media screen { .page > tfoot td { position: sticky; bottom: 0; background: #fff } }
 """
+
+_PAGE_MM, _PICTURE_MM, _SWATCH_MM = 180, 19, 7
+"""Widths of what is within the margins, of a picture and a colour before a row."""
 
 _POLICY: Final = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 
@@ -134,13 +140,12 @@ def _block(block: Block) -> Iterator[str]:
 
 
 def _table(table: Table) -> Iterator[str]:
-    yield '<table class="data">'
+    yield f'<table class="data"><colgroup>{_column_widths(table)}</colgroup>'
     extra = "<th></th>" * (table.has_pictures + table.has_colours)
     if any(column.title for column in table.columns):
         yield f"<thead><tr>{extra}"
         for column in table.columns:
-            style = f'class="{column.align}" style="width:{100 * column.width:.0f}%"'
-            yield f"<th {style}>{escape(column.title)}</th>"
+            yield f'<th class="{column.align}">{escape(column.title)}</th>'
         yield "</tr></thead>"
     yield "<tbody>"
     for row in table.rows:
@@ -153,17 +158,23 @@ def _row(table: Table, row: Row) -> str:
     if table.has_pictures:
         cells.append(f'<td class="picture">{_image(row.picture, "")}</td>')
     if table.has_colours:
-        width = 4 / max(1, len(row.colours))
-        swatches = "".join(
-            f'<span class="swatch" style="background:{colour};width:{width:.2g}mm">'
-            "</span>"
-            for colour in row.colours
-        )
-        cells.append(f'<td class="colour">{swatches}</td>')
+        cells.append(f"<td>{_swatch(row.colours)}</td>")
     for column, value in zip(table.columns, row.values, strict=True):
-        style = f'style="width:{100 * column.width:.0f}%"'
-        cells.append(f'<td class="{column.align}" {style}>{escape(value)}</td>')
+        cells.append(f'<td class="{column.align}">{escape(value)}</td>')
     return "".join((*cells, "</tr>"))
+
+
+def _column_widths(table: Table) -> str:
+    extra = [_PICTURE_MM] * table.has_pictures + [_SWATCH_MM] * table.has_colours
+    room = _PAGE_MM - sum(extra)
+    widths = (*extra, *(room * column.width for column in table.columns))
+    return "".join(f'<col style="width:{width:.1f}mm">' for width in widths)
+
+
+def _swatch(colours: tuple[str, ...]) -> str:
+    """Return a small box with a stripe of each colour."""
+    stripes = "".join(f'<i style="background:{colour}"></i>' for colour in colours)
+    return f'<span class="swatch">{stripes}</span>' if colours else ""
 
 
 def _chart(chart: BarChart) -> Iterator[str]:
@@ -179,7 +190,8 @@ def _drawn(shape: Shape) -> str:
     if isinstance(shape, Box):
         return (
             f'<rect x="{shape.x:g}" y="{shape.y:g}" width="{shape.width:g}" '
-            f'height="{shape.height:g}" fill="{shape.colour}"/>'
+            f'height="{shape.height:g}" fill="{shape.colour}" stroke="#222222" '
+            'stroke-width="0.4"/>'
         )
     if isinstance(shape, Line):
         return (
@@ -194,15 +206,15 @@ def _drawn(shape: Shape) -> str:
 
 
 def _gallery(gallery: Gallery) -> Iterator[str]:
-    swatch = f'<span class="swatch" style="background:{gallery.colour};width:4mm">'
-    yield f'<h3>{swatch}</span> {escape(gallery.title)}</h3><div class="thumbnails">'
+    yield f'<div class="gallery"><h3>{_swatch((gallery.colour,))} '
+    yield f'{escape(gallery.title)}</h3><div class="thumbnails">'
     for cell in gallery.thumbnails:
         kind = ' class="corrected"' if cell.is_corrected else ""
         yield (
             f"<figure{kind}>{_image(cell.picture, cell.hint)}"
             f"<figcaption>{escape(cell.caption)}</figcaption></figure>"
         )
-    yield "</div>"
+    yield "</div></div>"
 
 
 def _plate(plate: Plate) -> Iterator[str]:

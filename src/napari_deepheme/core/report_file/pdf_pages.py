@@ -23,6 +23,7 @@ from napari_deepheme.core.report_file.pdf_parts import (
     FONT,
     MARGIN,
     PAGE_WIDTH,
+    clipped,
     flowables,
     printable,
     register_fonts,
@@ -56,8 +57,9 @@ def render_pdf(content: ReportContent) -> bytes:
     document = SimpleDocTemplate(
         stream,
         pagesize=A4,
-        leftMargin=MARGIN,
-        rightMargin=MARGIN,
+        # Within the margins ReportLab keeps a padding of its own.
+        leftMargin=MARGIN - 6,
+        rightMargin=MARGIN - 6,
         topMargin=14 * mm,
         bottomMargin=16 * mm,
         title=f"{content.title}: {slide}",
@@ -87,10 +89,11 @@ def _story(content: ReportContent) -> Iterator[Flowable]:
     yield text(content.title, "title")
     yield text(NOTICE, "strong")
     yield Spacer(0, 2 * mm)
-    rows = [[text(k, "text"), text(v, "strong")] for k, v in content.head]
+    rows = [[text(k, "text"), text(clipped(v), "strong")] for k, v in content.head]
     yield Grid(
         rows,
         colWidths=[25 * mm, PAGE_WIDTH - 25 * mm],
+        hAlign="LEFT",
         style=[
             ("LEFTPADDING", (0, 0), (-1, -1), 0),
             ("TOPPADDING", (0, 0), (-1, -1), 0),

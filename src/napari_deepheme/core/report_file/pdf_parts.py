@@ -63,7 +63,10 @@ _SWATCH, _PICTURE = 4.5 * mm, 18 * mm
 _PER_ROW: Final = 12
 """Thumbnails side by side."""
 
-_PLATE_HEIGHT: Final = 205 * mm
+_MOST_LETTERS: Final = 500
+"""In a cell of a table."""
+
+_PLATE_HEIGHT: Final = 150 * mm
 
 _STYLES: Final = {
     "text": (FONT, 8.5, 11.5),
@@ -117,6 +120,11 @@ def text(words: str, style: str, align: str = "left") -> Text:
         alignment={"left": 0, "center": 1, "right": 2}[align],
     )
     return Text(escape(printable(words)), layout)
+
+
+def clipped(words: str) -> str:
+    """Return words that fit into a row, which cannot be longer than a page."""
+    return words if len(words) <= _MOST_LETTERS else f"{words[:_MOST_LETTERS]}…"
 
 
 def printable(words: str) -> str:
@@ -185,7 +193,7 @@ def _before(table: Table, row: Row) -> list[Flowable]:
 def _values(table: Table, row: Row) -> list[Flowable]:
     style = "marked" if row.is_marked else "cell"
     pairs = zip(table.columns, row.values, strict=True)
-    return [text(value, style, column.align) for column, value in pairs]
+    return [text(clipped(value), style, column.align) for column, value in pairs]
 
 
 def _chart(chart: BarChart) -> Drawing:
@@ -205,7 +213,8 @@ def _drawn(shape: Shape, height: float) -> DrawnLine | Rect | String:
             shape.width,
             shape.height,
             fillColor=HexColor(shape.colour),
-            strokeColor=None,
+            strokeColor=_INK,
+            strokeWidth=0.4,
         )
     if isinstance(shape, Line):
         return DrawnLine(
@@ -239,9 +248,12 @@ def _gallery(gallery: Gallery) -> KeepTogether:
     title = Grid(
         [[mark, text(gallery.title, "heading")]],
         colWidths=[14, PAGE_WIDTH - 14],
+        hAlign="LEFT",
         style=[("VALIGN", (0, 0), (-1, -1), "MIDDLE"), *_NO_PADDING],
     )
-    return KeepTogether([title, Grid(rows, colWidths=side, style=_NO_PADDING)])
+    return KeepTogether(
+        [title, Grid(rows, colWidths=side, hAlign="LEFT", style=_NO_PADDING)]
+    )
 
 
 _NO_PADDING: Final = [

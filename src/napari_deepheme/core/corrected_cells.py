@@ -147,8 +147,9 @@ class CorrectedCells:
         else:
             column = self.base.further.get(IDENTIFIED)
             doubted = np.zeros(len(self), bool) if column is None else column == "no"
-        unidentified: npt.NDArray[np.bool_] = doubted & (self._given == 0)
-        return unidentified | (self._given == _NUMBER[UNIDENTIFIED])
+        said_so = self._given == _NUMBER[UNIDENTIFIED]
+        unidentified: npt.NDArray[np.bool_] = said_so | (doubted & (self._given == 0))
+        return unidentified
 
     def given(self, rows: Iterable[int]) -> list[str]:
         """Return what the reader called some cells, empty for nothing."""
@@ -180,9 +181,11 @@ class CorrectedCells:
             If a class is none.
         """
         chosen = list(rows)
-        words = [reader_class] * len(chosen)
-        if not isinstance(reader_class, str):
-            words = list(reader_class)
+        words = (
+            [reader_class] * len(chosen)
+            if isinstance(reader_class, str)
+            else list(reader_class)
+        )
         for word in set(words) - set(_NUMBER):
             raise ValueError(f"{word!r} is not a class")
         # Each cell once, in order.

@@ -18,12 +18,12 @@ from napari_deepheme.core.results import RegionResult, ResultCollector, TileResu
 from napari_deepheme.core.search import Search
 from napari_deepheme.core.slide import plausible_mpp
 from napari_deepheme.plugin.areas import asked_areas
-from napari_deepheme.plugin.correcting import Correcting
 from napari_deepheme.plugin.layers import frame_of
 from napari_deepheme.plugin.mapping import Mapping
 from napari_deepheme.plugin.overlay import Overlay
 from napari_deepheme.plugin.own_training import ReadCells
 from napari_deepheme.plugin.pointing import Pointing
+from napari_deepheme.plugin.review import Review
 from napari_deepheme.plugin.run import Run, hull
 from napari_deepheme.plugin.slide_choice import SlideChoice
 from napari_deepheme.plugin.slides import (
@@ -104,11 +104,12 @@ class Controller:
         self._run: Run | None = None
         self._overlay: Overlay | None = None
         self._result: tuple[RegionResult, RunFacts] | None = None
-        self.correcting = Correcting(session)
-        self._streaming = Streaming(session, self.correcting)
+        self.review = Review(session)
+        self._streaming = Streaming(session, self.review)
         self._slides = SlideChoice(viewer, session)
         self._mapping = Mapping(viewer, session, map_adequacy, start)
         self._pointing = Pointing(viewer, session)
+        self.review.changed.connect(self.follow_camera)
         viewer.layers.events.inserted.connect(self._on_layers_changed)
         viewer.layers.events.removed.connect(self._on_layers_changed)
         viewer.layers.selection.events.active.connect(self._on_layers_changed)
@@ -200,7 +201,7 @@ class Controller:
             self._say("There is nothing to export yet.", error=True)
             return
         result, facts = self._result
-        result = replace(result, cells=self.correcting.cells)
+        result = replace(result, cells=self.review.cells)
         try:
             export_run(result, facts, folder)
         except DeephemeError as error:
@@ -231,22 +232,12 @@ class Controller:
         if self._overlay is not None:
             self._pointing.select_at(self._overlay, position, extend=extend)
 
-    def correct(self) -> None:
-        """Give the selected cells the class that is chosen."""
-        self.correcting.correct()
-        self.follow_camera()
-
-    def undo(self) -> None:
-        """Take the last correction back."""
-        self.correcting.undo()
-        self.follow_camera()
-
     def read_cells(self) -> ReadCells | None:
         """Return the cells of the last run with the reader's classes."""
         if self._run is None or self._result is None:
             return None
         result, _ = self._result
-        return ReadCells(self._run.slide, self.correcting.cells, result.mpp)
+        return ReadCells(self._run.slide, self.review.cells, result.mpp)
 
     def _visible(self) -> Region | None:
         """Return what the canvas shows of the slide of the last run."""
@@ -260,6 +251,7 @@ class Controller:
             return
         self._pointing.describe_selected(self._overlay)
         self.follow_camera()
+        self.review.tell_selected()
 
     def _begin(
         self,
@@ -368,7 +360,9 @@ class Controller:
         if result.complete:
             # A count needs no more of its areas.
             session.n_tiles = session.n_done
-        self.correcting.show(ready, self._overlay)
+        self.review.show(
+            ready, self._overlay, slide=run.slide, mpp=result.mpp, models=run.models
+        )
         if run.layer in self._viewer.layers:
             key, frame = slide_key(run.layer), frame_of(run.layer)
             show_unreadable(self._viewer, key, result.failed, frame)

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from napari_deepheme.core.corrections import READER_CLASS
+from napari_deepheme.core.cell_table import IDENTIFIED
+from napari_deepheme.core.corrections import READ_AT, READ_FROM, READER, READER_CLASS
 from napari_deepheme.plugin import layers
 from napari_deepheme.plugin.cell_index import CellIndex
 from napari_deepheme.plugin.cells_layer import CellsLayer
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from napari.layers import Image
 
     from napari_deepheme.core.cell_table import CellTable
+    from napari_deepheme.core.corrected_cells import CorrectedCells
     from napari_deepheme.core.geometry import Region, Size
     from napari_deepheme.plugin.stream import Stream
 
@@ -44,9 +46,6 @@ While a run goes on the rings are exchanged often: half as many are drawn.
 
 _KEPT: Final = 2
 """Rings just out of view are kept, up to so many times `MAX_POINTS` in all."""
-
-_MANY: Final = 10_000
-"""Beyond so many rows, the layer's columns are changed in place."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -140,23 +139,26 @@ class Drawing:
         self._draw()
         self._refresh_picture()
 
-    def repaint(self, cells: CellTable, rows: Rows) -> None:
+    def repaint(self, cells: CorrectedCells, rows: Rows) -> None:
         """Show the same cells after the class of some was changed."""
-        kinds = cell_kinds(cells.take(rows))
+        part = cells.take(rows)
+        kinds = cell_kinds(part)
         self.index.change(rows, kinds)
         points = self._points
         if self._is_there(points) and len(points.data) == len(cells):
-            looks = layers.ring_arrays(cells.take(rows), kinds)
+            looks = layers.ring_arrays(part, kinds)
             points.face_color[rows] = looks["face_color"]
             points.border_color[rows] = looks["border_color"]
             points.size[rows] = looks["size"]
             points.border_width[rows] = looks["border_width"]
-            _note_reader(points, cells, rows)
+            _note_reader(points, part, rows)
         self._overview.repaint(rows)
         self._draw()
         self._refresh_picture()
 
-    def resize(self, cells: CellTable, rows: Rows, selected: set[int]) -> None:
+    def resize(
+        self, cells: CellTable | CorrectedCells, rows: Rows, selected: set[int]
+    ) -> None:
         """Let the rings of selected cells stand off, and no others of these rows."""
         points = self._points
         if not self._is_there(points) or len(points.data) != len(cells):
@@ -305,17 +307,13 @@ def _diameter(cells: CellTable) -> float:
     return float(np.median(cells.boxes[:, 2:])) if len(cells) else 0.0
 
 
-def _note_reader(points: CellsLayer, cells: CellTable, rows: Rows) -> None:
-    """Bring the column of the reader's classes up to date."""
-    given = cells.further.get(READER_CLASS)
+def _note_reader(points: CellsLayer, part: CellTable, rows: Rows) -> None:
+    """Bring the columns that a reader changes up to date, in these rows alone."""
     table = points.features
-    if given is None and READER_CLASS not in table:
-        return
-    if len(cells) <= _MANY:
-        points.features = layers.features(cells)
-    elif given is None:
-        table.pop(READER_CLASS)
-    elif READER_CLASS in table:
-        table.iloc[rows, table.columns.get_loc(READER_CLASS)] = given[rows]
-    else:
-        table[READER_CLASS] = given
+    for name in (IDENTIFIED, READER_CLASS, READER, READ_AT, READ_FROM):
+        values = part.further.get(name)
+        if values is None and name not in table:
+            continue
+        if name not in table:
+            table[name] = np.full(len(table), "", object)
+        table.iloc[rows, table.columns.get_loc(name)] = "" if values is None else values

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from napari_deepheme.core.corrections import (
+    DELETED,
     NOT_A_CELL,
     READER_CLASSES,
     UNIDENTIFIED,
@@ -32,24 +33,33 @@ COLOURS: Final = {
     **{c.code: c.colour for c in CELL_CLASSES},
     UNIDENTIFIED: "#707070",
     NOT_A_CELL: "#a0a0a0",
+    DELETED: "#a0a0a0",
 }
 """Colour of a ring by what the reader, or else the model, called the cell."""
 
 
 def cell_kinds(cells: CellTable) -> npt.NDArray[np.uint8]:
     """Return the kind of each cell."""
-    kinds = judged_indices(cells)
-    kinds[is_unidentified(cells)] += DOUBTED
+    return kinds_of(judged_indices(cells), is_unidentified(cells))
+
+
+def kinds_of(
+    judged: npt.NDArray[np.uint8], unidentified: npt.NDArray[np.bool_]
+) -> npt.NDArray[np.uint8]:
+    """Return kinds by the class that counts, and by what is unidentified."""
+    kinds: npt.NDArray[np.uint8] = judged + np.uint8(DOUBTED) * unidentified
     return kinds
 
 
 def shown_kinds(hidden: frozenset[str]) -> npt.NDArray[np.bool_]:
     """Tell which kinds are shown when some classes are switched off.
 
-    `UNIDENTIFIED` among the classes switches off what the model doubts, too.
+    `UNIDENTIFIED` among the classes switches off what the model doubts, too. What was
+    deleted is never shown.
     """
     shown = np.ones(N_KINDS, bool)
-    shown[[i for i, code in enumerate(READER_CLASSES) if code in hidden]] = False
+    off = {*hidden, DELETED}
+    shown[[i for i, code in enumerate(READER_CLASSES) if code in off]] = False
     shown[DOUBTED:] = shown[:DOUBTED] & (UNIDENTIFIED not in hidden)
     return shown
 
@@ -71,17 +81,19 @@ def quiet_kinds() -> npt.NDArray[np.bool_]:
 
 
 def is_figure(kinds: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_]:
-    """Tell which cells are mitotic figures, by the class that counts."""
-    figure: npt.NDArray[np.bool_] = kinds % DOUBTED == READER_CLASSES.index(
-        MITOTIC_CODE
-    )
+    """Tell which cells count as mitotic figures."""
+    figure: npt.NDArray[np.bool_] = kinds == READER_CLASSES.index(MITOTIC_CODE)
     return figure
 
 
 def kind_counts(kinds: npt.NDArray[np.uint8]) -> dict[str, int]:
     """Count the cells of each of the 23 classes, as `judged_counts` does."""
-    counts = np.bincount(kinds % DOUBTED, minlength=DOUBTED)
-    return dict(zip(CLASS_CODES, counts.tolist(), strict=False))
+    return numbers_by_class(np.bincount(kinds, minlength=N_KINDS))
+
+
+def numbers_by_class(numbers: npt.NDArray[np.intp]) -> dict[str, int]:
+    """Return how many count in each of the 23 classes, of how many are of each kind."""
+    return dict(zip(CLASS_CODES, numbers[: len(CLASS_CODES)].tolist(), strict=True))
 
 
 def n_unidentified(kinds: npt.NDArray[np.uint8]) -> int:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from napari.components import ViewerModel
     from napari.layers import Shapes
 
+    from napari_deepheme.core.corrected_cells import CorrectedCells
     from napari_deepheme.core.geometry import Size
     from napari_deepheme.plugin.stream import Stream
 
@@ -30,6 +31,9 @@ _LEGIBLE_RING_PX: Final = 24
 
 MAX_CODES: Final = 300
 """Class codes are written beside the cells when so many or fewer are in view."""
+
+_LOOKED_AT_PX: Final = 60
+"""A cell that is gone to is at least as large on the canvas."""
 
 _LARGE_PX: Final = 50_000_000
 """A region of so many pixels may well hold more cells than are drawn as rings."""
@@ -64,7 +68,7 @@ class Overlay:
         self._viewer = viewer
         self.slide_key = slide_key
         self._frame = frame
-        self.cells: CellTable = CellTable.empty()
+        self.cells: CellTable | CorrectedCells = CellTable.empty()
         self._stream: Stream | None = None
         self._hidden: frozenset[str] = frozenset()
         self._selected: set[int] = set()
@@ -122,9 +126,27 @@ class Overlay:
         if gone or (row is not None and row >= len(self._points.data)):
             return
         before = set(self._points.selected_data) if extend else set()
-        chosen = before ^ (set() if row is None else {row})
-        # Not by its setter, which reads the whole table of features.
-        self._points.selected_data.replace_selection(chosen)
+        self.select_rows(before ^ (set() if row is None else {row}))
+
+    def select_rows(self, rows: Iterable[int]) -> None:
+        """Select these cells and no others."""
+        n = len(self._points.data)
+        if self._points in self._viewer.layers:
+            # Not by its setter, which reads the whole table of features.
+            chosen = {int(row) for row in rows if row < n}
+            self._points.selected_data.replace_selection(chosen)
+
+    def centre_on(self, row: int) -> None:
+        """Bring a cell to the centre of the canvas, large enough to be looked at."""
+        if self._points not in self._viewer.layers:
+            return
+        cell = self.take([row])
+        row_column = layers.centres_rc(cell)[0]
+        camera = self._viewer.scene.camera
+        world = self._points.data_to_world(row_column)
+        camera.center = (*camera.center[:-2], *world[-2:])
+        width = float(cell.boxes[0, 2:].max() * min(self._frame["scale"]))
+        camera.zoom = max(camera.zoom, _LOOKED_AT_PX / width)
 
     def show(self, ready: Ready, hidden: frozenset[str]) -> None:
         """Show these cells and no others."""
@@ -152,7 +174,7 @@ class Overlay:
         if len(figures):
             self._figures.add(figures.take(layers.shown(figures, hidden)))
 
-    def recolour(self, cells: CellTable, rows: Iterable[int]) -> None:
+    def recolour(self, cells: CorrectedCells, rows: Iterable[int]) -> None:
         """Show the same cells after some were corrected; what is selected stays so."""
         changed = np.fromiter(rows, np.intp)
         was_figure = is_figure(self.kinds[changed])
@@ -254,7 +276,9 @@ class Overlay:
         if isinstance(found, CellsLayer):
             return found
         metadata = self._metadata("cells")
-        made = CellsLayer(**layers.points_kwargs(self.cells, self._frame, metadata))
+        made = CellsLayer(
+            **layers.points_kwargs(CellTable.empty(), self._frame, metadata)
+        )
         place = len(self._viewer.layers)
         if found is not None:
             place = self._viewer.layers.index(found)
@@ -265,7 +289,7 @@ class Overlay:
     def _figures_layer(self) -> Shapes:
         metadata = self._metadata("figures")
         return self._layer("figures") or self._viewer.add_shapes(
-            **layers.shapes_kwargs(self.cells, self._frame, metadata)
+            **layers.shapes_kwargs(CellTable.empty(), self._frame, metadata)
         )
 
     def _move_to_frame(self, *found: Any) -> None:

@@ -40,6 +40,7 @@ class Run:
         self.layer = layer
         self.slide = slide
         self.collector: ResultCollector | Tally = collector
+        self.areas = collector.areas
         self.models: Models | None = None
         self.error: Exception | None = None
         self.stream = Stream(collector.areas)

@@ -66,8 +66,14 @@ class Session:
         Cells that are selected.
     reader_class : str
         What the selected cells will be called; empty: as the model says.
-    can_undo : bool
-        Whether there is a correction to take back.
+    reader : str
+        Who corrects: a name or initials, kept with each correction.
+    threshold : float
+        Probability under which a cell is unidentified.
+    adding : bool
+        Whether the next click on the slide adds a cell.
+    can_undo, can_redo : bool
+        Whether there is a correction to take back, or to do again.
     n_kept : int
         Cells that the reader named on other slides and places, kept for training.
     trained : str
@@ -111,7 +117,11 @@ class Session:
     selected: str = ""
     n_selected: int = 0
     reader_class: str = "M1"
+    reader: str = ""
+    threshold: float = 0.0
+    adding: bool = False
     can_undo: bool = False
+    can_redo: bool = False
     n_kept: int = 0
     trained: str = ""
     comparison: Comparison | None = None
@@ -131,7 +141,7 @@ class Session:
         self.n_unidentified = self.n_not_cells = self.n_corrected = 0
         self.n_selected = 0
         self.reset_progress()
-        self.can_undo = False
+        self.can_undo = self.can_redo = self.adding = False
         self.rendered_only = ()
 
     def reset_progress(self) -> None:

@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from napari_deepheme.core.cell_table import CellTable
-from napari_deepheme.core.taxonomy import CLASS_CODES
 from napari_deepheme.plugin.cell_index import CellIndex
-from napari_deepheme.plugin.kinds import DOUBTED, N_KINDS, cell_kinds
+from napari_deepheme.plugin.kinds import N_KINDS, cell_kinds, numbers_by_class
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -100,8 +99,7 @@ class Stream:
 
     def counts(self) -> dict[str, int]:
         """Count the cells so far by class."""
-        numbers = self._kinds[:DOUBTED] + self._kinds[DOUBTED:]
-        return dict(zip(CLASS_CODES, numbers.tolist(), strict=False))
+        return numbers_by_class(self._kinds)
 
     def _overlapping(self, core: Region) -> list[Region]:
         left, top, right, bottom = self._cores[: self._n_cores].T

@@ -12,9 +12,9 @@ from napari_deepheme.plugin.worker import Failed
 
 if TYPE_CHECKING:
     from napari_deepheme.core.models.protocols import Models
-    from napari_deepheme.plugin.correcting import Correcting
     from napari_deepheme.plugin.drawing import Ready
     from napari_deepheme.plugin.overlay import Overlay
+    from napari_deepheme.plugin.review import Review
     from napari_deepheme.plugin.run import Run
     from napari_deepheme.plugin.session import Session
 
@@ -29,13 +29,13 @@ class Streaming:
     ----------
     session : Session
         State that the view shows; progress and counts are written here.
-    correcting : Correcting
+    review : Review
         Knows what the reader said of cells before.
     """
 
-    def __init__(self, session: Session, correcting: Correcting) -> None:
+    def __init__(self, session: Session, review: Review) -> None:
         self._session = session
-        self._correcting = correcting
+        self._review = review
 
     def take(
         self, item: Models | TileResult | Failed, run: Run, overlay: Overlay | None
@@ -54,13 +54,14 @@ class Streaming:
         else:
             run.models = item
             session.rendered_only = item.classifier.spec.rendered_only
+            session.threshold = item.classifier.spec.unidentified_below
             run.pace.start()
             session.say("Looking for cells …")
 
     def merge(self, run: Run, overlay: Overlay) -> tuple[RegionResult, Ready]:
         """Merge all that came in, ready to be shown; any thread can do it."""
         result = run.collector.result()
-        return result, self._correcting.ready(result.cells, overlay.slide_key)
+        return result, self._review.ready(result.cells, overlay.slide_key, run.areas)
 
     def tell_outcome(self, run: Run, result: RegionResult) -> None:
         """Tell how the run ended; what no one foresaw is raised, too."""

@@ -125,14 +125,14 @@ class ClassifyCellsWidget(QWidget):
 
     def _connect_panels(self) -> None:
         rows, panel = self.view.models, self.view.corrections
-        correcting = self.controller.correcting
+        review = self.controller.review
         rows.model_chosen.connect(self.models.choose)
         rows.detector_chosen.connect(self.models.choose_detector)
         rows.import_requested.connect(self.models.import_files)
         rows.models_wanted.connect(self.models.refresh)
-        panel.class_chosen.connect(correcting.choose)
-        panel.correct_requested.connect(self.controller.correct)
-        panel.undo_requested.connect(self.controller.undo)
+        panel.class_chosen.connect(review.choose)
+        panel.correct_requested.connect(review.correct_selected)
+        panel.undo_requested.connect(review.undo)
         panel.training_requested.connect(self.training.begin)
 
     def event(self, event: QEvent) -> bool:
@@ -149,7 +149,7 @@ class ClassifyCellsWidget(QWidget):
         self.controller.follow_camera()
 
     def _on_correct_key(self, _: Any) -> None:
-        self.controller.correct()
+        self.controller.review.correct_selected()
 
     def _on_mouse_press(self, _: Any, event: Any) -> Iterator[None]:
         """Select a cell by a click, whichever layer is active."""

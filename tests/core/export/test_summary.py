@@ -36,8 +36,10 @@ KEYS = [
     "counts",
     "differential",
     "me_ratio",
+    "ratios",
     "mitotic_figures",
     "mitotic_index",
+    "mitotic_index_interval_95",
     "mitotic_phases",
     "mitotic_lineages",
     "mitotic_index_by_lineage",
@@ -181,23 +183,25 @@ def test_phases_lineages_and_doubt_are_counted_by_hand(make_result):
         "prophase": 0,
         "metaphase": 2,
         "anaphase": 0,
-        "telophase": 1,
+        "telophase": 0,
     }
     assert summary["mitotic_lineages"] == {
-        "erythroid": 2,
+        "erythroid": 1,
         "neutrophil": 1,
         "eosinophil": 0,
     }
-    # Two of ER2, ER3 and both figures; one of M6, M2 and the figure; none of E4.
+    # The figure, ER2 and ER3; the figure and M6; none of E4. M2 and the telophase are
+    # unidentified.
     assert summary["mitotic_index_by_lineage"] == {
-        "erythroid": 500,
-        "neutrophil": pytest.approx(1000 / 3),
+        "erythroid": pytest.approx(1000 / 3),
+        "neutrophil": 500,
         "eosinophil": 0,
     }
     assert (summary["unidentified"], summary["unidentified_below"]) == (2, 0.45)
-    # Those that the model doubts stay in the counts.
+    # Those that the model doubts have a likeliest class and are in no percentage.
     assert summary["counts"]["M2"] == 1
-    assert summary["differential"]["n"] == 5
+    assert summary["differential"]["counts"]["M2"] == 0
+    assert summary["differential"]["n"] == 4
     assert summary["corrected"] == 0
 
 

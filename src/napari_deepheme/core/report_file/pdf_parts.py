@@ -128,22 +128,27 @@ def clipped(words: str) -> str:
 
 
 def printable(words: str) -> str:
-    r"""Return words with what the font lacks spelled out.
+    r"""Return words with what the font lacks put otherwise.
+
+    A letter with an accent goes without it, any other is spelled out.
 
     Examples
     --------
     >>> register_fonts()
-    >>> print(printable("5 µm × 3 †"), printable(chr(0x4E2D)))
-    5 µm × 3 † \u4e2d
+    >>> print(printable("5 µm × 3 †"), printable(chr(0x17B)), printable(chr(0x4E2D)))
+    5 µm × 3 † Z \u4e2d
     """  # noqa: RUF002 - a sign of multiplication
-    known = pdfmetrics.getFont(FONT).face.charWidths
     composed = unicodedata.normalize("NFC", words)
-    return "".join(
-        letter
-        if ord(letter) in known
-        else letter.encode("ascii", "backslashreplace").decode()
-        for letter in composed.replace("\n", " ").replace("\t", " ")
-    )
+    return "".join(_letter(c) for c in composed.replace("\n", " ").replace("\t", " "))
+
+
+def _letter(letter: str) -> str:
+    known = pdfmetrics.getFont(FONT).face.charWidths
+    plain = unicodedata.normalize("NFD", letter)[0]
+    for form in (letter, plain):
+        if ord(form) in known:
+            return form
+    return letter.encode("ascii", "backslashreplace").decode()
 
 
 def _table(table: Table) -> Grid:

@@ -166,5 +166,5 @@ def _rgba(colour: str) -> tuple[int, int, int, int]:
 
 def _encoded(image: Image.Image) -> Picture:
     stream = io.BytesIO()
-    image.save(stream, "JPEG", quality=_JPEG_QUALITY, subsampling=0)
+    image.save(stream, "JPEG", quality=_JPEG_QUALITY)
     return Picture(stream.getvalue(), image.width, image.height)

@@ -32,7 +32,12 @@ from napari_deepheme.core.report_file.content import (
 )
 from napari_deepheme.core.report_file.pictures import THUMBNAIL_UM, read_thumbnail
 from napari_deepheme.core.report_file.wording import class_title, plural
-from napari_deepheme.core.taxonomy import CELL_CLASSES, CLASS_BY_CODE, MITOTIC_CODE
+from napari_deepheme.core.taxonomy import (
+    CELL_CLASSES,
+    CLASS_BY_CODE,
+    CLASS_CODES,
+    MITOTIC_CODE,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -89,7 +94,7 @@ class CellPictures:
         """Return a cell as a gallery shows it."""
         x, y = self.position(row)
         hint = (
-            f"cell {row + 1}: model {self.cells.class_codes[row]} "
+            f"cell {row + 1}: model {CLASS_CODES[self.cells.class_indices[row]]} "
             f"{self.cells.probabilities[row]:.2f}, centre ({x}, {y})"
         )
         return Thumbnail(
@@ -108,10 +113,10 @@ class CellPictures:
 
 def mitoses_section(shown: CellPictures) -> Section:
     """Return the list of mitotic figures."""
-    figures = np.sort(shown.rows_of(MITOTIC_CODE))
+    figures = shown.rows_of(MITOTIC_CODE)
     if not len(figures):
         return Section("Mitotic figures", (Paragraph("None was found."),))
-    listed = np.sort(shown.rows_of(MITOTIC_CODE)[:_MOST_FIGURES])
+    listed = np.sort(figures[:_MOST_FIGURES])
     columns = (
         Column("cell_id", 0.15, "right"),
         Column("phase", 0.2),
@@ -119,20 +124,22 @@ def mitoses_section(shown: CellPictures) -> Section:
         Column("centre x, y (level-0 px)", 0.25, "right"),
         Column("probability", 0.15, "right"),
     )
-    phases = _further(shown.cells, PHASE)
-    lineages = _further(shown.cells, LINEAGE)
+    chosen = shown.cells.take(listed)
+    told = zip(
+        listed.tolist(), _further(chosen, PHASE), _further(chosen, LINEAGE), strict=True
+    )
     rows = tuple(
         Row(
             (
                 shown.caption(row),
-                phases[row] or NOTHING,
-                lineages[row] or NOTHING,
+                phase or NOTHING,
+                lineage or NOTHING,
                 "{}, {}".format(*shown.position(row)),
                 f"{shown.cells.probabilities[row]:.2f}",
             ),
             picture=shown.picture(row),
         )
-        for row in listed.tolist()
+        for row, phase, lineage in told
     )
     blocks: list[Block] = [Table(columns, rows, has_pictures=True)]
     if len(figures) > len(rows):
@@ -165,8 +172,6 @@ def corrections_section(cells: CellTable) -> Section:
     rows = np.flatnonzero(is_corrected(cells))
     if not len(rows):
         return Section("Corrections by hand", (Paragraph("None."),))
-    given, before = reader_classes(cells), _classes_before(cells)
-    readers, times = _further(cells, READER), _further(cells, READ_AT)
     columns = (
         Column("cell_id", 0.1, "right"),
         Column("from", 0.25),
@@ -174,23 +179,25 @@ def corrections_section(cells: CellTable) -> Section:
         Column("reader", 0.15),
         Column("when (UTC)", 0.25),
     )
-    listed = tuple(
-        Row(
-            (
-                str(row + 1),
-                before[row],
-                _called(str(given[row])),
-                readers[row] or NOTHING,
-                times[row] or NOTHING,
-            )
-        )
-        for row in rows[:_MOST_CORRECTIONS].tolist()
-    )
+    listed = _correction_rows(cells, rows[:_MOST_CORRECTIONS])
     words = f"{plural(len(rows), 'cell')} named, added or taken away by a reader."
     if len(rows) > len(listed):
         words += f" The first {len(listed)} are listed; {len(rows) - len(listed):,} "
         words += "more are not."
     return Section("Corrections by hand", (Paragraph(words), Table(columns, listed)))
+
+
+def _correction_rows(cells: CellTable, rows: npt.NDArray[np.intp]) -> tuple[Row, ...]:
+    chosen = cells.take(rows)
+    columns = zip(
+        (str(row + 1) for row in rows.tolist()),
+        _classes_before(chosen),
+        (_called(word) for word in reader_classes(chosen).tolist()),
+        (word or NOTHING for word in _further(chosen, READER)),
+        (word or NOTHING for word in _further(chosen, READ_AT)),
+        strict=True,
+    )
+    return tuple(Row(values) for values in columns)
 
 
 def _galleries(

@@ -50,11 +50,11 @@ h2, h3 { break-after: avoid }
 p { margin: 2mm 0 }
 .notice { font-weight: bold }
 .alert { border-left: 3px solid #222; padding-left: 3mm; font-weight: bold }
-.head { border-spacing: 0 } .head th { font-weight: normal; padding-right: 6mm }
+.head { border-spacing: 0 } .head th { font-weight: normal; text-align: left; padding-right: 6mm }
 .head td { font-weight: bold; overflow-wrap: anywhere }
 table.data { border-collapse: collapse; table-layout: fixed; width: 1px }
 table.data { margin: 3mm 0; font-size: 8.5pt }
-.data th { vertical-align: bottom; border-bottom: 1px solid #222; font-size: 8pt }
+.data th { vertical-align: bottom; border-bottom: 1px solid #222; font-size: 7pt }
 .data td { border-bottom: 1px solid #ddd; overflow-wrap: anywhere }
 .data th, .data td { padding: 0.4mm 1.5mm; text-align: left }
 .data .right { text-align: right; font-variant-numeric: tabular-nums }

@@ -50,7 +50,8 @@ h2, h3 { break-after: avoid }
 p { margin: 2mm 0 }
 .notice { font-weight: bold }
 .alert { border-left: 3px solid #222; padding-left: 3mm; font-weight: bold }
-.head { border-spacing: 0 } .head th { font-weight: normal; text-align: left; padding-right: 6mm }
+.head { border-spacing: 0 }
+.head th { font-weight: normal; text-align: left; padding-right: 6mm }
 .head td { font-weight: bold; overflow-wrap: anywhere }
 table.data { border-collapse: collapse; table-layout: fixed; width: 1px }
 table.data { margin: 3mm 0; font-size: 8.5pt }

@@ -108,7 +108,9 @@ def read_overview(
     at = grid.from_level0(centres) - np.array(window.location)
     inside = ((at >= 0) & (at < np.array(picture.size))).all(axis=1)
     shown = [c for c, is_in in zip(colours, inside.tolist(), strict=True) if is_in]
-    radius = min(5.0, max(1.5, dot_px / scale / 2))
+    # So many that they would hide the slide are drawn smaller.
+    crowded = np.sqrt(picture.width * picture.height / max(1, len(shown)) / 4)
+    radius = max(1.5, min(5.0, dot_px / scale / 2, float(crowded)))
     dots = _dots(picture.size, at[inside], shown, radius)
     picture.alpha_composite(dots)
     _outline(picture, [_shifted(r, window, scale) for r in outlines])

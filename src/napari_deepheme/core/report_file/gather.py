@@ -125,26 +125,21 @@ def _plates(
     rows = np.flatnonzero(~np.isin(shown.kinds, (NOT_A_CELL, DELETED)))
     centres = result.cells.centres[rows]
     colours = [_colour(kind) for kind in shown.kinds[rows].tolist()]
-    outlines = result.counted_areas or (result.region,)
     whole = Region(0, 0, *slide.size)
-    areas = {"The slide": whole}
     inside = result.region.intersection(whole)
+    areas = result.counted_areas or ()
+    shown_parts = [("The slide", whole, areas or (result.region,))]
     if 0 < inside.area < _SMALL_PART * whole.area:
-        areas["The region alone"] = inside
-    for title, area in areas.items():
-        picture = read_overview(
-            slide,
-            area,
-            centres,
-            colours,
-            outlines if area == whole or result.counted_areas else (),
-            dot_px=_DOT_UM / min(result.mpp),
-        )
+        shown_parts.append(("The region alone", inside, areas))
+    dot_px = _DOT_UM / min(result.mpp)
+    for title, part, outlines in shown_parts:
+        picture = read_overview(slide, part, centres, colours, outlines, dot_px=dot_px)
         if picture is not None:
+            outlined = "what was counted is outlined; " if outlines else ""
             yield Plate(
                 picture,
-                f"{title}: what was counted is outlined; cells are dots in the "
-                "colours of their classes, artefacts and unidentified ones grey.",
+                f"{title}: {outlined}cells are dots in the colours of their classes, "
+                "artefacts and unidentified ones grey.",
             )
 
 

@@ -72,7 +72,7 @@ figure img, .blank { width: 100%; display: block; border: 1px solid #999 }
 .blank { aspect-ratio: 1 }
 .corrected img, .corrected .blank { border: 2.5px solid #222 }
 figcaption { font-size: 7pt; text-align: center; overflow-wrap: anywhere }
-.plate { margin: 4mm 0 } .plate img { max-height: 150mm; object-fit: contain }
+.plate { margin: 4mm 0 } .plate img { max-height: 112mm; object-fit: contain }
 .plate img { object-position: left; border: 0 }
 .plate figcaption { font-size: 9pt; text-align: left }
 svg { width: 100%; height: auto; font-size: 8.5px; break-inside: avoid }

@@ -66,7 +66,8 @@ _PER_ROW: Final = 12
 _MOST_LETTERS: Final = 500
 """In a cell of a table."""
 
-_PLATE_HEIGHT: Final = 150 * mm
+_PLATE_HEIGHT: Final = 112 * mm
+"""Two large pictures fit on a page."""
 
 _STYLES: Final = {
     "text": (FONT, 8.5, 11.5),

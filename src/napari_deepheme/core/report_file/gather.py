@@ -128,11 +128,13 @@ def _plates(
     whole = Region(0, 0, *slide.size)
     inside = result.region.intersection(whole)
     areas = result.counted_areas or ()
-    shown_parts = [("The slide", whole, areas or (result.region,))]
+    parts: list[tuple[str, Region, tuple[Region, ...]]] = [
+        ("The slide", whole, areas or (result.region,))
+    ]
     if 0 < inside.area < _SMALL_PART * whole.area:
-        shown_parts.append(("The region alone", inside, areas))
+        parts.append(("The region alone", inside, areas))
     dot_px = _DOT_UM / min(result.mpp)
-    for title, part, outlines in shown_parts:
+    for title, part, outlines in parts:
         picture = read_overview(slide, part, centres, colours, outlines, dot_px=dot_px)
         if picture is not None:
             outlined = "what was counted is outlined; " if outlines else ""

@@ -23,6 +23,7 @@ ERRORS = [
     errors.InvalidTableError("a.csv", TWO_LINES),
     errors.InvalidSittingError("a.deepheme", TWO_LINES),
     errors.SittingElsewhereError("a.deepheme"),
+    errors.InvalidSummaryError("summary.json", TWO_LINES),
     errors.NoPicturesError("folder"),
     errors.MissingExtraError("train", "scikit-image"),
     errors.OtherRunError("out", TWO_LINES),

@@ -20,6 +20,7 @@ from napari_deepheme.cli import (
     evaluate,
     models,
     phantom,
+    report,
     train,
 )
 from napari_deepheme.cli.output import complain, flush_output, spell_out_odd_letters
@@ -70,7 +71,7 @@ def run(arguments: Sequence[str]) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("napari-deepheme", description=_DESCRIPTION)
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for command in (classify, batch, crops, models, phantom, train, evaluate):
+    for command in (classify, report, batch, crops, models, phantom, train, evaluate):
         command.add_parser(commands)
     return parser
 

@@ -258,6 +258,22 @@ class SittingElsewhereError(DeephemeError, OSError):
         )
 
 
+class InvalidSummaryError(DeephemeError, ValueError):
+    """A file beside the cells cannot be understood as the summary of their run."""
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(path, reason)
+        self.path = path
+        self.reason = reason
+
+    def __str__(self) -> str:
+        """Word the error."""
+        return (
+            f"{self.path} is not the summary of a run: {_one_line(self.reason)} (move "
+            "it away to go without it)"
+        )
+
+
 class NoPicturesError(DeephemeError, ValueError):
     """A folder holds no picture that can be read."""
 

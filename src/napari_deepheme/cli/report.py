@@ -1,0 +1,106 @@
+"""``napari-deepheme report``: a slide and its cells in, a report to read out."""
+
+from __future__ import annotations
+
+import argparse
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from napari_deepheme.cli.arguments import Commands, mpp
+from napari_deepheme.cli.output import say
+from napari_deepheme.core.export.csv_table import read_csv
+from napari_deepheme.core.export.geojson import read_geojson
+from napari_deepheme.core.reference_ranges import NO_RANGES, read_reference_ranges
+from napari_deepheme.core.report_file import gather_report, write_report
+from napari_deepheme.core.report_file.known_run import known_run
+from napari_deepheme.core.report_file.write import SUFFIXES
+from napari_deepheme.core.slide import open_slide
+
+if TYPE_CHECKING:
+    from napari_deepheme.core.cell_table import CellTable
+
+
+def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:
+    """Declare the command."""
+    parser = commands.add_parser(
+        "report",
+        help="write a slide's count as a report to read or print",
+        description="Write the count of a slide as one HTML file or as PDF: "
+        "differential, indices, mitotic figures, pictures of the cells by class, what "
+        "the count rests on. Takes model and settings from summary.json beside the "
+        "cells, and says so where there is none. Research use only.",
+        epilog="example: napari-deepheme report slide.svs --cells "
+        "slide-deepheme/cells.csv --out report.pdf",
+    )
+    parser.add_argument("slide", metavar="SLIDE", type=Path)
+    parser.add_argument(
+        "--cells",
+        type=_cells_path,
+        required=True,
+        metavar="FILE",
+        help="cells.csv or cells.geojson of a run, as it is or corrected",
+    )
+    parser.add_argument(
+        "--out",
+        type=_report_path,
+        required=True,
+        metavar="FILE",
+        help="the report: a name that ends in .html or .pdf",
+    )
+    parser.add_argument(
+        "--reference",
+        type=Path,
+        metavar="CSV",
+        help="the laboratory's reference ranges: columns name, low, high, source",
+    )
+    parser.add_argument("--reader", default="", metavar="NAME", help="who answers")
+    parser.add_argument(
+        "--date",
+        default="",
+        metavar="TEXT",
+        help="as it is to stand in the report (default: today)",
+    )
+    parser.add_argument(
+        "--mpp",
+        type=mpp,
+        help="micrometres per pixel, for a slide that states none or states it wrongly",
+    )
+    parser.set_defaults(run=_run)
+
+
+def _cells_path(text: str) -> Path:
+    path = Path(text)
+    if path.suffix.lower() not in (".csv", ".geojson", ".json"):
+        raise argparse.ArgumentTypeError(f"{text!r} is neither .csv nor .geojson")
+    return path
+
+
+def _report_path(text: str) -> Path:
+    path = Path(text)
+    if path.suffix.lower() not in SUFFIXES:
+        raise argparse.ArgumentTypeError(f"{text!r} ends neither in .html nor in .pdf")
+    return path
+
+
+def _run(options: argparse.Namespace) -> int:
+    cells = _read_cells(options.cells)
+    ranges = read_reference_ranges(options.reference) if options.reference else None
+    with open_slide(options.slide) as slide:
+        summary = options.cells.parent / "summary.json"
+        result, facts = known_run(cells, slide, summary, mpp=options.mpp)
+        content = gather_report(
+            result,
+            facts,
+            slide,
+            date=options.date or date.today().isoformat(),
+            reader=options.reader,
+            ranges=ranges or NO_RANGES,
+        )
+    write_report(content, options.out)
+    say(f"report of {len(cells)} cells written to {options.out}")
+    return 0
+
+
+def _read_cells(path: Path) -> CellTable:
+    return read_csv(path) if path.suffix.lower() == ".csv" else read_geojson(path)

@@ -1,0 +1,159 @@
+"""What a count rests on, and what must be known before it is read."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from napari_deepheme.core.corrections import (
+    ADDED,
+    NOT_A_CELL,
+    is_corrected,
+    is_deleted,
+    is_unidentified,
+    judged_classes,
+)
+from napari_deepheme.core.geometry import Region
+from napari_deepheme.core.report import full_differential
+from napari_deepheme.core.report_file.content import (
+    Column,
+    Paragraph,
+    Row,
+    Section,
+    Table,
+)
+from napari_deepheme.core.report_file.wording import (
+    class_title,
+    mpp_words,
+    plural,
+    region_words,
+    regions_words,
+    spelled_out,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from napari_deepheme.core.cell_table import CellTable
+    from napari_deepheme.core.export.summary import RunFacts
+    from napari_deepheme.core.results import RegionResult
+    from napari_deepheme.core.slide import SlideReader
+
+NOT_KNOWN: Final = "not known"
+
+_FEWEST: Final = 300
+"""Cells that ICSH 2008 asks for at the least."""
+
+
+def alerts(
+    result: RegionResult,
+    facts: RunFacts | None,
+    slide: SlideReader,
+    counts: Mapping[str, int],
+) -> Iterator[str]:
+    """Yield what must be known before any number is read."""
+    n = full_differential(counts)[0].n
+    if n < _FEWEST:
+        yield (
+            f"{plural(n, 'nucleated cell')} counted: ICSH 2008 asks for at least "
+            f"{_FEWEST}, and for 500 where the share of an abnormal cell matters."
+        )
+    if facts is None:
+        yield (
+            "Only the cells are known: which model found and named them, and where it "
+            "looked, is not."
+        )
+    elif not result.complete:
+        yield "The run was stopped before its end: a part of the region is not counted."
+    if result.failed:
+        yield (
+            f"{plural(len(result.failed), 'block')} of the slide could not be read "
+            "and is not counted."
+        )
+    if facts is not None and spelled_out(facts.slide) != spelled_out(slide.name):
+        yield (
+            f"The run was of a slide named {spelled_out(facts.slide)}; the pictures "
+            f"here are of {spelled_out(slide.name)}."
+        )
+    bounds = Region(0, 0, *slide.size)
+    beyond = ~bounds.holds_centres(result.cells.boxes)
+    if beyond.any():
+        yield (
+            f"{plural(int(beyond.sum()), 'cell')} beyond the edge of the slide: they "
+            "may be of another slide."
+        )
+
+
+def basis_section(result: RegionResult, facts: RunFacts | None) -> Section:
+    """Return what the count rests on: where, by what, and what is left out."""
+    columns = (Column("", 0.27), Column("", 0.73))
+    named = (*_place(result, facts), *_means(facts), *_left_out(result.cells))
+    rows = tuple(Row(pair) for pair in named)
+    return Section("What the count rests on", (Table(columns, rows),))
+
+
+def rules_section() -> Section:
+    """Return the counting rules in a few sentences."""
+    text = (
+        "Counted after ICSH 2008 (Lee et al., Int J Lab Hematol 30:349): percentages "
+        "are of all nucleated cells but megakaryocytes, mitotic figures and artefacts; "
+        "a cell belongs to an area when the centre of its box lies in it; the reader's "
+        "class goes before the model's; unidentified cells are in no class. M:E sets "
+        "granulocytic and monocytic cells with their precursors against nucleated "
+        "erythroid cells. A mitotic index is figures per 1,000 nucleated cells, the "
+        "figures among them; by lineage, of that lineage alone, as the colour of the "
+        "cytoplasm tells. Intervals after Wilson 1927 (J Am Stat Assoc 22:209)."
+    )
+    return Section("Counting rules", (Paragraph(text),))
+
+
+def _place(result: RegionResult, facts: RunFacts | None) -> Iterator[tuple[str, str]]:
+    if facts is None:
+        yield "region", f"{NOT_KNOWN}; the cells lie in {region_words(result.region)}"
+    else:
+        yield "region", region_words(result.region)
+    if result.counted_areas is not None:
+        yield "counted areas", _several(result.counted_areas)
+    yield "pixel size", mpp_words(result.mpp)
+    if facts is None:
+        yield "run", f"{NOT_KNOWN} whether it was complete, and what could not be read"
+        return
+    yield "run", "complete" if result.complete else "stopped before its end"
+    yield "could not be read", _several(result.failed)
+
+
+def _means(facts: RunFacts | None) -> Iterator[tuple[str, str]]:
+    if facts is None:
+        for name in ("model", "detector", "computed by"):
+            yield name, NOT_KNOWN
+        return
+    yield "model", facts.model
+    yield "detector", facts.detector
+    yield "computed by", str(facts.compute)
+    below = facts.unidentified_below
+    yield (
+        "unidentified below",
+        f"probability {below:g}" if below else "no threshold: every cell is named",
+    )
+    if facts.rendered_only:
+        titles = [class_title(code, ()) for code in facts.rendered_only]
+        yield "learned from rendered cells only (†)", ", ".join(titles)
+
+
+def _left_out(cells: CellTable) -> Iterator[tuple[str, str]]:
+    unidentified = int(is_unidentified(cells).sum())
+    not_cells = int((judged_classes(cells) == NOT_A_CELL).sum())
+    added = cells.further.get(ADDED)
+    n_added = 0 if added is None else int((added == "yes").sum())
+    yield "cells in the table", f"{len(cells):,}"
+    yield "of these unidentified", f"{unidentified:,}"
+    yield (
+        "by a reader",
+        f"{not_cells:,} called no cell, {int(is_deleted(cells).sum()):,} deleted, "
+        f"{n_added:,} added, {int(is_corrected(cells).sum()):,} named in all",
+    )
+
+
+def _several(regions: tuple[Region, ...]) -> str:
+    if not regions:
+        return "nothing"
+    return f"{plural(len(regions), 'region')}: {regions_words(regions)}"

@@ -1,0 +1,244 @@
+"""Single cells in a report: mitotic figures, galleries by class, corrections."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from napari_deepheme.core.cell_table import LINEAGE, PHASE
+from napari_deepheme.core.corrections import (
+    ADDED,
+    NOT_A_CELL,
+    READ_AT,
+    READ_FROM,
+    READER,
+    UNIDENTIFIED,
+    is_corrected,
+    is_unidentified,
+    judged_classes,
+    reader_classes,
+)
+from napari_deepheme.core.report_file.content import (
+    CORRECTED,
+    NOTHING,
+    Column,
+    Gallery,
+    Paragraph,
+    Row,
+    Section,
+    Table,
+    Thumbnail,
+)
+from napari_deepheme.core.report_file.pictures import THUMBNAIL_UM, read_thumbnail
+from napari_deepheme.core.report_file.wording import class_title, plural
+from napari_deepheme.core.taxonomy import (
+    CELL_CLASSES,
+    CLASS_BY_CODE,
+    CLASS_CODES,
+    MITOTIC_CODE,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+
+    import numpy.typing as npt
+
+    from napari_deepheme.core.cell_table import CellTable
+    from napari_deepheme.core.geometry import Mpp
+    from napari_deepheme.core.report_file.content import Block, Picture
+    from napari_deepheme.core.slide import SlideReader
+
+UNIDENTIFIED_COLOUR: Final = "#808080"
+
+_MOST_FIGURES: Final = 60
+
+_MOST_CORRECTIONS: Final = 500
+
+_WORDS: Final = {NOT_A_CELL: "not a cell"}
+
+
+class CellPictures:
+    """The cells of a report and the slide that shows them.
+
+    Parameters
+    ----------
+    cells : CellTable
+        Row k is cell k + 1.
+    slide : SlideReader
+        Where they lie.
+    mpp : Mpp
+        Micrometres per pixel of level 0.
+    """
+
+    def __init__(self, cells: CellTable, slide: SlideReader, mpp: Mpp) -> None:
+        self.cells = cells
+        self.kinds = np.where(
+            is_unidentified(cells), UNIDENTIFIED, judged_classes(cells)
+        )
+        self._corrected = is_corrected(cells)
+        # What a reader named is as certain as can be.
+        self._certainty = np.where(self._corrected, 2.0, cells.probabilities)
+        self._slide, self._mpp = slide, mpp
+
+    def rows_of(self, kind: str) -> npt.NDArray[np.intp]:
+        """Return the cells of a kind, the most certain first."""
+        rows = np.flatnonzero(self.kinds == kind)
+        return rows[np.argsort(-self._certainty[rows], kind="stable")]
+
+    def picture(self, row: int) -> Picture | None:
+        """Return a cell's thumbnail; None where it cannot be read."""
+        return read_thumbnail(self._slide, self.cells.boxes[row], self._mpp)
+
+    def thumbnail(self, row: int) -> Thumbnail:
+        """Return a cell as a gallery shows it."""
+        x, y = self.position(row)
+        hint = (
+            f"cell {row + 1}: model {CLASS_CODES[self.cells.class_indices[row]]} "
+            f"{self.cells.probabilities[row]:.2f}, centre ({x}, {y})"
+        )
+        return Thumbnail(
+            self.caption(row), self.picture(row), bool(self._corrected[row]), hint
+        )
+
+    def caption(self, row: int) -> str:
+        """Return a cell's number, marked where a reader named it."""
+        return f"{row + 1}{CORRECTED if self._corrected[row] else ''}"
+
+    def position(self, row: int) -> tuple[int, int]:
+        """Return the centre of a cell's box, in whole level-0 pixels."""
+        x, y, width, height = self.cells.boxes[row].tolist()
+        return x + width // 2, y + height // 2
+
+
+def mitoses_section(shown: CellPictures) -> Section:
+    """Return the list of mitotic figures."""
+    figures = shown.rows_of(MITOTIC_CODE)
+    if not len(figures):
+        return Section("Mitotic figures", (Paragraph("None was found."),))
+    listed = np.sort(figures[:_MOST_FIGURES])
+    columns = (
+        Column("cell_id", 0.15, "right"),
+        Column("phase", 0.2),
+        Column("lineage", 0.2),
+        Column("centre x, y (level-0 px)", 0.25, "right"),
+        Column("probability", 0.15, "right"),
+    )
+    chosen = shown.cells.take(listed)
+    told = zip(
+        listed.tolist(), _further(chosen, PHASE), _further(chosen, LINEAGE), strict=True
+    )
+    rows = tuple(
+        Row(
+            (
+                shown.caption(row),
+                phase or NOTHING,
+                lineage or NOTHING,
+                "{}, {}".format(*shown.position(row)),
+                f"{shown.cells.probabilities[row]:.2f}",
+            ),
+            picture=shown.picture(row),
+        )
+        for row, phase, lineage in told
+    )
+    blocks: list[Block] = [Table(columns, rows, has_pictures=True)]
+    if len(figures) > len(rows):
+        blocks.insert(
+            0,
+            Paragraph(f"The {len(rows)} most certain of {len(figures):,}."),
+        )
+    return Section("Mitotic figures", tuple(blocks))
+
+
+def gallery_section(
+    shown: CellPictures, rendered_only: Collection[str], *, per_class: int
+) -> Section:
+    """Return pictures of each class, spread over its range of certainty."""
+    note = Paragraph(
+        f"Up to {per_class} cells of each class, spread evenly from the most certain "
+        f"to the least, each {THUMBNAIL_UM:g} µm wide and with its cell_id; "
+        f"{CORRECTED} and a thick frame: named by a reader. An empty frame could not "
+        "be read."
+    )
+    return Section(
+        "Cells by class",
+        (note, *_galleries(shown, rendered_only, per_class)),
+        starts_page=True,
+    )
+
+
+def corrections_section(cells: CellTable) -> Section:
+    """Return what readers changed, cell by cell."""
+    rows = np.flatnonzero(is_corrected(cells))
+    if not len(rows):
+        return Section("Corrections by hand", (Paragraph("None."),))
+    columns = (
+        Column("cell_id", 0.1, "right"),
+        Column("from", 0.25),
+        Column("to", 0.25),
+        Column("reader", 0.15),
+        Column("when (UTC)", 0.25),
+    )
+    listed = _correction_rows(cells, rows[:_MOST_CORRECTIONS])
+    words = f"{plural(len(rows), 'cell')} named, added or taken away by a reader."
+    if len(rows) > len(listed):
+        words += f" The first {len(listed)} are listed; {len(rows) - len(listed):,} "
+        words += "more are not."
+    return Section("Corrections by hand", (Paragraph(words), Table(columns, listed)))
+
+
+def _correction_rows(cells: CellTable, rows: npt.NDArray[np.intp]) -> tuple[Row, ...]:
+    chosen = cells.take(rows)
+    columns = zip(
+        (str(row + 1) for row in rows.tolist()),
+        _classes_before(chosen),
+        (_called(word) for word in reader_classes(chosen).tolist()),
+        (word or NOTHING for word in _further(chosen, READER)),
+        (word or NOTHING for word in _further(chosen, READ_AT)),
+        strict=True,
+    )
+    return tuple(Row(values) for values in columns)
+
+
+def _galleries(
+    shown: CellPictures, rendered_only: Collection[str], per_class: int
+) -> Iterator[Gallery]:
+    kinds = [(c.code, c.colour) for c in CELL_CLASSES]
+    for kind, colour in (*kinds, (UNIDENTIFIED, UNIDENTIFIED_COLOUR)):
+        rows = shown.rows_of(kind)
+        if not len(rows):
+            continue
+        chosen = _spread(rows, per_class)
+        title = class_title(kind, rendered_only) if kind in CLASS_BY_CODE else kind
+        share = f"{len(chosen)} of {len(rows):,}" if len(chosen) < len(rows) else "all"
+        yield Gallery(
+            f"{title}: {plural(len(rows), 'cell')}, {share} shown",
+            colour,
+            tuple(shown.thumbnail(row) for row in chosen.tolist()),
+        )
+
+
+def _spread(rows: npt.NDArray[np.intp], n: int) -> npt.NDArray[np.intp]:
+    """Return n of some rows, evenly spread, the first and the last among them."""
+    if len(rows) <= n:
+        return rows
+    return rows[np.linspace(0, len(rows) - 1, n).round().astype(np.intp)]
+
+
+def _further(cells: CellTable, name: str) -> list[str]:
+    return [
+        str(v) for v in cells.further.get(name, np.zeros(len(cells), np.str_)).tolist()
+    ]
+
+
+def _classes_before(cells: CellTable) -> list[str]:
+    """Return what counted before: the model's class where nothing is noted."""
+    noted, added = _further(cells, READ_FROM), _further(cells, ADDED)
+    return [
+        "added" if is_added == "yes" else _called(word or code)
+        for word, is_added, code in zip(noted, added, cells.class_codes, strict=True)
+    ]
+
+
+def _called(word: str) -> str:
+    return class_title(word, ()) if word in CLASS_BY_CODE else _WORDS.get(word, word)

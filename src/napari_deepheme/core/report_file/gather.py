@@ -1,0 +1,150 @@
+"""A report put together from cells, facts of the run, and the slide."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from napari_deepheme.core.corrections import DELETED, NOT_A_CELL, judged_counts
+from napari_deepheme.core.geometry import Region
+from napari_deepheme.core.reference_ranges import NO_RANGES, ReferenceRanges
+from napari_deepheme.core.report_file.basis import (
+    alerts,
+    basis_section,
+    rules_section,
+)
+from napari_deepheme.core.report_file.cell_sections import (
+    UNIDENTIFIED_COLOUR,
+    CellPictures,
+    corrections_section,
+    gallery_section,
+    mitoses_section,
+)
+from napari_deepheme.core.report_file.content import (
+    Paragraph,
+    Plate,
+    ReportContent,
+    Section,
+)
+from napari_deepheme.core.report_file.count_tables import (
+    differential_section,
+    indices_section,
+    maturation_section,
+)
+from napari_deepheme.core.report_file.pictures import read_overview
+from napari_deepheme.core.report_file.wording import spelled_out
+from napari_deepheme.core.taxonomy import CLASS_BY_CODE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from napari_deepheme.core.export.summary import RunFacts
+    from napari_deepheme.core.results import RegionResult
+    from napari_deepheme.core.slide import SlideReader
+
+_DOT_UM: Final = 8.0
+"""Diameter of a dot on an overview: less than that of a cell."""
+
+_SMALL_PART: Final = 0.25
+"""A region smaller than this part of the slide is also shown by itself."""
+
+
+def gather_report(
+    result: RegionResult,
+    facts: RunFacts | None,
+    slide: SlideReader,
+    *,
+    date: str,
+    reader: str = "",
+    ranges: ReferenceRanges = NO_RANGES,
+    per_class: int = 24,
+) -> ReportContent:
+    """Put together what a report says.
+
+    Parameters
+    ----------
+    result : RegionResult
+        The cells, with the reader's classes among them, and where they were counted.
+    facts : RunFacts or None
+        Model, detector and how they computed; None where only the cells are known:
+        the region is then what holds them, and the report says so.
+    slide : SlideReader
+        Where pictures are cut from. What cannot be read is left blank.
+    date : str
+        As it is to stand in the report; no clock is asked, so that the same report
+        has the same bytes.
+    reader : str
+        Who answers for it; empty to leave that open.
+    ranges : ReferenceRanges
+        The laboratory's, set beside percentages and indices; none if left out.
+    per_class : int
+        Cells of a class that the gallery shows, at most.
+
+    Returns
+    -------
+    ReportContent
+        For `render_html`, `render_pdf` and `write_report`.
+    """
+    cells = result.cells
+    counts = judged_counts(cells)
+    rendered_only = facts.rendered_only if facts else ()
+    shown = CellPictures(cells, slide, result.mpp)
+    head = [("Slide", spelled_out(slide.name)), ("Date", date)]
+    if reader:
+        head.append(("Reader", reader))
+    return ReportContent(
+        "Bone marrow differential count",
+        tuple(head),
+        tuple(alerts(result, facts, slide, counts)),
+        (
+            differential_section(cells, counts, ranges, rendered_only),
+            indices_section(cells, counts, ranges, rendered_only),
+            maturation_section(counts),
+            mitoses_section(shown),
+            gallery_section(shown, rendered_only, per_class=per_class),
+            _overview_section(result, shown, slide),
+            basis_section(result, facts),
+            corrections_section(cells),
+            rules_section(),
+        ),
+    )
+
+
+def _overview_section(
+    result: RegionResult, shown: CellPictures, slide: SlideReader
+) -> Section:
+    plates = tuple(_plates(result, shown, slide))
+    blank = (Paragraph("The slide could not be read."),)
+    return Section("Where the cells lie", plates or blank, starts_page=True)
+
+
+def _plates(
+    result: RegionResult, shown: CellPictures, slide: SlideReader
+) -> Iterator[Plate]:
+    rows = np.flatnonzero(~np.isin(shown.kinds, (NOT_A_CELL, DELETED)))
+    centres = result.cells.centres[rows]
+    colours = [_colour(kind) for kind in shown.kinds[rows].tolist()]
+    whole = Region(0, 0, *slide.size)
+    inside = result.region.intersection(whole)
+    areas = result.counted_areas or ()
+    parts: list[tuple[str, Region, tuple[Region, ...]]] = [
+        ("The slide", whole, areas or (result.region,))
+    ]
+    if 0 < inside.area < _SMALL_PART * whole.area:
+        parts.append(("The region alone", inside, areas))
+    dot_px = _DOT_UM / min(result.mpp)
+    for title, part, outlines in parts:
+        picture = read_overview(slide, part, centres, colours, outlines, dot_px=dot_px)
+        if picture is not None:
+            outlined = "what was counted is outlined; " if outlines else ""
+            yield Plate(
+                picture,
+                f"{title}: {outlined}cells are dots in the colours of their classes, "
+                "artefacts and unidentified ones grey.",
+            )
+
+
+def _colour(kind: str) -> str:
+    known = CLASS_BY_CODE.get(kind)
+    return known.colour if known else UNIDENTIFIED_COLOUR

@@ -1,0 +1,124 @@
+"""What is known of the run that a table of cells came from."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import orjson
+
+from napari_deepheme.core.errors import InvalidSummaryError
+from napari_deepheme.core.export.summary import RunFacts
+from napari_deepheme.core.geometry import Region
+from napari_deepheme.core.models.compute import Compute
+from napari_deepheme.core.results import RegionResult
+from napari_deepheme.core.slide import plausible_mpp
+from napari_deepheme.core.slide.mpp import stated_mpp
+from napari_deepheme.core.taxonomy import CLASS_CODES
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from napari_deepheme.core.cell_table import CellTable
+    from napari_deepheme.core.slide import SlideReader
+
+_NOT_KNOWN: Final = "not known"
+
+
+def known_run(
+    cells: CellTable, slide: SlideReader, path: Path, *, mpp: float | None = None
+) -> tuple[RegionResult, RunFacts | None]:
+    """Return a table of cells as the result of the run that its summary tells of.
+
+    Parameters
+    ----------
+    cells : CellTable
+        The cells, as the run found them or corrected since.
+    slide : SlideReader
+        The slide that they lie on.
+    path : Path
+        The ``summary.json`` beside them; it may be missing.
+    mpp : float, optional
+        Micrometres per pixel, before what summary and slide state.
+
+    Returns
+    -------
+    RegionResult, RunFacts or None
+        Without a summary the region is what holds the cells, and there are no facts.
+
+    Raises
+    ------
+    InvalidSummaryError
+        If there is such a file and it is no summary of a run.
+    UnknownMppError
+        If neither summary, slide nor `mpp` tell a pixel size that can be right.
+    """
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        region = _hull(cells)
+        taken = plausible_mpp(slide, mpp=mpp)
+        return RegionResult(region, taken, cells, (), True, 0.0), None
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise InvalidSummaryError(str(path), reason) from error
+    try:
+        summary = orjson.loads(content)
+        facts, result = _facts(summary), _result(cells, summary)
+    except KeyError as error:
+        raise InvalidSummaryError(str(path), f"it lacks {error}") from error
+    except (ValueError, TypeError, AttributeError, OverflowError) as error:
+        raise InvalidSummaryError(str(path), str(error)) from error
+    if mpp is not None:
+        result = replace(result, mpp=plausible_mpp(slide, mpp=mpp))
+    return result, facts
+
+
+def _facts(summary: dict[str, Any]) -> RunFacts:
+    compute = Compute(
+        device=str(summary.get("device", _NOT_KNOWN)),
+        backend=str(summary.get("backend", _NOT_KNOWN)),
+        precision=str(summary.get("precision", _NOT_KNOWN)),
+    )
+    rendered = summary.get("learned_from_rendered_cells_only", [])
+    return RunFacts(
+        slide=str(summary["slide"]),
+        model=str(summary.get("model", _NOT_KNOWN)),
+        detector=str(summary.get("detector", _NOT_KNOWN)),
+        compute=compute,
+        rendered_only=tuple(code for code in CLASS_CODES if code in rendered),
+        unidentified_below=float(summary.get("unidentified_below") or 0),
+    )
+
+
+def _result(cells: CellTable, summary: dict[str, Any]) -> RegionResult:
+    areas = summary.get("counted_areas")
+    mpp = stated_mpp(*summary["mpp"])
+    if mpp is None:
+        raise ValueError(f"no pixel size: {summary['mpp']}")
+    return RegionResult(
+        region=Region(*_whole(summary["region"])),
+        mpp=mpp,
+        cells=cells,
+        failed=tuple(Region(*_whole(r)) for r in summary.get("failed_regions", ())),
+        complete=bool(summary["complete"]),
+        seconds=0.0,
+        counted_areas=None
+        if areas is None
+        else tuple(Region(*_whole(area)) for area in areas),
+    )
+
+
+def _whole(numbers: list[Any]) -> tuple[int, int, int, int]:
+    x, y, width, height = (int(number) for number in numbers)
+    return x, y, width, height
+
+
+def _hull(cells: CellTable) -> Region:
+    if not len(cells):
+        return Region(0, 0, 0, 0)
+    boxes = cells.boxes.astype(np.int64)
+    left, top = boxes[:, :2].min(axis=0).tolist()
+    right, bottom = (boxes[:, :2] + boxes[:, 2:]).max(axis=0).tolist()
+    return Region.from_corners(left, top, right, bottom)

@@ -1,0 +1,106 @@
+"""Numbers of a report in words."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Final
+
+from napari_deepheme.core.report_file.content import NOTHING, RENDERED
+from napari_deepheme.core.taxonomy import CLASS_BY_CODE
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+
+    from napari_deepheme.core.geometry import Mpp, Region
+
+_MOST_REGIONS: Final = 12
+"""Regions that are spelled out; the rest is counted."""
+
+
+def number(value: float | None, decimals: int) -> str:
+    """Word a figure that may have no denominator.
+
+    Examples
+    --------
+    >>> number(1234.56, 1), number(None, 1)
+    ('1,234.6', '–')
+    """  # noqa: RUF002 - an en dash
+    return NOTHING if value is None else f"{value:,.{decimals}f}"
+
+
+def span(interval: tuple[float, float] | None, decimals: int) -> str:
+    """Word an interval; its upper end may be infinite.
+
+    Examples
+    --------
+    >>> span((1.26, 3), 1), span((4.0, float("inf")), 1)
+    ('1.3 to 3.0', 'above 4.0')
+    """
+    if interval is None:
+        return NOTHING
+    low, high = interval
+    if math.isinf(high):
+        return f"above {number(low, decimals)}"
+    return f"{number(low, decimals)} to {number(high, decimals)}"
+
+
+def class_title(code: str, rendered_only: Collection[str]) -> str:
+    """Word a class, marked where it was learned from rendered cells only.
+
+    Examples
+    --------
+    >>> class_title("M2", ()), class_title("U4", ("U4",))
+    ('promyelocyte (M2)', 'mitotic body (U4) †')
+    """
+    title = f"{CLASS_BY_CODE[code].name} ({code})"
+    return f"{title} {RENDERED}" if code in rendered_only else title
+
+
+def region_words(region: Region) -> str:
+    """Word a rectangle: where it starts, and how large it is, in level-0 pixels.
+
+    Examples
+    --------
+    >>> from napari_deepheme.core.geometry import Region
+    >>> region_words(Region(10, 20, 300, 400))
+    '300 × 400 px at (10, 20)'
+    """  # noqa: RUF002 - a sign of multiplication
+    r = region
+    return f"{r.width} × {r.height} px at ({r.x}, {r.y})"  # noqa: RUF001
+
+
+def regions_words(regions: Iterable[Region]) -> str:
+    """Word several rectangles, the first of them one by one."""
+    listed = list(regions)
+    words = [region_words(r) for r in listed[:_MOST_REGIONS]]
+    left = len(listed) - len(words)
+    return "; ".join(words) + (f"; and {left} more" if left else "")
+
+
+def mpp_words(mpp: Mpp) -> str:
+    """Word a pixel size."""
+    if mpp.x == mpp.y:
+        return f"{mpp.x:.4g} µm per pixel"
+    return f"{mpp.x:.4g} µm per pixel along x, {mpp.y:.4g} along y"
+
+
+def plural(n: int, thing: str) -> str:
+    """Word a number of things.
+
+    Examples
+    --------
+    >>> plural(1, "cell"), plural(2500, "cell")
+    ('1 cell', '2,500 cells')
+    """
+    return f"{n:,} {thing}{'' if n == 1 else 's'}"
+
+
+def spelled_out(text: str) -> str:
+    r"""Return a text with what is not UTF-8 in it, as in file names, spelled out.
+
+    Examples
+    --------
+    >>> print(spelled_out("a" + chr(0xDCE9)))
+    a\udce9
+    """
+    return text.encode("utf-8", "backslashreplace").decode()

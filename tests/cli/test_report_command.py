@@ -1,0 +1,113 @@
+import pytest
+from pypdf import PdfReader
+
+from napari_deepheme.cli import run
+from napari_deepheme.core.export.csv_table import read_csv, write_csv
+from napari_deepheme.core.export.geojson import write_geojson
+from napari_deepheme.core.export.summary import RunFacts, summarize, write_summary
+from napari_deepheme.core.geometry import Mpp, Region
+from napari_deepheme.core.models.compute import Compute
+from napari_deepheme.core.results import RegionResult
+
+
+@pytest.fixture
+def cells(tmp_path, phantom, make_table):
+    """A run of the slide as files: the table, the same as GeoJSON, the summary."""
+    codes = ("M6", "M6", "M2", "ER4", "L4", "U4")
+    table = make_table(*((100 * i + 50, 90, 40, 40, c) for i, c in enumerate(codes)))
+    folder = tmp_path / "run"
+    folder.mkdir()
+    write_csv(table, folder / "cells.csv")
+    write_geojson(table, folder / "cells.geojson")
+    region, mpp = Region(0, 0, 900, 800), Mpp(0.25, 0.25)
+    result = RegionResult(region, mpp, table, (), True, 1.0)
+    facts = RunFacts(phantom.name, "namer 2", "finder 1", Compute(), ("U4",))
+    write_summary(summarize(result, facts), folder / "summary.json")
+    return folder / "cells.csv"
+
+
+def words(phantom, cells, out, *further):
+    return ["report", str(phantom), "--cells", str(cells), "--out", out, *further]
+
+
+def text_of(path):
+    return " ".join(page.extract_text() for page in PdfReader(path).pages)
+
+
+def test_a_report_is_written_with_what_the_summary_tells(
+    phantom, cells, tmp_path, capsys
+):
+    further = ("--reader", "Dr. Ann", "--date", "1 March 2026")
+    assert run(words(phantom, cells, "report.html", *further)) == 0
+    assert capsys.readouterr().out == "report of 6 cells written to report.html\n"
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    for part in ("namer 2", "finder 1", "Dr. Ann", "1 March 2026", "smear é.svs"):
+        assert part in page
+    assert "is not known" not in page
+
+
+def test_table_and_geojson_give_the_same_report(phantom, cells, tmp_path):
+    geojson = cells.with_suffix(".geojson")
+    for table, out in ((cells, "a.pdf"), (geojson, "b.pdf")):
+        assert run(words(phantom, table, out, "--date", "today")) == 0
+    assert (tmp_path / "a.pdf").read_bytes() == (tmp_path / "b.pdf").read_bytes()
+
+
+def test_without_a_summary_the_report_says_what_is_not_known(phantom, cells, tmp_path):
+    (cells.parent / "summary.json").unlink()
+    assert run(words(phantom, cells, "report.pdf")) == 0
+    text = text_of(tmp_path / "report.pdf")
+    assert "Only the cells are known" in text
+    assert "not known" in text
+
+
+def test_reference_ranges_stand_beside_the_numbers(phantom, cells, tmp_path):
+    (tmp_path / "own.csv").write_text("name,low,high\nplasma cells,0,3\n")
+    further = ("--reference", "own.csv")
+    assert run(words(phantom, cells, "report.html", *further)) == 0
+    assert "0 to 3" in (tmp_path / "report.html").read_text(encoding="utf-8")
+
+
+def test_a_pixel_size_that_is_given_goes_before_the_others(phantom, cells, tmp_path):
+    assert run(words(phantom, cells, "report.html", "--mpp", "0.5")) == 0
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "0.5 µm per pixel" in page
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "no json",
+        "[]",
+        "{}",
+        '{"slide":"a","complete":true,"region":[0,0,9],"mpp":[0.25,0.25]}',
+        '{"slide":"a","complete":true,"region":[0,0,9,9],"mpp":[0,0]}',
+        '{"slide":"a","complete":true,"region":[0,0,9,9],"mpp":5}',
+    ],
+)
+def test_a_summary_that_is_none_is_told(phantom, cells, refused, tmp_path, content):
+    (cells.parent / "summary.json").write_text(content)
+    assert "summary.json" in refused(words(phantom, cells, "report.html"))
+    assert not (tmp_path / "report.html").exists()
+
+
+def test_what_is_not_there_is_told_in_one_line(phantom, cells, refused, tmp_path):
+    assert "no such slide" in refused(words("nowhere.svs", cells, "r.html"))
+    assert "gone.csv" in refused(words(phantom, tmp_path / "gone.csv", "r.html"))
+    assert "cannot write" in refused(words(phantom, cells, "nowhere/r.pdf"))
+    missing = ("--reference", "gone.csv")
+    assert "gone.csv" in refused(words(phantom, cells, "r.html", *missing))
+    assert not (tmp_path / "r.html").exists()
+
+
+@pytest.mark.parametrize(
+    ("table", "out"), [("cells.csv", "report.docx"), ("cells.txt", "report.pdf")]
+)
+def test_a_name_that_ends_otherwise_is_wrong_usage(phantom, refused, table, out):
+    assert "usage:" in refused(words(phantom, table, out), status=2)
+
+
+def test_the_table_is_left_as_it_was(phantom, cells):
+    before = read_csv(cells)
+    assert run(words(phantom, cells, "report.html")) == 0
+    assert read_csv(cells) == before

@@ -1,0 +1,258 @@
+"""What a report says of thirty cells, checked by hand."""
+
+from dataclasses import replace
+
+import pytest
+
+from napari_deepheme.core.geometry import Region
+from napari_deepheme.core.intervals import wilson
+from napari_deepheme.core.reference_ranges import ReferenceRange, ReferenceRanges
+from napari_deepheme.core.report_file import gather_report
+from napari_deepheme.core.report_file.chart import WIDTH, Box, chart_shapes
+from napari_deepheme.core.report_file.content import (
+    BarChart,
+    Gallery,
+    Paragraph,
+    Plate,
+    Table,
+)
+
+DATE = "1 March 2026"
+
+
+def section(content, title):
+    return next(s for s in content.sections if s.title == title)
+
+
+def blocks(content, title, kind):
+    return [b for b in section(content, title).blocks if isinstance(b, kind)]
+
+
+def lines(table):
+    """Return the values of each row by its first one."""
+    return {row.values[0]: row.values[1:] for row in table.rows}
+
+
+def words(content, title):
+    return " ".join(b.text for b in blocks(content, title, Paragraph))
+
+
+def interval(n_hits, n, decimals=1, times=100):
+    low, high = (times * share for share in wilson(n_hits, n))
+    return f"{low:.{decimals}f} to {high:.{decimals}f}"
+
+
+def test_sections_come_in_the_order_in_which_a_reader_asks(content):
+    assert [s.title for s in content.sections] == [
+        "Differential count",
+        "Indices",
+        "Maturation",
+        "Mitotic figures",
+        "Cells by class",
+        "Where the cells lie",
+        "What the count rests on",
+        "Corrections by hand",
+        "Counting rules",
+    ]
+    assert content.head == (("Slide", "small.svs"), ("Date", DATE), ("Reader", "Ann"))
+
+
+def test_percentages_are_of_the_cells_that_count(content):
+    # 30 less U1, two U4, one that is no cell, one deleted, one unidentified: 24.
+    grouped, full = blocks(content, "Differential count", Table)
+    assert lines(grouped)["blasts"] == ("1", "4.2", interval(1, 24))
+    assert lines(grouped)["bands and neutrophils"] == ("12", "50.0", interval(12, 24))
+    assert lines(grouped)["erythroid precursors"] == ("6", "25.0", interval(6, 24))
+    assert lines(full)["promyelocyte (M2)"] == ("1", "4.2", interval(1, 24))
+    assert lines(full)["plasma cell (L4)"] == ("3", "12.5", interval(3, 24))
+    assert lines(full)["lymphocyte (L2)"] == ("1", "4.2", interval(1, 24))
+    for table in (grouped, full):
+        assert sum(int(row.values[1]) for row in table.rows) == 24
+        assert any("sampling error only" in c.title for c in table.columns)
+    assert "24 nucleated cells" in words(content, "Differential count")
+    assert "1 unidentified cell of 30" in words(content, "Differential count")
+
+
+def test_indices_state_what_they_are_counted_from(content):
+    (table,) = blocks(content, "Indices", Table)
+    found = lines(table)
+    # M1, M2, two M5, ten M6 over four ER3 and two ER4.
+    assert found["M:E"][0] == "2.33"
+    assert found["M:E"][2] == "14 : 6"
+    assert found["immature:mature, myeloid"][::2] == ("0.17", "2 : 12")
+    assert found["immature:mature, erythroid"][::2] == ("2.00", "4 : 2")
+    overall = found["mitotic index, per 1,000 †"]
+    assert overall == ("76.9", interval(2, 26, times=1000), "2 in 26")
+    assert found["mitotic index, erythroid, per 1,000 †"][0] == "142.9"
+    assert found["mitotic index, eosinophil, per 1,000 †"] == ("–", "–", "0 in 0")  # noqa: RUF001
+
+
+def test_bars_are_percent_of_their_series_and_stay_on_the_chart(content):
+    neutrophil, erythroid = blocks(content, "Maturation", BarChart)
+    assert [round(bar.value, 1) for bar in neutrophil.bars] == [
+        7.1,
+        7.1,
+        0.0,
+        0.0,
+        14.3,
+        71.4,
+    ]
+    assert [round(bar.value, 1) for bar in erythroid.bars] == [0.0, 0.0, 66.7, 33.3]
+    boxes = [s for s in chart_shapes(neutrophil) if isinstance(s, Box)]
+    assert len(boxes) == 4
+    assert all(0 < box.x < box.x + box.width < WIDTH for box in boxes)
+    assert boxes[3].width == pytest.approx(10 * boxes[0].width, abs=0.1)
+
+
+def test_mitotic_figures_are_listed_with_phase_lineage_and_place(content):
+    (table,) = blocks(content, "Mitotic figures", Table)
+    assert [row.values for row in table.rows] == [
+        ("27", "metaphase", "erythroid", "300, 480", "0.80"),
+        ("28", "–", "–", "390, 480", "0.80"),  # noqa: RUF001
+    ]
+    assert all(row.picture is not None for row in table.rows)
+
+
+def test_a_gallery_holds_every_class_and_marks_what_a_reader_named(content):
+    galleries = {g.title: g for g in blocks(content, "Cells by class", Gallery)}
+    assert "plasma cell (L4): 3 cells, all shown" in galleries
+    assert "mitotic body (U4) †: 2 cells, all shown" in galleries
+    assert "unidentified: 1 cell, all shown" in galleries
+    named = galleries["promyelocyte (M2): 1 cell, all shown"].thumbnails
+    assert [cell.caption for cell in named] == ["2*"]
+    shown = [c.caption for g in galleries.values() for c in g.thumbnails]
+    # Neither the one that is no cell nor the deleted one.
+    assert sorted(int(word.strip("*")) for word in shown) == [
+        k for k in range(1, 31) if k not in (24, 25)
+    ]
+
+
+def test_a_gallery_is_spread_from_the_surest_to_the_least_sure(result, slide, facts):
+    few = gather_report(result, facts, slide, date=DATE, per_class=3)
+    galleries = {g.title: g for g in blocks(few, "Cells by class", Gallery)}
+    title = "segmented neutrophil (M6): 10 cells, 3 of 10 shown"
+    assert [cell.caption for cell in galleries[title].thumbnails] == ["5", "9", "14"]
+
+
+def test_a_number_outside_its_range_is_told_in_words(result, slide, facts):
+    ranges = {
+        "plasma cells": ReferenceRange("plasma cells", 0, 3, "a textbook"),
+        "M6": ReferenceRange("M6", 50, 60),
+        "M:E": ReferenceRange("M:E", 1.2, 5),
+    }
+    report = gather_report(
+        result, facts, slide, date=DATE, ranges=ReferenceRanges(ranges, "own.csv")
+    )
+    grouped, full = blocks(report, "Differential count", Table)
+    assert lines(grouped)["plasma cells"][3:] == ("0 to 3", "above")
+    assert lines(full)["plasma cell (L4)"][3:] == ("0 to 3", "above")
+    assert lines(full)["segmented neutrophil (M6)"][3:] == ("50 to 60", "below")
+    assert [row.values[0] for row in full.rows if row.is_marked] == [
+        "plasma cell (L4)",
+        "segmented neutrophil (M6)",
+    ]
+    (indices,) = blocks(report, "Indices", Table)
+    assert lines(indices)["M:E"][3:] == ("1.2 to 5", "")
+    assert "own.csv. Sources: a textbook." in words(report, "Differential count")
+
+
+def test_what_the_count_rests_on_is_stated(content):
+    (table,) = blocks(content, "What the count rests on", Table)
+    found = {name: value for name, (value,) in lines(table).items()}
+    assert found["region"] == "700 × 600 px at (50, 60)"  # noqa: RUF001
+    assert found["pixel size"] == "0.25 µm per pixel"
+    assert found["model"] == "namer 2.1"
+    assert found["detector"] == "finder 1.3"
+    assert found["computed by"] == "openvino on cpu, bfloat16"
+    assert found["unidentified below"] == "probability 0.6"
+    assert found["of these unidentified"] == "1"
+    assert found["by a reader"] == (
+        "1 called no cell, 1 deleted, 0 added, 3 named in all"
+    )
+    assert found["run"] == "complete"
+
+
+def test_corrections_are_listed_and_those_beyond_500_are_counted(
+    content, result, slide, facts
+):
+    (table,) = blocks(content, "Corrections by hand", Table)
+    when = "2026-03-01T09:30:00Z"
+    assert [row.values for row in table.rows] == [
+        ("2", "myeloid blast (M1)", "promyelocyte (M2)", "<b>Ann</b>", when),
+        ("24", "plasma cell (L4)", "not a cell", "<b>Ann</b>", when),
+        ("25", "plasma cell (L4)", "deleted", "<b>Ann</b>", when),
+    ]
+    many = result.cells.take([1] * 600)
+    report = gather_report(replace(result, cells=many), facts, slide, date=DATE)
+    (table,) = blocks(report, "Corrections by hand", Table)
+    assert len(table.rows) == 500
+    assert "100 more are not" in words(report, "Corrections by hand")
+
+
+def test_a_table_without_notes_of_a_reader_lists_no_reader(result, slide, facts):
+    further = {"reader_class": result.cells.further["reader_class"]}
+    cells = replace(result.cells, further=further)
+    report = gather_report(replace(result, cells=cells), facts, slide, date=DATE)
+    (table,) = blocks(report, "Corrections by hand", Table)
+    row = ("2", "myeloid blast (M1)", "promyelocyte (M2)", "–", "–")  # noqa: RUF001
+    assert table.rows[0].values == row
+
+
+def test_what_must_be_known_first_is_told_first(result, slide, facts):
+    torn = replace(result, complete=False, failed=(Region(0, 0, 256, 256),))
+    alerts = gather_report(
+        torn, replace(facts, slide="other.svs"), slide, date=DATE
+    ).alerts
+    for part in ("24 nucleated cells", "stopped", "1 block", "other.svs"):
+        assert sum(part in alert for alert in alerts) == 1
+    far = result.cells.take([0])
+    far.boxes[0] = 9000, 9000, 40, 40
+    alerts = gather_report(replace(result, cells=far), facts, slide, date=DATE).alerts
+    assert any("beyond the edge" in alert for alert in alerts)
+
+
+def test_without_facts_of_the_run_the_report_says_so(result, slide):
+    report = gather_report(result, None, slide, date=DATE)
+    assert any("Only the cells are known" in alert for alert in report.alerts)
+    (table,) = blocks(report, "What the count rests on", Table)
+    found = lines(table)
+    assert found["model"] == found["detector"] == ("not known",)
+    assert "not known" in found["region"][0]
+    assert "not known" in found["run"][0]
+
+
+def test_a_small_region_is_shown_on_the_slide_and_by_itself(result, slide, facts):
+    assert len(blocks_of(result, slide, facts)) == 1
+    small = replace(result, region=Region(100, 100, 200, 150))
+    whole, alone = blocks_of(small, slide, facts)
+    assert (whole.picture.width, whole.picture.height) == (800, 700)
+    assert (alone.picture.width, alone.picture.height) == (200, 150)
+
+
+def blocks_of(result, slide, facts):
+    report = gather_report(result, facts, slide, date=DATE)
+    return blocks(report, "Where the cells lie", Plate)
+
+
+def test_a_slide_that_cannot_be_read_gives_a_report_without_pictures(
+    result, blind_slide, content, facts
+):
+    blind = gather_report(result, facts, blind_slide, date=DATE)
+    assert blocks(blind, "Where the cells lie", Plate) == []
+    assert "could not be read" in words(blind, "Where the cells lie")
+    thumbnails = [
+        cell
+        for gallery in blocks(blind, "Cells by class", Gallery)
+        for cell in gallery.thumbnails
+    ]
+    assert len(thumbnails) == 28
+    assert all(cell.picture is None for cell in thumbnails)
+    title = "Differential count"
+    assert section(blind, title) == section(content, title)
+
+
+def test_no_cell_at_all_is_a_report_without_percentages(result, slide, facts):
+    none = replace(result, cells=result.cells.take([]))
+    report = gather_report(none, facts, slide, date=DATE)
+    grouped, _ = blocks(report, "Differential count", Table)
+    assert {row.values[1:] for row in grouped.rows} == {("0", "–", "–")}  # noqa: RUF001

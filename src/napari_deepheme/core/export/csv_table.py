@@ -13,12 +13,11 @@ import numpy as np
 from napari_deepheme.core.cell_table import COLUMNS, DECIMALS, CellTable
 from napari_deepheme.core.errors import InvalidTableError
 from napari_deepheme.core.files import atomic_file
-from napari_deepheme.core.taxonomy import CELL_CLASSES, CLASS_CODES, class_index
+from napari_deepheme.core.table_columns import check_names
+from napari_deepheme.core.taxonomy import CELL_CLASSES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-_COORDINATE_LIMIT = 2**31
 
 CHUNK_ROWS: Final = 20_000
 """Rows that are turned into text at once: what is held does not grow with the table."""
@@ -65,7 +64,8 @@ def read_csv(path: Path | str) -> CellTable:
             reader = csv.reader(stream, strict=True)
             header = next(reader, [])
             rows = list(_checked(reader, header))
-        return _table(header, rows)
+        values = zip(*rows, strict=True) if rows else ((),) * len(header)
+        return CellTable.from_columns(dict(zip(header, values, strict=True)))
     except (OSError, ValueError, csv.Error) as error:
         raise InvalidTableError(str(path), str(error)) from error
 
@@ -115,9 +115,7 @@ def _has_return(cells: CellTable) -> bool:
 
 
 def _checked(reader: csv.reader, header: list[str]) -> Sequence[list[str]]:  # type: ignore[valid-type]
-    missing = {"x", "y", "width", "height", "class_code"} - set(header)
-    if missing:
-        raise ValueError(f"it lacks the columns {', '.join(sorted(missing))}")
+    check_names(header)
     if len(set(header)) != len(header):
         raise ValueError("two columns have the same name")
     rows = []
@@ -127,50 +125,3 @@ def _checked(reader: csv.reader, header: list[str]) -> Sequence[list[str]]:  # t
         if row:
             rows.append(row)
     return rows
-
-
-def _table(header: list[str], rows: list[list[str]]) -> CellTable:
-    columns = dict(zip(header, zip(*rows, strict=True), strict=True)) if rows else {}
-    n = len(rows)
-    boxes = [_pixels(columns, k, n) for k in ("x", "y", "width", "height")]
-    for code in set(columns.get("class_code", ())) - set(CLASS_CODES):
-        raise ValueError(f"{code!r} is not a class code")
-    return CellTable.from_arrays(
-        np.stack(boxes, axis=1),
-        _share(columns, "score", n),
-        [class_index(code) for code in columns.get("class_code", ())],
-        _share(columns, "probability", n),
-        {k: np.array(columns.get(k, ()), np.str_) for k in header if k not in COLUMNS},
-    )
-
-
-def _numbers(
-    columns: dict[str, tuple[str, ...]], name: str, n: int
-) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-    try:
-        values = np.array(columns.get(name, ("1",) * n), np.float64)
-    except ValueError:
-        raise ValueError(
-            f"the column {name} holds something that is no number"
-        ) from None
-    return values
-
-
-def _pixels(
-    columns: dict[str, tuple[str, ...]], name: str, n: int
-) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-    values = np.rint(_numbers(columns, name, n))
-    if not (np.abs(values) < _COORDINATE_LIMIT).all():
-        raise ValueError(f"the column {name} holds a number that is too large")
-    if name in ("width", "height") and (values < 1).any():
-        raise ValueError(f"the column {name} must be at least 1")
-    return values
-
-
-def _share(
-    columns: dict[str, tuple[str, ...]], name: str, n: int
-) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-    values = _numbers(columns, name, n)
-    if not ((values >= 0) & (values <= 1)).all():
-        raise ValueError(f"the column {name} must lie between 0 and 1")
-    return values

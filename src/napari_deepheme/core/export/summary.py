@@ -16,6 +16,7 @@ from napari_deepheme.core.corrections import (
     judged_counts,
 )
 from napari_deepheme.core.export.csv_table import write_csv
+from napari_deepheme.core.export.facts import NOTICE
 from napari_deepheme.core.export.geojson import NO_SHIFT, write_geojson
 from napari_deepheme.core.files import atomic_file, make_folder
 from napari_deepheme.core.report import (
@@ -122,7 +123,7 @@ def summarize(result: RegionResult, facts: RunFacts) -> dict[str, Any]:
         "failed_regions": [[r.x, r.y, r.width, r.height] for r in result.failed],
         "complete": result.complete,
         "learned_from_rendered_cells_only": list(facts.rendered_only),
-        "notice": "Research use only. Not for diagnosis.",
+        "notice": NOTICE,
     }
 
 

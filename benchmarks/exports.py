@@ -2,9 +2,9 @@
 
 Run by ``python benchmarks/exports.py``. Each file is written by a process of its own,
 from the same table by chance; what the packages and the table take is stated apart.
-Row by row, as it was before, the same machine took 3.1 s and 366 MB for GeoJSON and 1.5 s and
-327 MB for CSV; by chunks of text 2.1 s and 181 MB, and 0.9 s and 164 MB: 1.5 and 1.7
-times as fast.
+Row by row, as it was before, the same machine took 3.1 s and 366 MB for GeoJSON and
+1.5 s and 327 MB for CSV; by chunks of text 2.1 s and 181 MB, and 0.9 s and 164 MB: 1.5
+and 1.7 times as fast.
 """
 
 from __future__ import annotations

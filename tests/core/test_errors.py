@@ -21,6 +21,7 @@ ERRORS = [
     errors.DeviceNotAvailableError("cuda", ("auto", "cpu")),
     errors.CannotWriteError("a.csv", TWO_LINES),
     errors.InvalidTableError("a.csv", TWO_LINES),
+    errors.UnknownFormatError("cells.xls", (".csv", ".parquet")),
     errors.NoPicturesError("folder"),
     errors.MissingExtraError("train", "scikit-image"),
     errors.OtherRunError("out", TWO_LINES),

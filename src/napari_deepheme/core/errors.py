@@ -230,6 +230,22 @@ class InvalidTableError(DeephemeError, ValueError):
         return f"{self.path} is not a table of cells: {_one_line(self.reason)}"
 
 
+class UnknownFormatError(DeephemeError, ValueError):
+    """The ending of a file's name is none that is known."""
+
+    def __init__(self, path: str, known: tuple[str, ...]) -> None:
+        super().__init__(path, known)
+        self.path = path
+        self.known = known
+
+    def __str__(self) -> str:
+        """Word the error."""
+        return (
+            f"{self.path}: the ending tells what a file is: choose one of "
+            f"{', '.join(self.known)}"
+        )
+
+
 class NoPicturesError(DeephemeError, ValueError):
     """A folder holds no picture that can be read."""
 

@@ -22,6 +22,7 @@ ERRORS = [
     errors.CannotWriteError("a.csv", TWO_LINES),
     errors.InvalidTableError("a.csv", TWO_LINES),
     errors.UnknownFormatError("cells.xls", (".csv", ".parquet")),
+    errors.NotDicomError("a.svs", TWO_LINES),
     errors.NoPicturesError("folder"),
     errors.MissingExtraError("train", "scikit-image"),
     errors.OtherRunError("out", TWO_LINES),

@@ -246,6 +246,22 @@ class UnknownFormatError(DeephemeError, ValueError):
         )
 
 
+class NotDicomError(DeephemeError, ValueError):
+    """DICOM annotations cannot be made for a slide."""
+
+    def __init__(self, slide: str, reason: str) -> None:
+        super().__init__(slide, reason)
+        self.slide = slide
+        self.reason = reason
+
+    def __str__(self) -> str:
+        """Word the error."""
+        return (
+            f"no DICOM annotations of {self.slide}: {_one_line(self.reason)} (another "
+            "format, such as GeoJSON, serves any slide)"
+        )
+
+
 class NoPicturesError(DeephemeError, ValueError):
     """A folder holds no picture that can be read."""
 

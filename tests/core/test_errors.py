@@ -23,6 +23,7 @@ ERRORS = [
     errors.InvalidTableError("a.csv", TWO_LINES),
     errors.UnknownFormatError("cells.xls", (".csv", ".parquet")),
     errors.NotDicomError("a.svs", TWO_LINES),
+    errors.SlideNeededError("crops"),
     errors.NoPicturesError("folder"),
     errors.MissingExtraError("train", "scikit-image"),
     errors.OtherRunError("out", TWO_LINES),

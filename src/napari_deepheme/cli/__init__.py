@@ -18,6 +18,7 @@ from napari_deepheme.cli import (
     classify,
     crops,
     evaluate,
+    export,
     models,
     phantom,
     train,
@@ -70,7 +71,7 @@ def run(arguments: Sequence[str]) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("napari-deepheme", description=_DESCRIPTION)
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for command in (classify, batch, crops, models, phantom, train, evaluate):
+    for command in (classify, batch, crops, export, models, phantom, train, evaluate):
         command.add_parser(commands)
     return parser
 

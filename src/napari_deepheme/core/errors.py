@@ -262,6 +262,18 @@ class NotDicomError(DeephemeError, ValueError):
         )
 
 
+class SlideNeededError(DeephemeError, ValueError):
+    """Something is asked for that the cells alone do not hold."""
+
+    def __init__(self, wanted: str) -> None:
+        super().__init__(wanted)
+        self.wanted = wanted
+
+    def __str__(self) -> str:
+        """Word the error."""
+        return f"{self.wanted} cannot be made without the slide: give it by --slide"
+
+
 class NoPicturesError(DeephemeError, ValueError):
     """A folder holds no picture that can be read."""
 

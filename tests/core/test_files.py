@@ -123,9 +123,13 @@ def test_a_folder_gets_its_name_when_the_block_ends(tmp_path):
 
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
 def test_a_block_that_fails_leaves_no_folder(tmp_path, error):
-    with pytest.raises(error), atomic_folder(tmp_path / "new") as partial:
-        (partial / "a.txt").write_text("a")
-        raise error
+    def fill():
+        with atomic_folder(tmp_path / "new") as partial:
+            (partial / "a.txt").write_text("a")
+            raise error
+
+    with pytest.raises(error):
+        fill()
     assert not list(tmp_path.iterdir())
 
 

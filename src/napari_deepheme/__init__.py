@@ -3,8 +3,10 @@
 from importlib.metadata import version
 
 from napari_deepheme.core.cell_table import CellTable
+from napari_deepheme.core.classify_slide import classify
 from napari_deepheme.core.config import RunConfig
 from napari_deepheme.core.errors import DeephemeError
+from napari_deepheme.core.export.cells_file import read_cells, write_cells
 from napari_deepheme.core.geometry import Mpp, Point, Region, Size
 from napari_deepheme.core.mitoses import mitotic_index
 from napari_deepheme.core.models.registry import list_models, load_models
@@ -27,6 +29,7 @@ __all__ = [
     "Size",
     "__version__",
     "analyze_region",
+    "classify",
     "differential",
     "iter_region",
     "list_models",
@@ -34,4 +37,6 @@ __all__ = [
     "me_ratio",
     "mitotic_index",
     "open_slide",
+    "read_cells",
+    "write_cells",
 ]

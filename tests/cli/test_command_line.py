@@ -251,6 +251,7 @@ def test_a_phantom_is_a_slide_with_a_pixel_size(phantom):
     [
         "classify",
         "classify-crops",
+        "export",
         "models",
         "models list",
         "models info",

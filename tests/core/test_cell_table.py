@@ -1,11 +1,15 @@
 """The table of cells."""
 
+from dataclasses import replace
+
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from napari_deepheme.core.cell_table import CellTable
+from napari_deepheme.core.export.csv_table import write_csv
 from napari_deepheme.core.taxonomy import CLASS_CODES
 
 rows = st.lists(
@@ -117,3 +121,24 @@ def test_a_table_is_no_other_thing_and_has_no_hash():
     assert CellTable.empty() != "a table"
     with pytest.raises(TypeError, match="unhashable"):
         hash(CellTable.empty())
+
+
+@given(rows)
+def test_a_data_frame_and_back_is_the_same_table(rows):
+    table = table_of(rows)
+    assert CellTable.from_pandas(table.to_pandas()) == table
+
+
+def test_a_data_frame_is_what_pandas_reads_of_the_csv(make_table, tmp_path):
+    table = make_table((10, 20, 30, 40, "M2", 0.98765, 0.5), (5, 60, 9, 9, "U4"))
+    table = replace(table, further={"reader_class": np.array(["", "M3"])})
+    write_csv(table, tmp_path / "cells.csv")
+    read = pd.read_csv(tmp_path / "cells.csv", keep_default_na=False)
+    pd.testing.assert_frame_equal(table.to_pandas(), read)
+    empty = pd.read_csv(tmp_path / "cells.csv")
+    assert CellTable.from_pandas(empty) == table
+
+
+def test_a_data_frame_that_lacks_a_column_is_refused():
+    with pytest.raises(ValueError, match="lacks the columns class_code"):
+        CellTable.from_pandas(pd.DataFrame({"x": [1], "y": 1, "width": 1, "height": 1}))

@@ -8,7 +8,12 @@ from pathlib import Path
 import pytest
 
 from napari_deepheme.core.errors import CannotWriteError
-from napari_deepheme.core.files import atomic_file, atomic_path, make_folder
+from napari_deepheme.core.files import (
+    atomic_file,
+    atomic_folder,
+    atomic_path,
+    make_folder,
+)
 
 
 def write(path, content=b"new"):
@@ -100,3 +105,40 @@ def test_a_folder_is_made_with_its_parents_and_may_be_there_already(tmp_path):
     folder = make_folder(tmp_path / "a" / "b")
     assert folder.is_dir()
     assert make_folder(folder) == folder
+
+
+def test_a_folder_gets_its_name_when_the_block_ends(tmp_path):
+    for name in ("new", "empty"):
+        if name == "empty":
+            (tmp_path / name).mkdir()
+        with atomic_folder(tmp_path / name) as partial:
+            (partial / "a.txt").write_text("a")
+            assert not (tmp_path / name / "a.txt").exists()
+        assert [p.name for p in (tmp_path / name).iterdir()] == ["a.txt"]
+    (tmp_path / "plain").mkdir()
+    modes = {stat.S_IMODE(p.stat().st_mode) for p in tmp_path.iterdir()}
+    assert len(modes) == 1
+    assert len(list(tmp_path.iterdir())) == 3
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+def test_a_block_that_fails_leaves_no_folder(tmp_path, error):
+    def fill():
+        with atomic_folder(tmp_path / "new") as partial:
+            (partial / "a.txt").write_text("a")
+            raise error
+
+    with pytest.raises(error):
+        fill()
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_that_is_full_and_one_that_is_a_file_stay_as_they_are(tmp_path):
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "mine").write_text("mine")
+    (tmp_path / "file").write_text("mine")
+    for name in ("full", "file", "nowhere/new"):
+        with pytest.raises(CannotWriteError), atomic_folder(tmp_path / name):
+            raise AssertionError("it was opened")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["file", "full"]
+    assert [p.name for p in (tmp_path / "full").iterdir()] == ["mine"]

@@ -18,6 +18,7 @@ from napari_deepheme.cli import (
     classify,
     crops,
     evaluate,
+    export,
     models,
     phantom,
     report,
@@ -71,7 +72,17 @@ def run(arguments: Sequence[str]) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("napari-deepheme", description=_DESCRIPTION)
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for command in (classify, report, batch, crops, models, phantom, train, evaluate):
+    for command in (
+        classify,
+        report,
+        batch,
+        crops,
+        export,
+        models,
+        phantom,
+        train,
+        evaluate,
+    ):
         command.add_parser(commands)
     return parser
 

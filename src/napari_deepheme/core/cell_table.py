@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import numpy as np
 
+from napari_deepheme.core.table_columns import (
+    boxes_of,
+    check_names,
+    class_indices_of,
+    shares_of,
+)
 from napari_deepheme.core.taxonomy import CELL_CLASSES, CLASS_CODES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     import numpy.typing as npt
+    import pandas
 
 COLUMNS: Final = (
     "cell_id",
@@ -111,6 +118,68 @@ class CellTable:
         )
 
     @classmethod
+    def from_columns(cls, columns: Mapping[str, Sequence[Any]]) -> Self:
+        """Make a table of named columns, as ``cells.csv`` has them.
+
+        Parameters
+        ----------
+        columns : mapping of str to sequence
+            At least x, y, width, height and class_code. A missing score or probability
+            is taken as 1; names beyond `COLUMNS` are kept as texts.
+
+        Raises
+        ------
+        ValueError
+            If a column is missing or cannot be understood: says which.
+        """
+        check_names(columns.keys())
+        return cls.from_arrays(
+            boxes_of(columns),
+            shares_of(columns, "score"),
+            class_indices_of(columns),
+            shares_of(columns, "probability"),
+            {k: np.array(v, np.str_) for k, v in columns.items() if k not in COLUMNS},
+        )
+
+    @classmethod
+    def from_pandas(cls, frame: pandas.DataFrame) -> Self:
+        """Make a table of a data frame; columns and errors are as for `from_columns`.
+
+        What is missing in a further column is empty.
+        """
+        return cls.from_columns(
+            {str(name): _plain(frame[name]) for name in frame.columns}
+        )
+
+    def to_pandas(self) -> pandas.DataFrame:
+        """Return a data frame with the columns of ``cells.csv``, rows numbered from 1.
+
+        Examples
+        --------
+        >>> table = CellTable.from_arrays([[0, 0, 9, 9]], [0.9], [11], [0.75])
+        >>> table.to_pandas().class_name.tolist()
+        ['plasma cell']
+        """
+        import pandas
+
+        x, y, width, height = self.boxes.T.astype(np.int64)
+        names = np.array([c.name for c in CELL_CLASSES])
+        columns = (
+            np.arange(1, len(self) + 1),
+            x,
+            y,
+            width,
+            height,
+            self.scores.astype(np.float64).round(DECIMALS),
+            np.array(CLASS_CODES)[self.class_indices],
+            names[self.class_indices],
+            self.probabilities.astype(np.float64).round(DECIMALS),
+        )
+        return pandas.DataFrame(
+            {**dict(zip(COLUMNS, columns, strict=True)), **self.further}
+        )
+
+    @classmethod
     def concatenate(cls, tables: Sequence[CellTable]) -> Self:
         """Put tables one below the other; a further column that one lacks is empty."""
         if not tables:
@@ -189,3 +258,7 @@ def _column(table: CellTable, name: str) -> npt.NDArray[np.str_]:
 def _rounded(values: npt.ArrayLike) -> npt.NDArray[np.float32]:
     # By way of float64, so that a value read back from four digits is the same float32.
     return np.asarray(values, np.float64).round(DECIMALS).astype(np.float32)
+
+
+def _plain(column: pandas.Series) -> list[Any]:
+    return column.astype(object).where(column.notna(), "").tolist()  # type: ignore[no-any-return]

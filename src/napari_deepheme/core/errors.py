@@ -274,6 +274,50 @@ class InvalidSummaryError(DeephemeError, ValueError):
         )
 
 
+class UnknownFormatError(DeephemeError, ValueError):
+    """The ending of a file's name is none that is known."""
+
+    def __init__(self, path: str, known: tuple[str, ...]) -> None:
+        super().__init__(path, known)
+        self.path = path
+        self.known = known
+
+    def __str__(self) -> str:
+        """Word the error."""
+        return (
+            f"{self.path}: the ending tells what a file is: choose one of "
+            f"{', '.join(self.known)}"
+        )
+
+
+class NotDicomError(DeephemeError, ValueError):
+    """DICOM annotations cannot be made for a slide."""
+
+    def __init__(self, slide: str, reason: str) -> None:
+        super().__init__(slide, reason)
+        self.slide = slide
+        self.reason = reason
+
+    def __str__(self) -> str:
+        """Word the error."""
+        return (
+            f"no DICOM annotations of {self.slide}: {_one_line(self.reason)} (another "
+            "format, such as GeoJSON, serves any slide)"
+        )
+
+
+class SlideNeededError(DeephemeError, ValueError):
+    """Something is asked for that the cells alone do not hold."""
+
+    def __init__(self, wanted: str) -> None:
+        super().__init__(wanted)
+        self.wanted = wanted
+
+    def __str__(self) -> str:
+        """Word the error."""
+        return f"{self.wanted} cannot be made without the slide: give it by --slide"
+
+
 class NoPicturesError(DeephemeError, ValueError):
     """A folder holds no picture that can be read."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import sys
 import tempfile
 from contextlib import contextmanager, suppress
@@ -76,6 +77,48 @@ def atomic_file(path: Path | str) -> Iterator[BinaryIO]:
         yield stream
         stream.flush()
         os.fsync(stream.fileno())
+
+
+@contextmanager
+def atomic_folder(path: Path | str) -> Iterator[Path]:
+    """Give a folder beside the target that takes its name when the block ends well.
+
+    Parameters
+    ----------
+    path : Path or str
+        The folder to make, missing or empty; the one above it exists.
+
+    Yields
+    ------
+    Path
+        A folder beside it. If the block raises, it is removed.
+
+    Raises
+    ------
+    CannotWriteError
+        If the target is not empty, or cannot be written.
+    """
+    path = Path(path)
+    try:
+        if path.is_symlink() or (path.exists() and any(path.iterdir())):
+            raise CannotWriteError(str(path), "it is there and not an empty folder")
+        partial = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name[:40]}-"))
+    except CannotWriteError:
+        raise
+    except OSError as error:
+        raise CannotWriteError(str(path), error.strerror or str(error)) from error
+    try:
+        yield partial
+        partial.chmod(0o777 & ~_umask())
+        if path.exists():
+            path.rmdir()
+        partial.rename(path)
+    except CannotWriteError:
+        raise
+    except OSError as error:
+        raise CannotWriteError(str(path), error.strerror or str(error)) from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
 
 
 def make_folder(path: Path | str) -> Path:

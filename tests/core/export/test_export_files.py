@@ -3,6 +3,7 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -188,3 +189,27 @@ def test_qupath_is_told_phase_doubt_and_the_readers_class(tmp_path):
     assert of[0]["metadata"]["mitotic_phase"] == "metaphase"
     assert of[2]["metadata"]["class_code"] == "M2"
     assert read_geojson(tmp_path / "cells.geojson") == cells
+
+
+def test_what_pandas_reads_of_a_csv_are_the_columns_also_beyond_the_first_chunk(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr("napari_deepheme.core.export.csv_table.CHUNK_ROWS", 7)
+    n = 25
+    notes = np.array(['a, "quoted" note', "plain", "two\nlines", "", "ß"] * 5)
+    cells = CellTable.from_arrays(
+        np.arange(4 * n).reshape(n, 4) + 1,
+        np.linspace(0, 1, n),
+        np.arange(n) % 23,
+        np.linspace(1, 0, n),
+        {"a note, or none": notes},
+    )
+    write_csv(cells, tmp_path / "cells.csv")
+    frame = pd.read_csv(tmp_path / "cells.csv", keep_default_na=False)
+    assert frame["cell_id"].tolist() == list(range(1, n + 1))
+    assert frame[["x", "y", "width", "height"]].to_numpy().tolist() == (
+        cells.boxes.tolist()
+    )
+    assert tuple(frame["class_code"]) == cells.class_codes
+    assert np.array_equal(frame["score"].astype(np.float32), cells.scores)
+    assert frame["a note, or none"].tolist() == notes.tolist()

@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import csv
 import io
+from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
 
 from napari_deepheme.core.cell_table import COLUMNS, DECIMALS, CellTable
 from napari_deepheme.core.errors import InvalidTableError
 from napari_deepheme.core.files import atomic_file
-from napari_deepheme.core.taxonomy import CELL_CLASSES, CLASS_CODES, class_index
+from napari_deepheme.core.table_columns import check_names
+from napari_deepheme.core.taxonomy import CELL_CLASSES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_COORDINATE_LIMIT = 2**31
+CHUNK_ROWS: Final = 20_000
+"""Rows that are turned into text at once: what is held does not grow with the table."""
+
+_REMEMBERED: Final = 1 << 15
+"""Texts of values that come again: shares have four digits, further columns words."""
 
 
 def write_csv(cells: CellTable, path: Path | str) -> None:
@@ -28,13 +34,14 @@ def write_csv(cells: CellTable, path: Path | str) -> None:
     CannotWriteError
         If the file cannot be written; nothing is left behind then.
     """
+    quote_all = _has_return(cells)
+    header = [_text(name, quote_all) for name in (*COLUMNS, *cells.further)]
     with atomic_file(path) as stream:
-        text = io.TextIOWrapper(stream, encoding="utf-8", newline="")
-        writer = csv.writer(text, lineterminator="\n", quoting=_quoting(cells))
-        writer.writerow((*COLUMNS, *cells.further))
-        writer.writerows(_rows(cells))
-        text.flush()
-        text.detach()
+        stream.write(f"{','.join(header)}\n".encode())
+        for start in range(0, len(cells), CHUNK_ROWS):
+            stop = min(start + CHUNK_ROWS, len(cells))
+            columns = _columns(cells.take(np.arange(start, stop)), start + 1)
+            stream.write(_lines(columns, quote_all).encode())
 
 
 def read_csv(path: Path | str) -> CellTable:
@@ -57,36 +64,58 @@ def read_csv(path: Path | str) -> CellTable:
             reader = csv.reader(stream, strict=True)
             header = next(reader, [])
             rows = list(_checked(reader, header))
-        return _table(header, rows)
+        values = zip(*rows, strict=True) if rows else ((),) * len(header)
+        return CellTable.from_columns(dict(zip(header, values, strict=True)))
     except (OSError, ValueError, csv.Error) as error:
         raise InvalidTableError(str(path), str(error)) from error
 
 
-def _rows(cells: CellTable) -> zip[tuple[object, ...]]:
+def _columns(cells: CellTable, first: int) -> list[list[str]]:
+    """Return the texts of each column, not quoted yet."""
     names = [c.name for c in CELL_CLASSES]
-    return zip(
-        range(1, len(cells) + 1),
-        *cells.boxes.T.tolist(),
-        [f"{v:.{DECIMALS}f}" for v in cells.scores.tolist()],
-        cells.class_codes,
-        [names[i] for i in cells.class_indices],
-        [f"{v:.{DECIMALS}f}" for v in cells.probabilities.tolist()],
-        *(values.tolist() for values in cells.further.values()),
-        strict=True,
+    return [
+        list(map(str, range(first, first + len(cells)))),
+        *(list(map(str, values)) for values in cells.boxes.T.tolist()),
+        list(map(_share_text, cells.scores.tolist())),
+        list(cells.class_codes),
+        [names[i] for i in cells.class_indices.tolist()],
+        list(map(_share_text, cells.probabilities.tolist())),
+        *(list(map(str, values.tolist())) for values in cells.further.values()),
+    ]
+
+
+def _lines(columns: list[list[str]], quote_all: bool) -> str:
+    # Nothing of our own columns needs quotes: only further ones are looked through.
+    n_plain = 0 if quote_all else len(COLUMNS)
+    quoted = [[_text(v, quote_all) for v in values] for values in columns[n_plain:]]
+    rows = zip(*columns[:n_plain], *quoted, strict=True)
+    return "".join([f"{','.join(row)}\n" for row in rows])
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _share_text(value: float) -> str:
+    return f"{value:.{DECIMALS}f}"
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _text(value: str, quote_all: bool) -> str:
+    """Return a value as it stands in a row, in quotes where that is needed."""
+    row = io.StringIO()
+    quoting: Literal[0, 1] = csv.QUOTE_ALL if quote_all else csv.QUOTE_MINIMAL
+    # Behind another value: an empty row is quoted, an empty field is not.
+    csv.writer(row, lineterminator="\n", quoting=quoting).writerow(("", value))
+    return row.getvalue()[:-1].split(",", 1)[1]
+
+
+def _has_return(cells: CellTable) -> bool:
+    # A lone carriage return is not quoted by itself, and is refused on the way back.
+    return any("\r" in name for name in cells.further) or any(
+        (np.char.find(values, "\r") >= 0).any() for values in cells.further.values()
     )
 
 
-def _quoting(cells: CellTable) -> Literal[0, 1]:
-    # A lone carriage return is not quoted by itself, and is refused on the way back.
-    further = (*cells.further, *(v for vs in cells.further.values() for v in vs))
-    has_return = any("\r" in value for value in further)
-    return csv.QUOTE_ALL if has_return else csv.QUOTE_MINIMAL
-
-
 def _checked(reader: csv.reader, header: list[str]) -> Sequence[list[str]]:  # type: ignore[valid-type]
-    missing = {"x", "y", "width", "height", "class_code"} - set(header)
-    if missing:
-        raise ValueError(f"it lacks the columns {', '.join(sorted(missing))}")
+    check_names(header)
     if len(set(header)) != len(header):
         raise ValueError("two columns have the same name")
     rows = []
@@ -96,50 +125,3 @@ def _checked(reader: csv.reader, header: list[str]) -> Sequence[list[str]]:  # t
         if row:
             rows.append(row)
     return rows
-
-
-def _table(header: list[str], rows: list[list[str]]) -> CellTable:
-    columns = dict(zip(header, zip(*rows, strict=True), strict=True)) if rows else {}
-    n = len(rows)
-    boxes = [_pixels(columns, k, n) for k in ("x", "y", "width", "height")]
-    for code in set(columns.get("class_code", ())) - set(CLASS_CODES):
-        raise ValueError(f"{code!r} is not a class code")
-    return CellTable.from_arrays(
-        np.stack(boxes, axis=1),
-        _share(columns, "score", n),
-        [class_index(code) for code in columns.get("class_code", ())],
-        _share(columns, "probability", n),
-        {k: np.array(columns.get(k, ()), np.str_) for k in header if k not in COLUMNS},
-    )
-
-
-def _numbers(
-    columns: dict[str, tuple[str, ...]], name: str, n: int
-) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-    try:
-        values = np.array(columns.get(name, ("1",) * n), np.float64)
-    except ValueError:
-        raise ValueError(
-            f"the column {name} holds something that is no number"
-        ) from None
-    return values
-
-
-def _pixels(
-    columns: dict[str, tuple[str, ...]], name: str, n: int
-) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-    values = np.rint(_numbers(columns, name, n))
-    if not (np.abs(values) < _COORDINATE_LIMIT).all():
-        raise ValueError(f"the column {name} holds a number that is too large")
-    if name in ("width", "height") and (values < 1).any():
-        raise ValueError(f"the column {name} must be at least 1")
-    return values
-
-
-def _share(
-    columns: dict[str, tuple[str, ...]], name: str, n: int
-) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-    values = _numbers(columns, name, n)
-    if not ((values >= 0) & (values <= 1)).all():
-        raise ValueError(f"the column {name} must lie between 0 and 1")
-    return values

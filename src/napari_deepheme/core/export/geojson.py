@@ -7,33 +7,30 @@ file, under ``napari_deepheme``.
 
 from __future__ import annotations
 
-import math
-from pathlib import Path
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import orjson
 
-from napari_deepheme.core.cell_table import (
-    COLUMNS,
-    DECIMALS,
-    IDENTIFIED,
-    PHASE,
-    CellTable,
-)
+from napari_deepheme.core.cell_table import DECIMALS, IDENTIFIED, PHASE, CellTable
 from napari_deepheme.core.corrections import (
     NOT_A_CELL,
     UNIDENTIFIED,
     judged_classes,
     short_words,
 )
-from napari_deepheme.core.errors import InvalidTableError
+from napari_deepheme.core.export.csv_table import CHUNK_ROWS
+from napari_deepheme.core.export.qupath import read_geojson, read_qupath
 from napari_deepheme.core.files import atomic_file
 from napari_deepheme.core.geometry import Point
-from napari_deepheme.core.taxonomy import CELL_CLASSES, MITOTIC_CODE, class_index
+from napari_deepheme.core.taxonomy import CELL_CLASSES, MITOTIC_CODE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable
+    from pathlib import Path
+
+__all__ = ["NO_SHIFT", "read_geojson", "read_qupath", "write_geojson"]
 
 _CLASSIFICATIONS: Final[dict[str, dict[str, Any]]] = {
     **{
@@ -49,11 +46,10 @@ _CLASSIFICATIONS: Final[dict[str, dict[str, Any]]] = {
 }
 """By what the reader, or else the model, called the cell."""
 
-_INDEX_OF_NAME: Final = {c.name: i for i, c in enumerate(CELL_CLASSES)}
-
 NO_SHIFT: Final = Point(0, 0)
 
-_COORDINATE_LIMIT = 2**31
+_REMEMBERED: Final = 1 << 15
+"""Texts of values that come again: shares have four digits, further columns words."""
 
 
 def write_geojson(
@@ -82,63 +78,42 @@ def write_geojson(
     with atomic_file(path) as stream:
         stream.write(b'{"type":"FeatureCollection","napari_deepheme":' + origin)
         stream.write(b',"features":[')
-        for i, feature in enumerate(_features(cells, bounds_origin)):
-            stream.write((b",\n" if i else b"\n") + orjson.dumps(feature))
+        for start in range(0, len(cells), CHUNK_ROWS):
+            rows = np.arange(start, min(start + CHUNK_ROWS, len(cells)))
+            features = _features(cells.take(rows), start + 1, bounds_origin)
+            stream.write(b",\n" if start else b"\n")
+            stream.write(",\n".join(features).encode())
         stream.write(b"\n]}\n")
 
 
-def read_geojson(path: Path | str) -> CellTable:
-    """Read cells that `write_geojson` or QuPath wrote.
-
-    Parameters
-    ----------
-    path : Path or str
-        A FeatureCollection, or a list of features. Features without a class of the 23
-        are left out; a polygon is taken by its bounding box.
-
-    Raises
-    ------
-    InvalidTableError
-        If it is not such a file.
-    """
-    path = Path(path)
-    try:
-        content = orjson.loads(path.read_bytes())
-        return _table(content)
-    except (OSError, ValueError, TypeError, LookupError, AttributeError) as error:
-        raise InvalidTableError(str(path), f"not GeoJSON of cells: {error}") from error
-    except RecursionError:
-        raise InvalidTableError(str(path), "it is nested too deeply") from None
-
-
-def _features(cells: CellTable, origin: Point) -> Iterator[dict[str, Any]]:
-    shifted = cells.boxes - np.array([*origin, 0, 0], np.int32)
-    rows = zip(
-        shifted.tolist(),
-        judged_classes(cells).tolist(),
-        _names(cells),
+def _features(cells: CellTable, first: int, origin: Point) -> Iterable[str]:
+    """Return each cell as JSON: of texts, since most of them come again and again."""
+    labels = zip(_names(cells), judged_classes(cells).tolist(), strict=True)
+    return map(
+        _feature,
+        _rings(cells, origin),
+        [_label(name, judged) for name, judged in labels],
         _measured(cells),
-        cells.class_codes,
-        strict=True,
+        _metadata(cells, first),
     )
-    for number, (box, judged, name, measurements, code) in enumerate(rows, 1):
-        further = {key: str(v[number - 1]) for key, v in cells.further.items()}
-        yield {
-            "type": "Feature",
-            "geometry": {"type": "Polygon", "coordinates": [_ring(*box)]},
-            "properties": {
-                "objectType": "detection",
-                "name": name,
-                "classification": _CLASSIFICATIONS[judged],
-                "measurements": measurements,
-                "metadata": {"cell_id": str(number), "class_code": code, **further},
-            },
-        }
 
 
-def _ring(x: int, y: int, width: int, height: int) -> list[list[int]]:
-    right, bottom = x + width, y + height
-    return [[x, y], [right, y], [right, bottom], [x, bottom], [x, y]]
+def _feature(ring: str, label: str, measurements: str, metadata: str) -> str:
+    return (
+        f'{{"type":"Feature","geometry":{{"type":"Polygon","coordinates":[[{ring}]]}},'
+        f'"properties":{{"objectType":"detection",{label},'
+        f'"measurements":{{{measurements}}},"metadata":{{{metadata}}}}}}}'
+    )
+
+
+def _rings(cells: CellTable, origin: Point) -> list[str]:
+    x, y, width, height = cells.boxes.astype(np.int64).T
+    left, top = x - origin.x, y - origin.y
+    corners = np.stack([left, top, left + width, top + height], axis=1).tolist()
+    return [
+        f"[{x0},{y0}],[{x1},{y0}],[{x1},{y1}],[{x0},{y1}],[{x0},{y0}]"
+        for x0, y0, x1, y1 in corners
+    ]
 
 
 def _names(cells: CellTable) -> list[str]:
@@ -152,90 +127,46 @@ def _names(cells: CellTable) -> list[str]:
     return [f"{w} {p}" if p and figure else w for w, p, figure in rows]
 
 
-def _measured(cells: CellTable) -> Iterator[dict[str, float]]:
+@lru_cache(maxsize=_REMEMBERED)
+def _label(name: str, judged: str) -> str:
+    return f'"name":{_json(name)},"classification":{_json(_CLASSIFICATIONS[judged])}'
+
+
+def _measured(cells: CellTable) -> list[str]:
+    columns = [
+        [f'"score":{_share(value)}' for value in cells.scores.tolist()],
+        [f'"probability":{_share(value)}' for value in cells.probabilities.tolist()],
+    ]
     doubted = cells.further.get(IDENTIFIED)
-    for i, (score, probability) in enumerate(
-        zip(cells.scores.tolist(), cells.probabilities.tolist(), strict=True)
-    ):
-        measured = {
-            "score": round(score, DECIMALS),
-            "probability": round(probability, DECIMALS),
-        }
-        if doubted is not None:
-            # A number, so that QuPath's classifiers can go by it.
-            measured["identified"] = float(doubted[i] != "no")
-        yield measured
+    if doubted is not None:
+        # A number, so that QuPath's classifiers can go by it.
+        words = {True: '"identified":0.0', False: '"identified":1.0'}
+        columns.append([words[value] for value in (doubted == "no").tolist()])
+    return list(map(",".join, zip(*columns, strict=True)))
 
 
-def _table(content: Any) -> CellTable:
-    features = content["features"] if isinstance(content, dict) else content
-    origin = [0, 0]
-    if isinstance(content, dict):
-        origin = content.get("napari_deepheme", {}).get("bounds_origin", origin)
-    boxes, scores, classes, probabilities, metadata = [], [], [], [], []
-    for feature in features:
-        properties = feature.get("properties") or {}
-        index = _class_of(properties)
-        if index is None:
-            continue
-        measurements = _measurements(properties)
-        boxes.append(_box(feature["geometry"], origin))
-        classes.append(index)
-        scores.append(_share(measurements.get("score", 1.0)))
-        probabilities.append(_share(measurements.get("probability", 1.0)))
-        metadata.append(properties.get("metadata") or {})
-    further = {
-        name: np.array([str(row.get(name, "")) for row in metadata], np.str_)
-        for name in dict.fromkeys(k for row in metadata for k in row)
-        if name not in COLUMNS
-    }
-    return CellTable.from_arrays(boxes, scores, classes, probabilities, further)
+def _metadata(cells: CellTable, first: int) -> list[str]:
+    numbers = range(first, first + len(cells))
+    columns = [
+        [f'"cell_id":"{number}"' for number in numbers],
+        [_member("class_code", code) for code in cells.class_codes],
+        *(
+            [_member(name, str(value)) for value in values.tolist()]
+            for name, values in cells.further.items()
+        ),
+    ]
+    return list(map(",".join, zip(*columns, strict=True)))
 
 
-def _class_of(properties: dict[str, Any]) -> int | None:
-    code = (properties.get("metadata") or {}).get("class_code")
-    if code is not None:
-        return class_index(code)
-    classification = properties.get("classification") or {}
-    return _INDEX_OF_NAME.get(classification.get("name", ""))
+@lru_cache(maxsize=_REMEMBERED)
+def _member(name: str, value: str) -> str:
+    return f"{_json(name)}:{_json(value)}"
 
 
-def _measurements(properties: dict[str, Any]) -> dict[str, Any]:
-    measurements = properties.get("measurements") or {}
-    if isinstance(measurements, list):
-        # QuPath before 0.4 wrote a list of names and values.
-        return {m["name"]: m["value"] for m in measurements}
-    return dict(measurements)
+@lru_cache(maxsize=_REMEMBERED)
+def _share(value: float) -> str:
+    return _json(round(value, DECIMALS))
 
 
-def _share(value: Any) -> float:
-    number = float(value)
-    if not 0 <= number <= 1:
-        raise ValueError(f"{value!r} is not between 0 and 1")
-    return number
-
-
-def _box(geometry: dict[str, Any], origin: list[int]) -> tuple[int, int, int, int]:
-    points = list(_positions(geometry["coordinates"]))
-    if not points:
-        raise ValueError("a geometry without a point")
-    xs, ys = zip(*points, strict=True)
-    x, y = math.floor(min(xs)), math.floor(min(ys))
-    width = max(1, math.ceil(max(xs)) - x)
-    height = max(1, math.ceil(max(ys)) - y)
-    box = (x + int(origin[0]), y + int(origin[1]), width, height)
-    if max(map(abs, box)) >= _COORDINATE_LIMIT:
-        raise ValueError("a coordinate is too large")
-    return box
-
-
-def _positions(coordinates: Any) -> Iterator[tuple[float, float]]:
-    """Walk down nested lists to the positions."""
-    if coordinates and isinstance(coordinates[0], (int, float)):
-        x, y = float(coordinates[0]), float(coordinates[1])
-        if not (math.isfinite(x) and math.isfinite(y)):
-            raise ValueError("a coordinate is not finite")
-        yield x, y
-        return
-    for part in coordinates:
-        yield from _positions(part)
+def _json(value: Any) -> str:
+    return orjson.dumps(value).decode()

@@ -17,6 +17,7 @@ from napari_deepheme.core.corrections import (
     likeliest_counts,
 )
 from napari_deepheme.core.export.csv_table import write_csv
+from napari_deepheme.core.export.facts import NOTICE
 from napari_deepheme.core.export.geojson import NO_SHIFT, write_geojson
 from napari_deepheme.core.files import atomic_file, make_folder
 from napari_deepheme.core.mitoses import (
@@ -125,7 +126,7 @@ def summarize(result: RegionResult, facts: RunFacts) -> dict[str, Any]:
         "failed_regions": [[r.x, r.y, r.width, r.height] for r in result.failed],
         "complete": result.complete,
         "learned_from_rendered_cells_only": list(facts.rendered_only),
-        "notice": "Research use only. Not for diagnosis.",
+        "notice": NOTICE,
     }
 
 

@@ -1,0 +1,150 @@
+"""``napari-deepheme export``: a table of cells in, a file of another kind out."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from napari_deepheme.cli.arguments import Commands, mpp
+from napari_deepheme.cli.output import complain, say
+from napari_deepheme.core.errors import SlideNeededError
+from napari_deepheme.core.export.anndata_file import write_anndata
+from napari_deepheme.core.export.cells_file import read_cells
+from napari_deepheme.core.export.crop_folder import write_crop_folder
+from napari_deepheme.core.export.csv_table import write_csv
+from napari_deepheme.core.export.dicom_annotations import write_dicom_annotations
+from napari_deepheme.core.export.facts import facts_beside
+from napari_deepheme.core.export.geojson import NO_SHIFT, read_qupath, write_geojson
+from napari_deepheme.core.export.parquet import write_parquet
+from napari_deepheme.core.slide import open_slide, plausible_mpp
+from napari_deepheme.core.slide.mpp import given_mpp
+
+if TYPE_CHECKING:
+    import argparse
+
+    from napari_deepheme.core.cell_table import CellTable
+    from napari_deepheme.core.export.facts import TableFacts
+    from napari_deepheme.core.slide import SlideReader
+
+_KINDS: Final = ("parquet", "h5ad", "dicom", "crops", "geojson", "csv")
+
+_OF_SLIDES: Final = {"crops": "crops", "dicom": "DICOM annotations"}
+
+
+def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:
+    """Declare the command."""
+    parser = commands.add_parser(
+        "export",
+        help="bring a table of cells into another program's format",
+        description="Bring a table of cells, such as cells.csv of a run or what QuPath "
+        "exported as GeoJSON, into another format. Slide, mpp and model are taken from "
+        "the summary.json beside it. See docs/exchange.md. Most kinds need the extra "
+        "exchange. Research use only.",
+        epilog="example: napari-deepheme export cells.csv --to parquet "
+        "--out cells.parquet",
+    )
+    parser.add_argument("cells", metavar="CELLS", type=Path)
+    parser.add_argument("--to", required=True, choices=_KINDS)
+    parser.add_argument(
+        "--out", type=Path, required=True, metavar="PATH", help="crops: a folder"
+    )
+    parser.add_argument(
+        "--slide",
+        type=Path,
+        metavar="SLIDE",
+        help="the slide of the cells: needed for crops and dicom; for geojson, it "
+        "tells where QuPath's origin is",
+    )
+    parser.add_argument(
+        "--mpp",
+        type=mpp,
+        help="micrometres per pixel, for a slide that states none or states it "
+        "wrongly, and for points of QuPath",
+    )
+    parser.add_argument(
+        "--corrected-only",
+        action="store_true",
+        help="crops: leave out the cells that only the model has named",
+    )
+    parser.add_argument(
+        "--patient", default="", help="crops: who the slide is of, for the manifest"
+    )
+    parser.set_defaults(run=_run)
+
+
+def _run(options: argparse.Namespace) -> int:
+    if options.to in _OF_SLIDES and options.slide is None:
+        raise SlideNeededError(_OF_SLIDES[options.to])
+    cells = _read(options)
+    with ExitStack() as stack:
+        slide: SlideReader | None = None
+        if options.slide is not None:
+            slide = stack.enter_context(open_slide(options.slide))
+        told = _write(options, cells, slide, _facts(options, slide))
+    say(f"{told}, written to {options.out}")
+    return 0
+
+
+def _read(options: argparse.Namespace) -> CellTable:
+    """Read the cells; tell of objects of QuPath whose class is none of ours."""
+    if options.cells.suffix.lower() not in (".geojson", ".json"):
+        return read_cells(options.cells)
+    read = read_qupath(options.cells, mpp=options.mpp)
+    for name, n in read.unknown_classes.items():
+        complain(f"class not known: {name or 'none at all'}, {n} objects")
+    return read.cells
+
+
+def _facts(options: argparse.Namespace, slide: SlideReader | None) -> TableFacts:
+    facts = facts_beside(options.cells)
+    stated = given_mpp(options.mpp, options.cells.name)
+    if slide is not None:
+        facts = replace(facts, slide=slide.name, mpp=slide.mpp or facts.mpp)
+    return replace(facts, mpp=stated or facts.mpp)
+
+
+def _write(
+    options: argparse.Namespace,
+    cells: CellTable,
+    slide: SlideReader | None,
+    facts: TableFacts,
+) -> str:
+    """Write the file; return what to say of it."""
+    kind, path = options.to, options.out
+    if slide is not None and kind == "crops":
+        return _write_crops(options, cells, slide, facts)
+    if slide is not None and kind == "dicom":
+        write_dicom_annotations(cells, path, slide, facts)
+    elif kind == "parquet":
+        write_parquet(cells, path, facts)
+    elif kind == "h5ad":
+        write_anndata(cells, path, facts=facts)
+    elif kind == "geojson":
+        origin = slide.bounds_origin if slide is not None else NO_SHIFT
+        write_geojson(cells, path, bounds_origin=origin)
+    else:
+        write_csv(cells, path)
+    return f"{len(cells)} cells"
+
+
+def _write_crops(
+    options: argparse.Namespace,
+    cells: CellTable,
+    slide: SlideReader,
+    facts: TableFacts,
+) -> str:
+    stated = options.mpp
+    if stated is None and slide.mpp is None and facts.mpp is not None:
+        # What the run was told of a slide that states none.
+        stated = facts.mpp.x
+    written = write_crop_folder(
+        cells,
+        options.out,
+        slide,
+        mpp=plausible_mpp(slide, mpp=stated),
+        patient=options.patient,
+        corrected_only=options.corrected_only,
+    )
+    return f"{sum(written.values())} pictures of {len(written)} classes"

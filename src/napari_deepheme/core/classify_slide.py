@@ -1,0 +1,108 @@
+"""A slide or a part of it classified in one call, for notebooks and scripts."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from napari_deepheme.core.counting import CountGoal
+from napari_deepheme.core.errors import RegionOutOfBoundsError, UnreadableRegionError
+from napari_deepheme.core.geometry import Region
+from napari_deepheme.core.models.registry import DEFAULT_CLASSIFIER, load_models
+from napari_deepheme.core.pipeline import RunPlan, analyze_region
+from napari_deepheme.core.results import TileResult
+from napari_deepheme.core.search import Search, iter_search
+from napari_deepheme.core.sizes import sizes_for, sizes_for_counting
+from napari_deepheme.core.slide import open_slide
+from napari_deepheme.core.tally import Tally
+
+if TYPE_CHECKING:
+    from napari_deepheme.core.models.protocols import Models
+    from napari_deepheme.core.results import RegionResult
+    from napari_deepheme.core.slide import SlideReader
+
+
+def classify(
+    slide: SlideReader | Path | str,
+    region: Region | None = None,
+    *,
+    model: str = DEFAULT_CLASSIFIER,
+    device: str = "auto",
+    mpp: float | None = None,
+    max_cells: int | None = None,
+) -> RegionResult:
+    """Find and classify the cells of a slide.
+
+    Parameters
+    ----------
+    slide : SlideReader, Path or str
+        An open slide, which stays open, or where its file lies.
+    region : Region, optional
+        Where, in level-0 pixels; the whole slide if left out.
+    model : str
+        Name or path of the classifier.
+    device : {"auto", "cpu", "cuda", "mps"}
+        Where to compute.
+    mpp : float, optional
+        Micrometres per pixel, for a slide that states none or states it wrongly.
+    max_cells : int, optional
+        Count so many nucleated cells in the best areas, instead of everything.
+
+    Returns
+    -------
+    RegionResult
+        Its `cells` are the table.
+
+    Raises
+    ------
+    SlideNotFoundError, UnreadableSlideError, UnreadableRegionError
+        If there is no such slide, or nothing of it can be read.
+    UnknownMppError, RegionOutOfBoundsError
+        If the slide's mpp is not known, or the region leaves it.
+    ModelNotFoundError, InvalidModelError, MissingExtraError, DeviceNotAvailableError
+        As for `load_models`.
+    """
+    if isinstance(slide, Path | str):
+        with open_slide(slide) as opened:
+            return classify(
+                opened,
+                region,
+                model=model,
+                device=device,
+                mpp=mpp,
+                max_cells=max_cells,
+            )
+    goal = CountGoal(max_cells) if max_cells is not None else None
+    bounds = Region(0, 0, *slide.size)
+    region = region or bounds
+    if not bounds.contains(region):
+        raise RegionOutOfBoundsError(region, bounds)
+    models = load_models(model, device=device)
+    if goal is None:
+        config = sizes_for(region.area, models.compute)
+        result = analyze_region(slide, region, models, config, mpp=mpp)
+    else:
+        result = _count(slide, Search((region,), mpp, goal), goal, models)
+    if result.is_unreadable:
+        reason = "nothing of it can be decoded (is the file complete?)"
+        raise UnreadableRegionError(slide.name, region, reason)
+    return result
+
+
+def _count(
+    slide: SlideReader, search: Search, goal: CountGoal, models: Models
+) -> RegionResult:
+    """Count in the best areas, up to the goal."""
+    started = time.monotonic()
+    max_overlap = sizes_for_counting(models.compute).detect.max_overlap
+    found = iter_search(slide, search, models)
+    plan = next(item for item in found if isinstance(item, RunPlan))
+    tally = Tally(search.regions[0], plan, max_overlap, goal)
+    for item in found:
+        if isinstance(item, TileResult):
+            tally.add(item)
+        if tally.is_enough:
+            break
+    return replace(tally.result(), seconds=time.monotonic() - started)

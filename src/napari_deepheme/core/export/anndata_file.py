@@ -1,0 +1,169 @@
+"""``cells.h5ad``: one row a cell, for scanpy, squidpy and the rest of scverse."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from napari_deepheme.core.cell_table import CellTable
+from napari_deepheme.core.errors import InvalidTableError, MissingExtraError
+from napari_deepheme.core.export.facts import NOTICE, TableFacts
+from napari_deepheme.core.files import atomic_path
+from napari_deepheme.core.taxonomy import CELL_CLASSES, CLASS_CODES
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    import anndata
+    import numpy.typing as npt
+    import pandas
+
+_NO_FACTS: Final = TableFacts()
+
+_CODED: Final = {
+    "class_code": list(CLASS_CODES),
+    "class_name": [c.name for c in CELL_CLASSES],
+}
+
+
+def to_anndata(
+    cells: CellTable,
+    features: npt.NDArray[np.floating] | None = None,
+    *,
+    feature_names: Sequence[str] | None = None,
+    facts: TableFacts = _NO_FACTS,
+) -> anndata.AnnData:
+    """Return cells as AnnData.
+
+    Parameters
+    ----------
+    cells : CellTable
+        One row of `obs` each, named by its number from 1, with the columns of
+        ``cells.csv``; `obsm` holds their "boxes" (x, y, width, height) and, as
+        "spatial", their centres, both in level-0 pixels.
+    features : ndarray of float, shape (n, d), optional
+        What a network said of each cell, such as the probabilities of the 23 classes:
+        `X`. Without it, `X` has no column: a table of cells holds no measurement from
+        which neighbours or clusters could be told.
+    feature_names : sequence of str, optional
+        Names of the d columns; the class codes where there are 23 columns, else
+        "feature_0" and so on.
+    facts : TableFacts
+        Slide, mpp and model, for `uns`.
+
+    Raises
+    ------
+    MissingExtraError
+        If anndata is not installed.
+    ValueError
+        If features or names do not fit the cells.
+    """
+    _need_anndata()
+    import anndata
+
+    matrix = np.empty((len(cells), 0), np.float32) if features is None else features
+    if matrix.ndim != 2 or len(matrix) != len(cells):
+        raise ValueError(f"features must be ({len(cells)}, d), not {matrix.shape}")
+    names = _names(matrix.shape[1]) if feature_names is None else list(feature_names)
+    if len(names) != matrix.shape[1]:
+        raise ValueError(f"{len(names)} names for {matrix.shape[1]} features")
+    return anndata.AnnData(
+        X=matrix,
+        obs=_obs(cells),
+        var=_frame(names),
+        obsm={"boxes": cells.boxes.copy(), "spatial": cells.centres},
+        uns={
+            "slide": facts.slide_text,
+            "mpp": np.array(facts.mpp or (), np.float64),
+            "model": facts.model,
+            "notice": NOTICE,
+        },
+    )
+
+
+def write_anndata(
+    cells: CellTable,
+    path: Path | str,
+    features: npt.NDArray[np.floating] | None = None,
+    *,
+    feature_names: Sequence[str] | None = None,
+    facts: TableFacts = _NO_FACTS,
+) -> None:
+    """Write cells as ``.h5ad``; parameters are those of `to_anndata`.
+
+    Raises
+    ------
+    MissingExtraError
+        If anndata is not installed.
+    ValueError
+        If features or names do not fit the cells.
+    CannotWriteError
+        If the file cannot be written; nothing is left behind then.
+    """
+    data = to_anndata(cells, features, feature_names=feature_names, facts=facts)
+    with atomic_path(path) as partial:
+        data.write_h5ad(partial)
+
+
+def read_anndata(path: Path | str) -> CellTable:
+    """Read the cells of a file that `write_anndata` wrote, without the features.
+
+    Raises
+    ------
+    MissingExtraError
+        If anndata is not installed.
+    InvalidTableError
+        If its `obs` is not such a table.
+    """
+    _need_anndata()
+    import anndata
+
+    try:
+        return CellTable.from_pandas(anndata.read_h5ad(path).obs)
+    except (OSError, ValueError, TypeError, LookupError) as error:
+        raise InvalidTableError(str(path), str(error)) from error
+
+
+def _obs(cells: CellTable) -> pandas.DataFrame:
+    import pandas
+
+    plain = cells.to_pandas()
+    obs = _frame(plain.pop("cell_id").astype(str).tolist())
+    for name in plain.columns:
+        values = plain[name].tolist()
+        if plain[name].dtype.kind in "if":
+            obs[name] = plain[name].to_numpy()
+        else:
+            words = _CODED.get(name) or sorted(set(values))
+            dtype = pandas.CategoricalDtype(_texts(words))
+            obs[name] = pandas.Categorical(_texts(values), dtype=dtype)
+    obs.columns = _texts(list(obs.columns))
+    return obs
+
+
+def _frame(names: list[str]) -> pandas.DataFrame:
+    import pandas
+
+    return pandas.DataFrame(index=_texts(names))
+
+
+def _texts(values: list[str]) -> Any:
+    # As objects: not every anndata writes the texts of pandas 3.
+    import pandas
+
+    return pandas.Index(values, dtype=object)
+
+
+def _names(n_features: int) -> list[str]:
+    if n_features == len(CLASS_CODES):
+        return list(CLASS_CODES)
+    return [f"feature_{i}" for i in range(n_features)]
+
+
+def _need_anndata() -> None:
+    try:
+        import anndata  # noqa: F401
+    except ImportError as error:
+        raise MissingExtraError("exchange", "anndata") from error

@@ -1,0 +1,216 @@
+"""A folder of pictures of cells by class, ready to train a classifier on.
+
+``manifest.csv`` is the folder's word on what belongs to it, and is written last: a
+folder without it is not whole. A new folder gets its name when it is whole.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import logging
+import os
+import re
+from collections import Counter
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from PIL import Image
+
+from napari_deepheme.core.corrections import (
+    NOT_A_CELL,
+    UNIDENTIFIED,
+    is_corrected,
+    is_unidentified,
+    judged_classes,
+)
+from napari_deepheme.core.errors import InvalidTableError
+from napari_deepheme.core.files import atomic_file, atomic_folder, make_folder
+from napari_deepheme.core.geometry import Region
+from napari_deepheme.core.slide import PixelGrid, estimate_background, read_grid
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from napari_deepheme.core.cell_table import CellTable
+    from napari_deepheme.core.geometry import Mpp
+    from napari_deepheme.core.slide import SlideReader
+
+_log = logging.getLogger(__name__)
+
+MANIFEST: Final = "manifest.csv"
+
+_COLUMNS: Final = (
+    "file",
+    "source",
+    "label",
+    "classes",
+    "split",
+    "mpp",
+    "patient",
+    "background",
+)
+"""As `training.manifest.read_manifest` takes them."""
+
+_CROP_UM: Final = 30.0
+
+_CROP_MPP: Final = 0.15
+
+
+def write_crop_folder(
+    cells: CellTable,
+    folder: Path | str,
+    slide: SlideReader,
+    *,
+    mpp: Mpp,
+    patient: str = "",
+    corrected_only: bool = False,
+    with_refused: bool = False,
+) -> dict[str, int]:
+    """Write a picture of each cell, ``M2/SLIDE-1.png``, and ``manifest.csv``.
+
+    ``napari-deepheme train classifier --data FOLDER`` takes the folder as it is: the
+    manifest states mpp, slide and its background. Cells of another slide may be added
+    to a folder; those of the same slide are replaced.
+
+    Parameters
+    ----------
+    cells : CellTable
+        The cells; a picture bears the number of its row, from 1.
+    folder : Path or str
+        New, empty, or written by this function before.
+    slide : SlideReader
+        The slide that the cells are on.
+    mpp : Mpp
+        Micrometres per pixel of level 0.
+    patient : str
+        Who the slide is of, so that no patient is both learned from and judged on.
+    corrected_only : bool
+        Whether to leave out the cells that only the model has named.
+    with_refused : bool
+        Whether what the reader called no cell or unidentified is written, too, in
+        folders of that name. Cells that the model doubts are left out in any case.
+
+    Returns
+    -------
+    dict of str to int
+        Pictures written, by class. A cell that cannot be read is left out, and told in
+        the log.
+
+    Raises
+    ------
+    CannotWriteError
+        If the folder cannot be written, or is full of something else.
+    InvalidTableError
+        If its ``manifest.csv`` is another table.
+    """
+    folder = Path(folder)
+    before = _listed(folder)
+    kept = [row for row in before if row["source"] != _name(slide)]
+    chosen = _chosen(cells, corrected_only=corrected_only, with_refused=with_refused)
+    background = " ".join(f"{v:.1f}" for v in estimate_background(slide))
+    stated = {"source": _name(slide), "patient": patient, "background": background}
+    with _place(folder) as place:
+        written = (
+            _write_crop(slide, cells, row, word, place, mpp) for row, word in chosen
+        )
+        rows = [{**row, **stated} for row in written if row is not None]
+        _write_manifest(place / MANIFEST, [*kept, *rows])
+    listed = {row["file"] for row in (*kept, *rows)}
+    for name in {row["file"] for row in before} - listed:
+        (folder / name).unlink(missing_ok=True)
+    return dict(Counter(row["classes"] for row in rows))
+
+
+def _name(slide: SlideReader) -> str:
+    # A name that is not UTF-8 is spelled out.
+    return slide.name.encode("utf-8", "backslashreplace").decode()
+
+
+def _chosen(
+    cells: CellTable, *, corrected_only: bool, with_refused: bool
+) -> list[tuple[int, str]]:
+    """Return row and class of each cell to be written."""
+    judged, corrected = judged_classes(cells), is_corrected(cells)
+    refused = (judged == NOT_A_CELL) | (judged == UNIDENTIFIED)
+    wanted = np.where(refused, with_refused, ~is_unidentified(cells))
+    if corrected_only:
+        wanted = wanted & corrected
+    rows = np.flatnonzero(wanted)
+    return list(zip(rows.tolist(), judged[rows].tolist(), strict=True))
+
+
+def _write_crop(
+    slide: SlideReader,
+    cells: CellTable,
+    row: int,
+    word: str,
+    folder: Path,
+    mpp: Mpp,
+) -> dict[str, Any] | None:
+    """Write the picture of a cell; return its line, or None if it cannot be read."""
+    crop_mpp = max(_CROP_MPP, mpp.x, mpp.y)
+    grid = PixelGrid.for_mpp(mpp, crop_mpp)
+    side = round(_CROP_UM / crop_mpp)
+    x, y = np.rint(grid.from_level0(cells.centres[row]) - side / 2).astype(int).tolist()
+    read = read_grid(slide, grid, Region(x, y, side, side))
+    if read.failed:
+        _log.warning("left out: cell %d of %s cannot be read", row + 1, slide.name)
+        return None
+    name = f"{word}/{_stem(slide.name)}-{row + 1}.png"
+    make_folder(folder / word)
+    with atomic_file(folder / name) as stream:
+        Image.fromarray(read.pixels).save(stream, "PNG")
+    return {
+        "file": name,
+        "label": cells.class_codes[row],
+        "classes": word,
+        "mpp": f"{crop_mpp:.6g}",
+    }
+
+
+@contextmanager
+def _place(folder: Path) -> Iterator[Path]:
+    """Give where to write: a folder that has a manifest, or one that is new."""
+    if (folder / MANIFEST).is_file():
+        yield folder
+        return
+    with atomic_folder(folder) as partial:
+        yield partial
+
+
+def _listed(folder: Path) -> list[dict[str, Any]]:
+    """Return the lines of a manifest that is there."""
+    path = folder / MANIFEST
+    if not path.is_file():
+        return []
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as stream:
+            reader = csv.DictReader(stream)
+            names, rows = set(reader.fieldnames or ()), list(reader)
+    except (OSError, ValueError, csv.Error) as error:
+        raise InvalidTableError(str(path), str(error)) from error
+    if names != set(_COLUMNS):
+        reason = "cells cannot be added to it: choose another folder"
+        raise InvalidTableError(str(path), reason)
+    return rows
+
+
+def _write_manifest(path: Path, rows: list[dict[str, Any]]) -> None:
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, _COLUMNS, restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    with atomic_file(path) as stream:
+        stream.write(text.getvalue().encode())
+
+
+def _stem(slide: str) -> str:
+    """Return a file name for a slide that no other slide's name gives."""
+    plain = re.sub(r"[^A-Za-z0-9._-]+", "-", slide)[:60]
+    if plain == slide:
+        return plain
+    return f"{plain}-{hashlib.sha256(os.fsencode(slide)).hexdigest()[:8]}"

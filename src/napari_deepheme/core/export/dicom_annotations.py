@@ -1,0 +1,241 @@
+"""DICOM Microscopy Bulk Simple Annotations: the cells of a slide that is DICOM itself.
+
+They refer to the image of the slide's finest level, and lie in pixels of its whole
+matrix: level-0 pixels. Who the slide is of goes with them, as DICOM wants it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from napari_deepheme.core.corrections import (
+    NOT_A_CELL,
+    READER_CLASSES,
+    is_corrected,
+    judged_indices,
+)
+from napari_deepheme.core.errors import MissingExtraError, NotDicomError
+from napari_deepheme.core.export.facts import NOTICE, TableFacts
+from napari_deepheme.core.files import atomic_path
+from napari_deepheme.core.taxonomy import CLASS_BY_CODE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    import numpy.typing as npt
+    import pydicom
+
+    from napari_deepheme.core.cell_table import CellTable
+    from napari_deepheme.core.slide import SlideReader
+
+SCHEME: Final = "99DEEPHEME"
+"""Coding scheme of the classes; 99 marks one that is no standard."""
+
+_NO_FACTS: Final = TableFacts()
+
+_WHOLE_SLIDE: Final = "1.2.840.10008.5.1.4.1.1.77.1.6"
+
+_NEEDED: Final = ("StudyInstanceUID", "SOPInstanceUID", "FrameOfReferenceUID")
+
+_MAY_BE_EMPTY: Final = (
+    "PatientID",
+    "PatientName",
+    "PatientBirthDate",
+    "PatientSex",
+    "AccessionNumber",
+    "StudyID",
+    "StudyDate",
+    "StudyTime",
+)
+
+
+def write_dicom_annotations(
+    cells: CellTable,
+    path: Path | str,
+    slide: SlideReader,
+    facts: TableFacts = _NO_FACTS,
+) -> None:
+    """Write cells as rectangles, one annotation group a class.
+
+    The class is the one that counts, coded by `SCHEME`. Cells whose class a reader gave
+    are groups of their own, marked semi-automatic. What the reader called no cell is
+    left out. The probability of the model's class is a measurement of each cell.
+
+    Parameters
+    ----------
+    cells : CellTable
+        The cells; at least one.
+    path : Path or str
+        The file, ``.dcm``.
+    slide : SlideReader
+        The slide that they are on.
+    facts : TableFacts
+        Its model identifies the algorithm.
+
+    Raises
+    ------
+    MissingExtraError
+        If highdicom is not installed.
+    NotDicomError
+        If the slide is not DICOM, or there is nothing to annotate on it.
+    CannotWriteError
+        If the file cannot be written; nothing is left behind then.
+    """
+    _need_highdicom()
+    import highdicom
+    from pydicom.valuerep import PersonName
+
+    source = _source(slide)
+    groups = [
+        _annotation_group(group, number, facts)
+        for number, group in enumerate(_groups(cells), 1)
+    ]
+    if not groups:
+        raise NotDicomError(slide.name, "there is no cell to annotate")
+    annotations = highdicom.ann.MicroscopyBulkSimpleAnnotations(
+        source_images=[source],
+        annotation_coordinate_type="2D",
+        annotation_groups=groups,
+        series_instance_uid=highdicom.UID(),
+        series_number=1,
+        sop_instance_uid=highdicom.UID(),
+        instance_number=1,
+        manufacturer="napari-deepheme",
+        manufacturer_model_name="napari-deepheme",
+        software_versions=version("napari-deepheme"),
+        device_serial_number="1",
+        content_description=NOTICE,
+        content_creator_name=PersonName("napari-deepheme^"),
+        content_label="DEEPHEME_CELLS",
+    )
+    with atomic_path(path) as partial:
+        annotations.save_as(partial)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Group:
+    """Cells of one class, named by the model or by a reader."""
+
+    code: str
+    cells: CellTable
+    by_reader: bool
+
+    @property
+    def name(self) -> str:
+        known = CLASS_BY_CODE.get(self.code)
+        return known.name if known else self.code
+
+
+def _groups(cells: CellTable) -> Iterator[_Group]:
+    judged, corrected = judged_indices(cells), is_corrected(cells)
+    for index, code in enumerate(READER_CLASSES):
+        if code == NOT_A_CELL:
+            continue
+        for by_reader in (False, True):
+            rows = (judged == index) & (corrected == by_reader)
+            if rows.any():
+                yield _Group(code, cells.take(rows), by_reader)
+
+
+def _annotation_group(group: _Group, number: int, facts: TableFacts) -> Any:
+    import highdicom
+    from pydicom.sr.codedict import codes
+
+    model, _, model_version = facts.model.rpartition(" ")
+    algorithm = highdicom.AlgorithmIdentificationSequence(
+        name=(model or model_version or "unknown")[:64],
+        family=codes.cid7162.ArtificialIntelligence,
+        version=(model_version if model else "unknown")[:64],
+    )
+    probability = highdicom.ann.Measurements(
+        name=highdicom.sr.CodedConcept(
+            "probability", SCHEME, "Probability of the model's class"
+        ),
+        values=group.cells.probabilities.astype(np.float64),
+        unit=highdicom.sr.CodedConcept("1", "UCUM", "no units"),
+    )
+    kind = "SEMIAUTOMATIC" if group.by_reader else "AUTOMATIC"
+    return highdicom.ann.AnnotationGroup(
+        number=number,
+        uid=highdicom.UID(),
+        label=f"{group.name}, by a reader" if group.by_reader else group.name,
+        annotated_property_category=codes.SCT.AnatomicalStructure,
+        annotated_property_type=highdicom.sr.CodedConcept(
+            group.code, SCHEME, group.name
+        ),
+        graphic_type="RECTANGLE",
+        graphic_data=list(_corners(group.cells)),
+        algorithm_type=kind,
+        algorithm_identification=algorithm,
+        measurements=[probability],
+        description=NOTICE,
+    )
+
+
+def _corners(cells: CellTable) -> npt.NDArray[np.float32]:
+    """Return the corners of each box, clockwise from the upper left, (n, 4, 2)."""
+    x, y, width, height = cells.boxes.astype(np.int64).T
+    right, bottom = x + width, y + height
+    corners = [[x, y], [right, y], [right, bottom], [x, bottom]]
+    # As 32-bit numbers, which are exact up to 16 million pixels.
+    return np.array(corners, np.float32).transpose(2, 0, 1)
+
+
+def _source(slide: SlideReader) -> pydicom.Dataset:
+    """Return what the slide's file says of its finest level, without the pixels."""
+    from pydicom.errors import InvalidDicomError
+
+    for file in _files(slide):
+        try:
+            found = _finest_level(file, slide)
+        except (InvalidDicomError, OSError):
+            continue
+        if found is not None:
+            return found
+    raise NotDicomError(slide.name, "it is no DICOM slide, and has no UIDs to refer to")
+
+
+def _files(slide: SlideReader) -> list[Path]:
+    """Return the files that may be of a slide; one is named, or their folder is."""
+    path = slide.path
+    if path is None:
+        return []
+    if path.is_dir():
+        return sorted(p for p in path.iterdir() if p.suffix.lower() == ".dcm")
+    # The finest level may be in another file of the same folder.
+    others = [p for p in sorted(path.parent.glob("*.dcm")) if p != path]
+    return [path, *(others if _is_dicom(path) else ())]
+
+
+def _is_dicom(path: Path) -> bool:
+    with path.open("rb") as stream:
+        return stream.read(132)[128:] == b"DICM"
+
+
+def _finest_level(file: Path, slide: SlideReader) -> pydicom.Dataset | None:
+    import pydicom
+
+    found = pydicom.dcmread(file, stop_before_pixels=True)
+    size = found.get("TotalPixelMatrixColumns"), found.get("TotalPixelMatrixRows")
+    is_level = "VOLUME" in (found.get("ImageType") or ()) and all(
+        name in found for name in _NEEDED
+    )
+    if found.get("SOPClassUID") != _WHOLE_SLIDE or not is_level or size != slide.size:
+        return None
+    # What was taken out to hide whom it is of may be empty, but has to be there.
+    for name in _MAY_BE_EMPTY:
+        if name not in found:
+            setattr(found, name, "")
+    return found
+
+
+def _need_highdicom() -> None:
+    try:
+        import highdicom  # noqa: F401
+    except ImportError as error:
+        raise MissingExtraError("exchange", "highdicom") from error

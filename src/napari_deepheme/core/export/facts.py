@@ -1,0 +1,53 @@
+"""What a file of cells states beside the cells."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import orjson
+
+from napari_deepheme.core.geometry import Mpp
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+NOTICE: Final = "Research use only. Not for diagnosis."
+
+
+@dataclass(frozen=True, slots=True)
+class TableFacts:
+    """Where the cells of a table are from.
+
+    Attributes
+    ----------
+    slide : str
+        File name of the slide; empty where it is not known.
+    mpp : Mpp or None
+        Micrometres per pixel of level 0.
+    model : str
+        Name and version of the classifier; empty where it is not known.
+    """
+
+    slide: str = ""
+    mpp: Mpp | None = None
+    model: str = ""
+
+    @property
+    def slide_text(self) -> str:
+        """The slide's name as UTF-8: a name that is not is spelled out."""
+        return self.slide.encode("utf-8", "backslashreplace").decode()
+
+
+def facts_beside(path: Path) -> TableFacts:
+    """Return what the ``summary.json`` beside a file of cells states, if there is one.
+
+    One that cannot be understood states nothing.
+    """
+    try:
+        summary = orjson.loads((path.parent / "summary.json").read_bytes())
+        x, y = summary["mpp"]
+        slide, model = str(summary["slide"]), str(summary["model"])
+        return TableFacts(slide, Mpp(float(x), float(y)), model)
+    except (OSError, ValueError, TypeError, LookupError):
+        return TableFacts()

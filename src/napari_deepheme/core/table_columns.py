@@ -1,0 +1,96 @@
+"""Columns of a table as files and frames hold them, checked and brought to numbers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from napari_deepheme.core.taxonomy import CLASS_CODES
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+
+    import numpy.typing as npt
+
+NEEDED: Final = ("x", "y", "width", "height", "class_code")
+"""Columns without which there is no table of cells."""
+
+_COORDINATE_LIMIT: Final = 2**31
+
+_INDEX_OF_CODE: Final = {code: index for index, code in enumerate(CLASS_CODES)}
+
+
+def check_names(names: Collection[str]) -> None:
+    """Refuse columns among which a needed one is missing.
+
+    Raises
+    ------
+    ValueError
+        Names those that are missing.
+    """
+    missing = set(NEEDED) - set(names)
+    if missing:
+        raise ValueError(f"it lacks the columns {', '.join(sorted(missing))}")
+
+
+def boxes_of(columns: Mapping[str, Sequence[Any]]) -> npt.NDArray[np.float64]:
+    """Return x, y, width and height in whole pixels, shape (n, 4).
+
+    Raises
+    ------
+    ValueError
+        If one is no number, is too large, or a side is less than a pixel.
+    """
+    return np.stack([_pixels(columns, name) for name in NEEDED[:4]], axis=1)
+
+
+def class_indices_of(columns: Mapping[str, Sequence[Any]]) -> list[int]:
+    """Return the place of each class code among the 23.
+
+    Raises
+    ------
+    ValueError
+        If a code is none.
+    """
+    codes = columns["class_code"]
+    for code in set(codes) - set(CLASS_CODES):
+        raise ValueError(f"{code!r} is not a class code")
+    return [_INDEX_OF_CODE[code] for code in codes]
+
+
+def shares_of(
+    columns: Mapping[str, Sequence[Any]], name: str
+) -> npt.NDArray[np.float64]:
+    """Return a column of numbers from 0 to 1; one that is missing holds 1.
+
+    Raises
+    ------
+    ValueError
+        If one is no such number.
+    """
+    values = _numbers(columns, name)
+    if not ((values >= 0) & (values <= 1)).all():
+        raise ValueError(f"the column {name} must lie between 0 and 1")
+    return values
+
+
+def _pixels(columns: Mapping[str, Sequence[Any]], name: str) -> npt.NDArray[np.float64]:
+    values = np.rint(_numbers(columns, name))
+    if not (np.abs(values) < _COORDINATE_LIMIT).all():
+        raise ValueError(f"the column {name} holds a number that is too large")
+    if name in ("width", "height") and (values < 1).any():
+        raise ValueError(f"the column {name} must be at least 1")
+    return values
+
+
+def _numbers(
+    columns: Mapping[str, Sequence[Any]], name: str
+) -> npt.NDArray[np.float64]:
+    n = len(columns["class_code"])
+    try:
+        return np.array(columns.get(name, (1,) * n), np.float64)
+    except (ValueError, TypeError):
+        raise ValueError(
+            f"the column {name} holds something that is no number"
+        ) from None

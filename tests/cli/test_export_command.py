@@ -1,0 +1,123 @@
+"""A table of cells brought into the formats of other programs."""
+
+import json
+from pathlib import Path
+
+import anndata
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+
+from napari_deepheme import CellTable, read_cells, write_cells
+from napari_deepheme.cli import run
+from napari_deepheme.core.corrections import reader_classes
+from napari_deepheme.core.training.own_cells import read_own_cells
+
+SQUARE = [[[0, 0], [9, 0], [9, 9], [0, 9], [0, 0]]]
+
+
+@pytest.fixture
+def cells(tmp_path):
+    cells = CellTable.from_arrays(
+        [[200, 300, 40, 50], [500, 400, 45, 45], [600, 500, 30, 30]],
+        [0.9, 0.8, 0.7],
+        [13, 14, 10],
+        [0.5, 0.25, 1],
+        {"reader_class": np.array(["", "M4", "not-a-cell"])},
+    )
+    write_cells(cells, tmp_path / "cells.csv")
+    return cells
+
+
+def test_each_kind_of_table_holds_the_cells_and_what_they_are_of(
+    cells, tmp_path, capsys
+):
+    summary = {"slide": "smear.svs", "mpp": [0.25, 0.26], "model": "net 1"}
+    (tmp_path / "summary.json").write_text(json.dumps(summary))
+    for kind in ("parquet", "h5ad", "geojson", "csv"):
+        out = f"out.{kind}"
+        assert run(["export", "cells.csv", "--to", kind, "--out", out]) == 0
+        assert capsys.readouterr().out == f"3 cells, written to {out}\n"
+        assert read_cells(out) == cells
+    assert (tmp_path / "out.csv").read_bytes() == (tmp_path / "cells.csv").read_bytes()
+    assert pq.read_schema("out.parquet").metadata[b"model"] == b"net 1"
+    assert len(pd.read_parquet("out.parquet")) == 3
+    assert anndata.read_h5ad("out.h5ad").uns["mpp"].tolist() == [0.25, 0.26]
+
+
+@pytest.mark.usefixtures("cells")
+def test_crops_of_the_slide_are_what_a_fit_takes(phantom, capsys):
+    words = ["export", "cells.csv", "--to", "crops", "--slide", str(phantom)]
+    assert run([*words, "--out", "crops", "--patient", "7"]) == 0
+    assert capsys.readouterr().out == "2 pictures of 2 classes, written to crops\n"
+    read = read_own_cells(Path("crops"))
+    assert [cell.targets for cell in read] == [("M2",), ("M4",)]
+    assert {cell.patient for cell in read} == {"7"}
+    assert run([*words, "--out", "corrected", "--corrected-only"]) == 0
+    assert len(read_own_cells(Path("corrected"))) == 1
+
+
+@pytest.mark.usefixtures("cells")
+def test_what_was_drawn_in_qupath_becomes_a_table_and_the_rest_is_told(
+    tmp_path, capsys
+):
+    features = [
+        {
+            "type": "Feature",
+            "geometry": {"type": kind, "coordinates": where},
+            "properties": {"classification": {"name": name}},
+        }
+        for name, kind, where in (
+            ("plasma cell", "Polygon", SQUARE),
+            ("M2", "Point", [100, 100]),
+            ("Tumour", "Polygon", SQUARE),
+        )
+    ]
+    (tmp_path / "drawn.geojson").write_text(json.dumps(features))
+    words = ["export", "drawn.geojson", "--to", "csv", "--out", "drawn.csv"]
+    assert run([*words, "--mpp", "0.5"]) == 0
+    told = capsys.readouterr()
+    assert told.out == "2 cells, written to drawn.csv\n"
+    assert told.err == "napari-deepheme: class not known: Tumour, 1 objects\n"
+    drawn = read_cells("drawn.csv")
+    assert reader_classes(drawn).tolist() == ["L4", "M2"]
+    assert drawn.boxes[1].tolist() == [88, 88, 24, 24]
+
+
+@pytest.mark.usefixtures("cells")
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["cells.csv", "--to", "crops"], "--slide"),
+        (["cells.csv", "--to", "dicom"], "--slide"),
+        (["cells.csv", "--to", "crops", "--slide", "missing.svs"], "no such slide"),
+        (["missing.csv", "--to", "parquet"], "missing.csv"),
+        (["cells.xls", "--to", "parquet"], "one of .csv"),
+        (["cells.csv", "--to", "parquet", "--mpp", "0"], "--mpp"),
+    ],
+)
+def test_what_cannot_be_done_is_refused_in_one_line(words, message, refused, tmp_path):
+    assert message in refused(["export", *words, "--out", "out"])
+    assert [p.name for p in tmp_path.iterdir()] == ["cells.csv"]
+
+
+@pytest.mark.usefixtures("cells")
+def test_a_slide_that_is_no_dicom_has_no_dicom_annotations(phantom, refused):
+    words = ["--to", "dicom", "--slide", str(phantom), "--out", "cells.dcm"]
+    assert "no DICOM slide" in refused(["export", "cells.csv", *words])
+
+
+@pytest.mark.usefixtures("cells")
+@pytest.mark.parametrize("kind", ["parquet", "h5ad", "geojson", "csv"])
+def test_a_folder_in_the_way_is_told(kind, refused, tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "mine").write_text("mine")
+    words = ["export", "cells.csv", "--to", kind, "--out", "out"]
+    assert "cannot write out" in refused(words)
+    assert [p.name for p in (tmp_path / "out").iterdir()] == ["mine"]
+
+
+@pytest.mark.usefixtures("cells")
+def test_an_unknown_kind_is_wrong_usage(refused):
+    refused(["export", "cells.csv", "--to", "xls", "--out", "a.xls"], status=2)

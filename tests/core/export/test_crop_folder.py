@@ -1,0 +1,168 @@
+"""Pictures by class, as a fit takes them."""
+
+import csv
+import os
+import stat
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from napari_deepheme.core.cell_table import CellTable
+from napari_deepheme.core.errors import CannotWriteError, InvalidTableError
+from napari_deepheme.core.export.crop_folder import write_crop_folder
+from napari_deepheme.core.geometry import Mpp
+from napari_deepheme.core.slide import ArraySlide
+from napari_deepheme.core.taxonomy import class_index
+from napari_deepheme.core.training.own_cells import read_own_cells
+
+QUARTER = Mpp(0.25, 0.25)
+
+
+@pytest.fixture
+def slide():
+    """White glass with a disc at each place of `cells`, by its class's colour."""
+    pixels = np.full((400, 500, 3), 240, np.uint8)
+    y, x = np.mgrid[:400, :500] + 0.5
+    for i in range(6):
+        pixels[(x - 70 - 70 * i) ** 2 + (y - 200) ** 2 < 20**2] = (100, 40 * i, 60)
+    return ArraySlide(pixels, mpp=0.25, name="smear.svs")
+
+
+@pytest.fixture
+def cells():
+    codes = ["M2", "M3", "M2", "L2", "L2", "L4"]
+    return CellTable.from_arrays(
+        [[50 + 70 * i, 180, 40, 40] for i in range(6)],
+        [0.9] * 6,
+        [class_index(code) for code in codes],
+        [0.8] * 6,
+        {
+            "identified": np.array(["yes", "yes", "yes", "no", "no", "yes"]),
+            "reader_class": np.array(
+                ["", "M4", "not-a-cell", "", "M5", "unidentified"]
+            ),
+        },
+    )
+
+
+def names(folder):
+    return sorted(str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file())
+
+
+def rows(folder):
+    with (folder / "manifest.csv").open(newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
+def test_each_cell_lies_in_the_folder_of_the_class_that_counts(slide, cells, tmp_path):
+    folder = tmp_path / "crops"
+    written = write_crop_folder(cells, folder, slide, mpp=QUARTER)
+    assert written == {"M2": 1, "M4": 1, "M5": 1}
+    assert names(folder) == [
+        "M2/smear.svs-1.png",
+        "M4/smear.svs-2.png",
+        "M5/smear.svs-5.png",
+        "manifest.csv",
+    ]
+    picture = np.asarray(Image.open(folder / "M5" / "smear.svs-5.png"))
+    assert picture.shape == (120, 120, 3)
+    assert picture[60, 60].tolist() == [100, 160, 60]
+    assert stat.S_IMODE(os.stat(folder).st_mode) & 0o700 == 0o700
+
+
+def test_a_fit_takes_the_folder_as_it_is(slide, cells, tmp_path):
+    write_crop_folder(cells, tmp_path / "crops", slide, mpp=QUARTER, patient="7")
+    read = read_own_cells(tmp_path / "crops")
+    assert [cell.targets for cell in read] == [("M2",), ("M4",), ("M5",)]
+    assert {cell.mpp for cell in read} == {0.25}
+    assert {cell.source for cell in read} == {"smear.svs"}
+    assert {cell.patient for cell in read} == {"7"}
+    assert [cell.label for cell in read] == ["M2", "M3", "L2"]
+    assert read[0].background == pytest.approx((240, 240, 240), abs=1)
+
+
+def test_what_is_no_cell_and_what_is_unidentified_is_written_when_asked(
+    slide, cells, tmp_path
+):
+    written = write_crop_folder(
+        cells, tmp_path / "crops", slide, mpp=QUARTER, with_refused=True
+    )
+    assert written == {"M2": 1, "M4": 1, "M5": 1, "not-a-cell": 1, "unidentified": 1}
+    read = read_own_cells(tmp_path / "crops")
+    assert [cell.targets for cell in read][-1] == ("not-identifiable",)
+    assert len(read) == 4
+
+
+def test_only_what_a_reader_named_is_written_when_asked(slide, cells, tmp_path):
+    written = write_crop_folder(
+        cells, tmp_path / "crops", slide, mpp=QUARTER, corrected_only=True
+    )
+    assert written == {"M4": 1, "M5": 1}
+
+
+def test_another_slide_is_added_and_the_same_one_replaced(slide, cells, tmp_path):
+    folder = tmp_path / "crops"
+    other = ArraySlide(np.full((400, 500, 3), 240, np.uint8), mpp=0.25, name="b é.svs")
+    write_crop_folder(cells, folder, slide, mpp=QUARTER)
+    write_crop_folder(cells, folder, other, mpp=QUARTER)
+    assert len(read_own_cells(folder)) == 6
+    write_crop_folder(cells.take(np.arange(1)), folder, slide, mpp=QUARTER)
+    assert sorted(row["source"] for row in rows(folder)) == [
+        "b é.svs",
+        "b é.svs",
+        "b é.svs",
+        "smear.svs",
+    ]
+    assert len(names(folder)) == 5
+    assert all((folder / row["file"]).is_file() for row in rows(folder))
+
+
+def test_an_export_that_is_broken_off_leaves_nothing(
+    slide, cells, tmp_path, monkeypatch
+):
+    def stopped(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(
+        "napari_deepheme.core.export.crop_folder._write_manifest", stopped
+    )
+    with pytest.raises(KeyboardInterrupt):
+        write_crop_folder(cells, tmp_path / "crops", slide, mpp=QUARTER)
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_addition_that_is_broken_off_leaves_the_folder_as_it_read(
+    slide, cells, tmp_path, monkeypatch
+):
+    folder = tmp_path / "crops"
+    write_crop_folder(cells, folder, slide, mpp=QUARTER)
+    before = read_own_cells(folder)
+
+    def full(*_):
+        raise CannotWriteError("manifest.csv", "No space left on device")
+
+    monkeypatch.setattr("napari_deepheme.core.export.crop_folder._write_manifest", full)
+    other = ArraySlide(np.full((400, 500, 3), 240, np.uint8), mpp=0.25, name="b.svs")
+    with pytest.raises(CannotWriteError):
+        write_crop_folder(cells, folder, other, mpp=QUARTER)
+    assert read_own_cells(folder) == before
+
+
+def test_a_folder_of_something_else_is_left_alone(slide, cells, tmp_path):
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(CannotWriteError, match="not an empty folder"):
+        write_crop_folder(cells, tmp_path, slide, mpp=QUARTER)
+    (tmp_path / "manifest.csv").write_text("file,price\na,1\n")
+    with pytest.raises(InvalidTableError, match="another folder"):
+        write_crop_folder(cells, tmp_path, slide, mpp=QUARTER)
+    assert names(tmp_path) == ["manifest.csv", "notes.txt"]
+
+
+def test_an_empty_folder_is_filled(slide, cells, tmp_path):
+    folder = tmp_path / "crops"
+    folder.mkdir()
+    write_crop_folder(cells, folder, slide, mpp=QUARTER)
+    assert len(rows(folder)) == 3
+    with pytest.raises(CannotWriteError):
+        write_crop_folder(cells, tmp_path / "no" / "crops", slide, mpp=QUARTER)

@@ -1,0 +1,219 @@
+"""What comes back from QuPath: cells of ours, changed ones, and drawn ones."""
+
+import json
+import logging
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import shapely
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from napari_deepheme.core.cell_table import CellTable
+from napari_deepheme.core.corrections import (
+    READER_CLASSES,
+    judged_classes,
+    reader_classes,
+)
+from napari_deepheme.core.errors import UnknownMppError
+from napari_deepheme.core.export.geojson import (
+    read_geojson,
+    read_qupath,
+    write_geojson,
+)
+from napari_deepheme.core.taxonomy import CELL_CLASSES
+
+
+def changed(cells, folder, change):
+    """Write cells, change the features as QuPath would, and read them back."""
+    path = folder / "cells.geojson"
+    write_geojson(cells, path)
+    content = json.loads(path.read_text())
+    change(content["features"])
+    path.write_text(json.dumps(content))
+    return read_qupath(path)
+
+
+def drawn(folder, *objects, mpp=None):
+    """Read objects of QuPath's own: (class name, GeoJSON type, coordinates)."""
+    path = folder / "drawn.geojson"
+    features = [
+        {
+            "type": "Feature",
+            "geometry": {"type": kind, "coordinates": coordinates},
+            "properties": {"objectType": "annotation"}
+            | ({"classification": {"name": name}} if name is not None else {}),
+        }
+        for name, kind, coordinates in objects
+    ]
+    path.write_text(json.dumps({"type": "FeatureCollection", "features": features}))
+    return read_qupath(path, mpp=mpp)
+
+
+def square(x, y, side):
+    ring = [[x, y], [x + side, y], [x + side, y + side], [x, y + side], [x, y]]
+    return [ring]
+
+
+@pytest.fixture
+def two_cells(make_table):
+    return make_table((10, 20, 30, 40, "M2", 0.9, 0.8), (50, 60, 30, 40, "L2"))
+
+
+def test_a_class_that_was_changed_in_qupath_is_the_readers(two_cells, tmp_path):
+    def change(features):
+        features[0]["properties"]["classification"] = {"name": "myelocyte"}
+
+    read = changed(two_cells, tmp_path, change)
+    assert read.cells.class_codes == ("M2", "L2")
+    assert reader_classes(read.cells).tolist() == ["M3", ""]
+    assert np.array_equal(read.cells.probabilities, two_cells.probabilities)
+    assert not read.unknown_classes
+
+
+@pytest.mark.parametrize(
+    ("name", "word"),
+    [
+        ("not a cell*", "not-a-cell"),
+        ("Unidentified", "unidentified"),
+        ("m5", "M5"),
+        ("Plasma_Cell", "L4"),
+        ("myelocyte: sure", "M3"),
+    ],
+)
+def test_a_change_is_understood_by_name_or_code(two_cells, tmp_path, name, word):
+    def change(features):
+        features[0]["properties"]["classification"] = {"name": name}
+
+    cells = changed(two_cells, tmp_path, change).cells
+    assert judged_classes(cells).tolist() == [word, "L2"]
+
+
+def test_derived_classes_as_a_list_of_names_are_taken_by_their_base(
+    two_cells, tmp_path
+):
+    def change(features):
+        features[0]["properties"]["classification"] = {"names": ["myelocyte", "sure"]}
+
+    cells = changed(two_cells, tmp_path, change).cells
+    assert reader_classes(cells).tolist() == ["M3", ""]
+
+
+def test_a_reader_who_goes_back_to_the_models_class_confirms_it(two_cells, tmp_path):
+    cells = CellTable.from_arrays(
+        two_cells.boxes,
+        two_cells.scores,
+        two_cells.class_indices,
+        two_cells.probabilities,
+        {"reader_class": np.array(["M3", ""])},
+    )
+
+    def change(features):
+        features[0]["properties"]["classification"] = {"name": "promyelocyte"}
+
+    assert reader_classes(changed(cells, tmp_path, change).cells).tolist() == ["M2", ""]
+
+
+def test_a_cell_of_ours_with_an_unknown_class_stays_and_is_told(two_cells, tmp_path):
+    def change(features):
+        features[0]["properties"]["classification"] = {"name": "Tumour"}
+
+    read = changed(two_cells, tmp_path, change)
+    assert read.cells == two_cells
+    assert read.unknown_classes == {"Tumour": 1}
+
+
+def test_what_was_drawn_by_hand_is_the_readers_alone(tmp_path):
+    read = drawn(
+        tmp_path,
+        ("plasma cell", "Polygon", square(5, 6, 20)),
+        ("M2", "Polygon", [[[1.5, 2], [9, 4.2], [3, 11], [1.5, 2]]]),
+        ("not a cell*", "Polygon", square(0, 0, 9)),
+        ("unidentified", "MultiPolygon", [square(0, 0, 9), square(20, 0, 9)]),
+    )
+    cells = read.cells
+    assert cells.class_codes == ("L4", "M2", "U1", "U1")
+    assert judged_classes(cells).tolist() == ["L4", "M2", "not-a-cell", "unidentified"]
+    assert cells.boxes.tolist() == [
+        [5, 6, 20, 20],
+        [1, 2, 8, 9],
+        [0, 0, 9, 9],
+        [0, 0, 29, 9],
+    ]
+    assert not cells.scores.any()
+    assert not cells.probabilities.any()
+
+
+def test_each_point_is_a_cell_twelve_micrometres_wide(tmp_path):
+    points = ("myelocyte", "MultiPoint", [[100, 200], [300.4, 400]])
+    one = ("L2", "Point", [50, 50])
+    assert drawn(tmp_path, points, one).cells.boxes.tolist() == [
+        [76, 176, 48, 48],
+        [276, 376, 48, 48],
+        [26, 26, 48, 48],
+    ]
+    fine = drawn(tmp_path, points, one, mpp=0.5).cells
+    assert fine.boxes[:, 2:].tolist() == [[24, 24]] * 3
+    assert fine.centres[0].tolist() == [100, 200]
+    with pytest.raises(UnknownMppError):
+        drawn(tmp_path, one, mpp=0)
+
+
+def test_unknown_classes_are_left_out_and_counted(tmp_path, caplog):
+    objects = (
+        ("Tumour", "Polygon", square(0, 0, 9)),
+        ("Tumour", "Polygon", square(9, 0, 9)),
+        (None, "Polygon", square(0, 0, 900)),
+        ("M3", "Polygon", square(0, 0, 9)),
+    )
+    read = drawn(tmp_path, *objects)
+    assert read.cells.class_codes == ("M3",)
+    assert read.unknown_classes == {"Tumour": 2, "": 1}
+    with caplog.at_level(logging.WARNING):
+        assert read_geojson(tmp_path / "drawn.geojson") == read.cells
+    assert "2 of Tumour, 1 of no class" in caplog.text
+
+
+def test_each_class_is_found_by_name_and_by_code_in_upper_and_lower_case(tmp_path):
+    names = [n for c in CELL_CLASSES for n in (c.name.upper(), c.code.lower())]
+    read = drawn(tmp_path, *((n, "Point", [0, 0]) for n in names))
+    assert read.cells.class_codes == tuple(c.code for c in CELL_CLASSES for _ in "12")
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.lists(st.sampled_from(["", "a word", *READER_CLASSES]), min_size=1))
+def test_a_geojson_with_a_readers_classes_read_back_is_the_same_table(words):
+    n = len(words)
+    cells = CellTable.from_arrays(
+        [[i, 2 * i, 9, 9] for i in range(n)],
+        np.linspace(0, 1, n),
+        [i % 23 for i in range(n)],
+        np.linspace(1, 0, n),
+        {"reader_class": np.array(words)},
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "cells.geojson"
+        write_geojson(cells, path)
+        assert read_qupath(path).cells == cells
+        assert not read_qupath(path).unknown_classes
+
+
+def test_what_shapely_reads_are_the_boxes_also_beyond_the_first_chunk(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr("napari_deepheme.core.export.geojson.CHUNK_ROWS", 7)
+    rng = np.random.default_rng(0)
+    boxes = rng.integers(1, 500, (25, 4))
+    cells = CellTable.from_arrays(boxes, [0.5] * 25, [3] * 25, [0.5] * 25)
+    write_geojson(cells, tmp_path / "cells.geojson")
+    content = json.loads((tmp_path / "cells.geojson").read_text())
+    numbers = [f["properties"]["metadata"]["cell_id"] for f in content["features"]]
+    assert numbers == [str(i) for i in range(1, 26)]
+    for feature, (x, y, width, height) in zip(
+        content["features"], boxes.tolist(), strict=True
+    ):
+        polygon = shapely.from_geojson(json.dumps(feature["geometry"]))
+        assert polygon.equals(shapely.box(x, y, x + width, y + height))
+        assert polygon.is_valid

@@ -54,7 +54,12 @@ class ClassStrip(QWidget):
 
     def fit_height(self, height: int) -> QSize:
         """Fill columns of this height, and return the size that it takes."""
-        return self._arrange(packed(self._blocks, self._n_lines(height)), None)
+        n_lines = max(len(self._blocks), height // self._line)
+        columns = packed(self._blocks, n_lines)
+        while n_lines > max(map(len, self._blocks)) and self._height(columns) > height:
+            n_lines -= 1
+            columns = packed(self._blocks, n_lines)
+        return self._arrange(columns, None)
 
     def fit_width(self, width: int) -> QSize:
         """Fill this width with even columns, and return the size that it takes."""
@@ -69,14 +74,20 @@ class ClassStrip(QWidget):
         """Return the size that it took last."""
         return self._size
 
-    def _n_lines(self, height: int) -> int:
-        line: int = self.chips[EVERYTHING].sizeHint().height()
-        return max(max(map(len, self._blocks)), (height - 2 * _GAP) // line)
+    @property
+    def _line(self) -> int:
+        height: int = self.chips[EVERYTHING].sizeHint().height()
+        return height
+
+    def _height(self, columns: list[list[Sequence[str]]]) -> int:
+        return max(
+            sum(len(block) * self._line + _GAP for block in blocks) - _GAP
+            for blocks in columns
+        )
 
     def _arrange(self, columns: list[list[Sequence[str]]], width: int | None) -> QSize:
         hint = self.chips[EVERYTHING].sizeHint()
         width = hint.width() if width is None else width
-        bottom = 0
         for i, blocks in enumerate(columns):
             y = 0
             for block in blocks:
@@ -85,8 +96,7 @@ class ClassStrip(QWidget):
                     chip.setGeometry(i * (width + _GAP), y, width, hint.height())
                     y += hint.height()
                 y += _GAP
-            bottom = max(bottom, y)
-        self._size = QSize(len(columns) * (width + _GAP), bottom)
+        self._size = QSize(len(columns) * (width + _GAP), self._height(columns))
         self.resize(self._size)
         return self._size
 

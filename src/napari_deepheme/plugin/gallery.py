@@ -5,14 +5,16 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from qtpy.QtCore import QObject, QPoint, Qt, Signal
+from qtpy.QtCore import QObject, QPoint, QRect, QSize, Qt, Signal
 from qtpy.QtWidgets import (
+    QApplication,
     QBoxLayout,
     QComboBox,
     QFrame,
     QHBoxLayout,
     QLabel,
     QScrollArea,
+    QSizePolicy,
     QSlider,
     QVBoxLayout,
     QWidget,
@@ -45,6 +47,14 @@ NOTICE: Final = "Research use only"
 _ASSUMED_MPP: Final = Mpp(0.25, 0.25)
 """Where no pixel size is known: cells keep one scale, whatever it is."""
 
+_BESIDE: Final = 1.5
+"""So many times as wide as high, it has the classes at the left."""
+
+_NARROW: Final = 520
+"""Thumbnails narrower than this have the tools below the words."""
+
+_MARGIN: Final = 4
+
 _STRIP_SHARE: Final = 0.5
 """The classes take no more than this of the width, or of the height."""
 
@@ -67,14 +77,17 @@ class Gallery(QWidget):
         # A signal crosses from the thread to the window; a method would not.
         relay = _Relay()
         relay.ready.connect(self._on_pictures)
-        self.store = ThumbnailStore(relay.ready.emit)
+        self.store = ThumbnailStore(relay.tell)
         self.grid = ThumbnailGrid(self.grouped, self.store)
         self.strip = ClassStrip()
         self.title_label, self.count_label = QLabel(), QLabel()
         self.order_box, self.size_slider = _order_box(), _size_slider(self.grid.side)
         self._lay_out()
         self._connect()
-        self.destroyed.connect(partial(_let_go, self.store, relay))
+        self.destroyed.connect(partial(_let_go, self.store))
+        application = QApplication.instance()
+        if application is not None:
+            application.aboutToQuit.connect(self.store.close)
         self.destroyed.connect(
             partial(_leave, reviewed, self._on_changed, self._on_selection)
         )
@@ -111,49 +124,62 @@ class Gallery(QWidget):
         self.store.show_slide(None, None)
         self._stale = True
 
+    def minimumSizeHint(self) -> QSize:
+        """Be no hindrance to a narrow or a low dock."""
+        return QSize(220, 150)
+
+    def sizeHint(self) -> QSize:
+        """Ask for a low, wide dock."""
+        return QSize(1000, 260)
+
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Put the classes beside the thumbnails or, in a tall dock, above them."""
-        width, height = self.width(), self.height()
-        beside = width > 1.5 * height
-        ways = QBoxLayout.Direction
-        self._across.setDirection(ways.LeftToRight if beside else ways.TopToBottom)
-        self._head.setDirection(
-            ways.LeftToRight if self.grid.width() > 460 else ways.TopToBottom
-        )
-        if beside:
-            size = self.strip.fit_height(height - 8)
-            room = min(size.width() + 2, round(_STRIP_SHARE * width))
-            self._strip_area.setFixedSize(room, height - 8)
+        inside = self.rect().adjusted(_MARGIN, _MARGIN, -_MARGIN, -_MARGIN)
+        width, height = inside.width(), inside.height()
+        strip, shown = QRect(inside), QRect(inside)
+        if width > _BESIDE * height:
+            size = self.strip.fit_height(height - 2)
+            strip.setWidth(min(size.width() + 2, round(_STRIP_SHARE * width)))
+            shown.setLeft(strip.right() + 2 * _MARGIN)
         else:
-            size = self.strip.fit_width(width - 10)
-            room = min(size.height() + 2, round(_STRIP_SHARE * height))
-            self._strip_area.setFixedSize(width - 8, room)
+            size = self.strip.fit_width(width - 2)
+            strip.setHeight(min(size.height() + 2, round(_STRIP_SHARE * height)))
+            shown.setTop(strip.bottom() + _MARGIN)
+        self._strip_area.setGeometry(strip)
+        is_narrow = shown.width() < _NARROW
+        ways = QBoxLayout.Direction
+        self._head.setDirection(ways.TopToBottom if is_narrow else ways.LeftToRight)
+        self._shown.setGeometry(shown)
 
     def _lay_out(self) -> None:
-        self._strip_area = QScrollArea()
+        self._strip_area = QScrollArea(self)
         self._strip_area.setWidget(self.strip)
         self._strip_area.setFrameShape(QFrame.Shape.NoFrame)
+        self._strip_area.setStyleSheet("QScrollArea { border: 0; padding: 0; }")
         self._strip_area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.title_label.setStyleSheet("font-weight: bold;")
         self.count_label.setAccessibleName("Cells shown and selected")
+        for words in (self.title_label, self.count_label):
+            words.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Fixed)
         notice = QLabel(NOTICE)
         notice.setStyleSheet("font-size: 8pt;")
-        words, tools = QHBoxLayout(), QHBoxLayout()
-        words.addWidget(self.title_label)
-        words.addWidget(self.count_label, stretch=1)
-        for tool in (self.order_box, self.size_slider, notice):
-            tools.addWidget(tool)
+        told, tools = QHBoxLayout(), QHBoxLayout()
+        told.addWidget(self.title_label)
+        told.addSpacing(2 * _MARGIN)
+        told.addWidget(self.count_label)
+        told.addStretch(1)
+        told.addWidget(notice)
+        tools.addWidget(self.order_box, stretch=1)
+        tools.addWidget(self.size_slider)
         self._head = QBoxLayout(QBoxLayout.Direction.LeftToRight)
-        self._head.addLayout(words, stretch=1)
+        self._head.addLayout(told, stretch=1)
         self._head.addLayout(tools)
-        shown = QVBoxLayout()
-        shown.setSpacing(4)
-        shown.addLayout(self._head)
-        shown.addWidget(self.grid, stretch=1)
-        self._across = QBoxLayout(QBoxLayout.Direction.LeftToRight, self)
-        self._across.setContentsMargins(4, 4, 4, 4)
-        self._across.addWidget(self._strip_area)
-        self._across.addLayout(shown, stretch=1)
+        self._shown = QWidget(self)
+        layout = QVBoxLayout(self._shown)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(_MARGIN)
+        layout.addLayout(self._head)
+        layout.addWidget(self.grid, stretch=1)
 
     def _connect(self) -> None:
         self.strip.group_chosen.connect(self.show_group)
@@ -250,6 +276,10 @@ class Gallery(QWidget):
 class _Relay(QObject):
     ready = Signal()
 
+    def tell(self) -> None:
+        # As a method, which keeps the relay alive; a bound signal does not.
+        self.ready.emit()
+
 
 def _order_box() -> QComboBox:
     box = QComboBox()
@@ -271,10 +301,8 @@ def _size_slider(side: int) -> QSlider:
     return slider
 
 
-def _let_go(store: ThumbnailStore, relay: _Relay, *_: object) -> None:
-    """End the thread before what it reports to is gone."""
+def _let_go(store: ThumbnailStore, *_: object) -> None:
     store.close()
-    relay.deleteLater()
 
 
 def _leave(

@@ -28,6 +28,8 @@ _BADGE: Final = QColor(24, 24, 28, 185)
 
 _TICK: Final = QColor("#1f9d55")
 
+_VIVID: Final = 100
+
 _NOT_A_CELL_KIND: Final = READER_CLASSES.index(NOT_A_CELL)
 
 
@@ -171,12 +173,25 @@ def _paint_tick(painter: QPainter, rect: QRectF) -> None:
 def _paint_ring(painter: QPainter, rect: QRectF, tile: Tile, palette: QPalette) -> None:
     painter.setBrush(Qt.BrushStyle.NoBrush)
     if tile.selected:
-        painter.setPen(QPen(palette.highlight().color(), 4))
+        painter.setPen(QPen(accent(palette), 4))
         painter.drawRoundedRect(rect.adjusted(-2, -2, 2, 2), _CORNER + 2, _CORNER + 2)
     if tile.current:
         painter.setPen(QPen(palette.text().color(), 1, Qt.PenStyle.DotLine))
         outer = rect.adjusted(-4.5, -4.5, 4.5, 4.5)
         painter.drawRoundedRect(outer, _CORNER + 3, _CORNER + 3)
+
+
+def accent(palette: QPalette) -> QColor:
+    """Return the colour of what is selected: the theme's, if it is one at all.
+
+    Some themes highlight in a grey that is lost beside the cells.
+    """
+    colour = QColor(palette.highlight().color())
+    if colour.hsvSaturation() >= _VIVID:
+        return colour
+    return QColor(
+        "#5b9dff" if palette.window().color().lightness() < 128 else "#1a5fd0"
+    )
 
 
 def badge_font(font: QFont) -> QFont:

@@ -17,6 +17,7 @@ from napari_deepheme.plugin.gallery_order import (
     LINEAGES,
     group_title,
 )
+from napari_deepheme.plugin.gallery_tiles import accent
 from napari_deepheme.plugin.kinds import COLOURS
 
 if TYPE_CHECKING:
@@ -116,12 +117,12 @@ class ClassChip(QAbstractButton):
         painter.end()
 
     def _paint_ground(self, painter: QPainter, rect: QRectF) -> None:
-        ground = QColor(self.palette().highlight().color())
+        ground = accent(self.palette())
         if not self.isChecked() and not self._hovered:
             ground = QColor(self.palette().text().color())
             ground.setAlpha(18 if self.underMouse() else 0)
         elif not self._hovered:
-            ground.setAlpha(150)
+            ground.setAlpha(90)
         painter.setPen(Qt.PenStyle.NoPen)
         if self.hasFocus():
             painter.setPen(QPen(self.palette().text().color(), 1, Qt.PenStyle.DotLine))

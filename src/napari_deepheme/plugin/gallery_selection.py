@@ -24,12 +24,13 @@ class GallerySelection:
     def __init__(self) -> None:
         self.rows = np.empty(0, np.intp)
         self.current: int | None = None
-        self._selected: frozenset[int] = frozenset()
+        # By row, as far as any was selected.
+        self._selected = np.empty(0, bool)
         self._first = 0
 
     def __contains__(self, row: int) -> bool:
         """Tell whether a row is selected."""
-        return row in self._selected
+        return row < len(self._selected) and bool(self._selected[row])
 
     def show(self, rows: npt.NDArray[np.intp], *, same_group: bool) -> None:
         """Show other rows; of the same group, the keyboard stays where it is."""
@@ -42,17 +43,16 @@ class GallerySelection:
 
     def select(self, rows: Iterable[int]) -> bool:
         """Take in which rows are selected; tell whether they were others before."""
-        selected = frozenset(rows)
-        is_other = selected != self._selected
-        self._selected = selected
-        return is_other
+        before = self._selected
+        self._selected = np.empty(0, bool)
+        self._mark(np.fromiter(rows, np.intp), True)
+        return not np.array_equal(np.flatnonzero(before), self._chosen())
 
     def shown(self) -> list[int]:
         """Return the selected rows that are shown, in the order of the tiles."""
-        if not self._selected:
-            return []
-        chosen = np.fromiter(self._selected, np.intp)
-        kept: list[int] = self.rows[np.isin(self.rows, chosen)].tolist()
+        known = self.rows < len(self._selected)
+        rows = self.rows if known.all() else self.rows[known]
+        kept: list[int] = rows[self._selected[rows]].tolist()
         return kept
 
     def place(self, row: int) -> int | None:
@@ -66,19 +66,23 @@ class GallerySelection:
         row = int(self.rows[index])
         if extend:
             low, high = sorted((self._first, index))
-            self._selected = frozenset(self.rows[low : high + 1].tolist())
+            self.put_all(np.arange(low, high + 1))
             return
         self._first = index
-        self._selected = self._selected ^ {row} if toggle else frozenset({row})
+        is_on = not toggle or row not in self
+        if not toggle:
+            self.clear()
+        self._mark(np.array([row]), is_on)
 
     def put_all(self, indices: npt.NDArray[np.intp], *, add: bool = False) -> None:
         """Select some tiles, beside those that are if so wanted."""
-        some = frozenset(self.rows[indices].tolist())
-        self._selected = self._selected | some if add else some
+        if not add:
+            self.clear()
+        self._mark(self.rows[indices], True)
 
     def clear(self) -> None:
         """Select none."""
-        self._selected = frozenset()
+        self._selected = np.empty(0, bool)
 
     def step(self, by: int, *, extend: bool) -> None:
         """Go so many tiles on, no farther than the ends, and select that one."""
@@ -91,4 +95,14 @@ class GallerySelection:
 
     def all_rows(self) -> list[int]:
         """Return all selected rows, shown or not, smallest first."""
-        return sorted(self._selected)
+        rows: list[int] = self._chosen().tolist()
+        return rows
+
+    def _chosen(self) -> npt.NDArray[np.intp]:
+        return np.flatnonzero(self._selected)
+
+    def _mark(self, rows: npt.NDArray[np.intp], is_on: bool) -> None:
+        lacking = int(rows.max(initial=-1)) + 1 - len(self._selected)
+        if lacking > 0:
+            self._selected = np.concatenate([self._selected, np.zeros(lacking, bool)])
+        self._selected[rows] = is_on

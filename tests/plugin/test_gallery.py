@@ -15,6 +15,7 @@ from napari_deepheme.core.geometry import Mpp
 from napari_deepheme.core.slide import ArraySlide
 from napari_deepheme.core.taxonomy import class_index
 from napari_deepheme.plugin.gallery import Gallery
+from napari_deepheme.plugin.gallery_menu import MenuRequests, gallery_menu
 from napari_deepheme.plugin.gallery_order import CORRECTED, EVERYTHING, TYPICAL
 from napari_deepheme.plugin.kinds import cell_kinds
 
@@ -396,8 +397,6 @@ def test_a_tall_dock_has_the_classes_above(gallery, qtbot):
 
 
 def test_the_menu_offers_each_class_by_lineage(gallery, reviewed, qtbot):
-    from napari_deepheme.plugin.gallery_menu import MenuRequests, gallery_menu
-
     moved = []
     menu = gallery_menu(gallery, 2, MenuRequests(list, moved.append, list))
     titles = [a.text() for a in menu.actions() if not a.isSeparator()]

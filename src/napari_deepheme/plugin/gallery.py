@@ -189,7 +189,7 @@ class Gallery(QWidget):
         self.order_box.activated.connect(self._on_order)
         self.size_slider.valueChanged.connect(self.grid.set_side)
         self.grid.side_changed.connect(self.size_slider.setValue)
-        self.grid.rows_selected.connect(self._on_rows_selected)
+        self.grid.rows_selected.connect(self._reviewed.select)
         self.grid.row_opened.connect(self._reviewed.go_to)
         self.grid.menu_requested.connect(self._on_menu)
         self._reviewed.changed.connect(self._on_changed)
@@ -207,6 +207,7 @@ class Gallery(QWidget):
         cells = reviewed.cells
         self.grouped.show(cells, reviewed.kinds, rows)
         is_same = rows is not None or cells.boxes is last.boxes
+        self.grid.select(reviewed.selected)
         self.strip.set_counts(self.grouped.counts())
         self._show_rows(same_group=is_same)
 
@@ -229,10 +230,6 @@ class Gallery(QWidget):
         if index is not None:
             self.grid.show_index(index)
 
-    def _on_rows_selected(self, rows: list[int]) -> None:
-        self._reviewed.select(rows)
-        self._show_words()
-
     def _on_pictures(self) -> None:
         self.grid.viewport().update()
 
@@ -242,7 +239,7 @@ class Gallery(QWidget):
         self.grid.setFocus()
 
     def _on_hovered(self, group: str) -> None:
-        n = len(self.selected)
+        n = self.grid.selection.n_shown()
         words = f"Move {n:,} cell{'' if n == 1 else 's'} to {group_title(group)}"
         self._show_words()
         if group:
@@ -266,7 +263,8 @@ class Gallery(QWidget):
         self._show_words()
 
     def _show_words(self) -> None:
-        n, n_selected = len(self.grid.selection.rows), len(self.selected)
+        selection = self.grid.selection
+        n, n_selected = len(selection.rows), selection.n_shown()
         words = f"{n:,} cell{'' if n == 1 else 's'}"
         if n_selected:
             words += f", {n_selected:,} selected"

@@ -50,10 +50,12 @@ class GallerySelection:
 
     def shown(self) -> list[int]:
         """Return the selected rows that are shown, in the order of the tiles."""
-        known = self.rows < len(self._selected)
-        rows = self.rows if known.all() else self.rows[known]
-        kept: list[int] = rows[self._selected[rows]].tolist()
-        return kept
+        rows: list[int] = self._shown().tolist()
+        return rows
+
+    def n_shown(self) -> int:
+        """Count the selected rows that are shown."""
+        return len(self._shown())
 
     def place(self, row: int) -> int | None:
         """Return the place of a row among the tiles, None if it is not shown."""
@@ -97,6 +99,11 @@ class GallerySelection:
         """Return all selected rows, shown or not, smallest first."""
         rows: list[int] = self._chosen().tolist()
         return rows
+
+    def _shown(self) -> npt.NDArray[np.intp]:
+        known = self.rows < len(self._selected)
+        rows = self.rows if known.all() else self.rows[known]
+        return rows[self._selected[rows]]
 
     def _chosen(self) -> npt.NDArray[np.intp]:
         return np.flatnonzero(self._selected)

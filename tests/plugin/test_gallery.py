@@ -14,6 +14,7 @@ from napari_deepheme.core.corrections import NOT_A_CELL, UNIDENTIFIED, Corrected
 from napari_deepheme.core.geometry import Mpp
 from napari_deepheme.core.slide import ArraySlide
 from napari_deepheme.core.taxonomy import class_index
+from napari_deepheme.plugin import thumbnails
 from napari_deepheme.plugin.gallery import Gallery
 from napari_deepheme.plugin.gallery_menu import MenuRequests, gallery_menu
 from napari_deepheme.plugin.gallery_order import CORRECTED, EVERYTHING, TYPICAL
@@ -343,6 +344,29 @@ def test_pictures_come_and_only_those_in_sight_and_near(gallery, qtbot):
     image = gallery.grid.viewport().grab().toImage()
     middle = image.pixelColor(at(gallery, 0))
     assert 150 <= middle.green() < 240
+
+
+def test_cells_that_are_moved_are_not_cut_again(gallery, reviewed, qtbot, monkeypatch):
+    gallery.show_group("L4")
+    rows = shown(gallery)
+    qtbot.waitUntil(lambda: all(gallery.grid.pixmap(r) is not None for r in rows[:9]))
+    cut = []
+
+    def note(slide, box, mpp, *, side_px):
+        cut.append(box.tobytes())
+        return np.zeros((side_px, side_px, 3), np.uint8)
+
+    seen = {reviewed.cells.boxes[row].tobytes() for row in rows[:9]}
+    monkeypatch.setattr(thumbnails, "cut_thumbnail", note)
+    reviewed.select(rows[:5])
+    gallery.move("M6")
+    gallery.show_group("M6")
+    qtbot.wait(200)
+    assert shown(gallery) == rows[:5]
+    reviewed.undo()
+    gallery.show_group("L4")
+    qtbot.wait(200)
+    assert not seen & set(cut)
 
 
 def test_a_closed_slide_leaves_blanks(qtbot, reviewed, slide):

@@ -7,7 +7,13 @@ from qtpy.QtGui import QColor, QImage, QPainter, QPalette
 
 from napari_deepheme.core.corrections import NOT_A_CELL, READER_CLASSES
 from napari_deepheme.core.taxonomy import CLASS_BY_CODE, class_index
-from napari_deepheme.plugin.gallery_tiles import Tile, TilePixmaps, accent, paint_tile
+from napari_deepheme.plugin.gallery_tiles import (
+    Tile,
+    TilePixmaps,
+    accent,
+    dragged,
+    paint_tile,
+)
 from napari_deepheme.plugin.kinds import DOUBTED
 
 SIDE = 80
@@ -96,6 +102,13 @@ def test_a_picture_that_is_not_there_yet_is_an_empty_tile(painted):
     pixels = painted(pixmap=None)
     assert (pixels[50, 50] > 200).all()
     assert n_of(pixels, CLASS_BY_CODE["M2"].colour) > 100
+
+
+def test_several_dragged_cells_are_counted_under_the_pointer(pixmap):
+    one, many = (dragged(pixmap, n).toImage() for n in (1, 12))
+    assert one == pixmap.toImage()
+    assert many != one
+    assert many.size() == one.size()
 
 
 def test_on_a_dense_screen_a_picture_has_more_pixels(qapp):

@@ -10,6 +10,7 @@ from qtpy.QtGui import QDrag, QKeyEvent
 from qtpy.QtWidgets import QApplication, QRubberBand
 
 from napari_deepheme.plugin.gallery_canvas import TileCanvas
+from napari_deepheme.plugin.gallery_tiles import dragged
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -203,7 +204,7 @@ class ThumbnailGrid(TileCanvas):
         drag.setMimeData(self.drag_data())
         pixmap = self.pixmap(row)
         if pixmap is not None:
-            drag.setPixmap(pixmap)
+            drag.setPixmap(dragged(pixmap, len(self.selection.shown())))
             drag.setHotSpot(QPoint(-12, -12))
         drag.exec(Qt.DropAction.MoveAction)
 

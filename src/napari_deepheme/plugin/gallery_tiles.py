@@ -181,6 +181,19 @@ def _paint_ring(painter: QPainter, rect: QRectF, tile: Tile, palette: QPalette) 
         painter.drawRoundedRect(outer, _CORNER + 3, _CORNER + 3)
 
 
+def dragged(pixmap: QPixmap, n: int) -> QPixmap:
+    """Return the picture under the pointer while so many cells are dragged."""
+    shown = QPixmap(pixmap)
+    painter = QPainter(shown)
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    painter.setFont(badge_font(painter.font()))
+    if n > 1:
+        size = shown.deviceIndependentSize()
+        _paint_code(painter, QRectF(0, 0, size.width(), size.height()), f"{n:,} cells")
+    painter.end()
+    return shown
+
+
 def accent(palette: QPalette) -> QColor:
     """Return the colour of what is selected: the theme's, if it is one at all.
 

@@ -1,0 +1,141 @@
+"""All classes by lineage, in as many columns as there is room for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from qtpy.QtCore import QSize, Signal
+from qtpy.QtWidgets import QWidget
+
+from napari_deepheme.core.corrections import NOT_A_CELL, UNIDENTIFIED
+from napari_deepheme.plugin.class_chip import ClassChip
+from napari_deepheme.plugin.gallery_order import (
+    CORRECTED,
+    EVERYTHING,
+    LINEAGES,
+    classes_of,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+_APART: Final = (EVERYTHING, UNIDENTIFIED, CORRECTED, NOT_A_CELL)
+
+_GAP: Final = 6
+"""Above a lineage and between two columns."""
+
+
+class ClassStrip(QWidget):
+    """What the gallery can show, with counts; cells are dropped on the classes.
+
+    Its size is set by `fit_height` or `fit_width`.
+    """
+
+    group_chosen = Signal(str)
+    rows_dropped = Signal(object, str)
+    hovered = Signal(str)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setAccessibleName("Classes")
+        self._blocks = [_APART, *map(_block, LINEAGES)]
+        self.chips = {g: self._chip(g) for block in self._blocks for g in block}
+        self._size = QSize(0, 0)
+
+    def set_group(self, group: str) -> None:
+        """Show which group is shown."""
+        for name, chip in self.chips.items():
+            chip.setChecked(name == group)
+
+    def set_counts(self, counts: Mapping[str, int]) -> None:
+        """Show how many cells each group has."""
+        for name, chip in self.chips.items():
+            chip.set_count(counts[name])
+
+    def fit_height(self, height: int) -> QSize:
+        """Fill columns of this height, and return the size that it takes."""
+        n_lines = max(len(self._blocks), height // self._line)
+        columns = packed(self._blocks, n_lines)
+        while n_lines > max(map(len, self._blocks)) and self._height(columns) > height:
+            n_lines -= 1
+            columns = packed(self._blocks, n_lines)
+        return self._arrange(columns, None)
+
+    def fit_width(self, width: int) -> QSize:
+        """Fill this width with even columns, and return the size that it takes."""
+        smallest = round(0.78 * self.chips[EVERYTHING].sizeHint().width())
+        n_columns = max(1, width // (smallest + _GAP))
+        n_lines = max(map(len, self._blocks))
+        while len(columns := packed(self._blocks, n_lines)) > n_columns:
+            n_lines += 1
+        return self._arrange(columns, width // len(columns) - _GAP)
+
+    def sizeHint(self) -> QSize:
+        """Return the size that it took last."""
+        return self._size
+
+    @property
+    def _line(self) -> int:
+        height: int = self.chips[EVERYTHING].sizeHint().height()
+        return height
+
+    def _height(self, columns: list[list[Sequence[str]]]) -> int:
+        return max(
+            sum(len(block) * self._line + _GAP for block in blocks) - _GAP
+            for blocks in columns
+        )
+
+    def _arrange(self, columns: list[list[Sequence[str]]], width: int | None) -> QSize:
+        hint = self.chips[EVERYTHING].sizeHint()
+        width = hint.width() if width is None else width
+        for i, blocks in enumerate(columns):
+            y = 0
+            for block in blocks:
+                for group in block:
+                    chip = self.chips[group]
+                    chip.setGeometry(i * (width + _GAP), y, width, hint.height())
+                    y += hint.height()
+                y += _GAP
+        self._size = QSize(len(columns) * (width + _GAP), self._height(columns))
+        self.resize(self._size)
+        return self._size
+
+    def _chip(self, group: str) -> ClassChip:
+        chip = ClassChip(group)
+        chip.setParent(self)
+        chip.clicked.connect(self._on_click)
+        chip.rows_dropped.connect(self.rows_dropped)
+        chip.hovered.connect(self.hovered)
+        return chip
+
+    def _on_click(self) -> None:
+        chip = self.sender()
+        if isinstance(chip, ClassChip):
+            # One of them is always chosen.
+            chip.setChecked(True)
+            self.group_chosen.emit(chip.group)
+
+
+def packed(blocks: Sequence[Sequence[str]], n_lines: int) -> list[list[Sequence[str]]]:
+    """Put blocks into columns of at most so many lines, in their order.
+
+    Examples
+    --------
+    >>> packed(["abc", "de", "f"], 3)
+    [['abc'], ['de', 'f']]
+    """
+    columns: list[list[Sequence[str]]] = []
+    used = n_lines
+    for block in blocks:
+        if used + len(block) > n_lines:
+            columns.append([])
+            used = 0
+        columns[-1].append(block)
+        used += len(block)
+    return columns
+
+
+def _block(lineage: str) -> tuple[str, ...]:
+    """Return a lineage and its classes; one that is a single class needs no head."""
+    codes = classes_of(lineage)
+    return codes if len(codes) == 1 else (lineage, *codes)

@@ -117,7 +117,7 @@ class Bench:
             keep_corrections=lambda _: None,
             start=start,
         )
-        self.viewer.scene.camera.events.connect(lambda _: self.controller.look())
+        self.viewer.scene.camera.events.connect(lambda _: self.controller.desk.look())
         self.viewer.reset_view()
         self.frame()
 
@@ -175,32 +175,32 @@ class Bench:
         self.viewer.scene.camera.zoom *= 1.25 if step % 2 else 0.8
 
     def filter(self, step: int) -> None:
-        self.controller.toggle_class("ER3")
+        self.controller.desk.toggle_class("ER3")
 
     def relabel(self, step: int) -> None:
-        overlay = self.controller._overlay
+        overlay = self.controller.desk.overlay
         overlay.select(self.row_in_view)
         self.controller.correcting.choose("M2" if step % 2 else "L4")
         self.controller.correct()
 
     def point(self, step: int) -> None:
         x, y = self.cells.centres[step] * 0.25
-        self.controller.point_at((y, x))
+        self.controller.desk.point_at((y, x))
 
     def look_close(self, n: int) -> None:
         """Zoom in until so many cells are in view."""
-        overlay, viewer = self.controller._overlay, self.viewer
+        overlay, viewer = self.controller.desk.overlay, self.viewer
         x, y = np.median(overlay.cells.centres, axis=0) * 0.25
         viewer.scene.camera.center = (0, y, x)
         while self.n_in_view() > n:
             viewer.scene.camera.zoom *= 1.1
-        self.controller.follow_camera()
+        self.controller.desk.follow_camera()
         self.frame()
 
     def n_in_view(self) -> int:
         region = visible_region(self.viewer, self.layer, self.slide.size)
         rows = np.flatnonzero(
-            region.holds_centres(self.controller._overlay.cells.boxes)
+            region.holds_centres(self.controller.desk.overlay.cells.boxes)
         )
         self.row_in_view = int(rows[0]) if rows.size else 0
         return len(rows)

@@ -41,7 +41,7 @@ def main() -> None:
     while widget.session.running and time.monotonic() - started < LONGEST_SECONDS:
         wait(0.1)
     wait(1.5)
-    widget.controller.export(OUT)
+    widget.controller.desk.export(OUT)
     wait(0.2)
     viewer.screenshot(OUT / "screenshot.png", canvas_only=False, flash=False)
     write_truth()

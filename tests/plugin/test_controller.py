@@ -263,11 +263,11 @@ def test_removing_the_result_layers_in_the_middle_of_a_run_does_no_harm(
 
 
 def test_export_writes_the_files_of_the_last_run(controller, slide_layer, tmp_path):
-    controller.export(tmp_path / "none")
+    controller.desk.export(tmp_path / "none")
     assert controller.session.message_kind == "error"
     controller.classify_slide()
     controller.finish()
-    controller.export(tmp_path / "out")
+    controller.desk.export(tmp_path / "out")
     with (tmp_path / "out" / "cells.csv").open(newline="") as stream:
         codes = [row["class_code"] for row in csv.DictReader(stream)]
     assert codes == ["M2", "L4", "U4", "ER3"]
@@ -281,17 +281,17 @@ def test_an_export_that_cannot_be_written_is_told(controller, slide_layer, tmp_p
     controller.classify_slide()
     controller.finish()
     (tmp_path / "out").write_text("in the way")
-    controller.export(tmp_path / "out")
+    controller.desk.export(tmp_path / "out")
     assert "cannot write" in controller.session.message
 
 
 def test_the_legend_switches_points_and_figures(controller, slide_layer, viewer):
     controller.classify_slide()
     controller.finish()
-    controller.toggle_class("U4")
+    controller.desk.toggle_class("U4")
     assert cells_layer(viewer).shown.tolist() == [True, True, False, True]
     assert viewer.layers["Mitotic figures"].nshapes == 0
-    controller.toggle_class("U4")
+    controller.desk.toggle_class("U4")
     assert cells_layer(viewer).shown.all()
     assert viewer.layers["Mitotic figures"].nshapes == 1
 
@@ -302,10 +302,10 @@ def test_codes_stand_beside_the_cells_in_view_and_the_selected_one(
     controller.classify_slide()
     controller.finish()
     look_at(200, 200, 400)
-    controller.follow_camera()
+    controller.desk.follow_camera()
     layer = cells_layer(viewer)
     assert layer.text.values.tolist() == ["M2", "L4", "", ""]
-    controller.set_show_codes(False)
+    controller.desk.set_show_codes(False)
     assert set(layer.text.values.tolist()) == {""}
     layer.selected_data = {3}
     assert layer.text.values.tolist() == ["", "", "", "ER3"]
@@ -319,16 +319,16 @@ def test_no_codes_are_written_when_more_than_300_cells_are_in_view(
     controller.classify_slide()
     controller.finish()
     look_at(500, 500, 1000)
-    controller.follow_camera()
+    controller.desk.follow_camera()
     assert set(np.ravel(cells_layer(viewer).text.values).tolist()) == {""}
 
 
 def test_the_cell_under_the_pointer_is_described(controller, slide_layer):
     controller.classify_slide()
     controller.finish()
-    text = controller.point_at((160 * 0.25, 320 * 0.25))
+    text = controller.desk.point_at((160 * 0.25, 320 * 0.25))
     assert text == "L4 plasma cell, 80 % (cell 2, detector 0.90)"
-    assert controller.point_at((0, 0)) == ""
+    assert controller.desk.point_at((0, 0)) == ""
 
 
 def test_a_file_that_is_no_slide_is_told(controller, tmp_path, viewer):

@@ -10,7 +10,8 @@ from qtpy.QtGui import QDropEvent, QKeyEvent
 from qtpy.QtWidgets import QMainWindow
 
 from napari_deepheme.core.cell_table import CellTable
-from napari_deepheme.core.corrections import NOT_A_CELL, UNIDENTIFIED, CorrectedCells
+from napari_deepheme.core.corrected_cells import CorrectedCells
+from napari_deepheme.core.corrections import NOT_A_CELL, UNIDENTIFIED
 from napari_deepheme.core.geometry import Mpp
 from napari_deepheme.core.slide import ArraySlide
 from napari_deepheme.core.taxonomy import class_index

@@ -329,7 +329,7 @@ def test_a_large_run_ends_with_the_merged_table_in_the_layer(
         "U4",
         "ER3",
     ]
-    assert controller.read_cells().cells == core.cells
+    assert controller.desk.read_cells().cells == core.cells
 
 
 def test_the_layer_of_the_picture_is_no_slide(viewer, made, controller):

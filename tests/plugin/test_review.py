@@ -17,11 +17,11 @@ def ran(controller, slide_layer):
 
 
 def correct(controller, rows, reader_class):
-    controller._overlay.select(None)
+    controller.desk.overlay.select(None)
     for row in rows:
-        controller._overlay.select(row, extend=True)
-    controller.review.choose(reader_class)
-    controller.review.correct_selected()
+        controller.desk.overlay.select(row, extend=True)
+    controller.desk.review.choose(reader_class)
+    controller.desk.review.correct_selected()
 
 
 def reader_column(viewer):
@@ -30,16 +30,16 @@ def reader_column(viewer):
 
 def test_a_click_on_a_cell_selects_it_whichever_layer_is_active(ran, viewer):
     assert viewer.layers.selection.active is not viewer.layers["Cells"]
-    ran.select_at((160 * 0.25, 320 * 0.25))
+    ran.desk.select_at((160 * 0.25, 320 * 0.25))
     assert viewer.layers["Cells"].selected_data == {1}
     assert ran.session.n_selected == 1
     assert ran.session.selected.startswith("L4 plasma cell")
-    ran.select_at((120 * 0.25, 120 * 0.25), extend=True)
+    ran.desk.select_at((120 * 0.25, 120 * 0.25), extend=True)
     assert viewer.layers["Cells"].selected_data == {0, 1}
     assert ran.session.selected == "2 cells selected: 1 M2, 1 L4"
-    ran.select_at((0, 0), extend=True)
+    ran.desk.select_at((0, 0), extend=True)
     assert ran.session.n_selected == 2
-    ran.select_at((0, 0))
+    ran.desk.select_at((0, 0))
     assert ran.session.n_selected == 0
     assert ran.session.selected == ""
 
@@ -47,15 +47,15 @@ def test_a_click_on_a_cell_selects_it_whichever_layer_is_active(ran, viewer):
 def test_a_click_while_something_is_drawn_selects_nothing(ran, viewer):
     shapes = viewer.add_shapes(ndim=2, name="mine")
     shapes.mode = "add_rectangle"
-    ran.select_at((160 * 0.25, 320 * 0.25))
+    ran.desk.select_at((160 * 0.25, 320 * 0.25))
     assert ran.session.n_selected == 0
 
 
 def test_a_selected_cell_stands_out_also_when_its_layer_is_not_active(ran, viewer):
     sizes = viewer.layers["Cells"].size.copy()
-    ran.select_at((160 * 0.25, 320 * 0.25))
+    ran.desk.select_at((160 * 0.25, 320 * 0.25))
     assert (viewer.layers["Cells"].size > sizes).tolist() == [False, True, False, False]
-    ran.select_at((0, 0))
+    ran.desk.select_at((0, 0))
     assert viewer.layers["Cells"].size.tolist() == sizes.tolist()
 
 
@@ -74,7 +74,7 @@ def test_the_ring_bears_the_colour_of_the_readers_class(ran, viewer):
     plasma = layer.border_color[1].tolist()
     correct(ran, [0], "L4")
     assert layer.border_color[0].tolist() == plasma
-    ran.review.undo()
+    ran.desk.review.undo()
     assert layer.border_color[0].tolist() != plasma
 
 
@@ -89,7 +89,7 @@ def test_counts_follow_the_reader_and_undo_brings_them_back(ran):
     assert apart == (1, 1, 3)
     for _ in range(3):
         assert session.can_undo
-        ran.review.undo()
+        ran.desk.review.undo()
     assert not session.can_undo
     assert session.counts == before
     assert session.n_corrected == 0
@@ -100,16 +100,16 @@ def test_a_figure_comes_and_goes_with_the_readers_class(ran, viewer):
     assert viewer.layers["Mitotic figures"].nshapes == 0
     correct(ran, [0], "U4")
     assert viewer.layers["Mitotic figures"].nshapes == 1
-    ran.review.undo()
-    ran.review.undo()
+    ran.desk.review.undo()
+    ran.desk.review.undo()
     figures = viewer.layers["Mitotic figures"]
     assert figures.features["class_code"].tolist() == ["U4"]
 
 
 def test_an_export_carries_the_readers_class_and_counts_by_it(ran, tmp_path):
-    ran.export(tmp_path / "before")
+    ran.desk.export(tmp_path / "before")
     correct(ran, [0], "M3")
-    ran.export(tmp_path / "after")
+    ran.desk.export(tmp_path / "after")
     rows = {}
     for name in ("before", "after"):
         with (tmp_path / name / "cells.csv").open(newline="") as stream:
@@ -185,13 +185,13 @@ def test_a_cell_that_the_model_doubts_is_told_apart(
     assert layer.border_width[0] < layer.border_width[1]
     assert layer.face_color[0, 3] == 0 < layer.face_color[1, 3]
     look_at(200, 200, 400)
-    controller.follow_camera()
+    controller.desk.follow_camera()
     assert layer.text.values.tolist() == ["M2?", "L4", "", ""]
-    words = controller.point_at((120 * 0.25, 120 * 0.25))
+    words = controller.desk.point_at((120 * 0.25, 120 * 0.25))
     assert words == "unidentified (M2 80 %), cell 1, detector 0.90"
     assert controller.session.n_unidentified == 1
     assert controller.session.counts["M2"] == 0
-    controller.toggle_class(UNIDENTIFIED)
+    controller.desk.toggle_class(UNIDENTIFIED)
     assert layer.shown.tolist() == [False, True, True, True]
     correct(controller, [0], "M2")
     assert controller.session.n_unidentified == 0
@@ -208,10 +208,10 @@ def test_a_figure_bears_its_phase_where_it_is_legible(
     assert figures.features["mitotic_phase"].tolist() == ["metaphase"]
     assert figures.features["mitotic_lineage"].tolist() == ["erythroid"]
     look_at(500, 700, 300)
-    controller.follow_camera()
+    controller.desk.follow_camera()
     assert np.ravel(figures.text.values).tolist() == ["metaphase"]
-    words = controller.point_at((720 * 0.25, 520 * 0.25))
+    words = controller.desk.point_at((720 * 0.25, 520 * 0.25))
     assert words.startswith("U4 mitotic body, metaphase, erythroid, 80 % (")
     monkeypatch.setattr("napari_deepheme.plugin.overlay.MAX_CODES", 0)
-    controller.follow_camera()
+    controller.desk.follow_camera()
     assert set(np.ravel(figures.text.values).tolist()) == {""}

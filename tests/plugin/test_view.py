@@ -214,10 +214,12 @@ def test_corrections_and_training_become_requests(view, session, qtbot, monkeypa
     session.can_undo, session.n_kept = True, 40
     panel = view.corrections
     assert panel.kept_label.text() == "3 corrected here, 40 kept from before"
-    with qtbot.waitSignal(panel.correct_requested):
-        panel.correct_button.click()
-    with qtbot.waitSignal(panel.undo_requested):
-        panel.undo_button.click()
+    asked_for = []
+    panel.requested.connect(asked_for.append)
+    session.can_redo = True
+    for made in (panel.correct_button, panel.undo_button, panel.redo_button):
+        made.click()
+    assert asked_for == ["correct", "undo", "redo"]
     monkeypatch.setattr(QInputDialog, "getText", lambda *_, text: (f" {text} ", True))
     with qtbot.waitSignal(panel.training_requested) as asked:
         panel.train_button.click()

@@ -29,7 +29,7 @@ from napari_deepheme.plugin.labels import button, label, small_label, swatch
 from napari_deepheme.plugin.words import CLICK_HINT, class_words
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from napari_deepheme.plugin.session import Session
 
@@ -111,7 +111,7 @@ class CorrectionPanel(QWidget):
         self.kept_label.setText(_kept_words(session) if n else "")
         self._show_threshold(can)
 
-    def show_keys(self, keys: dict[str, str]) -> None:
+    def show_keys(self, keys: Mapping[str, str]) -> None:
         """Tell beside each button which key does the same."""
         for name, made in self._all_buttons().items():
             tip = made.accessibleDescription()

@@ -24,6 +24,7 @@ from napari_deepheme.plugin.own_training import ReadCells
 from napari_deepheme.plugin.pointing import Pointing
 from napari_deepheme.plugin.review import Review
 from napari_deepheme.plugin.run import Run
+from napari_deepheme.plugin.saving import Saving
 from napari_deepheme.plugin.slide_choice import SlideChoice
 from napari_deepheme.plugin.slides import give_mpp, slide_key, slide_of
 from napari_deepheme.plugin.unreadable import show_unreadable
@@ -82,6 +83,13 @@ class Desk:
         self._adding = Adding(session, self.review, name_boxes=name_boxes, start=start)
         self.actions = Actions(session, self.review, self._adding)
         self.keeping = Keeping(session, take_sitting=self.sitting, start=start)
+        self.saving = Saving(
+            session,
+            self.review,
+            self.keeping,
+            reviewed_result=self.reviewed_result,
+            start=start,
+        )
         self._pointing = Pointing(viewer, session)
         self.review.changed.connect(self.follow_camera)
 

@@ -83,7 +83,11 @@ class Keeping:
     def go_on(self, file: SittingFile) -> None:
         """Go on with a sitting that was opened."""
         self._file, self._is_new = file, False
-        self._session.sitting = str(file.path)
+        self.tell()
+
+    def tell(self) -> None:
+        """Tell the session where the sitting is saved."""
+        self._session.sitting = str(self._file.path) if self._file else ""
 
     def save(self) -> None:
         """Save what is new, on a thread; not while that goes on."""
@@ -101,6 +105,8 @@ class Keeping:
     def save_as(self, path: Path) -> None:
         """Save the sitting to a file that the user names, from now on.
 
+        Any thread can do it; `tell` says so then.
+
         Raises
         ------
         CannotWriteError
@@ -110,7 +116,7 @@ class Keeping:
         if sitting is None:
             return
         path = path if path.suffix == SUFFIX else path.with_name(path.name + SUFFIX)
-        self.go_on(create_sitting(path, sitting))
+        self._file, self._is_new = create_sitting(path, sitting), False
 
     def close(self, seconds: float) -> None:
         """Save what is left at once; wait no longer than this for a save before."""
@@ -147,12 +153,11 @@ class Keeping:
 
     def _on_saved(self, item: SittingFile | Failed) -> None:
         if not isinstance(item, Failed):
-            self._file, self._is_new = item, False
-            self._session.sitting = str(item.path)
+            self.go_on(item)
             return
         # Otherwise it would be tried again every few seconds.
         self._file, self._is_new = None, False
-        self._session.sitting = ""
+        self.tell()
         if not isinstance(item.error, DeephemeError):
             raise item.error
         self._session.say(f"Not saved any more: {item.error}", error=True)

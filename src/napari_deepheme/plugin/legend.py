@@ -9,6 +9,7 @@ from qtpy.QtGui import QColor
 from qtpy.QtWidgets import (
     QAbstractItemView,
     QHeaderView,
+    QInputDialog,
     QTreeWidget,
     QTreeWidgetItem,
     QWidget,
@@ -24,7 +25,9 @@ from napari_deepheme.plugin.words import RENDERED_ONLY
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-_COLUMNS = ("Class", "n", "% NDC")
+_COLUMNS = ("Class", "n", "% NDC", "Key")
+
+_KEY = 3
 
 _NO_SHARE = "-"
 
@@ -34,8 +37,8 @@ _MARK = " †"
 _APART = {
     UNIDENTIFIED: (
         "?  unidentified",
-        "Cells that the model doubts: they count above, under their likeliest class, "
-        "until you correct or confirm them. Those that you called unidentified do not.",
+        "Cells of which the model is less sure than the threshold, or that you called "
+        "so: out of the count until you name them.",
     ),
     NOT_A_CELL: ("-  not a cell", "You called them so: they count nowhere."),
 }
@@ -51,6 +54,7 @@ class Legend(QTreeWidget):
     """
 
     class_toggled = Signal(str)
+    key_given = Signal(str, str)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -62,12 +66,13 @@ class Legend(QTreeWidget):
         self.setIconSize(QSize(14, 14))
         self.setToolTip(
             "A click shows or hides the cells of a class. % NDC: percent of the "
-            "nucleated differential count."
+            "nucleated differential count. Key: gives the selected cells that class; a "
+            "double click changes it."
         )
         header = self.header()
         header.setStretchLastSection(False)
         header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
-        for column in (1, 2):
+        for column in (1, 2, _KEY):
             mode = QHeaderView.ResizeMode.ResizeToContents
             header.setSectionResizeMode(column, mode)
         self._rows = {
@@ -78,6 +83,7 @@ class Legend(QTreeWidget):
             self._rows[word].setToolTip(0, tip)
         self.itemClicked.connect(self._on_click)
         self.itemActivated.connect(self._on_click)
+        self.itemDoubleClicked.connect(self._on_double_click)
         self.set_counts({})
         self.set_apart(0, 0)
 
@@ -91,7 +97,7 @@ class Legend(QTreeWidget):
             row.setText(1, str(n) if n else _NO_SHARE)
             known = percent is not None and n
             row.setText(2, f"{percent:.1f}" if known else _NO_SHARE)
-            for column in range(3):
+            for column in range(_KEY):
                 row.setData(column, Qt.ItemDataRole.ForegroundRole, self._ink(n))
 
     def set_apart(self, n_unidentified: int, n_not_cells: int) -> None:
@@ -108,6 +114,11 @@ class Legend(QTreeWidget):
             is_rendered = cell_class.code in codes
             row.setText(0, title + _MARK if is_rendered else title)
             row.setToolTip(0, RENDERED_ONLY.capitalize() if is_rendered else "")
+
+    def set_keys(self, keys: Mapping[str, str]) -> None:
+        """Show which key gives cells which class."""
+        for name, row in self._rows.items():
+            row.setText(_KEY, keys.get(name, ""))
 
     def set_hidden(self, hidden: frozenset[str]) -> None:
         """Show which classes are switched off."""
@@ -129,6 +140,7 @@ class Legend(QTreeWidget):
         row.setData(0, Qt.ItemDataRole.UserRole, code)
         for column in (1, 2):
             row.setTextAlignment(column, Qt.AlignmentFlag.AlignRight)
+        row.setTextAlignment(_KEY, Qt.AlignmentFlag.AlignCenter)
         return row
 
     def _ink(self, n: int) -> QColor | None:
@@ -138,5 +150,19 @@ class Legend(QTreeWidget):
         faint.setAlpha(110)
         return faint
 
-    def _on_click(self, row: QTreeWidgetItem) -> None:
-        self.class_toggled.emit(row.data(0, Qt.ItemDataRole.UserRole))
+    def _on_click(self, row: QTreeWidgetItem, column: int = 0) -> None:
+        if column != _KEY:
+            self.class_toggled.emit(row.data(0, Qt.ItemDataRole.UserRole))
+
+    def _on_double_click(self, row: QTreeWidgetItem, column: int) -> None:
+        if column != _KEY:
+            return
+        name = row.data(0, Qt.ItemDataRole.UserRole)
+        key, is_given = QInputDialog.getText(
+            self,
+            "Key",
+            f"Key for {row.text(0).strip()}, such as F2 or Ctrl-1; empty for none",
+            text=row.text(_KEY),
+        )
+        if is_given:
+            self.key_given.emit(name, key.strip())

@@ -136,6 +136,10 @@ class Review:
         """Take what cells will be called; empty: as the model says."""
         self._session.reader_class = reader_class
 
+    def set_reader(self, reader: str) -> None:
+        """Take who corrects."""
+        self._session.reader = reader
+
     def correct_selected(self) -> None:
         """Give the selected cells the chosen class."""
         self.correct(self.selected, self._session.reader_class)

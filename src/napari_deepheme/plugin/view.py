@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from magicgui.widgets import CheckBox, ComboBox, FloatSpinBox
 from qtpy.QtCore import Signal
@@ -21,6 +21,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_deepheme.core.sitting_file import SUFFIX
+from napari_deepheme.plugin.choices import COUNTS, DOCKS, SAVES, SLIDES
 from napari_deepheme.plugin.comparison_dialog import ComparisonDialog
 from napari_deepheme.plugin.correction_panel import CorrectionPanel
 from napari_deepheme.plugin.keeping import sittings_folder
@@ -35,43 +36,6 @@ if TYPE_CHECKING:
     from qtpy.QtGui import QDragEnterEvent, QDropEvent
 
     from napari_deepheme.plugin.session import Session
-
-_SLIDE_FILTER: Final = (
-    "Slides and pictures (*.svs *.ndpi *.mrxs *.scn *.bif *.vms *.svslide *.dcm *.tif "
-    "*.tiff *.png *.jpg *.jpeg);;All files (*)"
-)
-
-
-_COUNTS: Final = (
-    ("every cell", 0),
-    *((f"{n} cells in the best areas", n) for n in (200, 300, 500, 1000, 2000)),
-)
-"""What a whole slide can be classified for; 300 and 500 after ICSH 2008."""
-
-
-DOCKS: Final = {
-    "Gallery": "The cells as pictures, class by class, to look at and to move",
-    "Differential": "Percentages with their intervals, ratios, stages, regions",
-    "Mitoses": "The list of mitotic figures, to confirm or reject, and the indices",
-    "Explain": "Why a cell was named so: probabilities, maps, its nearest cells",
-    "Map": "All cells by their likeness, to choose some by a lasso",
-    "Display": "Brightness, contrast, stain and white balance of the slide",
-    "Density": "Where on the slide the cells of a class lie",
-}
-"""What can be opened beside the widget."""
-
-SAVES: Final = {
-    "html": ("Report (HTML)", ".html"),
-    "pdf": ("Report (PDF)", ".pdf"),
-    "sitting": ("Sitting", SUFFIX),
-    "csv": ("Cells (CSV)", ".csv"),
-    "geojson": ("Cells for QuPath (GeoJSON)", ".geojson"),
-    "parquet": ("Cells (Parquet)", ".parquet"),
-    "h5ad": ("Cells (AnnData)", ".h5ad"),
-    "dicom": ("Annotations (DICOM)", ".dcm"),
-    "crops": ("Pictures by class (folder)", ""),
-}
-"""What a sitting can be saved as: in words, and the ending; none for a folder."""
 
 
 class View(QWidget):
@@ -167,7 +131,7 @@ class View(QWidget):
         self.mpp_box.native.setDecimals(4)
         self.mpp_box.native.setSpecialValueText("as the slide states")
         tip = "What the whole slide is classified for: a differential needs no more"
-        self.count_box = ComboBox(choices=_COUNTS, value=0, tooltip=tip)
+        self.count_box = ComboBox(choices=COUNTS, value=0, tooltip=tip)
         self.codes_box = CheckBox(
             text="Write class codes beside cells (300 or fewer in view)", value=True
         )
@@ -326,7 +290,7 @@ class View(QWidget):
         self.cancel_requested.emit()
 
     def _ask_for_slide(self) -> None:
-        name, _ = QFileDialog.getOpenFileName(self, "Open slide", "", _SLIDE_FILTER)
+        name, _ = QFileDialog.getOpenFileName(self, "Open slide", "", SLIDES)
         if name:
             self.open_requested.emit(Path(name))
 

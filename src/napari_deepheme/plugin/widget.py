@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import getpass
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from qtpy.QtCore import QEvent
+from qtpy.QtCore import QEvent, QTimer
 from qtpy.QtGui import QCursor
 from qtpy.QtWidgets import QApplication, QToolTip, QVBoxLayout, QWidget
 from superqt.utils import qdebounced
 
 from napari_deepheme.core.adequacy import map_adequacy
+from napari_deepheme.core.errors import DeephemeError
 from napari_deepheme.core.models.registry import find_model, list_models, load_models
+from napari_deepheme.core.name_boxes import name_boxes
 from napari_deepheme.core.search import iter_search
 from napari_deepheme.plugin.controller import Controller
-from napari_deepheme.plugin.correction_panel import CORRECT_KEY
+from napari_deepheme.plugin.docks import Docks
+from napari_deepheme.plugin.keys import keep_keys, read_keys
 from napari_deepheme.plugin.model_choice import ModelChoice
 from napari_deepheme.plugin.own_training import iter_training, keep_corrections, n_kept
 from napari_deepheme.plugin.session import Session
@@ -33,6 +37,9 @@ if TYPE_CHECKING:
     from napari_deepheme.core.models.protocols import Models
 
 _CAMERA_REST_MS = 150
+
+_SAVE_MS = 3000
+"""A sitting is saved so often, if anything changed."""
 
 _CLICK_PX = 4
 """A pointer that moves no farther between press and release has clicked."""
@@ -64,17 +71,24 @@ class ClassifyCellsWidget(QWidget):
             iter_search=iter_search,
             map_adequacy=map_adequacy,
             keep_corrections=keep_corrections,
+            name_boxes=name_boxes,
             start=start,
         )
+        self.desk = self.controller.desk
+        self.session.reader = _user()
         self.training = Training(
             self.session,
-            read_cells=self.controller.read_cells,
+            read_cells=self.desk.read_cells,
             iter_training=iter_training,
             n_kept=n_kept,
             refresh_models=self.models.refresh,
             start=start,
         )
         self.view = View(self.session, self.training.suggested_name)
+        self.docks = Docks(napari_viewer, self.desk, self.session)
+        self._keys = read_keys()
+        self._bound: tuple[str, ...] = ()
+        self._show_keys()
         self._connect()
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -92,13 +106,23 @@ class ClassifyCellsWidget(QWidget):
         camera.events.center.connect(self._on_camera)
         viewer.mouse_move_callbacks.append(self._on_mouse_move)
         viewer.mouse_drag_callbacks.append(self._on_mouse_press)
-        viewer.bind_key(CORRECT_KEY, self._on_correct_key, overwrite=True)
+        self.session.events.can_export.connect(self._bind_keys)
+        self._saving = QTimer(self)
+        self._saving.timeout.connect(self.desk.keeping.save)
+        self._saving.start(_SAVE_MS)
         # Neither a dock nor a viewer that closes sends its widgets a close event.
         self.destroyed.connect(
             partial(_let_go, self.controller, self.training, self.session)
         )
         self.destroyed.connect(
-            partial(_leave, viewer, self._on_mouse_move, self._on_mouse_press)
+            partial(
+                _leave,
+                viewer,
+                self.docks,
+                tuple(key for key in self._keys.keys.values() if key),
+                self._on_mouse_move,
+                self._on_mouse_press,
+            )
         )
         application = QApplication.instance()
         if application is not None:
@@ -106,34 +130,42 @@ class ClassifyCellsWidget(QWidget):
             application.aboutToQuit.connect(self.training.close)
 
     def _connect_view(self) -> None:
-        view, controller = self.view, self.controller
+        view, controller, desk = self.view, self.controller, self.desk
+        view.sitting_requested.connect(desk.open_sitting)
+        view.save_requested.connect(desk.saving.save)
+        view.dock_requested.connect(self.docks.open)
+        view.legend.key_given.connect(self._set_key)
         view.open_requested.connect(controller.open_slide)
         view.classify_region_requested.connect(controller.classify_region)
         view.classify_slide_requested.connect(controller.classify_slide)
         view.cancel_requested.connect(controller.cancel)
         view.cancel_requested.connect(self.training.cancel)
-        view.export_requested.connect(controller.export)
+        view.export_requested.connect(desk.export)
         view.slide_chosen.connect(controller.choose_slide)
         view.device_chosen.connect(controller.set_device)
         view.mpp_given.connect(controller.set_mpp)
         view.max_cells_given.connect(controller.set_max_cells)
         view.map_requested.connect(controller.show_where_to_count)
-        view.show_codes_chosen.connect(controller.set_show_codes)
-        view.class_toggled.connect(controller.toggle_class)
+        view.show_codes_chosen.connect(desk.set_show_codes)
+        view.class_toggled.connect(desk.toggle_class)
         view.model_used.connect(self.models.choose)
         view.comparison_seen.connect(self.training.forget_comparison)
 
     def _connect_panels(self) -> None:
         rows, panel = self.view.models, self.view.corrections
-        review = self.controller.review
+        review = self.desk.review
         rows.model_chosen.connect(self.models.choose)
         rows.detector_chosen.connect(self.models.choose_detector)
         rows.import_requested.connect(self.models.import_files)
         rows.models_wanted.connect(self.models.refresh)
         panel.class_chosen.connect(review.choose)
-        panel.correct_requested.connect(review.correct_selected)
-        panel.undo_requested.connect(review.undo)
+        panel.requested.connect(self.desk.actions.do)
+        panel.threshold_moved.connect(self._on_threshold)
+        panel.reader_given.connect(review.set_reader)
         panel.training_requested.connect(self.training.begin)
+        self._threshold_rested = qdebounced(
+            review.apply_threshold, timeout=_CAMERA_REST_MS, leading=False
+        )
 
     def event(self, event: QEvent) -> bool:
         """Look for new models when the window comes to the front."""
@@ -142,14 +174,49 @@ class ClassifyCellsWidget(QWidget):
         return bool(super().event(event))
 
     def _on_camera(self, _: Any = None) -> None:
-        self.controller.look()
+        self.desk.look()
         self._camera_rested()
 
     def _follow_camera(self) -> None:
-        self.controller.follow_camera()
+        self.desk.follow_camera()
 
-    def _on_correct_key(self, _: Any) -> None:
-        self.controller.review.correct_selected()
+    def _on_threshold(self, threshold: float) -> None:
+        self.desk.review.set_threshold(threshold)
+        self._threshold_rested()
+
+    def _bind_keys(self, *_: object) -> None:
+        """Give the keys to the review while there are cells, back to napari after."""
+        viewer = self._viewer
+        for key in self._bound:
+            viewer.bind_key(key, None)
+        self._bound = ()
+        if not self.session.can_export:
+            return
+        keys = {name: key for name, key in self._keys.keys.items() if key}
+        for name, key in keys.items():
+            viewer.bind_key(key, partial(self._on_key, name), overwrite=True)
+        self._bound = tuple(keys.values())
+
+    def _on_key(self, name: str, _: Any) -> None:
+        active = self._viewer.layers.selection.active
+        if name in ("undo", "redo") and hasattr(active, name):
+            # What is painted on a Labels layer is taken back there.
+            getattr(active, name)()
+        else:
+            self.desk.actions.do(name)
+
+    def _set_key(self, name: str, key: str) -> None:
+        try:
+            self._keys = self._keys.with_key(name, key)
+            keep_keys(self._keys)
+        except (ValueError, DeephemeError) as error:
+            self.session.say(str(error), error=True)
+        self._show_keys()
+        self._bind_keys()
+
+    def _show_keys(self) -> None:
+        self.view.legend.set_keys(self._keys.keys)
+        self.view.corrections.show_keys(self._keys.keys)
 
     def _on_mouse_press(self, _: Any, event: Any) -> Iterator[None]:
         """Select a cell by a click, whichever layer is active."""
@@ -159,10 +226,10 @@ class ClassifyCellsWidget(QWidget):
             yield
         if np.abs(np.array(event.pos, float) - start).max() <= _CLICK_PX:
             extend = "Shift" in event.modifiers
-            self.controller.select_at(tuple(event.position), extend=extend)
+            self.desk.select_at(tuple(event.position), extend=extend)
 
     def _on_mouse_move(self, _: Any, event: Any) -> None:
-        text = self.controller.point_at(tuple(event.position))
+        text = self.desk.point_at(tuple(event.position))
         if text:
             QToolTip.showText(QCursor.pos(), text, self)
         else:
@@ -175,18 +242,37 @@ def _let_go(
     """Stop a run whose widget is gone, and tell the widget no more."""
     session.events.disconnect()
     controller.stop()
+    controller.desk.keeping.close(0)
     training.stop()
 
 
-def _leave(viewer: Any, on_move: object, on_press: object, *_: object) -> None:
-    """Take mouse and key of a viewer from a widget that is gone."""
-    viewer.bind_key(CORRECT_KEY, None)
+def _leave(
+    viewer: Any,
+    docks: Docks,
+    keys: Sequence[str],
+    on_move: object,
+    on_press: object,
+    *_: object,
+) -> None:
+    """Take mouse, keys and docks of a viewer from a widget that is gone."""
+    docks.close()
+    for key in keys:
+        if key in {str(bound) for bound in viewer.keymap}:
+            viewer.bind_key(key, None)
     for callbacks, own in (
         (viewer.mouse_move_callbacks, on_move),
         (viewer.mouse_drag_callbacks, on_press),
     ):
         if own in callbacks:
             callbacks.remove(own)
+
+
+def _user() -> str:
+    """Return who is logged in, to begin with; empty where no one knows."""
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError, ImportError):
+        return ""
 
 
 def _load_models(model: str, detector: str, device: str) -> Models:

@@ -84,7 +84,7 @@ def test_indices_state_what_they_are_counted_from(content):
     overall = found["mitotic index, per 1,000 †"]
     assert overall == ("76.9", interval(2, 26, times=1000), "2 in 26")
     assert found["mitotic index, erythroid, per 1,000 †"][0] == "142.9"
-    assert found["mitotic index, eosinophil, per 1,000 †"] == ("–", "–", "0 in 0")  # noqa: RUF001
+    assert found["mitotic index, eosinophil, per 1,000 †"] == ("–", "–", "0 in 0")
 
 
 def test_bars_are_percent_of_their_series_and_stay_on_the_chart(content):
@@ -108,7 +108,7 @@ def test_mitotic_figures_are_listed_with_phase_lineage_and_place(content):
     (table,) = blocks(content, "Mitotic figures", Table)
     assert [row.values for row in table.rows] == [
         ("27", "metaphase", "erythroid", "300, 480", "0.80"),
-        ("28", "–", "–", "390, 480", "0.80"),  # noqa: RUF001
+        ("28", "–", "–", "390, 480", "0.80"),
     ]
     assert all(row.picture is not None for row in table.rows)
 
@@ -194,7 +194,7 @@ def test_a_table_without_notes_of_a_reader_lists_no_reader(result, slide, facts)
     cells = replace(result.cells, further=further)
     report = gather_report(replace(result, cells=cells), facts, slide, date=DATE)
     (table,) = blocks(report, "Corrections by hand", Table)
-    row = ("2", "myeloid blast (M1)", "promyelocyte (M2)", "–", "–")  # noqa: RUF001
+    row = ("2", "myeloid blast (M1)", "promyelocyte (M2)", "–", "–")
     assert table.rows[0].values == row
 
 
@@ -255,4 +255,4 @@ def test_no_cell_at_all_is_a_report_without_percentages(result, slide, facts):
     none = replace(result, cells=result.cells.take([]))
     report = gather_report(none, facts, slide, date=DATE)
     grouped, _ = blocks(report, "Differential count", Table)
-    assert {row.values[1:] for row in grouped.rows} == {("0", "–", "–")}  # noqa: RUF001
+    assert {row.values[1:] for row in grouped.rows} == {("0", "–", "–")}

@@ -17,6 +17,7 @@ from napari_deepheme.core.cell_table import DECIMALS, IDENTIFIED, PHASE, CellTab
 from napari_deepheme.core.corrections import (
     NOT_A_CELL,
     UNIDENTIFIED,
+    is_deleted,
     judged_classes,
     short_words,
 )
@@ -29,6 +30,8 @@ from napari_deepheme.core.taxonomy import CELL_CLASSES, MITOTIC_CODE
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
+
+    import numpy.typing as npt
 
 __all__ = ["NO_SHIFT", "read_geojson", "read_qupath", "write_geojson"]
 
@@ -58,7 +61,7 @@ def write_geojson(
     """Write cells as detections with class, colour and measurements.
 
     The class is the reader's where there is one. The model's stands in the metadata,
-    with all further columns.
+    with all further columns. Cells that the reader deleted are left out.
 
     Parameters
     ----------
@@ -78,15 +81,18 @@ def write_geojson(
     with atomic_file(path) as stream:
         stream.write(b'{"type":"FeatureCollection","napari_deepheme":' + origin)
         stream.write(b',"features":[')
-        for start in range(0, len(cells), CHUNK_ROWS):
-            rows = np.arange(start, min(start + CHUNK_ROWS, len(cells)))
-            features = _features(cells.take(rows), start + 1, bounds_origin)
+        kept = np.flatnonzero(~is_deleted(cells))
+        for start in range(0, len(kept), CHUNK_ROWS):
+            rows = kept[start : start + CHUNK_ROWS]
+            features = _features(cells.take(rows), rows, bounds_origin)
             stream.write(b",\n" if start else b"\n")
             stream.write(",\n".join(features).encode())
         stream.write(b"\n]}\n")
 
 
-def _features(cells: CellTable, first: int, origin: Point) -> Iterable[str]:
+def _features(
+    cells: CellTable, rows: npt.NDArray[np.intp], origin: Point
+) -> Iterable[str]:
     """Return each cell as JSON: of texts, since most of them come again and again."""
     labels = zip(_names(cells), judged_classes(cells).tolist(), strict=True)
     return map(
@@ -94,7 +100,7 @@ def _features(cells: CellTable, first: int, origin: Point) -> Iterable[str]:
         _rings(cells, origin),
         [_label(name, judged) for name, judged in labels],
         _measured(cells),
-        _metadata(cells, first),
+        _metadata(cells, rows),
     )
 
 
@@ -145,10 +151,9 @@ def _measured(cells: CellTable) -> list[str]:
     return list(map(",".join, zip(*columns, strict=True)))
 
 
-def _metadata(cells: CellTable, first: int) -> list[str]:
-    numbers = range(first, first + len(cells))
+def _metadata(cells: CellTable, rows: npt.NDArray[np.intp]) -> list[str]:
     columns = [
-        [f'"cell_id":"{number}"' for number in numbers],
+        [f'"cell_id":"{number}"' for number in (rows + 1).tolist()],
         [_member("class_code", code) for code in cells.class_codes],
         *(
             [_member(name, str(value)) for value in values.tolist()]

@@ -16,7 +16,7 @@ RENDERED: Final = "†"
 CORRECTED: Final = "*"
 """Behind the number of a cell that a reader named."""
 
-NOTHING: Final = "–"  # noqa: RUF001 - an en dash, as tables have it
+NOTHING: Final = "–"
 """Stands for a figure without a denominator."""
 
 

@@ -24,7 +24,7 @@ def number(value: float | None, decimals: int) -> str:
     --------
     >>> number(1234.56, 1), number(None, 1)
     ('1,234.6', '–')
-    """  # noqa: RUF002 - an en dash
+    """
     return NOTHING if value is None else f"{value:,.{decimals}f}"
 
 

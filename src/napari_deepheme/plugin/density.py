@@ -28,11 +28,15 @@ if TYPE_CHECKING:
     from napari.components import ViewerModel
     from napari.layers import Image, Layer
 
+    from napari_deepheme.core.geometry import Mpp
     from napari_deepheme.core.slide import SlideReader
     from napari_deepheme.plugin.reviewed import Reviewed
 
 _VIEW_UM: Final = 300.0
-"""What the canvas shows, at least, of the densest place."""
+"""What the canvas shows of the densest place; so near, the map is gone."""
+
+_FULL_UM: Final = 900.0
+"""What the canvas shows when the map begins to fade, so that cells can be seen."""
 
 
 class CellDensity:
@@ -75,6 +79,7 @@ class CellDensity:
         self._n_all = 0
         self._shown: _Shown | None = None
         viewer.layers.events.removed.connect(self._on_removed)
+        viewer.scene.camera.events.zoom.connect(self._fade)
 
     @property
     def message(self) -> str:
@@ -117,6 +122,7 @@ class CellDensity:
         self._shown = shown
         if self.density.grid.size:
             show_density(self._viewer, layer, choice, self.density)
+            self._fade()
         self.changed.emit()
 
     def go_to_densest(self) -> None:
@@ -129,13 +135,26 @@ class CellDensity:
         # Napari counts from the centre of the first pixel.
         centre = layer.data_to_world((y - 0.5, x - 0.5))[-2:]
         camera.center = (*camera.center[:-2], *(float(value) for value in centre))
-        world_per_um = float(layer.scale[-1]) / mpp.x
-        nearest = min(self._viewer.canvas.size) / (_VIEW_UM * world_per_um)
-        camera.zoom = max(camera.zoom, nearest)
+        camera.zoom *= max(1.0, self._canvas_um(layer, mpp) / _VIEW_UM)
 
     def release(self) -> None:
         """Let go of the viewer; the layer stays."""
         self._viewer.layers.events.removed.disconnect(self._on_removed)
+        self._viewer.scene.camera.events.zoom.disconnect(self._fade)
+
+    def _canvas_um(self, layer: Image, mpp: Mpp) -> float:
+        """Return how many micrometres of the slide the canvas shows, its short side."""
+        world = float(min(self._viewer.canvas.size) / self._viewer.scene.camera.zoom)
+        return world / float(layer.scale[-1]) * mpp.x
+
+    def _fade(self, _: Any = None) -> None:
+        layer, mpp = self._slide_layer(), self._reviewed.mpp
+        if self._shown is None or layer is None or mpp is None:
+            return
+        shown = density_layer(self._viewer, self._shown.slide_key)
+        part = (self._canvas_um(layer, mpp) - _VIEW_UM) / (_FULL_UM - _VIEW_UM)
+        if shown is not None:
+            shown.opacity = min(max(part, 0.0), 1.0)
 
     def _why_nothing(self, choice: Choice) -> str:
         reviewed = self._reviewed

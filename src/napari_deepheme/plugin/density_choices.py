@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import colorsys
 from dataclasses import dataclass
 from typing import Final
 
@@ -11,11 +12,11 @@ from napari_deepheme.core.taxonomy import CELL_CLASSES, class_index
 OFF: Final = ""
 """The choice of nothing."""
 
-_ALPHAS: Final = (0.0, 0.5, 0.8)
-"""How much of the colour covers the slide: at none, half way, at most."""
+_RAMP: Final = ((0.0, 1.0, 0.0), (0.5, 1.0, 0.35), (1.0, 0.75, 0.75))
+"""Part of the maximum, part of the colour's light, and how much covers the slide."""
 
-_DARKER: Final = 0.75
-"""The colour of the densest place, as a part of the class's, to stand out on white."""
+_LEAST_SATURATION, _MOST_LIGHT = 0.8, 0.85
+"""Pale colours of classes are deepened: on a bright smear they would not be seen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +78,12 @@ CHOICE_BY_KEY: Final = {choice.key: choice for choice in CHOICES}
 def ramp(colour: str) -> list[tuple[float, float, float, float, float]]:
     """Return place, red, green, blue and alpha along a colour's ramp, all in [0, 1]."""
     red, green, blue = (int(colour[k : k + 2], 16) / 255 for k in (1, 3, 5))
+    hue, saturation, light = colorsys.rgb_to_hsv(red, green, blue)
+    if saturation:
+        # Grey has no hue to be deepened.
+        saturation = max(saturation, _LEAST_SATURATION)
+    light = min(light, _MOST_LIGHT)
     return [
-        (place, red * factor, green * factor, blue * factor, alpha)
-        for place, factor, alpha in zip(
-            (0.0, 0.5, 1.0), (1.0, 1.0, _DARKER), _ALPHAS, strict=True
-        )
+        (place, *colorsys.hsv_to_rgb(hue, saturation, light * part), alpha)
+        for place, part, alpha in _RAMP
     ]

@@ -45,7 +45,7 @@ class DensityPanel(QWidget):
             "Go to the densest place", "Centre the slide on it, near enough for cells"
         )
         self.note_label = small_label("What the map is for")
-        self.note_label.setText("Research use only.")
+        self.note_label.setText("The map fades as you come near. Research use only.")
         self._rest = QTimer(self)
         self._rest.setSingleShot(True)
         self._rest.setInterval(_REST_MS)

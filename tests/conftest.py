@@ -34,8 +34,9 @@ def make_table():
 
 @pytest.fixture(scope="session", autouse=True)
 def a_cache_of_their_own(tmp_path_factory):
-    """What is fastest is measured once for all tests, and forgotten."""
+    """What is measured or set is kept for the tests alone, and forgotten."""
     folder = tmp_path_factory.mktemp("cache")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("NAPARI_DEEPHEME_CACHE", str(folder))
+        patch.setenv("NAPARI_DEEPHEME_CONFIG", str(folder / "config"))
         yield

@@ -122,22 +122,28 @@ class CorrectedCells:
 
     @cached_property
     def cells(self) -> CellTable:
-        """All cells, with what the reader said as further columns."""
-        return self.take(np.arange(len(self.base)))
+        """All cells, with what the reader said as further columns.
+
+        What the model says is in the same arrays as in `base`.
+        """
+        return self._dressed(self.base, np.arange(len(self.base)))
 
     def take(self, rows: npt.NDArray[np.intp] | Sequence[int]) -> CellTable:
         """Return some cells, with what the reader said as further columns."""
         wanted = np.asarray(rows, np.intp)
-        cells = self.base.take(wanted)
+        return self._dressed(self.base.take(wanted), wanted)
+
+    def _dressed(self, cells: CellTable, rows: npt.NDArray[np.intp]) -> CellTable:
+        """Put what the reader said beside the cells of some rows."""
         dropped = {READER_CLASS, *(_NOTES if self.steps else ())}
         further = {k: v for k, v in cells.further.items() if k not in dropped}
-        given = self._given[wanted]
+        given = self._given[rows]
         if self.threshold is not None:
             further[IDENTIFIED] = identified_at(cells.probabilities, self.threshold)
         if given.any():
             further[READER_CLASS] = _WORDS[given]
         if self.steps:
-            further.update(self._notes(cells, wanted, given))
+            further.update(self._notes(cells, rows, given))
         return replace(cells, further=further)
 
     @property

@@ -135,6 +135,13 @@ class Desk:
             facts = replace(facts, unidentified_below=threshold)
         return replace(result, cells=self.review.cells), facts
 
+    def analysed(self) -> tuple[Region, ...]:
+        """Return where cells were sought; nowhere without a result."""
+        if self.result is None:
+            return ()
+        result, _ = self.result
+        return result.counted_areas or (result.region,)
+
     def sitting(self) -> Sitting | None:
         """Return all that there is to come back to; None without a result."""
         run, session = self.run, self._session

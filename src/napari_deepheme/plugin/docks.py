@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from napari_deepheme.plugin.density import CellDensity
+from napari_deepheme.plugin.density_panel import DensityPanel
 from napari_deepheme.plugin.differential import Differentials
 from napari_deepheme.plugin.differential_panel import DifferentialPanel
 from napari_deepheme.plugin.drawn import drawn_shapes
 from napari_deepheme.plugin.gallery import Gallery
 from napari_deepheme.plugin.mitosis_panel import MitosisPanel
+from napari_deepheme.plugin.seeing import Seeing
+from napari_deepheme.plugin.seeing_panel import SeeingPanel
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,9 +48,14 @@ class Docks:
         self.differentials = Differentials(
             desk.review, visible=desk.visible, drawn=self._drawn
         )
+        self.seeing = Seeing(viewer)
+        self.density = CellDensity(viewer, desk.review, analysed=desk.analysed)
+        session.events.slide.connect(self._on_slide)
         self._makes: dict[str, Callable[[], QWidget]] = {
             "Gallery": lambda: Gallery(desk.review),
             "Differential": lambda: DifferentialPanel(self.differentials),
+            "Display": lambda: SeeingPanel(self.seeing),
+            "Density": lambda: DensityPanel(desk.review, self.density),
             "Mitoses": lambda: MitosisPanel(desk.review, session),
         }
 
@@ -79,6 +88,11 @@ class Docks:
         for dock in list(self._open.values()):
             self._viewer.window.remove_dock_widget(dock)
         self._open.clear()
+        self.seeing.release()
+        self.density.release()
+
+    def _on_slide(self, *_: object) -> None:
+        self.seeing.use(self._desk.slides.layer)
 
     def _drawn(self) -> list[tuple[str, Area]]:
         run = self._desk.run

@@ -20,6 +20,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_deepheme.core.corrections import UNIDENTIFIED
 from napari_deepheme.core.geometry import Mpp
 from napari_deepheme.core.taxonomy import CLASS_BY_CODE
 from napari_deepheme.plugin.class_strip import ClassStrip
@@ -110,8 +111,10 @@ class Gallery(QWidget):
 
     def confirm(self) -> None:
         """Say that the selected cells are what they are called."""
-        for reader_class, rows in self.grouped.by_class(self.selected).items():
-            self._reviewed.correct(rows, reader_class)
+        rows = [r for r in self.selected if self.grouped.class_of(r) != UNIDENTIFIED]
+        if rows:
+            words = [self.grouped.class_of(row) for row in rows]
+            self._reviewed.correct(rows, words)
 
     def showEvent(self, event: QShowEvent) -> None:
         """Take in what changed while it was hidden."""

@@ -8,6 +8,7 @@ import numpy as np
 
 from napari_deepheme.core.cell_table import IDENTIFIED, CellTable
 from napari_deepheme.core.corrections import (
+    DELETED,
     NOT_A_CELL,
     READER_CLASSES,
     UNIDENTIFIED,
@@ -37,7 +38,7 @@ LARGEST: Final = "largest first"
 
 ORDERS: Final = (DOUBTFUL, TYPICAL, ON_SLIDE, LARGEST)
 
-_NOT_A_CELL_KIND: Final = READER_CLASSES.index(NOT_A_CELL)
+_NO_CELL_KINDS: Final = [READER_CLASSES.index(w) for w in (NOT_A_CELL, DELETED)]
 
 
 def classes_of(lineage: str) -> tuple[str, ...]:
@@ -127,14 +128,6 @@ class GroupedCells:
         """Return the class that counts of a cell, one of `READER_CLASSES`."""
         return READER_CLASSES[int(self.kinds[row]) % DOUBTED]
 
-    def by_class(self, rows: Sequence[int]) -> dict[str, list[int]]:
-        """Sort some cells by the class that counts; what has none is left out."""
-        found: dict[str, list[int]] = {}
-        for row in rows:
-            found.setdefault(self.class_of(row), []).append(row)
-        found.pop(UNIDENTIFIED, None)
-        return found
-
     def counts(self) -> dict[str, int]:
         """Count the cells of each group."""
         numbers = np.bincount(self.kinds, minlength=N_KINDS)
@@ -179,10 +172,11 @@ def _group_kinds() -> dict[str, npt.NDArray[np.bool_]]:
     place = np.arange(N_KINDS) % DOUBTED
     lineage_of = {READER_CLASSES.index(c.code): c.lineage for c in CELL_CLASSES}
     lineages = np.array([lineage_of.get(i, "") for i in range(DOUBTED)])[place]
-    held = {code: place == i for i, code in enumerate(READER_CLASSES)}
+    words = [word for word in READER_CLASSES if word != DELETED]
+    held = {word: place == READER_CLASSES.index(word) for word in words}
     held |= {lineage: lineages == lineage for lineage in LINEAGES}
     held[UNIDENTIFIED] = np.arange(N_KINDS) >= DOUBTED
-    held[EVERYTHING] = place != _NOT_A_CELL_KIND
+    held[EVERYTHING] = ~np.isin(place, _NO_CELL_KINDS)
     return held
 
 

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import orjson
 from app_model.types import KeyBinding
-from platformdirs import user_config_path
 
 from napari_deepheme.core.corrections import DELETED, NOT_A_CELL, UNIDENTIFIED
 from napari_deepheme.core.files import atomic_file, make_folder
+from napari_deepheme.core.user_folders import config_folder
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-FOLDER_VARIABLE: Final = "NAPARI_DEEPHEME_CONFIG"
-"""Environment variable that names another folder for what the user set."""
 
 ACTIONS: Final = (
     "confirm",
@@ -101,12 +96,6 @@ def is_key(key: str) -> bool:
         return bool(str(KeyBinding.from_str(key)))
     except (ValueError, KeyError):
         return False
-
-
-def config_folder() -> Path:
-    """Return the folder of what the user set; it need not exist."""
-    given = os.environ.get(FOLDER_VARIABLE)
-    return Path(given) if given else user_config_path("napari-deepheme")
 
 
 def read_keys() -> KeyMap:

@@ -62,5 +62,8 @@ class Reviewed(Protocol):
     def go_to(self, row: int) -> None:
         """Select a cell and centre the viewer on it."""
 
-    def correct(self, rows: Sequence[int], reader_class: str) -> None:
-        """Give some cells the reader's class; "" leaves them as the model says."""
+    def correct(self, rows: Sequence[int], reader_class: str | Sequence[str]) -> None:
+        """Give cells the reader's class, one for all or one for each, in one step.
+
+        "" leaves a cell as the model says.
+        """

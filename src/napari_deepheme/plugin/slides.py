@@ -8,8 +8,9 @@ import numpy as np
 
 from napari_deepheme.core.errors import DeephemeError
 from napari_deepheme.core.geometry import Mpp
-from napari_deepheme.core.slide import ArraySlide, plausible_mpp
+from napari_deepheme.core.slide import ArraySlide, estimate_background, plausible_mpp
 from napari_deepheme.core.slide.level_array import slide_levels
+from napari_deepheme.core.slide.seen_levels import SeenLevels, seen_of
 from napari_deepheme.plugin.layers import METADATA_KEY
 
 if TYPE_CHECKING:
@@ -25,10 +26,11 @@ def slide_kwargs(slide: SlideReader) -> dict[str, Any]:
     A slide whose pixel size is not known is shown in pixels.
     """
     mpp = _mpp_or_none(slide)
-    levels = slide_levels(slide)
+    seen = SeenLevels(slide_levels(slide), lambda: estimate_background(slide))
+    is_pyramid = len(seen.levels) > 1
     return {
-        "data": levels if len(levels) > 1 else levels[0],
-        "multiscale": len(levels) > 1,
+        "data": seen.levels if is_pyramid else seen.single,
+        "multiscale": is_pyramid,
         "rgb": True,
         "name": slide.name,
         "scale": (mpp.y, mpp.x) if mpp else (1.0, 1.0),
@@ -47,14 +49,18 @@ def slide_kwargs(slide: SlideReader) -> dict[str, Any]:
 def slide_of(layer: Image) -> SlideReader:
     """Return the slide that a layer shows.
 
-    A layer that another plugin opened is read through its arrays; its pixel size is its
-    scale where its units are lengths.
+    A layer that another plugin opened is read through its arrays, as they are and not
+    as they are seen; its pixel size is its scale where its units are lengths.
     """
     own = layer.metadata.get(METADATA_KEY, {}).get("slide")
     if own is not None:
         slide: SlideReader = own
         return slide
-    pixels = list(layer.data) if layer.multiscale else layer.data
+    seen, pixels = seen_of(layer.data), layer.data
+    if seen is not None:
+        pixels = seen.plain
+    elif layer.multiscale:
+        pixels = list(layer.data)
     return ArraySlide(pixels, mpp=_layer_mpp(layer), name=layer.name)
 
 

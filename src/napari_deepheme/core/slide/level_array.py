@@ -111,7 +111,7 @@ class LevelArray:
 
     def __getitem__(self, key: _Index | tuple[_Index, ...]) -> npt.NDArray[np.uint8]:
         """Read a part."""
-        rows, columns, rest = _three_axes(key)
+        rows, columns, rest = three_axes(key)
         row_range, drop_row = _axis_range(rows, self.shape[0])
         column_range, drop_column = _axis_range(columns, self.shape[1])
         pixels = self._gather(row_range, column_range)
@@ -195,9 +195,16 @@ def _mean_of_four(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
     return ((total + 2) >> 2).astype(np.uint8)
 
 
-def _three_axes(
+def three_axes(
     key: _Index | tuple[_Index, ...],
 ) -> tuple[int | slice, int | slice, int | slice]:
+    """Give the index along each of the three axes of a level.
+
+    Raises
+    ------
+    IndexError
+        If it is sliced by anything but whole numbers, slices and an ellipsis.
+    """
     keys = key if isinstance(key, tuple) else (key,)
     n_dots = sum(one is Ellipsis for one in keys)
     if n_dots > 1 or len(keys) - n_dots > 3:

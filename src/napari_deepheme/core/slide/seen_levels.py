@@ -1,0 +1,203 @@
+"""Levels of a slide as a viewer sees them: with a look that can be changed at any time.
+
+The levels themselves stay as they are, and are what is analysed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import prod
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from PIL import Image
+
+from napari_deepheme.core.slide.background import WHITE_POINT, picture_background
+from napari_deepheme.core.slide.level_array import three_axes
+from napari_deepheme.core.slide.look import Look, apply_look
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import numpy.typing as npt
+
+    from napari_deepheme.core.slide.array_slide import LazyPixels
+
+SMALL_SIDE: Final = 512
+"""The smallest level is no larger than this: it is held, and painted anew."""
+
+
+class SeenLevels:
+    """The levels of one slide with a look that all of them share.
+
+    Parameters
+    ----------
+    plain : sequence of arrays
+        The levels as they are, the largest first, each of shape (height, width, 3) or
+        (height, width, 4) and uint8.
+    background : callable, optional
+        Gives the colour of empty background; called once, when it is first needed. By
+        default it is estimated on the smallest level.
+
+    Attributes
+    ----------
+    plain : list of arrays
+        The levels as they are.
+    look : Look
+        What is changed; set by `show`.
+    single : SeenLevel
+        The largest level as it is seen, for a viewer that is given no pyramid.
+
+    Examples
+    --------
+    >>> seen = SeenLevels([np.full((4, 4, 3), 100, np.uint8)])
+    >>> seen.show(Look(brightness=1.5))
+    >>> seen.levels[0][0, 0].tolist(), seen.plain[0][0, 0].tolist()
+    ([150, 150, 150], [100, 100, 100])
+    """
+
+    def __init__(
+        self,
+        plain: Sequence[LazyPixels],
+        background: Callable[[], npt.NDArray[np.float32]] | None = None,
+    ) -> None:
+        self.plain = list(plain)
+        self.look = Look()
+        self._background = background
+        self._white: npt.NDArray[np.float32] | None = None
+        self.single = SeenLevel(self, self.plain[0])
+        self._levels: list[SeenLevel | npt.NDArray[np.uint8]] | None = None
+        self._small: npt.NDArray[np.uint8] | None = None
+        self._held: npt.NDArray[np.uint8] | None = None
+
+    @property
+    def levels(self) -> Sequence[SeenLevel | npt.NDArray[np.uint8]]:
+        """The levels as they are seen, and a small one that is an array of numpy.
+
+        A viewer may load the smallest level once and keep it, for its thumbnail, too.
+        It is therefore held here, and changes in place.
+        """
+        if self._levels is None:
+            last = np.asarray(self.plain[-1][:, :])
+            self._small = _reduced(last)
+            is_extra = self._small is not last
+            lazy = self.plain if is_extra else self.plain[:-1]
+            self._held = np.array(self._seen(self._small))
+            self._levels = [*(SeenLevel(self, one) for one in lazy), self._held]
+        return self._levels
+
+    @property
+    def white(self) -> npt.NDArray[np.float32]:
+        """Colour of empty background, as estimated."""
+        if self._white is None:
+            estimate = self._background or self._estimate
+            self._white = estimate()
+        return self._white
+
+    def show(self, look: Look) -> None:
+        """Change the look; a viewer has then to slice again."""
+        self.look = look
+        if self._small is not None and self._held is not None:
+            self._held[...] = self._seen(self._small)
+
+    def _seen(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+        look = self.look
+        return pixels if look.is_neutral else apply_look(pixels, look, self.white)
+
+    def _estimate(self) -> npt.NDArray[np.float32]:
+        pixels = _reduced(np.asarray(self.plain[-1][:, :]))[..., :3]
+        if not pixels.size:
+            return np.full(3, WHITE_POINT, np.float32)
+        return picture_background(pixels)
+
+
+class SeenLevel:
+    """One level as it is seen, sliced like a `LevelArray`.
+
+    What is loaded whole (``np.asarray``), as by something that saves or analyses it, is
+    the level as it is.
+
+    Parameters
+    ----------
+    seen : SeenLevels
+        Has the look.
+    plain : array
+        The level as it is.
+    """
+
+    dtype = np.dtype(np.uint8)
+    ndim = 3
+
+    def __init__(self, seen: SeenLevels, plain: LazyPixels) -> None:
+        self.seen = seen
+        self._plain = plain
+        height, width, n_channels = plain.shape
+        self.shape = (height, width, n_channels)
+        self._last: tuple[Any, npt.NDArray[np.uint8]] | None = None
+        # A viewer reads whole chunks of what has them.
+        if hasattr(plain, "chunks"):
+            self.chunks = plain.chunks
+
+    @property
+    def size(self) -> int:
+        """Number of values."""
+        return prod(self.shape)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes it would take as an array of numpy."""
+        return self.size
+
+    def __len__(self) -> int:
+        """Give the height."""
+        return self.shape[0]
+
+    def __repr__(self) -> str:
+        """Name what is seen."""
+        return f"<SeenLevel of {self._plain!r}>"
+
+    def __array__(
+        self, dtype: npt.DTypeLike | None = None, copy: bool | None = None
+    ) -> npt.NDArray[Any]:
+        """Load the level whole, as it is."""
+        if copy is False:
+            raise ValueError("a level of a slide cannot be loaded without a copy")
+        return np.array(self._plain[:, :], dtype or np.uint8)
+
+    def __getitem__(self, key: Any) -> npt.NDArray[np.uint8]:
+        """Read a part, as it is seen."""
+        rows, columns, rest = three_axes(key)
+        part: npt.NDArray[np.uint8] = self.seen._seen(self._part(rows, columns))
+        return part[..., rest]
+
+    def _part(self, rows: int | slice, columns: int | slice) -> npt.NDArray[np.uint8]:
+        if isinstance(self._plain, np.ndarray):
+            return self._plain[rows, columns]
+        # The same part is asked for again and again while a look is being changed.
+        key, last = repr((rows, columns)), self._last
+        if last is not None and last[0] == key:
+            return last[1]
+        pixels = np.asarray(self._plain[rows, columns])
+        self._last = (key, pixels)
+        return pixels
+
+
+def seen_of(data: Any) -> SeenLevels | None:
+    """Return what the data of a layer are seen through; None for plain ones.
+
+    Parameters
+    ----------
+    data : array, or sequence of arrays
+        Levels, or one picture.
+    """
+    # Napari's multiscale data are a sequence that has a shape as well.
+    first = data[0] if isinstance(data, Sequence) and len(data) else data
+    return first.seen if isinstance(first, SeenLevel) else None
+
+
+def _reduced(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    factor = -(-max(pixels.shape[:2]) // SMALL_SIDE)
+    if factor <= 1:
+        return pixels
+    image = Image.fromarray(np.ascontiguousarray(pixels))
+    return np.asarray(image.reduce(factor))

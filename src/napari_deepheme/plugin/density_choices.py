@@ -6,7 +6,7 @@ import colorsys
 from dataclasses import dataclass
 from typing import Final
 
-from napari_deepheme.core.corrections import NOT_A_CELL, READER_CLASSES
+from napari_deepheme.core.corrections import DELETED, NOT_A_CELL, READER_CLASSES
 from napari_deepheme.core.taxonomy import CELL_CLASSES, class_index
 
 OFF: Final = ""
@@ -46,7 +46,8 @@ def _choices() -> tuple[Choice, ...]:
         Choice(c.code, f"{c.code} {c.name}", c.colour, frozenset([class_index(c.code)]))
         for c in CELL_CLASSES
     ]
-    no_cells = {READER_CLASSES.index(NOT_A_CELL), class_index("U1")}
+    words = (NOT_A_CELL, DELETED, "U1")
+    no_cells = {READER_CLASSES.index(word) for word in words}
     cells = frozenset(range(len(READER_CLASSES))) - no_cells
     groups = [
         Choice(lineage, f"{lineage} cells", colour, _nucleated(lineage))

@@ -135,7 +135,7 @@ class DifferentialPanel(QWidget):
 
     def _show_one(self, count: Count) -> None:
         ranges = self._differentials.ranges
-        titles = ["", "n", "%", "95 %"]
+        titles = ["", "n", "%", "95 % interval"]
         has_ranges = bool(ranges.ranges)
         if has_ranges:
             titles += ["usual", ""]

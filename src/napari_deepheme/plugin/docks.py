@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING
+
+from qtpy.compat import isalive
+from qtpy.QtCore import Qt, QTimer
+from qtpy.QtWidgets import QDockWidget, QMainWindow, QWidget
 
 from napari_deepheme.plugin.density import CellDensity
 from napari_deepheme.plugin.density_panel import DensityPanel
@@ -18,13 +23,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     import napari
-    from qtpy.QtWidgets import QWidget
 
     from napari_deepheme.core.geometry import Area
     from napari_deepheme.plugin.desk import Desk
     from napari_deepheme.plugin.session import Session
 
-_PREFIX = "DeepHeme: "
+_GALLERY_PX = 270
+"""Height with which the gallery opens: two rows of cells, and the list of classes."""
 
 
 class Docks:
@@ -44,7 +49,7 @@ class Docks:
         self._viewer = viewer
         self._desk = desk
         self._session = session
-        self._open: dict[str, Any] = {}
+        self._open: dict[str, QWidget] = {}
         self.differentials = Differentials(
             desk.review, visible=desk.visible, drawn=self._drawn
         )
@@ -67,26 +72,38 @@ class Docks:
         KeyError
             If there is none of that name.
         """
-        dock = self._open.get(name)
-        if dock is None:
-            widget = self._makes[name]()
-            is_wide = name == "Gallery"
-            dock = self._viewer.window.add_dock_widget(
-                widget,
-                name=_PREFIX + name,
-                area="bottom" if is_wide else "right",
-                tabify=not is_wide,
-            )
-            self._open[name] = dock
-            dock.destroyed.connect(lambda *_: self._open.pop(name, None))
-        dock.show()
-        dock.raise_()
-        return dock.inner_widget()
+        widget = self._open.get(name)
+        if widget is None or not isalive(widget):
+            self._open[name] = widget = self._makes[name]()
+            self._dock(name, widget)
+        dock = _dock_of(widget)
+        if dock is not None:
+            dock.show()
+            dock.raise_()
+        return widget
+
+    def _dock(self, name: str, widget: QWidget) -> None:
+        is_wide = name == "Gallery"
+        self._viewer.window.add_dock_widget(
+            widget,
+            name=name,
+            area="bottom" if is_wide else "right",
+            tabify=not is_wide,
+        )
+        dock = _dock_of(widget)
+        window = dock.parentWidget() if dock is not None else None
+        if is_wide and isinstance(window, QMainWindow):
+            # When the window has laid it out.
+            QTimer.singleShot(0, partial(_heighten, window, dock))
+        if name == "Density" and self.density.choice is None:
+            self.density.choose("all")
 
     def close(self) -> None:
         """Close all."""
-        for dock in list(self._open.values()):
-            self._viewer.window.remove_dock_widget(dock)
+        for widget in self._open.values():
+            dock = _dock_of(widget) if isalive(widget) else None
+            if dock is not None:
+                dock.deleteLater()
         self._open.clear()
         self.seeing.release()
         self.density.release()
@@ -103,3 +120,16 @@ class Docks:
             (f"{shape.layer} {number}", shape.polygon)
             for number, shape in enumerate(shapes, 1)
         ]
+
+
+def _heighten(window: QMainWindow, dock: QDockWidget) -> None:
+    if isalive(window) and isalive(dock):
+        window.resizeDocks([dock], [_GALLERY_PX], Qt.Orientation.Vertical)
+
+
+def _dock_of(widget: QWidget) -> QDockWidget | None:
+    """Return the dock that a widget lies in; napari hands out no more than a proxy."""
+    above = widget.parentWidget()
+    while above is not None and not isinstance(above, QDockWidget):
+        above = above.parentWidget()
+    return above

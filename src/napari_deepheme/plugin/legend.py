@@ -29,6 +29,9 @@ _COLUMNS = ("Class", "n", "% NDC", "Key")
 
 _KEY = 3
 
+_LEAST_PX = 160
+"""Some classes are to be seen, however little room there is."""
+
 _NO_SHARE = "-"
 
 _MARK = " †"
@@ -64,6 +67,7 @@ class Legend(QTreeWidget):
         self.setUniformRowHeights(True)
         self.setSelectionMode(QAbstractItemView.SelectionMode.NoSelection)
         self.setIconSize(QSize(14, 14))
+        self.setMinimumHeight(_LEAST_PX)
         self.setToolTip(
             "A click shows or hides the cells of a class. % NDC: percent of the "
             "nucleated differential count. Key: gives the selected cells that class; a "

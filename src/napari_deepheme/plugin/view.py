@@ -19,6 +19,7 @@ from qtpy.QtWidgets import (
     QVBoxLayout,
     QWidget,
 )
+from superqt import QCollapsible
 
 from napari_deepheme.core.sitting_file import SUFFIX
 from napari_deepheme.plugin.choices import COUNTS, DOCKS, SAVES, SLIDES
@@ -148,6 +149,14 @@ class View(QWidget):
         count_row.addWidget(self.map_button)
         self.form.addRow("Whole slide", count_row)
         self.form.addRow(self.codes_box.native)
+        self.setup = QCollapsible("Set-up", expandedIcon="▼", collapsedIcon="▶")
+        self.setup.setContentsMargins(0, 0, 0, 0)
+        self.setup.layout().setContentsMargins(0, 0, 0, 0)
+        self.setup.setDuration(0)
+        holder = QWidget()
+        holder.setLayout(self.form)
+        self.setup.addWidget(holder)
+        self.setup.expand(animate=False)
 
     def _make_labels(self) -> None:
         self.progress_bar = QProgressBar()
@@ -177,7 +186,7 @@ class View(QWidget):
         layout = QVBoxLayout(self)
         layout.addLayout(open_row)
         layout.addWidget(self.earlier_button)
-        layout.addLayout(self.form)
+        layout.addWidget(self.setup)
         layout.addLayout(run_row)
         layout.addLayout(end_row)
         layout.addWidget(self.progress_bar)
@@ -206,7 +215,15 @@ class View(QWidget):
         self.earlier_button.clicked.connect(self._request_earlier)
         for name, made in self.dock_buttons.items():
             made.clicked.connect(self._dock_requester(name))
+        self._session.events.can_export.connect(self._on_result)
         self._session.events.connect(self._on_session)
+
+    def _on_result(self, has_result: bool, *_: object) -> None:
+        """Make room for the review of a result, and for the set-up without one."""
+        if has_result:
+            self.setup.collapse(animate=False)
+        else:
+            self.setup.expand(animate=False)
 
     def _on_session(self, *_: object) -> None:
         self._show_all()
@@ -246,6 +263,7 @@ class View(QWidget):
         self.message_label.setStyleSheet(ERROR_STYLE if is_error else "")
         self.models.show_session()
         self.corrections.show_session()
+        self.corrections.setVisible(session.can_export or session.n_kept > 0)
         self._show_legend()
         self._show_comparison()
 

@@ -7,9 +7,16 @@ from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from qtpy.QtCore import QEvent, QTimer
+from qtpy.QtCore import QEvent, Qt, QTimer
 from qtpy.QtGui import QCursor
-from qtpy.QtWidgets import QApplication, QToolTip, QVBoxLayout, QWidget
+from qtpy.QtWidgets import (
+    QApplication,
+    QFrame,
+    QScrollArea,
+    QToolTip,
+    QVBoxLayout,
+    QWidget,
+)
 from superqt.utils import qdebounced
 
 from napari_deepheme.core.adequacy import map_adequacy
@@ -92,7 +99,7 @@ class ClassifyCellsWidget(QWidget):
         self._connect()
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(self.view)
+        layout.addWidget(_scrolling(self.view))
 
     def _connect(self) -> None:
         self._connect_view()
@@ -265,6 +272,18 @@ def _leave(
     ):
         if own in callbacks:
             callbacks.remove(own)
+
+
+def _scrolling(view: QWidget) -> QScrollArea:
+    """Let a window be lower than the view needs."""
+    area = QScrollArea()
+    area.setWidget(view)
+    area.setWidgetResizable(True)
+    area.setFrameShape(QFrame.Shape.NoFrame)
+    area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+    bar = area.verticalScrollBar().sizeHint().width()
+    area.setMinimumWidth(view.minimumSizeHint().width() + bar)
+    return area
 
 
 def _user() -> str:

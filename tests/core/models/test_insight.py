@@ -13,7 +13,11 @@ from napari_deepheme.core.models.insight import open_insight
 from napari_deepheme.core.models.litenet import LiteNet
 from napari_deepheme.core.models.measuring_cells import measuring_cells
 from napari_deepheme.core.models.networks import CropNet
-from napari_deepheme.core.models.postprocess import mirrored_views, probabilities_of
+from napari_deepheme.core.models.postprocess import (
+    mirrored_views,
+    probabilities_of,
+    unmirrored,
+)
 from napari_deepheme.core.models.registry import (
     DEFAULT_CLASSIFIER,
     find_model,
@@ -160,11 +164,14 @@ def test_grad_cam_moves_with_the_cell(toy):
     assert np.roll(here, (24, 24), axis=(0, 1)) == pytest.approx(there, abs=1e-5)
 
 
-def test_grad_cam_of_mirrored_views_lies_where_the_crop_is(toy):
-    card = replace(CARD, settings={"n_views": 8.0})
-    insight = open_insight(TorchClassifier(card, [RedAndBlue()], SINGLE))
-    crop = spot(8, 40)
-    assert insight.grad_cam(crop, "M5") == pytest.approx(toy.grad_cam(crop, "M5"))
+def test_grad_cam_of_a_mirrored_crop_is_the_mirrored_map():
+    classifier = TorchClassifier(CARD, networks_of("CropNet"), SINGLE)
+    insight = open_insight(classifier)
+    crop = random_crops(1)[0]
+    given = insight.grad_cam(crop, "M5")
+    for view, mirrored in enumerate(mirrored_views(crop[np.newaxis], 8)):
+        other = unmirrored(insight.grad_cam(mirrored[0], "M5")[np.newaxis], view)
+        assert other[0] == pytest.approx(given, abs=1e-4)
 
 
 def test_smooth_grad_is_the_same_twice_and_follows_its_seed(toy):

@@ -33,6 +33,8 @@ _BRIGHTEST: Final = 99.0
 
 _NOISY_BATCH: Final = 8
 
+_MAP_VIEWS: Final = 8
+
 
 class Insight:
     """Looks into the networks of a classifier.
@@ -102,7 +104,9 @@ class Insight:
         -------
         ndarray of float32, shape (crop_px, crop_px)
             In [0, 1], the largest 1; 0 throughout where nothing speaks for the class.
-            The mean over members and mirrored views, each of them scaled so.
+            Of a member the mean over the eight mirrored views, laid back, since a map
+            of few fields leans to a side with the network's padding; then the mean
+            over members, each of them scaled to 1.
 
         Raises
         ------
@@ -110,16 +114,15 @@ class Insight:
             If the model does not name the class.
         """
         channel = self._channel(code)
-        views = mirrored_views(crop[np.newaxis], n_views(self._card))
-        maps = [
-            unmirrored(
-                _in_crop(_cam(tapped, runner.normalised(view), channel), len(crop)),
-                number,
-            )
-            for tapped, runner in zip(self._networks, self._runners, strict=True)
-            for number, view in enumerate(views)
-        ]
-        return _up_to_one(np.mean(maps, axis=0)[0])
+        views = mirrored_views(crop[np.newaxis], _MAP_VIEWS)
+        maps = []
+        for tapped, runner in zip(self._networks, self._runners, strict=True):
+            coarse = (_cam(tapped, runner.normalised(v), channel) for v in views)
+            laid_back = [
+                unmirrored(_fine(c, len(crop)), i) for i, c in enumerate(coarse)
+            ]
+            maps.append(_up_to_one(np.mean(laid_back, axis=0)[0]))
+        return _up_to_one(np.mean(maps, axis=0))
 
     def smooth_grad(
         self,
@@ -205,11 +208,13 @@ def _cam(tapped: TappedNetwork, pixels: torch.Tensor, channel: int) -> torch.Ten
     return torch.relu((weights * maps).sum(dim=1, keepdim=True))
 
 
-def _in_crop(coarse: torch.Tensor, side: int) -> npt.NDArray[np.float32]:
+def _fine(coarse: torch.Tensor, side: int) -> npt.NDArray[np.float32]:
+    """Return it as wide as the crop, shape (1, side, side)."""
     fine = torch.nn.functional.interpolate(
         coarse, size=(side, side), mode="bilinear", align_corners=False
     )
-    return _up_to_one(fine[:, 0].cpu().numpy())
+    given: npt.NDArray[np.float32] = fine[:, 0].cpu().numpy()
+    return given
 
 
 def _up_to_one(

@@ -10,7 +10,7 @@ import numpy as np
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-GROUND: Final = 0xFFF4F4F6
+GROUND: Final = 0xFFE8E8EC
 """Colours are 32-bit words: opaque, red, green, blue."""
 
 _RIM: Final = 0xFF8A8A90
@@ -115,15 +115,15 @@ def draw(
     pixels = np.full((look.height + 2 * _MARGIN) * stride, GROUND, np.uint32)
     rows, places = _places(canvas, look, stride)
     words = _words(colours[rows])
-    pixels[_stamped(places, radius + 1, stride)] = _RIM
+    _stamp(pixels, places, _RIM, radius + 1, stride, hole=radius)
     _stamp(pixels, places, words, radius, stride)
     is_selected = np.zeros(len(canvas), bool)
     is_selected[selected[selected < len(canvas)]] = True
     chosen = is_selected[rows]
     if chosen.any():
-        of, inner = places[chosen], max(radius, 2.0)
-        pixels[_stamped(of, inner + 3.2, stride)] = _HALO
-        pixels[_stamped(of, inner + 2.2, stride)] = _RING
+        of, inner = places[chosen], max(radius, 2.5)
+        _stamp(pixels, of, _HALO, inner + 3, stride)
+        _stamp(pixels, of, _RING, inner + 2, stride)
         _stamp(pixels, of, words[chosen], inner, stride)
     whole = pixels.reshape(-1, stride)
     return np.ascontiguousarray(whole[_MARGIN:-_MARGIN, _MARGIN:-_MARGIN])
@@ -131,7 +131,7 @@ def draw(
 
 def point_radius(n: int) -> float:
     """Return the radius of a point in canvas pixels: smaller where there are many."""
-    return float(np.clip(4.5 - 0.85 * np.log10(max(n, 30) / 30), 1.5, 4.5))
+    return max(1.5, 4.5 - round(0.8 * float(np.log10(max(n, 100) / 100))))
 
 
 def nearest_point(
@@ -176,27 +176,23 @@ def _places(
     return rows, whole[:, 1] * stride + whole[:, 0]
 
 
-def _offsets(radius: float, stride: int) -> npt.NDArray[np.intp]:
+def _offsets(radius: float, hole: float, stride: int) -> list[int]:
     reach = np.arange(-int(radius), int(radius) + 1)
-    inside = reach[:, None] ** 2 + reach**2 <= radius**2
-    dy, dx = np.nonzero(inside)
-    return (dy - int(radius)) * stride + dx - int(radius)
-
-
-def _stamped(
-    places: npt.NDArray[np.intp], radius: float, stride: int
-) -> npt.NDArray[np.intp]:
-    return (_offsets(radius, stride)[:, None] + np.unique(places)).ravel()
+    squares = reach[:, None] ** 2 + reach**2
+    dy, dx = np.nonzero((squares <= radius**2) & (squares > hole * abs(hole)))
+    offsets: list[int] = ((dy - int(radius)) * stride + dx - int(radius)).tolist()
+    return offsets
 
 
 def _stamp(
     pixels: npt.NDArray[np.uint32],
     places: npt.NDArray[np.intp],
-    words: npt.NDArray[np.uint32],
+    words: npt.NDArray[np.uint32] | int,
     radius: float,
     stride: int,
+    hole: float = -1,
 ) -> None:
-    for offset in _offsets(radius, stride):
+    for offset in _offsets(radius, hole, stride):
         pixels[places + offset] = words
 
 

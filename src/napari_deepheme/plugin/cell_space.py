@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from threading import Event
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from psygnal import Signal
@@ -18,9 +18,10 @@ from napari_deepheme.core.feature_space import (
 from napari_deepheme.plugin.worker import Failed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     import numpy.typing as npt
+    from psygnal import SignalInstance
 
     from napari_deepheme.core.cell_table import CellTable
     from napari_deepheme.plugin.reviewed import Reviewed
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
 NO_MODEL = (
     "Classify a slide first: cells that were read from a file have no model here."
 )
+
+
+_LAST_SECONDS: Final = 5.0
 
 
 class CellSpace:
@@ -127,6 +131,13 @@ class CellSpace:
         if self._task is not None:
             self._task.quit()
 
+    def close(self) -> None:
+        """Stop, and wait for it: a viewer that closes must not wait for a map."""
+        task = self._task
+        self.cancel()
+        if task is not None:
+            task.wait(_LAST_SECONDS)
+
     def _mapped(
         self, features: npt.NDArray[np.float16], stop: Event
     ) -> npt.NDArray[np.float32] | None:
@@ -187,6 +198,17 @@ class CellSpace:
     def _say(self, message: str) -> None:
         self.message = message
         self.changed.emit()
+
+
+def let_go(
+    links: Iterable[tuple[SignalInstance, Callable[..., object]]],
+    space: CellSpace | None,
+) -> None:
+    """Undo the connections of a dock that is gone, and close what was its own."""
+    for signal, slot in links:
+        signal.disconnect(slot, missing_ok=True)
+    if space is not None:
+        space.close()
 
 
 def _mapping(cells: CellTable) -> str:

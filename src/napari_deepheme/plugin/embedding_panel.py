@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from qtpy.QtWidgets import QHBoxLayout, QProgressBar, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QApplication, QHBoxLayout, QProgressBar, QVBoxLayout, QWidget
 
 from napari_deepheme.core.corrections import READER_CLASSES
-from napari_deepheme.plugin.cell_space import CellSpace
+from napari_deepheme.plugin.cell_space import CellSpace, let_go
 from napari_deepheme.plugin.kinds import DOUBTED, kind_colours
 from napari_deepheme.plugin.labels import button, small_label
 from napari_deepheme.plugin.scatter_view import ScatterView
@@ -41,7 +42,8 @@ class EmbeddingPanel(QWidget):
     start : callable
         As `worker.start`.
     space : CellSpace, optional
-        Features that other docks share; its own if left out.
+        Features that other docks share, closed by whoever made it; its own if left
+        out.
     """
 
     def __init__(
@@ -53,6 +55,7 @@ class EmbeddingPanel(QWidget):
         super().__init__()
         self._reviewed = reviewed
         self._space = space or CellSpace(reviewed, start)
+        self._own = self._space if space is None else None
         self._colours = kind_colours()
         self.map_button = button(
             "Map the cells",
@@ -85,9 +88,18 @@ class EmbeddingPanel(QWidget):
         layout.addWidget(hint)
 
     def _connect(self) -> None:
-        self._reviewed.changed.connect(self._on_cells)
-        self._reviewed.selection_changed.connect(self._on_selection)
-        self._space.changed.connect(self._show)
+        links = (
+            (self._reviewed.changed, self._on_cells),
+            (self._reviewed.selection_changed, self._on_selection),
+            (self._space.changed, self._show),
+        )
+        for signal, slot in links:
+            signal.connect(slot)
+        # A dock that closes sends its widget no close event.
+        self.destroyed.connect(partial(let_go, links, self._own))
+        application = QApplication.instance()
+        if application is not None and self._own is not None:
+            application.aboutToQuit.connect(self._own.close)
         self.map_button.clicked.connect(self._map)
         self.cancel_button.clicked.connect(self._cancel)
         self.all_button.clicked.connect(self._look_at_all)

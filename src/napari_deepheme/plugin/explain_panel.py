@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from qtpy.QtCore import QSize, Qt, QTimer
 from qtpy.QtWidgets import (
+    QApplication,
     QButtonGroup,
     QComboBox,
     QHBoxLayout,
@@ -19,7 +21,7 @@ from qtpy.QtWidgets import (
 
 from napari_deepheme.core.corrections import READER_CLASSES
 from napari_deepheme.core.taxonomy import CELL_CLASSES
-from napari_deepheme.plugin.cell_space import CellSpace
+from napari_deepheme.plugin.cell_space import CellSpace, let_go
 from napari_deepheme.plugin.crop_picture import CropPicture
 from napari_deepheme.plugin.explaining import Explaining, agreement
 from napari_deepheme.plugin.kinds import DOUBTED
@@ -62,7 +64,8 @@ class ExplainPanel(QWidget):
     start : callable
         As `worker.start`.
     space : CellSpace, optional
-        Features that other docks share; its own if left out.
+        Features that other docks share, closed by whoever made it; its own if left
+        out.
     """
 
     def __init__(
@@ -74,6 +77,7 @@ class ExplainPanel(QWidget):
         super().__init__()
         self._reviewed = reviewed
         self._space = space or CellSpace(reviewed, start)
+        self._own = self._space if space is None else None
         self.explaining = Explaining(reviewed, self._space, start)
         self._has_features = False
         self._timer = QTimer(self)
@@ -157,10 +161,19 @@ class ExplainPanel(QWidget):
         self.setMinimumWidth(330)
 
     def _connect(self) -> None:
-        self._reviewed.selection_changed.connect(self._on_selection)
-        self._reviewed.changed.connect(self._on_cells)
-        self.explaining.changed.connect(self._show)
-        self._space.changed.connect(self._show_space)
+        links = (
+            (self._reviewed.selection_changed, self._on_selection),
+            (self._reviewed.changed, self._on_cells),
+            (self.explaining.changed, self._show),
+            (self._space.changed, self._show_space),
+        )
+        for signal, slot in links:
+            signal.connect(slot)
+        # A dock that closes sends its widget no close event.
+        self.destroyed.connect(partial(let_go, links, self._own))
+        application = QApplication.instance()
+        if application is not None and self._own is not None:
+            application.aboutToQuit.connect(self._own.close)
         self._timer.timeout.connect(self._ask)
         self.views.buttonClicked.connect(self._on_view)
         self.opacity.valueChanged.connect(self._on_view)

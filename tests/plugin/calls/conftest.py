@@ -19,6 +19,7 @@ from napari_deepheme.core.slide import ArraySlide
 from napari_deepheme.core.taxonomy import class_index
 from napari_deepheme.plugin.cell_space import CellSpace
 from napari_deepheme.plugin.kinds import cell_kinds
+from napari_deepheme.plugin.worker import Failed
 
 
 class Namer:
@@ -80,16 +81,20 @@ class Later:
     def __call__(self, items, *, on_item, on_end):
         task = SimpleNamespace(stopped=False)
         task.quit = lambda: setattr(task, "stopped", True)
+        task.wait = lambda seconds: True
         self.pending.append((items, on_item, on_end, task))
         self.tasks.append(task)
         return task
 
     def finish(self):
         items, on_item, on_end, task = self.pending.pop(0)
-        for item in items():
-            if task.stopped:
-                break
-            on_item(item)
+        try:
+            for item in items():
+                if task.stopped:
+                    break
+                on_item(item)
+        except Exception as error:
+            on_item(Failed(error))
         on_end()
 
 

@@ -104,6 +104,20 @@ def test_a_corrected_neighbour_is_named_as_the_reader_says(
     assert explain_panel.neighbours.buttons[0].text() == "B1"
 
 
+@pytest.mark.parametrize("kind", [ExplainPanel, EmbeddingPanel])
+def test_a_dock_that_is_gone_no_longer_listens(qtbot, reviewed, later, kind):
+    panel = kind(reviewed, later)
+    panel.show()
+    panel._space.begin(with_map=True)
+    task = later.tasks[-1]
+    with qtbot.waitSignal(panel.destroyed):
+        panel.deleteLater()
+    assert task.stopped
+    reviewed.select([3])
+    reviewed.changed.emit(None)
+    later.finish()
+
+
 def test_no_share_is_worded_as_certain():
     assert [percent(p) for p in (0, 0.004, 0.006, 0.5, 0.997)] == [
         "< 1 %",

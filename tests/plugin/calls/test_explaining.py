@@ -11,7 +11,6 @@ from napari_deepheme.core.feature_space import CellFeatures
 from napari_deepheme.plugin.cell_space import NO_MODEL
 from napari_deepheme.plugin.explaining import SELECT_ONE, Explaining, agreement
 from napari_deepheme.plugin.reviewed import Reviewed
-from napari_deepheme.plugin.worker import Failed
 
 
 @pytest.fixture
@@ -87,22 +86,15 @@ def test_a_failure_is_told_and_the_next_cell_is_explained(reviewed, space, later
         return explain_cell(*args, **kwargs)
 
     failed = []
-    explaining = Explaining(reviewed, space, run_inline, explain=fail_once)
+    explaining = Explaining(reviewed, space, later, explain=fail_once)
     reviewed.select([1])
     explaining.ask()
+    later.finish()
     assert "broken" in explaining.message
     explaining.ask()
+    later.finish()
     assert explaining.row == 1
     assert explaining.message == ""
-
-
-def run_inline(items, *, on_item, on_end):
-    try:
-        for item in items():
-            on_item(item)
-    except ValueError as error:
-        on_item(Failed(error))
-    on_end()
 
 
 def test_members_that_disagree_are_named_with_their_votes(reviewed):
@@ -159,20 +151,13 @@ def test_what_is_cancelled_leaves_nothing(reviewed, space, later):
     assert space.message == "Stopped."
 
 
-def test_a_missing_package_is_told_with_what_to_install(space_of):
+def test_a_missing_package_is_told_with_what_to_install(space_of, later):
     def missing(features, *, stopping):
         raise MissingExtraError("embedding", "umap-learn")
 
-    def start(items, *, on_item, on_end):
-        try:
-            for item in items():
-                on_item(item)
-        except MissingExtraError as error:
-            on_item(Failed(error))
-        on_end()
-
-    space = space_of(start, embed=missing)
+    space = space_of(later, embed=missing)
     space.begin(with_map=True)
+    later.finish()
     assert 'pip install "napari-deepheme[embedding]"' in space.message
     assert space.features is not None
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from napari_deepheme.core.classify import cut_crops
-from napari_deepheme.core.explain import explain_cell
+from napari_deepheme.core.explain import explain_cell, with_maps
 from napari_deepheme.core.geometry import Mpp
 from napari_deepheme.core.models.protocols import ClassifierSpec, CropProbabilities
 from napari_deepheme.core.models.registry import load_classifier
@@ -67,6 +67,17 @@ def test_the_box_lies_in_the_crop_where_the_cell_is():
     dark = np.argwhere(seen.crop[:, :, 0] < 130)
     assert dark.min(axis=0) == pytest.approx((y, x), abs=1)
     assert dark.max(axis=0) + 1 == pytest.approx((y + height, x + width), abs=1)
+
+
+def test_maps_can_be_left_for_later(disc_slide, bundled):
+    box = (492, 492, 40, 40)
+    quick = explain_cell(disc_slide, box, bundled, mpp=MPP, maps=False)
+    assert quick.grad_cam is None
+    assert quick.no_maps == ""
+    whole = explain_cell(disc_slide, box, bundled, mpp=MPP)
+    later = with_maps(quick, bundled)
+    assert np.array_equal(later.grad_cam, whole.grad_cam)
+    assert np.array_equal(later.smooth_grad, whole.smooth_grad)
 
 
 @pytest.fixture(scope="module")

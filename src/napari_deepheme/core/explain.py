@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
@@ -91,6 +91,7 @@ def explain_cell(
     class_code: str | None = None,
     background: npt.NDArray[np.float32] | None = None,
     insight: Insight | None = None,
+    maps: bool = True,
 ) -> CellExplanation:
     """Show what a classifier saw in a cell.
 
@@ -110,6 +111,8 @@ def explain_cell(
         Colour of the slide's background; estimated if left out.
     insight : Insight, optional
         Of this classifier, to spare opening it for each cell.
+    maps : bool
+        Whether to make the maps, which take the longest; `with_maps` makes them later.
 
     Raises
     ------
@@ -124,14 +127,11 @@ def explain_cell(
     if not cut.readable[0]:
         reason = "the picture of the cell is broken there"
         raise UnreadableRegionError(slide.name, Region(*boxes[0].tolist()), reason)
-    crop = cut.crops[0]
     probabilities = classifier.classify(cut.crops, batch_size=1).classes[0]
     members, kind = _members(classifier, cut.crops)
     top = np.argsort(-probabilities, kind="stable")[:N_TOP]
-    code = class_code or CLASS_CODES[top[0]]
-    grad_cam, smooth_grad, no_maps = _maps(classifier, insight, crop, code)
-    return CellExplanation(
-        crop=crop,
+    seen = CellExplanation(
+        crop=cut.crops[0],
         mpp=spec.mpp,
         box=_box_in_crop(boxes, spec.crop_px, PixelGrid.for_mpp(mpp, spec.mpp)),
         probabilities=probabilities,
@@ -139,11 +139,38 @@ def explain_cell(
         members=members,
         member_kind=kind,
         disagreement=np.stack([members.min(axis=0), members.max(axis=0)], axis=1)[top],
-        class_code=code,
-        grad_cam=grad_cam,
-        smooth_grad=smooth_grad,
-        no_maps=no_maps,
+        class_code=class_code or CLASS_CODES[top[0]],
     )
+    return with_maps(seen, classifier, insight=insight) if maps else seen
+
+
+def with_maps(
+    seen: CellExplanation,
+    classifier: CellClassifier,
+    *,
+    insight: Insight | None = None,
+) -> CellExplanation:
+    """Return an explanation with the maps of its class, or with why there are none.
+
+    Parameters
+    ----------
+    seen : CellExplanation
+        As `explain_cell` gives it.
+    classifier, insight
+        As for `explain_cell`.
+    """
+    from napari_deepheme.core.models.insight import open_insight
+
+    try:
+        inside = insight or open_insight(classifier)
+        return replace(
+            seen,
+            grad_cam=inside.grad_cam(seen.crop, seen.class_code),
+            smooth_grad=inside.smooth_grad(seen.crop, seen.class_code),
+        )
+    except DeephemeError as error:
+        # What the classifier says stands without the maps; the reason is shown.
+        return replace(seen, no_maps=str(error))
 
 
 def _members(
@@ -156,22 +183,6 @@ def _members(
             return given, "network"
     views = np.concatenate(mirrored_views(crops, _N_VIEWS))
     return classifier.classify(views, batch_size=_N_VIEWS).classes, "mirrored view"
-
-
-def _maps(
-    classifier: CellClassifier,
-    insight: Insight | None,
-    crop: npt.NDArray[np.uint8],
-    code: str,
-) -> tuple[npt.NDArray[np.float32] | None, npt.NDArray[np.float32] | None, str]:
-    from napari_deepheme.core.models.insight import open_insight
-
-    try:
-        inside = insight or open_insight(classifier)
-        return inside.grad_cam(crop, code), inside.smooth_grad(crop, code), ""
-    except DeephemeError as error:
-        # What the classifier says stands without the maps; the reason is shown.
-        return None, None, str(error)
 
 
 def _box_in_crop(

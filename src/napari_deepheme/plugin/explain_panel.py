@@ -219,7 +219,9 @@ class ExplainPanel(QWidget):
         note = _NOTES[word]
         if seen is not None and is_map:
             note = seen.no_maps or note
-            if values is not None and not values.any():
+            if values is None and not seen.no_maps:
+                note = "The map is being made …"
+            elif values is not None and not values.any():
                 note = f"Nothing in the picture speaks for {seen.class_code} here."
         self.note.setText(note)
 

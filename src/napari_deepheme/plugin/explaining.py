@@ -10,7 +10,7 @@ from psygnal import Signal
 
 from napari_deepheme.core.classify import cut_crops
 from napari_deepheme.core.errors import DeephemeError
-from napari_deepheme.core.explain import CellExplanation, explain_cell
+from napari_deepheme.core.explain import CellExplanation, explain_cell, with_maps
 from napari_deepheme.core.feature_space import nearest
 from napari_deepheme.core.slide import estimate_background
 from napari_deepheme.plugin.cell_space import NO_MODEL
@@ -123,16 +123,21 @@ class Explaining:
 
         def work() -> Iterator[CellExplanation | Neighbours]:
             background = looked.background(slide)
-            yield self._explain(
+            seen = self._explain(
                 slide,
                 boxes[row],
                 classifier,
                 mpp=mpp,
                 class_code=class_code,
                 background=background,
-                insight=looked.insight(classifier),
+                maps=False,
             )
-            if features is None or row >= len(features):
+            yield seen
+            # Maps of an ensemble take seconds: not for a cell that was left meanwhile.
+            if request != self._request:
+                return
+            yield with_maps(seen, classifier, insight=looked.insight(classifier))
+            if features is None or row >= len(features) or request != self._request:
                 return
             rows = nearest(features, row, N_NEIGHBOURS)[0]
             # One by one: they lie far from each other.
@@ -159,7 +164,9 @@ class Explaining:
             self._nothing(f"This cell cannot be shown: {item.error}")
             return
         if isinstance(item, CellExplanation):
-            self.explanation, self.row, self.neighbours = item, row, None
+            if row != self.row:
+                self.neighbours = None
+            self.explanation, self.row = item, row
         elif isinstance(item, Neighbours):
             self.neighbours = item
         self.changed.emit()

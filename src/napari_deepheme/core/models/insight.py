@@ -143,7 +143,7 @@ class Insight:
         crop, code
             As for `grad_cam`.
         n_samples : int
-            Noisy copies.
+            Noisy copies, shared out among the members.
         noise : float
             Standard deviation, as a part of the crop's range of values.
         seed : int
@@ -160,14 +160,15 @@ class Insight:
             If the model does not name the class.
         """
         channel = self._channel(code)
+        n_each = -(-n_samples // len(self._networks))
         maps = []
         for tapped, runner in zip(self._networks, self._runners, strict=True):
             pixels = runner.normalised(crop[np.newaxis])
             deviation = noise * float(pixels.max() - pixels.min())
             random = torch.Generator().manual_seed(seed)
             total = torch.zeros_like(pixels)
-            for start in range(0, n_samples, _NOISY_BATCH):
-                n = min(_NOISY_BATCH, n_samples - start)
+            for start in range(0, n_each, _NOISY_BATCH):
+                n = min(_NOISY_BATCH, n_each - start)
                 drawn = torch.randn((n, *pixels.shape[1:]), generator=random)
                 noisy = pixels + deviation * drawn.to(pixels.device)
                 total += tapped.slope(noisy, channel).sum(dim=0, keepdim=True)

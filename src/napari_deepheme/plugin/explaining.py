@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -123,14 +124,9 @@ class Explaining:
 
         def work() -> Iterator[CellExplanation | Neighbours]:
             background = looked.background(slide)
-            seen = self._explain(
-                slide,
-                boxes[row],
-                classifier,
-                mpp=mpp,
-                class_code=class_code,
-                background=background,
-                maps=False,
+            explain = partial(self._explain, mpp=mpp, background=background)
+            seen = explain(
+                slide, boxes[row], classifier, class_code=class_code, maps=False
             )
             yield seen
             # Maps of an ensemble take seconds: not for a cell that was left meanwhile.
@@ -140,13 +136,9 @@ class Explaining:
             if features is None or row >= len(features) or request != self._request:
                 return
             rows = nearest(features, row, N_NEIGHBOURS)[0]
+            cut = partial(cut_crops, mpp=mpp, background=background)
             # One by one: they lie far from each other.
-            crops = [
-                cut_crops(
-                    slide, boxes[[r]], classifier.spec, mpp=mpp, background=background
-                ).crops
-                for r in rows
-            ]
+            crops = [cut(slide, boxes[[r]], classifier.spec).crops for r in rows]
             if crops:
                 yield Neighbours(tuple(rows.tolist()), np.concatenate(crops))
 

@@ -32,6 +32,8 @@ ERRORS = [
     errors.OtherRunError("out", TWO_LINES),
     errors.RunBusyError("out"),
     errors.SchedulerNotFoundError("tcp://nowhere:1"),
+    errors.NotExplainableError("m", TWO_LINES),
+    errors.EmbeddingError(TWO_LINES),
     errors.DownloadError("https://hub.example/m", TWO_LINES),
 ]
 

@@ -7,7 +7,12 @@ import pytest
 from psygnal import Signal
 
 from napari_deepheme.core.cell_table import CellTable
-from napari_deepheme.core.corrections import NOT_A_CELL, READER_CLASS, READER_CLASSES
+from napari_deepheme.core.corrections import (
+    DELETED,
+    NOT_A_CELL,
+    READER_CLASS,
+    READER_CLASSES,
+)
 from napari_deepheme.core.geometry import Mpp, Region
 from napari_deepheme.core.slide import ArraySlide
 from napari_deepheme.core.taxonomy import CLASS_BY_CODE, CLASS_CODES
@@ -92,7 +97,7 @@ def test_choices_are_all_blasts_groups_and_each_class():
     # Red cells without a nucleus are no erythroid cells of a differential.
     assert erythroid == {"ER1", "ER2", "ER3", "ER4"}
     everything = {READER_CLASSES[i] for i in CHOICE_BY_KEY["all"].indices}
-    assert set(READER_CLASSES) - everything == {NOT_A_CELL, "U1"}
+    assert set(READER_CLASSES) - everything == {NOT_A_CELL, DELETED, "U1"}
 
 
 @pytest.mark.parametrize("code", CLASS_CODES)

@@ -272,7 +272,8 @@ def test_confirming_leaves_each_cell_its_class_and_its_place(gallery, reviewed, 
     click(qtbot, gallery, 0)
     click(qtbot, gallery, 5, SHIFT)
     gallery.confirm()
-    given = {row: code for some, code in reviewed.corrections for row in some}
+    ((some, codes),) = reviewed.corrections
+    given = dict(zip(some, codes, strict=True))
     assert given == {row: CODES[row % 3] for row in rows[:6]}
     assert shown(gallery) == rows
     assert gallery.grouped.named[rows[:6]].all()

@@ -330,6 +330,34 @@ class NoPicturesError(DeephemeError, ValueError):
         return f"no picture of a cell could be read in {self.folder}"
 
 
+class NotExplainableError(DeephemeError, ValueError):
+    """A model cannot show what it looked at, or where a cell lies among others."""
+
+    def __init__(self, model: str, reason: str) -> None:
+        super().__init__(model, reason)
+        self.model = model
+        self.reason = reason
+
+    def __str__(self) -> str:
+        """Word the error."""
+        return (
+            f"{self.model} shows no more than its probabilities: "
+            f"{_one_line(self.reason)}"
+        )
+
+
+class EmbeddingError(DeephemeError, RuntimeError):
+    """The map of the cells could not be computed."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+    def __str__(self) -> str:
+        """Word the error."""
+        return f"the cells could not be mapped: {_one_line(self.reason)}"
+
+
 class MissingExtraError(DeephemeError, ImportError):
     """A package is missing that only some users need."""
 

@@ -9,15 +9,19 @@ from qtpy.compat import isalive
 from qtpy.QtCore import Qt, QTimer
 from qtpy.QtWidgets import QDockWidget, QMainWindow, QWidget
 
+from napari_deepheme.plugin.cell_space import CellSpace
 from napari_deepheme.plugin.density import CellDensity
 from napari_deepheme.plugin.density_panel import DensityPanel
 from napari_deepheme.plugin.differential import Differentials
 from napari_deepheme.plugin.differential_panel import DifferentialPanel
 from napari_deepheme.plugin.drawn import drawn_shapes
+from napari_deepheme.plugin.embedding_panel import EmbeddingPanel
+from napari_deepheme.plugin.explain_panel import ExplainPanel
 from napari_deepheme.plugin.gallery import Gallery
 from napari_deepheme.plugin.mitosis_panel import MitosisPanel
 from napari_deepheme.plugin.seeing import Seeing
 from napari_deepheme.plugin.seeing_panel import SeeingPanel
+from napari_deepheme.plugin.worker import start
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -56,9 +60,12 @@ class Docks:
         self.seeing = Seeing(viewer)
         self.density = CellDensity(viewer, desk.review, analysed=desk.analysed)
         session.events.slide.connect(self._on_slide)
+        self.space = CellSpace(desk.review, start)
         self._makes: dict[str, Callable[[], QWidget]] = {
             "Gallery": lambda: Gallery(desk.review),
             "Differential": lambda: DifferentialPanel(self.differentials),
+            "Explain": lambda: ExplainPanel(desk.review, start, self.space),
+            "Map": lambda: EmbeddingPanel(desk.review, start, self.space),
             "Display": lambda: SeeingPanel(self.seeing),
             "Density": lambda: DensityPanel(desk.review, self.density),
             "Mitoses": lambda: MitosisPanel(desk.review, session),
@@ -107,6 +114,7 @@ class Docks:
         self._open.clear()
         self.seeing.release()
         self.density.release()
+        self.space.close()
 
     def _on_slide(self, *_: object) -> None:
         self.seeing.use(self._desk.slides.layer)

@@ -131,9 +131,8 @@ class Legend(QTreeWidget):
             row.setCheckState(0, state)
 
     def sizeHint(self) -> QSize:
-        """Ask for a height at which all rows fit."""
-        height = self.header().height() + 26 * max(18, self.sizeHintForRow(0)) + 4
-        return QSize(280, height)
+        """Ask for a height at which the first rows can be read; more is better."""
+        return QSize(280, 12 * max(18, self.sizeHintForRow(0)))
 
     def _row(self, code: str, title: str) -> QTreeWidgetItem:
         row = QTreeWidgetItem(self)

@@ -7,7 +7,7 @@ from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from qtpy.QtCore import QEvent, Qt, QTimer
+from qtpy.QtCore import QEvent, QObject, QSize, Qt, QTimer
 from qtpy.QtGui import QCursor
 from qtpy.QtWidgets import (
     QApplication,
@@ -94,12 +94,12 @@ class ClassifyCellsWidget(QWidget):
         self.view = View(self.session, self.training.suggested_name)
         self.docks = Docks(napari_viewer, self.desk, self.session)
         self._keys = read_keys()
-        self._bound: tuple[str, ...] = ()
+        self._bound: list[str] = []
         self._show_keys()
         self._connect()
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(_scrolling(self.view))
+        layout.addWidget(_Scrolling(self.view))
 
     def _connect(self) -> None:
         self._connect_view()
@@ -126,7 +126,7 @@ class ClassifyCellsWidget(QWidget):
                 _leave,
                 viewer,
                 self.docks,
-                tuple(key for key in self._keys.keys.values() if key),
+                self._bound,
                 self._on_mouse_move,
                 self._on_mouse_press,
             )
@@ -194,15 +194,13 @@ class ClassifyCellsWidget(QWidget):
     def _bind_keys(self, *_: object) -> None:
         """Give the keys to the review while there are cells, back to napari after."""
         viewer = self._viewer
-        for key in self._bound:
-            viewer.bind_key(key, None)
-        self._bound = ()
+        _unbind(viewer, self._bound)
         if not self.session.can_export:
             return
         keys = {name: key for name, key in self._keys.keys.items() if key}
         for name, key in keys.items():
             viewer.bind_key(key, partial(self._on_key, name), overwrite=True)
-        self._bound = tuple(keys.values())
+        self._bound.extend(keys.values())
 
     def _on_key(self, name: str, _: Any) -> None:
         active = self._viewer.layers.selection.active
@@ -256,16 +254,14 @@ def _let_go(
 def _leave(
     viewer: Any,
     docks: Docks,
-    keys: Sequence[str],
+    bound: list[str],
     on_move: object,
     on_press: object,
     *_: object,
 ) -> None:
     """Take mouse, keys and docks of a viewer from a widget that is gone."""
     docks.close()
-    for key in keys:
-        if key in {str(bound) for bound in viewer.keymap}:
-            viewer.bind_key(key, None)
+    _unbind(viewer, bound)
     for callbacks, own in (
         (viewer.mouse_move_callbacks, on_move),
         (viewer.mouse_drag_callbacks, on_press),
@@ -274,16 +270,34 @@ def _leave(
             callbacks.remove(own)
 
 
-def _scrolling(view: QWidget) -> QScrollArea:
-    """Let a window be lower than the view needs."""
-    area = QScrollArea()
-    area.setWidget(view)
-    area.setWidgetResizable(True)
-    area.setFrameShape(QFrame.Shape.NoFrame)
-    area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-    bar = area.verticalScrollBar().sizeHint().width()
-    area.setMinimumWidth(view.minimumSizeHint().width() + bar)
-    return area
+def _unbind(viewer: Any, bound: list[str]) -> None:
+    """Give keys back to napari."""
+    for key in bound:
+        viewer.bind_key(key, None)
+    bound.clear()
+
+
+class _Scrolling(QScrollArea):
+    """Lets a window be lower than a view needs, but no narrower."""
+
+    def __init__(self, view: QWidget) -> None:
+        super().__init__()
+        self.setWidget(view)
+        self.setWidgetResizable(True)
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+
+    def minimumSizeHint(self) -> QSize:
+        """Ask for the width that the view needs."""
+        bar = self.verticalScrollBar().sizeHint().width()
+        width = self.widget().minimumSizeHint().width() + bar
+        return QSize(width, super().minimumSizeHint().height())
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """Ask anew when the view needs another width."""
+        if event.type() == QEvent.Type.LayoutRequest:
+            self.updateGeometry()
+        return bool(super().eventFilter(watched, event))
 
 
 def _user() -> str:

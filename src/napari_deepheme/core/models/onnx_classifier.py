@@ -10,11 +10,17 @@ import numpy as np
 from napari_deepheme.core.errors import InvalidModelError
 from napari_deepheme.core.models.file_hash import read_verified
 from napari_deepheme.core.models.onnx_runner import OnnxRunner
-from napari_deepheme.core.models.postprocess import classifier_spec, mean_probabilities
+from napari_deepheme.core.models.postprocess import (
+    classifier_spec,
+    mean_probabilities,
+    member_probabilities,
+)
 from napari_deepheme.core.models.protocols import CropProbabilities
 from napari_deepheme.core.taxonomy import CLASS_CODES
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import numpy.typing as npt
 
     from napari_deepheme.core.models.card import ModelCard
@@ -60,8 +66,18 @@ class OnnxClassifier:
         if not len(crops):
             none = np.zeros((0, len(CLASS_CODES)), np.float32)
             return CropProbabilities.of_classes(none)
-        members = [partial(_outputs, r, batch_size=batch_size) for r in self._runners]
-        return mean_probabilities(members, crops, self._card)
+        return mean_probabilities(self._members(batch_size), crops, self._card)
+
+    def classify_members(
+        self, crops: npt.NDArray[np.uint8], *, batch_size: int
+    ) -> npt.NDArray[np.float32]:
+        """Give each network's own; see `postprocess.member_probabilities`."""
+        return member_probabilities(self._members(batch_size), crops, self._card)
+
+    def _members(
+        self, batch_size: int
+    ) -> list[Callable[[npt.NDArray[np.uint8]], npt.NDArray[np.float32]]]:
+        return [partial(_outputs, r, batch_size=batch_size) for r in self._runners]
 
     def _check(self, runner: OnnxRunner) -> None:
         card = self._card

@@ -37,13 +37,32 @@ def classifier_spec(card: ModelCard) -> ClassifierSpec:
     )
 
 
-def mirrored_views(
-    crops: npt.NDArray[np.uint8], n_views: int
-) -> list[npt.NDArray[np.uint8]]:
+def mirrored_views(crops: npt.NDArray[np.uint8], n: int) -> list[npt.NDArray[np.uint8]]:
     """Return up to eight views of square crops: as they are, mirrored, transposed."""
     views = [crops, crops[:, ::-1, ::-1], crops[:, :, ::-1], crops[:, ::-1]]
     views += [view.transpose(0, 2, 1, 3) for view in views]
-    return views[:n_views]
+    return views[:n]
+
+
+def unmirrored(maps: npt.NDArray[np.float32], view: int) -> npt.NDArray[np.float32]:
+    """Bring maps (n, side, side) of the view of that number back to the crop's sides.
+
+    Examples
+    --------
+    >>> crops = np.arange(12).reshape(1, 2, 2, 3)
+    >>> views = mirrored_views(crops, 8)
+    >>> back = [unmirrored(view[..., 0], i) for i, view in enumerate(views)]
+    >>> all(np.array_equal(one, crops[..., 0]) for one in back)
+    True
+    """
+    if view >= 4:
+        maps = maps.transpose(0, 2, 1)
+    return (maps, maps[:, ::-1, ::-1], maps[:, :, ::-1], maps[:, ::-1])[view % 4]
+
+
+def n_views(card: ModelCard) -> int:
+    """Return how many mirrored views are averaged."""
+    return max(1, int(card.settings.get("n_views", 1)))
 
 
 def mean_probabilities(
@@ -62,7 +81,7 @@ def mean_probabilities(
     card : ModelCard
         Names the outputs and says what makes probabilities of them.
     """
-    views = mirrored_views(crops, max(1, int(card.settings.get("n_views", 1))))
+    views = mirrored_views(crops, n_views(card))
     sums: list[npt.NDArray[np.float64]] = []
     for member in members:
         for view in views:
@@ -71,6 +90,29 @@ def mean_probabilities(
     n = len(members) * len(views)
     classes, phases, lineages = ((s / n).astype(np.float32) for s in sums)
     return CropProbabilities(classes, phases, lineages)
+
+
+def member_probabilities(
+    members: Sequence[Callable[[npt.NDArray[np.uint8]], npt.NDArray[np.float32]]],
+    crops: npt.NDArray[np.uint8],
+    card: ModelCard,
+) -> npt.NDArray[np.float32]:
+    """Return the class probabilities of each member, averaged over mirrored views only.
+
+    Parameters are those of `mean_probabilities`; the mean of what is returned over the
+    first axis, shape (members, n, 23), is what that gives.
+    """
+    return np.stack([mean_probabilities([m], crops, card).classes for m in members])
+
+
+def class_channel(card: ModelCard, code: str) -> int | None:
+    """Return the place of a class among a network's outputs, None if it has none."""
+    start = 0
+    for name, channels in card.outputs.items():
+        if name == CLASSES:
+            return start + channels.index(code) if code in channels else None
+        start += len(channels)
+    return None
 
 
 def probabilities_of(

@@ -11,12 +11,13 @@ from napari_deepheme.core.models.compute import make_runner
 from napari_deepheme.core.models.postprocess import (
     classifier_spec,
     mean_probabilities,
+    member_probabilities,
 )
 from napari_deepheme.core.models.protocols import CropProbabilities
 from napari_deepheme.core.taxonomy import CLASS_CODES
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     import numpy.typing as npt
     from torch import nn
@@ -36,12 +37,22 @@ class TorchClassifier:
         With their weights; each maps (n, 3, s, s) to (n, channels of all groups).
     compute : Compute
         Where and how they compute.
+
+    Attributes
+    ----------
+    card : ModelCard
+        The card.
+    compute : Compute
+        Where and how they compute.
+    spec : ClassifierSpec
+        What it wants.
     """
 
     def __init__(
         self, card: ModelCard, networks: Sequence[nn.Module], compute: Compute
     ) -> None:
-        self._card = card
+        self.card = card
+        self.compute = compute
         self._runners = [make_runner(network, card, compute) for network in networks]
         self.spec = classifier_spec(card)
 
@@ -52,5 +63,35 @@ class TorchClassifier:
         if not len(crops):
             none = np.zeros((0, len(CLASS_CODES)), np.float32)
             return CropProbabilities.of_classes(none)
-        members = [partial(r.run, batch_size=batch_size) for r in self._runners]
-        return mean_probabilities(members, crops, self._card)
+        return mean_probabilities(self._members(batch_size), crops, self.card)
+
+    def classify_members(
+        self, crops: npt.NDArray[np.uint8], *, batch_size: int
+    ) -> npt.NDArray[np.float32]:
+        """Give each network's own; see `postprocess.member_probabilities`."""
+        return member_probabilities(self._members(batch_size), crops, self.card)
+
+    def torch_networks(self) -> tuple[list[nn.Module], str]:
+        """Return the networks, normalisations folded in, and the device they are on.
+
+        Those that torch computes are given as they are, not to be changed; what another
+        backend computes is loaded again, on the CPU.
+
+        Raises
+        ------
+        InvalidModelError
+            If the weights have to be loaded and are no longer there.
+        """
+        from napari_deepheme.core.models.folding import folded
+        from napari_deepheme.core.models.torch_runner import TorchRunner
+        from napari_deepheme.core.models.torch_weights import load_networks
+
+        own = [r for r in self._runners if isinstance(r, TorchRunner)]
+        if own:
+            return [runner.network for runner in own], own[0].device
+        return [folded(network) for network in load_networks(self.card)], "cpu"
+
+    def _members(
+        self, batch_size: int
+    ) -> list[Callable[[npt.NDArray[np.uint8]], npt.NDArray[np.float32]]]:
+        return [partial(r.run, batch_size=batch_size) for r in self._runners]

@@ -90,6 +90,13 @@ class TorchRunner:
         A channel in [0, 1] is taken less its mean, over its std.
     n_threads : int
         Threads on a CPU, for all that torch computes in this process; 0 as it is.
+
+    Attributes
+    ----------
+    device : str
+        Where it computes.
+    network : Module
+        The network, in evaluation mode.
     """
 
     def __init__(
@@ -109,7 +116,7 @@ class TorchRunner:
         self._gain = (1 / 255 / torch.tensor(std)).reshape(1, 3, 1, 1).to(device)
         self._shift = (torch.tensor(mean) / torch.tensor(std)).reshape(1, 3, 1, 1)
         self._shift = self._shift.to(device)
-        self._network = network.eval().to(
+        self.network = network.eval().to(
             device=device,
             memory_format=torch.channels_last,  # type: ignore[call-overload]
         )
@@ -150,16 +157,20 @@ class TorchRunner:
             _log.info("out of memory: going on with batches of %d", size // 2)
         return np.concatenate(outputs)
 
-    @torch.inference_mode()
-    def _compute(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+    def normalised(self, pixels: npt.NDArray[np.uint8]) -> torch.Tensor:
+        """Return pictures as the network takes them: on the device, (n, 3, h, w)."""
         on_cuda = self.device == "cuda"
         host = torch.from_numpy(np.ascontiguousarray(pixels))
         if on_cuda:
             host = host.pin_memory()
         batch = host.to(self.device, non_blocking=on_cuda).permute(0, 3, 1, 2)
         batch = batch.float().mul_(self._gain).sub_(self._shift)
-        batch = batch.contiguous(memory_format=torch.channels_last)
+        return batch.contiguous(memory_format=torch.channels_last)
+
+    @torch.inference_mode()
+    def _compute(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        batch = self.normalised(pixels)
         with torch.autocast(self.device, self._dtype, enabled=self._dtype is not None):
-            output = self._network(batch)
+            output = self.network(batch)
         computed: npt.NDArray[np.float32] = output.float().cpu().numpy()
         return computed

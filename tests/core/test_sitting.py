@@ -99,7 +99,11 @@ step = st.one_of(
 )
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40)
+@settings(
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    max_examples=40,
+)
 @given(st.lists(step, max_size=12))
 def test_whatever_the_reader_did_comes_back(tmp_path, steps):
     path = tmp_path / "b.deepheme"
@@ -176,7 +180,7 @@ def test_a_failed_write_leaves_the_sitting_that_was_there(tmp_path, monkeypatch)
     def full(*_):
         raise sqlite3.OperationalError("database or disk is full")
 
-    monkeypatch.setattr(sitting_file, "_put_cells", full)
+    monkeypatch.setattr(sitting_file, "put_cells", full)
     with pytest.raises(CannotWriteError, match="full"):
         create_sitting(path, a_sitting())
     assert path.read_bytes() == before
@@ -213,7 +217,11 @@ def test_a_file_that_cannot_be_right_is_refused_in_one_line(tmp_path, change, wo
 
 
 @given(st.integers(0, 40_000), st.integers(0, 255))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+@settings(
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    max_examples=60,
+)
 def test_a_damaged_file_opens_or_is_refused(tmp_path, place, value):
     path = tmp_path / "c.deepheme"
     if not path.exists():

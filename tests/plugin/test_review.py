@@ -2,11 +2,12 @@
 
 import csv
 import json
+import re
 
 import numpy as np
 import pytest
 
-from napari_deepheme.core.corrections import NOT_A_CELL, UNIDENTIFIED
+from napari_deepheme.core.corrections import DELETED, NOT_A_CELL, UNIDENTIFIED
 
 
 @pytest.fixture
@@ -215,3 +216,133 @@ def test_a_figure_bears_its_phase_where_it_is_legible(
     monkeypatch.setattr("napari_deepheme.plugin.overlay.MAX_CODES", 0)
     controller.desk.follow_camera()
     assert set(np.ravel(figures.text.values).tolist()) == {""}
+
+
+def test_deleted_cells_are_drawn_and_counted_nowhere_and_come_back(ran, viewer):
+    correct(ran, [0], DELETED)
+    assert ran.session.counts["M2"] == 0
+    assert viewer.layers["Cells"].shown.tolist() == [False, True, True, True]
+    ran.desk.review.undo()
+    assert viewer.layers["Cells"].shown.all()
+
+
+def test_what_is_taken_back_can_be_redone(ran, viewer):
+    correct(ran, [0], "M3")
+    assert not ran.session.can_redo
+    ran.desk.review.undo()
+    assert ran.session.can_redo
+    ran.desk.review.redo()
+    assert reader_column(viewer) == ["M3", "", "", ""]
+    assert ran.session.counts["M3"] == 1
+
+
+def test_confirming_takes_each_cells_own_class_in_one_step(ran, viewer):
+    ran.desk.review.select([0, 1])
+    ran.desk.actions.do("confirm")
+    assert reader_column(viewer) == ["M2", "L4", "", ""]
+    assert len(ran.desk.review.corrected.steps) == 1
+
+
+def test_who_and_when_are_kept_in_the_table(ran, viewer):
+    ran.desk.review.set_reader("AB")
+    correct(ran, [0], "M3")
+    features = viewer.layers["Cells"].features
+    assert features["reader"].tolist() == ["AB", "", "", ""]
+    assert features["read_from"].tolist() == ["M2", "", "", ""]
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", features["read_at"][0])
+
+
+def test_the_threshold_moves_cells_out_of_the_count_live_and_redraws_them(ran, viewer):
+    review, session = ran.desk.review, ran.session
+    before = dict(session.counts)
+    seen = []
+    review.changed.connect(seen.append)
+    review.set_threshold(0.85)
+    assert session.n_unidentified == 4
+    assert sum(session.counts.values()) == 0
+    assert not seen
+    review.apply_threshold()
+    assert seen[0].tolist() == [0, 1, 2, 3]
+    assert viewer.layers["Cells"].features["identified"].tolist() == ["no"] * 4
+    assert viewer.layers["Mitotic figures"].nshapes == 0
+    correct(ran, [0], "M2")
+    assert session.counts["M2"] == 1
+    review.set_threshold(0.5)
+    review.apply_threshold()
+    assert session.counts == before
+    assert viewer.layers["Mitotic figures"].nshapes == 1
+
+
+def test_a_threshold_that_was_moved_stands_in_the_export(ran, tmp_path):
+    ran.desk.review.set_threshold(0.85)
+    ran.desk.export(tmp_path)
+    summary = json.loads((tmp_path / "summary.json").read_text())
+    assert summary["unidentified_below"] == 0.85
+    assert summary["differential"]["n"] == 0
+    assert sum(summary["counts"].values()) == 4
+
+
+def test_doubtful_cells_are_gone_through_in_both_directions(ran):
+    review = ran.desk.review
+    ran.desk.actions.do("next")
+    assert "No cell is unidentified" in ran.session.message
+    correct(ran, [1], UNIDENTIFIED)
+    correct(ran, [3], UNIDENTIFIED)
+    review.select([])
+    visited = []
+    for name in ("next", "next", "next", "previous"):
+        ran.desk.actions.do(name)
+        visited.append(review.selected)
+    assert visited == [[1], [3], [1], [3]]
+
+
+def test_going_to_a_cell_centres_it_and_brings_it_near(ran, viewer):
+    viewer.scene.camera.zoom = 0.1
+    ran.desk.review.go_to(1)
+    # Centre of the box, less half a pixel, in micrometres.
+    assert viewer.scene.camera.center[-2:] == (159.5 * 0.25, 319.5 * 0.25)
+    assert viewer.scene.camera.zoom > 1
+    assert ran.desk.review.selected == [1]
+
+
+def test_a_click_adds_a_missed_cell_and_the_model_is_asked(ran, viewer, core):
+    ran.desk.review.choose("M1")
+    ran.desk.actions.do("add")
+    assert ran.session.adding
+    ran.desk.select_at((50 * 0.25, 60 * 0.25))
+    ran.finish()
+    assert not ran.session.adding
+    cells = ran.desk.review.cells
+    assert len(cells) == 5
+    x, y, width, height = core.named[0]
+    assert abs(x + width / 2 - 60.5) <= 1
+    assert abs(y + height / 2 - 50.5) <= 1
+    assert cells.class_codes[4] == "L2"
+    assert cells.further["reader_class"][4] == "M1"
+    assert cells.further["added"].tolist() == [*[""] * 4, "yes"]
+    assert ran.session.counts["M1"] == 1
+    assert len(viewer.layers["Cells"].data) == 5
+    ran.desk.review.undo()
+    assert ran.session.counts["M1"] == 0
+    assert viewer.layers["Cells"].shown.tolist() == [*[True] * 4, False]
+
+
+def test_off_the_slide_no_cell_is_added(ran):
+    ran.desk.actions.do("add")
+    ran.desk.select_at((-5, -5))
+    assert len(ran.desk.review.cells) == 4
+    assert not ran.session.adding
+
+
+def test_the_docks_hear_of_corrections_and_of_selections(ran):
+    heard = []
+    ran.desk.review.changed.connect(lambda rows: heard.append(list(rows)))
+    ran.desk.review.selection_changed.connect(lambda: heard.append("selected"))
+    ran.desk.select_at((160 * 0.25, 320 * 0.25))
+    ran.desk.review.correct([1], "M3")
+    assert heard == ["selected", [1]]
+
+
+def test_an_action_that_is_none_is_refused(ran):
+    with pytest.raises(ValueError, match="dance"):
+        ran.desk.actions.do("dance")

@@ -51,9 +51,12 @@ class SlideMark:
 
     def is_of(self, slide: SlideReader) -> bool:
         """Tell whether a slide is this one; its name and place may have changed."""
-        identity = slide_identity(slide)
+        return self.is_same(SlideMark.of(slide))
+
+    def is_same(self, other: SlideMark) -> bool:
+        """Tell whether two marks are of one slide."""
         same = ("size", "sha256")
-        return all(identity[k] == self.identity.get(k) for k in same)
+        return all(self.identity.get(k) == other.identity.get(k) for k in same)
 
     def find(self, sitting_path: Path) -> Path | None:
         """Look for the slide where it lay, and beside the sitting.

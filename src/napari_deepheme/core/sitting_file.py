@@ -14,9 +14,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-import numpy as np
-
-from napari_deepheme.core.cell_table import COLUMNS, CellTable
 from napari_deepheme.core.corrected_cells import CorrectedCells, Correction
 from napari_deepheme.core.errors import (
     CannotWriteError,
@@ -24,7 +21,6 @@ from napari_deepheme.core.errors import (
     SittingElsewhereError,
 )
 from napari_deepheme.core.files import atomic_path, make_folder
-from napari_deepheme.core.geometry import Polygon
 from napari_deepheme.core.sitting import (
     DrawnShape,
     Sitting,
@@ -34,10 +30,18 @@ from napari_deepheme.core.sitting import (
     result_from_json,
     result_to_json,
 )
-from napari_deepheme.core.taxonomy import CLASS_CODES, class_index
+from napari_deepheme.core.sitting_rows import (
+    put_cells,
+    put_shapes,
+    put_steps,
+    read_cells,
+    read_shapes,
+    read_steps,
+    shape_row,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 SUFFIX: Final = ".deepheme"
 
@@ -61,17 +65,6 @@ CREATE VIEW counted AS SELECT cells.*, COALESCE(
      WHERE c.cell_id = cells.cell_id AND NOT undone ORDER BY step DESC LIMIT 1),
     class_code) AS counted_class FROM cells;
 """
-
-_FIXED: Final = (
-    "cell_id",
-    "x",
-    "y",
-    "width",
-    "height",
-    "score",
-    "class_code",
-    "probability",
-)
 
 
 class SittingFile:
@@ -134,7 +127,7 @@ class SittingFile:
             If it cannot be written; it stays as it was.
         """
         n_same = _n_same(self._saved, corrected.steps)
-        drawn = json.dumps([_shape_row(shape) for shape in shapes])
+        drawn = json.dumps([shape_row(shape) for shape in shapes])
         values = {
             "threshold": json.dumps(corrected.threshold),
             "view": json.dumps(dict(view or {}), sort_keys=True),
@@ -148,14 +141,14 @@ class SittingFile:
         numbers = list(range(self._last + 1, self._last + 1 + len(new)))
         with self._write() as database:
             self._check(database)
-            _put_cells(database, corrected.base, self._n_cells)
+            put_cells(database, corrected.base, self._n_cells)
             database.executemany(
                 "UPDATE corrections SET undone = 1 WHERE step = ?",
                 [(step,) for step in self._steps[n_same:]],
             )
-            _put_steps(database, numbers, new)
+            put_steps(database, numbers, new)
             if not is_drawn_same:
-                _put_shapes(database, shapes)
+                put_shapes(database, shapes)
             _put(database, changed)
         self._n_cells, self._saved = len(corrected), corrected.steps
         self._steps = self._steps[:n_same] + numbers
@@ -196,7 +189,7 @@ def create_sitting(path: Path, sitting: Sitting) -> SittingFile:
                 database.executescript(_SCHEMA)
                 database.execute("BEGIN")
                 _put(database, _facts(sitting))
-                _put_cells(database, empty.base, 0)
+                put_cells(database, empty.base, 0)
         except sqlite3.Error as error:
             raise CannotWriteError(str(path), str(error)) from error
     file = SittingFile(path, empty)
@@ -212,13 +205,30 @@ def read_sitting(path: Path | str) -> Sitting:
     InvalidSittingError
         If it is none, is damaged, or is of a later version.
     """
-    path = Path(path)
+    with _reading(Path(path)) as database:
+        return _sitting(database)
+
+
+def read_mark(path: Path | str) -> SlideMark:
+    """Read of which slide a sitting is, which is quick.
+
+    Raises
+    ------
+    InvalidSittingError
+        If it is no sitting.
+    """
+    with _reading(Path(path)) as database:
+        return _mark(_values(database))
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[sqlite3.Connection]:
     try:
         with path.open("rb") as stream:
             if stream.read(16) != b"SQLite format 3\0":
                 raise ValueError("it is no SQLite file")
         with _opened(path, mode="ro") as database:
-            return _sitting(database)
+            yield database
     except (OSError, sqlite3.Error, ValueError, TypeError, LookupError) as error:
         raise InvalidSittingError(str(path), str(error)) from error
     except RecursionError:
@@ -237,6 +247,20 @@ def _opened(path: Path, mode: str = "rwc") -> Iterator[sqlite3.Connection]:
 
 
 def _sitting(database: sqlite3.Connection) -> Sitting:
+    meta = _values(database)
+    base = read_cells(database)
+    corrected = CorrectedCells.replayed(base, read_steps(database, len(base)))
+    return Sitting(
+        slide=_mark(meta),
+        facts=facts_from_json(meta["facts"]),
+        result=result_from_json(meta["result"], base),
+        corrected=corrected.with_threshold(meta.get("threshold")),
+        shapes=tuple(read_shapes(database)),
+        view=dict(meta.get("view") or {}),
+    )
+
+
+def _values(database: sqlite3.Connection) -> dict[str, Any]:
     meta = {key: json.loads(value) for key, value in _meta(database).items()}
     if meta.get("format") != FORMAT:
         raise ValueError("it is another program's database")
@@ -245,17 +269,12 @@ def _sitting(database: sqlite3.Connection) -> Sitting:
             f"it is of version {meta['version']}, this program knows {VERSION}: "
             "take a newer one"
         )
-    base = _cells(database)
-    corrected = CorrectedCells.replayed(base, _read_steps(database, len(base)))
+    return meta
+
+
+def _mark(meta: Mapping[str, Any]) -> SlideMark:
     slide = meta["slide"]
-    return Sitting(
-        slide=SlideMark(str(slide["name"]), str(slide["path"]), slide["identity"]),
-        facts=facts_from_json(meta["facts"]),
-        result=result_from_json(meta["result"], base),
-        corrected=corrected.with_threshold(meta.get("threshold")),
-        shapes=tuple(_read_shapes(database)),
-        view=dict(meta.get("view") or {}),
-    )
+    return SlideMark(str(slide["name"]), str(slide["path"]), dict(slide["identity"]))
 
 
 def _facts(sitting: Sitting) -> dict[str, str]:
@@ -279,94 +298,6 @@ def _put(database: sqlite3.Connection, values: Mapping[str, str]) -> None:
     database.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", values.items())
 
 
-def _put_cells(database: sqlite3.Connection, cells: CellTable, first: int) -> None:
-    """Write the cells from a row on; a further column that is new is made."""
-    there = [row[1] for row in database.execute("PRAGMA table_info(cells)")]
-    further = [name for name in cells.further if name not in COLUMNS]
-    for name in further:
-        if name not in there:
-            database.execute(f"ALTER TABLE cells ADD COLUMN {_quoted(name)} TEXT")
-    if first == len(cells):
-        return
-    new = cells.take(np.arange(first, len(cells)))
-    names = ", ".join([*_FIXED, *map(_quoted, further)])
-    marks = ", ".join("?" * (len(_FIXED) + len(further)))
-    rows = zip(
-        range(first + 1, len(cells) + 1),
-        *new.boxes.T.tolist(),
-        [round(score, 4) for score in new.scores.tolist()],
-        new.class_codes,
-        [round(probability, 4) for probability in new.probabilities.tolist()],
-        *(new.further[name].tolist() for name in further),
-        strict=True,
-    )
-    database.executemany(f"INSERT INTO cells ({names}) VALUES ({marks})", rows)
-
-
-def _cells(database: sqlite3.Connection) -> CellTable:
-    there = [row[1] for row in database.execute("PRAGMA table_info(cells)")]
-    further = [name for name in there if name not in _FIXED]
-    names = ", ".join([*_FIXED, *map(_quoted, further)])
-    rows = database.execute(f"SELECT {names} FROM cells ORDER BY cell_id").fetchall()
-    if not rows:
-        none = {name: np.empty(0, np.str_) for name in further}
-        return CellTable.from_arrays(np.empty((0, 4)), [], [], [], none)
-    columns = dict(zip([*_FIXED, *further], zip(*rows, strict=True), strict=True))
-    if list(columns["cell_id"]) != list(range(1, len(rows) + 1)):
-        raise ValueError("cells are missing")
-    boxes = np.array([columns[k] for k in ("x", "y", "width", "height")], np.int32).T
-    if len(boxes) and boxes[:, 2:].min() < 1:
-        raise ValueError("a cell has no extent")
-    return CellTable.from_arrays(
-        boxes,
-        _shares(columns["score"]),
-        _class_indices(columns["class_code"]),
-        _shares(columns["probability"]),
-        {name: np.array([v or "" for v in columns[name]], np.str_) for name in further},
-    )
-
-
-def _class_indices(codes: Sequence[str]) -> list[int]:
-    for code in set(codes) - set(CLASS_CODES):
-        raise ValueError(f"{code!r} is not a class code")
-    return [class_index(code) for code in codes]
-
-
-def _shares(values: Sequence[Any]) -> Any:
-    shares = np.array(values, np.float64)
-    if not ((shares >= 0) & (shares <= 1)).all():
-        raise ValueError("a score or probability lies not between 0 and 1")
-    return shares
-
-
-def _put_steps(
-    database: sqlite3.Connection, numbers: Iterable[int], steps: Iterable[Correction]
-) -> None:
-    rows = [
-        (number, row + 1, before, after, step.reader, step.at)
-        for number, step in zip(numbers, steps, strict=True)
-        for row, before, after in zip(step.rows, step.before, step.after, strict=True)
-    ]
-    database.executemany("INSERT INTO corrections VALUES (?, ?, ?, ?, ?, ?, 0)", rows)
-
-
-def _read_steps(database: sqlite3.Connection, n_cells: int) -> list[Correction]:
-    found: dict[int, list[tuple[Any, ...]]] = {}
-    for step, *rest in database.execute(
-        "SELECT step, cell_id, class_before, class_after, reader, read_at "
-        "FROM corrections WHERE NOT undone ORDER BY step, cell_id"
-    ):
-        found.setdefault(step, []).append(tuple(rest))
-    steps = []
-    for rows in found.values():
-        ids, before, after, readers, times = zip(*rows, strict=True)
-        if min(ids) < 1 or max(ids) > n_cells:
-            raise ValueError("a correction is of no cell")
-        cells = tuple(int(number) - 1 for number in ids)
-        steps.append(Correction(cells, before, after, str(readers[0]), str(times[0])))
-    return steps
-
-
 def _n_same(saved: Sequence[Correction], steps: Sequence[Correction]) -> int:
     n = 0
     for before, now in zip(saved, steps, strict=False):
@@ -374,26 +305,3 @@ def _n_same(saved: Sequence[Correction], steps: Sequence[Correction]) -> int:
             break
         n += 1
     return n
-
-
-def _shape_row(shape: DrawnShape) -> tuple[str, str]:
-    ring = [list(corner) for corner in shape.polygon.corners]
-    polygon = {"type": "Polygon", "coordinates": [[*ring, ring[0]]]}
-    return shape.layer, json.dumps(polygon)
-
-
-def _put_shapes(database: sqlite3.Connection, shapes: Sequence[DrawnShape]) -> None:
-    database.execute("DELETE FROM shapes")
-    rows = [_shape_row(shape) for shape in shapes]
-    database.executemany("INSERT INTO shapes VALUES (?, ?)", rows)
-
-
-def _read_shapes(database: sqlite3.Connection) -> Iterator[DrawnShape]:
-    for layer, geojson in database.execute("SELECT layer, geojson FROM shapes"):
-        ring = json.loads(geojson)["coordinates"][0][:-1]
-        corners = tuple((float(x), float(y)) for x, y in ring)
-        yield DrawnShape(str(layer), Polygon(corners))
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'

@@ -12,6 +12,9 @@ SLIDES: Final = (
 )
 """What a file dialog for slides shows."""
 
+SITTINGS: Final = f"Sittings and cells (*{SUFFIX} *.csv *.geojson);;All files (*)"
+"""What a file dialog for sittings shows."""
+
 COUNTS: Final = (
     ("every cell", 0),
     *((f"{n} cells in the best areas", n) for n in (200, 300, 500, 1000, 2000)),

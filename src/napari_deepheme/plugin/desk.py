@@ -14,14 +14,21 @@ from napari_deepheme.core.errors import DeephemeError
 from napari_deepheme.core.export.summary import RunFacts, export_run
 from napari_deepheme.core.results import RegionResult, ResultCollector
 from napari_deepheme.core.sitting import Sitting, SlideMark
+from napari_deepheme.core.sitting_file import SUFFIX
 from napari_deepheme.plugin.actions import Actions
 from napari_deepheme.plugin.adding import Adding
 from napari_deepheme.plugin.drawn import drawn_shapes, show_shapes
-from napari_deepheme.plugin.keeping import Keeping, opened, taken_over
+from napari_deepheme.plugin.keeping import Keeping
 from napari_deepheme.plugin.layers import frame_of
 from napari_deepheme.plugin.overlay import Overlay
 from napari_deepheme.plugin.own_training import ReadCells
 from napari_deepheme.plugin.pointing import Pointing
+from napari_deepheme.plugin.reopening import (
+    iter_newest,
+    opened_sitting,
+    opened_table,
+    taken_over,
+)
 from napari_deepheme.plugin.review import Review
 from napari_deepheme.plugin.run import Run
 from napari_deepheme.plugin.saving import Saving
@@ -92,6 +99,7 @@ class Desk:
         )
         self._pointing = Pointing(viewer, session)
         self.review.changed.connect(self.follow_camera)
+        session.events.slide.connect(self._on_slide)
 
     def take_result(
         self, run: Run, overlay: Overlay, result: RegionResult, ready: Ready
@@ -155,15 +163,27 @@ class Desk:
         return Sitting(mark, facts, result, self.review.corrected, shapes, view)
 
     def open_sitting(self, path: Path) -> None:
-        """Open a sitting on its slide, which is opened, too, if it is not yet."""
-        if not self._session.running:
-            self.keeping.close(LAST_SECONDS)
-            self._session.say("Opening the sitting …")
-            self._start(
-                lambda: iter([opened(path)]),
-                on_item=partial(self._on_opened, path),
-                on_end=lambda: None,
-            )
+        """Go on with what was left of a slide.
+
+        A sitting brings its slide along; a table of cells lies on the chosen slide.
+        """
+        if self._session.running:
+            return
+        opens = partial(opened_sitting, path)
+        if path.suffix != SUFFIX:
+            layer = self.slides.layer
+            if layer is None:
+                self._session.say("Open the slide of these cells first.", error=True)
+                return
+            mpp = self._session.mpp or None
+            opens = partial(opened_table, path, slide_of(layer), mpp)
+        self.keeping.close(LAST_SECONDS)
+        self._session.say("Opening …")
+        self._start(
+            lambda: iter([opens()]),
+            on_item=partial(self._on_opened, path),
+            on_end=lambda: None,
+        )
 
     def follow_camera(self) -> None:
         """Bring class codes and outlines in step with what the canvas shows."""
@@ -242,27 +262,48 @@ class Desk:
         self.follow_camera()
         self.review.tell_selected()
 
-    def _on_opened(self, path: Path, item: tuple[Sitting, Ready] | Failed) -> None:
+    def _on_opened(self, path: Path, item: tuple[Sitting, Ready, str] | Failed) -> None:
+        session = self._session
         if isinstance(item, Failed):
-            self._session.say(str(item.error), error=True)
+            session.say(str(item.error), error=True)
             if not isinstance(item.error, DeephemeError):
                 raise item.error
             return
-        sitting, ready = item
+        sitting, ready, left_out = item
         layer = self.slides.find(sitting.slide, path)
         if layer is None:
-            self._session.say(
+            session.say(
                 f"The slide {sitting.slide.name} is neither where it was nor beside "
                 "the sitting. Open the slide first, then the sitting.",
                 error=True,
             )
             return
         self._restore(sitting, ready, layer)
-        file = taken_over(path, sitting)
+        session.say(f"{len(sitting.corrected)} cells, as they were left.{left_out}")
+        file = taken_over(path, sitting) if path.suffix == SUFFIX else None
         if file is not None:
             self.keeping.go_on(file)
-        kept = "" if file else " It is read only: save it under another name."
-        self._session.say(f"The sitting goes on: {len(sitting.corrected)} cells.{kept}")
+        else:
+            self.keeping.begin()
+
+    def _on_slide(self, *_: object) -> None:
+        """Look whether there is an earlier sitting of the slide that was chosen."""
+        self._session.earlier_sitting = ""
+        layer = self.slides.layer
+        slide = slide_of(layer) if layer is not None else None
+        if slide is not None and slide.path is not None:
+            self._start(
+                lambda: iter_newest(slide),
+                on_item=self._on_newest,
+                on_end=lambda: None,
+            )
+
+    def _on_newest(self, item: Path | Failed | None) -> None:
+        if isinstance(item, Failed):
+            if not isinstance(item.error, OSError):
+                raise item.error
+        elif item is not None:
+            self._session.earlier_sitting = str(item)
 
     def _restore(self, sitting: Sitting, ready: Ready, layer: Image) -> None:
         """Show a sitting on its slide as if its run had just ended."""

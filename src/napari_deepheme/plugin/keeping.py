@@ -8,24 +8,22 @@ from __future__ import annotations
 import os
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from platformdirs import user_data_path
 
-from napari_deepheme.core.errors import CannotWriteError, DeephemeError
+from napari_deepheme.core.errors import DeephemeError
 from napari_deepheme.core.sitting_file import (
     SUFFIX,
     SittingFile,
     create_sitting,
-    read_sitting,
 )
-from napari_deepheme.plugin.drawing import Ready
 from napari_deepheme.plugin.worker import Failed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from napari_deepheme.core.sitting import Sitting, SlideMark
+    from napari_deepheme.core.sitting import Sitting
     from napari_deepheme.plugin.session import Session
     from napari_deepheme.plugin.worker import Task
 
@@ -64,7 +62,7 @@ class Keeping:
         self._start = start
         self._file: SittingFile | None = None
         self._task: Task | None = None
-        self._is_new = False
+        self._is_new = self._is_saving = False
 
     @property
     def path(self) -> Path | None:
@@ -91,11 +89,12 @@ class Keeping:
 
     def save(self) -> None:
         """Save what is new, on a thread; not while that goes on."""
-        if self._task is not None:
+        if self._is_saving:
             return
         sitting = self._take_sitting()
         if sitting is None or (self._file is None and not self._is_new):
             return
+        self._is_saving = True
         self._task = self._start(
             lambda: iter([self._write(sitting)]),
             on_item=self._on_saved,
@@ -120,7 +119,7 @@ class Keeping:
 
     def close(self, seconds: float) -> None:
         """Save what is left at once; wait no longer than this for a save before."""
-        if self._task is not None:
+        if self._is_saving and self._task is not None:
             self._task.wait(seconds)
         sitting = self._take_sitting()
         if sitting is None or self._file is None or self._is_new:
@@ -163,45 +162,4 @@ class Keeping:
         self._session.say(f"Not saved any more: {item.error}", error=True)
 
     def _on_end(self) -> None:
-        self._task = None
-
-
-def opened(path: Path) -> tuple[Sitting, Ready]:
-    """Read a sitting, and make its cells ready to be shown; any thread can do it.
-
-    Raises
-    ------
-    InvalidSittingError
-        If it is none.
-    """
-    sitting = read_sitting(path)
-    return sitting, Ready.of(sitting.corrected.cells)
-
-
-def taken_over(path: Path, sitting: Sitting) -> SittingFile | None:
-    """Return the file to go on with; None where it cannot be written to."""
-    try:
-        return SittingFile(path, sitting.corrected)
-    except CannotWriteError:
-        return None
-
-
-def newest_sitting(mark: SlideMark) -> Path | None:
-    """Return the last sitting that was saved by itself for a slide, if there is one."""
-    folder, stem = sittings_folder(), Path(mark.name).stem[:60]
-    found = [p for p in folder.glob(f"*{SUFFIX}") if p.name.startswith(f"{stem} ")]
-    for path in sorted(found, key=_modified, reverse=True)[:_LOOKED_AT]:
-        try:
-            slide: Any = read_sitting(path).slide
-        except DeephemeError:
-            continue
-        if slide.identity.get("sha256") == mark.identity.get("sha256"):
-            return path
-    return None
-
-
-_LOOKED_AT: Final = 3
-
-
-def _modified(path: Path) -> float:
-    return path.stat().st_mtime
+        self._is_saving = False

@@ -10,7 +10,7 @@ from psygnal import Signal
 
 from napari_deepheme.core.cell_table import CellTable
 from napari_deepheme.core.corrected_cells import CorrectedCells
-from napari_deepheme.core.corrections import NOT_A_CELL, READER_CLASSES
+from napari_deepheme.core.corrections import DELETED, NOT_A_CELL, READER_CLASSES
 from napari_deepheme.core.remembered import recall, remember
 from napari_deepheme.plugin.drawing import Ready
 from napari_deepheme.plugin.kinds import (
@@ -245,6 +245,10 @@ class Review:
             return
         overlay.recolour(corrected, rows)
         selected = overlay.selected()
+        left = [r for r in selected if self.kinds[r] != READER_CLASSES.index(DELETED)]
+        if len(left) < len(selected):
+            overlay.select_rows(left)
+            selected = left
         self._session.selected = describe(overlay.take(selected), selected)
         self._tell()
         self.changed.emit(np.asarray(rows, np.intp))

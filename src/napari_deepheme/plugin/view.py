@@ -21,14 +21,14 @@ from qtpy.QtWidgets import (
 )
 from superqt import QCollapsible
 
-from napari_deepheme.core.sitting_file import SUFFIX
-from napari_deepheme.plugin.choices import COUNTS, DOCKS, SAVES, SLIDES
+from napari_deepheme.plugin.choices import COUNTS, DOCKS, SAVES, SITTINGS, SLIDES
 from napari_deepheme.plugin.comparison_dialog import ComparisonDialog
 from napari_deepheme.plugin.correction_panel import CorrectionPanel
 from napari_deepheme.plugin.keeping import sittings_folder
 from napari_deepheme.plugin.labels import ERROR_STYLE, button, label, small_label
 from napari_deepheme.plugin.legend import Legend
 from napari_deepheme.plugin.model_rows import ModelRows
+from napari_deepheme.plugin.reopening import is_left_of_a_slide
 from napari_deepheme.plugin.words import RENDERED_ONLY
 
 if TYPE_CHECKING:
@@ -91,7 +91,9 @@ class View(QWidget):
             "Export…", "Write cells.csv, cells.geojson and summary.json to a folder"
         )
         self.sitting_button = button(
-            "Open sitting…", "Go on with a sitting that was saved"
+            "Open sitting…",
+            "Go on with a sitting that was saved; or with cells in CSV or in GeoJSON, "
+            "such as QuPath writes, on the slide that is chosen",
         )
         self.earlier_button = button(
             "Go on with the last sitting of this slide",
@@ -118,7 +120,7 @@ class View(QWidget):
         """Open what is dropped."""
         for url in event.mimeData().urls():
             path = Path(url.toLocalFile())
-            if url.isLocalFile() and path.suffix == SUFFIX:
+            if url.isLocalFile() and is_left_of_a_slide(path):
                 self.sitting_requested.emit(path)
             elif url.isLocalFile():
                 self.open_requested.emit(path)
@@ -314,7 +316,7 @@ class View(QWidget):
 
     def _ask_for_sitting(self) -> None:
         name, _ = QFileDialog.getOpenFileName(
-            self, "Open sitting", str(sittings_folder()), f"Sittings (*{SUFFIX})"
+            self, "Open sitting or cells", str(sittings_folder()), SITTINGS
         )
         if name:
             self.sitting_requested.emit(Path(name))

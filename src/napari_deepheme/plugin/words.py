@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from napari_deepheme.core.cell_table import LINEAGE, PHASE
 from napari_deepheme.core.corrections import (
+    DELETED,
     NOT_A_CELL,
     UNIDENTIFIED,
     is_unidentified,
@@ -34,7 +35,11 @@ MAP_HINT = (
 
 RENDERED_ONLY = "learned from rendered cells only"
 
-_NO_CLASS = {NOT_A_CELL: "not a cell", UNIDENTIFIED: "unidentified"}
+_NO_CLASS = {
+    NOT_A_CELL: "not a cell",
+    UNIDENTIFIED: "unidentified",
+    DELETED: "deleted",
+}
 
 
 def class_words(reader_class: str) -> str:

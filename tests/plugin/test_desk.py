@@ -1,0 +1,297 @@
+"""Sittings, tables and reports of the widget: saved, and gone on with."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from napari.components import ViewerModel
+from tests.plugin.conftest import MODELS
+
+from napari_deepheme.core.corrections import judged_classes
+from napari_deepheme.core.errors import CannotWriteError
+from napari_deepheme.core.export.csv_table import read_csv
+from napari_deepheme.core.sitting_file import SittingFile, read_sitting
+from napari_deepheme.plugin.controller import Controller
+from napari_deepheme.plugin.session import Session
+from napari_deepheme.plugin.worker import Failed
+
+
+@pytest.fixture
+def make_controller(core, inline_start):
+    """Make widgets without Qt, each with a viewer of its own; work is done at once."""
+
+    def make():
+        viewer = ViewerModel()
+        session = Session(model="namer")
+        made = Controller(
+            viewer,
+            session,
+            load_models=lambda *_: MODELS,
+            iter_search=core,
+            map_adequacy=lambda slide, *, mpp: core.adequacy,
+            keep_corrections=lambda read: None,
+            name_boxes=core.name_boxes,
+            start=inline_start,
+        )
+        made.viewer, made.session = viewer, session
+        return made
+
+    return make
+
+
+@pytest.fixture
+def slide_path(phantom_svs, tmp_path):
+    path = tmp_path / "slides" / "case 1.svs"
+    path.parent.mkdir()
+    path.write_bytes(phantom_svs.read_bytes())
+    return path
+
+
+@pytest.fixture
+def ran(make_controller, slide_path):
+    made = make_controller()
+    made.open_slide(slide_path)
+    made.classify_slide()
+    return made
+
+
+def own_sittings(folder):
+    return sorted((folder / "user" / "sittings").glob("*.deepheme"))
+
+
+def test_a_run_is_saved_by_itself_and_corrections_after_it(ran, tmp_path):
+    (path,) = own_sittings(tmp_path)
+    assert path.name.startswith("case 1 ")
+    assert ran.session.sitting == str(path)
+    ran.desk.review.set_reader("AB")
+    ran.desk.review.correct([0, 1], "M3")
+    ran.desk.keeping.save()
+    sitting = read_sitting(path)
+    assert judged_classes(sitting.corrected.cells)[:2].tolist() == ["M3", "M3"]
+    assert sitting.corrected.steps[0].reader == "AB"
+    assert sitting.facts.model == "namer 1"
+
+
+def test_closing_saves_what_is_left(ran, tmp_path):
+    ran.desk.review.correct([0], "M3")
+    ran.close()
+    (path,) = own_sittings(tmp_path)
+    assert len(read_sitting(path).corrected.steps) == 1
+
+
+def test_a_run_without_corrections_gives_its_file_to_the_next(ran, tmp_path):
+    ran.classify_slide()
+    assert len(own_sittings(tmp_path)) == 1
+    ran.desk.review.correct([0], "M3")
+    ran.desk.keeping.save()
+    ran.classify_slide()
+    assert len(own_sittings(tmp_path)) == 2
+
+
+def test_tomorrow_the_sitting_goes_on_on_its_slide(ran, make_controller, tmp_path):
+    ran.viewer.add_shapes(
+        [np.array([(10, 10), (10, 60), (90, 60)])], shape_type="polygon", name="mine"
+    )
+    ran.desk.review.correct([0], "M3")
+    ran.desk.toggle_class("U4")
+    ran.desk.review.set_threshold(0.1)
+    ran.close()
+    (path,) = own_sittings(tmp_path)
+    tomorrow = make_controller()
+    tomorrow.desk.open_sitting(path)
+    session = tomorrow.session
+    assert session.slide == "case 1.svs"
+    assert session.message_kind == "info"
+    assert session.counts == ran.session.counts
+    assert session.hidden == {"U4"}
+    assert session.threshold == 0.1
+    assert session.can_export
+    assert session.can_undo
+    layers = tomorrow.viewer.layers
+    assert layers["Cells"].features["reader_class"][0] == "M3"
+    assert layers["mine"].nshapes == 1
+    assert np.allclose(
+        layers["mine"].data_to_world(layers["mine"].data[0][2])[-2:], (90, 60), atol=0.2
+    )
+    tomorrow.desk.review.undo()
+    tomorrow.desk.keeping.save()
+    assert not read_sitting(path).corrected.steps
+
+
+def test_a_slide_that_moved_is_found_beside_the_sitting(
+    ran, make_controller, tmp_path, slide_path
+):
+    ran.desk.saving.save("sitting", tmp_path / "slides" / "mine")
+    moved = tmp_path / "moved"
+    slide_path.parent.rename(moved)
+    tomorrow = make_controller()
+    tomorrow.desk.open_sitting(moved / "mine.deepheme")
+    assert tomorrow.session.can_export
+    assert len(tomorrow.desk.review.cells) == 4
+
+
+def test_a_slide_that_is_open_under_another_name_is_taken(
+    ran, make_controller, tmp_path, slide_path
+):
+    (path,) = own_sittings(tmp_path)
+    renamed = slide_path.rename(tmp_path / "other.svs")
+    tomorrow = make_controller()
+    tomorrow.desk.open_sitting(path)
+    assert "Open the slide first" in tomorrow.session.message
+    assert not tomorrow.session.can_export
+    tomorrow.open_slide(renamed)
+    tomorrow.desk.open_sitting(path)
+    assert tomorrow.session.can_export
+    assert len(tomorrow.viewer.layers["Cells"].data) == 4
+
+
+def test_another_slide_is_not_taken_for_the_sittings(
+    ran, make_controller, tmp_path, slide_path
+):
+    (path,) = own_sittings(tmp_path)
+    slide_path.write_bytes(slide_path.read_bytes() + b"\0")
+    tomorrow = make_controller()
+    tomorrow.desk.open_sitting(path)
+    assert "Open the slide first" in tomorrow.session.message
+
+
+def test_an_earlier_sitting_of_a_slide_is_offered(ran, make_controller, slide_path):
+    tomorrow = make_controller()
+    tomorrow.open_slide(slide_path)
+    assert tomorrow.session.earlier_sitting == ran.session.sitting
+    assert Path(tomorrow.session.earlier_sitting).exists()
+
+
+def test_a_damaged_sitting_is_told_in_the_widget(make_controller, tmp_path):
+    path = tmp_path / "a.deepheme"
+    path.write_text("cells")
+    made = make_controller()
+    made.desk.open_sitting(path)
+    assert made.session.message_kind == "error"
+    assert "not a sitting" in made.session.message
+
+
+def test_when_saving_fails_it_is_told_once_and_saving_under_a_name_goes_on(
+    ran, monkeypatch, tmp_path
+):
+    def full(*_):
+        raise CannotWriteError("a.deepheme", "no space left")
+
+    monkeypatch.setattr(SittingFile, "sync", full)
+    ran.desk.review.correct([0], "M3")
+    ran.desk.keeping.save()
+    assert ran.session.message.startswith("Not saved any more")
+    assert ran.session.sitting == ""
+    ran.session.say("")
+    ran.desk.keeping.save()
+    assert ran.session.message == ""
+    monkeypatch.undo()
+    ran.desk.saving.save("sitting", tmp_path / "kept")
+    assert ran.session.sitting == str(tmp_path / "kept.deepheme")
+    assert len(read_sitting(tmp_path / "kept.deepheme").corrected.steps) == 1
+
+
+def test_the_file_of_a_sitting_that_another_window_took_is_left_to_it(
+    ran, make_controller, tmp_path
+):
+    (path,) = own_sittings(tmp_path)
+    other = make_controller()
+    other.desk.open_sitting(path)
+    ran.desk.review.correct([0], "M3")
+    ran.desk.keeping.save()
+    assert "another window" in ran.session.message
+    other.desk.review.correct([1], "M4")
+    other.desk.keeping.save()
+    assert judged_classes(read_sitting(path).corrected.cells)[:2].tolist()[1] == "M4"
+
+
+def test_cells_that_were_named_in_qupath_arrive_in_the_review(
+    ran, make_controller, slide_path, tmp_path
+):
+    ran.desk.export(tmp_path / "out")
+    path = tmp_path / "out" / "cells.geojson"
+    content = json.loads(path.read_text())
+    content["features"][0]["properties"]["classification"] = {"name": "myelocyte"}
+    content["features"].append(
+        {
+            "type": "Feature",
+            "geometry": {"type": "Point", "coordinates": [200, 210]},
+            "properties": {
+                "objectType": "annotation",
+                "classification": {"name": "M1"},
+            },
+        }
+    )
+    path.write_text(json.dumps(content))
+    made = make_controller()
+    made.open_slide(slide_path)
+    made.desk.open_sitting(path)
+    cells = made.desk.review.cells
+    assert judged_classes(cells).tolist() == ["M3", "L4", "U4", "ER3", "M1"]
+    assert cells.class_codes[0] == "M2"
+    assert made.session.counts["M1"] == 1
+    assert made.desk.result[1].model == "namer 1"
+
+
+def test_cells_without_a_slide_are_not_opened(make_controller, tmp_path):
+    made = make_controller()
+    made.desk.open_sitting(tmp_path / "cells.csv")
+    assert made.session.message == "Open the slide of these cells first."
+
+
+@pytest.mark.parametrize("kind", ["csv", "geojson", "parquet", "h5ad", "html", "pdf"])
+def test_what_is_saved_carries_the_readers_classes(ran, tmp_path, kind):
+    ran.desk.review.set_reader("AB")
+    ran.desk.review.correct([0], "M3")
+    path = tmp_path / f"a.{kind}"
+    ran.desk.saving.save(kind, path)
+    assert ran.session.message == f"Saved: {path}"
+    content = path.read_bytes()
+    if kind == "csv":
+        assert read_csv(path).further["reader_class"][0] == "M3"
+    elif kind in ("geojson", "html"):
+        assert b"myelocyte" in content
+        assert b"AB" in content
+    assert len(content) > 300
+
+
+def test_crops_by_class_are_saved_in_a_folder_of_their_own(ran, tmp_path):
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    (folder / "mine.txt").write_text("stays")
+    ran.desk.review.correct([0], "M3")
+    ran.desk.saving.save("crops", folder)
+    (made,) = [p for p in folder.iterdir() if p.is_dir()]
+    assert list((made / "M3").glob("*.png"))
+    assert (folder / "mine.txt").read_text() == "stays"
+
+
+def test_dicom_annotations_of_another_slide_are_refused_in_words(ran, tmp_path):
+    ran.desk.saving.save("dicom", tmp_path / "a.dcm")
+    assert ran.session.message_kind == "error"
+    assert "DICOM" in ran.session.message
+    assert not (tmp_path / "a.dcm").exists()
+
+
+def test_without_a_result_there_is_nothing_to_save(make_controller, tmp_path):
+    made = make_controller()
+    made.desk.saving.save("html", tmp_path / "a.html")
+    assert made.session.message == "There is nothing to save yet."
+
+
+def test_what_no_one_foresaw_is_raised(ran, monkeypatch):
+    with pytest.raises(RuntimeError, match="odd"):
+        ran.desk.keeping._on_saved(Failed(RuntimeError("odd")))
+
+
+def test_the_slide_of_a_layer_that_has_no_file_is_kept_without_a_path(
+    make_controller, tmp_path
+):
+    made = make_controller()
+    pixels = np.full((1000, 1000, 3), 230, np.uint8)
+    made.viewer.add_image(pixels, rgb=True, name="a", scale=(0.25, 0.25), units="um")
+    made.classify_slide()
+    (path,) = own_sittings(tmp_path)
+    assert read_sitting(path).slide.path == ""
+    assert made.session.earlier_sitting == ""

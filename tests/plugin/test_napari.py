@@ -227,6 +227,20 @@ def test_a_later_run_takes_over_the_layers_that_were_opened(
     ]
 
 
+def test_a_slide_that_was_open_first_can_be_adjusted(viewer, phantom):
+    viewer.open(phantom, plugin=PLUGIN)
+    _, widget = viewer.window.add_plugin_dock_widget(PLUGIN, "Classify cells")
+    widget.docks.open("Display")
+    assert widget.docks.seeing.layer is viewer.layers[0]
+    widget.controller.close()
+
+
+def test_ranges_that_are_seen_beside_the_counts_are_in_the_report(widget, tmp_path):
+    (tmp_path / "ranges.csv").write_text("name,low,high\nblasts,0,5\n")
+    widget.docks.open("Differential").load_ranges(tmp_path / "ranges.csv")
+    assert widget.desk.saving.ranges.of("blasts").high == 5
+
+
 def test_the_sample_slide_opens(viewer, monkeypatch, tmp_path):
     from napari_deepheme.plugin import sample_data
 

@@ -70,6 +70,9 @@ class Docks:
             "Density": lambda: DensityPanel(desk.review, self.density),
             "Mitoses": lambda: MitosisPanel(desk.review, session),
         }
+        self.differentials.changed.connect(self._on_ranges)
+        # A slide that was there first is at hand already.
+        self._on_slide()
 
     def open(self, name: str) -> QWidget:
         """Open a dock, or bring it to the front.
@@ -118,6 +121,10 @@ class Docks:
 
     def _on_slide(self, *_: object) -> None:
         self.seeing.use(self._desk.slides.layer)
+
+    def _on_ranges(self) -> None:
+        """Take the ranges that are seen beside the counts into the report."""
+        self._desk.saving.ranges = self.differentials.ranges
 
     def _drawn(self) -> list[tuple[str, Area]]:
         run = self._desk.run

@@ -3,6 +3,7 @@
 import csv
 import os
 import stat
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -92,6 +93,13 @@ def test_what_is_no_cell_and_what_is_unidentified_is_written_when_asked(
     read = read_own_cells(tmp_path / "crops")
     assert [cell.targets for cell in read][-1] == ("not-identifiable",)
     assert len(read) == 4
+
+
+def test_what_a_reader_took_away_is_never_written(slide, cells, tmp_path):
+    deleted = np.array(["deleted", *cells.further["reader_class"][1:]])
+    gone = replace(cells, further={**cells.further, "reader_class": deleted})
+    written = write_crop_folder(gone, tmp_path / "crops", slide, with_refused=True)
+    assert written == {"M4": 1, "M5": 1, "not-a-cell": 1, "unidentified": 1}
 
 
 def test_only_what_a_reader_named_is_written_when_asked(slide, cells, tmp_path):

@@ -24,6 +24,7 @@ from napari_deepheme.core.corrections import (
     NOT_A_CELL,
     UNIDENTIFIED,
     is_corrected,
+    is_deleted,
     is_unidentified,
     judged_classes,
 )
@@ -137,6 +138,7 @@ def _chosen(
     judged, corrected = judged_classes(cells), is_corrected(cells)
     refused = (judged == NOT_A_CELL) | (judged == UNIDENTIFIED)
     wanted = np.where(refused, with_refused, ~is_unidentified(cells))
+    wanted &= ~is_deleted(cells)
     if corrected_only:
         wanted = wanted & corrected
     rows = np.flatnonzero(wanted)

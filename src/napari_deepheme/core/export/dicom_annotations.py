@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from napari_deepheme.core.corrections import (
+    DELETED,
     NOT_A_CELL,
     READER_CLASSES,
     is_corrected,
@@ -134,7 +135,7 @@ class _Group:
 def _groups(cells: CellTable) -> Iterator[_Group]:
     judged, corrected = judged_indices(cells), is_corrected(cells)
     for index, code in enumerate(READER_CLASSES):
-        if code == NOT_A_CELL:
+        if code in (NOT_A_CELL, DELETED):
             continue
         for by_reader in (False, True):
             rows = (judged == index) & (corrected == by_reader)

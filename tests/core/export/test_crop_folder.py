@@ -98,7 +98,9 @@ def test_what_is_no_cell_and_what_is_unidentified_is_written_when_asked(
 def test_what_a_reader_took_away_is_never_written(slide, cells, tmp_path):
     deleted = np.array(["deleted", *cells.further["reader_class"][1:]])
     gone = replace(cells, further={**cells.further, "reader_class": deleted})
-    written = write_crop_folder(gone, tmp_path / "crops", slide, with_refused=True)
+    written = write_crop_folder(
+        gone, tmp_path / "crops", slide, mpp=QUARTER, with_refused=True
+    )
     assert written == {"M4": 1, "M5": 1, "not-a-cell": 1, "unidentified": 1}
 
 

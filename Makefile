@@ -6,7 +6,7 @@ PYTHON := .venv/bin/python
 # A virtual screen where there is none; software OpenGL suffices.
 SCREEN := sh scripts/with-screen.sh
 
-.PHONY: demo test lint clean
+.PHONY: demo test lint docs pictures clean
 
 demo: .venv/.app
 	$(SCREEN) $(PYTHON) examples/demo.py
@@ -22,6 +22,13 @@ lint: .venv/.dev
 	.venv/bin/npe2 validate napari-deepheme
 	.venv/bin/validate-pyproject pyproject.toml
 
+# Into site/, strictly; nothing but pip needs the network.
+docs: .venv/.docs
+	PYTHONPATH=src NO_MKDOCS_2_WARNING=1 .venv/bin/mkdocs build --strict
+
+pictures: .venv/.app
+	$(SCREEN) $(PYTHON) scripts/pictures.py
+
 .venv/.app: pyproject.toml $(CONSTRAINTS) scripts/setup.sh
 	sh scripts/setup.sh "$(CONSTRAINTS)" ".[all]"
 	@touch $@
@@ -30,5 +37,9 @@ lint: .venv/.dev
 	sh scripts/setup.sh "$(CONSTRAINTS)" ".[all,train]" --group test --group lint
 	@touch $@
 
+.venv/.docs: .venv/.app
+	sh scripts/setup.sh "$(CONSTRAINTS)" ".[all]" --group docs
+	@touch $@
+
 clean:
-	rm -rf .venv demo-output build dist .mypy_cache .ruff_cache .pytest_cache
+	rm -rf .venv demo-output site build dist .mypy_cache .ruff_cache .pytest_cache

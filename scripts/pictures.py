@@ -233,6 +233,9 @@ def show_where_to_count(sitting: Sitting) -> None:
     """Show the map of a larger slide."""
     path = HOME / "large.svs"
     write_phantom(path, LARGE, 4)
+    sitting.viewer.close()
+    wait(1)
+    sitting.begin()
     sitting.viewer.layers.clear()
     sitting.widget.controller.open_slide(path)
     wait(2)

@@ -1,0 +1,171 @@
+"""Every block of code in the documentation runs as it stands, or says why it does not.
+
+A block is python, or sh with commands of napari-deepheme. The blocks of a page run one
+after the other in a folder with a small rendered slide and what was made of it. One
+that cannot run here has a comment ``<!-- not run: reason -->`` above it; its commands
+are parsed all the same, so that no option goes stale.
+"""
+
+import json
+import re
+import shlex
+import shutil
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+import napari_deepheme
+from napari_deepheme import cli
+from napari_deepheme.core.geometry import Point, Size
+from napari_deepheme.core.phantom import write_phantom
+from napari_deepheme.core.slide import open_slide
+from napari_deepheme.core.taxonomy import CELL_CLASSES
+
+TOP = Path(__file__).parents[1]
+
+PAGES = [TOP / "README.md", *sorted((TOP / "docs").glob("*.md"))]
+
+BLOCK = re.compile(
+    r"(?:<!-- not run: (?P<reason>[^>]+) -->\n)?"
+    r"^```(?P<language>\w*)\n(?P<code>.*?)^```",
+    re.DOTALL | re.MULTILINE,
+)
+
+LANGUAGES = {"python", "sh", "json", "text"}
+"""Of blocks; the last two are not run."""
+
+MADE_HERE = {"command-line.md", "api.md", "changelog.md"}
+"""Pages that `scripts/docs_pages.py` makes."""
+
+
+def blocks(page):
+    return list(BLOCK.finditer(page.read_text("utf-8")))
+
+
+def with_code():
+    """Return the pages that show how something is done."""
+    ways = {"python", "sh"}
+    return [page for page in PAGES if {b["language"] for b in blocks(page)} & ways]
+
+
+def commands(code):
+    """Return the lines of a block that call this program, without its name."""
+    lines = code.replace("\\\n", " ").splitlines()
+    split = [shlex.split(line, comments=True) for line in lines]
+    return [words[1:] for words in split if words[:1] == ["napari-deepheme"]]
+
+
+@pytest.fixture(scope="session")
+def stand_ins(tmp_path_factory):
+    """Make what the pages take for granted: a slide, its cells, pictures of cells."""
+    folder = tmp_path_factory.mktemp("docs")
+    write_phantom(folder / "slide.svs", Size(1000, 900), 5)
+    done = folder / "slide-deepheme"
+    slide = str(folder / "slide.svs")
+    assert cli.run(["classify", slide, "--out", str(done), "--device", "cpu"]) == 0
+    for name in ("cells.csv", "cells.geojson", "summary.json"):
+        shutil.copy(done / name, folder / name)
+    shutil.copy(folder / "cells.geojson", folder / "from-qupath.geojson")
+    name_one(folder / "cells.csv")
+    with open_slide(slide) as opened:
+        pixels = opened.read_region(Point(0, 0), 0, Size(600, 500))
+    Image.fromarray(pixels).save(folder / "photograph.png")
+    (folder / "crops").mkdir()
+    for i in range(3):
+        crop = pixels[100 * i : 100 * i + 96, :96]
+        Image.fromarray(crop).save(folder / "crops" / f"{i}.png")
+    return folder
+
+
+def name_one(path):
+    """Say that a reader confirmed the first cell."""
+    header, first, *rest = path.read_text().splitlines()
+    code = first.split(",")[header.split(",").index("class_code")]
+    lines = [f"{header},reader_class", f"{first},{code}", *(f"{row}," for row in rest)]
+    path.write_text("\n".join(lines) + "\n")
+
+
+@pytest.mark.parametrize("page", with_code(), ids=lambda page: page.name)
+def test_what_a_page_shows_runs(page, request, tmp_path, monkeypatch, capsys):
+    shown = [b for b in blocks(page) if b["language"] in ("python", "sh")]
+    run = [block for block in shown if not block["reason"]]
+    if run:
+        made = request.getfixturevalue("stand_ins")
+        shutil.copytree(made, tmp_path / "work")
+        monkeypatch.chdir(tmp_path / "work")
+        monkeypatch.setenv("NAPARI_DEEPHEME_MODELS", str(tmp_path / "models"))
+    namespace = {}
+    for block in run:
+        if block["language"] == "python":
+            exec(compile(block["code"], page.name, "exec"), namespace)
+            continue
+        words = commands(block["code"])
+        n_lines = len(
+            re.findall(r"^\S", block["code"].replace("\\\n", ""), re.MULTILINE)
+        )
+        assert len(words) == n_lines, "only commands of napari-deepheme are run here"
+        for arguments in words:
+            assert cli.run(arguments) == 0, capsys.readouterr().err
+    for block in shown:
+        for arguments in commands(block["code"]) if block["reason"] else ():
+            cli._parser().parse_args(arguments)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_block_names_its_language(page):
+    for block in blocks(page):
+        assert block["language"] in LANGUAGES, block["code"]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_picture_and_page_that_is_linked_is_there(page):
+    text = page.read_text("utf-8")
+    absolute = r"\(https://raw\.githubusercontent\.com/[^)]*/main/([^)]+)\)"
+    places = [TOP / found for found in re.findall(absolute, text)]
+    for found in re.findall(r"\]\((?!https?:|#)([^)#]+)(?:#[^)]*)?\)", text):
+        if found not in MADE_HERE:
+            places.append(page.parent / found)
+    missing = [str(place) for place in places if not place.exists()]
+    assert missing == []
+
+
+def test_pictures_are_small():
+    sizes = [path.stat().st_size for path in (TOP / "docs" / "images").iterdir()]
+    assert max(sizes) <= 250_000
+    assert sum(sizes) <= 3_000_000
+
+
+def test_the_page_on_keys_has_each_key():
+    # The keys are part of the plugin, whose module needs no screen.
+    from napari_deepheme.plugin.keys import DEFAULTS
+
+    text = (TOP / "docs" / "keys.md").read_text("utf-8")
+    assert [key for key in DEFAULTS.values() if f"`{key}`" not in text] == []
+
+
+def test_the_page_on_counting_has_each_rule():
+    text = (TOP / "docs" / "counting-rules.md").read_text("utf-8")
+    for c in CELL_CLASSES:
+        name = f"{c.name}: bare, smudged or crushed nuclei, stain" * (c.code == "U1")
+        cells = (
+            c.code,
+            name or c.name,
+            c.group or "",
+            "yes" if c.in_ndc else "no",
+            c.me_side or "",
+            c.pool or "",
+        )
+        row = "|" + "|".join(f" {cell} " if cell else " " for cell in cells) + "|"
+        assert row in text
+
+
+def test_the_page_on_files_has_each_key_of_the_summary(stand_ins):
+    text = (TOP / "docs" / "files.md").read_text("utf-8")
+    summary = json.loads((stand_ins / "summary.json").read_text())
+    assert [key for key in summary if f"`{key}`" not in text] == ["notice"]
+
+
+def test_all_that_is_promised_is_there():
+    for name in napari_deepheme.__all__:
+        assert hasattr(napari_deepheme, name)

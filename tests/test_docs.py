@@ -18,6 +18,7 @@ from PIL import Image
 import napari_deepheme
 from napari_deepheme import cli
 from napari_deepheme.core.geometry import Point, Size
+from napari_deepheme.core.models import fastest
 from napari_deepheme.core.phantom import write_phantom
 from napari_deepheme.core.slide import open_slide
 from napari_deepheme.core.taxonomy import CELL_CLASSES
@@ -56,11 +57,23 @@ def commands(code):
     return [words[1:] for words in split if words[:1] == ["napari-deepheme"]]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module", autouse=True)
+def no_measurement():
+    """Compute as torch does on the CPU: what is fastest is not the question here."""
+
+    def first(device="auto", backend="auto"):
+        return [fastest.plain_compute("cpu")]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fastest, "candidates", first)
+        yield
+
+
+@pytest.fixture(scope="module")
 def stand_ins(tmp_path_factory):
     """Make what the pages take for granted: a slide, its cells, pictures of cells."""
     folder = tmp_path_factory.mktemp("docs")
-    write_phantom(folder / "slide.svs", Size(1000, 900), 5)
+    write_phantom(folder / "slide.svs", Size(900, 800), 5)
     done = folder / "slide-deepheme"
     slide = str(folder / "slide.svs")
     assert cli.run(["classify", slide, "--out", str(done), "--device", "cpu"]) == 0

@@ -297,12 +297,13 @@ class CorrectedCells:
         codes = [CLASS_CODES[i] for i in cells.class_indices[places].tolist()]
         readers, times, words = zip(*said, strict=True) if said else ((), (), ())
         froms = [word or code for word, code in zip(words, codes, strict=True)]
+        left = given[places] != 0
         notes: dict[str, npt.NDArray[np.str_]] = {}
         for name, values in zip(_NOTES, (readers, times, froms), strict=True):
-            column = _filled(cells.further.get(name), len(rows), places, values)
-            column[given == 0] = ""
-            if (column != "").any():
-                notes[name] = column
+            told = np.where(left, np.array(values, np.str_), "")
+            before = cells.further.get(name)
+            if before is not None or (told != "").any():
+                notes[name] = _filled(before, len(rows), places, told)
         return notes
 
 
@@ -310,12 +311,13 @@ def _filled(
     column: npt.NDArray[np.str_] | None,
     n: int,
     places: npt.NDArray[np.intp],
-    values: Sequence[str],
+    values: npt.NDArray[np.str_],
 ) -> npt.NDArray[np.str_]:
     """Return a column with some values put in, wide enough for all of them."""
-    new = np.array(values or [""], np.str_)
-    old = np.zeros(n, np.str_) if column is None else column
-    filled: npt.NDArray[np.str_] = old.astype(np.promote_types(old.dtype, new.dtype))
+    if column is None:
+        filled = np.zeros(n, values.dtype)
+    else:
+        filled = column.astype(np.promote_types(column.dtype, values.dtype))
     filled[places] = values
     return filled
 

@@ -64,10 +64,24 @@ def mitotic_indices(cells: CellTable) -> tuple[MitoticIndex, ...]:
     Figures whose lineage is not known are counted in no lineage; where none is known,
     the lineages have no index.
     """
-    counts, lineages = judged_counts(cells), lineages_of(mitotic_figures(cells))
-    is_told = not counts[MITOTIC_CODE] or any(lineages.values())
-    figures = counts[MITOTIC_CODE]
-    found = [_index("all", figures, figures + differential(counts).n)]
+    return indices_of(judged_counts(cells), mitotic_figures(cells))
+
+
+def indices_of(
+    counts: Mapping[str, int], figures: CellTable
+) -> tuple[MitoticIndex, ...]:
+    """Return what `mitotic_indices` does, of cells that are counted already.
+
+    Parameters
+    ----------
+    counts : mapping of str to int
+        Cells by class code, as `judged_counts` gives them.
+    figures : CellTable
+        The figures among them.
+    """
+    lineages = lineages_of(figures)
+    is_told = not len(figures) or any(lineages.values())
+    found = [_index("all", len(figures), len(figures) + differential(counts).n)]
     for name, own in lineages.items():
         n = own + _in_lineage(counts, _LINEAGE_OF_FIGURE[name])
         found.append(_index(name, own, n if is_told else 0))

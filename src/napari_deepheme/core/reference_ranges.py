@@ -22,6 +22,8 @@ INDICES: Final = (
 )
 """What can have a range beside classes and groups, as a report names it."""
 
+_COLUMNS: Final = ("name", "low", "high")
+
 Judgement = Literal["below", "within", "above"]
 
 
@@ -100,7 +102,10 @@ def read_reference_ranges(path: Path | str) -> ReferenceRanges:
     path = Path(path)
     try:
         with path.open(newline="", encoding="utf-8-sig") as stream:
-            ranges = list(_ranges(csv.DictReader(stream, strict=True)))
+            reader = csv.DictReader(stream, strict=True)
+            if missing := set(_COLUMNS) - set(reader.fieldnames or ()):
+                raise ValueError(f"it lacks the columns {', '.join(sorted(missing))}")
+            ranges = list(_ranges(reader))
     except (OSError, ValueError, csv.Error) as error:
         raise InvalidTableError(str(path), str(error)) from error
     return ReferenceRanges({found.name: found for found in ranges}, path.name)
@@ -116,7 +121,7 @@ _NAMES: Final = {
 def _ranges(rows: Iterable[dict[str, str]]) -> Iterable[ReferenceRange]:
     seen: set[str] = set()
     for line, row in enumerate(rows, 2):
-        if missing := {"name", "low", "high"} - {k for k, v in row.items() if v}:
+        if missing := set(_COLUMNS) - {k for k, v in row.items() if v}:
             words = ", ".join(sorted(missing))
             raise ValueError(f"line {line} says nothing under {words}")
         name = _NAMES.get(row["name"].strip().lower())

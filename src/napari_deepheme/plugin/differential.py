@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from psygnal import Signal
 
-from napari_deepheme.core.mitoses import MitoticIndex, mitotic_indices
+from napari_deepheme.core.mitoses import MitoticIndex, indices_of
 from napari_deepheme.core.reference_ranges import NO_RANGES, ReferenceRanges
 from napari_deepheme.core.report import (
     CountRow,
@@ -19,7 +19,7 @@ from napari_deepheme.core.report import (
     ratios,
 )
 from napari_deepheme.core.taxonomy import CELL_CLASSES
-from napari_deepheme.plugin.kinds import N_KINDS, numbers_by_class
+from napari_deepheme.plugin.kinds import N_KINDS, is_figure, numbers_by_class
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -131,7 +131,8 @@ class Differentials:
 
     def indices(self, count: Count) -> tuple[MitoticIndex, ...]:
         """Return the mitotic indices of the cells of a count."""
-        return mitotic_indices(self._review.corrected.take(count.rows))
+        figures = count.rows[is_figure(self._review.kinds[count.rows])]
+        return indices_of(count.counts, self._review.corrected.take(figures))
 
     def select(self, count: Count, codes: Sequence[str]) -> None:
         """Select the cells that stand behind a number."""

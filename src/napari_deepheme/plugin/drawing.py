@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
+import pandas as pd
 
 from napari_deepheme.core.cell_table import IDENTIFIED
 from napari_deepheme.core.corrections import READ_AT, READ_FROM, READER, READER_CLASS
@@ -315,5 +316,6 @@ def _note_reader(points: CellsLayer, part: CellTable, rows: Rows) -> None:
         if values is None and name not in table:
             continue
         if name not in table:
-            table[name] = np.full(len(table), "", object)
+            # Of objects, since pandas would turn all of them into its own strings.
+            table[name] = pd.Series(np.full(len(table), "", object), dtype=object)
         table.iloc[rows, table.columns.get_loc(name)] = "" if values is None else values

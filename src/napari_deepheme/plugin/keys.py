@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -92,6 +93,8 @@ def is_key(key: str) -> bool:
     """Tell whether napari knows a key; no key at all is one, too."""
     if not key:
         return True
+    if re.search(r"\s", key):
+        return False
     try:
         return bool(str(KeyBinding.from_str(key)))
     except (ValueError, KeyError):

@@ -18,9 +18,9 @@ from superqt.utils import qdebounced
 
 from napari_deepheme.core.cell_table import LINEAGE, PHASE
 from napari_deepheme.core.corrections import READER_CLASSES, UNIDENTIFIED
-from napari_deepheme.core.mitoses import mitotic_indices
+from napari_deepheme.core.mitoses import indices_of
 from napari_deepheme.core.taxonomy import MITOTIC_CODE, class_index
-from napari_deepheme.plugin.kinds import DOUBTED, is_figure
+from napari_deepheme.plugin.kinds import DOUBTED, is_figure, kind_counts
 from napari_deepheme.plugin.labels import button, label
 from napari_deepheme.plugin.words import RENDERED_ONLY
 
@@ -117,8 +117,9 @@ class MitosisPanel(QWidget):
         self.reject_button.clicked.connect(self._on_reject)
 
     def _indices(self) -> str:
-        lines = []
-        for index in mitotic_indices(self._review.cells):
+        lines, kinds = [], self._review.kinds
+        figures = self._review.corrected.take(np.flatnonzero(is_figure(kinds)))
+        for index in indices_of(kind_counts(kinds), figures):
             of = "Mitotic index" if index.name == "all" else f"  {index.name}"
             if index.per_1000 is None or index.interval is None:
                 lines.append(f"{of}: –")

@@ -1,0 +1,79 @@
+"""A laboratory's own ranges, read and judged."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from napari_deepheme.core.errors import InvalidTableError
+from napari_deepheme.core.reference_ranges import (
+    INDICES,
+    ReferenceRange,
+    read_reference_ranges,
+)
+from napari_deepheme.core.taxonomy import CELL_CLASSES, REPORT_GROUPS
+
+
+def write(tmp_path, *lines):
+    path = tmp_path / "ranges.csv"
+    path.write_text("\n".join(lines), "utf-8")
+    return path
+
+
+def test_classes_groups_and_indices_have_ranges_by_any_of_their_names(tmp_path):
+    path = write(
+        tmp_path,
+        "name,low,high,source",
+        "Blasts,0,3,our laboratory 2026",
+        "m2,1,5,",
+        "plasma cell,0,2.5,",
+        "M:E,1.5,4,",
+        "mitotic index,0,12,",
+    )
+    ranges = read_reference_ranges(path)
+    assert ranges.file == "ranges.csv"
+    assert ranges.of("blasts") == ReferenceRange("blasts", 0, 3, "our laboratory 2026")
+    assert ranges.of("M2").high == 5
+    assert ranges.of("L4").high == 2.5
+    assert ranges.of("M:E").low == 1.5
+    assert ranges.of("mitotic index").high == 12
+    assert ranges.of("lymphocytes") is None
+
+
+def test_every_line_of_a_report_can_have_a_range(tmp_path):
+    names = [*REPORT_GROUPS, *INDICES, *(c.code for c in CELL_CLASSES)]
+    rows = [f'"{name}",0,1' for name in names]
+    ranges = read_reference_ranges(write(tmp_path, "name,low,high", *rows))
+    assert set(ranges.ranges) == set(names)
+
+
+@given(st.floats(0, 50), st.floats(0, 50), st.floats(0, 100))
+def test_both_ends_belong_to_a_range(low, more, value):
+    usual = ReferenceRange("blasts", low, low + more)
+    assert usual.judge(usual.low) == usual.judge(usual.high) == "within"
+    word = usual.judge(value)
+    assert (word == "below") == (value < usual.low)
+    assert (word == "above") == (value > usual.high)
+
+
+@pytest.mark.parametrize(
+    ("rows", "told"),
+    [
+        (["name,low,high", "tumour,0,1"], "line 2: 'tumour' is no class"),
+        (["name,low,high", "blasts,2,1"], "line 2: the range ends before"),
+        (["name,low,high", "blasts,0,x"], "line 2: 'x' is no number"),
+        (["name,low,high", "blasts,0,-1"], "line 2: '-1' is no percentage"),
+        (["name,low,high", "blasts,nan,1"], "line 2: 'nan' is no percentage"),
+        (["name,low,high", "blasts,0,1", "Blasts,0,2"], "line 3: 'Blasts' has a range"),
+        (["name,low", "blasts,0"], "it lacks the columns high"),
+        ([""], "it lacks the columns high, low, name"),
+        (["name,low,high", "blasts,,3"], "line 2 says nothing under low"),
+    ],
+)
+def test_a_table_that_cannot_be_right_is_refused_with_its_line(tmp_path, rows, told):
+    with pytest.raises(InvalidTableError, match=told):
+        read_reference_ranges(write(tmp_path, *rows))
+
+
+def test_no_file_is_told(tmp_path):
+    with pytest.raises(InvalidTableError):
+        read_reference_ranges(tmp_path / "none.csv")

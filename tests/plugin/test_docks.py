@@ -1,0 +1,139 @@
+"""The docks of a review in a real window, and a viewer that is killed."""
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+
+import numpy as np
+import pytest
+
+from napari_deepheme.core.sitting_file import read_sitting
+from napari_deepheme.plugin.choices import DOCKS
+
+PLUGIN = "napari-deepheme"
+
+
+@pytest.fixture
+def viewer(make_napari_viewer_proxy):
+    return make_napari_viewer_proxy()
+
+
+@pytest.fixture
+def widget(viewer):
+    _, made = viewer.window.add_plugin_dock_widget(PLUGIN, "Classify cells")
+    return made
+
+
+def test_each_dock_opens_once_and_goes_with_the_widget(viewer, widget, qtbot):
+    opened = {name: widget.docks.open(name) for name in DOCKS}
+    assert len(set(map(id, opened.values()))) == len(DOCKS)
+    for name, made in opened.items():
+        assert widget.docks.open(name) is made
+    buttons = widget.view.dock_buttons
+    assert set(buttons) == set(DOCKS)
+    gone = []
+    for made in opened.values():
+        made.destroyed.connect(gone.append)
+    widget.docks.close()
+    qtbot.waitUntil(lambda: len(gone) == len(DOCKS), timeout=3000)
+
+
+def test_a_button_opens_its_dock(viewer, widget, qtbot):
+    widget.view.dock_buttons["Differential"].click()
+    assert "Differential" in viewer.window.dock_widgets
+
+
+def test_keys_name_cells_and_can_be_changed(viewer, widget, phantom_svs, qtbot):
+    widget.controller.open_slide(phantom_svs)
+    widget.view.slide_button.click()
+    qtbot.waitUntil(lambda: widget.session.can_export, timeout=120_000)
+    qtbot.waitUntil(lambda: not widget.session.running, timeout=60_000)
+    review = widget.desk.review
+    review.select([0])
+
+    def press(key):
+        bound = {str(k): action for k, action in viewer.keymap.items()}
+        bound[key](viewer)
+
+    press("2")
+    assert review.corrected.given([0]) == ["M2"]
+    press("Ctrl+Z")
+    assert review.corrected.given([0]) == [""]
+    press("Ctrl+Shift+Z")
+    assert review.corrected.given([0]) == ["M2"]
+    widget.view.legend.key_given.emit("L2", "2")
+    press("2")
+    assert review.corrected.given([0]) == ["L2"]
+    press("U")
+    assert review.corrected.given([0]) == ["unidentified"]
+    press("Delete")
+    assert review.corrected.given([0]) == ["deleted"]
+    assert widget.view.legend._rows["L2"].text(3) == "2"
+    assert widget.view.legend._rows["M2"].text(3) == ""
+    # A labels layer takes back what is painted on it.
+    labels = viewer.add_labels(np.zeros((8, 8), int))
+    viewer.layers.selection.active = labels
+    press("Ctrl+Z")
+    assert review.corrected.given([0]) == ["deleted"]
+
+
+SITTING = """
+    import sys, time
+    from pathlib import Path
+    import napari
+    from qtpy.QtWidgets import QApplication
+    viewer = napari.Viewer(show=False)
+    add = viewer.window.add_plugin_dock_widget
+    _, widget = add("napari-deepheme", "Classify cells")
+    application = QApplication.instance()
+
+    def until(condition):
+        while not condition():
+            application.processEvents()
+            time.sleep(0.01)
+
+    widget.controller.open_slide(Path(sys.argv[1]))
+    widget.view.slide_button.click()
+    until(lambda: widget.session.can_export and widget.session.sitting)
+    print(widget.session.sitting, flush=True)
+    n = 0
+    while True:
+        widget.desk.review.correct([n % 5], ("M3", "L2")[n % 2])
+        n += 1
+        print(n, time.time(), flush=True)
+        end = time.time() + 0.05
+        until(lambda: time.time() > end)
+"""
+
+
+@pytest.mark.slow
+def test_a_viewer_that_is_killed_loses_no_more_than_the_last_seconds(
+    phantom_svs, tmp_path
+):
+    script = tmp_path / "sitting.py"
+    script.write_text(textwrap.dedent(SITTING))
+    environment = {**os.environ, "NAPARI_DEEPHEME_SITTINGS": str(tmp_path / "kept")}
+    process = subprocess.Popen(
+        [sys.executable, str(script), str(phantom_svs)],
+        stdout=subprocess.PIPE,
+        text=True,
+        env=environment,
+    )
+    path = process.stdout.readline().strip()
+    said = []
+    begun = time.time()
+    while time.time() - begun < 9:
+        n, at = process.stdout.readline().split()
+        said.append((int(n), float(at)))
+    os.kill(process.pid, signal.SIGKILL)
+    process.communicate()
+    steps = read_sitting(path).corrected.steps
+    assert steps
+    last = said[-1][1]
+    lost = [at for n, at in said if n > len(steps)]
+    assert not lost or last - lost[0] < 10
+    for number, step in enumerate(steps):
+        assert step.after == (("M3", "L2")[number % 2],)

@@ -1,6 +1,6 @@
 """Feeds broken files to a parser of our own, guided by what its code does with them.
 
-usage: python scripts/fuzz.py PARSER [--seconds N]    (PARSER "all": one after the other)
+usage: python scripts/fuzz.py PARSER [--seconds N]; PARSER "all": each in turn
 
 A parser may raise nothing but its own DeephemeError. Needs atheris. What is learned
 goes into a folder of its own and is forgotten; the seeds lie in tests/fuzz_corpus.
@@ -28,42 +28,42 @@ CORPUS = Path(__file__).parents[1] / "tests" / "fuzz_corpus"
 
 
 def parse_csv(content: bytes, folder: Path) -> None:
-    """Cells as CSV."""
+    """Read cells as CSV."""
     from napari_deepheme.core.export.csv_table import read_csv
 
     read_csv(_put(folder / "cells.csv", content))
 
 
 def parse_geojson(content: bytes, folder: Path) -> None:
-    """Cells as GeoJSON."""
+    """Read cells as GeoJSON."""
     from napari_deepheme.core.export.geojson import read_geojson
 
     read_geojson(_put(folder / "cells.geojson", content))
 
 
 def parse_qupath(content: bytes, folder: Path) -> None:
-    """What QuPath exported."""
+    """Read what QuPath exported."""
     from napari_deepheme.core.export.geojson import read_qupath
 
     read_qupath(_put(folder / "cells.geojson", content), mpp=0.25)
 
 
 def parse_ranges(content: bytes, folder: Path) -> None:
-    """A laboratory's reference ranges."""
+    """Read reference ranges of a laboratory."""
     from napari_deepheme.core.reference_ranges import read_reference_ranges
 
     read_reference_ranges(_put(folder / "ranges.csv", content))
 
 
 def parse_card(content: bytes, folder: Path) -> None:
-    """A model's card."""
+    """Read the card of a model."""
     from napari_deepheme.core.models.card import ModelCard
 
     ModelCard.read(_put(folder / "card.json", content))
 
 
 def parse_journal(content: bytes, folder: Path) -> None:
-    """A run's journal; each line of JSON is given the checksum that it needs."""
+    """Read a journal; each line of JSON is given the checksum that it needs."""
     from napari_deepheme.core.journal import NAME, read_past
     from napari_deepheme.core.slide_run import settings_of
 
@@ -78,14 +78,14 @@ def parse_journal(content: bytes, folder: Path) -> None:
 
 
 def parse_looks(content: bytes, folder: Path) -> None:
-    """Looks that are remembered; what cannot be read is forgotten."""
+    """Read looks that are remembered; what cannot be read is forgotten."""
     from napari_deepheme.core.slide.kept_looks import read_looks
 
     read_looks(_put(folder / "looks.json", content))
 
 
 def parse_keys(content: bytes, folder: Path) -> None:
-    """The user's keys; what cannot be read is forgotten."""
+    """Read the keys of a user; what cannot be read is forgotten."""
     from napari_deepheme.plugin.keys import read_keys
 
     os.environ["NAPARI_DEEPHEME_CONFIG"] = str(folder)
@@ -94,7 +94,7 @@ def parse_keys(content: bytes, folder: Path) -> None:
 
 
 def parse_summary(content: bytes, folder: Path) -> None:
-    """The summary beside cells, for a report and for an export."""
+    """Read the summary beside cells, for a report and for an export."""
     import numpy as np
 
     from napari_deepheme.core.cell_table import CellTable
@@ -111,7 +111,7 @@ def parse_summary(content: bytes, folder: Path) -> None:
 
 
 def parse_sitting(content: bytes, folder: Path) -> None:
-    """A sitting: values of its tables are replaced, or bytes of its file."""
+    """Read a sitting in which a value is replaced, or bytes of the file."""
     from napari_deepheme.core.sitting_file import read_sitting
 
     path = _put(folder / "a.deepheme", _sitting_bytes())

@@ -180,7 +180,7 @@ class Journal:
 def read_past(folder: Path) -> Past | None:
     """Read what a folder's journal tells; None if it has none that can be read.
 
-    A record that is whole but no tile of ours ends what is believed, as a torn one does.
+    A record that is whole but no tile ends what is believed, as a torn one does.
     """
     try:
         content = (folder / NAME).read_bytes()

@@ -1,4 +1,4 @@
-"""A file that cannot grow further: libraries that write by their own C find out, too."""
+"""A file that cannot grow further: libraries that write in C find out, too."""
 
 import signal
 import sys
@@ -69,7 +69,9 @@ def before_limit():
 
 def a_sitting(n_cells):
     boxes = [[30 * i, 5, 20, 21] for i in range(n_cells)]
-    base = CellTable.from_arrays(boxes, [0.5] * n_cells, [13] * n_cells, [0.5] * n_cells)
+    base = CellTable.from_arrays(
+        boxes, [0.5] * n_cells, [13] * n_cells, [0.5] * n_cells
+    )
     region, mpp = Region(0, 0, 300, 300), Mpp(0.25, 0.25)
     result = RegionResult(region, mpp, base, (), True, 1.0)
     mark = SlideMark("a.svs", "/a.svs", {"size": [300, 300], "sha256": "ab"})

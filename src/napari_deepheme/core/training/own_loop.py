@@ -16,10 +16,10 @@ import numpy as np
 import torch
 
 from napari_deepheme.core.errors import OutOfMemoryError
-from napari_deepheme.core.files import atomic_path
 from napari_deepheme.core.models.device_faults import device_faults_told
 from napari_deepheme.core.models.torch_runner import reduced_precision
 from napari_deepheme.core.training.progress import FitProgress
+from napari_deepheme.core.training.tensor_files import write_checkpoint
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
@@ -197,8 +197,7 @@ class _Run:
         saved["network"] = self._network.state_dict()
         saved["optimiser"] = self._optimiser.state_dict()
         saved["scaler"] = self._scaler.state_dict()
-        with atomic_path(self._checkpoint) as partial:
-            torch.save(saved, partial)
+        write_checkpoint(self._checkpoint, saved)
 
     def _load(self) -> None:
         saved = torch.load(

@@ -22,6 +22,7 @@ from statistics import median
 
 import napari
 import psutil
+from qtpy.QtCore import QEvent
 from qtpy.QtWidgets import QApplication
 
 from napari_deepheme.core.geometry import Size
@@ -39,6 +40,8 @@ def wait(until: object, seconds: float = LONGEST_SECONDS) -> None:
         if time.monotonic() > end:
             raise SystemExit("a cycle did not end in time")
         QApplication.processEvents()
+        # Left to an event loop, which there is none of here.
+        QApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
         time.sleep(0.01)
 
 

@@ -69,7 +69,6 @@ def cycle(viewer: napari.Viewer, slide: Path, folder: Path) -> int:
     wait(lambda: widget.session.message.startswith("Saved"))
     desk.export(folder)
     n_cells: int = widget.session.n_cells
-    widget.controller.close()
     viewer.window.remove_dock_widget(dock)
     viewer.layers.clear()
     rest(0.3)

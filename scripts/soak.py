@@ -4,7 +4,8 @@ usage: sh scripts/with-screen.sh python scripts/soak.py [--minutes N] [--table F
 
 Notes memory and threads after each cycle, and fails when over the last half of them
 memory grows by more than a MB a cycle, or threads by one in ten cycles (the median of
-the slopes between any two cycles: one jump does not matter).
+the slopes between any two cycles). A single jump counts when it lies in the middle of
+that half: look at the table, and run longer.
 """
 
 from __future__ import annotations

@@ -7,12 +7,30 @@ PYTHON := .venv/bin/python
 SCREEN := sh scripts/with-screen.sh
 
 .PHONY: demo test lint docs pictures clean
+.PHONY: demo test lint coverage mutation fuzz soak clean
 
 demo: .venv/.app
 	$(SCREEN) $(PYTHON) examples/demo.py
 
 test: lint
 	$(SCREEN) $(PYTHON) -m pytest
+
+# What takes long and is done before a release: see docs/reliability.md.
+coverage: .venv/.dev
+	$(PYTHON) -m pip install -q coverage pytest-cov
+	$(SCREEN) $(PYTHON) -m pytest --cov --cov-report=
+	$(PYTHON) -m coverage report --include="*/core/*" --fail-under=95
+	$(PYTHON) -m coverage report --omit="*/core/*" --fail-under=85
+
+mutation: .venv/.dev
+	$(PYTHON) scripts/mutate.py
+
+fuzz: .venv/.dev
+	$(PYTHON) -m pip install -q atheris
+	$(PYTHON) scripts/fuzz.py all --seconds 180
+
+soak: .venv/.dev
+	$(SCREEN) $(PYTHON) scripts/soak.py --minutes 180
 
 lint: .venv/.dev
 	.venv/bin/ruff check .

@@ -23,6 +23,7 @@ import orjson
 from napari_deepheme.core.errors import (
     DeephemeError,
     MissingExtraError,
+    OutOfMemoryError,
     SchedulerNotFoundError,
 )
 from napari_deepheme.core.export.cohort import done_row, failed_row
@@ -264,6 +265,8 @@ class _Batch:
                 slide.run.take(result)
         except DeephemeError as error:
             slide.give_up(str(error))
+        except MemoryError:
+            slide.give_up(str(OutOfMemoryError()))
         except KilledWorker:
             slide.give_up("its workers died again and again (is there memory enough?)")
 

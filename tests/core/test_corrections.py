@@ -14,7 +14,9 @@ from napari_deepheme.core.corrections import (
     READER_CLASS,
     READER_CLASSES,
     UNIDENTIFIED,
+    identified_at,
     is_corrected,
+    is_deleted,
     is_unidentified,
     judged_classes,
     judged_counts,
@@ -160,3 +162,15 @@ def test_some_rows_are_the_rows_of_all(steps, rows):
     assert judged_classes(some).tolist() == judged_classes(whole).tolist()
     for name, column in some.further.items():
         assert column.tolist() == whole.further[name].tolist()
+
+
+def test_what_the_reader_took_away_is_told_apart():
+    boxes = [[0, 0, 9, 9], [20, 0, 9, 9], [40, 0, 9, 9]]
+    given = {"reader_class": np.array(["", "deleted", "M3"])}
+    cells = CellTable.from_arrays(boxes, [1] * 3, [13] * 3, [1] * 3, given)
+    assert is_deleted(cells).tolist() == [False, True, False]
+
+
+def test_a_cell_at_the_threshold_itself_is_identified():
+    probabilities = np.array([0.4999, 0.5, 0.5001], np.float32)
+    assert identified_at(probabilities, 0.5).tolist() == ["no", "yes", "yes"]

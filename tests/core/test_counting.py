@@ -5,6 +5,7 @@ import pytest
 
 from napari_deepheme.core.counting import CountGoal, take_counted
 from napari_deepheme.core.geometry import Region
+from napari_deepheme.core.intervals import wilson
 
 
 def test_a_count_ends_with_its_last_cell_and_leaves_out_what_does_not_count():
@@ -55,3 +56,25 @@ def test_a_count_never_has_more_cells_than_wanted(make_table):
     for n in (1, 7, 40, 60):
         counts = take_counted(cells, areas, n).counts()
         assert sum(counts[c] for c in ("M6", "ER4", "L2")) == n
+
+
+def test_a_count_can_end_with_its_first_cell_and_within_less_than_a_point():
+    assert CountGoal(1, half_width=0.5).is_reached({"M6": 1})
+
+
+def test_an_early_end_needs_a_hundred_cells():
+    goal = CountGoal(1000, half_width=50)
+    assert goal.is_reached({"M6": 100})
+    assert not goal.is_reached({"M6": 99})
+
+
+def test_both_sides_of_an_interval_are_looked_at():
+    # Wilson, by hand: 20 of 100 are 13.34 to 28.88 %: 6.66 below, 8.88 above.
+    counts = dict.fromkeys(("M2", "M3", "M4", "M5", "M6"), 20)
+    assert not CountGoal(1000, half_width=8).is_reached(counts)
+    assert not CountGoal(1000, half_width=8.87).is_reached(counts)
+    assert CountGoal(1000, half_width=8.9).is_reached(counts)
+    # 80 of 100 are 71.12 to 86.66 %.
+    assert not CountGoal(1000, half_width=8).is_reached({"M6": 80, "L2": 20})
+    width = 100 * (wilson(20, 100)[1] - 0.2)
+    assert CountGoal(1000, half_width=width).is_reached(counts)

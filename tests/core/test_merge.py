@@ -3,6 +3,7 @@
 from itertools import permutations
 
 import numpy as np
+import pytest
 
 from napari_deepheme.core.cell_table import CellTable
 from napari_deepheme.core.geometry import Polygon, Region
@@ -93,3 +94,24 @@ def test_figures_apart_stay_two(make_table):
 def test_neighbours_of_other_classes_are_not_figures(make_table):
     near = ((20, 20, 50, 50, "M6"), (58, 40, 50, 50, "U4"))
     assert len(merged([make_table(*near)])) == 2
+
+
+@pytest.mark.parametrize(
+    ("figures", "n"),
+    [
+        # Two alone, 30 px between their middles.
+        ([(20, 20, 50, 50), (50, 20, 50, 50)], 1),
+        # The longer side counts.
+        ([(20, 20, 60, 20), (20, 45, 60, 20)], 1),
+        ([(20, 20, 20, 60), (45, 20, 20, 60)], 1),
+        # A small one elsewhere changes nothing for two large ones, nor the reverse.
+        ([(20, 20, 50, 50), (50, 20, 50, 50), (300, 150, 10, 10)], 2),
+        ([(20, 20, 10, 10), (40, 20, 10, 10), (200, 20, 60, 60)], 3),
+        # Of a large and a small one, the small one says what is near.
+        ([(100, 60, 60, 60), (165, 85, 10, 10)], 2),
+        # Just one side apart: two.
+        ([(20, 20, 50, 50), (70, 20, 50, 50)], 2),
+    ],
+)
+def test_figures_are_one_when_their_middles_lie_within_a_side(figures, n, make_table):
+    assert len(merged([make_table(*((*box, "U4") for box in figures))])) == n

@@ -13,7 +13,7 @@ from napari_deepheme.core.corrections import (
     judged_counts,
 )
 from napari_deepheme.core.intervals import wilson
-from napari_deepheme.core.mitoses import mitotic_figures, mitotic_indices
+from napari_deepheme.core.mitoses import lineages_of, mitotic_figures, mitotic_indices
 from napari_deepheme.core.report import differential, ratios
 from napari_deepheme.core.taxonomy import class_index
 
@@ -118,3 +118,8 @@ def test_the_threshold_alone_moves_cells_out_of_the_count_and_back():
     assert is_unidentified(cells.with_threshold(0.81).cells).all()
     assert not is_unidentified(cells.with_threshold(0.8).cells).any()
     assert cells.with_threshold(0.81).with_threshold(None).cells == cells.cells
+
+
+def test_figures_of_which_no_lineage_is_told_are_in_none(make_table):
+    figures = mitotic_figures(make_table((0, 0, 9, 9, "U4"), (20, 0, 9, 9, "M6")))
+    assert set(lineages_of(figures).values()) == {0}

@@ -1,6 +1,7 @@
 """Which of several boxes around one cell is kept."""
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -88,3 +89,34 @@ def test_the_middle_of_a_chain_goes_when_its_ends_are_better():
 def test_nothing_and_one_box_stay_as_they_are():
     assert kept_rows([]) == []
     assert kept_rows([(0, 0, 5, 5, 0.5)]) == [(0, 0, 5, 5, 0.5)]
+
+
+@pytest.mark.parametrize(
+    ("first", "other"),
+    [
+        # Of equal scores the upper stays, then the left, the narrower, the lower one.
+        ((4, 0, 12, 10), (0, 4, 10, 10)),
+        ((0, 0, 12, 12), (2, 0, 10, 10)),
+        ((0, 0, 10, 12), (0, 0, 12, 10)),
+        ((0, 0, 10, 9), (0, 0, 10, 10)),
+    ],
+)
+def test_of_equal_scores_the_first_in_reading_order_stays(first, other):
+    scene = [(*first, 0.5), (*other, 0.5)]
+    assert kept_rows(scene, 0.1) == scene[:1]
+    assert kept_rows(scene[::-1], 0.1) == scene[:1]
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_flat_boxes_are_one_cell_along_their_length(turned):
+    # 40 of 60 px shared: 400 of 800 px.
+    scene = [(0, 0, 60, 10, 0.75), (20, 0, 60, 10, 0.5)]
+    if turned:
+        scene = [(y, x, height, width, s) for x, y, width, height, s in scene]
+    assert kept_rows(scene) == scene[:1]
+
+
+def test_an_overlap_of_just_the_most_that_is_allowed_leaves_both():
+    # 40 px shared of 100 px together; 40 of the 50 px of the smaller one.
+    assert len(kept_rows([(0, 0, 7, 10, 0.5), (3, 0, 7, 10, 0.75)], 0.4)) == 2
+    assert len(kept_rows([(0, 0, 10, 10, 0.5), (6, 0, 5, 10, 0.75)], 0.4)) == 2

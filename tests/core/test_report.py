@@ -12,6 +12,7 @@ from napari_deepheme.core.report import (
     grouped_differential,
     maturation_series,
     me_ratio,
+    percent_interval,
     ratios,
 )
 from napari_deepheme.core.taxonomy import (
@@ -159,3 +160,29 @@ def test_the_stages_of_a_series_are_percent_of_the_series():
         CLASS_BY_CODE[f"M{i}"].name for i in range(1, 7)
     ]
     assert sum(r.percent for r in series["neutrophil"]) == pytest.approx(100)
+
+
+def test_a_share_is_never_beyond_all_and_none():
+    assert {wilson(n, n)[1] for n in range(1, 3000)} == {1.0}
+    assert {wilson(0, n)[0] for n in range(1, 3000)} == {0.0}
+
+
+def test_an_interval_is_given_in_percent():
+    # Wilson, by hand: 9 of 10.
+    low, high = percent_interval(9, 10)
+    assert (round(low, 1), round(high, 1)) == (59.6, 98.2)
+    assert percent_interval(0, 0) is None
+
+
+def test_stages_are_in_percent_of_the_cells_of_their_series_alone():
+    series = maturation_series({"M6": 3, "ER4": 7})
+    for rows in series.values():
+        assert sum(row.percent for row in rows) == 100
+        assert rows[0].n == sum(row.count for row in rows)
+
+
+def test_a_ratio_of_as_many_on_both_sides_has_an_interval():
+    me, *_ = ratios({"M6": 2, "ER4": 2})
+    low, high = me.interval
+    assert low < me.value == 1 < high
+    assert low * high == pytest.approx(1)

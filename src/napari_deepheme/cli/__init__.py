@@ -25,7 +25,7 @@ from napari_deepheme.cli import (
     train,
 )
 from napari_deepheme.cli.output import complain, flush_output, spell_out_odd_letters
-from napari_deepheme.core.errors import DeephemeError
+from napari_deepheme.core.errors import DeephemeError, OutOfMemoryError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -62,6 +62,9 @@ def run(arguments: Sequence[str]) -> int:
         status: int = options.run(options)
     except DeephemeError as error:
         complain(str(error))
+        return 1
+    except MemoryError:
+        complain(str(OutOfMemoryError()))
         return 1
     except KeyboardInterrupt:
         complain("stopped")

@@ -158,6 +158,42 @@ class DeviceNotAvailableError(DeephemeError, RuntimeError):
         )
 
 
+class DeviceLostError(DeephemeError, RuntimeError):
+    """A device broke off in the middle of its work."""
+
+    def __init__(self, device: str, reason: str) -> None:
+        super().__init__(device, reason)
+        self.device = device
+        self.reason = reason
+
+    def __str__(self) -> str:
+        """Word the error."""
+        return (
+            f"the device {self.device!r} broke off: {_one_line(self.reason)[:160]} "
+            "(start anew, which goes on from what is done, or choose the device cpu)"
+        )
+
+
+class OutOfMemoryError(DeephemeError, MemoryError):
+    """There was not enough memory, whatever was tried."""
+
+    def __init__(self, device: str = "cpu") -> None:
+        super().__init__(device)
+        self.device = device
+
+    def __str__(self) -> str:
+        """Word the error."""
+        if self.device != "cpu":
+            return (
+                f"the memory of the device {self.device!r} ran out: close what else "
+                "computes there, or choose the device cpu"
+            )
+        return (
+            "the memory ran out: close other programs, or choose a smaller region; "
+            "what is done is kept, and the same command goes on from there"
+        )
+
+
 class CannotWriteError(DeephemeError, OSError):
     """A result cannot be written."""
 

@@ -61,7 +61,9 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
             raise
         raise CannotWriteError(str(path), error.strerror or str(error)) from error
     finally:
-        partial.unlink(missing_ok=True)
+        # The folder may have gone, or be another's by now: the failure before counts.
+        with suppress(OSError):
+            partial.unlink()
 
 
 @contextmanager

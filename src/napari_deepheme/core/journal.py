@@ -151,7 +151,8 @@ class Journal:
     def discard(self) -> None:
         """Remove the journal of a run that came to nothing."""
         self.close()
-        self._path.unlink(missing_ok=True)
+        with self._guarded():
+            self._path.unlink(missing_ok=True)
 
     def close(self) -> None:
         """Let go of the file; safe to call twice."""
@@ -177,7 +178,10 @@ class Journal:
 
 
 def read_past(folder: Path) -> Past | None:
-    """Read what a folder's journal tells; None if it has none that can be read."""
+    """Read what a folder's journal tells; None if it has none that can be read.
+
+    A record that is whole but no tile ends what is believed, as a torn one does.
+    """
     try:
         content = (folder / NAME).read_bytes()
     except OSError:
@@ -185,15 +189,27 @@ def read_past(folder: Path) -> Past | None:
     past = None
     for record, end in _records(content):
         if past is None:
-            if record.get("journal") != _VERSION:
+            past = _begun(record)
+            if past is None:
                 return None
-            past = Past(record["asked"], record["used"])
         elif record == _FINISHED:
             return Past(past.asked, past.used, is_finished=True, n_bytes=end)
         else:
-            past.tiles.append(_done_tile(record))
+            try:
+                past.tiles.append(_done_tile(record))
+            except (LookupError, TypeError, ValueError, AttributeError, OverflowError):
+                return past
         past = Past(past.asked, past.used, past.tiles, n_bytes=end)
     return past
+
+
+def _begun(record: Any) -> Past | None:
+    if not isinstance(record, dict) or record.get("journal") != _VERSION:
+        return None
+    asked, used = record.get("asked"), record.get("used")
+    if not isinstance(asked, dict) or not isinstance(used, dict):
+        return None
+    return Past(asked, used)
 
 
 def resumable(folder: Path, asked: dict[str, Any], *, overwrite: bool) -> Past | None:
@@ -238,7 +254,7 @@ def _difference(before: dict[str, Any], now: dict[str, Any]) -> str:
 def _worded(value: Any) -> str:
     if value is None:
         return "left open"
-    return str(value["name"]) if isinstance(value, dict) else str(value)
+    return str(value.get("name", value) if isinstance(value, dict) else value)
 
 
 def _head(asked: dict[str, Any], used: dict[str, Any]) -> dict[str, Any]:
@@ -257,7 +273,10 @@ def _records(content: bytes) -> Iterator[tuple[dict[str, Any], int]]:
         line = content[start:end]
         if line[:9] != b"%08x " % zlib.crc32(line[9:]):
             return
-        yield orjson.loads(line[9:]), end + 1
+        try:
+            yield orjson.loads(line[9:]), end + 1
+        except orjson.JSONDecodeError:
+            return
         start = end + 1
 
 

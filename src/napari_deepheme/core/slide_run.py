@@ -8,7 +8,11 @@ from typing import TYPE_CHECKING, Any, Self
 
 from napari_deepheme.core.adequacy import map_adequacy
 from napari_deepheme.core.config import RunConfig
-from napari_deepheme.core.errors import RegionOutOfBoundsError, UnreadableRegionError
+from napari_deepheme.core.errors import (
+    OtherRunError,
+    RegionOutOfBoundsError,
+    UnreadableRegionError,
+)
 from napari_deepheme.core.export.summary import RunFacts, export_run
 from napari_deepheme.core.files import make_folder, remove_if_empty
 from napari_deepheme.core.geometry import Region
@@ -123,6 +127,8 @@ class SlideRun:
         self.region = _region(slide, request)
         asked = run_identity(slide, request)
         past = resumable(folder, asked, overwrite=overwrite)
+        if past is not None and overwrite:
+            past = _readable(past, folder)
         used = self._use(past)
         self.config, self.used = used.config, used.to_json()
         self.plan: RunPlan = plan_run(
@@ -208,7 +214,7 @@ class SlideRun:
 
     def _use(self, past: Past | None) -> RunSettings:
         if past is not None:
-            used = RunSettings.from_json(past.used)
+            used = settings_of(past, self.folder)
             self.models = self._load(used.compute)
             return used
         self.models = self._load(None)
@@ -228,6 +234,21 @@ class SlideRun:
             )
 
 
+def settings_of(past: Past, folder: Path) -> RunSettings:
+    """Return the settings that a run in a folder is to go on with.
+
+    Raises
+    ------
+    OtherRunError
+        If they are none that this version knows.
+    """
+    try:
+        return RunSettings.from_json(past.used)
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        differs = f"its settings cannot be read: {error}"
+        raise OtherRunError(str(folder), differs) from error
+
+
 def load_asked(request: RunRequest, compute: Compute | None) -> Models:
     """Load the models of a request, for a way to compute that is known or not."""
     return load_models(
@@ -237,6 +258,14 @@ def load_asked(request: RunRequest, compute: Compute | None) -> Models:
         backend=request.backend,
         compute=compute,
     )
+
+
+def _readable(past: Past, folder: Path) -> Past | None:
+    try:
+        settings_of(past, folder)
+    except OtherRunError:
+        return None
+    return past
 
 
 def _region(slide: SlideReader, request: RunRequest) -> Region:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from napari_deepheme.core.adequacy import AdequacyMap
 from napari_deepheme.core.config import DetectConfig
 from napari_deepheme.core.counting import CountGoal
-from napari_deepheme.core.errors import DeephemeError
+from napari_deepheme.core.errors import DeephemeError, OutOfMemoryError
 from napari_deepheme.core.geometry import Region
 from napari_deepheme.core.pipeline import RunPlan
 from napari_deepheme.core.results import RegionResult, ResultCollector, TileResult
@@ -249,7 +249,12 @@ class Controller:
         if run is None or overlay is None:
             self._session.running = False
         elif len(run.stream) <= FEW_CELLS:
-            self._on_merged(self._streaming.merge(run, overlay))
+            try:
+                merged = self._streaming.merge(run, overlay)
+            except MemoryError:
+                self._on_merged(Failed(OutOfMemoryError()))
+            else:
+                self._on_merged(merged)
         else:
             self._say("Putting the cells together …")
             self._merging = self._start(
@@ -265,6 +270,9 @@ class Controller:
         if run is None or overlay is None:
             return
         if isinstance(merged, Failed):
+            if isinstance(merged.error, DeephemeError):
+                self._say(str(merged.error), error=True)
+                return
             self._say(f"The run broke off: {merged.error!r}", error=True)
             raise merged.error
         result, ready = merged

@@ -138,8 +138,11 @@ class Pace:
         if self._first is None:
             self._first = now
         if n_done > 1:
-            return (now - self._first) / (n_done - 1) * (n_tiles - n_done)
-        return (now - self._started) / n_done * (n_tiles - n_done)
+            taken = (now - self._first) / (n_done - 1)
+        else:
+            taken = (now - self._started) / n_done
+        # After a sleep of the machine, some clocks go back.
+        return max(0.0, taken) * (n_tiles - n_done)
 
     def is_flush_due(self) -> bool:
         """Tell whether the layers should be brought up to date."""

@@ -7,6 +7,7 @@ from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from qtpy.compat import isalive
 from qtpy.QtCore import QEvent, QObject, QSize, Qt, QTimer
 from qtpy.QtGui import QCursor
 from qtpy.QtWidgets import (
@@ -175,10 +176,18 @@ class ClassifyCellsWidget(QWidget):
         )
 
     def event(self, event: QEvent) -> bool:
-        """Look for new models when the window comes to the front."""
+        """Look for new models as the window comes to the front; end with the dock."""
+        if event.type() == QEvent.Type.ParentChange and self.parentWidget() is None:
+            # A dock that closes lets go of its widget, which the viewer's callbacks
+            # would keep for ever.
+            QTimer.singleShot(0, self._end_if_alone)
         if event.type() == QEvent.Type.WindowActivate and not self.session.running:
             self.models.refresh()
         return bool(super().event(event))
+
+    def _end_if_alone(self) -> None:
+        if isalive(self) and self.parentWidget() is None:
+            self.deleteLater()
 
     def _on_camera(self, _: Any = None) -> None:
         self.desk.look()

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from superqt.utils import create_worker
 
+from napari_deepheme.core.errors import OutOfMemoryError
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
 
@@ -95,6 +97,9 @@ def _guarded(
             if task.stopping.is_set():
                 return
             yield item
+    except MemoryError as error:
+        known = error if isinstance(error, OutOfMemoryError) else OutOfMemoryError()
+        yield Failed(known)
     except Exception as error:  # handed on whole, as the last item
         yield Failed(error)
     finally:

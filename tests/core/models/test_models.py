@@ -11,6 +11,7 @@ from napari_deepheme.core.errors import (
     DeviceNotAvailableError,
     InvalidModelError,
     ModelNotFoundError,
+    OutOfMemoryError,
 )
 from napari_deepheme.core.geometry import Region, Size
 from napari_deepheme.core.models.card import ModelCard
@@ -183,7 +184,7 @@ def test_out_of_memory_halves_the_batch_and_goes_on():
 
 
 def test_a_single_picture_that_does_not_fit_is_an_error():
-    with pytest.raises(torch.OutOfMemoryError):
+    with pytest.raises(OutOfMemoryError):
         TorchRunner(Mean(largest=0), "cpu").run(
             np.zeros((2, 8, 8, 3), np.uint8), batch_size=2
         )

@@ -9,7 +9,6 @@ import pytest
 from napari_deepheme.core.errors import CannotWriteError
 from napari_deepheme.core.geometry import Size
 from napari_deepheme.core.slide.kept_looks import (
-    FOLDER_VARIABLE,
     MAX_SLIDES,
     KeptLooks,
     look_key,
@@ -18,6 +17,7 @@ from napari_deepheme.core.slide.kept_looks import (
     write_looks,
 )
 from napari_deepheme.core.slide.look import Look
+from napari_deepheme.core.user_folders import CONFIG_VARIABLE
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -97,5 +97,5 @@ def test_a_slide_is_known_by_name_and_size_and_its_name_is_not_kept() -> None:
 def test_the_folder_can_be_another(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv(FOLDER_VARIABLE, str(tmp_path))
+    monkeypatch.setenv(CONFIG_VARIABLE, str(tmp_path))
     assert looks_path() == tmp_path / "looks.json"

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+from napari_deepheme.core.errors import OutOfMemoryError
 from napari_deepheme.core.models.card import ModelCard
 from napari_deepheme.core.training.own_loop import LoopConfig, Task, iter_loop
 from napari_deepheme.core.training.own_losses import (
@@ -95,7 +96,7 @@ def test_short_memory_halves_the_batch_and_ends_alike(tmp_path):
     assert torch.load(tmp_path / "state.pt", weights_only=True)["largest_batch"] == 2
     assert float(parts["weight"]) == pytest.approx(float(whole["weight"]), abs=1e-4)
     (tmp_path / "state.pt").unlink()
-    with pytest.raises(torch.cuda.OutOfMemoryError):
+    with pytest.raises(OutOfMemoryError):
         run(tmp_path, config, largest=0)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy as np
 from napari_deepheme.core.cell_table import CellTable
 from napari_deepheme.core.errors import InvalidTableError, MissingExtraError
 from napari_deepheme.core.export.facts import NOTICE, TableFacts
-from napari_deepheme.core.files import atomic_path
+from napari_deepheme.core.files import atomic_file
 from napari_deepheme.core.taxonomy import CELL_CLASSES, CLASS_CODES
 
 if TYPE_CHECKING:
@@ -103,8 +104,20 @@ def write_anndata(
         If the file cannot be written; nothing is left behind then.
     """
     data = to_anndata(cells, features, feature_names=feature_names, facts=facts)
-    with atomic_path(path) as partial:
-        data.write_h5ad(partial)
+    content = _h5ad_bytes(data)
+    with atomic_file(path) as stream:
+        stream.write(content)
+
+
+def _h5ad_bytes(data: anndata.AnnData) -> memoryview:
+    """Make the file in memory: on a disk that is full, HDF5 does not let go of it."""
+    import anndata
+    import h5py
+
+    content = io.BytesIO()
+    with h5py.File(content, "w") as file:
+        anndata.io.write_elem(file, "/", data)
+    return content.getbuffer()
 
 
 def read_anndata(path: Path | str) -> CellTable:

@@ -6,7 +6,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from napari_deepheme.core.errors import InvalidModelError, MissingExtraError
+from napari_deepheme.core.errors import (
+    DeviceLostError,
+    InvalidModelError,
+    MissingExtraError,
+    OutOfMemoryError,
+)
+from napari_deepheme.core.models.device_faults import device_faults_told
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -59,6 +65,7 @@ class OnnxRunner:
         std: tuple[float, float, float] = (1.0, 1.0, 1.0),
     ) -> None:
         self._name = name
+        self._device = device
         self._session = _open_session(name, content, device)
         self._errors = _errors()
         inputs = self._session.get_inputs()
@@ -98,6 +105,8 @@ class OnnxRunner:
         ------
         InvalidModelError
             If the network cannot compute them.
+        OutOfMemoryError, DeviceLostError
+            If the device cannot.
         """
         parts = [self._compute(batch) for batch in self._batches(pixels, batch_size)]
         return [
@@ -123,7 +132,12 @@ class OnnxRunner:
         if not self._channels_last:
             batch = batch.transpose(0, 3, 1, 2)
         try:
-            given = self._session.run(None, {self._input: np.ascontiguousarray(batch)})
+            with device_faults_told(self._device):
+                given = self._session.run(
+                    None, {self._input: np.ascontiguousarray(batch)}
+                )
+        except (OutOfMemoryError, DeviceLostError):
+            raise
         except self._errors as error:
             raise InvalidModelError(self._name, _words(error)) from error
         for output in given:

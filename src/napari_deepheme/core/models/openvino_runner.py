@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from napari_deepheme.core.errors import MissingExtraError
+from napari_deepheme.core.models.device_faults import device_faults_told
 from napari_deepheme.core.models.openvino_cache import converted
 
 if TYPE_CHECKING:
@@ -85,8 +86,10 @@ class OpenVinoRunner:
         for index, start in enumerate(starts):
             batch = _padded(pixels[start : start + batch_size], batch_size)
             # Handed on with the batch, which must live until it is computed.
-            self._queue.start_async({0: batch}, (outputs, index, batch))
-        self._queue.wait_all()
+            with device_faults_told("cpu"):
+                self._queue.start_async({0: batch}, (outputs, index, batch))
+        with device_faults_told("cpu"):
+            self._queue.wait_all()
         return np.concatenate(outputs)[: len(pixels)]
 
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from napari_deepheme.core.errors import DeviceNotAvailableError
+from napari_deepheme.core.errors import DeviceNotAvailableError, OutOfMemoryError
+from napari_deepheme.core.models.device_faults import device_faults_told
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -75,8 +76,8 @@ def dtype_of(precision: str) -> torch.dtype | None:
 class TorchRunner:
     """A network on a device.
 
-    On CUDA the network takes its input from pinned memory. When the device's memory
-    runs out, the batch is halved and the rest of the run stays at that size.
+    On CUDA the network takes its input from pinned memory. When the memory runs out,
+    the batch is halved and the rest of the run stays at that size.
 
     Parameters
     ----------
@@ -138,22 +139,30 @@ class TorchRunner:
         -------
         ndarray of float32
             The output for all n.
+
+        Raises
+        ------
+        OutOfMemoryError
+            If the memory does not suffice for a single picture.
+        DeviceLostError
+            If the device broke off.
         """
         outputs: list[npt.NDArray[np.float32]] = []
         start = 0
         while start < len(pixels):
             size = min(batch_size, self._largest_batch or batch_size)
             try:
-                outputs.append(self._compute(pixels[start : start + size]))
+                with device_faults_told(self.device):
+                    outputs.append(self._compute(pixels[start : start + size]))
                 start += size
                 continue
-            # By this name, for torch before 2.5.
-            except torch.cuda.OutOfMemoryError:
+            except OutOfMemoryError:
                 if size == 1:
                     raise
             # Here, where the error no longer holds on to what the batch had taken.
             self._largest_batch = size // 2
-            torch.cuda.empty_cache()
+            if self.device == "cuda":
+                torch.cuda.empty_cache()
             _log.info("out of memory: going on with batches of %d", size // 2)
         return np.concatenate(outputs)
 

@@ -167,7 +167,7 @@ def look_from_json(values: Mapping[str, Any]) -> Look:
         numbers = {name: float(values.get(name, 1.0)) for name in RANGES}
         point = values.get("white_point")
         red_green_blue = None if point is None else tuple(float(v) for v in point)
-    except (AttributeError, TypeError) as error:
+    except (AttributeError, TypeError, OverflowError) as error:
         raise ValueError(f"not a look: {error}") from error
     if red_green_blue is not None and len(red_green_blue) != 3:
         raise ValueError("a white point has three values")

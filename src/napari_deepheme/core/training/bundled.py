@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import torch
-from safetensors.torch import save_file
 
-from napari_deepheme.core.files import atomic_path, make_folder
+from napari_deepheme.core.files import make_folder
 from napari_deepheme.core.models.card import WeightsFile
 from napari_deepheme.core.models.registry import find_model
 from napari_deepheme.core.training.calibrate import fit_calibration
@@ -41,6 +40,7 @@ from napari_deepheme.core.training.scenes import (
     smear_scenes,
 )
 from napari_deepheme.core.training.teacher import teach
+from napari_deepheme.core.training.tensor_files import write_weights
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -209,8 +209,7 @@ def save_weights(network: nn.Module, path: Path) -> None:
         key: value.half() if value.is_floating_point() else value
         for key, value in network.state_dict().items()
     }
-    with atomic_path(path) as partial:
-        save_file({k: v.contiguous() for k, v in halved.items()}, partial)
+    write_weights(path, halved)
 
 
 def _write_card(name: str, out: Path, settings: dict[str, float]) -> None:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from napari_deepheme.core.files import atomic_path
+from napari_deepheme.core.training.tensor_files import write_checkpoint
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -186,5 +186,4 @@ def _load(checkpoint: Path, state: dict[str, Any]) -> int:
 
 def _save(checkpoint: Path, state: dict[str, Any], step: int) -> None:
     saved = {name: part.state_dict() for name, part in state.items()}
-    with atomic_path(checkpoint) as partial:
-        torch.save({**saved, "step": step}, partial)
+    write_checkpoint(checkpoint, {**saved, "step": step})

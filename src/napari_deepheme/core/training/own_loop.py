@@ -15,9 +15,11 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import torch
 
-from napari_deepheme.core.files import atomic_path
+from napari_deepheme.core.errors import OutOfMemoryError
+from napari_deepheme.core.models.device_faults import device_faults_told
 from napari_deepheme.core.models.torch_runner import reduced_precision
 from napari_deepheme.core.training.progress import FitProgress
+from napari_deepheme.core.training.tensor_files import write_checkpoint
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
@@ -195,8 +197,7 @@ class _Run:
         saved["network"] = self._network.state_dict()
         saved["optimiser"] = self._optimiser.state_dict()
         saved["scaler"] = self._scaler.state_dict()
-        with atomic_path(self._checkpoint) as partial:
-            torch.save(saved, partial)
+        write_checkpoint(self._checkpoint, saved)
 
     def _load(self) -> None:
         saved = torch.load(
@@ -230,12 +231,12 @@ class _Run:
             size = self.state.largest_batch or n
             self._optimiser.zero_grad(set_to_none=True)
             try:
-                return sum(
-                    self._backward_part(tuple(t[at : at + size] for t in batch), n)
-                    for at in range(0, n, size)
-                )
-            # By this name, for torch before 2.5.
-            except torch.cuda.OutOfMemoryError:
+                with device_faults_told(self._config.device):
+                    return sum(
+                        self._backward_part(tuple(t[at : at + size] for t in batch), n)
+                        for at in range(0, n, size)
+                    )
+            except OutOfMemoryError:
                 if size == 1:
                     raise
             # Here, where the error no longer holds on to what the batch had taken.

@@ -8,11 +8,10 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from safetensors.torch import save_file
-
 from napari_deepheme.core.errors import InvalidModelError
-from napari_deepheme.core.files import atomic_file, atomic_path, make_folder
+from napari_deepheme.core.files import atomic_file, make_folder
 from napari_deepheme.core.models.card import ModelCard, WeightsFile
+from napari_deepheme.core.training.tensor_files import write_weights
 from napari_deepheme.core.training.training_error import TrainingError
 
 if TYPE_CHECKING:
@@ -85,8 +84,7 @@ class RunFolder:
         for i, member in enumerate(members):
             number = f"-{i + 1}" if len(members) > 1 else ""
             path = self.out / f"{self.name}{number}.safetensors"
-            with atomic_path(path) as partial:
-                save_file({k: v.contiguous() for k, v in member.items()}, partial)
+            write_weights(path, member)
             files.append(WeightsFile(path, sha256_of([path.read_bytes()])))
         return tuple(files)
 

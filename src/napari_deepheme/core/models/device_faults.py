@@ -1,0 +1,87 @@
+"""What a device says when its memory runs out, or when it is lost, told in our words.
+
+Torch, ONNX Runtime and OpenVINO have a `RuntimeError` for all of it: only the text
+tells what happened.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+
+from napari_deepheme.core.errors import DeviceLostError, OutOfMemoryError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_SHORT: Final = (
+    "out of memory",
+    "can't allocate memory",
+    "cannot allocate memory",
+    "not enough memory",
+    "failed to allocate",
+    "bad_alloc",
+    "bad allocation",
+    "_status_alloc_failed",
+)
+
+_LOST: Final = (
+    "cuda error",
+    "cuda failure",
+    "cudnn_status",
+    "cublas_status",
+    "hip error",
+    "device lost",
+    "device was removed",
+)
+
+
+@contextmanager
+def device_faults_told(device: str) -> Iterator[None]:
+    """Raise what a device says as a failure that is foreseen.
+
+    Parameters
+    ----------
+    device : str
+        Where the block computes.
+
+    Raises
+    ------
+    OutOfMemoryError
+        If the memory ran out.
+    DeviceLostError
+        If the device broke off.
+    """
+    try:
+        yield
+    except (OutOfMemoryError, DeviceLostError):
+        raise
+    except MemoryError as error:
+        raise OutOfMemoryError(device) from error
+    except Exception as error:
+        # ONNX Runtime's own errors have no base in common but this.
+        if is_out_of_memory(error):
+            raise OutOfMemoryError(device) from error
+        if device != "cpu" and _says(error, _LOST):
+            raise DeviceLostError(device, str(error)) from error
+        raise
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Tell whether an error says that there was no memory left.
+
+    Examples
+    --------
+    >>> is_out_of_memory(RuntimeError("CUDA out of memory. Tried to allocate 2 GiB"))
+    True
+    >>> is_out_of_memory(RuntimeError("mat1 and mat2 shapes cannot be multiplied"))
+    False
+    """
+    # Torch's own is so called, whatever its text.
+    is_named_so = type(error).__name__ == "OutOfMemoryError"
+    return isinstance(error, MemoryError) or is_named_so or _says(error, _SHORT)
+
+
+def _says(error: BaseException, words: tuple[str, ...]) -> bool:
+    text = str(error).lower()
+    return any(word in text for word in words)

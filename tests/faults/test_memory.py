@@ -1,0 +1,188 @@
+"""Memory that runs out, or a device that is lost, in every stage of a run."""
+
+import numpy as np
+import pytest
+import torch
+
+from napari_deepheme.cli import run
+from napari_deepheme.core.errors import DeviceLostError, OutOfMemoryError
+from napari_deepheme.core.models.device_faults import device_faults_told
+from napari_deepheme.core.models.openvino_runner import OpenVinoRunner
+from napari_deepheme.core.models.torch_runner import TorchRunner
+
+CORE = "napari_deepheme.core"
+STAGES = {
+    "open": f"{CORE}.slide_run.plausible_mpp",
+    "plan": f"{CORE}.slide_run.plan_run",
+    "background": f"{CORE}.pipeline.estimate_background",
+    "read": f"{CORE}.pipeline.hold_level",
+    "detect": f"{CORE}.pipeline.detect_tile",
+    "cut": f"{CORE}.pipeline.cut_crops",
+    "classify": f"{CORE}.pipeline.classify_crops",
+    "name": f"{CORE}.pipeline.named_table",
+    "note": f"{CORE}.slide_run.DoneTile",
+    "merge": f"{CORE}.slide_run.Tally.result",
+    "table": f"{CORE}.export.summary.write_csv",
+    "geojson": f"{CORE}.export.summary.write_geojson",
+    "summary": f"{CORE}.export.summary.summarize",
+}
+
+CLASSIFY = ["--region", "0,0,200,200", "--backend", "torch", "--device", "cpu"]
+
+
+def short(*_, **__):
+    raise MemoryError
+
+
+def lost(*_, **__):
+    raise DeviceLostError("cuda", "CUDA error: unspecified launch failure")
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_memory_that_runs_out_is_told_in_one_line_and_the_run_goes_on_later(
+    stage, slide, told, monkeypatch, tmp_path
+):
+    words = ["classify", str(slide), *CLASSIFY, "--out"]
+    with monkeypatch.context() as patch:
+        patch.setattr(STAGES[stage], short)
+        line = told([*words, "out"])
+    assert "memory ran out" in line
+    assert run([*words, "out"]) == run([*words, "whole"]) == 0
+    for name in ("cells.csv", "cells.geojson"):
+        given = [(tmp_path / folder / name).read_bytes() for folder in ("out", "whole")]
+        assert given[0] == given[1]
+
+
+@pytest.mark.parametrize("stage", ["detect", "classify"])
+def test_a_device_that_is_lost_in_the_middle_is_told_in_one_line(
+    stage, slide, told, monkeypatch
+):
+    monkeypatch.setattr(STAGES[stage], lost)
+    line = told(["classify", str(slide), *CLASSIFY, "--out", "out"])
+    assert "broke off" in line
+    assert "cpu" in line
+
+
+@pytest.mark.parametrize(
+    ("words", "place"),
+    [
+        ("classify-crops cells --mpp 0.9 --out out.csv", "cli.crops.load_classifier"),
+        ("export run/cells.csv --to parquet --out o.parquet", "cli.export.read_cells"),
+        ("report SLIDE --cells run/cells.csv --out o.pdf", "cli.report.gather_report"),
+        ("phantom o.svs", "cli.phantom.write_phantom"),
+        ("models import SLIDE", "cli.models_import.import_model"),
+        (
+            "evaluate --cells cells --mpp 0.9 --out o",
+            "core.training.evaluation.compare",
+        ),
+        (
+            "train classifier --data cells --mpp 0.9 --out o",
+            "core.training.own_classifier.iter_classifier_training",
+        ),
+    ],
+)
+def test_memory_that_runs_out_in_another_command_is_told_in_one_line(
+    words, place, slide, told, monkeypatch, run_folder, pictures
+):
+    monkeypatch.setattr(f"napari_deepheme.{place}", short, raising=False)
+    if place.endswith("compare"):
+        monkeypatch.setattr("napari_deepheme.cli.evaluate._run", short)
+        monkeypatch.setattr(
+            "napari_deepheme.core.training.own_cells.read_own_cells", short
+        )
+    assert "memory ran out" in told(
+        [str(slide) if w == "SLIDE" else w for w in words.split()]
+    )
+
+
+class Network(torch.nn.Module):
+    """Has memory for so many pictures at once."""
+
+    def __init__(self, most, error):
+        super().__init__()
+        self.most, self.error, self.sizes = most, error, []
+
+    def forward(self, pixels):
+        self.sizes.append(len(pixels))
+        if len(pixels) > self.most:
+            raise self.error
+        return pixels.mean(dim=(1, 2, 3))[:, None]
+
+
+CPU_WORDS = "DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes."
+SHORT = [
+    MemoryError(),
+    RuntimeError(f"[enforce fail at alloc_cpu.cpp:117] err == 0. {CPU_WORDS}"),
+    RuntimeError("DefaultCPUAllocator: not enough memory: you tried to allocate"),
+    torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"),
+    RuntimeError("CUDA error: out of memory"),
+    RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"),
+    RuntimeError("MPS backend out of memory (MPS allocated: 1 GB)"),
+    RuntimeError("std::bad_alloc"),
+]
+WORDS = ["numpy", "cpu", "windows", "cuda", "cuda error", "cudnn", "mps", "c++"]
+
+
+@pytest.mark.parametrize("error", SHORT, ids=WORDS)
+def test_a_batch_is_halved_until_there_is_memory(error):
+    pixels = np.random.default_rng(0).integers(0, 255, (11, 4, 4, 3), np.uint8)
+    wanted = TorchRunner(Network(99, error), "cpu").run(pixels, batch_size=8)
+    network = Network(2, error)
+    runner = TorchRunner(network, "cpu")
+    assert np.allclose(runner.run(pixels, batch_size=8), wanted)
+    assert network.sizes[:3] == [8, 4, 2]
+    network.sizes.clear()
+    runner.run(pixels, batch_size=8)
+    assert max(network.sizes) == 2
+
+
+@pytest.mark.parametrize("error", SHORT, ids=WORDS)
+def test_without_memory_for_one_picture_that_is_told(error):
+    runner = TorchRunner(Network(0, error), "cpu")
+    with pytest.raises(OutOfMemoryError):
+        runner.run(np.zeros((3, 4, 4, 3), np.uint8), batch_size=2)
+
+
+LOST = [
+    "CUDA error: unspecified launch failure",
+    "CUDA error: device-side assert triggered",
+    "CUDA error: an illegal memory access was encountered",
+    "cuDNN error: CUDNN_STATUS_EXECUTION_FAILED",
+    "CUBLAS_STATUS_NOT_INITIALIZED when calling cublasCreate",
+    "HIP error: the operation cannot be performed in the present state",
+]
+
+
+@pytest.mark.parametrize("text", LOST)
+def test_a_device_that_is_lost_is_named(text):
+    with pytest.raises(DeviceLostError, match="'cuda'"), device_faults_told("cuda"):
+        raise RuntimeError(text)
+
+
+def test_what_is_no_fault_of_the_device_stays_as_it_is():
+    bug = RuntimeError("mat1 and mat2 shapes cannot be multiplied")
+    with pytest.raises(RuntimeError) as raised, device_faults_told("cuda"):
+        raise bug
+    assert raised.value is bug
+
+
+class Queue:
+    """A queue of OpenVINO that has no memory."""
+
+    def __init__(self, when):
+        self.when = when
+
+    def start_async(self, *_):
+        if self.when == "start":
+            raise RuntimeError("Exception from src/inference: std::bad_alloc")
+
+    def wait_all(self):
+        raise RuntimeError("Exception: failed to allocate 99 bytes")
+
+
+@pytest.mark.parametrize("when", ["start", "wait"])
+def test_openvino_without_memory_is_told(when):
+    runner = OpenVinoRunner.__new__(OpenVinoRunner)
+    runner._queue = Queue(when)
+    with pytest.raises(OutOfMemoryError):
+        runner.run(np.zeros((2, 4, 4, 3), np.uint8), batch_size=2)

@@ -12,12 +12,13 @@ import numpy as np
 from PIL import Image
 
 from bad_slides import tiff_parts as t
-from bad_slides.case import BadSlide
 from bad_slides.files import case
 from bad_slides.samples import cells, picture, sound, svs, tiff
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from bad_slides.case import BadSlide
 
 _EXPLODED = 3 << 30
 

@@ -122,9 +122,7 @@ def _do(job: Job, folder: Path) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (room, room))
     Path("/proc/self/clear_refs").write_text("5")
     before = _status_kb("VmHWM")
-    outcome = {"classify": run.classify, "show": run.show}[action](
-        case, folder / "in"
-    )
+    outcome = {"classify": run.classify, "show": run.show}[action](case, folder / "in")
     grown = (_status_kb("VmHWM") - before) * 1024
     told = asdict(outcome) | {"n_bytes": grown}
     (folder / "outcome").write_text(json.dumps(told))

@@ -9,12 +9,13 @@ import numpy as np
 import tifffile
 from PIL import Image
 
-from bad_slides.case import BadSlide
 from bad_slides.files import case
 from bad_slides.samples import aperio, cells, ome, picture, reduced, svs, tiff
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from bad_slides.case import BadSlide
 
 _TILED: dict[str, Any] = {"tile": (128, 128)}
 
@@ -153,9 +154,7 @@ def _tiny() -> Iterator[BadSlide]:
     for width, height in ((1, 1), (1, 500), (500, 1), (3, 2)):
         rgb = cells()[:height, :width].copy()
         yield case(kind, f"{width} x {height} png", "png", picture("PNG", rgb))
-        yield case(
-            kind, f"{width} x {height} tif", "tif", tiff(rgb, photometric="rgb")
-        )
+        yield case(kind, f"{width} x {height} tif", "tif", tiff(rgb, photometric="rgb"))
         yield case(kind, f"{width} x {height} svs", "svs", svs(rgb, factors=()))
 
 

@@ -118,7 +118,13 @@ def _closed(folder: Path) -> Path:
 
 def _special() -> Iterator[BadSlide]:
     kind = "folders, pipes and devices"
-    for name in ("/dev/null", "/dev/zero", "/dev/urandom", "/dev/tty", "/proc/self/mem"):
+    for name in (
+        "/dev/null",
+        "/dev/zero",
+        "/dev/urandom",
+        "/dev/tty",
+        "/proc/self/mem",
+    ):
         yield BadSlide(kind, name, lambda folder, name=name: Path(name), alone=True)
     yield BadSlide(kind, "a folder", _folder, alone=True)
     yield BadSlide(kind, "a folder of slides", _folder_of_slides, alone=True)

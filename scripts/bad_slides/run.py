@@ -212,5 +212,3 @@ def _watched(case: BadSlide, path: Path) -> Iterator[None]:
         if case.before is not None:
             case.before()
         yield
-
-

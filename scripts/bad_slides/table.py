@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bad_slides.case import DONE, FAILED_TILES, SEED, TOLD
-
 if TYPE_CHECKING:
     from pathlib import Path
 

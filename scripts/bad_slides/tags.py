@@ -6,12 +6,13 @@ import struct
 from typing import TYPE_CHECKING
 
 from bad_slides import tiff_parts as t
-from bad_slides.case import BadSlide
 from bad_slides.files import case
 from bad_slides.samples import sound
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from bad_slides.case import BadSlide
 
 _FORMS = ("svs", "deflate.tif", "tif")
 _FAR = (1 << 32) - 2

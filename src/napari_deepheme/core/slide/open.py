@@ -12,6 +12,7 @@ import openslide
 from napari_deepheme.core.errors import SlideNotFoundError, UnreadableSlideError
 from napari_deepheme.core.slide.mpp import given_mpp
 from napari_deepheme.core.slide.openslide_slide import OpenSlideSlide
+from napari_deepheme.core.slide.patience import NoAnswerError, Patience
 from napari_deepheme.core.slide.picture import is_picture, open_picture
 from napari_deepheme.core.slide.pyramid import reason_of
 from napari_deepheme.core.slide.tiff_slide import TiffSlide
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from napari_deepheme.core.geometry import Mpp
     from napari_deepheme.core.slide.protocol import SlideReader
+    from napari_deepheme.core.slide.pyramid import PyramidSlide
 
 _TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
@@ -32,7 +34,10 @@ _MOST_DICOM_FILES = 16
 
 
 def open_slide(
-    path: Path | str, *, mpp: float | tuple[float, float] | None = None
+    path: Path | str,
+    *,
+    mpp: float | tuple[float, float] | None = None,
+    read_timeout: float | None = None,
 ) -> SlideReader:
     """Open a slide or a picture.
 
@@ -45,6 +50,10 @@ def open_slide(
     mpp : float or tuple of float, optional
         Micrometres per pixel, for both axes or along x and y, in place of what the file
         states.
+    read_timeout : float, optional
+        Seconds after which a read that hangs, as on a network drive that is gone, is
+        given up; 120 by default, or what the environment variable
+        NAPARI_DEEPHEME_READ_TIMEOUT says.
 
     Returns
     -------
@@ -56,7 +65,7 @@ def open_slide(
     SlideNotFoundError
         If there is nothing at the path.
     UnreadableSlideError
-        If it cannot be read as a slide.
+        If it cannot be read as a slide, or does not answer in time.
     UnknownMppError
         If `mpp` is not positive and finite.
 
@@ -69,9 +78,19 @@ def open_slide(
     """
     path = Path(path)
     stated = given_mpp(mpp, path.name)
+    patience = Patience(read_timeout)
+    try:
+        slide = patience.call(lambda: _opened(path, stated))
+    except NoAnswerError as error:
+        raise UnreadableSlideError(str(path), str(error)) from error
+    slide.be_patient(patience)
+    return slide
+
+
+def _opened(path: Path, mpp: Mpp | None) -> PyramidSlide:
     if _is_folder(path):
-        return _open_folder(path, stated)
-    return _first_that_opens(path, _openers(path), stated)
+        return _open_folder(path, mpp)
+    return _first_that_opens(path, _openers(path), mpp)
 
 
 def _is_folder(path: Path) -> bool:
@@ -86,22 +105,22 @@ def _is_folder(path: Path) -> bool:
     return S_ISDIR(mode)
 
 
-def _open_folder(path: Path, mpp: Mpp | None) -> SlideReader:
+def _open_folder(path: Path, mpp: Mpp | None) -> PyramidSlide:
     try:
         names = sorted(one for one in path.iterdir() if one.suffix.lower() == ".dcm")
     except OSError as error:
         raise UnreadableSlideError(str(path), _reason(error)) from error
     if not names:
         raise UnreadableSlideError(str(path), "it is a folder without DICOM files")
-    openers: list[Callable[[Path, Mpp | None], SlideReader]] = [
+    openers: list[Callable[[Path, Mpp | None], PyramidSlide]] = [
         partial(_open_part, name) for name in names[:_MOST_DICOM_FILES]
     ]
     return _first_that_opens(path, openers, mpp)
 
 
-def _openers(path: Path) -> list[Callable[[Path, Mpp | None], SlideReader]]:
+def _openers(path: Path) -> list[Callable[[Path, Mpp | None], PyramidSlide]]:
     start = _first_bytes(path)
-    openers: list[Callable[[Path, Mpp | None], SlideReader]] = []
+    openers: list[Callable[[Path, Mpp | None], PyramidSlide]] = []
     vendor = _vendor(path)
     if start.startswith(_TIFF_STARTS):
         openers.append(_open_tiff)
@@ -117,9 +136,9 @@ def _openers(path: Path) -> list[Callable[[Path, Mpp | None], SlideReader]]:
 
 def _first_that_opens(
     path: Path,
-    openers: list[Callable[[Path, Mpp | None], SlideReader]],
+    openers: list[Callable[[Path, Mpp | None], PyramidSlide]],
     mpp: Mpp | None,
-) -> SlideReader:
+) -> PyramidSlide:
     reasons = []
     for opener in openers:
         try:
@@ -129,19 +148,19 @@ def _first_that_opens(
     raise UnreadableSlideError(str(path), reasons[0])
 
 
-def _open_part(file: Path, folder: Path, mpp: Mpp | None) -> SlideReader:
+def _open_part(file: Path, folder: Path, mpp: Mpp | None) -> PyramidSlide:
     return OpenSlideSlide(file, path=folder, mpp=mpp)
 
 
-def _open_openslide(path: Path, mpp: Mpp | None) -> SlideReader:
+def _open_openslide(path: Path, mpp: Mpp | None) -> PyramidSlide:
     return OpenSlideSlide(path, mpp=mpp)
 
 
-def _open_tiff(path: Path, mpp: Mpp | None) -> SlideReader:
+def _open_tiff(path: Path, mpp: Mpp | None) -> PyramidSlide:
     return TiffSlide(path, mpp=mpp)
 
 
-def _open_picture(path: Path, mpp: Mpp | None) -> SlideReader:
+def _open_picture(path: Path, mpp: Mpp | None) -> PyramidSlide:
     return open_picture(path, mpp=mpp)
 
 

@@ -6,13 +6,17 @@ PYTHON := .venv/bin/python
 # A virtual screen where there is none; software OpenGL suffices.
 SCREEN := sh scripts/with-screen.sh
 
-.PHONY: demo test lint clean
+.PHONY: demo test lint corpus clean
 
 demo: .venv/.app
 	$(SCREEN) $(PYTHON) examples/demo.py
 
 test: lint
 	$(SCREEN) $(PYTHON) -m pytest
+
+# All bad slides; writes docs/bad-slides.md. Needs Linux, 4 GB and ten minutes.
+corpus: .venv/.dev
+	PYTHONPATH=scripts MALLOC_ARENA_MAX=2 OMP_NUM_THREADS=1 $(PYTHON) -m bad_slides --table docs/bad-slides.md
 
 lint: .venv/.dev
 	.venv/bin/ruff check .

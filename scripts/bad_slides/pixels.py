@@ -199,7 +199,7 @@ def _pages(pages: list[Any], shape: Any) -> bytes:
 
 def _mpp() -> Iterator[BadSlide]:
     kind = "absurd pixel size"
-    for value in ("0", "-0.25", "nan", "inf", "1e-9", "250", "0,25", "µm", "9" * 400):
+    for value in ("0", "-0.25", "nan", "inf", "1e-9", "250", "0,25", "um", "9" * 400):
         yield case(kind, f"svs, {value[:9]}", "svs", lambda v=value: svs(mpp=v))
     for number in (1e-5, 1e6, 300.0):
         yield case(kind, f"tif, {number:g}", "tif", tiff(mpp=number, photometric="rgb"))

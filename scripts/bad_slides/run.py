@@ -19,6 +19,7 @@ from bad_slides.stand_ins import stand_ins
 from napari_deepheme import cli
 from napari_deepheme.core import slide_run
 from napari_deepheme.core.errors import DeephemeError
+from napari_deepheme.core.slide.patience import TIMEOUT_VARIABLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -65,6 +66,8 @@ def show(case: BadSlide, folder: Path) -> Outcome:
     from napari_deepheme.plugin.slides import slide_kwargs, slide_of
 
     path = case.make(folder)
+    if "--read-timeout" in case.words:
+        os.environ[TIMEOUT_VARIABLE] = case.words[-1]
     if case.before is not None:
         case.before()
     started = time.monotonic()

@@ -15,6 +15,7 @@ from napari_deepheme.core.slide.openslide_slide import OpenSlideSlide
 from napari_deepheme.core.slide.patience import NoAnswerError, Patience
 from napari_deepheme.core.slide.picture import is_picture, open_picture
 from napari_deepheme.core.slide.pyramid import reason_of
+from napari_deepheme.core.slide.tiff_check import has_sound_counts
 from napari_deepheme.core.slide.tiff_slide import TiffSlide
 
 if TYPE_CHECKING:
@@ -31,6 +32,9 @@ _GENERIC = "generic-tiff"
 
 # Files of a folder that are tried, for one that OpenSlide takes as part of a slide.
 _MOST_DICOM_FILES = 16
+
+# A million squared: a whole glass at a tenth of a micrometre has a fifth of it.
+_MOST_PIXELS = 1 << 40
 
 
 def open_slide(
@@ -89,8 +93,11 @@ def open_slide(
 
 def _opened(path: Path, mpp: Mpp | None) -> PyramidSlide:
     if _is_folder(path):
-        return _open_folder(path, mpp)
-    return _first_that_opens(path, _openers(path), mpp)
+        slide = _open_folder(path, mpp)
+    else:
+        slide = _first_that_opens(path, _openers(path), mpp)
+    _check_extent(slide, path)
+    return slide
 
 
 def _is_folder(path: Path) -> bool:
@@ -124,7 +131,7 @@ def _openers(path: Path) -> list[Callable[[Path, Mpp | None], PyramidSlide]]:
     vendor = _vendor(path)
     if start.startswith(_TIFF_STARTS):
         openers.append(_open_tiff)
-    if vendor is not None:
+    if vendor is not None and not _has_broken_counts(path, start):
         openers.insert(len(openers) if vendor == _GENERIC else 0, _open_openslide)
     if is_picture(start):
         openers.append(_open_picture)
@@ -178,6 +185,27 @@ def _vendor(path: Path) -> str | None:
     except (openslide.OpenSlideError, OSError, ValueError) as error:
         raise UnreadableSlideError(str(path), _reason(error)) from error
     return vendor
+
+
+def _has_broken_counts(path: Path, start: bytes) -> bool:
+    """Tell whether a TIFF is one that would end the process of OpenSlide."""
+    if not start.startswith(_TIFF_STARTS):
+        return False
+    try:
+        with path.open("rb") as stream:
+            return not has_sound_counts(stream)
+    except (OSError, ValueError):
+        # OpenSlide says what is wrong.
+        return False
+
+
+def _check_extent(slide: PyramidSlide, path: Path) -> None:
+    width, height = slide.size
+    if width * height > _MOST_PIXELS:
+        slide.close()
+        raise UnreadableSlideError(
+            str(path), f"it states {width} x {height} px, more than any slide has"
+        )
 
 
 def _reason(error: Exception) -> str:

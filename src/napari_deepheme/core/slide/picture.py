@@ -36,6 +36,11 @@ logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 LARGEST_PICTURE = 400_000_000
 
+# Bytes of a decoded picture that do no harm, and those for one of the file beyond which
+# a larger one is empty, and made to fill the memory.
+_HARMLESS = 1 << 28
+_LARGEST_RATIO = 250
+
 # The plug-ins are called one by one rather than through Image.open, which guards
 # against large pictures by a limit, and warnings, that belong to the whole process.
 _READERS: dict[bytes, Callable[[BinaryIO], Any]] = {
@@ -107,17 +112,23 @@ def _read_picture(path: Path) -> npt.NDArray[np.uint8]:
             raise ValueError("it is no picture")
         stream.seek(0)
         with reader(stream) as image:
-            _check_size(image)
+            _check_size(image, path.stat().st_size)
             _check_kind(image)
             image.load()
             return _upright_pixels(image)
 
 
-def _check_size(image: Image.Image) -> None:
+def _check_size(image: Image.Image, n_bytes: int) -> None:
     if image.width * image.height > LARGEST_PICTURE:
         raise ValueError(
             f"{image.width} x {image.height} px are too many for a plain picture: save "
             "it as a tiled TIFF"
+        )
+    decoded = image.width * image.height * max(3, len(image.getbands()))
+    if decoded > max(_HARMLESS, _LARGEST_RATIO * n_bytes):
+        raise ValueError(
+            f"{image.width} x {image.height} px in {n_bytes} bytes are no picture of "
+            "cells"
         )
 
 

@@ -26,6 +26,11 @@ class TiffStream:
         self._n_reading = 0
         self._is_closed = False
 
+    @property
+    def length(self) -> int:
+        """Number of bytes when it was opened."""
+        return self._length
+
     def read(self, offset: int, count: int) -> bytes:
         """Read bytes.
 

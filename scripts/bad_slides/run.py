@@ -85,7 +85,7 @@ def show(case: BadSlide, folder: Path) -> Outcome:
             if case.opened is not None:
                 case.opened(path)
             for zoom in (1e-4, 0.1, 1, 20):
-                viewer.camera.zoom = zoom
+                viewer.scene.camera.zoom = zoom
                 layer.refresh()
             for level in layer.data if layer.multiscale else [layer.data]:
                 level[:64, :64], level[-64:, -64:]

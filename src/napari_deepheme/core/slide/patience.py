@@ -132,12 +132,13 @@ class _Threads:
         """Have a thread make a call."""
         with self._lock:
             waiting = self._idle.pop() if self._idle else None
-        if waiting is not None:
-            waiting.put(call)
-            return
-        threading.Thread(
-            target=self._work, args=(call,), name="deepheme-read", daemon=True
-        ).start()
+        calls = queue.SimpleQueue() if waiting is None else waiting
+        # Through the queue, the first as well: a thread keeps its arguments.
+        calls.put(call)
+        if waiting is None:
+            threading.Thread(
+                target=self._work, args=(calls,), name="deepheme-read", daemon=True
+            ).start()
 
     def give_up(self, call: _Call) -> bool:
         """Wait no longer for a call; False if it has ended just now."""
@@ -148,14 +149,12 @@ class _Threads:
             self.n_hung += 1
             return True
 
-    def _work(self, call: _Call | None) -> None:
-        calls: queue.SimpleQueue[_Call] = queue.SimpleQueue()
-        while call is not None:
+    def _work(self, calls: queue.SimpleQueue[_Call]) -> None:
+        while (call := self._next(calls)) is not None:
             call.make()
             self._end(call, calls)
             # Not kept while this waits: its result may be large.
-            call = None
-            call = self._next(calls)
+            del call
 
     def _end(self, call: _Call, calls: queue.SimpleQueue[_Call]) -> None:
         with self._lock:

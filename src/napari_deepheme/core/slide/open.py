@@ -15,7 +15,7 @@ from napari_deepheme.core.slide.openslide_slide import OpenSlideSlide
 from napari_deepheme.core.slide.patience import NoAnswerError, Patience
 from napari_deepheme.core.slide.picture import is_picture, open_picture
 from napari_deepheme.core.slide.pyramid import reason_of
-from napari_deepheme.core.slide.tiff_check import has_sound_counts
+from napari_deepheme.core.slide.tiff_check import has_sound_counts, has_sound_order
 from napari_deepheme.core.slide.tiff_slide import TiffSlide
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ _TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
 # Any plain tiled TIFF. OpenSlide sees neither the levels of an OME-TIFF nor its mpp.
 _GENERIC = "generic-tiff"
+_APERIO = "aperio"
 
 # Files of a folder that are tried, for one that OpenSlide takes as part of a slide.
 _MOST_DICOM_FILES = 16
@@ -131,7 +132,7 @@ def _openers(path: Path) -> list[Callable[[Path, Mpp | None], PyramidSlide]]:
     vendor = _vendor(path)
     if start.startswith(_TIFF_STARTS):
         openers.append(_open_tiff)
-    if vendor is not None and not _has_broken_counts(path, start):
+    if vendor is not None and _suits_openslide(path, start, vendor):
         openers.insert(len(openers) if vendor == _GENERIC else 0, _open_openslide)
     if is_picture(start):
         openers.append(_open_picture)
@@ -187,16 +188,17 @@ def _vendor(path: Path) -> str | None:
     return vendor
 
 
-def _has_broken_counts(path: Path, start: bytes) -> bool:
-    """Tell whether a TIFF is one that would end the process of OpenSlide."""
+def _suits_openslide(path: Path, start: bytes, vendor: str) -> bool:
+    """Tell whether OpenSlide neither dies of a TIFF nor takes its levels for others."""
     if not start.startswith(_TIFF_STARTS):
-        return False
+        return True
     try:
         with path.open("rb") as stream:
-            return not has_sound_counts(stream)
+            is_sound = has_sound_counts(stream)
+            return is_sound and (vendor != _APERIO or has_sound_order(stream))
     except (OSError, ValueError):
         # OpenSlide says what is wrong.
-        return False
+        return True
 
 
 def _check_extent(slide: PyramidSlide, path: Path) -> None:

@@ -6,6 +6,7 @@ import logging
 import struct
 import threading
 import warnings
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
@@ -39,7 +40,7 @@ LARGEST_PICTURE = 400_000_000
 # Bytes of a decoded picture that do no harm, and those for one of the file beyond which
 # a larger one is empty, and made to fill the memory.
 _HARMLESS = 1 << 28
-_LARGEST_RATIO = 250
+_LARGEST_RATIO = 100
 
 # The plug-ins are called one by one rather than through Image.open, which guards
 # against large pictures by a limit, and warnings, that belong to the whole process.
@@ -67,6 +68,9 @@ _BROKEN_EXIF = (
     ArithmeticError,
     struct.error,
 )
+
+# Rows that are converted at once.
+_ROWS = 512
 
 _WARNINGS = threading.Lock()
 
@@ -138,14 +142,18 @@ def _check_kind(image: Image.Image) -> None:
 
 
 def _upright_pixels(image: Image.Image) -> npt.NDArray[np.uint8]:
-    try:
-        upright = ImageOps.exif_transpose(image)
-    except _BROKEN_EXIF:
-        upright = image
+    upright = image
+    # In place, and row by row below: each further copy of a large picture is felt.
+    with suppress(*_BROKEN_EXIF):
+        ImageOps.exif_transpose(upright, in_place=True)
     if upright.mode in _TRANSPARENT or "transparency" in upright.info:
         return to_rgb(np.asarray(upright.convert("RGBA")))
     if upright.mode.startswith("I"):
         return to_rgb(np.asarray(upright).clip(0, 65535).astype(np.uint16))
     if upright.mode == "F":
         return to_rgb(np.asarray(upright))
-    return np.array(upright.convert("RGB"))
+    pixels = np.empty((upright.height, upright.width, 3), np.uint8)
+    for top in range(0, upright.height, _ROWS):
+        part = upright.crop((0, top, upright.width, min(top + _ROWS, upright.height)))
+        pixels[top : top + _ROWS] = np.asarray(part.convert("RGB"))
+    return pixels

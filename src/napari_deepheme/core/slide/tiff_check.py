@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
@@ -21,10 +22,11 @@ _MOST_PAGES = 20_000
 _MOST_TAGS = 4096
 _MOST_SUB_IFDS = 64
 
-# Lengths of tiles and strips, and how numbers of a type are stored.
+# Tags: lengths of tiles and strips, and sizes; and how numbers of a type are stored.
 _BYTE_COUNTS = frozenset({279, 325})
+_IMAGE_WIDTH, _TILE_WIDTH = 256, 322
 _NUMBERS = {3: "u2", 4: "u4", 16: "u8"}
-_MOST_COUNTS = 1 << 24
+_MOST_NUMBERS = 1 << 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,10 @@ class _Directory:
 
     offset: int
     tags: list[_Tag]
+
+    @property
+    def is_tiled(self) -> bool:
+        return any(tag.code == _TILE_WIDTH for tag in self.tags)
 
 
 _LAYOUTS = {
@@ -107,19 +113,45 @@ def has_sound_counts(stream: BinaryIO) -> bool:
         A TIFF that `check_directories` accepts; its position is changed.
     """
     length = stream.seek(0, 2)
+    return all(
+        _numbers(stream, layout, tag).max(initial=0) <= length
+        for layout, directory in _each_directory(stream)
+        for tag in directory.tags
+        if tag.code in _BYTE_COUNTS
+    )
+
+
+def has_sound_order(stream: BinaryIO) -> bool:
+    """Tell whether no tiled page of a TIFF is wider than the one before.
+
+    OpenSlide takes the pages of an Aperio file for levels in the order in which they
+    are, and says on standard error what it thinks of another one.
+
+    Parameters
+    ----------
+    stream : file
+        A TIFF that `check_directories` accepts; its position is changed.
+    """
+    widths = [
+        int(_numbers(stream, layout, tag).max(initial=0))
+        for layout, directory in _each_directory(stream)
+        for tag in directory.tags
+        if tag.code == _IMAGE_WIDTH and directory.is_tiled
+    ]
+    return all(before >= after for before, after in pairwise(widths))
+
+
+def _each_directory(stream: BinaryIO) -> Iterator[tuple[_Layout, _Directory]]:
+    """Go through the pages up to the end of the file, or to one that was there."""
     stream.seek(0)
     layout = _LAYOUTS[stream.read(4)]
     seen: set[int] = set()
     with suppress(EOFError):
         for directory in _directories(stream, layout):
             if directory.offset in seen:
-                return True
+                return
             seen.add(directory.offset)
-            for tag in directory.tags:
-                counts = _counts(stream, layout, tag)
-                if counts.max(initial=0) > length:
-                    return False
-    return True
+            yield layout, directory
 
 
 def _directories(stream: BinaryIO, layout: _Layout) -> Iterator[_Directory]:
@@ -142,18 +174,18 @@ def _directories(stream: BinaryIO, layout: _Layout) -> Iterator[_Directory]:
         (offset,) = _unpack(stream, layout.order + layout.offset)
 
 
-def _counts(
+def _numbers(
     stream: BinaryIO, layout: _Layout, tag: _Tag
 ) -> npt.NDArray[np.unsignedinteger]:
-    """Read the lengths of tiles or strips, where a tag has them."""
-    if tag.code not in _BYTE_COUNTS or tag.kind not in _NUMBERS:
+    """Read the whole numbers of a tag, where it has some."""
+    if tag.kind not in _NUMBERS:
         return np.empty(0, np.uint64)
     form = np.dtype(layout.order + _NUMBERS[tag.kind])
     stream.seek(tag.at)
     if tag.count * form.itemsize > struct.calcsize(layout.offset):
         (at,) = _unpack(stream, layout.order + layout.offset)
         stream.seek(at)
-    data = stream.read(min(tag.count, _MOST_COUNTS) * form.itemsize)
+    data = stream.read(min(tag.count, _MOST_NUMBERS) * form.itemsize)
     return np.frombuffer(data[: len(data) // form.itemsize * form.itemsize], form)
 
 

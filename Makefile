@@ -16,7 +16,7 @@ test: lint
 
 # All bad slides; writes docs/bad-slides.md. Needs Linux, 4 GB and ten minutes.
 corpus: .venv/.dev
-	PYTHONPATH=scripts MALLOC_ARENA_MAX=2 OMP_NUM_THREADS=1 $(PYTHON) -m bad_slides --table docs/bad-slides.md
+	PYTHONPATH=scripts MALLOC_ARENA_MAX=2 OMP_NUM_THREADS=1 $(PYTHON) -m bad_slides --bundled 15 --table docs/bad-slides.md
 
 lint: .venv/.dev
 	.venv/bin/ruff check .

@@ -6,12 +6,14 @@ import contextlib
 import io
 import json
 import os
+import subprocess
+import sys
 import tempfile
 import time
 import traceback
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 from unittest import mock
 
 from bad_slides.case import DONE, FAILED_TILES, LIMIT_SECONDS, TOLD, WRONG, Outcome
@@ -58,6 +60,25 @@ def classify(case: BadSlide, folder: Path) -> Outcome:
     return Outcome(ending, detail, seconds)
 
 
+def bundled(case: BadSlide, folder: Path) -> Outcome:
+    """Run the command as a user does: a process of its own, with the bundled models."""
+    path, out = case.make(folder), folder / "out"
+    words = ["classify", str(path), *case.words, "--device", "cpu", "--out", str(out)]
+    started = time.monotonic()
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "napari_deepheme", *words],
+            capture_output=True,
+            timeout=LIMIT_SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return Outcome(WRONG, "hangs", LIMIT_SECONDS)
+    said, told = (text.decode(errors="replace") for text in (done.stdout, done.stderr))
+    ending, detail = judge(done.returncode, said, told, "", path, out)
+    return Outcome(ending, detail, time.monotonic() - started)
+
+
 def show(case: BadSlide, folder: Path) -> Outcome:
     """Open a slide as the viewer does, and look at it from afar and from near."""
     from napari.components import ViewerModel
@@ -74,7 +95,7 @@ def show(case: BadSlide, folder: Path) -> Outcome:
     try:
         reader = get_slide_reader(str(path))
         if reader is None:
-            slide = slide_run_open(path)
+            slide = _opened(path)
             kwargs = slide_kwargs(slide)
             layers = [(kwargs.pop("data"), kwargs, "image")]
         else:
@@ -99,7 +120,10 @@ def show(case: BadSlide, folder: Path) -> Outcome:
     return Outcome(DONE, "", time.monotonic() - started)
 
 
-def slide_run_open(path: Path) -> Any:
+ACTIONS: Final = {"classify": classify, "show": show, "bundled": bundled}
+
+
+def _opened(path: Path) -> Any:
     """Open a slide as "Open slide…" does."""
     from napari_deepheme.core.slide import open_slide
 

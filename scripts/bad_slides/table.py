@@ -43,7 +43,8 @@ goes on from what was done.
 | **all** | **{n}** | {total} | |
 
 Of the {n_shown} that the viewer was given, {shown} were shown and {refused} were
-refused by one line.
+refused by one line. With the bundled models and in a process of its own, as the command
+is given, {n_bundled} were run: {bundled} were done, {bundled_told} told in one line.
 """
 
 
@@ -62,6 +63,7 @@ def write_table(path: Path, outcomes: dict[tuple[BadSlide, str], Outcome]) -> No
         if action == "classify":
             kinds.setdefault(case.kind, []).append(outcome)
     shown = [o.ending for (_, action), o in outcomes.items() if action == "show"]
+    whole = [o.ending for (_, action), o in outcomes.items() if action == "bundled"]
     every = [outcome for of in kinds.values() for outcome in of]
     text = _TEXT.format(
         n=len(every),
@@ -74,6 +76,9 @@ def write_table(path: Path, outcomes: dict[tuple[BadSlide, str], Outcome]) -> No
         n_shown=len(shown),
         shown=shown.count(DONE),
         refused=shown.count(TOLD),
+        n_bundled=len(whole),
+        bundled=len(whole) - whole.count(TOLD),
+        bundled_told=whole.count(TOLD),
     )
     path.write_text(text, encoding="utf-8")
 

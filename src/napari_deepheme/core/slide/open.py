@@ -30,6 +30,7 @@ _TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 # Any plain tiled TIFF. OpenSlide sees neither the levels of an OME-TIFF nor its mpp.
 _GENERIC = "generic-tiff"
 _APERIO = "aperio"
+_MIRAX = ".mrxs"
 
 # Files of a folder that are tried, for one that OpenSlide takes as part of a slide.
 _MOST_DICOM_FILES = 16
@@ -134,6 +135,11 @@ def _openers(path: Path) -> list[Callable[[Path, Mpp | None], PyramidSlide]]:
         openers.append(_open_tiff)
     if vendor is not None and _suits_openslide(path, start, vendor):
         openers.insert(len(openers) if vendor == _GENERIC else 0, _open_openslide)
+    if vendor is None and path.suffix.lower() == _MIRAX:
+        # The file itself is an overview, which must not be taken for the slide.
+        raise UnreadableSlideError(
+            str(path), f"its pixels, in the folder {path.stem} beside it, are not there"
+        )
     if is_picture(start):
         openers.append(_open_picture)
     if not openers:

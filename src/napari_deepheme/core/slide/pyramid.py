@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
@@ -267,6 +268,10 @@ def paste_pixels(
 
 def reason_of(error: BaseException) -> str:
     """Word what a library raised, by its kind if it says nothing."""
+    if isinstance(error, struct.error):
+        return "it ends in the middle of a number"
+    if isinstance(error, MemoryError):
+        return "the memory does not suffice for it"
     return str(error) or type(error).__name__
 
 

@@ -38,13 +38,13 @@ def in_a_folder_of_its_own(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("case", SAMPLE, ids=lambda case: case.name)
 def test_a_bad_slide_ends_as_it_may(case, tmp_path):
-    outcome = classify(case, tmp_path)
+    outcome = classify(case, tmp_path, case.make(tmp_path))
     assert outcome.ending != WRONG, outcome.detail
 
 
 @pytest.mark.parametrize("case", SAMPLE[:12], ids=lambda case: case.name)
 def test_the_viewer_shows_a_bad_slide_or_one_line(case, tmp_path):
-    outcome = show(case, tmp_path)
+    outcome = show(case, tmp_path, case.make(tmp_path))
     assert outcome.ending != WRONG, outcome.detail
 
 

@@ -118,13 +118,14 @@ def _do(job: Job, folder: Path) -> None:
     for number, descriptor in enumerate((os.open(os.devnull, os.O_RDONLY), log, log)):
         os.dup2(descriptor, number)
     os.chdir(folder / "in")
+    path = case.make(folder / "in")
     room = _status_kb("VmSize") * 1024 + _ROOM_BYTES
     if action != "bundled":
         # Networks reserve more than they use.
         resource.setrlimit(resource.RLIMIT_AS, (room, room))
     Path("/proc/self/clear_refs").write_text("5")
     before = _status_kb("VmHWM")
-    outcome = run.ACTIONS[action](case, folder / "in")
+    outcome = run.ACTIONS[action](case, folder / "in", path)
     grown = (_status_kb("VmHWM") - before) * 1024
     told = asdict(outcome) | {"n_bytes": grown}
     (folder / "outcome").write_text(json.dumps(told))

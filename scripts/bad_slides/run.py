@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 _RESULTS = {"cells.csv", "cells.geojson", "summary.json", "journal.jsonl"}
 
 
-def classify(case: BadSlide, folder: Path) -> Outcome:
+def classify(case: BadSlide, folder: Path, path: Path) -> Outcome:
     """Run ``napari-deepheme classify`` with stand-ins for its models.
 
     Parameters
@@ -39,9 +39,10 @@ def classify(case: BadSlide, folder: Path) -> Outcome:
     case : BadSlide
         The case.
     folder : Path
-        An empty folder, which is the working directory meanwhile.
+        The folder it was made in, which is the working directory meanwhile.
+    path : Path
+        What `case.make` gave.
     """
-    path = case.make(folder)
     out = folder / "out"
     words = list(case.words)
     if "--out" in words:
@@ -60,9 +61,9 @@ def classify(case: BadSlide, folder: Path) -> Outcome:
     return Outcome(ending, detail, seconds)
 
 
-def bundled(case: BadSlide, folder: Path) -> Outcome:
+def bundled(case: BadSlide, folder: Path, path: Path) -> Outcome:
     """Run the command as a user does: a process of its own, with the bundled models."""
-    path, out = case.make(folder), folder / "out"
+    out = folder / "out"
     words = ["classify", str(path), *case.words, "--device", "cpu", "--out", str(out)]
     started = time.monotonic()
     try:
@@ -79,14 +80,13 @@ def bundled(case: BadSlide, folder: Path) -> Outcome:
     return Outcome(ending, detail, time.monotonic() - started)
 
 
-def show(case: BadSlide, folder: Path) -> Outcome:
+def show(case: BadSlide, folder: Path, path: Path) -> Outcome:
     """Open a slide as the viewer does, and look at it from afar and from near."""
     from napari.components import ViewerModel
 
     from napari_deepheme.plugin.reader import get_slide_reader
     from napari_deepheme.plugin.slides import slide_kwargs, slide_of
 
-    path = case.make(folder)
     if "--read-timeout" in case.words:
         os.environ[TIMEOUT_VARIABLE] = case.words[-1]
     if case.before is not None:

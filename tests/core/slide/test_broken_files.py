@@ -205,6 +205,10 @@ def test_what_is_not_a_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.dcm").write_bytes(bytes(128) + b"DICM" + bytes(99))
     with pytest.raises(UnreadableSlideError):
         open_slide(tmp_path)
+    (tmp_path / "pipes").mkdir()
+    os.mkfifo(tmp_path / "pipes" / "a.dcm")
+    with pytest.raises(UnreadableSlideError, match="folder without DICOM"):
+        open_slide(tmp_path / "pipes", read_timeout=5)
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(UnreadableSlideError, match="not a file"):
         open_slide(tmp_path / "pipe")

@@ -116,7 +116,7 @@ def _is_folder(path: Path) -> bool:
 
 def _open_folder(path: Path, mpp: Mpp | None) -> PyramidSlide:
     try:
-        names = sorted(one for one in path.iterdir() if one.suffix.lower() == ".dcm")
+        names = sorted(one for one in path.iterdir() if _is_dicom(one))
     except OSError as error:
         raise UnreadableSlideError(str(path), _reason(error)) from error
     if not names:
@@ -125,6 +125,11 @@ def _open_folder(path: Path, mpp: Mpp | None) -> PyramidSlide:
         partial(_open_part, name) for name in names[:_MOST_DICOM_FILES]
     ]
     return _first_that_opens(path, openers, mpp)
+
+
+def _is_dicom(path: Path) -> bool:
+    # A pipe of that name would be waited for.
+    return path.suffix.lower() == ".dcm" and path.is_file()
 
 
 def _openers(path: Path) -> list[Callable[[Path, Mpp | None], PyramidSlide]]:

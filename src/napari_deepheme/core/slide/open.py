@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import openslide
 
 from napari_deepheme.core.errors import SlideNotFoundError, UnreadableSlideError
+from napari_deepheme.core.slide.dicom_check import check_dicom
 from napari_deepheme.core.slide.mpp import given_mpp
 from napari_deepheme.core.slide.openslide_slide import OpenSlideSlide
 from napari_deepheme.core.slide.patience import NoAnswerError, Patience
@@ -30,6 +31,7 @@ _TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 # Any plain tiled TIFF. OpenSlide sees neither the levels of an OME-TIFF nor its mpp.
 _GENERIC = "generic-tiff"
 _APERIO = "aperio"
+_DICOM = "dicom"
 _MIRAX = ".mrxs"
 
 # Files of a folder that are tried, for one that OpenSlide takes as part of a slide.
@@ -139,7 +141,8 @@ def _openers(path: Path) -> list[Callable[[Path, Mpp | None], PyramidSlide]]:
     if start.startswith(_TIFF_STARTS):
         openers.append(_open_tiff)
     if vendor is not None and _suits_openslide(path, start, vendor):
-        openers.insert(len(openers) if vendor == _GENERIC else 0, _open_openslide)
+        opener = _open_dicom if vendor == _DICOM else _open_openslide
+        openers.insert(len(openers) if vendor == _GENERIC else 0, opener)
     if vendor is None and path.suffix.lower() == _MIRAX:
         # The file itself is an overview, which must not be taken for the slide.
         raise UnreadableSlideError(
@@ -168,11 +171,23 @@ def _first_that_opens(
 
 
 def _open_part(file: Path, folder: Path, mpp: Mpp | None) -> PyramidSlide:
+    _check_dicom(file, folder)
     return OpenSlideSlide(file, path=folder, mpp=mpp)
 
 
 def _open_openslide(path: Path, mpp: Mpp | None) -> PyramidSlide:
     return OpenSlideSlide(path, mpp=mpp)
+
+
+def _open_dicom(path: Path, mpp: Mpp | None) -> PyramidSlide:
+    return _open_part(path, path, mpp)
+
+
+def _check_dicom(file: Path, path: Path) -> None:
+    try:
+        check_dicom(file)
+    except (OSError, ValueError) as error:
+        raise UnreadableSlideError(str(path), _reason(error)) from error
 
 
 def _open_tiff(path: Path, mpp: Mpp | None) -> PyramidSlide:

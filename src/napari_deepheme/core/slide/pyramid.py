@@ -29,6 +29,9 @@ _T = TypeVar("_T")
 
 WHITE = 255
 
+# What parsers raise on numbers that cannot be meant.
+_OF_NONSENSE = (TypeError, ArithmeticError, LookupError, AttributeError)
+
 _ORIGIN = Point(0, 0)
 _NO_PROPERTIES: Mapping[str, str] = MappingProxyType({})
 
@@ -272,6 +275,12 @@ def reason_of(error: BaseException) -> str:
         return "it ends in the middle of a number"
     if isinstance(error, MemoryError):
         return "the memory does not suffice for it"
+    if isinstance(error, _OF_NONSENSE):
+        return f"what it states of itself makes no sense ({_said_by(error)})"
+    return _said_by(error)
+
+
+def _said_by(error: BaseException) -> str:
     return str(error) or type(error).__name__
 
 

@@ -6,8 +6,7 @@ PYTHON := .venv/bin/python
 # A virtual screen where there is none; software OpenGL suffices.
 SCREEN := sh scripts/with-screen.sh
 
-.PHONY: demo test lint docs pictures clean
-.PHONY: demo test lint coverage mutation fuzz soak clean
+.PHONY: demo test faults lint docs pictures corpus coverage mutation fuzz soak clean
 
 demo: .venv/.app
 	$(SCREEN) $(PYTHON) examples/demo.py
@@ -31,6 +30,13 @@ fuzz: .venv/.dev
 
 soak: .venv/.dev
 	$(SCREEN) $(PYTHON) scripts/soak.py --minutes 180
+
+faults: .venv/.dev
+	$(SCREEN) $(PYTHON) -m pytest tests/faults
+
+# All bad slides; writes docs/bad-slides.md. Needs Linux, 4 GB and ten minutes.
+corpus: .venv/.dev
+	PYTHONPATH=scripts MALLOC_ARENA_MAX=2 OMP_NUM_THREADS=1 $(PYTHON) -m bad_slides --bundled 15 --table docs/bad-slides.md
 
 lint: .venv/.dev
 	.venv/bin/ruff check .

@@ -236,7 +236,7 @@ class _Batch:
     def _begin(self, path: Path, folder: Path) -> Iterator[dict[str, Any]]:
         reader = None
         try:
-            reader = open_slide(path)
+            reader = open_slide(path, read_timeout=self._request.read_timeout)
             run = SlideRun(
                 reader,
                 self._request,
@@ -318,7 +318,7 @@ def _planned(
 ) -> tuple[SlideReader, RunPlan, Any]:
     """Open a slide on a worker, which keeps it for its next parts."""
     settings = RunSettings.from_json(orjson.loads(used))
-    slide = open_slide(Path(path))
+    slide = open_slide(Path(path), read_timeout=request.read_timeout)
     models = _models(request, settings.compute)
     plan = plan_run(slide, settings.regions, models, settings.config, mpp=request.mpp)
     return slide, plan, estimate_background(slide)
@@ -332,7 +332,7 @@ def _finished_row(
     if past is None or not past.is_finished:
         return None
     try:
-        with open_slide(slide) as reader:
+        with open_slide(slide, read_timeout=request.read_timeout) as reader:
             same = run_identity(reader, request) == past.asked
         return _row(slide, folder) if same else None
     except (DeephemeError, OSError, ValueError, KeyError):

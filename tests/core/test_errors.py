@@ -12,6 +12,8 @@ TWO_LINES = "first line\n  second line"
 ERRORS = [
     errors.SlideNotFoundError("a.svs"),
     errors.UnreadableSlideError("a.svs", TWO_LINES),
+    errors.SlideChangedError("a.svs"),
+    errors.SlideGoneError("a.svs"),
     errors.UnreadableRegionError("a.svs", Region(1, 2, 3, 4), TWO_LINES),
     errors.UnknownMppError("a.svs", None),
     errors.UnknownMppError("a.svs", (40.0, 40.0)),

@@ -4,14 +4,21 @@ import json
 
 import numpy as np
 import pytest
+import tifffile
 
 from napari_deepheme.core import slide_run
 from napari_deepheme.core.config import RunConfig, TileConfig
-from napari_deepheme.core.errors import OtherRunError, RegionOutOfBoundsError
+from napari_deepheme.core.errors import (
+    OtherRunError,
+    RegionOutOfBoundsError,
+    SlideChangedError,
+    SlideGoneError,
+)
 from napari_deepheme.core.geometry import Region
-from napari_deepheme.core.journal import NAME
+from napari_deepheme.core.journal import NAME, read_past
 from napari_deepheme.core.run_request import RunRequest, slide_identity
 from napari_deepheme.core.slide import ArraySlide, open_slide
+from napari_deepheme.core.slide.tiff_slide import TiffSlide
 from napari_deepheme.core.slide_run import SlideRun
 
 CONFIG = RunConfig(tile=TileConfig(300, chunk_tiles=2, tiles_ahead=1))
@@ -201,3 +208,54 @@ def test_a_stopped_run_writes_what_it_has_and_can_go_on(disc_slide, tmp_path):
 def test_a_slide_in_memory_has_an_identity_of_name_and_size(painted_pixels):
     slide = ArraySlide(painted_pixels, mpp=0.25, name="a")
     assert slide_identity(slide)["size"] == [1100, 900]
+
+
+@pytest.fixture
+def tiff(painted_pixels, tmp_path):
+    path = tmp_path / "discs.tif"
+    how = {"photometric": "rgb", "tile": (128, 128), "compression": "zlib"}
+    unit = {"resolution": (4e4, 4e4), "resolutionunit": "CENTIMETER"}
+    tifffile.imwrite(path, painted_pixels, **how, **unit)
+    return path
+
+
+def changed_after(n_tiles, path, folder, change):
+    with open_slide(path) as slide, SlideRun(slide, RunRequest(), folder) as run:
+        for n_done, _ in enumerate(run.iter_results(), 1):
+            if n_done == n_tiles:
+                change(path)
+        run.finish(1.0)
+
+
+@pytest.mark.parametrize("n_tiles", [1, 6, 12])
+def test_a_slide_that_is_written_to_during_a_run_leaves_nothing(
+    tiff, tmp_path, n_tiles
+):
+    def write(path):
+        data = path.read_bytes()
+        path.write_bytes(data[: len(data) // 2] + bytes(len(data) // 2))
+
+    with pytest.raises(SlideChangedError):
+        changed_after(n_tiles, tiff, tmp_path / "out", write)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_slide_that_vanishes_but_is_read_to_its_end_is_done(tiff, tmp_path):
+    changed_after(2, tiff, tmp_path / "out", lambda path: path.unlink())
+    assert (tmp_path / "out" / "cells.csv").exists()
+
+
+def test_a_run_whose_slide_vanished_keeps_what_it_did(tiff, tmp_path, monkeypatch):
+    def broken(*_):
+        raise OSError("no such device")
+
+    def unplug(path):
+        path.unlink()
+        monkeypatch.setattr(TiffSlide, "_read_level", broken)
+
+    with pytest.raises(SlideGoneError):
+        changed_after(4, tiff, tmp_path / "out", unplug)
+    assert [p.name for p in (tmp_path / "out").iterdir()] == [NAME]
+    past = read_past(tmp_path / "out")
+    assert 4 <= len(past.tiles) < 12
+    assert not any(done.failed for done in past.tiles)

@@ -49,6 +49,17 @@ def mpp(text: str) -> float:
     return value
 
 
+def seconds(text: str) -> float:
+    """Parse a number of seconds above 0."""
+    try:
+        parsed = float(text)
+    except ValueError:
+        parsed = math.nan
+    if not (parsed > 0 and math.isfinite(parsed)):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds above 0")
+    return parsed
+
+
 def positive(text: str) -> int:
     """Parse a whole number from 1 on."""
     if not text.isdecimal() or not int(text):
@@ -93,6 +104,17 @@ def add_model(parser: argparse.ArgumentParser) -> None:
         choices=("auto", *BACKENDS),
         default="auto",
         help="what computes the networks (default: auto, the fastest)",
+    )
+
+
+def add_read_timeout(parser: argparse.ArgumentParser) -> None:
+    """Add ``--read-timeout``."""
+    parser.add_argument(
+        "--read-timeout",
+        type=seconds,
+        metavar="SECONDS",
+        help="give up a read of the slide that takes longer, as on a network drive "
+        "that is gone (default: 120)",
     )
 
 

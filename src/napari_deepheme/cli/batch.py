@@ -10,6 +10,7 @@ from napari_deepheme.cli.arguments import (
     Commands,
     add_counting,
     add_model,
+    add_read_timeout,
     mpp,
     positive,
 )
@@ -57,6 +58,7 @@ def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:
     )
     add_model(parser)
     add_counting(parser)
+    add_read_timeout(parser)
     parser.add_argument(
         "--mpp",
         type=mpp,
@@ -78,6 +80,7 @@ def _run(options: argparse.Namespace) -> int:
         model=options.model,
         device=options.device,
         backend=options.backend,
+        read_timeout=options.read_timeout,
     )
     config = BatchConfig(
         options.scheduler, options.workers, options.threads, options.overwrite

@@ -12,6 +12,7 @@ from napari_deepheme.cli.arguments import (
     Commands,
     add_counting,
     add_model,
+    add_read_timeout,
     mpp,
     region,
 )
@@ -60,6 +61,7 @@ def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:
         help="micrometres per pixel, for a slide that states none or states it wrongly",
     )
     add_counting(parser)
+    add_read_timeout(parser)
     parser.add_argument(
         "--overwrite",
         action="store_true",
@@ -79,10 +81,11 @@ def _run(options: argparse.Namespace) -> int:
         detector=options.detector,
         device=options.device,
         backend=options.backend,
+        read_timeout=options.read_timeout,
     )
     folder = options.out or Path(f"{options.slide.stem}-deepheme")
     with (
-        open_slide(options.slide) as slide,
+        open_slide(options.slide, read_timeout=request.read_timeout) as slide,
         SlideRun(slide, request, folder, overwrite=options.overwrite) as run,
     ):
         _analyse(run)

@@ -45,6 +45,36 @@ class UnreadableSlideError(DeephemeError, OSError):
         )
 
 
+class SlideChangedError(DeephemeError, OSError):
+    """Something wrote to a slide while it was read."""
+
+    def __init__(self, slide: str) -> None:
+        super().__init__(slide)
+        self.slide = slide
+
+    def __str__(self) -> str:
+        """Word the error."""
+        return (
+            f"{self.slide} changed while it was read, so the results would be of two "
+            "slides: wait until nothing writes to it, and start again"
+        )
+
+
+class SlideGoneError(DeephemeError, FileNotFoundError):
+    """A slide vanished while it was read."""
+
+    def __init__(self, slide: str) -> None:
+        super().__init__(slide)
+        self.slide = slide
+
+    def __str__(self) -> str:
+        """Word the error."""
+        return (
+            f"{self.slide} vanished while it was read: bring it back, and give the "
+            "same command again, which goes on where it was"
+        )
+
+
 class UnreadableRegionError(DeephemeError, OSError):
     """A part of an open slide cannot be decoded."""
 

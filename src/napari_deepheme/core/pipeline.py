@@ -32,6 +32,7 @@ from napari_deepheme.core.slide import (
     hold_level,
     plausible_mpp,
 )
+from napari_deepheme.core.slide.watch import SlideWatch
 from napari_deepheme.core.tiling import tile_region
 
 if TYPE_CHECKING:
@@ -130,7 +131,13 @@ def iter_chunks(
     ------
     TileResult
         One a tile, in order. A chunk that is stopped gives none.
+
+    Raises
+    ------
+    SlideChangedError, SlideGoneError, UnreadableSlideError
+        If something writes to the file meanwhile, or it vanishes.
     """
+    watch = SlideWatch(slide)
     wanted = list(range(plan.n_chunks) if chunks is None else chunks)
     if background is None:
         background = estimate_background(slide)
@@ -146,9 +153,12 @@ def iter_chunks(
                 found = stack.enter_context(Ahead(found, depth=depth))
         for chunk in wanted:
             ready = [next(found) for _ in plan.chunk(chunk)]
+            if any(part.is_broken for part in ready):
+                watch.check(is_whole=False)
             yield from work.classify(ready)
             if stopping():
                 return
+    watch.check(is_whole=True)
 
 
 def iter_regions(
@@ -239,6 +249,10 @@ class _Found:
     index: int
     found: Detections
     crops: CellCrops
+
+    @property
+    def is_broken(self) -> bool:
+        return bool(self.found.failed or self.crops.failed)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

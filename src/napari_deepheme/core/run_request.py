@@ -8,9 +8,13 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Final
 
 from napari_deepheme.core.counting import CountGoal
+from napari_deepheme.core.errors import UnreadableSlideError
 from napari_deepheme.core.models.registry import models_identity
+from napari_deepheme.core.slide.patience import Patience
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from napari_deepheme.core.geometry import Region
     from napari_deepheme.core.slide import SlideReader
 
@@ -39,6 +43,8 @@ class RunRequest:
         Name or path; None for the bundled ones.
     device, backend : str
         As `load_models` takes them.
+    read_timeout : float or None
+        As `open_slide` takes it.
     """
 
     region: Region | None = None
@@ -49,6 +55,7 @@ class RunRequest:
     detector: str | None = None
     device: str = "auto"
     backend: str = "auto"
+    read_timeout: float | None = None
 
     @property
     def goal(self) -> CountGoal | None:
@@ -63,9 +70,26 @@ def slide_identity(slide: SlideReader) -> dict[str, Any]:
 
     The hash is of the file's length and its first, middle and last quarter million
     bytes; of a folder, of the lengths and names of its files.
+
+    Raises
+    ------
+    UnreadableSlideError
+        If the file is gone by now, or does not answer.
     """
-    digest = hashlib.sha256()
     path = slide.path
+    try:
+        sha256 = Patience().call(lambda: _hash(path))
+    except OSError as error:
+        raise UnreadableSlideError(str(path), error.strerror or str(error)) from error
+    return {
+        "name": slide.name.encode("utf-8", "backslashreplace").decode(),
+        "size": list(slide.size),
+        "sha256": sha256,
+    }
+
+
+def _hash(path: Path | None) -> str:
+    digest = hashlib.sha256()
     if path is not None and path.is_dir():
         for file in sorted(path.iterdir()):
             digest.update(f"{file.name} {file.stat().st_size}\n".encode())
@@ -76,11 +100,7 @@ def slide_identity(slide: SlideReader) -> dict[str, Any]:
             for start in (0, length // 2, max(0, length - _SAMPLE_BYTES)):
                 stream.seek(start)
                 digest.update(stream.read(_SAMPLE_BYTES))
-    return {
-        "name": slide.name.encode("utf-8", "backslashreplace").decode(),
-        "size": list(slide.size),
-        "sha256": digest.hexdigest(),
-    }
+    return digest.hexdigest()
 
 
 def run_identity(slide: SlideReader, request: RunRequest) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from napari_deepheme.core.run_request import RunRequest, run_identity
 from napari_deepheme.core.search import areas_within
 from napari_deepheme.core.sizes import sizes_for, sizes_for_counting
 from napari_deepheme.core.slide import plausible_mpp
+from napari_deepheme.core.slide.watch import SlideWatch
 from napari_deepheme.core.tally import Tally
 
 if TYPE_CHECKING:
@@ -123,6 +124,8 @@ class SlideRun:
     ) -> None:
         self._load = load or partial(load_asked, request)
         self.slide, self.request, self.folder = slide, request, folder
+        self._is_over = False
+        self._watch = SlideWatch(slide)
         self._mpp = plausible_mpp(slide, mpp=request.mpp)
         self.region = _region(slide, request)
         asked = run_identity(slide, request)
@@ -182,23 +185,32 @@ class SlideRun:
         ------
         UnreadableRegionError
             If nothing of the slide could be read; nothing is written then.
+        SlideChangedError, SlideGoneError
+            If something has written to the slide, or it vanished before its end.
         CannotWriteError
             If a file cannot be written.
         """
         result = replace(self.result(), seconds=seconds)
+        self._watch.check(is_whole=not result.failed)
         if result.is_unreadable:
             self._journal.discard()
             remove_if_empty(self.folder)
+            self._is_over = True
             reason = "nothing of it can be decoded (is the file complete?)"
             raise UnreadableRegionError(self.slide.name, self.region, reason)
         export_run(result, RunFacts.of(self.slide, self.models), self.folder)
         if result.complete:
             self._journal.finish()
+        self._is_over = result.complete
         return result
 
     def close(self) -> None:
-        """Let go of the journal."""
-        self._journal.close()
+        """Let go of the journal; that of a slide that changed meanwhile is removed."""
+        if self._is_over or not self._watch.has_changed:
+            self._journal.close()
+            return
+        self._journal.discard()
+        remove_if_empty(self.folder)
 
     def __enter__(self) -> Self:
         """Give the run itself."""

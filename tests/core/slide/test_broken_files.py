@@ -20,6 +20,7 @@ from napari_deepheme.core.errors import (
 )
 from napari_deepheme.core.geometry import Point, Region, Size
 from napari_deepheme.core.slide import PixelGrid, open_slide, plausible_mpp, read_grid
+from napari_deepheme.core.slide.tiff_check import has_sound_counts
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -204,6 +205,10 @@ def test_what_is_not_a_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.dcm").write_bytes(bytes(128) + b"DICM" + bytes(99))
     with pytest.raises(UnreadableSlideError):
         open_slide(tmp_path)
+    (tmp_path / "pipes").mkdir()
+    os.mkfifo(tmp_path / "pipes" / "a.dcm")
+    with pytest.raises(UnreadableSlideError, match="folder without DICOM"):
+        open_slide(tmp_path / "pipes", read_timeout=5)
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(UnreadableSlideError, match="not a file"):
         open_slide(tmp_path / "pipe")
@@ -228,3 +233,51 @@ def test_a_vast_picture_is_refused_before_it_is_decoded(tmp_path: Path) -> None:
     Image.new("1", (21_000, 21_000)).save(flat)
     with pytest.raises(UnreadableSlideError, match="too many"):
         open_slide(flat)
+
+
+@pytest.mark.parametrize("kind", ["svs", "ome", "strips"])
+def test_tiles_longer_than_the_file_are_never_given_to_openslide(
+    kind: str, samples: Any, tmp_path: Path
+) -> None:
+    # OpenSlide would make room for 4 GB, and end the process where there is none.
+    broken = bytearray(samples[kind])
+    counts = [
+        entry
+        for entry in directory_entries(broken)
+        if struct.unpack_from("<H", broken, entry)[0] in (279, 325)
+    ]
+    _, form, count, at = struct.unpack_from("<HHII", broken, counts[0])
+    size = {3: 2, 4: 4}[form]
+    at = at if count * size > 4 else counts[0] + 8
+    broken[at : at + size] = b"\xff" * size
+    path = tmp_path / f"long.{kind}"
+    path.write_bytes(broken)
+    with path.open("rb") as stream:
+        is_sound = has_sound_counts(stream)
+    assert is_sound == (size == 2 and len(broken) > 0xFFFF)
+    with open_slide(path) as slide:
+        assert is_sound or type(slide).__name__ == "TiffSlide"
+        reads(slide)
+    path.write_bytes(samples[kind])
+    with path.open("rb") as stream:
+        assert has_sound_counts(stream)
+
+
+def test_a_vast_size_without_an_index_is_refused(tmp_path: Path, samples: Any) -> None:
+    broken = bytearray(samples["raw"])
+    for entry in directory_entries(broken):
+        if struct.unpack_from("<H", broken, entry)[0] == 256:
+            struct.pack_into("<HII", broken, entry + 2, 4, 1, (1 << 31) - 1)
+    path = tmp_path / "vast.tif"
+    path.write_bytes(broken)
+    with pytest.raises(UnreadableSlideError, match="next to none"):
+        open_slide(path)
+
+
+def test_an_empty_picture_that_would_fill_the_memory_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "flat.png"
+    Image.new("1", (10_000, 10_000)).save(path)
+    with pytest.raises(UnreadableSlideError, match="no picture of cells"):
+        open_slide(path)
+    Image.new("1", (5_000, 5_000)).save(path)
+    assert open_slide(path).size == (5_000, 5_000)

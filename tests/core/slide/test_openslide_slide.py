@@ -5,8 +5,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+import tifffile
+from PIL import Image
 
-from napari_deepheme.core.errors import UnreadableRegionError
+from napari_deepheme.core.errors import UnreadableRegionError, UnreadableSlideError
 from napari_deepheme.core.geometry import Point, Size
 from napari_deepheme.core.slide import open_slide
 from napari_deepheme.core.slide.openslide_slide import OpenSlideSlide
@@ -99,3 +101,28 @@ def test_a_level_with_a_downsample_that_is_not_whole(tmp_path: Path) -> None:
         np.testing.assert_array_equal(whole, pixels[:1028:4, :1028:4])
         part = slide.read_region(Point(4 * 33, 4 * 71), 1, Size(90, 80))
         np.testing.assert_array_equal(part, whole[71:151, 33:123])
+
+
+def test_the_overview_of_a_mirax_slide_is_not_taken_for_the_slide(
+    tmp_path: Path, painted: Any
+) -> None:
+    path = tmp_path / "slide.mrxs"
+    Image.fromarray(painted).save(path, "JPEG")
+    with pytest.raises(UnreadableSlideError, match="folder slide beside it"):
+        open_slide(path, mpp=0.25)
+
+
+def test_aperio_levels_in_a_wrong_order_are_put_in_order(
+    tmp_path: Path, painted: Any, capfd: Any
+) -> None:
+    path = tmp_path / "slide.svs"
+    text = "Aperio Image Library v12 \r\n768x640 (128x128) JPEG/RGB|MPP = 0.25"
+    options: dict[str, Any] = {"photometric": "rgb", "tile": (128, 128)}
+    with tifffile.TiffWriter(path) as tif:
+        for pixels in (painted[::4, ::4], painted):
+            tif.write(pixels, description=text, metadata=None, **options)
+    with open_slide(path) as slide:
+        assert slide.size == (768, 640)
+        assert slide.mpp == (0.25, 0.25)
+        assert [level.downsample for level in slide.levels] == [1, 4]
+    assert capfd.readouterr().err == ""

@@ -10,10 +10,13 @@ from typing import TYPE_CHECKING
 import openslide
 
 from napari_deepheme.core.errors import SlideNotFoundError, UnreadableSlideError
+from napari_deepheme.core.slide.dicom_check import check_dicom
 from napari_deepheme.core.slide.mpp import given_mpp
 from napari_deepheme.core.slide.openslide_slide import OpenSlideSlide
+from napari_deepheme.core.slide.patience import NoAnswerError, Patience
 from napari_deepheme.core.slide.picture import is_picture, open_picture
 from napari_deepheme.core.slide.pyramid import reason_of
+from napari_deepheme.core.slide.tiff_check import has_sound_counts, has_sound_order
 from napari_deepheme.core.slide.tiff_slide import TiffSlide
 
 if TYPE_CHECKING:
@@ -21,18 +24,28 @@ if TYPE_CHECKING:
 
     from napari_deepheme.core.geometry import Mpp
     from napari_deepheme.core.slide.protocol import SlideReader
+    from napari_deepheme.core.slide.pyramid import PyramidSlide
 
 _TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
 # Any plain tiled TIFF. OpenSlide sees neither the levels of an OME-TIFF nor its mpp.
 _GENERIC = "generic-tiff"
+_APERIO = "aperio"
+_DICOM = "dicom"
+_MIRAX = ".mrxs"
 
 # Files of a folder that are tried, for one that OpenSlide takes as part of a slide.
 _MOST_DICOM_FILES = 16
 
+# A million squared: a whole glass at a tenth of a micrometre has a fifth of it.
+_MOST_PIXELS = 1 << 40
+
 
 def open_slide(
-    path: Path | str, *, mpp: float | tuple[float, float] | None = None
+    path: Path | str,
+    *,
+    mpp: float | tuple[float, float] | None = None,
+    read_timeout: float | None = None,
 ) -> SlideReader:
     """Open a slide or a picture.
 
@@ -45,6 +58,10 @@ def open_slide(
     mpp : float or tuple of float, optional
         Micrometres per pixel, for both axes or along x and y, in place of what the file
         states.
+    read_timeout : float, optional
+        Seconds after which a read that hangs, as on a network drive that is gone, is
+        given up; 120 by default, or what the environment variable
+        NAPARI_DEEPHEME_READ_TIMEOUT says.
 
     Returns
     -------
@@ -56,7 +73,7 @@ def open_slide(
     SlideNotFoundError
         If there is nothing at the path.
     UnreadableSlideError
-        If it cannot be read as a slide.
+        If it cannot be read as a slide, or does not answer in time.
     UnknownMppError
         If `mpp` is not positive and finite.
 
@@ -69,9 +86,22 @@ def open_slide(
     """
     path = Path(path)
     stated = given_mpp(mpp, path.name)
+    patience = Patience(read_timeout)
+    try:
+        slide = patience.call(lambda: _opened(path, stated))
+    except NoAnswerError as error:
+        raise UnreadableSlideError(str(path), str(error)) from error
+    slide.be_patient(patience)
+    return slide
+
+
+def _opened(path: Path, mpp: Mpp | None) -> PyramidSlide:
     if _is_folder(path):
-        return _open_folder(path, stated)
-    return _first_that_opens(path, _openers(path), stated)
+        slide = _open_folder(path, mpp)
+    else:
+        slide = _first_that_opens(path, _openers(path), mpp)
+    _check_extent(slide, path)
+    return slide
 
 
 def _is_folder(path: Path) -> bool:
@@ -86,27 +116,38 @@ def _is_folder(path: Path) -> bool:
     return S_ISDIR(mode)
 
 
-def _open_folder(path: Path, mpp: Mpp | None) -> SlideReader:
+def _open_folder(path: Path, mpp: Mpp | None) -> PyramidSlide:
     try:
-        names = sorted(one for one in path.iterdir() if one.suffix.lower() == ".dcm")
+        names = sorted(one for one in path.iterdir() if _is_dicom(one))
     except OSError as error:
         raise UnreadableSlideError(str(path), _reason(error)) from error
     if not names:
         raise UnreadableSlideError(str(path), "it is a folder without DICOM files")
-    openers: list[Callable[[Path, Mpp | None], SlideReader]] = [
+    openers: list[Callable[[Path, Mpp | None], PyramidSlide]] = [
         partial(_open_part, name) for name in names[:_MOST_DICOM_FILES]
     ]
     return _first_that_opens(path, openers, mpp)
 
 
-def _openers(path: Path) -> list[Callable[[Path, Mpp | None], SlideReader]]:
+def _is_dicom(path: Path) -> bool:
+    # A pipe of that name would be waited for.
+    return path.suffix.lower() == ".dcm" and path.is_file()
+
+
+def _openers(path: Path) -> list[Callable[[Path, Mpp | None], PyramidSlide]]:
     start = _first_bytes(path)
-    openers: list[Callable[[Path, Mpp | None], SlideReader]] = []
+    openers: list[Callable[[Path, Mpp | None], PyramidSlide]] = []
     vendor = _vendor(path)
     if start.startswith(_TIFF_STARTS):
         openers.append(_open_tiff)
-    if vendor is not None:
-        openers.insert(len(openers) if vendor == _GENERIC else 0, _open_openslide)
+    if vendor is not None and _suits_openslide(path, start, vendor):
+        opener = _open_dicom if vendor == _DICOM else _open_openslide
+        openers.insert(len(openers) if vendor == _GENERIC else 0, opener)
+    if vendor is None and path.suffix.lower() == _MIRAX:
+        # The file itself is an overview, which must not be taken for the slide.
+        raise UnreadableSlideError(
+            str(path), f"its pixels, in the folder {path.stem} beside it, are not there"
+        )
     if is_picture(start):
         openers.append(_open_picture)
     if not openers:
@@ -117,9 +158,9 @@ def _openers(path: Path) -> list[Callable[[Path, Mpp | None], SlideReader]]:
 
 def _first_that_opens(
     path: Path,
-    openers: list[Callable[[Path, Mpp | None], SlideReader]],
+    openers: list[Callable[[Path, Mpp | None], PyramidSlide]],
     mpp: Mpp | None,
-) -> SlideReader:
+) -> PyramidSlide:
     reasons = []
     for opener in openers:
         try:
@@ -129,19 +170,31 @@ def _first_that_opens(
     raise UnreadableSlideError(str(path), reasons[0])
 
 
-def _open_part(file: Path, folder: Path, mpp: Mpp | None) -> SlideReader:
+def _open_part(file: Path, folder: Path, mpp: Mpp | None) -> PyramidSlide:
+    _check_dicom(file, folder)
     return OpenSlideSlide(file, path=folder, mpp=mpp)
 
 
-def _open_openslide(path: Path, mpp: Mpp | None) -> SlideReader:
+def _open_openslide(path: Path, mpp: Mpp | None) -> PyramidSlide:
     return OpenSlideSlide(path, mpp=mpp)
 
 
-def _open_tiff(path: Path, mpp: Mpp | None) -> SlideReader:
+def _open_dicom(path: Path, mpp: Mpp | None) -> PyramidSlide:
+    return _open_part(path, path, mpp)
+
+
+def _check_dicom(file: Path, path: Path) -> None:
+    try:
+        check_dicom(file)
+    except (OSError, ValueError) as error:
+        raise UnreadableSlideError(str(path), _reason(error)) from error
+
+
+def _open_tiff(path: Path, mpp: Mpp | None) -> PyramidSlide:
     return TiffSlide(path, mpp=mpp)
 
 
-def _open_picture(path: Path, mpp: Mpp | None) -> SlideReader:
+def _open_picture(path: Path, mpp: Mpp | None) -> PyramidSlide:
     return open_picture(path, mpp=mpp)
 
 
@@ -159,6 +212,28 @@ def _vendor(path: Path) -> str | None:
     except (openslide.OpenSlideError, OSError, ValueError) as error:
         raise UnreadableSlideError(str(path), _reason(error)) from error
     return vendor
+
+
+def _suits_openslide(path: Path, start: bytes, vendor: str) -> bool:
+    """Tell whether OpenSlide neither dies of a TIFF nor takes its levels for others."""
+    if not start.startswith(_TIFF_STARTS):
+        return True
+    try:
+        with path.open("rb") as stream:
+            is_sound = has_sound_counts(stream)
+            return is_sound and (vendor != _APERIO or has_sound_order(stream))
+    except (OSError, ValueError):
+        # OpenSlide says what is wrong.
+        return True
+
+
+def _check_extent(slide: PyramidSlide, path: Path) -> None:
+    width, height = slide.size
+    if width * height > _MOST_PIXELS:
+        slide.close()
+        raise UnreadableSlideError(
+            str(path), f"it states {width} x {height} px, more than any slide has"
+        )
 
 
 def _reason(error: Exception) -> str:

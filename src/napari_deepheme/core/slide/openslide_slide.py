@@ -139,7 +139,9 @@ class OpenSlideSlide(PyramidSlide):
         def decode() -> npt.NDArray[np.uint8]:
             if size.width * size.height > _LARGEST_ASSOCIATED:
                 raise ValueError(f"{size.width} x {size.height} px are too many")
-            return self._call(lambda handle: _rgb(handle.associated_images[name]))
+            return self._patiently(
+                lambda: self._call(lambda own: _rgb(own.associated_images[name]))
+            )
 
         return decode
 
@@ -159,9 +161,12 @@ class OpenSlideSlide(PyramidSlide):
         with self._lock:
             if self._closed:
                 raise ValueError("the slide is closed")
-            if self._handle is None:
-                self._handle = _open_handle(self._file)
-            return self._handle
+            if self._handle is not None:
+                return self._handle
+        # Not under the lock: a file that hangs would keep the slide from being closed.
+        own = _open_handle(self._file)
+        self._offer(own)
+        return own
 
     def _drop(self, handle: openslide.OpenSlide) -> None:
         # Not closed here: other threads may be reading. The handle closes itself when

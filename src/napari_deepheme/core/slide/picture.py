@@ -6,6 +6,7 @@ import logging
 import struct
 import threading
 import warnings
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
@@ -36,6 +37,11 @@ logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 LARGEST_PICTURE = 400_000_000
 
+# Bytes of a decoded picture that do no harm, and those for one of the file beyond which
+# a larger one is empty, and made to fill the memory.
+_HARMLESS = 1 << 28
+_LARGEST_RATIO = 100
+
 # The plug-ins are called one by one rather than through Image.open, which guards
 # against large pictures by a limit, and warnings, that belong to the whole process.
 _READERS: dict[bytes, Callable[[BinaryIO], Any]] = {
@@ -62,6 +68,9 @@ _BROKEN_EXIF = (
     ArithmeticError,
     struct.error,
 )
+
+# Rows that are converted at once.
+_ROWS = 512
 
 _WARNINGS = threading.Lock()
 
@@ -107,17 +116,23 @@ def _read_picture(path: Path) -> npt.NDArray[np.uint8]:
             raise ValueError("it is no picture")
         stream.seek(0)
         with reader(stream) as image:
-            _check_size(image)
+            _check_size(image, path.stat().st_size)
             _check_kind(image)
             image.load()
             return _upright_pixels(image)
 
 
-def _check_size(image: Image.Image) -> None:
+def _check_size(image: Image.Image, n_bytes: int) -> None:
     if image.width * image.height > LARGEST_PICTURE:
         raise ValueError(
             f"{image.width} x {image.height} px are too many for a plain picture: save "
             "it as a tiled TIFF"
+        )
+    decoded = image.width * image.height * max(3, len(image.getbands()))
+    if decoded > max(_HARMLESS, _LARGEST_RATIO * n_bytes):
+        raise ValueError(
+            f"{image.width} x {image.height} px in {n_bytes} bytes are no picture of "
+            "cells"
         )
 
 
@@ -127,14 +142,18 @@ def _check_kind(image: Image.Image) -> None:
 
 
 def _upright_pixels(image: Image.Image) -> npt.NDArray[np.uint8]:
-    try:
-        upright = ImageOps.exif_transpose(image)
-    except _BROKEN_EXIF:
-        upright = image
+    upright = image
+    # In place, and row by row below: each further copy of a large picture is felt.
+    with suppress(*_BROKEN_EXIF):
+        ImageOps.exif_transpose(upright, in_place=True)
     if upright.mode in _TRANSPARENT or "transparency" in upright.info:
         return to_rgb(np.asarray(upright.convert("RGBA")))
     if upright.mode.startswith("I"):
         return to_rgb(np.asarray(upright).clip(0, 65535).astype(np.uint16))
     if upright.mode == "F":
         return to_rgb(np.asarray(upright))
-    return np.array(upright.convert("RGB"))
+    pixels = np.empty((upright.height, upright.width, 3), np.uint8)
+    for top in range(0, upright.height, _ROWS):
+        part = upright.crop((0, top, upright.width, min(top + _ROWS, upright.height)))
+        pixels[top : top + _ROWS] = np.asarray(part.convert("RGB"))
+    return pixels

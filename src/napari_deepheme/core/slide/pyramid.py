@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import struct
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from math import floor
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import numpy as np
 
@@ -21,9 +22,15 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+    from napari_deepheme.core.slide.patience import Patience
     from napari_deepheme.core.slide.protocol import Level
 
+_T = TypeVar("_T")
+
 WHITE = 255
+
+# What parsers raise on numbers that cannot be meant.
+_OF_NONSENSE = (TypeError, ArithmeticError, LookupError, AttributeError)
 
 _ORIGIN = Point(0, 0)
 _NO_PROPERTIES: Mapping[str, str] = MappingProxyType({})
@@ -68,6 +75,7 @@ class PyramidSlide(ABC):
         self._facts = facts
         self._closed = False
         self._close_lock = threading.Lock()
+        self._patience: Patience | None = None
 
     @property
     def name(self) -> str:
@@ -128,6 +136,10 @@ class PyramidSlide(ABC):
         paste_pixels(pixels, inside, canvas, window)
         return canvas
 
+    def be_patient(self, patience: Patience) -> None:
+        """Have reads of its file given up that take too long."""
+        self._patience = patience
+
     def close(self) -> None:
         """Release the file; safe to call twice."""
         with self._close_lock:
@@ -161,10 +173,13 @@ class PyramidSlide(ABC):
     def _release(self) -> None:
         """Let go of the file; called once."""
 
+    def _patiently(self, read: Callable[[], _T]) -> _T:
+        return read() if self._patience is None else self._patience.call(read)
+
     def _checked_read(self, level: int, window: Region) -> npt.NDArray[np.uint8]:
         # Decoders raise anything on broken bytes: all of it becomes one error.
         try:
-            return self._read_level(level, window)
+            return self._patiently(lambda: self._read_level(level, window))
         except Exception as error:
             if self._closed:
                 raise SlideClosedError(self.name) from error
@@ -256,6 +271,16 @@ def paste_pixels(
 
 def reason_of(error: BaseException) -> str:
     """Word what a library raised, by its kind if it says nothing."""
+    if isinstance(error, struct.error):
+        return "it ends in the middle of a number"
+    if isinstance(error, MemoryError):
+        return "the memory does not suffice for it"
+    if isinstance(error, _OF_NONSENSE):
+        return f"what it states of itself makes no sense ({_said_by(error)})"
+    return _said_by(error)
+
+
+def _said_by(error: BaseException) -> str:
     return str(error) or type(error).__name__
 
 

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import struct
+from contextlib import suppress
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, BinaryIO
+
+import numpy as np
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    import numpy.typing as npt
 
 _SUB_IFDS = 330
 
@@ -15,6 +21,12 @@ _SUB_IFDS = 330
 _MOST_PAGES = 20_000
 _MOST_TAGS = 4096
 _MOST_SUB_IFDS = 64
+
+# Tags: lengths of tiles and strips, and sizes; and how numbers of a type are stored.
+_BYTE_COUNTS = frozenset({279, 325})
+_IMAGE_WIDTH, _TILE_WIDTH = 256, 322
+_NUMBERS = {3: "u2", 4: "u4", 16: "u8"}
+_MOST_NUMBERS = 1 << 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +38,28 @@ class _Layout:
     n_tags: str
     tag: str
     offset: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Tag:
+    """A tag: type and number of its values, and where they, or their place, are."""
+
+    code: int
+    kind: int
+    count: int
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Directory:
+    """The tags of a page."""
+
+    offset: int
+    tags: list[_Tag]
+
+    @property
+    def is_tiled(self) -> bool:
+        return any(tag.code == _TILE_WIDTH for tag in self.tags)
 
 
 _LAYOUTS = {
@@ -55,32 +89,104 @@ def check_directories(stream: BinaryIO) -> None:
     if layout is None:
         raise ValueError("it is no TIFF")
     seen: set[int] = set()
-    try:
-        for offset in _offsets(stream, layout):
-            if offset in seen:
+    # The parser makes what it can of the pages before the end of the file.
+    with suppress(EOFError):
+        for directory in _directories(stream, layout):
+            if directory.offset in seen:
                 raise ValueError("its pages run in a circle")
-            seen.add(offset)
+            seen.add(directory.offset)
             if len(seen) > _MOST_PAGES:
                 raise ValueError("it has too many pages")
-    except EOFError:
-        # The parser makes what it can of the pages before the end.
-        return
+            for tag in directory.tags:
+                if tag.code == _SUB_IFDS and tag.count > _MOST_SUB_IFDS:
+                    raise ValueError("a page has too many reduced images")
 
 
-def _offsets(stream: BinaryIO, layout: _Layout) -> Iterator[int]:
+def has_sound_counts(stream: BinaryIO) -> bool:
+    """Tell whether no tile or strip of a TIFF is said to be longer than the file.
+
+    OpenSlide makes room for what is stated, and ends the process where there is none.
+
+    Parameters
+    ----------
+    stream : file
+        A TIFF that `check_directories` accepts; its position is changed.
+    """
+    length = stream.seek(0, 2)
+    return all(
+        _numbers(stream, layout, tag).max(initial=0) <= length
+        for layout, directory in _each_directory(stream)
+        for tag in directory.tags
+        if tag.code in _BYTE_COUNTS
+    )
+
+
+def has_sound_order(stream: BinaryIO) -> bool:
+    """Tell whether no tiled page of a TIFF is wider than the one before.
+
+    OpenSlide takes the pages of an Aperio file for levels in the order in which they
+    are, and says on standard error what it thinks of another one.
+
+    Parameters
+    ----------
+    stream : file
+        A TIFF that `check_directories` accepts; its position is changed.
+    """
+    widths = [
+        int(_numbers(stream, layout, tag).max(initial=0))
+        for layout, directory in _each_directory(stream)
+        for tag in directory.tags
+        if tag.code == _IMAGE_WIDTH and directory.is_tiled
+    ]
+    return all(before >= after for before, after in pairwise(widths))
+
+
+def _each_directory(stream: BinaryIO) -> Iterator[tuple[_Layout, _Directory]]:
+    """Go through the pages up to the end of the file, or to one that was there."""
+    stream.seek(0)
+    layout = _LAYOUTS[stream.read(4)]
+    seen: set[int] = set()
+    with suppress(EOFError):
+        for directory in _directories(stream, layout):
+            if directory.offset in seen:
+                return
+            seen.add(directory.offset)
+            yield layout, directory
+
+
+def _directories(stream: BinaryIO, layout: _Layout) -> Iterator[_Directory]:
     stream.seek(layout.first)
     (offset,) = _unpack(stream, layout.order + layout.offset)
     while offset:
-        yield offset
         stream.seek(offset)
         (n_tags,) = _unpack(stream, layout.order + layout.n_tags)
         if n_tags > _MOST_TAGS:
             raise ValueError("a page has too many tags")
-        for _ in range(n_tags):
-            code, _, count = _unpack(stream, layout.order + layout.tag)
-            if code == _SUB_IFDS and count > _MOST_SUB_IFDS:
-                raise ValueError("a page has too many reduced images")
+        at = stream.tell()
+        form, room = layout.order + layout.tag, struct.calcsize(layout.offset)
+        n_bytes = struct.calcsize(form)
+        tags = []
+        for behind in range(n_bytes, (n_tags + 1) * n_bytes, n_bytes):
+            code, kind, count = _unpack(stream, form)
+            tags.append(_Tag(code, kind, count, at + behind - room))
+        yield _Directory(offset, tags)
+        stream.seek(at + n_tags * n_bytes)
         (offset,) = _unpack(stream, layout.order + layout.offset)
+
+
+def _numbers(
+    stream: BinaryIO, layout: _Layout, tag: _Tag
+) -> npt.NDArray[np.unsignedinteger]:
+    """Read the whole numbers of a tag, where it has some."""
+    if tag.kind not in _NUMBERS:
+        return np.empty(0, np.uint64)
+    form = np.dtype(layout.order + _NUMBERS[tag.kind])
+    stream.seek(tag.at)
+    if tag.count * form.itemsize > struct.calcsize(layout.offset):
+        (at,) = _unpack(stream, layout.order + layout.offset)
+        stream.seek(at)
+    data = stream.read(min(tag.count, _MOST_NUMBERS) * form.itemsize)
+    return np.frombuffer(data[: len(data) // form.itemsize * form.itemsize], form)
 
 
 def _unpack(stream: BinaryIO, layout: str) -> tuple[int, ...]:

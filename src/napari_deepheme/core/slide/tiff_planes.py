@@ -27,6 +27,9 @@ _LARGEST_TILE = 1 << 26
 # Segments larger than this are decoded by one thread at a time.
 _LARGE_SEGMENT = 1 << 24
 
+# A file that was cut off is read as far as it goes, if that is not next to nothing.
+_MOST_LACKING = 1000
+
 _JPEG = frozenset({6, 7, 33007, 34892})
 
 
@@ -91,6 +94,7 @@ class TiffPlane:
         if min(self.size) < 1 or min(self.segment_size) < 1 or self.n_samples < 1:
             raise ValueError("it holds no pixels")
         if self._raw_dtype is not None and _is_one_run(self._offsets, self._counts):
+            self._check_raw()
             self.segment_size = Size(self.size.width, 1)
             return
         self._raw_dtype = None
@@ -105,6 +109,13 @@ class TiffPlane:
         needed = planes * self._columns * self._rows * self._depth
         if min(len(self._offsets), len(self._counts)) < needed:
             raise ValueError("its index of tiles is cut off")
+
+    def _check_raw(self) -> None:
+        # Without an index of tiles, nothing else speaks against a vast size.
+        stated = self.size.width * self.size.height * self._dtype.itemsize
+        if stated > _MOST_LACKING * self._stream.length:
+            width, height = self.size
+            raise ValueError(f"it states {width} x {height} px, but has next to none")
 
     def _segments(self, window: Region, sample: int) -> Iterator[tuple[int, Region]]:
         width, height = self.segment_size

@@ -1,0 +1,102 @@
+"""Whether a slide's files are still what they were."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from napari_deepheme.core.errors import (
+    SlideChangedError,
+    SlideGoneError,
+    UnreadableSlideError,
+)
+from napari_deepheme.core.slide.array_slide import ArraySlide
+from napari_deepheme.core.slide.patience import NoAnswerError, Patience
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from napari_deepheme.core.slide.protocol import SlideReader
+
+_MIRAX: Final = ".mrxs"
+"""A file beside a folder of the same name, which has the pixels."""
+
+
+class SlideWatch:
+    """Length and time of a slide's files, to see whether they change.
+
+    Of a slide in memory, nothing is watched.
+
+    Parameters
+    ----------
+    slide : SlideReader
+        The slide, just opened.
+    """
+
+    def __init__(self, slide: SlideReader) -> None:
+        self._name = slide.name
+        self._path = None if isinstance(slide, ArraySlide) else slide.path
+        self._patience = Patience()
+        self._before = self._now()
+
+    def check(self, *, is_whole: bool) -> None:
+        """Refuse a slide that is not what it was.
+
+        Parameters
+        ----------
+        is_whole : bool
+            Whether all that was asked for could be read. Then it does not matter that
+            the file is gone by now.
+
+        Raises
+        ------
+        SlideChangedError
+            If something has written to it: what was read of it may be of two slides.
+        SlideGoneError
+            If it is not there any more, and a part of it could not be read.
+        UnreadableSlideError
+            If nothing is heard of its drive any more.
+        """
+        if self._before is None:
+            return
+        try:
+            now = self._patience.call(self._now)
+        except NoAnswerError as error:
+            raise UnreadableSlideError(str(self._path), str(error)) from error
+        if now is None and not is_whole:
+            raise SlideGoneError(self._name)
+        if now is not None and now != self._before:
+            raise SlideChangedError(self._name)
+
+    @property
+    def has_changed(self) -> bool:
+        """Whether something has written to it."""
+        try:
+            self.check(is_whole=True)
+        except SlideChangedError:
+            return True
+        except UnreadableSlideError:
+            return False
+        return False
+
+    def _now(self) -> list[tuple[str, int, int]] | None:
+        """Return what is known of the files; None where there are none."""
+        if self._path is None:
+            return None
+        try:
+            return [_facts(file) for file in _files(self._path)]
+        except OSError:
+            return None
+
+
+def _files(path: Path) -> list[Path]:
+    if path.is_dir():
+        return sorted(path.iterdir())
+    beside = path.with_suffix("")
+    if path.suffix.lower() == _MIRAX and beside.is_dir():
+        return [path, *sorted(beside.iterdir())]
+    return [path]
+
+
+def _facts(file: Path) -> tuple[str, int, int]:
+    facts = file.stat()
+    return file.name, facts.st_size, facts.st_mtime_ns

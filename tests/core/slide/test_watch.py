@@ -1,0 +1,67 @@
+"""A slide that changes or vanishes while it is read."""
+
+import os
+
+import numpy as np
+import pytest
+
+from napari_deepheme.core.errors import SlideChangedError, SlideGoneError
+from napari_deepheme.core.slide import ArraySlide, open_slide
+from napari_deepheme.core.slide.watch import SlideWatch
+
+
+def grow(path):
+    with path.open("ab") as stream:
+        stream.write(b"x")
+
+
+def touch(path):
+    facts = path.stat()
+    os.utime(path, ns=(facts.st_atime_ns, facts.st_mtime_ns + 10**9))
+
+
+def test_a_slide_that_stays_is_what_it_was(svs):
+    with open_slide(svs) as slide:
+        watch = SlideWatch(slide)
+        watch.check(is_whole=False)
+        assert not watch.has_changed
+
+
+@pytest.mark.parametrize("change", [grow, touch])
+def test_a_slide_that_something_writes_to_is_refused(svs, change):
+    with open_slide(svs) as slide:
+        watch = SlideWatch(slide)
+        change(svs)
+        with pytest.raises(SlideChangedError, match="changed while it was read"):
+            watch.check(is_whole=True)
+        assert watch.has_changed
+
+
+def test_a_slide_that_vanished_is_missed_only_where_it_was_not_read(svs):
+    with open_slide(svs) as slide:
+        watch = SlideWatch(slide)
+        svs.unlink()
+        watch.check(is_whole=True)
+        assert not watch.has_changed
+        with pytest.raises(SlideGoneError, match="bring it back"):
+            watch.check(is_whole=False)
+
+
+def test_the_folder_beside_a_mirax_file_is_watched_with_it(svs):
+    mrxs = svs.rename(svs.with_suffix(".mrxs"))
+    data = mrxs.with_suffix("") / "Data0000.dat"
+    data.parent.mkdir()
+    data.write_bytes(b"pixels")
+    with open_slide(mrxs) as slide:
+        watch = SlideWatch(slide)
+        grow(data)
+        assert watch.has_changed
+
+
+def test_what_is_in_memory_cannot_change(tmp_path):
+    path = tmp_path / "picture.png"
+    path.write_bytes(b"picture")
+    slide = ArraySlide(np.zeros((4, 4, 3), np.uint8), path=path)
+    watch = SlideWatch(slide)
+    grow(path)
+    assert not watch.has_changed

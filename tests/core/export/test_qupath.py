@@ -184,7 +184,12 @@ def test_each_class_is_found_by_name_and_by_code_in_upper_and_lower_case(tmp_pat
 
 
 @settings(deadline=None, max_examples=50)
-@given(st.lists(st.sampled_from(["", "a word", *sorted({*READER_CLASSES} - {DELETED})]), min_size=1))
+@given(
+    st.lists(
+        st.sampled_from(["", "a word", *sorted({*READER_CLASSES} - {DELETED})]),
+        min_size=1,
+    )
+)
 def test_a_geojson_with_a_readers_classes_read_back_is_the_same_table(words):
     n = len(words)
     cells = CellTable.from_arrays(

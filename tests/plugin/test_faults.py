@@ -12,7 +12,7 @@ from napari_deepheme.core.errors import (
     OutOfMemoryError,
 )
 from napari_deepheme.core.sitting_file import SittingFile, read_sitting
-from napari_deepheme.plugin.keeping import newest_sitting
+from napari_deepheme.plugin.reopening import iter_newest
 from napari_deepheme.plugin.worker import Failed, _guarded, _WorkerTask
 
 
@@ -124,10 +124,10 @@ def test_a_viewer_that_closes_tells_of_a_sitting_that_is_lost_and_closes(kept, l
 @pytest.mark.parametrize("lose", [damaged, emptied, without_tables])
 def test_a_lost_sitting_is_not_offered_with_its_slide(kept, lose):
     path = kept.desk.keeping.path
-    mark = read_sitting(path).slide
-    assert newest_sitting(mark) == path
+    slide = kept.desk.review.slide
+    assert list(iter_newest(slide)) == [path]
     lose(kept)
-    assert newest_sitting(mark) is None
+    assert list(iter_newest(slide)) == [None]
 
 
 def close_slide(controller, viewer):

@@ -218,6 +218,8 @@ def read_mark(path: Path | str) -> SlideMark:
         If it is no sitting.
     """
     with _reading(Path(path)) as database:
+        for table in ("cells", "corrections", "shapes"):
+            database.execute(f"SELECT 1 FROM {table} LIMIT 1")
         return _mark(_values(database))
 
 

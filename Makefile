@@ -34,7 +34,7 @@ soak: .venv/.dev
 faults: .venv/.dev
 	$(SCREEN) $(PYTHON) -m pytest tests/faults
 
-# All bad slides; writes docs/bad-slides.md. Needs Linux, 4 GB and ten minutes.
+# All bad slides; writes docs/bad-slides.md. Needs Linux, 4 GB and a quarter of an hour.
 corpus: .venv/.dev
 	PYTHONPATH=scripts MALLOC_ARENA_MAX=2 OMP_NUM_THREADS=1 $(PYTHON) -m bad_slides --bundled 15 --table docs/bad-slides.md
 

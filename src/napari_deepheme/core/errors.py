@@ -16,6 +16,33 @@ class DeephemeError(Exception):
     """Base of all failures that a user can do something about."""
 
 
+class _OfFile(Exception):
+    """Facts of a failure with a file."""
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(path, reason)
+        self.path = path
+        self.reason = reason
+
+
+class _OfSlide(Exception):
+    """Facts of a failure with a slide."""
+
+    def __init__(self, slide: str, reason: str) -> None:
+        super().__init__(slide, reason)
+        self.slide = slide
+        self.reason = reason
+
+
+class _OfModel(Exception):
+    """Facts of a failure with a model."""
+
+    def __init__(self, model: str, reason: str) -> None:
+        super().__init__(model, reason)
+        self.model = model
+        self.reason = reason
+
+
 class SlideNotFoundError(DeephemeError, FileNotFoundError):
     """There is no file at the path."""
 
@@ -28,13 +55,8 @@ class SlideNotFoundError(DeephemeError, FileNotFoundError):
         return f"no such slide: {self.slide}"
 
 
-class UnreadableSlideError(DeephemeError, OSError):
+class UnreadableSlideError(_OfSlide, DeephemeError, OSError):
     """The file is there but cannot be opened as a slide or a picture."""
-
-    def __init__(self, slide: str, reason: str) -> None:
-        super().__init__(slide, reason)
-        self.slide = slide
-        self.reason = reason
 
     def __str__(self) -> str:
         """Word the error."""
@@ -146,13 +168,8 @@ class ModelNotFoundError(DeephemeError, LookupError):
         )
 
 
-class InvalidModelError(DeephemeError, ValueError):
+class InvalidModelError(_OfModel, DeephemeError, ValueError):
     """A file is not a model, or not one that fits."""
-
-    def __init__(self, model: str, reason: str) -> None:
-        super().__init__(model, reason)
-        self.model = model
-        self.reason = reason
 
     def __str__(self) -> str:
         """Word the error."""
@@ -224,13 +241,8 @@ class OutOfMemoryError(DeephemeError, MemoryError):
         )
 
 
-class CannotWriteError(DeephemeError, OSError):
+class CannotWriteError(_OfFile, DeephemeError, OSError):
     """A result cannot be written."""
-
-    def __init__(self, path: str, reason: str) -> None:
-        super().__init__(path, reason)
-        self.path = path
-        self.reason = reason
 
     def __str__(self) -> str:
         """Word the error."""
@@ -283,26 +295,16 @@ class SchedulerNotFoundError(DeephemeError, OSError):
         )
 
 
-class InvalidTableError(DeephemeError, ValueError):
+class InvalidTableError(_OfFile, DeephemeError, ValueError):
     """A file of cells cannot be understood."""
-
-    def __init__(self, path: str, reason: str) -> None:
-        super().__init__(path, reason)
-        self.path = path
-        self.reason = reason
 
     def __str__(self) -> str:
         """Word the error."""
         return f"{self.path} is not a table of cells: {_one_line(self.reason)}"
 
 
-class InvalidSittingError(DeephemeError, ValueError):
+class InvalidSittingError(_OfFile, DeephemeError, ValueError):
     """A file of a sitting cannot be understood."""
-
-    def __init__(self, path: str, reason: str) -> None:
-        super().__init__(path, reason)
-        self.path = path
-        self.reason = reason
 
     def __str__(self) -> str:
         """Word the error."""
@@ -324,13 +326,8 @@ class SittingElsewhereError(DeephemeError, OSError):
         )
 
 
-class InvalidSummaryError(DeephemeError, ValueError):
+class InvalidSummaryError(_OfFile, DeephemeError, ValueError):
     """A file beside the cells cannot be understood as the summary of their run."""
-
-    def __init__(self, path: str, reason: str) -> None:
-        super().__init__(path, reason)
-        self.path = path
-        self.reason = reason
 
     def __str__(self) -> str:
         """Word the error."""
@@ -356,13 +353,8 @@ class UnknownFormatError(DeephemeError, ValueError):
         )
 
 
-class NotDicomError(DeephemeError, ValueError):
+class NotDicomError(_OfSlide, DeephemeError, ValueError):
     """DICOM annotations cannot be made for a slide."""
-
-    def __init__(self, slide: str, reason: str) -> None:
-        super().__init__(slide, reason)
-        self.slide = slide
-        self.reason = reason
 
     def __str__(self) -> str:
         """Word the error."""
@@ -396,13 +388,8 @@ class NoPicturesError(DeephemeError, ValueError):
         return f"no picture of a cell could be read in {self.folder}"
 
 
-class NotExplainableError(DeephemeError, ValueError):
+class NotExplainableError(_OfModel, DeephemeError, ValueError):
     """A model cannot show what it looked at, or where a cell lies among others."""
-
-    def __init__(self, model: str, reason: str) -> None:
-        super().__init__(model, reason)
-        self.model = model
-        self.reason = reason
 
     def __str__(self) -> str:
         """Word the error."""

@@ -220,11 +220,6 @@ class Drawing:
         self._on_visible()
 
     @property
-    def has_picture(self) -> bool:
-        """Whether the layer was made."""
-        return self._picture is not None
-
-    @property
     def needs_picture(self) -> bool:
         """Whether there are more cells than are drawn as rings."""
         return self._is_many

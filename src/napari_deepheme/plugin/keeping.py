@@ -63,6 +63,8 @@ class Keeping:
         self._file: SittingFile | None = None
         self._task: Task | None = None
         self._is_new = self._is_saving = False
+        # What was saved last, or is being saved.
+        self._saved: tuple[object, ...] = ()
 
     @property
     def path(self) -> Path | None:
@@ -94,6 +96,10 @@ class Keeping:
         sitting = self._take_sitting()
         if sitting is None or (self._file is None and not self._is_new):
             return
+        now = (sitting.corrected, sitting.shapes, sitting.view)
+        if not self._is_new and now == self._saved:
+            return
+        self._saved = now
         self._is_saving = True
         self._task = self._start(
             lambda: iter([self._write(sitting)]),

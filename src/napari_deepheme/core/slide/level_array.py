@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from math import prod
 from operator import index as as_int
 from types import EllipsisType
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -11,6 +10,7 @@ import numpy as np
 
 from napari_deepheme.core.geometry import Region, Size
 from napari_deepheme.core.slide.cache import PixelCache
+from napari_deepheme.core.slide.lazy_level import LazyLevel
 from napari_deepheme.core.slide.pyramid import SlideClosedError
 from napari_deepheme.core.slide.salvage import read_salvaged
 
@@ -35,7 +35,7 @@ _BLOCK = 512
 _Index: TypeAlias = int | slice | EllipsisType | None
 
 
-class LevelArray:
+class LevelArray(LazyLevel):
     """One level of a slide as a lazy array, shape (height, width, 3), uint8.
 
     It is sliced like an array of numpy by whole numbers, slices with any step, and an
@@ -82,20 +82,6 @@ class LevelArray:
         size = _halved(slide.levels[level].size, halvings)
         self._bounds = Region(0, 0, *size)
         self.shape = (size.height, size.width, 3)
-
-    @property
-    def size(self) -> int:
-        """Number of values."""
-        return prod(self.shape)
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes it would take as an array of numpy."""
-        return self.size
-
-    def __len__(self) -> int:
-        """Give the height."""
-        return self.shape[0]
 
     def __repr__(self) -> str:
         """Name the slide and the shape."""

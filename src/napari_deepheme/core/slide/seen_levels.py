@@ -6,13 +6,13 @@ The levels themselves stay as they are, and are what is analysed.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import prod
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from PIL import Image
 
 from napari_deepheme.core.slide.background import WHITE_POINT, picture_background
+from napari_deepheme.core.slide.lazy_level import LazyLevel
 from napari_deepheme.core.slide.level_array import three_axes
 from napari_deepheme.core.slide.look import Look, apply_look
 
@@ -111,7 +111,7 @@ class SeenLevels:
         return picture_background(pixels)
 
 
-class SeenLevel:
+class SeenLevel(LazyLevel):
     """One level as it is seen, sliced like a `LevelArray`.
 
     What is loaded whole (``np.asarray``), as by something that saves or analyses it, is
@@ -137,20 +137,6 @@ class SeenLevel:
         # A viewer reads whole chunks of what has them.
         if hasattr(plain, "chunks"):
             self.chunks = plain.chunks
-
-    @property
-    def size(self) -> int:
-        """Number of values."""
-        return prod(self.shape)
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes it would take as an array of numpy."""
-        return self.size
-
-    def __len__(self) -> int:
-        """Give the height."""
-        return self.shape[0]
 
     def __repr__(self) -> str:
         """Name what is seen."""

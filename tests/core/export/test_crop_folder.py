@@ -176,3 +176,19 @@ def test_an_empty_folder_is_filled(slide, cells, tmp_path):
     assert len(rows(folder)) == 3
     with pytest.raises(CannotWriteError):
         write_crop_folder(cells, tmp_path / "no" / "crops", slide, mpp=QUARTER)
+
+
+@pytest.mark.parametrize(
+    "name", ["../mine.png", "{}/mine.png", "M2\\..\\..\\mine.png", "C:mine.png", ""]
+)
+def test_a_manifest_that_names_files_elsewhere_is_refused(slide, cells, tmp_path, name):
+    folder, mine = tmp_path / "crops", tmp_path / "mine.png"
+    write_crop_folder(cells, folder, slide, mpp=QUARTER)
+    mine.write_bytes(b"mine")
+    text = (folder / "manifest.csv").read_text()
+    first = rows(folder)[0]["file"]
+    named = text.replace(first, name.format(tmp_path))
+    (folder / "manifest.csv").write_text(named)
+    with pytest.raises(InvalidTableError, match="does not lie in its folder"):
+        write_crop_folder(cells, folder, slide, mpp=QUARTER)
+    assert mine.read_bytes() == b"mine"

@@ -14,7 +14,7 @@ import os
 import re
 from collections import Counter
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -198,7 +198,17 @@ def _listed(folder: Path) -> list[dict[str, Any]]:
     if names != set(_COLUMNS):
         reason = "cells cannot be added to it: choose another folder"
         raise InvalidTableError(str(path), reason)
+    for row in rows:
+        _check_place(row["file"] or "", path)
     return rows
+
+
+def _check_place(name: str, manifest: Path) -> None:
+    """Refuse a line that names a file elsewhere: it could be overwritten or deleted."""
+    parts = PureWindowsPath(name)
+    if not name or parts.root or parts.drive or ".." in parts.parts:
+        reason = f"{name!r} does not lie in its folder: choose another folder"
+        raise InvalidTableError(str(manifest), reason)
 
 
 def _write_manifest(path: Path, rows: list[dict[str, Any]]) -> None:

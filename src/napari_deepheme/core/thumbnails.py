@@ -74,7 +74,7 @@ def cut_thumbnail(
     cell = Region(x, y, width, height)
     try:
         # No other window has to agree with this one.
-        read = read_grid(slide, grid, window, block_side=None)
+        read = read_grid(slide, grid, window, at_once=True)
     except ValueError as error:  # the slide is closed
         raise UnreadableRegionError(slide.name, cell, str(error)) from error
     if touched_by(read.failed, np.array([box])).any():

@@ -11,6 +11,7 @@ from napari_deepheme.core.slide.sampling import (
     best_level,
     hold_level,
     read_grid,
+    read_windows,
 )
 
 if TYPE_CHECKING:
@@ -57,13 +58,17 @@ def read_grid_crops(
     level = best_level(slide, min(grid.scale_x, grid.scale_y))
     if held is None or held.level != level:
         held = hold_level(slide, level, _hull(grid, corners, side))
+    windows = [Region(x, y, side, side) for x, y in corners.tolist()]
+    if held is not None:
+        read = read_windows(grid, windows, slide.levels[level], held)
+        if read is not None:
+            return read
     pixels = np.empty((len(corners), side, side, 3), np.uint8)
     failed: dict[Region, None] = {}
-    for crop, (x, y) in zip(pixels, corners.tolist(), strict=True):
-        window = Region(x, y, side, side)
-        read = read_grid(slide, grid, window, level=level, held=held, block_side=None)
-        crop[:] = read.pixels
-        failed |= dict.fromkeys(read.failed)
+    for crop, window in zip(pixels, windows, strict=True):
+        one = read_grid(slide, grid, window, level=level, at_once=True)
+        crop[:] = one.pixels
+        failed |= dict.fromkeys(one.failed)
     return pixels, tuple(sorted(failed, key=lambda r: (r.y, r.x)))
 
 

@@ -7,11 +7,9 @@ same value, to the last bit, whichever window it is read through.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import ceil, floor
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PIL import Image
 
 from napari_deepheme.core.geometry import Region
 from napari_deepheme.core.slide.pyramid import (
@@ -19,9 +17,12 @@ from napari_deepheme.core.slide.pyramid import (
     paste_pixels,
     white_pixels,
 )
+from napari_deepheme.core.slide.resample import cut, resample, resample_each, source_of
 from napari_deepheme.core.slide.salvage import read_salvaged
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy.typing as npt
 
     from napari_deepheme.core.slide.grid import PixelGrid
@@ -32,16 +33,6 @@ _LEVEL_TOLERANCE = 1.01
 
 # Pixels of a level that are held at once; larger windows are read in halves.
 _LARGEST_READ = 1 << 24
-
-# Side of the blocks of the grid that are resampled at once.
-_BLOCK = 128
-
-# A block is made smaller where it would need more than this of the slide, in pixels of
-# the level along a side.
-_LARGEST_BLOCK_SOURCE = 1024
-
-# A triangle as wide as two pixels of the coarser raster.
-_FILTER = Image.Resampling.BILINEAR
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -125,11 +116,46 @@ def hold_level(slide: SlideReader, level: int, area: Region) -> LevelPixels | No
     """
     at = slide.levels[level]
     ratio = (1 / at.downsample_x, 1 / at.downsample_y)
-    window = _source_window(area, ratio)
+    window = source_of(area, ratio)
     if window.area > _LARGEST_READ:
         return None
     pixels, failed = read_salvaged(slide, level, window)
     return LevelPixels(level, window, pixels, failed)
+
+
+def read_windows(
+    grid: PixelGrid, windows: Sequence[Region], level: Level, held: LevelPixels
+) -> tuple[npt.NDArray[np.uint8], tuple[Region, ...]] | None:
+    """Read windows of one size from pixels that are held, each by itself.
+
+    Parameters
+    ----------
+    grid : PixelGrid
+        The raster wanted.
+    windows : sequence of Region
+        In grid pixels; at least one.
+    level : Level
+        That of `held`.
+    held : LevelPixels
+        Drawn from.
+
+    Returns
+    -------
+    tuple or None
+        The pixels of each, of uint8 and shape (n, height, width, 3), and the blocks
+        that could not be read, as `GridPixels` has them; None where `held` lacks some.
+    """
+    ratio = _ratio(grid, level)
+    exact = ratio == (1.0, 1.0)
+    sources = [window if exact else source_of(window, ratio) for window in windows]
+    if not all(held.window.contains(source) for source in sources):
+        return None
+    failed = {r for source in sources for r in _failed_within(held, source, level)}
+    if exact:
+        pixels = np.stack([cut(held.pixels, held.window, w) for w in windows])
+    else:
+        pixels = resample_each(held.pixels, held.window, windows, ratio)
+    return pixels, tuple(sorted(failed, key=lambda r: (r.y, r.x)))
 
 
 def read_grid(
@@ -139,7 +165,7 @@ def read_grid(
     *,
     level: int | None = None,
     held: LevelPixels | None = None,
-    block_side: int | None = _BLOCK,
+    at_once: bool = False,
 ) -> GridPixels:
     """Read a window of a grid.
 
@@ -156,10 +182,9 @@ def read_grid(
     held : LevelPixels, optional
         Drawn from in place of the slide where it is of that level and wide enough. The
         pixels are the same.
-    block_side : int or None
-        Side of the blocks of the grid that are resampled at once, which makes pixels
-        the same through every window. None resamples the window at once: for one that
-        is itself always the same.
+    at_once : bool
+        Whether to resample the window at once: for one that is itself always the same.
+        Otherwise it is done by blocks, and pixels are the same through every window.
 
     Returns
     -------
@@ -171,13 +196,14 @@ def read_grid(
     if not window.area:
         return GridPixels(white_pixels(window.size))
     ratio = _ratio(grid, slide.levels[level])
-    source = window if ratio == (1.0, 1.0) else _source_window(window, ratio)
+    source = window if ratio == (1.0, 1.0) else source_of(window, ratio)
     if held is not None and held.level == level and held.window.contains(source):
         failed = _failed_within(held, source, slide.levels[level])
         if ratio == (1.0, 1.0):
-            return GridPixels(_cut(held.pixels, held.window, source).copy(), failed)
-        pixels = _resized(held.pixels, held.window, window, ratio, block_side)
-        return GridPixels(pixels, failed)
+            return GridPixels(cut(held.pixels, held.window, source).copy(), failed)
+        return GridPixels(
+            _resampled(held.pixels, held.window, window, ratio, at_once), failed
+        )
     halves = _halves(window)
     if source.area > _LARGEST_READ and len(halves) == 2:
         parts = [read_grid(slide, grid, half, level=level) for half in halves]
@@ -185,7 +211,7 @@ def read_grid(
     if ratio == (1.0, 1.0):
         return GridPixels(*read_salvaged(slide, level, window))
     pixels, failed = read_salvaged(slide, level, source)
-    return GridPixels(_resized(pixels, source, window, ratio, block_side), failed)
+    return GridPixels(_resampled(pixels, source, window, ratio, at_once), failed)
 
 
 def source_window(
@@ -195,7 +221,7 @@ def source_window(
     ratio = _grid_ratio(fine_grid, coarse_grid)
     if ratio == (1.0, 1.0):
         return coarse_window
-    return _source_window(coarse_window, ratio)
+    return source_of(coarse_window, ratio)
 
 
 def resample_window(
@@ -234,10 +260,23 @@ def resample_window(
         return white_pixels(coarse_window.size)
     ratio = _grid_ratio(fine_grid, coarse_grid)
     needed = source_window(fine_grid, coarse_grid, coarse_window)
-    source = _cut(pixels, fine_window, needed)
+    source = cut(pixels, fine_window, needed)
     if ratio == (1.0, 1.0):
         return source.copy()
-    return _resized(source, needed, coarse_window, ratio)
+    return resample(source, needed, coarse_window, ratio)
+
+
+def _resampled(
+    pixels: npt.NDArray[np.uint8],
+    source: Region,
+    window: Region,
+    ratio: tuple[float, float],
+    at_once: bool,
+) -> npt.NDArray[np.uint8]:
+    if not at_once:
+        return resample(pixels, source, window, ratio)
+    each: npt.NDArray[np.uint8] = resample_each(pixels, source, [window], ratio)[0]
+    return each
 
 
 def _failed_within(
@@ -247,71 +286,6 @@ def _failed_within(
         return ()
     area = level0_region(window, level)
     return tuple(r for r in held.failed if r.intersection(area).area)
-
-
-def _resized(
-    pixels: npt.NDArray[np.uint8],
-    source: Region,
-    window: Region,
-    ratio: tuple[float, float],
-    block_side: int | None = _BLOCK,
-) -> npt.NDArray[np.uint8]:
-    if block_side is None:
-        window_source = _source_window(window, ratio)
-        part = _cut(pixels, source, window_source)
-        return _resized_block(part, window_source, window, ratio)
-    # Block by block, each with the same numbers whichever window it lies in, so that
-    # nothing is rounded in two ways: Pillow's order of axes depends on the shape, too.
-    # What a block lacks of its source lies beyond the filter of the pixels kept.
-    result = white_pixels(window.size)
-    for block in _blocks(window, _block_side(ratio, block_side)):
-        block_source = _source_window(block, ratio)
-        part = _resized_block(
-            _cut(pixels, source, block_source), block_source, block, ratio
-        )
-        paste_pixels(part, block, result, window)
-    return result
-
-
-def _resized_block(
-    pixels: npt.NDArray[np.uint8],
-    source: Region,
-    block: Region,
-    ratio: tuple[float, float],
-) -> npt.NDArray[np.uint8]:
-    # The filter sees the margin of the source beyond the box.
-    box = (
-        block.x * ratio[0] - source.x,
-        block.y * ratio[1] - source.y,
-        block.right * ratio[0] - source.x,
-        block.bottom * ratio[1] - source.y,
-    )
-    image = Image.fromarray(np.ascontiguousarray(pixels))
-    return np.asarray(image.resize(block.size, _FILTER, box))
-
-
-def _block_side(ratio: tuple[float, float], side: int) -> int:
-    while side > 1 and side * max(ratio) > _LARGEST_BLOCK_SOURCE:
-        side //= 2
-    return side
-
-
-def _blocks(window: Region, side: int) -> list[Region]:
-    return [
-        Region(x, y, side, side)
-        for y in range(window.y // side * side, window.bottom, side)
-        for x in range(window.x // side * side, window.right, side)
-    ]
-
-
-def _source_window(window: Region, ratio: tuple[float, float]) -> Region:
-    margin_x, margin_y = (ceil(max(value, 1.0)) + 1 for value in ratio)
-    return Region.from_corners(
-        floor(window.x * ratio[0]) - margin_x,
-        floor(window.y * ratio[1]) - margin_y,
-        ceil(window.right * ratio[0]) + margin_x,
-        ceil(window.bottom * ratio[1]) + margin_y,
-    )
 
 
 def _ratio(grid: PixelGrid, level: Level) -> tuple[float, float]:
@@ -357,24 +331,3 @@ def _joined(
         paste_pixels(part.pixels, part_window, pixels, window)
         failed |= dict.fromkeys(part.failed)
     return GridPixels(pixels, tuple(sorted(failed, key=lambda r: (r.y, r.x))))
-
-
-def _cut(
-    pixels: npt.NDArray[np.uint8], window: Region, needed: Region
-) -> npt.NDArray[np.uint8]:
-    if window.contains(needed):
-        top, left = needed.y - window.y, needed.x - window.x
-        return pixels[top : top + needed.height, left : left + needed.width]
-    there = needed.intersection(window)
-    if not there.area:
-        rows = np.arange(needed.y, needed.bottom) - window.y
-        columns = np.arange(needed.x, needed.right) - window.x
-        rows = rows.clip(0, window.height - 1)
-        columns = columns.clip(0, window.width - 1)
-        return pixels[rows[:, np.newaxis], columns]
-    margins = (
-        (there.y - needed.y, needed.bottom - there.bottom),
-        (there.x - needed.x, needed.right - there.right),
-        (0, 0),
-    )
-    return np.pad(_cut(pixels, window, there), margins, mode="edge")

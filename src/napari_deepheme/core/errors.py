@@ -337,6 +337,18 @@ class InvalidSummaryError(_OfFile, DeephemeError, ValueError):
         )
 
 
+class InvalidKeyError(_OfFile, DeephemeError, ValueError):
+    """The key of the pseudonyms is none."""
+
+    def __str__(self) -> str:
+        """Word the error."""
+        return (
+            f"{self.path} is no key for pseudonyms: {_one_line(self.reason)}; bring "
+            "the right one back, or remove it and get a new one, which gives other "
+            "pseudonyms"
+        )
+
+
 class UnknownFormatError(DeephemeError, ValueError):
     """The ending of a file's name is none that is known."""
 

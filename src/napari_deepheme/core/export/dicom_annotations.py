@@ -173,6 +173,8 @@ def _leave_out_days(annotations: Any) -> None:
     for name in ("InstanceCreationDate", "InstanceCreationTime"):
         if name in annotations:
             delattr(annotations, name)
+    for equipment in annotations.get("ContributingEquipmentSequence", ()):
+        equipment.pop("ContributionDateTime", None)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -147,7 +147,7 @@ class View(QWidget):
             text="Write class codes beside cells (300 or fewer in view)", value=True
         )
         self.names_box = CheckBox(
-            text="Leave out names", value=False, tooltip=LEAVE_OUT_TIP
+            text="Leave names out of exports", value=False, tooltip=LEAVE_OUT_TIP
         )
         self.form = QFormLayout()
         self.form.setContentsMargins(0, 0, 0, 0)

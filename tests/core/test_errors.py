@@ -58,6 +58,8 @@ def test_an_error_is_one_line_and_survives_pickling(error):
     text = str(error)
     assert text
     assert "\n" not in text
+    # What Dask puts errors together by, on the way between processes.
+    assert type(type(error).__new__(type(error))) is type(error)
     back = pickle.loads(pickle.dumps(error))
     assert type(back) is type(error)
     assert str(back) == text

@@ -6,7 +6,7 @@ it crosses a process border whole. It words itself in ``__str__``, in one line.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
     from napari_deepheme.core.geometry import Region
@@ -223,6 +223,10 @@ class DeviceLostError(DeephemeError, RuntimeError):
 
 class OutOfMemoryError(DeephemeError, MemoryError):
     """There was not enough memory, whatever was tried."""
+
+    def __new__(cls, *args: object) -> Self:
+        """Make it as any other, which that of MemoryError refuses to Dask."""
+        return Exception.__new__(cls, *args)
 
     def __init__(self, device: str = "cpu") -> None:
         super().__init__(device)

@@ -9,7 +9,8 @@ import psutil
 import pyarrow.parquet
 import pytest
 
-from napari_deepheme.batch import BatchConfig, iter_batch, result_folders
+from napari_deepheme.batch import iter_batch, result_folders
+from napari_deepheme.batch_config import BatchConfig
 from napari_deepheme.cli import run
 from napari_deepheme.core.export.cohort import COLUMNS, write_cohort
 from napari_deepheme.core.geometry import Size

@@ -182,3 +182,13 @@ def test_the_page_on_files_has_each_key_of_the_summary(stand_ins):
 def test_all_that_is_promised_is_there():
     for name in napari_deepheme.__all__:
         assert hasattr(napari_deepheme, name)
+
+
+def test_each_test_that_a_promise_names_is_there():
+    text = (TOP / "SECURITY.md").read_text("utf-8")
+    named = re.findall(r"`(tests/[\w/]+\.py)(?:::(\w+))?`", text)
+    assert len(named) > 10
+    for path, test in named:
+        assert f"def {test}" in (TOP / path).read_text("utf-8"), test
+    for page in re.findall(r"\]\((docs/[\w-]+\.md)\)", text):
+        assert (TOP / page).is_file()

@@ -8,11 +8,8 @@ that dies costs the parts that it had: they are done again elsewhere.
 
 from __future__ import annotations
 
-import logging
-import os
 import time
 from collections import deque
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
@@ -20,18 +17,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
-from napari_deepheme.core.errors import (
-    DeephemeError,
-    MissingExtraError,
-    OutOfMemoryError,
-    SchedulerNotFoundError,
-)
+from napari_deepheme.batch_config import BatchConfig, connect
+from napari_deepheme.core.errors import DeephemeError, OutOfMemoryError
 from napari_deepheme.core.export.cohort import done_row, failed_row
 from napari_deepheme.core.journal import read_past
 from napari_deepheme.core.models.compute import Compute
-from napari_deepheme.core.models.memory import count_gpus
 from napari_deepheme.core.models.registry import load_models
 from napari_deepheme.core.pipeline import iter_chunks, plan_run
+from napari_deepheme.core.pseudonyms import Pseudonyms
 from napari_deepheme.core.run_request import RunRequest, run_identity
 from napari_deepheme.core.slide import estimate_background, open_slide
 from napari_deepheme.core.slide_run import RunSettings, SlideRun, load_asked
@@ -51,37 +44,9 @@ _PARTS_A_WORKER: Final = 2
 
 _RETRIES: Final = 2
 
-_LOOPBACK: Final = "127.0.0.1"
-"""Processes of this machine are nobody else's business."""
-
-_PATIENCE_SECONDS: Final = 10
-"""How long a scheduler may take to answer."""
-
 
 _kept: dict[tuple[RunRequest, Compute], Models] = {}
 """Models of a worker."""
-
-
-@dataclass(frozen=True, slots=True)
-class BatchConfig:
-    """Where slides are worked on.
-
-    Attributes
-    ----------
-    scheduler : str or None
-        Address of a Dask scheduler; None for worker processes of this machine.
-    n_workers : int or None
-        Processes of this machine; None for one a GPU, or one where there is none.
-    n_threads : int or None
-        Threads of each; None to share out those of the machine.
-    overwrite : bool
-        Whether runs of something else in the folders may be thrown away.
-    """
-
-    scheduler: str | None = None
-    n_workers: int | None = None
-    n_threads: int | None = None
-    overwrite: bool = False
 
 
 def iter_batch(
@@ -113,33 +78,55 @@ def iter_batch(
     DeephemeError
         If the models cannot be loaded.
     """
-    todo = deque[tuple[Path, Path]]()
-    for slide, folder in zip(slides, result_folders(slides, out), strict=True):
-        row = _finished_row(slide, folder, request)
+    todo = deque[_Asked]()
+    names = shown_names(slides, deidentify=request.deidentify)
+    folders = result_folders(slides, out, deidentify=request.deidentify)
+    for asked in map(_Asked, slides, folders, names):
+        row = _finished_row(asked, request)
         if row is None:
-            todo.append((slide, folder))
+            todo.append(asked)
         else:
             yield row
     if todo:
-        with _client(config) as client:
+        with connect(config) as client:
             yield from _Batch(client, todo, request, config).rows()
 
 
-def result_folders(slides: Sequence[Path], out: Path) -> list[Path]:
+def shown_names(slides: Sequence[Path], *, deidentify: bool = False) -> list[str]:
+    """Return what each slide is called in the files: its file's name or a pseudonym."""
+    if not deidentify:
+        return [slide.name for slide in slides]
+    names = Pseudonyms.of_this_user()
+    return [names.of_path(slide) for slide in slides]
+
+
+def result_folders(
+    slides: Sequence[Path], out: Path, *, deidentify: bool = False
+) -> list[Path]:
     """Return the folder of each slide's results; slides of one name get numbers."""
     seen: dict[str, int] = {}
     folders = []
-    for slide in slides:
-        n = seen[slide.stem] = seen.get(slide.stem, 0) + 1
-        folders.append(out / (slide.stem if n == 1 else f"{slide.stem}-{n}"))
+    for name in shown_names(slides, deidentify=deidentify):
+        stem = Path(name).stem
+        n = seen[stem] = seen.get(stem, 0) + 1
+        folders.append(out / (stem if n == 1 else f"{stem}-{n}"))
     return folders
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A slide, the folder of its results, and what it is called there."""
+
+    path: Path
+    folder: Path
+    name: str
 
 
 @dataclass(slots=True, eq=False)
 class _Open:
     """A slide that is being worked on."""
 
-    path: Path
+    asked: _Asked
     run: SlideRun
     parts: deque[list[int]]
     started: float = field(default_factory=time.monotonic)
@@ -160,10 +147,10 @@ class _Open:
             try:
                 self.run.finish(time.monotonic() - self.started)
             except DeephemeError as error:
-                self.failure = str(error)
+                self.failure = _reason(error, self.run.request)
         if self.failure:
-            return failed_row(self.path.name, self.run.folder.name, self.failure)
-        return _row(self.path, self.run.folder)
+            return failed_row(self.asked.name, self.asked.folder.name, self.failure)
+        return _row(self.asked)
 
 
 class _Batch:
@@ -172,7 +159,7 @@ class _Batch:
     def __init__(
         self,
         client: Any,
-        todo: deque[tuple[Path, Path]],
+        todo: deque[_Asked],
         request: RunRequest,
         config: BatchConfig,
     ) -> None:
@@ -215,14 +202,14 @@ class _Batch:
             if slide is not None:
                 self._submit(slide)
             elif self._todo:
-                yield from self._begin(*self._todo.popleft())
+                yield from self._begin(self._todo.popleft())
             else:
                 return
 
     def _submit(self, slide: _Open) -> None:
         future = self._client.submit(
             _work,
-            str(slide.path),
+            str(slide.asked.path),
             self._request,
             slide.run.used,
             slide.parts.popleft(),
@@ -233,27 +220,28 @@ class _Batch:
         self._completed.add(future)
         slide.n_out += 1
 
-    def _begin(self, path: Path, folder: Path) -> Iterator[dict[str, Any]]:
+    def _begin(self, asked: _Asked) -> Iterator[dict[str, Any]]:
         reader = None
         try:
-            reader = open_slide(path, read_timeout=self._request.read_timeout)
+            reader = open_slide(asked.path, read_timeout=self._request.read_timeout)
             run = SlideRun(
                 reader,
                 self._request,
-                folder,
+                asked.folder,
                 overwrite=self._config.overwrite,
                 load=self._specs,
             )
         except DeephemeError as error:
             if reader is not None:
                 reader.close()
-            yield failed_row(path.name, folder.name, str(error))
+            reason = _reason(error, self._request)
+            yield failed_row(asked.name, asked.folder.name, reason)
             return
         left = run.chunks_left()
         parts = deque(
             left[i : i + _CHUNKS_A_PART] for i in range(0, len(left), _CHUNKS_A_PART)
         )
-        self._open.append(_Open(path, run, parts))
+        self._open.append(_Open(asked, run, parts))
 
     def _receive(self, future: Any) -> None:
         from distributed import KilledWorker
@@ -264,7 +252,7 @@ class _Batch:
             for result in future.result():
                 slide.run.take(result)
         except DeephemeError as error:
-            slide.give_up(str(error))
+            slide.give_up(_reason(error, self._request))
         except MemoryError:
             slide.give_up(str(OutOfMemoryError()))
         except KilledWorker:
@@ -324,80 +312,26 @@ def _planned(
     return slide, plan, estimate_background(slide)
 
 
-def _finished_row(
-    slide: Path, folder: Path, request: RunRequest
-) -> dict[str, Any] | None:
+def _finished_row(asked: _Asked, request: RunRequest) -> dict[str, Any] | None:
     """Return the row of a slide that was done before, with the same request."""
-    past = read_past(folder)
+    past = read_past(asked.folder)
     if past is None or not past.is_finished:
         return None
     try:
-        with open_slide(slide, read_timeout=request.read_timeout) as reader:
+        with open_slide(asked.path, read_timeout=request.read_timeout) as reader:
             same = run_identity(reader, request) == past.asked
-        return _row(slide, folder) if same else None
+        return _row(asked) if same else None
     except (DeephemeError, OSError, ValueError, KeyError):
         return None
 
 
-def _row(slide: Path, folder: Path) -> dict[str, Any]:
-    summary = orjson.loads((folder / "summary.json").read_bytes())
-    return done_row(slide.name, folder.name, summary)
+def _row(asked: _Asked) -> dict[str, Any]:
+    summary = orjson.loads((asked.folder / "summary.json").read_bytes())
+    return done_row(asked.name, asked.folder.name, summary)
 
 
-@contextmanager
-def _client(config: BatchConfig) -> Iterator[Any]:
-    try:
-        import distributed
-    except ImportError as error:
-        raise MissingExtraError("batch", "distributed") from error
-    if config.scheduler is not None:
-        try:
-            client = distributed.Client(
-                config.scheduler, set_as_default=False, timeout=_PATIENCE_SECONDS
-            )
-        except (OSError, ValueError) as error:
-            raise SchedulerNotFoundError(config.scheduler) from error
-        with client:
-            yield client
-        return
-    with (
-        _local_cluster(distributed, config) as cluster,
-        distributed.Client(cluster, set_as_default=False) as client,
-    ):
-        yield client
-
-
-def _local_cluster(distributed: Any, config: BatchConfig) -> Any:
-    import dask
-
-    n_gpus = count_gpus()
-    n_workers = config.n_workers or n_gpus or 1
-    n_threads = config.n_threads or max(1, (os.cpu_count() or 1) // n_workers)
-    workers = {
-        index: {
-            "cls": distributed.Nanny,
-            "options": {
-                # One part at a time; its networks have the threads.
-                "nthreads": 1,
-                "memory_limit": 0,
-                "host": _LOOPBACK,
-                "dashboard": False,
-                "silence_logs": logging.ERROR,
-                "env": {"CUDA_VISIBLE_DEVICES": str(index % n_gpus)} if n_gpus else {},
-            },
-        }
-        for index in range(n_workers)
-    }
-    scheduler = {
-        "cls": distributed.Scheduler,
-        "options": {"host": _LOOPBACK, "dashboard": False},
-    }
-    # Read when a process starts. Dask's own value has memory given back after each
-    # batch, and taken again.
-    environment = {
-        "OMP_NUM_THREADS": n_threads,
-        "MALLOC_TRIM_THRESHOLD_": 1_000_000_000,
-        "MALLOC_MMAP_MAX_": 0,
-    }
-    with dask.config.set({"distributed.nanny.pre-spawn-environ": environment}):
-        return distributed.SpecCluster(workers, scheduler, silence_logs=logging.ERROR)
+def _reason(error: DeephemeError, request: RunRequest) -> str:
+    """Word a failure; without names, that is what kind of failure it is."""
+    if not request.deidentify:
+        return str(error)
+    return (type(error).__doc__ or type(error).__name__).splitlines()[0]

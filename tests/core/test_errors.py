@@ -29,6 +29,7 @@ ERRORS = [
     errors.InvalidSittingError("a.deepheme", TWO_LINES),
     errors.SittingElsewhereError("a.deepheme"),
     errors.InvalidSummaryError("summary.json", TWO_LINES),
+    errors.InvalidKeyError("pseudonyms.key", TWO_LINES),
     errors.UnknownFormatError("cells.xls", (".csv", ".parquet")),
     errors.NotDicomError("a.svs", TWO_LINES),
     errors.SlideNeededError("crops"),
@@ -57,6 +58,8 @@ def test_an_error_is_one_line_and_survives_pickling(error):
     text = str(error)
     assert text
     assert "\n" not in text
+    # What Dask puts errors together by, on the way between processes.
+    assert type(type(error).__new__(type(error))) is type(error)
     back = pickle.loads(pickle.dumps(error))
     assert type(back) is type(error)
     assert str(back) == text

@@ -10,7 +10,7 @@ import textwrap
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from napari_deepheme.core import sitting_file
@@ -105,6 +105,7 @@ step = st.one_of(
     max_examples=40,
 )
 @given(st.lists(step, max_size=12))
+@example([("correct", {0}, "B1"), ("sync",), ("add",), ("undo",)])
 def test_whatever_the_reader_did_comes_back(tmp_path, steps):
     path = tmp_path / "b.deepheme"
     corrected = CorrectedCells(model_says())

@@ -16,8 +16,9 @@ from napari_deepheme.core.errors import (
 )
 from napari_deepheme.core.geometry import Region
 from napari_deepheme.core.journal import NAME, read_past
-from napari_deepheme.core.run_request import RunRequest, slide_identity
+from napari_deepheme.core.run_request import RunRequest
 from napari_deepheme.core.slide import ArraySlide, open_slide
+from napari_deepheme.core.slide.identity import slide_identity
 from napari_deepheme.core.slide.tiff_slide import TiffSlide
 from napari_deepheme.core.slide_run import SlideRun
 

@@ -11,6 +11,7 @@ from tests.plugin.conftest import MODELS
 from napari_deepheme.core.corrections import judged_classes
 from napari_deepheme.core.errors import CannotWriteError
 from napari_deepheme.core.export.csv_table import read_csv
+from napari_deepheme.core.pseudonyms import KEY_NAME
 from napari_deepheme.core.sitting_file import SittingFile, read_sitting
 from napari_deepheme.plugin.controller import Controller
 from napari_deepheme.plugin.session import Session
@@ -295,3 +296,41 @@ def test_the_slide_of_a_layer_that_has_no_file_is_kept_without_a_path(
     (path,) = own_sittings(tmp_path)
     assert read_sitting(path).slide.path == ""
     assert made.session.earlier_sitting == ""
+
+
+def test_names_are_left_out_of_what_is_exported_and_stay_in_the_sitting(ran, tmp_path):
+    ran.session.reader = "Dr. Mustermann"
+    ran.desk.review.set_reader("Dr. Mustermann")
+    ran.desk.review.correct([0], "M3")
+    assert ran.session.pseudonym == ""
+    ran.desk.naming.set_deidentify(True)
+    pseudonym = ran.session.pseudonym
+    assert pseudonym.startswith("slide-")
+    out = tmp_path / "out"
+    ran.desk.export(out)
+    assert json.loads((out / "summary.json").read_text())["slide"] == pseudonym
+    for path in out.iterdir():
+        content = path.read_text()
+        assert "case 1" not in content
+        assert "Mustermann" not in content
+    ran.desk.saving.save("sitting", tmp_path / "a.deepheme")
+    sitting = read_sitting(tmp_path / "a.deepheme")
+    assert sitting.slide.name == "case 1.svs"
+    assert sitting.corrected.steps[0].reader == "Dr. Mustermann"
+    ran.desk.naming.set_deidentify(False)
+    assert ran.session.pseudonym == ""
+    ran.desk.export(out)
+    assert "case 1" in (out / "summary.json").read_text()
+
+
+def test_a_key_that_is_none_is_told_when_names_are_to_be_left_out(ran, tmp_path):
+    config = tmp_path / "user" / "config"
+    config.mkdir(parents=True, exist_ok=True)
+    (config / KEY_NAME).write_text("no key")
+    ran.desk.naming.set_deidentify(True)
+    assert ran.session.message_kind == "error"
+    assert KEY_NAME in ran.session.message
+    ran.session.say("")
+    ran.desk.export(tmp_path / "out")
+    assert KEY_NAME in ran.session.message
+    assert not (tmp_path / "out").exists()

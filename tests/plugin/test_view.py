@@ -249,3 +249,28 @@ def test_a_training_says_what_it_is_at(view, session):
     session.n_tiles, session.n_done, session.seconds_left = 1000, 500, 60.0
     assert view.progress_label.text() == "Step 5 of 10, about 60 s left"
     assert enabled(view) == [False, False, True, False]
+
+
+def test_a_file_without_names_is_not_called_by_one(view, session, qtbot, monkeypatch):
+    offered = []
+
+    def ask(parent, title, name, kinds):
+        offered.append(name)
+        return "", ""
+
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", ask)
+    session.slides, session.slide = ("Doe.svs",), "Doe.svs"
+    with qtbot.waitSignal(view.deidentify_chosen):
+        view.names_box.value = True
+    view.ask_to_save("csv")
+    session.deidentify = True
+    view.ask_to_save("csv")
+    session.pseudonym = "slide-1"
+    view.ask_to_save("pdf")
+    view.ask_to_save("sitting")
+    assert offered == ["Doe.csv", "slide.csv", "slide-1.pdf", "Doe.deepheme"]
+
+
+def test_a_message_shows_tags_in_a_name_as_they_are(view, session):
+    session.say("<b>a</b>.svs cannot be read")
+    assert view.message_label.textFormat() == Qt.TextFormat.PlainText

@@ -135,3 +135,14 @@ def add_counting(parser: argparse.ArgumentParser) -> None:
         "--max-cells) when no class has a 95 %% interval of more than POINTS "
         "percentage points to either side",
     )
+
+
+def add_deidentify(parser: argparse.ArgumentParser) -> None:
+    """Add ``--deidentify``."""
+    parser.add_argument(
+        "--deidentify",
+        action="store_true",
+        help="leave names out of what is written: slide, patient and readers get "
+        "pseudonyms, made with a key that stays on this computer; see "
+        "docs/deidentify.md",
+    )

@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari_deepheme.batch import BatchConfig, iter_batch, result_folders
+from napari_deepheme.batch import iter_batch, result_folders
+from napari_deepheme.batch_config import BatchConfig
 from napari_deepheme.cli.arguments import (
     Commands,
     add_counting,
+    add_deidentify,
     add_model,
     add_read_timeout,
     mpp,
@@ -64,6 +66,7 @@ def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:
         type=mpp,
         help="micrometres per pixel, for slides that state none or state it wrongly",
     )
+    add_deidentify(parser)
     parser.add_argument(
         "--overwrite",
         action="store_true",
@@ -81,6 +84,7 @@ def _run(options: argparse.Namespace) -> int:
         device=options.device,
         backend=options.backend,
         read_timeout=options.read_timeout,
+        deidentify=options.deidentify,
     )
     config = BatchConfig(
         options.scheduler, options.workers, options.threads, options.overwrite
@@ -88,12 +92,16 @@ def _run(options: argparse.Namespace) -> int:
     check_parquet()
     make_folder(options.out)
     rows = _rows(options, request, config)
-    folders = [folder.name for folder in result_folders(options.slides, options.out)]
+    made = result_folders(options.slides, options.out, deidentify=request.deidentify)
+    folders = [folder.name for folder in made]
     rows.sort(key=lambda row: folders.index(row["folder"]))
     write_cohort(rows, options.out)
     failed = [row for row in rows if row["status"] == "failed"]
     for row in failed:
         complain(f"{row['slide']}: {row['reason']}")
+    for folder, slide in zip(folders, options.slides, strict=True):
+        if request.deidentify:
+            say(f"{folder} is {slide}")
     is_whole = len(rows) == len(options.slides)
     say(
         f"{len(rows) - len(failed)} of {len(options.slides)} slides done, "

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import signal
 import time
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_deepheme.cli.arguments import (
     Commands,
     add_counting,
+    add_deidentify,
     add_model,
     add_read_timeout,
     mpp,
@@ -18,6 +19,7 @@ from napari_deepheme.cli.arguments import (
 )
 from napari_deepheme.cli.output import say
 from napari_deepheme.cli.progress import Progress
+from napari_deepheme.core.deidentify import nameless
 from napari_deepheme.core.run_request import RunRequest
 from napari_deepheme.core.slide import open_slide
 from napari_deepheme.core.slide_run import SlideRun
@@ -49,7 +51,8 @@ def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:
         "--out",
         type=Path,
         metavar="DIR",
-        help="folder of the results (default: ./SLIDE-STEM-deepheme)",
+        help="folder of the results (default: ./SLIDE-STEM-deepheme, or "
+        "./PSEUDONYM-deepheme)",
     )
     add_model(parser)
     parser.add_argument(
@@ -62,6 +65,7 @@ def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:
     )
     add_counting(parser)
     add_read_timeout(parser)
+    add_deidentify(parser)
     parser.add_argument(
         "--overwrite",
         action="store_true",
@@ -82,12 +86,17 @@ def _run(options: argparse.Namespace) -> int:
         device=options.device,
         backend=options.backend,
         read_timeout=options.read_timeout,
+        deidentify=options.deidentify,
     )
-    folder = options.out or Path(f"{options.slide.stem}-deepheme")
-    with (
-        open_slide(options.slide, read_timeout=request.read_timeout) as slide,
-        SlideRun(slide, request, folder, overwrite=options.overwrite) as run,
-    ):
+    with ExitStack() as stack:
+        slide = stack.enter_context(
+            open_slide(options.slide, read_timeout=request.read_timeout)
+        )
+        stem = nameless(slide).name if request.deidentify else options.slide.stem
+        folder = options.out or Path(f"{stem}-deepheme")
+        run = stack.enter_context(
+            SlideRun(slide, request, folder, overwrite=options.overwrite)
+        )
         _analyse(run)
         with _undisturbed():
             result = run.finish(time.monotonic() - started)

@@ -7,8 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from napari_deepheme.cli.arguments import Commands, mpp
+from napari_deepheme.cli.arguments import Commands, add_deidentify, mpp
 from napari_deepheme.cli.output import complain, say
+from napari_deepheme.core.deidentify import nameless, nameless_cells
 from napari_deepheme.core.errors import SlideNeededError
 from napari_deepheme.core.export.anndata_file import write_anndata
 from napari_deepheme.core.export.cells_file import read_cells
@@ -17,6 +18,7 @@ from napari_deepheme.core.export.csv_table import write_csv
 from napari_deepheme.core.export.dicom_annotations import write_dicom_annotations
 from napari_deepheme.core.export.facts import facts_beside
 from napari_deepheme.core.export.geojson import NO_SHIFT, read_qupath, write_geojson
+from napari_deepheme.core.export.nameless import nameless_table_facts
 from napari_deepheme.core.export.parquet import write_parquet
 from napari_deepheme.core.slide import open_slide, plausible_mpp
 from napari_deepheme.core.slide.mpp import given_mpp
@@ -71,6 +73,7 @@ def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:
     parser.add_argument(
         "--patient", default="", help="crops: who the slide is of, for the manifest"
     )
+    add_deidentify(parser)
     parser.set_defaults(run=_run)
 
 
@@ -82,7 +85,12 @@ def _run(options: argparse.Namespace) -> int:
         slide: SlideReader | None = None
         if options.slide is not None:
             slide = stack.enter_context(open_slide(options.slide))
-        told = _write(options, cells, slide, _facts(options, slide))
+        facts = _facts(options, slide)
+        if options.deidentify:
+            cells = nameless_cells(cells)
+            shown = None if slide is None else nameless(slide)
+            facts = nameless_table_facts(facts, shown)
+        told = _write(options, cells, slide, facts)
     say(f"{told}, written to {options.out}")
     return 0
 
@@ -116,7 +124,9 @@ def _write(
     if slide is not None and kind == "crops":
         return _write_crops(options, cells, slide, facts)
     if slide is not None and kind == "dicom":
-        write_dicom_annotations(cells, path, slide, facts)
+        write_dicom_annotations(
+            cells, path, slide, facts, deidentify=options.deidentify
+        )
     elif kind == "parquet":
         write_parquet(cells, path, facts)
     elif kind == "h5ad":
@@ -146,5 +156,6 @@ def _write_crops(
         mpp=plausible_mpp(slide, mpp=stated),
         patient=options.patient,
         corrected_only=options.corrected_only,
+        deidentify=options.deidentify,
     )
     return f"{sum(written.values())} pictures of {len(written)} classes"

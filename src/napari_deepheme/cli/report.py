@@ -7,7 +7,7 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_deepheme.cli.arguments import Commands, mpp
+from napari_deepheme.cli.arguments import Commands, add_deidentify, mpp
 from napari_deepheme.cli.output import say
 from napari_deepheme.core.export.csv_table import read_csv
 from napari_deepheme.core.export.geojson import read_geojson
@@ -59,13 +59,14 @@ def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:
         "--date",
         default="",
         metavar="TEXT",
-        help="as it is to stand in the report (default: today)",
+        help="as it is to stand in the report (default: today; none with --deidentify)",
     )
     parser.add_argument(
         "--mpp",
         type=mpp,
         help="micrometres per pixel, for a slide that states none or states it wrongly",
     )
+    add_deidentify(parser)
     parser.set_defaults(run=_run)
 
 
@@ -86,6 +87,7 @@ def _report_path(text: str) -> Path:
 def _run(options: argparse.Namespace) -> int:
     cells = _read_cells(options.cells)
     ranges = read_reference_ranges(options.reference) if options.reference else None
+    today = "" if options.deidentify else date.today().isoformat()
     with open_slide(options.slide) as slide:
         summary = options.cells.parent / "summary.json"
         result, facts = known_run(cells, slide, summary, mpp=options.mpp)
@@ -93,9 +95,10 @@ def _run(options: argparse.Namespace) -> int:
             result,
             facts,
             slide,
-            date=options.date or date.today().isoformat(),
+            date=options.date or today,
             reader=options.reader,
             ranges=ranges or NO_RANGES,
+            deidentify=options.deidentify,
         )
     write_report(content, options.out)
     say(f"report of {len(cells)} cells written to {options.out}")

@@ -168,7 +168,9 @@ def _fit(
         if process.returncode or not (folder / "out.npy").is_file():
             text = (folder / "said.txt").read_text(errors="replace").strip()
             raise EmbeddingError(text.rpartition("\n")[2] or "its process ended early")
-        mapped: npt.NDArray[np.float32] = np.load(folder / "out.npy")
+        mapped: npt.NDArray[np.float32] = np.load(
+            folder / "out.npy", allow_pickle=False
+        )
     return mapped
 
 

@@ -6,7 +6,7 @@ it crosses a process border whole. It words itself in ``__str__``, in one line.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
     from napari_deepheme.core.geometry import Region
@@ -224,6 +224,10 @@ class DeviceLostError(DeephemeError, RuntimeError):
 class OutOfMemoryError(DeephemeError, MemoryError):
     """There was not enough memory, whatever was tried."""
 
+    def __new__(cls, *args: object) -> Self:
+        """Make it as any other, which that of MemoryError refuses to Dask."""
+        return Exception.__new__(cls, *args)
+
     def __init__(self, device: str = "cpu") -> None:
         super().__init__(device)
         self.device = device
@@ -334,6 +338,18 @@ class InvalidSummaryError(_OfFile, DeephemeError, ValueError):
         return (
             f"{self.path} is not the summary of a run: {_one_line(self.reason)} (move "
             "it away to go without it)"
+        )
+
+
+class InvalidKeyError(_OfFile, DeephemeError, ValueError):
+    """The key of the pseudonyms is none."""
+
+    def __str__(self) -> str:
+        """Word the error."""
+        return (
+            f"{self.path} is no key for pseudonyms: {_one_line(self.reason)}; bring "
+            "the right one back, or remove it and get a new one, which gives other "
+            "pseudonyms"
         )
 
 

@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Final
 
 from napari_deepheme.core.counting import CountGoal
-from napari_deepheme.core.errors import UnreadableSlideError
 from napari_deepheme.core.models.registry import models_identity
-from napari_deepheme.core.slide.patience import Patience
+from napari_deepheme.core.pseudonyms import Pseudonyms
+from napari_deepheme.core.slide.identity import slide_identity
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from napari_deepheme.core.geometry import Region
     from napari_deepheme.core.slide import SlideReader
 
 USUAL_COUNT: Final = 500
 """Cells of a full differential count, after ICSH 2008."""
-
-_SAMPLE_BYTES: Final = 1 << 18
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +40,9 @@ class RunRequest:
         As `load_models` takes them.
     read_timeout : float or None
         As `open_slide` takes it.
+    deidentify : bool
+        Whether what is written, the journal too, bears a pseudonym of the slide in the
+        place of its name.
     """
 
     region: Region | None = None
@@ -56,6 +54,7 @@ class RunRequest:
     device: str = "auto"
     backend: str = "auto"
     read_timeout: float | None = None
+    deidentify: bool = False
 
     @property
     def goal(self) -> CountGoal | None:
@@ -65,44 +64,6 @@ class RunRequest:
         return CountGoal(self.max_cells or USUAL_COUNT, self.half_width)
 
 
-def slide_identity(slide: SlideReader) -> dict[str, Any]:
-    """Return what tells a slide from others: name, size, and a hash of its file.
-
-    The hash is of the file's length and its first, middle and last quarter million
-    bytes; of a folder, of the lengths and names of its files.
-
-    Raises
-    ------
-    UnreadableSlideError
-        If the file is gone by now, or does not answer.
-    """
-    path = slide.path
-    try:
-        sha256 = Patience().call(lambda: _hash(path))
-    except OSError as error:
-        raise UnreadableSlideError(str(path), error.strerror or str(error)) from error
-    return {
-        "name": slide.name.encode("utf-8", "backslashreplace").decode(),
-        "size": list(slide.size),
-        "sha256": sha256,
-    }
-
-
-def _hash(path: Path | None) -> str:
-    digest = hashlib.sha256()
-    if path is not None and path.is_dir():
-        for file in sorted(path.iterdir()):
-            digest.update(f"{file.name} {file.stat().st_size}\n".encode())
-    elif path is not None:
-        length = path.stat().st_size
-        digest.update(str(length).encode())
-        with path.open("rb") as stream:
-            for start in (0, length // 2, max(0, length - _SAMPLE_BYTES)):
-                stream.seek(start)
-                digest.update(stream.read(_SAMPLE_BYTES))
-    return digest.hexdigest()
-
-
 def run_identity(slide: SlideReader, request: RunRequest) -> dict[str, Any]:
     """Return what a run is asked for, as JSON holds it: another one is another run.
 
@@ -110,10 +71,14 @@ def run_identity(slide: SlideReader, request: RunRequest) -> dict[str, Any]:
     ------
     ModelNotFoundError, InvalidModelError
         If there is no such model, or its files cannot be read.
+    UnreadableSlideError
+        If the slide's file is gone by now, or does not answer.
+    InvalidKeyError, CannotWriteError
+        As for `Pseudonyms.of_this_user`.
     """
     r = request.region
     return {
-        "slide": slide_identity(slide),
+        "slide": _slide_asked(slide, request),
         "region": [r.x, r.y, r.width, r.height] if r else None,
         "max_cells": request.max_cells,
         "half_width": request.half_width,
@@ -122,4 +87,17 @@ def run_identity(slide: SlideReader, request: RunRequest) -> dict[str, Any]:
         "device": request.device,
         "backend": request.backend,
         "version": version("napari-deepheme"),
+    }
+
+
+def _slide_asked(slide: SlideReader, request: RunRequest) -> dict[str, Any]:
+    known = slide_identity(slide)
+    if not request.deidentify:
+        return known
+    names = Pseudonyms.of_this_user()
+    # Whoever has the slide could tell it by the hash of its file.
+    return {
+        **known,
+        "name": names.of_slide(slide),
+        "sha256": names.keyed(known["sha256"]),
     }

@@ -14,8 +14,8 @@ from napari_deepheme.core.export.summary import RunFacts
 from napari_deepheme.core.geometry import Mpp, Point, Polygon, Region
 from napari_deepheme.core.models.compute import Compute
 from napari_deepheme.core.results import RegionResult
-from napari_deepheme.core.run_request import slide_identity
 from napari_deepheme.core.slide import open_slide
+from napari_deepheme.core.slide.identity import slide_identity
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,7 +36,7 @@ class SlideMark:
     path : str
         Where it lay; empty for a picture that came from no file.
     identity : mapping
-        As `run_request.slide_identity`: length and samples of the file.
+        As `slide.identity.slide_identity`: length and samples of the file.
     """
 
     name: str

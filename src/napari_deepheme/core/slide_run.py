@@ -13,6 +13,7 @@ from napari_deepheme.core.errors import (
     RegionOutOfBoundsError,
     UnreadableRegionError,
 )
+from napari_deepheme.core.export.nameless import nameless_run_facts
 from napari_deepheme.core.export.summary import RunFacts, export_run
 from napari_deepheme.core.files import make_folder, remove_if_empty
 from napari_deepheme.core.geometry import Region
@@ -111,6 +112,8 @@ class SlideRun:
         As for `load_models`.
     RunBusyError, CannotWriteError
         If the folder cannot be written to.
+    InvalidKeyError
+        If names are to be left out, and the user's key for pseudonyms is none.
     """
 
     def __init__(
@@ -198,7 +201,10 @@ class SlideRun:
             self._is_over = True
             reason = "nothing of it can be decoded (is the file complete?)"
             raise UnreadableRegionError(self.slide.name, self.region, reason)
-        export_run(result, RunFacts.of(self.slide, self.models), self.folder)
+        facts = RunFacts.of(self.slide, self.models)
+        if self.request.deidentify:
+            facts = nameless_run_facts(facts, self.slide)
+        export_run(result, facts, self.folder)
         if result.complete:
             self._journal.finish()
         self._is_over = result.complete

@@ -18,7 +18,7 @@ def main(folder: Path, seed: int) -> None:
     """Map what the folder holds."""
     from umap import UMAP
 
-    rows = np.load(folder / "in.npy")
+    rows = np.load(folder / "in.npy", allow_pickle=False)
     fit = UMAP(
         n_neighbors=min(15, len(rows) - 1),
         min_dist=0.1,

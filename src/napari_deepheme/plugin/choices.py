@@ -44,3 +44,9 @@ SAVES: Final = {
     "crops": ("Pictures by class (folder)", ""),
 }
 """What a sitting can be saved as: in words, and the ending; none for a folder."""
+
+LEAVE_OUT_TIP: Final = (
+    "Export… and Save as… then write pseudonyms for the slide and the readers, and no "
+    "days. A sitting keeps all names: it is for going on here."
+)
+"""What leaving out names does."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from napari_deepheme.core.corrections import is_deleted
 from napari_deepheme.core.errors import DeephemeError
+from napari_deepheme.core.export.nameless import nameless_result, nameless_run_facts
 from napari_deepheme.core.export.summary import RunFacts, export_run
 from napari_deepheme.core.results import RegionResult, ResultCollector
 from napari_deepheme.core.sitting import Sitting, SlideMark
@@ -20,6 +21,7 @@ from napari_deepheme.plugin.adding import Adding
 from napari_deepheme.plugin.drawn import drawn_shapes, show_shapes
 from napari_deepheme.plugin.keeping import Keeping
 from napari_deepheme.plugin.layers import frame_of
+from napari_deepheme.plugin.naming import Naming
 from napari_deepheme.plugin.overlay import Overlay
 from napari_deepheme.plugin.own_training import ReadCells
 from napari_deepheme.plugin.pointing import Pointing
@@ -99,6 +101,7 @@ class Desk:
         )
         self._pointing = Pointing(viewer, session)
         self.review.changed.connect(self.follow_camera)
+        self.naming = Naming(session, self.slides, start=start)
         session.events.slide.connect(self._on_slide)
 
     def take_result(
@@ -125,6 +128,9 @@ class Desk:
             return
         result, facts = reviewed
         try:
+            if self._session.deidentify and self.run is not None:
+                facts = nameless_run_facts(facts, self.run.slide)
+                result = nameless_result(result)
             export_run(result, facts, folder)
         except DeephemeError as error:
             self._session.say(str(error), error=True)

@@ -23,6 +23,8 @@ def label(accessible_name: str) -> QLabel:
     """Make a label of several lines whose text can be copied."""
     made = QLabel()
     made.setAccessibleName(accessible_name)
+    # A name with tags in it is shown as it is.
+    made.setTextFormat(Qt.TextFormat.PlainText)
     made.setWordWrap(True)
     made.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
     made.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)

@@ -93,7 +93,7 @@ def opened_table(
     beside = path.parent / "summary.json"
     result, facts = known_run(cells, slide, beside, mpp=mpp)
     if facts is None:
-        facts = RunFacts(slide.name, f"not known (cells of {path.name})", "", Compute())
+        facts = RunFacts(slide.name, "not known (cells of a table)", "", Compute())
     corrected = CorrectedCells(result.cells)
     sitting = Sitting(SlideMark.of(slide), facts, result, corrected)
     return sitting, Ready.of(corrected.cells), left_out

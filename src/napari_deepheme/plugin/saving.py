@@ -6,8 +6,10 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from napari_deepheme.core.corrections import is_deleted
+from napari_deepheme.core.deidentify import nameless
 from napari_deepheme.core.errors import DeephemeError
 from napari_deepheme.core.export.facts import TableFacts
+from napari_deepheme.core.export.nameless import nameless_result, nameless_run_facts
 from napari_deepheme.plugin.worker import Failed
 
 if TYPE_CHECKING:
@@ -93,15 +95,20 @@ class Saving:
         slide: SlideReader,
     ) -> str:
         """Write a file; tell where it lies."""
+        hide = self._session.deidentify
         if kind == "sitting":
             self._keeping.save_as(path)
         elif kind in ("html", "pdf"):
             self._report(path, result, facts, slide)
         elif kind == "crops":
-            path = path / f"{path.name or 'cells'} crops"
-            _crops(path, result, slide)
+            stem = nameless(slide).name if hide else path.name or "cells"
+            path = path / f"{stem} crops"
+            _crops(path, result, slide, deidentify=hide)
         else:
-            _table(kind, path, result, facts, slide)
+            if hide:
+                facts = nameless_run_facts(facts, slide)
+                result = nameless_result(result)
+            _table(kind, path, result, facts, slide, deidentify=hide)
         return f"Saved: {path}"
 
     def _report(
@@ -110,13 +117,15 @@ class Saving:
         from napari_deepheme.core.reference_ranges import NO_RANGES
         from napari_deepheme.core.report_file import gather_report, write_report
 
+        hide = self._session.deidentify
         content = gather_report(
             result,
             facts,
             slide,
-            date=datetime.now().astimezone().date().isoformat(),
+            date="" if hide else datetime.now().astimezone().date().isoformat(),
             reader=self._session.reader,
             ranges=self.ranges or NO_RANGES,
+            deidentify=hide,
         )
         write_report(content, path)
 
@@ -130,11 +139,13 @@ class Saving:
             raise item.error
 
 
-def _crops(path: Path, result: RegionResult, slide: SlideReader) -> None:
+def _crops(
+    path: Path, result: RegionResult, slide: SlideReader, *, deidentify: bool
+) -> None:
     from napari_deepheme.core.export.crop_folder import write_crop_folder
 
     cells = result.cells.take(~is_deleted(result.cells))
-    write_crop_folder(cells, path, slide, mpp=result.mpp)
+    write_crop_folder(cells, path, slide, mpp=result.mpp, deidentify=deidentify)
 
 
 def _table(
@@ -143,6 +154,8 @@ def _table(
     result: RegionResult,
     facts: RunFacts,
     slide: SlideReader,
+    *,
+    deidentify: bool,
 ) -> None:
     cells = result.cells
     known = TableFacts(slide=facts.slide, mpp=result.mpp, model=facts.model)
@@ -168,4 +181,4 @@ def _table(
         )
 
         shown = cells.take(~is_deleted(cells))
-        write_dicom_annotations(shown, path, slide, facts=known)
+        write_dicom_annotations(shown, path, slide, facts=known, deidentify=deidentify)

@@ -86,6 +86,10 @@ class Session:
         Whether something went wrong.
     can_export : bool
         Whether there is a result.
+    deidentify : bool
+        Whether names are left out of what is exported and saved.
+    pseudonym : str
+        What the chosen slide is called there; empty while names are not left out.
     sitting : str
         Where the sitting is saved; empty if it is not.
     earlier_sitting : str
@@ -132,6 +136,8 @@ class Session:
     message: str = "Open a slide to begin."
     message_kind: MessageKind = "info"
     can_export: bool = False
+    deidentify: bool = False
+    pseudonym: str = ""
     sitting: str = ""
     earlier_sitting: str = ""
 

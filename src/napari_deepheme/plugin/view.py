@@ -21,7 +21,14 @@ from qtpy.QtWidgets import (
 )
 from superqt import QCollapsible
 
-from napari_deepheme.plugin.choices import COUNTS, DOCKS, SAVES, SITTINGS, SLIDES
+from napari_deepheme.plugin.choices import (
+    COUNTS,
+    DOCKS,
+    LEAVE_OUT_TIP,
+    SAVES,
+    SITTINGS,
+    SLIDES,
+)
 from napari_deepheme.plugin.comparison_dialog import ComparisonDialog
 from napari_deepheme.plugin.correction_panel import CorrectionPanel
 from napari_deepheme.plugin.keeping import sittings_folder
@@ -66,6 +73,7 @@ class View(QWidget):
     max_cells_given = Signal(int)
     map_requested = Signal()
     show_codes_chosen = Signal(bool)
+    deidentify_chosen = Signal(bool)
     class_toggled = Signal(str)
 
     def __init__(self, session: Session, suggest_name: Callable[[], str]) -> None:
@@ -138,6 +146,9 @@ class View(QWidget):
         self.codes_box = CheckBox(
             text="Write class codes beside cells (300 or fewer in view)", value=True
         )
+        self.names_box = CheckBox(
+            text="Leave names out of exports", value=False, tooltip=LEAVE_OUT_TIP
+        )
         self.form = QFormLayout()
         self.form.setContentsMargins(0, 0, 0, 0)
         grow = QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow
@@ -191,6 +202,7 @@ class View(QWidget):
         layout.addWidget(self.setup)
         layout.addLayout(run_row)
         layout.addLayout(end_row)
+        layout.addWidget(self.names_box.native)
         layout.addWidget(self.progress_bar)
         layout.addWidget(self.progress_label)
         layout.addWidget(self.message_label)
@@ -213,6 +225,7 @@ class View(QWidget):
         self.count_box.changed.connect(self.max_cells_given.emit)
         self.map_button.clicked.connect(self._request_map)
         self.codes_box.changed.connect(self.show_codes_chosen.emit)
+        self.names_box.changed.connect(self.deidentify_chosen.emit)
         self.sitting_button.clicked.connect(self._ask_for_sitting)
         self.earlier_button.clicked.connect(self._request_earlier)
         for name, made in self.dock_buttons.items():
@@ -325,6 +338,8 @@ class View(QWidget):
         """Ask where to save, in a form of `SAVES`, and request it."""
         words, suffix = SAVES[kind]
         stem = Path(self._session.slide).stem
+        if self._session.deidentify and kind != "sitting":
+            stem = self._session.pseudonym or "slide"
         if suffix:
             name, _ = QFileDialog.getSaveFileName(
                 self, words, stem + suffix, f"{words} (*{suffix})"

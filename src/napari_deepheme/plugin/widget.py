@@ -155,6 +155,7 @@ class ClassifyCellsWidget(QWidget):
         view.max_cells_given.connect(controller.set_max_cells)
         view.map_requested.connect(controller.show_where_to_count)
         view.show_codes_chosen.connect(desk.set_show_codes)
+        view.deidentify_chosen.connect(desk.naming.set_deidentify)
         view.class_toggled.connect(desk.toggle_class)
         view.model_used.connect(self.models.choose)
         view.comparison_seen.connect(self.training.forget_comparison)

@@ -2,6 +2,7 @@
 
 import io
 import sys
+from datetime import datetime
 
 import highdicom as hd
 import numpy as np
@@ -13,6 +14,7 @@ from pydicom.encaps import encapsulate
 from pydicom.uid import JPEGBaseline8Bit, VLWholeSlideMicroscopyImageStorage
 
 from napari_deepheme.core.cell_table import CellTable
+from napari_deepheme.core.deidentify import nameless
 from napari_deepheme.core.errors import MissingExtraError, NotDicomError
 from napari_deepheme.core.export.dicom_annotations import write_dicom_annotations
 from napari_deepheme.core.export.facts import TableFacts
@@ -157,6 +159,50 @@ def test_a_slide_named_by_one_of_its_files_is_annotated_as_well(
     assert read.ReferencedImageSequence[0].ReferencedSOPInstanceUID == (
         source.SOPInstanceUID
     )
+
+
+def test_names_and_days_are_left_out_on_request_and_the_uids_stay(
+    tmp_path, cells, monkeypatch
+):
+    monkeypatch.setenv("NAPARI_DEEPHEME_CONFIG", str(tmp_path / "config"))
+    folder = tmp_path / "slide"
+    folder.mkdir()
+    source = write_whole_slide(folder / "level.dcm")
+    said = {
+        "PatientName": "Doeringer^Janetta",
+        "PatientID": "S24-1234",
+        "OtherPatientIDs": "S24-1234",
+        "PatientBirthDate": "19700228",
+        "AccessionNumber": "S24-1234",
+        "ReferringPhysicianName": "Mustermann",
+        "StudyDate": "20260301",
+        "StudyDescription": "Doeringer",
+        "ContainerIdentifier": "S24-1234-A",
+    }
+    for name, value in said.items():
+        setattr(source, name, value)
+    source.SpecimenDescriptionSequence = sequence(
+        SpecimenIdentifier="S24-1234-A", SpecimenUID=hd.UID()
+    )
+    source.save_as(folder / "level.dcm", enforce_file_format=True)
+    plain, path = tmp_path / "plain.dcm", tmp_path / "cells.dcm"
+    with open_slide(folder) as slide:
+        write_dicom_annotations(cells, plain, slide)
+        write_dicom_annotations(cells, path, slide, deidentify=True)
+        pseudonym = nameless(slide).name
+    words = (b"Doeringer", b"S24-1234", b"Mustermann", b"19700228", b"20260301")
+    assert all(word in plain.read_bytes() for word in words)
+    assert not any(word in path.read_bytes() for word in words)
+    read = hd.ann.annread(path)
+    assert len(read.get_annotation_groups()) == 3
+    (image,) = read.ReferencedImageSequence
+    assert image.ReferencedSOPInstanceUID == source.SOPInstanceUID
+    assert read.StudyInstanceUID == source.StudyInstanceUID
+    assert read.PatientID == pseudonym
+    assert (read.PatientName, read.PatientIdentityRemoved) == ("", "YES")
+    today = datetime.now().astimezone().strftime("%Y%m%d").encode()
+    assert today in plain.read_bytes()
+    assert today not in path.read_bytes()
 
 
 def test_other_slides_and_tables_without_a_cell_are_refused(

@@ -28,9 +28,11 @@ from napari_deepheme.core.corrections import (
     is_unidentified,
     judged_classes,
 )
+from napari_deepheme.core.deidentify import nameless
 from napari_deepheme.core.errors import InvalidTableError
 from napari_deepheme.core.files import atomic_file, atomic_folder, make_folder
 from napari_deepheme.core.geometry import Region
+from napari_deepheme.core.pseudonyms import Pseudonyms
 from napari_deepheme.core.slide import PixelGrid, estimate_background, read_grid
 
 if TYPE_CHECKING:
@@ -70,6 +72,7 @@ def write_crop_folder(
     patient: str = "",
     corrected_only: bool = False,
     with_refused: bool = False,
+    deidentify: bool = False,
 ) -> dict[str, int]:
     """Write a picture of each cell, ``M2/SLIDE-1.png``, and ``manifest.csv``.
 
@@ -94,6 +97,8 @@ def write_crop_folder(
     with_refused : bool
         Whether what the reader called no cell or unidentified is written, too, in
         folders of that name. Cells that the model doubts are left out in any case.
+    deidentify : bool
+        Whether slide and patient bear pseudonyms in the place of their names.
 
     Returns
     -------
@@ -106,10 +111,17 @@ def write_crop_folder(
     CannotWriteError
         If the folder cannot be written, or is full of something else.
     InvalidTableError
-        If its ``manifest.csv`` is another table.
+        If its ``manifest.csv`` is another table, or names slides that are to stay
+        without names.
+    UnreadableSlideError, InvalidKeyError
+        If names are to be left out, as for `deidentify.nameless`.
     """
     folder = Path(folder)
     before = _listed(folder)
+    if deidentify:
+        names = Pseudonyms.of_this_user()
+        _check_nameless(before, folder / MANIFEST, names)
+        slide, patient = nameless(slide, names), names.of_name("patient", patient)
     kept = [row for row in before if row["source"] != _name(slide)]
     chosen = _chosen(cells, corrected_only=corrected_only, with_refused=with_refused)
     background = " ".join(f"{v:.1f}" for v in estimate_background(slide))
@@ -201,6 +213,17 @@ def _listed(folder: Path) -> list[dict[str, Any]]:
     for row in rows:
         _check_place(row["file"] or "", path)
     return rows
+
+
+def _check_nameless(
+    rows: list[dict[str, Any]], manifest: Path, names: Pseudonyms
+) -> None:
+    """Refuse a folder with names in it: leaving out one more would hide nobody."""
+    for row in rows:
+        patient = row["patient"]
+        if not names.is_made(row["source"]) or (patient and not names.is_made(patient)):
+            reason = "there are names in it: choose another folder"
+            raise InvalidTableError(str(manifest), reason)
 
 
 def _check_place(name: str, manifest: Path) -> None:

@@ -1,7 +1,8 @@
 """DICOM Microscopy Bulk Simple Annotations: the cells of a slide that is DICOM itself.
 
 They refer to the image of the slide's finest level, and lie in pixels of its whole
-matrix: level-0 pixels. Who the slide is of goes with them, as DICOM wants it.
+matrix: level-0 pixels. Who the slide is of goes with them, as DICOM wants it, unless
+names are to be left out.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from napari_deepheme.core.corrections import (
     is_corrected,
     judged_indices,
 )
+from napari_deepheme.core.deidentify import nameless
 from napari_deepheme.core.errors import MissingExtraError, NotDicomError
 from napari_deepheme.core.export.facts import NOTICE, TableFacts
 from napari_deepheme.core.files import atomic_path
@@ -43,6 +45,20 @@ _WHOLE_SLIDE: Final = "1.2.840.10008.5.1.4.1.1.77.1.6"
 
 _NEEDED: Final = ("StudyInstanceUID", "SOPInstanceUID", "FrameOfReferenceUID")
 
+_KEPT: Final = (
+    "SOPClassUID",
+    *_NEEDED,
+    "SeriesInstanceUID",
+    "ImageType",
+    "Modality",
+    "TotalPixelMatrixColumns",
+    "TotalPixelMatrixRows",
+)
+"""What annotations without names take of a slide."""
+
+_NO_DAY: Final = {"ContentDate": "19000101", "ContentTime": "000000"}
+"""DICOM wants a day here."""
+
 _MAY_BE_EMPTY: Final = (
     "PatientID",
     "PatientName",
@@ -60,6 +76,8 @@ def write_dicom_annotations(
     path: Path | str,
     slide: SlideReader,
     facts: TableFacts = _NO_FACTS,
+    *,
+    deidentify: bool = False,
 ) -> None:
     """Write cells as rectangles, one annotation group a class.
 
@@ -77,6 +95,10 @@ def write_dicom_annotations(
         The slide that they are on.
     facts : TableFacts
         Its model identifies the algorithm.
+    deidentify : bool
+        Whether patient and study stay nameless: of the slide's file only its UIDs are
+        taken, without which annotations belong to nothing, and the patient's ID is the
+        slide's pseudonym.
 
     Raises
     ------
@@ -86,19 +108,31 @@ def write_dicom_annotations(
         If the slide is not DICOM, or there is nothing to annotate on it.
     CannotWriteError
         If the file cannot be written; nothing is left behind then.
+    UnreadableSlideError, InvalidKeyError
+        If names are to be left out, as for `deidentify.nameless`.
     """
     _need_highdicom()
-    import highdicom
-    from pydicom.valuerep import PersonName
-
     source = _source(slide)
+    if deidentify:
+        source = _without_names(source, nameless(slide).name)
     groups = [
         _annotation_group(group, number, facts)
         for number, group in enumerate(_groups(cells), 1)
     ]
     if not groups:
         raise NotDicomError(slide.name, "there is no cell to annotate")
-    annotations = highdicom.ann.MicroscopyBulkSimpleAnnotations(
+    annotations = _annotations(source, groups)
+    if deidentify:
+        _leave_out_days(annotations)
+    with atomic_path(path) as partial:
+        annotations.save_as(partial)
+
+
+def _annotations(source: pydicom.Dataset, groups: list[Any]) -> Any:
+    import highdicom
+    from pydicom.valuerep import PersonName
+
+    return highdicom.ann.MicroscopyBulkSimpleAnnotations(
         source_images=[source],
         annotation_coordinate_type="2D",
         annotation_groups=groups,
@@ -114,8 +148,33 @@ def write_dicom_annotations(
         content_creator_name=PersonName("napari-deepheme^"),
         content_label="DEEPHEME_CELLS",
     )
-    with atomic_path(path) as partial:
-        annotations.save_as(partial)
+
+
+def _without_names(source: pydicom.Dataset, pseudonym: str) -> pydicom.Dataset:
+    """Return no more of a slide than annotations need."""
+    import pydicom
+
+    kept = pydicom.Dataset()
+    for name in _KEPT:
+        if name in source:
+            setattr(kept, name, source[name].value)
+    for name in _MAY_BE_EMPTY:
+        setattr(kept, name, "")
+    kept.PatientID = pseudonym
+    kept.PatientIdentityRemoved = "YES"
+    kept.DeidentificationMethod = "napari-deepheme --deidentify: UIDs retained"
+    return kept
+
+
+def _leave_out_days(annotations: Any) -> None:
+    """Empty or remove when the file was made: often the day of the patient's count."""
+    for name in ("ContentDate", "ContentTime"):
+        setattr(annotations, name, _NO_DAY[name])
+    for name in ("InstanceCreationDate", "InstanceCreationTime"):
+        if name in annotations:
+            delattr(annotations, name)
+    for equipment in annotations.get("ContributingEquipmentSequence", ()):
+        equipment.pop("ContributionDateTime", None)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -84,7 +84,7 @@ def read_state_dicts(path: Path) -> list[StateDict]:
     if path.suffix.lower() == SAFETENSORS:
         content: Any = _read_safetensors(path)
     elif path.suffix.lower() in TORCH_SUFFIXES:
-        content = _read_torch(path)
+        content = read_torch(path)
     else:
         raise InvalidModelError(path.name, f"expected one of {expected_suffixes()}")
     found = [member for state in _states(content) for member in _members(state)]
@@ -130,14 +130,30 @@ def _read_safetensors(path: Path) -> StateDict:
         raise InvalidModelError(path.name, reason) from error
 
 
-def _read_torch(path: Path) -> Any:
+def read_torch(path: Path, *, device: str = "cpu") -> Any:
+    """Read what torch.save wrote: tensors and plain values, never code.
+
+    Nothing else in this program reads such files.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    device : str
+        Where its tensors go.
+
+    Raises
+    ------
+    InvalidModelError
+        If the file is something else, incomplete, or holds pickled code.
+    """
     try:
         _check_container(path)
         with warnings.catch_warnings():
             # A damaged pickle is told as such, not by what torch thinks of it.
             warnings.simplefilter("ignore")
             with torch.serialization.safe_globals(_numpy_numbers()):
-                return torch.load(path, map_location="cpu", weights_only=True)
+                return torch.load(path, map_location=device, weights_only=True)
     except pickle.UnpicklingError as error:
         raise InvalidModelError(path.name, _refused_pickle(error)) from error
     except MemoryError:

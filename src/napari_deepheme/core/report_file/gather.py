@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from napari_deepheme.core.corrections import DELETED, NOT_A_CELL, judged_counts
+from napari_deepheme.core.deidentify import nameless
+from napari_deepheme.core.export.nameless import nameless_result, nameless_run_facts
 from napari_deepheme.core.geometry import Region
+from napari_deepheme.core.pseudonyms import Pseudonyms
 from napari_deepheme.core.reference_ranges import NO_RANGES, ReferenceRanges
 from napari_deepheme.core.report_file.basis import (
     alerts,
@@ -59,6 +63,7 @@ def gather_report(
     reader: str = "",
     ranges: ReferenceRanges = NO_RANGES,
     per_class: int = 24,
+    deidentify: bool = False,
 ) -> ReportContent:
     """Put together what a report says.
 
@@ -72,30 +77,41 @@ def gather_report(
     slide : SlideReader
         Where pictures are cut from. What cannot be read is left blank.
     date : str
-        As it is to stand in the report; no clock is asked, so that the same report
-        has the same bytes.
+        As it is to stand in the report, empty to leave it out; no clock is asked, so
+        that the same report has the same bytes.
     reader : str
         Who answers for it; empty to leave that open.
     ranges : ReferenceRanges
         The laboratory's, set beside percentages and indices; none if left out.
     per_class : int
         Cells of a class that the gallery shows, at most.
+    deidentify : bool
+        Whether names are left out: the slide and who corrected or answers for the
+        report stand there under pseudonyms, without the days of corrections.
 
     Returns
     -------
     ReportContent
         For `render_html`, `render_pdf` and `write_report`.
+
+    Raises
+    ------
+    UnreadableSlideError, InvalidKeyError, CannotWriteError
+        If names are to be left out, as for `deidentify.nameless`.
     """
+    if deidentify:
+        facts = facts and nameless_run_facts(facts, slide)
+        result, slide = nameless_result(result), nameless(slide)
+        reader = Pseudonyms.of_this_user().of_name("reader", reader)
+        ranges = replace(ranges, file="")
     cells = result.cells
     counts = judged_counts(cells)
     rendered_only = facts.rendered_only if facts else ()
     shown = CellPictures(cells, slide, result.mpp)
-    head = [("Slide", spelled_out(slide.name)), ("Date", date)]
-    if reader:
-        head.append(("Reader", reader))
+    head = [("Slide", spelled_out(slide.name)), ("Date", date), ("Reader", reader)]
     return ReportContent(
         "Bone marrow differential count",
-        tuple(head),
+        tuple(line for line in head if line[1]),
         tuple(alerts(result, facts, slide, counts)),
         (
             differential_section(cells, counts, ranges, rendered_only),

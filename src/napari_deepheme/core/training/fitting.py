@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from napari_deepheme.core.training.tensor_files import write_checkpoint
+from napari_deepheme.core.training.tensor_files import read_checkpoint, write_checkpoint
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -97,6 +97,11 @@ def fit(
         Settings.
     checkpoint : Path
         Where the state is kept; when it exists, the fit goes on from there.
+
+    Raises
+    ------
+    TrainingError
+        If the checkpoint is none of this fit.
     """
     network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     averaged = copy.deepcopy(network).requires_grad_(False)
@@ -178,10 +183,10 @@ def _average(averaged: nn.Module, network: nn.Module, decay: float) -> None:
 def _load(checkpoint: Path, state: dict[str, Any]) -> int:
     if not checkpoint.exists():
         return 0
-    saved = torch.load(checkpoint, weights_only=True)
-    for name, part in state.items():
-        part.load_state_dict(saved[name])
-    return int(saved["step"])
+    with read_checkpoint(checkpoint) as saved:
+        for name, part in state.items():
+            part.load_state_dict(saved[name])
+        return int(saved["step"])
 
 
 def _save(checkpoint: Path, state: dict[str, Any], step: int) -> None:

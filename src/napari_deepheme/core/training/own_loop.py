@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import math
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import torch
@@ -19,7 +19,7 @@ from napari_deepheme.core.errors import OutOfMemoryError
 from napari_deepheme.core.models.device_faults import device_faults_told
 from napari_deepheme.core.models.torch_runner import reduced_precision
 from napari_deepheme.core.training.progress import FitProgress
-from napari_deepheme.core.training.tensor_files import write_checkpoint
+from napari_deepheme.core.training.tensor_files import read_checkpoint, write_checkpoint
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
@@ -134,6 +134,11 @@ def iter_loop(
     -------
     list of dict
         Weights, on the CPU: the best, or one a cycle.
+
+    Raises
+    ------
+    TrainingError
+        If the checkpoint is none of this loop.
     """
     run = _Run(network, task, config, checkpoint)
     try:
@@ -200,14 +205,11 @@ class _Run:
         write_checkpoint(self._checkpoint, saved)
 
     def _load(self) -> None:
-        saved = torch.load(
-            self._checkpoint, weights_only=True, map_location=self._config.device
-        )
-        self._network.load_state_dict(saved.pop("network"))
-        self._optimiser.load_state_dict(saved.pop("optimiser"))
-        self._scaler.load_state_dict(saved.pop("scaler"))
-        for name, value in saved.items():
-            setattr(self.state, name, value)
+        with read_checkpoint(self._checkpoint, device=self._config.device) as saved:
+            self._network.load_state_dict(saved.pop("network"))
+            self._optimiser.load_state_dict(saved.pop("optimiser"))
+            self._scaler.load_state_dict(saved.pop("scaler"))
+            self.state = _state_of(saved)
 
     def _step(self, step: int) -> float:
         config = self._config
@@ -282,6 +284,23 @@ class _Run:
         if loss == loss:
             words += f", loss {loss:.4f}"
         return FitProgress(0, 1, step, n_steps, loss, message=words)
+
+
+def _state_of(saved: dict[str, Any]) -> _State:
+    """Return what a checkpoint says of the loop, if it says just that."""
+    kinds = {name: type(getattr(_State(), name)) for name in _State.__slots__}
+    kinds["best_f1"] = float
+    for name, value in saved.items():
+        may_be_none = name == "best_f1" and value is None
+        if type(value) is not kinds[name] and not may_be_none:
+            raise TypeError(f"{name} is no {kinds[name].__name__}")
+    state = _State(**saved)
+    if min(state.step, state.best_step, state.n_worse, state.largest_batch) < 0:
+        raise ValueError("it counts below 0")
+    values = [v for m in (state.best, *state.members) for v in m.values()]
+    if not all(isinstance(value, torch.Tensor) for value in values):
+        raise TypeError("its weights are no tensors")
+    return state
 
 
 def _weights(network: nn.Module) -> Weights:

@@ -1,0 +1,111 @@
+"""Where many slides are worked on: processes of this machine, or a Dask scheduler's."""
+
+from __future__ import annotations
+
+import logging
+import os
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from napari_deepheme.core.errors import MissingExtraError, SchedulerNotFoundError
+from napari_deepheme.core.models.memory import count_gpus
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_LOOPBACK: Final = "127.0.0.1"
+"""Processes of this machine are nobody else's business."""
+
+_PATIENCE_SECONDS: Final = 10
+"""How long a scheduler may take to answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class BatchConfig:
+    """Where slides are worked on.
+
+    Attributes
+    ----------
+    scheduler : str or None
+        Address of a Dask scheduler; None for worker processes of this machine.
+    n_workers : int or None
+        Processes of this machine; None for one a GPU, or one where there is none.
+    n_threads : int or None
+        Threads of each; None to share out those of the machine.
+    overwrite : bool
+        Whether runs of something else in the folders may be thrown away.
+    """
+
+    scheduler: str | None = None
+    n_workers: int | None = None
+    n_threads: int | None = None
+    overwrite: bool = False
+
+
+@contextmanager
+def connect(config: BatchConfig) -> Iterator[Any]:
+    """Give a client of Dask, with processes of this machine where no other are named.
+
+    Raises
+    ------
+    MissingExtraError
+        If Dask's `distributed` is not installed.
+    SchedulerNotFoundError
+        If no scheduler answers at the address.
+    """
+    try:
+        import distributed
+    except ImportError as error:
+        raise MissingExtraError("batch", "distributed") from error
+    if config.scheduler is not None:
+        try:
+            client = distributed.Client(
+                config.scheduler, set_as_default=False, timeout=_PATIENCE_SECONDS
+            )
+        except (OSError, ValueError) as error:
+            raise SchedulerNotFoundError(config.scheduler) from error
+        with client:
+            yield client
+        return
+    with (
+        _local_cluster(distributed, config) as cluster,
+        distributed.Client(cluster, set_as_default=False) as client,
+    ):
+        yield client
+
+
+def _local_cluster(distributed: Any, config: BatchConfig) -> Any:
+    import dask
+
+    n_gpus = count_gpus()
+    n_workers = config.n_workers or n_gpus or 1
+    n_threads = config.n_threads or max(1, (os.cpu_count() or 1) // n_workers)
+    workers = {
+        index: {
+            "cls": distributed.Nanny,
+            "options": {
+                # One part at a time; its networks have the threads.
+                "nthreads": 1,
+                "memory_limit": 0,
+                "host": _LOOPBACK,
+                "dashboard": False,
+                "silence_logs": logging.ERROR,
+                "env": {"CUDA_VISIBLE_DEVICES": str(index % n_gpus)} if n_gpus else {},
+            },
+        }
+        for index in range(n_workers)
+    }
+    scheduler = {
+        "cls": distributed.Scheduler,
+        "options": {"host": _LOOPBACK, "dashboard": False},
+    }
+    # Read when a process starts. Dask's own value has memory given back after each
+    # batch, and taken again.
+    environment = {
+        "OMP_NUM_THREADS": n_threads,
+        "MALLOC_TRIM_THRESHOLD_": 1_000_000_000,
+        "MALLOC_MMAP_MAX_": 0,
+    }
+    with dask.config.set({"distributed.nanny.pre-spawn-environ": environment}):
+        return distributed.SpecCluster(workers, scheduler, silence_logs=logging.ERROR)

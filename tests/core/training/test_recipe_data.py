@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image, ImageDraw
 from scipy import ndimage
 
 from napari_deepheme.core.errors import InvalidTableError
@@ -138,6 +139,21 @@ def test_a_plasma_cell_is_learned_as_one_and_all_others_as_anything_else(recipe_
     assert cells.crops.shape[1:] == (STORED_PX, STORED_PX, 3)
     middle = cells.crops[:, 62:82, 62:82].mean(axis=(1, 2, 3))
     assert (middle < cells.crops[:, :8].mean(axis=(1, 2, 3)) - 30).all()
+
+
+def test_of_plasma_cells_that_touch_each_nucleus_is_learned_and_no_cell(tmp_path):
+    picture = Image.new("RGB", (300, 208), (240, 240, 240))
+    draw = ImageDraw.Draw(picture)
+    # Two plasma cells in one mask, another cell, and one that the border cuts.
+    for x, y in ((60, 60), (130, 60), (230, 60), (0, 150)):
+        draw.ellipse((x - 24, y - 24, x + 24, y + 24), fill=(90, 40, 140))
+    mask = Image.new("L", picture.size)
+    ImageDraw.Draw(mask).rectangle((20, 20, 170, 100), fill=255)
+    for name, image in (("images/1.jpg", picture), ("masks/1.png", mask)):
+        (tmp_path / name).parent.mkdir()
+        image.save(tmp_path / name)
+    cells = cells_of_fields(tmp_path, split="train")
+    assert sorted(cells.groups) == ["fields/L4", "fields/L4", "fields/not-L4"]
 
 
 def test_whole_red_cells_are_drawn_once_each_by_the_seed(recipe_data):

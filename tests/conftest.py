@@ -1,11 +1,17 @@
 """What several folders of tests share."""
 
+import hypothesis
 import pytest
 
 from napari_deepheme.core.cell_table import CellTable
 from napari_deepheme.core.geometry import Size
 from napari_deepheme.core.phantom import write_phantom
 from napari_deepheme.core.taxonomy import class_index
+
+# How long an example takes is the machine's: under a debugger, with coverage, on two
+# busy cores it takes many times as long.
+hypothesis.settings.register_profile("any machine", deadline=None)
+hypothesis.settings.load_profile("any machine")
 
 
 @pytest.fixture(scope="session")

@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from napari_deepheme.__main__ import main
 from napari_deepheme.core.taxonomy import CLASS_CODES
 
 COMMAND = [sys.executable, "-m", "napari_deepheme"]
@@ -104,3 +105,16 @@ def test_a_run_that_is_stopped_keeps_what_it_found(
     assert summary["n_cells"] == len(rows) == sum(summary["counts"].values())
     assert list(summary["counts"]) == list(CLASS_CODES)
     assert (tmp_path / "out" / "cells.geojson").exists()
+
+
+def test_a_command_stopped_while_it_still_loads_ends_as_one_that_was_stopped(
+    monkeypatch,
+):
+    class Loading:
+        def __getattr__(self, name):
+            raise KeyboardInterrupt
+
+    monkeypatch.setitem(sys.modules, "napari_deepheme.cli", Loading())
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 130

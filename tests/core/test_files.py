@@ -3,7 +3,9 @@
 import errno
 import os
 import stat
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -12,6 +14,7 @@ from napari_deepheme.core.files import (
     atomic_file,
     atomic_folder,
     atomic_path,
+    lock_file,
     make_folder,
 )
 
@@ -142,3 +145,28 @@ def test_a_folder_that_is_full_and_one_that_is_a_file_stay_as_they_are(tmp_path)
             raise AssertionError("it was opened")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["file", "full"]
     assert [p.name for p in (tmp_path / "full").iterdir()] == ["mine"]
+
+
+def test_a_locked_file_is_refused_until_it_is_closed(tmp_path):
+    path = tmp_path / "lock"
+    with path.open("wb") as one, path.open("ab") as other:
+        assert lock_file(one)
+        assert not lock_file(other)
+        one.close()
+        assert lock_file(other)
+
+
+@pytest.mark.parametrize(
+    ("number", "is_locked"), [(errno.EACCES, False), (errno.ENOLCK, True)]
+)
+def test_a_file_system_without_locks_does_without(
+    tmp_path, monkeypatch, number, is_locked
+):
+    def refuse(*_):
+        raise OSError(number, "no")
+
+    stand_in = SimpleNamespace(flock=refuse, LOCK_EX=2, LOCK_NB=4)
+    monkeypatch.setitem(sys.modules, "fcntl", stand_in)
+    monkeypatch.setattr(sys, "platform", "linux")
+    with (tmp_path / "lock").open("wb") as stream:
+        assert lock_file(stream) == is_locked

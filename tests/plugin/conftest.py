@@ -1,9 +1,12 @@
+import sys
+import threading
 from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from napari.components import ViewerModel
+from superqt.utils import WorkerBase
 
 from napari_deepheme.core.cell_table import CellTable
 from napari_deepheme.core.geometry import Region
@@ -36,6 +39,21 @@ MODELS = Models(
     SimpleNamespace(spec=DetectorSpec("finder 1", 0.5, 10, 4, 0.4)),
     SimpleNamespace(spec=ClassifierSpec("namer 1", 0.25, 32)),
 )
+
+
+@pytest.fixture(scope="session", autouse=True)
+def threads_of_qt_are_traced_like_others():
+    """Qt starts its threads without Python, which a measurement of coverage needs."""
+    run = WorkerBase.run
+
+    def traced(self):
+        sys.settrace(threading.gettrace())
+        run(self)
+
+    with pytest.MonkeyPatch.context() as patch:
+        if threading.gettrace():
+            patch.setattr(WorkerBase, "run", traced)
+        yield
 
 
 class Core:

@@ -1,16 +1,19 @@
 """The docks "Differential" and "Mitoses": what they count, and that they follow."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from qtpy.QtCore import Qt
+from qtpy.QtGui import QColor
 
 from napari_deepheme.core.cell_table import CellTable
 from napari_deepheme.core.corrected_cells import CorrectedCells
 from napari_deepheme.core.geometry import Region
 from napari_deepheme.core.report import differential
-from napari_deepheme.core.taxonomy import CELL_CLASSES, class_index
+from napari_deepheme.core.taxonomy import CELL_CLASSES, CLASS_BY_CODE, class_index
 from napari_deepheme.plugin.differential import SAMPLE, Differentials
-from napari_deepheme.plugin.differential_panel import DifferentialPanel
+from napari_deepheme.plugin.differential_panel import DifferentialPanel, StagesChart
 from napari_deepheme.plugin.kinds import cell_kinds
 from napari_deepheme.plugin.mitosis_panel import MitosisPanel
 
@@ -213,3 +216,35 @@ def test_what_the_model_learned_mitosis_from_is_told(ran, qtbot):
     qtbot.addWidget(made)
     assert "rendered cells only" in made.rendered_label.text()
     assert "Research use only" in made.rendered_label.text()
+
+
+def drawn_heights(chart, codes):
+    """Count the pixels of each class's colour in the middle of its bar."""
+    image, step = chart.grab().toImage(), chart.width() / len(codes)
+    found = []
+    for i, code in enumerate(codes):
+        colour = QColor(CLASS_BY_CODE[code].colour).rgb()
+        x = round((i + 0.3) * step)
+        column = [image.pixel(x, y) for y in range(image.height())]
+        found.append(column.count(colour))
+    return found
+
+
+def test_the_stages_stand_side_by_side_as_high_as_they_are_many(qtbot):
+    def row(code, n, percent):
+        return SimpleNamespace(codes=(code,), count=n, percent=percent)
+
+    chart = StagesChart()
+    qtbot.addWidget(chart)
+    chart.resize(400, 300)
+    codes = ("M1", "M2", "M3", "M6")
+    given = [row(c, n, 10.0 * n) for c, n in zip(codes, (4, 2, 0, 1), strict=True)]
+    chart.show_series(SimpleNamespace(series={"neutrophils": tuple(given)}))
+    highest, half, none, quarter = drawn_heights(chart, codes)
+    assert highest > 150
+    assert half == pytest.approx(highest / 2, abs=4)
+    assert quarter == pytest.approx(highest / 4, abs=4)
+    assert none <= 1
+    assert chart.accessibleDescription() == "M1 40.0 %, M2 20.0 %, M3 0.0 %, M6 10.0 %"
+    chart.show_series(None)
+    assert drawn_heights(chart, codes) == [0, 0, 0, 0]

@@ -5,6 +5,7 @@ from qtpy.QtCore import QEvent, QMimeData, QPoint, Qt, QUrl
 from qtpy.QtGui import QDropEvent
 from qtpy.QtWidgets import QApplication, QFileDialog, QInputDialog
 
+from napari_deepheme.plugin.choices import SAVES
 from napari_deepheme.plugin.session import Session
 from napari_deepheme.plugin.view import View
 
@@ -274,3 +275,54 @@ def test_a_file_without_names_is_not_called_by_one(view, session, qtbot, monkeyp
 def test_a_message_shows_tags_in_a_name_as_they_are(view, session):
     session.say("<b>a</b>.svs cannot be read")
     assert view.message_label.textFormat() == Qt.TextFormat.PlainText
+
+
+ASKED = [
+    ("getOpenFileName", "open_button", "open_requested", ("a.svs",)),
+    ("getExistingDirectory", "export_button", "export_requested", ("folder",)),
+]
+
+
+@pytest.mark.parametrize(("dialog", "button", "signal", "told"), ASKED)
+def test_a_button_asks_for_a_path_and_a_dialog_that_is_left_asks_for_nothing(
+    view, session, monkeypatch, dialog, button, signal, told
+):
+    session.can_export = True
+    heard = []
+    getattr(view, signal).connect(lambda *given: heard.append(given))
+
+    def answer(path):
+        is_file = dialog == "getOpenFileName"
+        given = (path, "") if is_file else path
+        monkeypatch.setattr(QFileDialog, dialog, lambda *_: given)
+        getattr(view, button).click()
+
+    answer("")
+    assert heard == []
+    answer(told[0])
+    assert heard == [(Path(told[0]),)]
+
+
+@pytest.mark.parametrize("kind", SAVES)
+def test_what_is_saved_is_offered_under_the_slides_name(
+    view, session, monkeypatch, kind
+):
+    session.slide = "slides/smear 7.svs"
+    heard, offered = [], []
+    view.save_requested.connect(lambda *given: heard.append(given))
+    suffix = SAVES[kind][1]
+    given = [("", ""), (f"mine{suffix}", "")] if suffix else ["", "mine"]
+
+    def answer(_, words, *rest):
+        offered.append((words, *rest[:1]))
+        return given.pop(0)
+
+    name = "getSaveFileName" if suffix else "getExistingDirectory"
+    monkeypatch.setattr(QFileDialog, name, answer)
+    view.ask_to_save(kind)
+    assert heard == []
+    view.ask_to_save(kind)
+    assert heard == [(kind, Path(f"mine{suffix}"))]
+    assert offered[0][0] == SAVES[kind][0]
+    if suffix:
+        assert offered[0][1] == f"smear 7{suffix}"

@@ -129,6 +129,7 @@ def _add_length(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
+    _refuse_without(options)
     if options.recipe == "bundled":
         return _run_bundled(options)
     name = options.name or f"own-{options.model}"
@@ -246,25 +247,32 @@ def _run_bundled(options: argparse.Namespace) -> int:
     from napari_deepheme.core.training import bundled
 
     _log_to_standard_error()
-    fit = {
-        "classifier": bundled.train_classifier,
-        "detector": bundled.train_detector,
-    }[options.model]
     data = bundled.TrainingData(options.data)
     n_steps = options.steps or _STEPS[options.model]
-    if options.without:
-        # Only the classifier learns from single cells by source.
+    if options.model == "detector":
+        bundled.train_detector(data, options.out, n_steps=n_steps, seed=options.seed)
+    else:
         bundled.train_classifier(
             data,
             options.out,
             n_steps=n_steps,
             seed=options.seed,
-            without=options.without,
+            without=options.without or "",
         )
-    else:
-        fit(data, options.out, n_steps=n_steps, seed=options.seed)
     say(f"weights written to {options.out}")
     return 0
+
+
+def _refuse_without(options: argparse.Namespace) -> None:
+    if not options.without:
+        return
+    if (options.recipe, options.model) != ("bundled", "classifier"):
+        from napari_deepheme.core.training.training_error import TrainingError
+
+        raise TrainingError(
+            "--without leaves out a source of the bundled classifier: it goes with "
+            "train classifier --recipe bundled"
+        )
 
 
 def need_training_packages() -> None:

@@ -19,7 +19,7 @@ from napari_deepheme.core.slide.kept_looks import (
 from napari_deepheme.core.slide.look import Look
 from napari_deepheme.core.slide.seen_levels import SeenLevels, seen_of
 from napari_deepheme.plugin.layers import METADATA_KEY
-from napari_deepheme.plugin.slides import is_slide_layer, slide_key
+from napari_deepheme.plugin.slides import is_slide_layer
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -75,14 +75,6 @@ class Seeing:
     def same_for_all(self) -> bool:
         """Whether all slides have one look."""
         return self._kept.same_for_all
-
-    def layer_for(self, key: str) -> Image | None:
-        """Return the layer of a slide, by its `slide_key`, if it can be adjusted."""
-        for layer in self._viewer.layers:
-            if not _why_not(layer) and slide_key(layer) == key:
-                found: Image = layer
-                return found
-        return None
 
     def use(self, layer: Image | None) -> None:
         """Take a layer as the slide at hand, and give it the look it had."""

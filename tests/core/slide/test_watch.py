@@ -5,8 +5,13 @@ import os
 import numpy as np
 import pytest
 
-from napari_deepheme.core.errors import SlideChangedError, SlideGoneError
+from napari_deepheme.core.errors import (
+    SlideChangedError,
+    SlideGoneError,
+    UnreadableSlideError,
+)
 from napari_deepheme.core.slide import ArraySlide, open_slide
+from napari_deepheme.core.slide.patience import NoAnswerError, Patience
 from napari_deepheme.core.slide.watch import SlideWatch
 
 
@@ -65,3 +70,29 @@ def test_what_is_in_memory_cannot_change(tmp_path):
     watch = SlideWatch(slide)
     grow(path)
     assert not watch.has_changed
+
+
+def test_a_drive_that_answers_no_more_is_told_and_changes_nothing(svs, monkeypatch):
+    with open_slide(svs) as slide:
+        watch = SlideWatch(slide)
+
+        def hang(*_):
+            raise NoAnswerError(3)
+
+        monkeypatch.setattr(Patience, "call", hang)
+        with pytest.raises(UnreadableSlideError, match="within 3 s") as told:
+            watch.check(is_whole=True)
+        assert str(svs) in str(told.value)
+        assert not watch.has_changed
+
+
+def test_a_folder_is_watched_with_all_its_files(svs, monkeypatch):
+    with open_slide(svs) as slide:
+        folder = svs.parent / "dicom"
+        folder.mkdir()
+        (folder / "a.dcm").write_bytes(b"a")
+        monkeypatch.setattr(type(slide), "path", folder, raising=False)
+        watch = SlideWatch(slide)
+        assert not watch.has_changed
+        (folder / "b.dcm").write_bytes(b"b")
+        assert watch.has_changed

@@ -1,6 +1,8 @@
-"""Painted cells in folders by class, and a tiny model to go on from."""
+"""Painted cells in folders by class, a tiny model to go on from, a recipe's data."""
 
+import csv
 import hashlib
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -8,11 +10,14 @@ import pytest
 import torch
 from PIL import Image
 from safetensors.torch import save_file
+from scipy import ndimage
 
 from napari_deepheme.core.models.card import ModelCard, WeightsFile
 from napari_deepheme.core.models.networks import CropNet
 from napari_deepheme.core.models.registry import find_model
+from napari_deepheme.core.phantom import Stain, render_cell
 from napari_deepheme.core.training.manifest import LabelledCell
+from napari_deepheme.core.training.phantom_cells import lay_on
 
 TINY = {"widths": [4, 6, 8], "n_blocks": 1}
 
@@ -91,3 +96,93 @@ def write_tiny_model(tmp_path_factory):
         return ModelCard.read(folder / f"{name}.json")
 
     return write
+
+
+@pytest.fixture(scope="session")
+def recipe_data(tmp_path_factory):
+    """Write a small folder as the recipes of the bundled models read it.
+
+    Four marrow fields, of which the one numbered 5 is held out, three blood smears and
+    pictures of single cells, all rendered; `truth.json` tells what stands where.
+    """
+    folder = tmp_path_factory.mktemp("recipe")
+    truth = {
+        "fields": {name: _write_field(folder, name) for name in ("1", "2", "3", "5")},
+        "smears": _write_smears(folder / "smears"),
+    }
+    _write_single_cells(folder / "cells")
+    (folder / "truth.json").write_text(json.dumps(truth))
+    return folder
+
+
+def rendered(size, cells, seed, mpp):
+    """Lay cells (code, x, y) on glass; return the picture and their masks."""
+    rng = np.random.default_rng(seed)
+    picture = np.full((*size, 3), 240, np.uint8)
+    masks = []
+    for code, x, y in cells:
+        before = picture
+        cell = render_cell(code, rng, mpp=mpp, stain=Stain())
+        picture = lay_on(picture, cell, (x, y))
+        masks.append(ndimage.binary_fill_holes((before != picture).any(axis=2)))
+    noise = np.random.default_rng(seed).normal(0, 2, picture.shape)
+    return (picture * 0.94 + noise).clip(0, 255).astype(np.uint8), masks
+
+
+def _write_field(folder, name):
+    """Write a field and its mask; give the plasma cells and the others."""
+    plasma = [("L4", 80, 90), ("L4", 320, 250)]
+    others = [("L2", 200, 90), ("ER3", 320, 90), ("M2", 80, 250), ("M3", 200, 250)]
+    picture, masks = rendered((348, 400), plasma + others, int(name), 0.19)
+    # The camera's scale bar, as dark as a nucleus.
+    picture[-8:] = 240
+    picture[-8:, 100:300] = (60, 20, 90)
+    mask = np.any(masks[: len(plasma)], axis=0)
+    if name != "2":  # Masks come in eight bits and in one.
+        mask = np.where(mask, np.uint8(255), np.uint8(0))
+    for kind, pixels in (("images", picture), ("masks", mask)):
+        (folder / "fields" / kind).mkdir(parents=True, exist_ok=True)
+        suffix = {"images": "jpg", "masks": "png"}[kind]
+        Image.fromarray(pixels).save(folder / "fields" / kind / f"{name}.{suffix}")
+    return {"plasma": plasma, "others": others}
+
+
+def _write_smears(folder):
+    (folder / "images").mkdir(parents=True)
+    white = [("M6", 70, 80), ("L2", 230, 80)]
+    red = [("ER6", 70, 200), ("ER6", 150, 150), ("ER6", 230, 200), ("ER6", 10, 10)]
+    rows = [("file", "split", "class", "x", "y", "width", "height", "mpp")]
+    for i, split in enumerate(("train", "train", "val")):
+        name = f"smear{i}.png"
+        picture, masks = rendered((260, 300), white + red, 50 + i, 0.2)
+        Image.fromarray(picture).save(folder / "images" / name)
+        for (code, _, _), mask in zip(white + red, masks, strict=True):
+            kind = "RBC" if code == "ER6" else "WBC"
+            rows.append((name, split, kind, *_box(mask), 0.2))
+    with (folder / "boxes.csv").open("w", newline="") as stream:
+        csv.writer(stream).writerows(rows)
+    return {"white": white, "red": red}
+
+
+def _box(mask):
+    rows, columns = ndimage.find_objects(mask.astype(int))[0]
+    width, height = columns.stop - columns.start, rows.stop - rows.start
+    return columns.start, rows.start, width, height
+
+
+def _write_single_cells(folder):
+    folder.mkdir()
+    rows = [("file", "source", "label", "classes", "split", "mpp")]
+    kinds = [("matek", "M3", "M3"), ("matek", "LYT", "L2"), ("pbc", "NEU", "M5|M6")]
+    kinds += [("pbc", "PLATELET", "platelet"), ("bites", "?", "not-identifiable")]
+    for source, label, classes in kinds:
+        code = classes.split("|")[0]
+        code = {"platelet": "PL2", "not-identifiable": "U1"}.get(code, code)
+        for i in range(6):
+            name = f"{source}-{code}-{i}.png"
+            picture, _ = rendered((144, 144), [(code, 72, 72)], i, 0.15)
+            Image.fromarray(picture).save(folder / name)
+            split = "val" if i > 3 else "train"
+            rows.append((name, source, label, classes, split, 0.15))
+    with (folder / "manifest.csv").open("w", newline="") as stream:
+        csv.writer(stream).writerows(rows)

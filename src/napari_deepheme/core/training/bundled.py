@@ -79,6 +79,42 @@ class TrainingData:
         return cells_of_manifest([c for c in cells if c.split == split])
 
 
+@dataclass(frozen=True, slots=True)
+class Amounts:
+    """How much is rendered, and cut from the pictures, for a fit.
+
+    Attributes
+    ----------
+    n_a_class : int
+        Rendered cells of each class.
+    n_figures, n_lookalikes : int
+        Rendered mitotic figures, and lookalikes of each kind.
+    n_smears, smear_px : int
+        Rendered smears, and their side.
+    n_of_smear : int
+        Cells of each class that are cut out of a rendered smear.
+    n_red_cells : int
+        Red cells of the real smears.
+    n_backgrounds : int
+        Backgrounds of each real field.
+    n_scenes : int
+        Rendered scenes for the detector.
+    """
+
+    n_a_class: int = 150
+    n_figures: int = 1600
+    n_lookalikes: int = 200
+    n_smears: int = 10
+    smear_px: int = 3000
+    n_of_smear: int = 12
+    n_red_cells: int = 900
+    n_backgrounds: int = 10
+    n_scenes: int = 96
+
+
+_ALL: Final = Amounts()
+
+
 def train_classifier(
     data: TrainingData,
     out: Path,
@@ -86,6 +122,7 @@ def train_classifier(
     n_steps: int,
     seed: int = 0,
     without: str = "",
+    amounts: Amounts = _ALL,
 ) -> nn.Module:
     """Fit the bundled classifier; resumes from the checkpoints in `out`.
 
@@ -105,9 +142,11 @@ def train_classifier(
         Of the fits.
     without : str
         A source that is left out, to measure how the rest carries over to it.
+    amounts : Amounts
+        How much is rendered.
     """
     make_folder(out)
-    cells = classifier_cells(data)
+    cells = classifier_cells(data, amounts)
     if without:
         cells = cells.without(without)
     _log.info("%d cells in %d groups", len(cells), len(set(cells.groups)))
@@ -155,13 +194,15 @@ def _lessons(network: nn.Module, cells: CellSet) -> npt.NDArray[np.float32]:
     return lessons
 
 
-def classifier_cells(data: TrainingData) -> CellSet:
+def classifier_cells(data: TrainingData, amounts: Amounts = _ALL) -> CellSet:
     """Gather all that the classifier learns from: real and rendered."""
     real = data.real_cells("train")
-    red_cells = cells_of_smears(data.folder / "smears", n_cells=900, seed=0)
+    smears, fields = data.folder / "smears", data.folder / "fields"
+    red_cells = cells_of_smears(smears, n_cells=amounts.n_red_cells, seed=0)
     platelets = np.array([group == "pbc/PLATELET" for group in real.groups])
-    fields = data.folder / "fields"
-    marrow = field_backgrounds(fields, split="train", n_a_field=10, seed=0)
+    marrow = field_backgrounds(
+        fields, split="train", n_a_field=amounts.n_backgrounds, seed=0
+    )
     backgrounds = np.concatenate([real.crops[platelets], red_cells.crops, marrow])
     seed = PHANTOM_SEEDS["train"]
     return CellSet.join(
@@ -169,17 +210,32 @@ def classifier_cells(data: TrainingData) -> CellSet:
             real,
             red_cells,
             cells_of_fields(fields, split="train"),
-            cells_of_phantoms(n_a_class=150, seed=seed, backgrounds=backgrounds),
-            cells_of_figures(
-                n_figures=1600, n_lookalikes=200, seed=seed, backgrounds=marrow
+            cells_of_phantoms(
+                n_a_class=amounts.n_a_class, seed=seed, backgrounds=backgrounds
             ),
-            cells_of_phantom_smears(n_smears=10, seed=seed, n_a_class=12),
+            cells_of_figures(
+                n_figures=amounts.n_figures,
+                n_lookalikes=amounts.n_lookalikes,
+                seed=seed,
+                backgrounds=marrow,
+            ),
+            cells_of_phantom_smears(
+                n_smears=amounts.n_smears,
+                seed=seed,
+                n_a_class=amounts.n_of_smear,
+                side_px=amounts.smear_px,
+            ),
         ]
     )
 
 
 def train_detector(
-    data: TrainingData, out: Path, *, n_steps: int, seed: int = 0
+    data: TrainingData,
+    out: Path,
+    *,
+    n_steps: int,
+    seed: int = 0,
+    amounts: Amounts = _ALL,
 ) -> nn.Module:
     """Fit the bundled detector; resumes from ``out/detector.pt``.
 
@@ -191,7 +247,7 @@ def train_detector(
         *smear_scenes(data.folder / "smears", split="train"),
         *field_scenes(data.folder / "fields"),
         *crops,
-        *phantom_scenes(n_scenes=96, seed=PHANTOM_SEEDS["train"]),
+        *phantom_scenes(n_scenes=amounts.n_scenes, seed=PHANTOM_SEEDS["train"]),
     ]
     _log.info("%d scenes", len(scenes))
     fit = FitConfig(n_steps=n_steps, batch_size=16, learning_rate=2e-3, seed=seed)

@@ -201,10 +201,16 @@ def cells_of_figures(
     )
 
 
-def cells_of_phantom_smears(*, n_smears: int, seed: int, n_a_class: int) -> CellSet:
+def cells_of_phantom_smears(
+    *, n_smears: int, seed: int, n_a_class: int, side_px: int
+) -> CellSet:
     """Cut cells of rendered smears; see `smear_crops`."""
     crops, codes, mpp = smear_crops(
-        n_smears=n_smears, seed=seed, size_um=CROP_UM, n_a_class=n_a_class
+        n_smears=n_smears,
+        seed=seed,
+        size_um=CROP_UM,
+        n_a_class=n_a_class,
+        side_px=side_px,
     )
     stored = [_stored(crop, mpp) for crop in crops]
     groups = tuple(f"phantom/{code}" for code in codes)

@@ -113,7 +113,8 @@ def _read_field(path: Path, mask_path: Path) -> Field:
     with Image.open(path) as picture:
         raw = np.asarray(picture.convert("RGB"))[:-SCALE_BAR_PX]
     with Image.open(mask_path) as picture:
-        mask = np.asarray(picture)[:-SCALE_BAR_PX] > 127
+        # Of one bit or of eight.
+        mask = np.asarray(picture.convert("L"))[:-SCALE_BAR_PX] > 127
     pixels = whiten(raw, picture_background(raw))
     labels, nuclei = segment_nuclei(pixels, mpp=FIELD_MPP)
     plasma = ndimage.label(mask)[0].astype(np.int32)

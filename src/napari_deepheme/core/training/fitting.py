@@ -141,7 +141,14 @@ def fit(
                 (config.n_steps - step - 1) / rate,
             )
             losses.clear()
-    return averaged.eval()
+    return _as_able_to_learn(averaged, network).eval()
+
+
+def _as_able_to_learn(averaged: nn.Module, network: nn.Module) -> nn.Module:
+    """Let the twin learn what the network does: another fit may start from it."""
+    for mean, value in zip(averaged.parameters(), network.parameters(), strict=True):
+        mean.requires_grad_(value.requires_grad)
+    return averaged
 
 
 def _schedule(done: float) -> float:

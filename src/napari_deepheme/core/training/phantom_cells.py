@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -30,8 +30,6 @@ from napari_deepheme.core.taxonomy import (
 
 if TYPE_CHECKING:
     import numpy.typing as npt
-
-_SMEAR_PX: Final = 3000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -149,9 +147,20 @@ def lay_on(
 
 
 def smear_crops(
-    *, n_smears: int, seed: int, size_um: float, n_a_class: int
+    *, n_smears: int, seed: int, size_um: float, n_a_class: int, side_px: int
 ) -> tuple[npt.NDArray[np.uint8], list[str], float]:
     """Cut the cells of rendered smears, at most so many of a class and smear.
+
+    Parameters
+    ----------
+    n_smears, seed : int
+        How many smears; the seed of the first.
+    size_um : float
+        Width of a crop.
+    n_a_class : int
+        Most cells of a class and smear.
+    side_px : int
+        Side of a smear.
 
     Returns
     -------
@@ -164,19 +173,16 @@ def smear_crops(
     """
     crops, codes, mpp = [], [], 0.25
     for i in range(n_smears):
-        smear = Smear(Size(_SMEAR_PX, _SMEAR_PX), seed + i)
+        smear = Smear(Size(side_px, side_px), seed + i)
         mpp = smear.mpp
-        whole = smear.read(Region(0, 0, _SMEAR_PX, _SMEAR_PX))
+        whole = smear.read(Region(0, 0, side_px, side_px))
         whole = whiten(whole, picture_background(whole))
         half = round(size_um / mpp / 2)
         n_of = dict.fromkeys(CLASS_CODES, 0)
-        for cell in smear.cells(Region(half, half, *[_SMEAR_PX - 2 * half] * 2)):
+        for cell in smear.cells(Region(half, half, *[side_px - 2 * half] * 2)):
             x, y = cell.x + cell.width // 2, cell.y + cell.height // 2
-            window = whole[max(0, y - half) : y + half, max(0, x - half) : x + half]
             n_of[cell.class_code] += 1
-            if window.shape[:2] != (2 * half, 2 * half):
-                continue
             if n_of[cell.class_code] <= n_a_class:
-                crops.append(window)
+                crops.append(whole[y - half : y + half, x - half : x + half])
                 codes.append(cell.class_code)
     return np.stack(crops), codes, mpp

@@ -3,6 +3,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from napari import settings
 from napari.components import ViewerModel
 
 from napari_deepheme.core.cell_table import CellTable
@@ -125,6 +126,15 @@ def inline_start():
 
     start.task = task
     return start
+
+
+@pytest.fixture(autouse=True)
+def preferences_of_their_own(tmp_path, monkeypatch):
+    """What is set on napari's pages of preferences is not that of who runs the tests."""
+    monkeypatch.setattr(settings, "_CFG_PATH", str(tmp_path / "napari" / "settings.yaml"))
+    settings._clear_plugin_settings_cache()
+    yield
+    settings._clear_plugin_settings_cache()
 
 
 @pytest.fixture

@@ -76,7 +76,9 @@ def test_the_entries_stand_in_menus_that_napari_has(viewer, place):
 
 def test_an_entry_is_grey_while_there_is_no_layer(viewer, phantom):
     items = get_app_model().menus.get_menu("napari/layers/classify")
-    (command,) = (i.command for i in items if i.command.id == f"{PLUGIN}.classify_slide")
+    (command,) = (
+        i.command for i in items if i.command.id == f"{PLUGIN}.classify_slide"
+    )
     assert not command.enablement.eval({"num_layers": 0})
     assert command.enablement.eval({"num_layers": 1})
 
@@ -93,9 +95,7 @@ def test_classify_opens_the_widget_and_classifies_what_is_seen(viewer, phantom, 
     assert widget.session.slide == "smear.svs"
 
 
-def test_the_whole_slide_is_classified_from_the_menu(
-    viewer, phantom, cells_csv, qtbot
-):
+def test_the_whole_slide_is_classified_from_the_menu(viewer, phantom, cells_csv, qtbot):
     viewer.open(phantom, plugin=PLUGIN)
     choose("classify_slide")
     widget = opened(viewer)

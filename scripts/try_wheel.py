@@ -31,7 +31,7 @@ USES = (
     ("npe2", "validate", COMMAND),
     (COMMAND, "models", "list"),
     (COMMAND, "models", "info", "litenet-marrow"),
-    (COMMAND, "phantom", "smear.svs", "--size", "1000,800", "--seed", "3"),
+    (COMMAND, "phantom", "smear.svs", "--size", "2000,2000", "--seed", "3"),
     (COMMAND, "classify", "smear.svs", "--out", "out"),
     (COMMAND, "report", "smear.svs", "--cells", "out/cells.csv", "--out", "r.html"),
     (COMMAND, "report", "smear.svs", "--cells", "out/cells.csv", "--out", "r.pdf"),

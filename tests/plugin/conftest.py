@@ -130,10 +130,9 @@ def inline_start():
 
 @pytest.fixture(autouse=True)
 def preferences_of_their_own(tmp_path, monkeypatch):
-    """What is set on napari's pages of preferences is not that of who runs the tests."""
-    monkeypatch.setattr(
-        settings, "_CFG_PATH", str(tmp_path / "napari" / "settings.yaml")
-    )
+    """What is set on napari's pages is not what the user who runs the tests set."""
+    path = tmp_path / "napari" / "settings.yaml"
+    monkeypatch.setattr(settings, "_CFG_PATH", str(path))
     settings._clear_plugin_settings_cache()
     yield
     settings._clear_plugin_settings_cache()

@@ -139,6 +139,23 @@ def preferences_of_their_own(tmp_path, monkeypatch):
 
 
 @pytest.fixture
+def await_end(qtbot):
+    """Do what ends a widget, and wait until it is gone.
+
+    `qtbot.waitSignal` would disconnect a signal of an object that is gone, of which
+    PySide warns.
+    """
+
+    def wait(widget, end):
+        gone = []
+        widget.destroyed.connect(lambda *_: gone.append(True))
+        end()
+        qtbot.waitUntil(lambda: bool(gone), timeout=5000)
+
+    return wait
+
+
+@pytest.fixture
 def core():
     return Core()
 

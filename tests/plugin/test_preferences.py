@@ -176,3 +176,15 @@ def test_a_file_of_preferences_that_makes_no_sense_does_no_harm(
     _clear_plugin_settings_cache()
     assert read_preferences().device == "auto"
     recwarn.clear()
+
+
+@pytest.mark.parametrize(("own", "n_unidentified"), [(0.0, 0), (0.85, 4)])
+def test_a_threshold_of_the_readers_own_holds_from_the_end_of_a_run_on(
+    controller, slide_layer, own, n_unidentified
+):
+    controller.session.own_threshold = own
+    controller.classify_slide()
+    controller.finish()
+    assert controller.session.n_unidentified == n_unidentified
+    _, facts = controller.desk.reviewed_result()
+    assert facts.unidentified_below == own

@@ -6,7 +6,7 @@ PYTHON := .venv/bin/python
 # A virtual screen where there is none; software OpenGL suffices.
 SCREEN := sh scripts/with-screen.sh
 
-.PHONY: demo test faults lint docs pictures corpus coverage mutation fuzz soak clean
+.PHONY: demo test faults lint docs pictures corpus coverage mutation fuzz soak dist compat audit clean
 
 demo: .venv/.app
 	$(SCREEN) $(PYTHON) examples/demo.py
@@ -53,6 +53,28 @@ docs: .venv/.docs
 pictures: .venv/.app
 	$(SCREEN) $(PYTHON) scripts/pictures.py
 
+# Into dist/, checked, and used where no checkout is.
+dist: .venv/.app
+	$(PYTHON) -m pip install -q build twine
+	rm -rf dist
+	$(PYTHON) -m build
+	$(PYTHON) -m twine check --strict dist/*
+	$(PYTHON) scripts/check_dist.py dist
+	$(PYTHON) scripts/try_wheel.py dist $(if $(CONSTRAINTS),--constraints $(CONSTRAINTS))
+
+# The suite with other versions of what it stands on, each in .compat/ by itself.
+COMPAT ?= lowest newest pyside6 pyqt6
+compat:
+	sh scripts/libraries.sh
+	python3 -m venv .compat/tools
+	.compat/tools/bin/python -m pip install -q uv
+	.compat/tools/bin/python scripts/compat.py $(COMPAT) --constraints "$(CONSTRAINTS)"
+
+# Asks a database of vulnerabilities, on the network.
+audit: .venv/.app
+	$(PYTHON) -m pip install -q pip-audit
+	$(PYTHON) -m pip_audit --skip-editable
+
 .venv/.app: pyproject.toml $(CONSTRAINTS) scripts/setup.sh
 	sh scripts/setup.sh "$(CONSTRAINTS)" ".[all]"
 	@touch $@
@@ -66,4 +88,4 @@ pictures: .venv/.app
 	@touch $@
 
 clean:
-	rm -rf .venv demo-output site build dist .mypy_cache .ruff_cache .pytest_cache
+	rm -rf .venv .compat demo-output site build dist .mypy_cache .ruff_cache .pytest_cache

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from napari import settings
 from napari.components import ViewerModel
 from superqt.utils import WorkerBase
 
@@ -143,6 +144,33 @@ def inline_start():
 
     start.task = task
     return start
+
+
+@pytest.fixture(autouse=True)
+def preferences_of_their_own(tmp_path, monkeypatch):
+    """What is set on napari's pages is not what the user who runs the tests set."""
+    path = tmp_path / "napari" / "settings.yaml"
+    monkeypatch.setattr(settings, "_CFG_PATH", str(path))
+    settings._clear_plugin_settings_cache()
+    yield
+    settings._clear_plugin_settings_cache()
+
+
+@pytest.fixture
+def await_end(qtbot):
+    """Do what ends a widget, and wait until it is gone.
+
+    `qtbot.waitSignal` would disconnect a signal of an object that is gone, of which
+    PySide warns.
+    """
+
+    def wait(widget, end):
+        gone = []
+        widget.destroyed.connect(lambda *_: gone.append(True))
+        end()
+        qtbot.waitUntil(lambda: bool(gone), timeout=5000)
+
+    return wait
 
 
 @pytest.fixture

@@ -36,7 +36,7 @@ def test_each_dock_opens_once_and_goes_with_the_widget(viewer, widget, qtbot):
     assert set(buttons) == set(DOCKS)
     gone = []
     for made in opened.values():
-        made.destroyed.connect(gone.append)
+        made.destroyed.connect(lambda *_: gone.append(True))
     widget.docks.close()
     qtbot.waitUntil(lambda: len(gone) == len(DOCKS), timeout=3000)
 

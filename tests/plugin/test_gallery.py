@@ -402,13 +402,14 @@ def test_what_changed_while_hidden_is_taken_in_when_shown(gallery, reviewed):
     assert gallery.selected == [4]
 
 
-def test_a_gallery_that_is_gone_leaves_no_thread_and_no_listener(qtbot, reviewed):
+def test_a_gallery_that_is_gone_leaves_no_thread_and_no_listener(
+    qtbot, reviewed, await_end
+):
     gallery = Gallery(reviewed)
     gallery.show()
     first = reviewed.cells.boxes[shown(gallery)[0]]
     qtbot.waitUntil(lambda: gallery.store.get(first) is not None)
-    with qtbot.waitSignal(gallery.destroyed):
-        gallery.deleteLater()
+    await_end(gallery, gallery.deleteLater)
     assert "deepheme-thumbnails" not in [t.name for t in threading.enumerate()]
     reviewed.correct([0], "M6")
     assert len(reviewed.changed) == 0

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from qtpy.QtCore import QRectF
 from qtpy.QtGui import QColor, QImage, QPainter, QPalette
+from superqt.utils import qimage_to_array
 
 from napari_deepheme.core.corrections import NOT_A_CELL, READER_CLASSES
 from napari_deepheme.core.taxonomy import CLASS_BY_CODE, class_index
@@ -42,8 +43,7 @@ def painted(pixmap):
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         paint_tile(painter, RECT, tile, palette())
         painter.end()
-        bytes_ = image.constBits().asstring(4 * 100 * 100)
-        return np.frombuffer(bytes_, np.uint8).reshape(100, 100, 4)[..., 2::-1]
+        return qimage_to_array(image)[..., :3]
 
     return paint
 

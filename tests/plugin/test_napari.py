@@ -259,11 +259,10 @@ def test_the_sample_slide_opens(viewer, monkeypatch, tmp_path):
         ]
 
 
-def test_a_dock_that_is_closed_takes_its_widget_along(viewer, phantom, qtbot):
+def test_a_dock_that_is_closed_takes_its_widget_along(viewer, phantom, await_end):
     viewer.open(phantom, plugin=PLUGIN)
     dock, widget = viewer.window.add_plugin_dock_widget(PLUGIN, "Classify cells")
     assert [f for f in viewer.mouse_drag_callbacks if f.__name__ == "_on_mouse_press"]
-    with qtbot.waitSignal(widget.destroyed, timeout=5000):
-        viewer.window.remove_dock_widget(dock)
+    await_end(widget, lambda: viewer.window.remove_dock_widget(dock))
     names = {f.__name__ for f in viewer.mouse_drag_callbacks}
     assert "_on_mouse_press" not in names

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from napari_deepheme.core.corrections import is_deleted
@@ -26,7 +27,9 @@ from napari_deepheme.plugin.overlay import Overlay
 from napari_deepheme.plugin.own_training import ReadCells
 from napari_deepheme.plugin.pointing import Pointing
 from napari_deepheme.plugin.reopening import (
+    Opened,
     iter_newest,
+    opened_layer,
     opened_sitting,
     opened_table,
     taken_over,
@@ -42,10 +45,9 @@ from napari_deepheme.plugin.worker import Failed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from napari.components import ViewerModel
-    from napari.layers import Image
+    from napari.layers import Image, Layer
 
     from napari_deepheme.core.cell_table import CellTable
     from napari_deepheme.core.geometry import Region
@@ -118,6 +120,9 @@ class Desk:
             self.result = (result, facts)
             overlay.set_facts({"bounds_origin": facts.bounds_origin})
             self._session.can_export = True
+            if self._session.own_threshold:
+                self.review.set_threshold(self._session.own_threshold)
+                self.review.apply_threshold()
             self.keeping.begin()
 
     def export(self, folder: Path) -> None:
@@ -183,6 +188,22 @@ class Desk:
                 return
             mpp = self._session.mpp or None
             opens = partial(opened_table, path, slide_of(layer), mpp)
+        self._open(path, opens)
+
+    def open_cells(self, cells: CellTable, name: str) -> None:
+        """Go on with the cells of a layer of that name, on the chosen slide."""
+        layer = self.slides.layer
+        if layer is None:
+            self._session.say("Open the slide of these cells first.", error=True)
+            return
+        mpp = self._session.mpp or None
+        self._open(Path(name), partial(opened_layer, cells, slide_of(layer), mpp))
+
+    def shows(self, layer: Layer) -> bool:
+        """Tell whether a layer shows the cells of the last run."""
+        return self.overlay is not None and self.overlay.has(layer)
+
+    def _open(self, path: Path, opens: Callable[[], Opened]) -> None:
         self.keeping.close(LAST_SECONDS)
         self._session.say("Opening …")
         self._start(
@@ -256,8 +277,9 @@ class Desk:
         overlay = Overlay(self._viewer, slide_key(layer), frame, slide.size)
         overlay.expect(whole)
         overlay.on_selected(self._on_selected)
-        # Napari makes a new layer the active one.
-        self._viewer.layers.selection.active = active
+        # Napari makes a new layer the active one. The one before may have given way.
+        if active is None or active in self._viewer.layers:
+            self._viewer.layers.selection.active = active
         self.overlay = overlay
         return overlay
 
@@ -268,7 +290,7 @@ class Desk:
         self.follow_camera()
         self.review.tell_selected()
 
-    def _on_opened(self, path: Path, item: tuple[Sitting, Ready, str] | Failed) -> None:
+    def _on_opened(self, path: Path, item: Opened | Failed) -> None:
         session = self._session
         if isinstance(item, Failed):
             session.say(str(item.error), error=True)

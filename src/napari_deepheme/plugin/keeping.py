@@ -18,6 +18,7 @@ from napari_deepheme.core.sitting_file import (
     SittingFile,
     create_sitting,
 )
+from napari_deepheme.plugin.preferences import read_preferences
 from napari_deepheme.plugin.worker import Failed
 
 if TYPE_CHECKING:
@@ -32,9 +33,16 @@ FOLDER_VARIABLE: Final = "NAPARI_DEEPHEME_SITTINGS"
 
 
 def sittings_folder() -> Path:
-    """Return where sittings are saved by themselves; it need not exist."""
-    given = os.environ.get(FOLDER_VARIABLE)
-    return Path(given) if given else user_data_path("napari-deepheme") / "sittings"
+    """Return where sittings are saved by themselves; it need not exist.
+
+    The environment goes before what is set on the page of preferences.
+    """
+    given = os.environ.get(FOLDER_VARIABLE) or read_preferences().sittings
+    return (
+        Path(given).expanduser()
+        if given
+        else user_data_path("napari-deepheme") / "sittings"
+    )
 
 
 class Keeping:

@@ -189,6 +189,13 @@ def features(cells: CellTable) -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
+def layer_cells(layer: Layer) -> CellTable | None:
+    """Return the cells of a layer "Cells"; None for any other."""
+    if layer.metadata.get(METADATA_KEY, {}).get("role") != "cells":
+        return None
+    return cells_of_features(layer.features)
+
+
 def cells_of_features(table: pd.DataFrame) -> CellTable:
     """Return the cells of a features table.
 

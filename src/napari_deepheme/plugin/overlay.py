@@ -86,6 +86,10 @@ class Overlay:
         """Call back when cells are selected in the layer."""
         self._told = callback
 
+    def has(self, layer: object) -> bool:
+        """Tell whether a layer is that of the cells."""
+        return layer is self._points
+
     def release(self) -> None:
         """Leave the layers to another overlay."""
         self._points.selected_data.events.items_changed.disconnect(self._on_selected)

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from napari_deepheme.core.cell_table import CellTable
     from napari_deepheme.core.slide import SlideReader
 
 TABLES: Final = (".csv", ".geojson", ".json")
@@ -38,12 +39,16 @@ _LOOKED_AT: Final = 20
 """So many sittings, the newest ones, are looked at for one of a slide."""
 
 
+Opened = tuple[Sitting, Ready, str]
+"""A sitting, its cells ready to be shown, and what was left out, in words."""
+
+
 def is_left_of_a_slide(path: Path) -> bool:
     """Tell by its ending whether a file can be a sitting or a table of cells."""
     return path.suffix.lower() in (SUFFIX, *TABLES)
 
 
-def opened_sitting(path: Path) -> tuple[Sitting, Ready, str]:
+def opened_sitting(path: Path) -> Opened:
     """Read a sitting, and make its cells ready to be shown.
 
     Raises
@@ -55,9 +60,7 @@ def opened_sitting(path: Path) -> tuple[Sitting, Ready, str]:
     return sitting, Ready.of(sitting.corrected.cells), ""
 
 
-def opened_table(
-    path: Path, slide: SlideReader, mpp: float | None
-) -> tuple[Sitting, Ready, str]:
+def opened_table(path: Path, slide: SlideReader, mpp: float | None) -> Opened:
     """Read a table of cells on a slide as a sitting that begins, and what was left out.
 
     Cells that were named or drawn in QuPath have the reader's class.
@@ -91,12 +94,34 @@ def opened_table(
             )
             left_out = f" Left as they were or out, of classes not known here: {names}."
     beside = path.parent / "summary.json"
-    result, facts = known_run(cells, slide, beside, mpp=mpp)
+    sitting, ready = _begun(cells, slide, mpp, beside)
+    return sitting, ready, left_out
+
+
+def opened_layer(cells: CellTable, slide: SlideReader, mpp: float | None) -> Opened:
+    """Take the cells of a layer on a slide as a sitting that begins.
+
+    Raises
+    ------
+    UnknownMppError
+        If the micrometres per pixel are not known.
+    """
+    return *_begun(cells, slide, mpp), ""
+
+
+def _begun(
+    cells: CellTable,
+    slide: SlideReader,
+    mpp: float | None,
+    summary: Path | None = None,
+) -> tuple[Sitting, Ready]:
+    """Make a sitting of cells of which no more is known than a summary says."""
+    result, facts = known_run(cells, slide, summary, mpp=mpp)
     if facts is None:
         facts = RunFacts(slide.name, "not known (cells of a table)", "", Compute())
     corrected = CorrectedCells(result.cells)
     sitting = Sitting(SlideMark.of(slide), facts, result, corrected)
-    return sitting, Ready.of(corrected.cells), left_out
+    return sitting, Ready.of(corrected.cells)
 
 
 def taken_over(path: Path, sitting: Sitting) -> SittingFile | None:

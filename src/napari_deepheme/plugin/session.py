@@ -70,6 +70,8 @@ class Session:
         Who corrects: a name or initials, kept with each correction.
     threshold : float
         Probability under which a cell is unidentified.
+    own_threshold : float
+        Threshold with which a reader begins; 0 for the model's own.
     adding : bool
         Whether the next click on the slide adds a cell.
     can_undo, can_redo : bool
@@ -127,6 +129,7 @@ class Session:
     reader_class: str = "M1"
     reader: str = ""
     threshold: float = 0.0
+    own_threshold: float = 0.0
     adding: bool = False
     can_undo: bool = False
     can_redo: bool = False

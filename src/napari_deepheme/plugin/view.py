@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from magicgui.widgets import CheckBox, ComboBox, FloatSpinBox
 from qtpy.QtCore import Signal
@@ -251,10 +251,10 @@ class View(QWidget):
                 self.slide_box.choices = session.slides
             chosen = session.slide if session.slide in session.slides else None
             self.slide_box.value = chosen
-        if self.mpp_box.value != session.mpp:
-            # Otherwise Qt would format the number while it is being typed.
-            with self.mpp_box.changed.blocked():
-                self.mpp_box.value = session.mpp
+        _follow(self.mpp_box, session.mpp)
+        _follow(self.device_box, session.device)
+        _follow(self.count_box, session.max_cells)
+        _follow(self.codes_box, session.show_codes)
         self.region_button.setEnabled(has_slide and not running)
         self.slide_button.setEnabled(has_slide and not running)
         self.cancel_button.setEnabled(running)
@@ -362,6 +362,13 @@ class View(QWidget):
         name = QFileDialog.getExistingDirectory(self, "Export to folder")
         if name:
             self.export_requested.emit(Path(name))
+
+
+def _follow(box: Any, value: object) -> None:
+    """Show a value. Written again, Qt would format a number that is being typed."""
+    if box.value != value:
+        with box.changed.blocked():
+            box.value = value
 
 
 def _menu_button(

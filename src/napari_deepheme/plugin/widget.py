@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
@@ -30,13 +29,15 @@ from napari_deepheme.plugin.docks import Docks
 from napari_deepheme.plugin.keys import keep_keys, read_keys
 from napari_deepheme.plugin.model_choice import ModelChoice
 from napari_deepheme.plugin.own_training import iter_training, keep_corrections, n_kept
+from napari_deepheme.plugin.preferences import read_preferences
+from napari_deepheme.plugin.preferred import PreferenceKeeper
 from napari_deepheme.plugin.session import Session
 from napari_deepheme.plugin.training import Training
 from napari_deepheme.plugin.view import View
 from napari_deepheme.plugin.worker import start
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     import napari
@@ -65,6 +66,8 @@ class ClassifyCellsWidget(QWidget):
     def __init__(self, napari_viewer: napari.Viewer) -> None:
         super().__init__()
         self._viewer = napari_viewer
+        # Before threads may ask for them, too.
+        preferences = read_preferences()
         self.session = Session()
         self.models = ModelChoice(
             self.session,
@@ -83,7 +86,6 @@ class ClassifyCellsWidget(QWidget):
             start=start,
         )
         self.desk = self.controller.desk
-        self.session.reader = _user()
         self.training = Training(
             self.session,
             read_cells=self.desk.read_cells,
@@ -94,6 +96,9 @@ class ClassifyCellsWidget(QWidget):
         )
         self.view = View(self.session, self.training.suggested_name)
         self.docks = Docks(napari_viewer, self.desk, self.session)
+        self.preferences = PreferenceKeeper(
+            self.session, self.models, self.desk, preferences
+        )
         self._keys = read_keys()
         self._bound: list[str] = []
         self._show_keys()
@@ -122,6 +127,7 @@ class ClassifyCellsWidget(QWidget):
         self.destroyed.connect(
             partial(_let_go, self.controller, self.training, self.session)
         )
+        self.destroyed.connect(partial(_call, self.preferences.close))
         self.destroyed.connect(
             partial(
                 _leave,
@@ -310,24 +316,22 @@ class _Scrolling(QScrollArea):
         return bool(super().eventFilter(watched, event))
 
 
-def _user() -> str:
-    """Return who is logged in, to begin with; empty where no one knows."""
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError, ImportError):
-        return ""
+def _call(function: Callable[[], None], *_: object) -> None:
+    function()
 
 
 def _load_models(model: str, detector: str, device: str) -> Models:
     """Load the models, or take those of the last run if their files are the same."""
     files = [w.path for name in (model, detector) for w in find_model(name).weights]
     stamps = tuple((str(f), f.stat().st_mtime_ns) for f in files if f.exists())
-    return _loaded(model, detector, device, stamps)
+    return _loaded(model, detector, device, read_preferences().threads, stamps)
 
 
 @lru_cache(maxsize=2)
-def _loaded(model: str, detector: str, device: str, _: object) -> Models:
-    return load_models(model, detector=detector, device=device)
+def _loaded(
+    model: str, detector: str, device: str, n_threads: int, _: object
+) -> Models:
+    return load_models(model, detector=detector, device=device, n_threads=n_threads)
 
 
 def _import_model(paths: Sequence[Path]) -> ModelCard:

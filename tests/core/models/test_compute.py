@@ -53,6 +53,14 @@ def test_every_backend_finds_the_same_cells_within_the_stated_tolerance(smear):
     assert same[found].mean() >= 0.985
 
 
+def test_threads_are_as_many_as_asked_for(monkeypatch):
+    asked = []
+    monkeypatch.setattr(torch, "set_num_threads", asked.append)
+    models = load_models(device="cpu", backend="torch", n_threads=7)
+    assert models.compute.n_threads == 7
+    assert set(asked) == {7}
+
+
 def test_numbers_by_openvino_do_not_depend_on_the_batch(crops):
     classifier = load_models(device="cpu", backend="openvino").classifier
     whole = classifier.classify(crops, batch_size=32).classes

@@ -105,13 +105,12 @@ def test_a_corrected_neighbour_is_named_as_the_reader_says(
 
 
 @pytest.mark.parametrize("kind", [ExplainPanel, EmbeddingPanel])
-def test_a_dock_that_is_gone_no_longer_listens(qtbot, reviewed, later, kind):
+def test_a_dock_that_is_gone_no_longer_listens(qtbot, reviewed, later, kind, await_end):
     panel = kind(reviewed, later)
     panel.show()
     panel._space.begin(with_map=True)
     task = later.tasks[-1]
-    with qtbot.waitSignal(panel.destroyed):
-        panel.deleteLater()
+    await_end(panel, panel.deleteLater)
     assert task.stopped
     reviewed.select([3])
     reviewed.changed.emit(None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
+from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -91,6 +92,7 @@ def load_models(
     detector: str | None = None,
     device: str = "auto",
     backend: str = "auto",
+    n_threads: int = 0,
     compute: Compute | None = None,
 ) -> Models:
     """Load a detector and a classifier.
@@ -106,8 +108,10 @@ def load_models(
         machine and model (`fastest.choose_compute`).
     backend : {"auto", "torch", "openvino"}
         What computes them.
+    n_threads : int
+        Threads on a CPU; 0 for as many as suit it.
     compute : Compute, optional
-        Just this, in place of `device` and `backend`.
+        Just this, in place of `device`, `backend` and `n_threads`.
 
     Raises
     ------
@@ -126,6 +130,8 @@ def load_models(
         compute = choose_compute(
             classifier_card, _classifier, device=device, backend=backend
         )
+        if n_threads and compute.device == "cpu":
+            compute = replace(compute, n_threads=n_threads)
     else:
         check_available(compute)
     return Models(

@@ -27,7 +27,11 @@ _NOT_KNOWN: Final = "not known"
 
 
 def known_run(
-    cells: CellTable, slide: SlideReader, path: Path, *, mpp: float | None = None
+    cells: CellTable,
+    slide: SlideReader,
+    path: Path | None,
+    *,
+    mpp: float | None = None,
 ) -> tuple[RegionResult, RunFacts | None]:
     """Return a table of cells as the result of the run that its summary tells of.
 
@@ -37,7 +41,7 @@ def known_run(
         The cells, as the run found them or corrected since.
     slide : SlideReader
         The slide that they lie on.
-    path : Path
+    path : Path or None
         The ``summary.json`` beside them; it may be missing.
     mpp : float, optional
         Micrometres per pixel, before what summary and slide state.
@@ -54,15 +58,11 @@ def known_run(
     UnknownMppError
         If neither summary, slide nor `mpp` tell a pixel size that can be right.
     """
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError:
+    content = _content(path)
+    if path is None or content is None:
         region = _hull(cells)
         taken = plausible_mpp(slide, mpp=mpp)
         return RegionResult(region, taken, cells, (), True, 0.0), None
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise InvalidSummaryError(str(path), reason) from error
     try:
         summary = orjson.loads(content)
         facts, result = _facts(summary), _result(cells, summary)
@@ -73,6 +73,16 @@ def known_run(
     if mpp is not None:
         result = replace(result, mpp=plausible_mpp(slide, mpp=mpp))
     return result, facts
+
+
+def _content(path: Path | None) -> bytes | None:
+    try:
+        return path.read_bytes() if path is not None else None
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise InvalidSummaryError(str(path), reason) from error
 
 
 def _facts(summary: dict[str, Any]) -> RunFacts:

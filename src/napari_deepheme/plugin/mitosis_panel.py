@@ -66,8 +66,8 @@ class MitosisPanel(QWidget):
             "Reject",
             "It is none: unidentified, until you press the key of the class that it is",
         )
-        self.previous_button = button("◀", "Go to the figure before")
-        self.next_button = button("▶", "Go to the next figure")
+        self.previous_button = button("◀", "Go to the figure before", "Previous figure")
+        self.next_button = button("▶", "Go to the next figure", "Next figure")
         self.indices_label = label("Mitotic indices")
         self.rendered_label = label("What the model learned from")
         self._lay_out()

@@ -15,7 +15,7 @@ from qtpy.QtWidgets import (
     QHBoxLayout,
     QMenu,
     QProgressBar,
-    QToolButton,
+    QPushButton,
     QVBoxLayout,
     QWidget,
 )
@@ -24,8 +24,9 @@ from superqt import QCollapsible
 from napari_deepheme.plugin.choices import COUNTS, DOCKS, SAVES, SITTINGS, SLIDES
 from napari_deepheme.plugin.comparison_dialog import ComparisonDialog
 from napari_deepheme.plugin.correction_panel import CorrectionPanel
+from napari_deepheme.plugin.inks import follow_theme
 from napari_deepheme.plugin.keeping import sittings_folder
-from napari_deepheme.plugin.labels import ERROR_STYLE, button, label, small_label
+from napari_deepheme.plugin.labels import button, label, mark_error, small_label
 from napari_deepheme.plugin.legend import Legend
 from napari_deepheme.plugin.model_rows import ModelRows
 from napari_deepheme.plugin.reopening import is_left_of_a_slide
@@ -109,7 +110,7 @@ class View(QWidget):
         self._make_labels()
         self._lay_out()
         self._connect()
-        self._show_all()
+        follow_theme(self, self._show_all)
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         """Take files."""
@@ -138,6 +139,14 @@ class View(QWidget):
         self.codes_box = CheckBox(
             text="Write class codes beside cells (300 or fewer in view)", value=True
         )
+        named = {
+            "Slide to analyse": self.slide_box,
+            "Device": self.device_box,
+            "Micrometres per pixel": self.mpp_box,
+            "Cells to count on a whole slide": self.count_box,
+        }
+        for name, box in named.items():
+            box.native.setAccessibleName(name)
         self.form = QFormLayout()
         self.form.setContentsMargins(0, 0, 0, 0)
         grow = QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow
@@ -254,15 +263,14 @@ class View(QWidget):
         boxes = (self.slide_box, self.device_box, self.mpp_box, self.count_box)
         for box in boxes:
             box.enabled = not running
-        self.mpp_box.native.setStyleSheet(ERROR_STYLE if session.needs_mpp else "")
+        mark_error(self.mpp_box.native, session.needs_mpp)
         # A bar without a range moves by itself: the models are being loaded.
         unknown = running and not session.n_tiles
         self.progress_bar.setRange(0, 0 if unknown else max(1, session.n_tiles))
         self.progress_bar.setValue(session.n_done)
         self.progress_label.setText(_progress_text(session))
         self.message_label.setText(session.message)
-        is_error = session.message_kind == "error"
-        self.message_label.setStyleSheet(ERROR_STYLE if is_error else "")
+        mark_error(self.message_label, session.message_kind == "error")
         self.models.show_session()
         self.corrections.show_session()
         self.corrections.setVisible(session.can_export or session.n_kept > 0)
@@ -351,11 +359,8 @@ class View(QWidget):
 
 def _menu_button(
     text: str, items: Mapping[str, tuple[str, str]], chosen: Callable[[str], None]
-) -> QToolButton:
-    made = QToolButton()
-    made.setText(text)
-    made.setAccessibleName(text)
-    made.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+) -> QPushButton:
+    made = button(text, "A report, the sitting, or cells in forms of other programs")
     menu = QMenu(made)
     for key, (words, _) in items.items():
         menu.addAction(words, partial(chosen, key))

@@ -27,12 +27,16 @@ from napari_deepheme.core.name_boxes import name_boxes
 from napari_deepheme.core.search import iter_search
 from napari_deepheme.plugin.controller import Controller
 from napari_deepheme.plugin.docks import Docks
+from napari_deepheme.plugin.focus_ring import show_focus
+from napari_deepheme.plugin.key_manners import keep_manners
 from napari_deepheme.plugin.keys import keep_keys, read_keys
 from napari_deepheme.plugin.model_choice import ModelChoice
 from napari_deepheme.plugin.own_training import iter_training, keep_corrections, n_kept
 from napari_deepheme.plugin.session import Session
+from napari_deepheme.plugin.spoken import tell_canvas
 from napari_deepheme.plugin.training import Training
 from napari_deepheme.plugin.view import View
+from napari_deepheme.plugin.words import CLICK_HINT
 from napari_deepheme.plugin.worker import start
 
 if TYPE_CHECKING:
@@ -101,6 +105,8 @@ class ClassifyCellsWidget(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(_Scrolling(self.view))
+        keep_manners(self)
+        show_focus(self, lambda: (self, *self.docks.opened()))
 
     def _connect(self) -> None:
         self._connect_view()
@@ -115,6 +121,8 @@ class ClassifyCellsWidget(QWidget):
         viewer.mouse_move_callbacks.append(self._on_mouse_move)
         viewer.mouse_drag_callbacks.append(self._on_mouse_press)
         self.session.events.can_export.connect(self._bind_keys)
+        self.desk.review.selection_changed.connect(self._tell_selected)
+        self.desk.review.changed.connect(self._tell_selected)
         self._saving = QTimer(self)
         self._saving.timeout.connect(self.desk.keeping.save)
         self._saving.start(_SAVE_MS)
@@ -218,6 +226,11 @@ class ClassifyCellsWidget(QWidget):
             getattr(active, name)()
         else:
             self.desk.actions.do(name)
+
+    def _tell_selected(self, _: object = None) -> None:
+        """Let the canvas say what is selected, for who does not see it."""
+        if isalive(self):
+            tell_canvas(self, self.session.selected or CLICK_HINT)
 
     def _set_key(self, name: str, key: str) -> None:
         try:

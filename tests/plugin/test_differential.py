@@ -101,7 +101,7 @@ def test_drawn_regions_stand_side_by_side(panel, differentials):
 def test_a_double_click_selects_the_cells_behind_a_number(panel, ran):
     tree = panel.table
     (item,) = tree.findItems("plasma cells", Qt.MatchFlag.MatchExactly)
-    panel._on_double_click(item, 1)
+    panel.table.itemDoubleClicked.emit(item, 1)
     assert ran.desk.review.selected == [1]
 
 

@@ -58,6 +58,7 @@ class TileCanvas(QAbstractScrollArea):
         self.selection = GallerySelection()
         self.lines = GridLayout(0, 1, USUAL + GAP)
         self.setAccessibleName("Gallery of cells")
+        self.setAccessibleDescription("No cells here")
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
@@ -80,6 +81,7 @@ class TileCanvas(QAbstractScrollArea):
             top += (now // columns - first // columns) * self.lines.pitch
         self._lay_out()
         self.verticalScrollBar().setValue(top)
+        self.setAccessibleDescription(self.told())
         self.viewport().update()
 
     def show_index(self, index: int) -> None:

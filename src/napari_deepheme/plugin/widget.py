@@ -25,6 +25,7 @@ from napari_deepheme.core.errors import DeephemeError
 from napari_deepheme.core.models.registry import find_model, list_models, load_models
 from napari_deepheme.core.name_boxes import name_boxes
 from napari_deepheme.core.search import iter_search
+from napari_deepheme.plugin.bound_keys import BoundKeys
 from napari_deepheme.plugin.controller import Controller
 from napari_deepheme.plugin.docks import Docks
 from napari_deepheme.plugin.focus_ring import show_focus
@@ -99,7 +100,7 @@ class ClassifyCellsWidget(QWidget):
         self.view = View(self.session, self.training.suggested_name)
         self.docks = Docks(napari_viewer, self.desk, self.session)
         self._keys = read_keys()
-        self._bound: list[str] = []
+        self._bound = BoundKeys(napari_viewer, self.session, self._on_key)
         self._show_keys()
         self._connect()
         layout = QVBoxLayout(self)
@@ -210,16 +211,9 @@ class ClassifyCellsWidget(QWidget):
 
     def _bind_keys(self, *_: object) -> None:
         """Give the keys to the review while there are cells, back to napari after."""
-        viewer = self._viewer
-        _unbind(viewer, self._bound)
-        if not self.session.can_export:
-            return
-        keys = {name: key for name, key in self._keys.keys.items() if key}
-        for name, key in keys.items():
-            viewer.bind_key(key, partial(self._on_key, name), overwrite=True)
-        self._bound.extend(keys.values())
+        self._bound.bind(self._keys.keys if self.session.can_export else {})
 
-    def _on_key(self, name: str, _: Any) -> None:
+    def _on_key(self, name: str) -> None:
         active = self._viewer.layers.selection.active
         if name in ("undo", "redo") and hasattr(active, name):
             # What is painted on a Labels layer is taken back there.
@@ -276,27 +270,20 @@ def _let_go(
 def _leave(
     viewer: Any,
     docks: Docks,
-    bound: list[str],
+    bound: BoundKeys,
     on_move: object,
     on_press: object,
     *_: object,
 ) -> None:
     """Take mouse, keys and docks of a viewer from a widget that is gone."""
     docks.close()
-    _unbind(viewer, bound)
+    bound.release()
     for callbacks, own in (
         (viewer.mouse_move_callbacks, on_move),
         (viewer.mouse_drag_callbacks, on_press),
     ):
         if own in callbacks:
             callbacks.remove(own)
-
-
-def _unbind(viewer: Any, bound: list[str]) -> None:
-    """Give keys back to napari."""
-    for key in bound:
-        viewer.bind_key(key, None)
-    bound.clear()
 
 
 class _Scrolling(QScrollArea):
@@ -307,6 +294,8 @@ class _Scrolling(QScrollArea):
         self.setWidget(view)
         self.setWidgetResizable(True)
         self.setFrameShape(QFrame.Shape.NoFrame)
+        # No stop of the Tab key: it follows the control that has the keyboard.
+        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
 
     def minimumSizeHint(self) -> QSize:

@@ -15,6 +15,7 @@ from qtpy.QtWidgets import (
     QAbstractSpinBox,
     QApplication,
     QComboBox,
+    QFileDialog,
     QHeaderView,
     QLineEdit,
     QProgressBar,
@@ -354,16 +355,17 @@ def test_enter_presses_the_control_that_has_the_focus_and_confirms_no_cell(ran, 
     press(qtbot, view.corrections.reader_box, Qt.Key.Key_Return)
     assert ran.session.reader.endswith("Me")
     assert given([1]) == [""]
+    # A letter in a control that does not take it names the cell, as on the slide.
+    view.region_button.setFocus()
+    press(qtbot, view.region_button, Qt.Key.Key_2)
+    assert given([1]) == ["M2"]
+    ran.desk.review.undo()
     clicked = []
     view.dock_buttons["Gallery"].clicked.connect(lambda: clicked.append(1))
     view.dock_buttons["Gallery"].setFocus()
     press(qtbot, view.dock_buttons["Gallery"], Qt.Key.Key_Return)
     assert clicked == [1]
     assert given([1]) == [""]
-    # A letter in a control that does not take it names the cell, as on the slide.
-    view.dock_buttons["Gallery"].setFocus()
-    press(qtbot, view.dock_buttons["Gallery"], Qt.Key.Key_2)
-    assert given([1]) == ["M2"]
 
 
 def test_the_legend_is_gone_through_and_switched_by_keys(ran, qtbot, monkeypatch):
@@ -444,31 +446,6 @@ def test_points_of_the_map_are_chosen_by_keys(ran, qtbot):
     assert scatter._look.scale > scale
 
 
-def later(ask, act):
-    """Act as soon as what is asked for is there, also within a dialog."""
-
-    def look():
-        found = ask()
-        if found is None:
-            QTimer.singleShot(50, look)
-        else:
-            act(found)
-
-    QTimer.singleShot(50, look)
-
-
-def type_path(path, qtbot):
-    """Write a path into the next file dialog, and press Enter."""
-
-    def write(dialog):
-        edit = dialog.findChild(QLineEdit, "fileNameEdit")
-        edit.selectAll()
-        qtbot.keyClicks(edit, str(path))
-        press(qtbot, edit, Qt.Key.Key_Return)
-
-    later(QApplication.activeModalWidget, write)
-
-
 def tab_to(control, qtbot):
     """Press Tab until a control has the focus."""
     for _ in range(100):
@@ -479,7 +456,7 @@ def tab_to(control, qtbot):
 
 
 def test_a_sitting_from_opening_to_the_report_takes_no_mouse(
-    widget, core, phantom_svs, qtbot, tmp_path
+    widget, core, phantom_svs, qtbot, tmp_path, monkeypatch
 ):
     cells = table(*CELLS)
     doubted = np.where(np.arange(len(cells)) % 5 == 3, "no", "yes")
@@ -489,7 +466,9 @@ def test_a_sitting_from_opening_to_the_report_takes_no_mouse(
     view, review = widget.view, widget.desk.review
     active(widget.window(), qtbot)
     view.open_button.setFocus(Qt.FocusReason.TabFocusReason)
-    type_path(phantom_svs, qtbot)
+    # The dialogs of files are Qt's own, or the system's.
+    chosen = (str(phantom_svs), "")
+    monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_, **__: chosen)
     press(qtbot, view.open_button, Qt.Key.Key_Space)
     assert widget.session.slide
     tab_to(view.slide_button, qtbot)
@@ -508,13 +487,15 @@ def test_a_sitting_from_opening_to_the_report_takes_no_mouse(
     assert review.corrected.steps[0].reader.endswith("K")
     report = tmp_path / "report.html"
     tab_to(view.more_button, qtbot)
+    chosen = (str(report), "")
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_, **__: chosen)
 
-    def choose(menu):
-        type_path(report, qtbot)
+    def choose():
+        menu = QApplication.activePopupWidget()
         press(qtbot, menu, Qt.Key.Key_Down)
         press(qtbot, menu, Qt.Key.Key_Return)
 
-    later(QApplication.activePopupWidget, choose)
+    QTimer.singleShot(500, choose)
     press(qtbot, view.more_button, Qt.Key.Key_Space)
     qtbot.waitUntil(report.exists, timeout=60_000)
     qtbot.waitUntil(lambda: "report.html" in widget.session.message, timeout=60_000)

@@ -349,7 +349,11 @@ def test_points_of_every_class_can_be_told_from_the_ground_of_the_map(paper):
 def test_enter_presses_the_control_that_has_the_focus_and_confirms_no_cell(ran, qtbot):
     active(ran.window(), qtbot)
     ran.desk.review.select([1])
-    view, given = ran.view, ran.desk.review.corrected.given
+    view = ran.view
+
+    def given(rows):
+        return ran.desk.review.corrected.given(rows)
+
     view.corrections.reader_box.setFocus()
     qtbot.keyClicks(view.corrections.reader_box, "Me")
     press(qtbot, view.corrections.reader_box, Qt.Key.Key_Return)

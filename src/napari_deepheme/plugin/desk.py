@@ -290,6 +290,7 @@ class Desk:
         """Look whether there is an earlier sitting of the slide that was chosen."""
         self._session.earlier_sitting = ""
         layer = self.slides.layer
+        self._show_counts_of(layer)
         slide = slide_of(layer) if layer is not None else None
         if slide is not None and slide.path is not None:
             self._start(
@@ -297,6 +298,16 @@ class Desk:
                 on_item=self._on_newest,
                 on_end=lambda: None,
             )
+
+    def _show_counts_of(self, layer: Image | None) -> None:
+        """Show no counts beside a slide that they are not of; and again beside it."""
+        run, session = self.run, self._session
+        if run is None or session.running:
+            return
+        if layer is run.layer:
+            self.review.recount()
+        else:
+            session.counts, session.n_unidentified, session.n_not_cells = {}, 0, 0
 
     def _on_newest(self, item: Path | Failed | None) -> None:
         if isinstance(item, Failed):

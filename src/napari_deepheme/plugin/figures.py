@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from napari_deepheme.core.cell_table import PHASE, CellTable
+from napari_deepheme.core.cell_table import CellTable
+from napari_deepheme.core.corrections import READER_PHASE, judged_mitosis
 from napari_deepheme.plugin import layers
 
 if TYPE_CHECKING:
@@ -114,7 +115,8 @@ class Figures:
         shapes = self.layer
         if shapes not in self._viewer.layers or not shapes.nshapes:
             return
-        words = list(shapes.features.get(PHASE, [""] * shapes.nshapes)) if show else []
+        words = judged_mitosis(self._shown, READER_PHASE).tolist() if show else []
+        words = words if len(words) == shapes.nshapes else []
         down = _PHASE_CANVAS_PX / (self._viewer.scene.camera.zoom * self._pixel)
         shapes.text = {
             **layers.FIGURE_TEXT_STYLE,

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from napari_deepheme.core.cell_table import LINEAGE, PHASE
 from napari_deepheme.core.corrections import (
     DELETED,
+    MITOSIS_WORDS,
     NOT_A_CELL,
     UNIDENTIFIED,
     is_unidentified,
     judged_classes,
     judged_counts,
+    judged_mitosis,
     reader_classes,
     short_words,
 )
@@ -104,6 +105,6 @@ def _one(cell: CellTable, row: int) -> str:
         return f"{class_words(judged)}, corrected from {code} ({percent}), {place}"
     if is_unidentified(cell)[0]:
         return f"unidentified ({code} {percent}), {place}"
-    mitosis = [str(cell.further[k][0]) for k in (PHASE, LINEAGE) if k in cell.further]
+    mitosis = [str(judged_mitosis(cell, of)[0]) for of in MITOSIS_WORDS]
     words = [class_words(judged), *filter(None, mitosis), percent]
     return f"{', '.join(words)} ({place})"

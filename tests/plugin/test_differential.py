@@ -170,10 +170,13 @@ def mitoses(ran, qtbot):
     return made
 
 
+STATE = 6
+
+
 def states(panel):
     model = panel.model
     return [
-        model.data(model.index(row, 4), Qt.ItemDataRole.DisplayRole)
+        model.data(model.index(row, STATE), Qt.ItemDataRole.DisplayRole)
         for row in range(model.rowCount())
     ]
 
@@ -213,3 +216,24 @@ def test_what_the_model_learned_mitosis_from_is_told(ran, qtbot):
     qtbot.addWidget(made)
     assert "rendered cells only" in made.rendered_label.text()
     assert "Research use only" in made.rendered_label.text()
+
+
+def test_the_reader_says_phase_and_lineage_beside_the_model(mitoses, ran, qtbot):
+    review = ran.desk.review
+    mitoses.step(1)
+    phase, lineage = mitoses.word_boxes.values()
+    assert phase.isEnabled()
+    assert phase.currentData() == ""
+    phase.setCurrentIndex(phase.findData("anaphase"))
+    phase.activated.emit(phase.currentIndex())
+    lineage.activated.emit(lineage.findData("eosinophil"))
+    row = [mitoses.model.index(0, column).data() for column in range(5)]
+    assert row[3:] == ["anaphase", "eosinophil"]
+    assert "reader_class" not in review.cells.further
+    qtbot.waitUntil(
+        lambda: "eosinophil: 1000.0 per 1,000 (1 of 1" in mitoses.indices_label.text(),
+        timeout=2000,
+    )
+    review.undo()
+    qtbot.waitUntil(lambda: lineage.currentData() == "", timeout=2000)
+    assert phase.currentData() == "anaphase"

@@ -343,3 +343,5 @@ class Desk:
         show_shapes(self._viewer, sitting.shapes, frame_of(layer))
         show_unreadable(self._viewer, slide_key(layer), result.failed, frame_of(layer))
         self.review.changed.emit(None)
+        # What is in view is outlined now, not with the first step of the review.
+        self.follow_camera()

@@ -73,6 +73,7 @@ class Overlay:
         self._hidden: frozenset[str] = frozenset()
         self._selected: set[int] = set()
         self._reach = self._usual = 0.0
+        self._is_moving = False
         self._points = self._cells_layer()
         self._figures = Figures(viewer, self._figures_layer())
         picture = self._layer("overview")
@@ -144,9 +145,14 @@ class Overlay:
         row_column = layers.centres_rc(cell)[0]
         camera = self._viewer.scene.camera
         world = self._points.data_to_world(row_column)
-        camera.center = (*camera.center[:-2], *world[-2:])
         width = float(cell.boxes[0, 2:].max() * min(self._frame["scale"]))
-        camera.zoom = max(camera.zoom, _LOOKED_AT_PX / width)
+        # What is drawn follows once, when the camera is there.
+        self._is_moving = True
+        try:
+            camera.center = (*camera.center[:-2], *world[-2:])
+            camera.zoom = max(camera.zoom, _LOOKED_AT_PX / width)
+        finally:
+            self._is_moving = False
 
     def show(self, ready: Ready, hidden: frozenset[str]) -> None:
         """Show these cells and no others."""
@@ -192,7 +198,8 @@ class Overlay:
 
     def look(self, visible: Region) -> None:
         """Bring what is drawn in step with what the canvas shows."""
-        self._drawing.look(visible)
+        if not self._is_moving:
+            self._drawing.look(visible)
 
     def write_codes(self, visible: Region, show: bool) -> None:
         """Write the class code of cells in view, if they are few, and of selected ones.

@@ -98,7 +98,7 @@ class Desk:
             start=start,
         )
         self._pointing = Pointing(viewer, session)
-        self.review.changed.connect(self.follow_camera)
+        self.review.changed.connect(self._on_changed)
         session.events.slide.connect(self._on_slide)
 
     def take_result(
@@ -185,12 +185,20 @@ class Desk:
             on_end=lambda: None,
         )
 
-    def follow_camera(self) -> None:
-        """Bring class codes and outlines in step with what the canvas shows."""
+    def follow_camera(self, *, at_rest: bool = True) -> None:
+        """Bring class codes and outlines in step with what the canvas shows.
+
+        Parameters
+        ----------
+        at_rest : bool
+            Whether the camera stays where it is; if not, what takes long is left for
+            when it does.
+        """
         overlay, visible = self.overlay, self.visible()
         if overlay is not None and visible is not None:
             overlay.look(visible)
-            overlay.write_codes(visible, self._session.show_codes)
+            show = self._session.show_codes
+            overlay.write_codes(visible, show, with_figures=at_rest)
             overlay.fit_outlines(self._viewer.scene.camera.zoom)
 
     def look(self) -> None:
@@ -255,11 +263,15 @@ class Desk:
         self.overlay = overlay
         return overlay
 
+    def _on_changed(self, _: object) -> None:
+        self.follow_camera()
+
     def _on_selected(self) -> None:
         if self._session.running and not self._session.training:
             return
         self._pointing.describe_selected(self.overlay)
-        self.follow_camera()
+        # A camera that went to the cell tells when it rests.
+        self.follow_camera(at_rest=False)
         self.review.tell_selected()
 
     def _on_opened(self, path: Path, item: tuple[Sitting, Ready, str] | Failed) -> None:

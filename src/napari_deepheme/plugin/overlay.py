@@ -201,7 +201,9 @@ class Overlay:
         if not self._is_moving:
             self._drawing.look(visible)
 
-    def write_codes(self, visible: Region, show: bool) -> None:
+    def write_codes(
+        self, visible: Region, show: bool, *, with_figures: bool = True
+    ) -> None:
         """Write the class code of cells in view, if they are few, and of selected ones.
 
         Figures have their phase written when they are in view and few.
@@ -212,10 +214,13 @@ class Overlay:
             What the canvas shows.
         show : bool
             Whether codes are wanted; selected cells have theirs in any case.
+        with_figures : bool
+            Whether figures may be outlined anew, where not all are.
         """
         if self._points not in self._viewer.layers or not len(self.kinds):
             return
-        self._figures.look(visible)
+        if with_figures:
+            self._figures.look(visible)
         show &= self._ring_canvas_px() >= _LEGIBLE_RING_PX
         rows = self._drawing.shown_in(visible, MAX_CODES) if show else None
         self._figures.write_phases(rows is not None)

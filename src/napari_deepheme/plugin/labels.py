@@ -44,8 +44,8 @@ def small_label(accessible_name: str) -> QLabel:
 
 
 def mark_error(widget: QWidget, is_error: bool) -> None:
-    """Write in the ink of errors, as the theme of its window has it, or as usual."""
-    ink = error_ink(widget.window().palette()).name()
+    """Write in the ink of errors, as the theme has it, or as usual."""
+    ink = error_ink(widget.palette()).name()
     style = f"color: {ink}; font-weight: bold;" if is_error else ""
     if style != widget.styleSheet():
         widget.setStyleSheet(style)

@@ -45,13 +45,13 @@ _COLUMNS: Final = (
     "Cell",
     "Phase",
     "Lineage",
-    "Your phase",
-    "Your lineage",
+    "Your\nphase",
+    "Your\nlineage",
     "Sure",
     "State",
 )
 
-_AS_THE_MODEL: Final = "as the model says"
+_AS_THE_MODEL: Final = "the model's"
 
 _TITLES: Final = {READER_PHASE: "Phase", READER_LINEAGE: "Lineage"}
 
@@ -85,7 +85,10 @@ class MitosisPanel(QWidget):
         self.table.setTabKeyNavigation(False)
         self.table.verticalHeader().setVisible(False)
         header = self.table.horizontalHeader()
-        header.setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
+        header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+        # By the rows in sight: there may be thousands.
+        header.setResizeContentsPrecision(0)
+        header.setStretchLastSection(True)
         self.confirm_button = button("Confirm", "It is a mitotic figure")
         self.reject_button = button(
             "Reject",

@@ -110,7 +110,9 @@ class View(QWidget):
         self._make_labels()
         self._lay_out()
         self._connect()
-        follow_theme(self, self._show_all)
+        self._show_all()
+        for marked in (self.message_label, self.mpp_box.native):
+            follow_theme(marked, self._mark_errors)
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         """Take files."""
@@ -263,19 +265,22 @@ class View(QWidget):
         boxes = (self.slide_box, self.device_box, self.mpp_box, self.count_box)
         for box in boxes:
             box.enabled = not running
-        mark_error(self.mpp_box.native, session.needs_mpp)
         # A bar without a range moves by itself: the models are being loaded.
         unknown = running and not session.n_tiles
         self.progress_bar.setRange(0, 0 if unknown else max(1, session.n_tiles))
         self.progress_bar.setValue(session.n_done)
         self.progress_label.setText(_progress_text(session))
         self.message_label.setText(session.message)
-        mark_error(self.message_label, session.message_kind == "error")
+        self._mark_errors()
         self.models.show_session()
         self.corrections.show_session()
         self.corrections.setVisible(session.can_export or session.n_kept > 0)
         self._show_legend()
         self._show_comparison()
+
+    def _mark_errors(self) -> None:
+        mark_error(self.mpp_box.native, self._session.needs_mpp)
+        mark_error(self.message_label, self._session.message_kind == "error")
 
     def _show_legend(self) -> None:
         session = self._session

@@ -78,6 +78,11 @@ def cells(make_table):
         "read_at": ["2026-03-01T09:30:00Z", "", "2026-03-01T09:31:00Z", "", ""],
         "read_from": ["M6", "", "Doeringer", "", ""],
         "mitotic_phase": ["", "", "Doeringer", "", "metaphase"],
+        "reader_phase": ["", "", "", "Janetta", "anaphase"],
+        "reader_lineage": ["", "", "", "", "erythroid"],
+        "mitosis_reader": ["", "", "", "", "Dr. Mustermann"],
+        "mitosis_read_at": ["", "", "", "", "2026-03-01T09:32:00Z"],
+        "mitosis_read_from": ["", "", "", "S24-1234", "metaphase"],
         "patient": ["Doeringer^Janetta"] * 5,
     }
     return replace(table, further={k: np.array(v) for k, v in further.items()})
@@ -368,8 +373,12 @@ def test_a_key_that_is_none_is_refused_in_one_line(slide_path, tmp_path, capsys)
 def test_leaving_names_out_twice_changes_nothing_more(cells, tmp_path):
     once = nameless_cells(cells)
     assert nameless_cells(once) == once
-    assert set(once.further) == set(cells.further) - {"patient", "read_at"}
+    left_out = {"patient", "read_at", "mitosis_read_at"}
+    assert set(once.further) == set(cells.further) - left_out
+    assert once.further["reader_phase"].tolist() == ["", "", "", "", "anaphase"]
+    assert once.further["mitosis_read_from"].tolist() == ["", "", "", "", "metaphase"]
     first, *_, third = once.further["reader"][:3].tolist()
+    assert once.further["mitosis_reader"].tolist() == ["", "", "", "", first]
     assert first.startswith("reader-")
     assert third not in ("", first)
     write_csv(once, tmp_path / "cells.csv")

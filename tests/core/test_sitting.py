@@ -275,3 +275,43 @@ def test_what_was_written_survives_a_kill_between_any_two_steps(tmp_path):
     steps = read_sitting(path).corrected.steps
     assert told <= len(steps) <= told + 1
     assert [s.at for s in steps] == [str(n) for n in range(len(steps))]
+
+
+def test_what_was_said_of_mitoses_comes_back_and_leaves_a_trace(tmp_path):
+    path = tmp_path / "m.deepheme"
+    corrected = CorrectedCells(model_says())
+    file = create_sitting(path, a_sitting(corrected))
+    corrected = corrected.tell_mitosis([1], "reader_phase", "anaphase", reader="AB")
+    corrected = corrected.correct([1], "U4", reader="AB", at=AT)
+    corrected = corrected.tell_mitosis([2], "reader_lineage", "neutrophil")
+    file.sync(corrected)
+    again = read_sitting(path).corrected
+    assert again.steps == corrected.steps
+    assert again.cells == corrected.cells
+    file.sync(corrected.undo())
+    again = read_sitting(path).corrected
+    assert again.cells == corrected.undo().cells
+    with sqlite3.connect(path) as database:
+        found = database.execute("SELECT * FROM mitosis_corrections").fetchall()
+        counted = database.execute("SELECT counted_class FROM counted").fetchall()
+    database.close()
+    assert found == [
+        (1, 2, "reader_phase", "", "anaphase", "AB", "", 0),
+        (3, 3, "reader_lineage", "", "neutrophil", "", "", 1),
+    ]
+    assert counted[1] == ("U4",)
+
+
+def test_a_sitting_from_before_there_were_such_words_goes_on(tmp_path):
+    path = tmp_path / "m.deepheme"
+    corrected = CorrectedCells(model_says()).correct([0], "L2")
+    create_sitting(path, a_sitting(corrected))
+    with sqlite3.connect(path) as database:
+        database.execute("DROP TABLE mitosis_corrections")
+    database.close()
+    again = read_sitting(path).corrected
+    file = SittingFile(path, again)
+    assert file.has_steps
+    said = again.tell_mitosis([1], "reader_phase", "anaphase")
+    file.sync(said)
+    assert read_sitting(path).corrected.cells == said.cells

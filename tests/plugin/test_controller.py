@@ -390,3 +390,18 @@ def test_a_pixel_size_given_for_one_slide_is_not_taken_for_another(
     controller.classify_slide()
     controller.finish()
     assert core.mpp == (0.25, 0.25)
+
+
+def test_another_slide_has_no_counts_of_the_last_one(controller, slide_layer, viewer):
+    controller.classify_slide()
+    controller.finish()
+    session = controller.session
+    counts = session.counts
+    assert counts["M2"] == 1
+    other = np.full((500, 500, 3), 230, np.uint8)
+    viewer.add_image(other, rgb=True, name="other", scale=(0.25, 0.25))
+    assert session.slide == "other"
+    assert session.counts == {}
+    viewer.layers.selection.active = slide_layer
+    assert session.slide == "slide"
+    assert session.counts == counts

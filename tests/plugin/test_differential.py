@@ -104,7 +104,7 @@ def test_drawn_regions_stand_side_by_side(panel, differentials):
 def test_a_double_click_selects_the_cells_behind_a_number(panel, ran):
     tree = panel.table
     (item,) = tree.findItems("plasma cells", Qt.MatchFlag.MatchExactly)
-    panel._on_double_click(item, 1)
+    panel.table.itemDoubleClicked.emit(item, 1)
     assert ran.desk.review.selected == [1]
 
 
@@ -173,10 +173,13 @@ def mitoses(ran, qtbot):
     return made
 
 
+STATE = 6
+
+
 def states(panel):
     model = panel.model
     return [
-        model.data(model.index(row, 4), Qt.ItemDataRole.DisplayRole)
+        model.data(model.index(row, STATE), Qt.ItemDataRole.DisplayRole)
         for row in range(model.rowCount())
     ]
 
@@ -248,3 +251,24 @@ def test_the_stages_stand_side_by_side_as_high_as_they_are_many(qtbot):
     assert chart.accessibleDescription() == "M1 40.0 %, M2 20.0 %, M3 0.0 %, M6 10.0 %"
     chart.show_series(None)
     assert drawn_heights(chart, codes) == [0, 0, 0, 0]
+
+
+def test_the_reader_says_phase_and_lineage_beside_the_model(mitoses, ran, qtbot):
+    review = ran.desk.review
+    mitoses.step(1)
+    phase, lineage = mitoses.word_boxes.values()
+    assert phase.isEnabled()
+    assert phase.currentData() == ""
+    phase.setCurrentIndex(phase.findData("anaphase"))
+    phase.activated.emit(phase.currentIndex())
+    lineage.activated.emit(lineage.findData("eosinophil"))
+    row = [mitoses.model.index(0, column).data() for column in range(5)]
+    assert row[3:] == ["anaphase", "eosinophil"]
+    assert "reader_class" not in review.cells.further
+    qtbot.waitUntil(
+        lambda: "eosinophil: 1000.0 per 1,000 (1 of 1" in mitoses.indices_label.text(),
+        timeout=2000,
+    )
+    review.undo()
+    qtbot.waitUntil(lambda: lineage.currentData() == "", timeout=2000)
+    assert phase.currentData() == "anaphase"

@@ -11,10 +11,10 @@ from napari_deepheme.core.taxonomy import CLASS_BY_CODE, class_index
 from napari_deepheme.plugin.gallery_tiles import (
     Tile,
     TilePixmaps,
-    accent,
     dragged,
     paint_tile,
 )
+from napari_deepheme.plugin.inks import accent
 from napari_deepheme.plugin.kinds import DOUBTED
 
 SIDE = 80

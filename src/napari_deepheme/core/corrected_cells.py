@@ -17,6 +17,7 @@ from napari_deepheme.core.cell_table import IDENTIFIED, CellTable
 from napari_deepheme.core.corrections import (
     ADDED,
     DELETED,
+    MITOSIS_WORDS,
     READ_AT,
     READ_FROM,
     READER,
@@ -26,6 +27,7 @@ from napari_deepheme.core.corrections import (
     identified_at,
     reader_classes,
 )
+from napari_deepheme.core.mitosis_words import MitosisWords
 from napari_deepheme.core.taxonomy import CLASS_CODES
 
 if TYPE_CHECKING:
@@ -57,6 +59,8 @@ class Correction:
         Who.
     at : str
         When, in UTC after ISO 8601.
+    of : str
+        What of them: `READER_CLASS`, `READER_PHASE` or `READER_LINEAGE`.
     """
 
     rows: tuple[int, ...]
@@ -64,6 +68,19 @@ class Correction:
     after: tuple[str, ...]
     reader: str = ""
     at: str = ""
+    of: str = READER_CLASS
+
+    def __post_init__(self) -> None:
+        """Check the words.
+
+        Raises
+        ------
+        ValueError
+            If one is none that a reader can say.
+        """
+        known = _NUMBER if self.of == READER_CLASS else MITOSIS_WORDS[self.of]
+        for word in {*self.before, *self.after} - {"", *known}:
+            raise ValueError(f"{word!r} is not a word for {self.of}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,11 +115,13 @@ class CorrectedCells:
     _given: npt.NDArray[np.uint8] = field(
         default_factory=lambda: np.empty(0, np.uint8), repr=False
     )
+    _mitoses: MitosisWords = field(default_factory=MitosisWords, repr=False)
 
     def __post_init__(self) -> None:
         """Read what a file said, unless it was handed on."""
         if len(self._given) != len(self.base):
             object.__setattr__(self, "_given", _numbers(reader_classes(self.base)))
+            object.__setattr__(self, "_mitoses", MitosisWords.of_table(self.base))
 
     @classmethod
     def replayed(cls, base: CellTable, steps: Iterable[Correction]) -> CorrectedCells:
@@ -115,8 +134,6 @@ class CorrectedCells:
         """
         made = cls(base)
         for step in steps:
-            for word in {*step.before, *step.after} - set(_NUMBER):
-                raise ValueError(f"{word!r} is not a class")
             made = made._changed(step, (*made.steps, step), ())
         return made
 
@@ -135,15 +152,16 @@ class CorrectedCells:
 
     def _dressed(self, cells: CellTable, rows: npt.NDArray[np.intp]) -> CellTable:
         """Put what the reader said beside the cells of some rows."""
-        dropped = {READER_CLASS, *(_NOTES if self.steps else ())}
+        dropped = {READER_CLASS, *(_NOTES if self._has_classes else ())}
         further = {k: v for k, v in cells.further.items() if k not in dropped}
         given = self._given[rows]
         if self.threshold is not None:
             further[IDENTIFIED] = identified_at(cells.probabilities, self.threshold)
         if given.any():
             further[READER_CLASS] = _WORDS[given]
-        if self.steps:
+        if self._has_classes:
             further.update(self._notes(cells, rows, given))
+        further = self._mitoses.dressed(further, rows, self._said_of_mitoses)
         return replace(cells, further=further)
 
     @property
@@ -154,6 +172,14 @@ class CorrectedCells:
     def __len__(self) -> int:
         """Count the rows, those of deleted cells among them."""
         return len(self.base)
+
+    @cached_property
+    def _has_classes(self) -> bool:
+        return any(step.of == READER_CLASS for step in self.steps)
+
+    @cached_property
+    def _said_of_mitoses(self) -> tuple[Correction, ...]:
+        return tuple(step for step in self.steps if step.of != READER_CLASS)
 
     def judged(self) -> npt.NDArray[np.uint8]:
         """Return the place in `READER_CLASSES` of the class that counts, by row."""
@@ -216,6 +242,36 @@ class CorrectedCells:
         step = Correction(tuple(after), before, tuple(after.values()), reader, at)
         return self._changed(step, (*self.steps, step), ())
 
+    def told_of_mitosis(self, row: int, of: str) -> str:
+        """Return what the reader said of a figure, empty for nothing."""
+        return self._mitoses.get(of, row)
+
+    def tell_mitosis(
+        self, rows: Iterable[int], of: str, word: str, *, reader: str = "", at: str = ""
+    ) -> CorrectedCells:
+        """Say the phase or the lineage of some mitotic figures.
+
+        Parameters
+        ----------
+        rows : iterable of int
+            Which cells.
+        of : str
+            `READER_PHASE` or `READER_LINEAGE`.
+        word : str
+            One of `MITOSIS_WORDS[of]`; empty for as the model says.
+        reader, at : str
+            Who, and when.
+
+        Raises
+        ------
+        ValueError
+            If the word is none of these.
+        """
+        chosen = tuple(sorted(set(rows)))
+        before = tuple(self._mitoses.get(of, row) for row in chosen)
+        step = Correction(chosen, before, (word,) * len(chosen), reader, at, of)
+        return self._changed(step, (*self.steps, step), ())
+
     def add(
         self, cells: CellTable, reader_class: str, *, reader: str = "", at: str = ""
     ) -> CorrectedCells:
@@ -270,8 +326,11 @@ class CorrectedCells:
         *,
         back: bool = False,
     ) -> CorrectedCells:
-        given = self._given.copy()
         words = step.before if back else step.after
+        if step.of != READER_CLASS:
+            said = self._mitoses.with_words(step.of, step.rows, words)
+            return replace(self, steps=steps, undone=undone, _mitoses=said)
+        given = self._given.copy()
         given[list(step.rows)] = [_NUMBER[word] for word in words]
         return replace(self, steps=steps, undone=undone, _given=given)
 
@@ -281,6 +340,7 @@ class CorrectedCells:
         return {
             row: (step.reader, step.at, word)
             for step in self.steps
+            if step.of == READER_CLASS
             for row, word in zip(step.rows, step.before, strict=True)
         }
 

@@ -10,8 +10,12 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from napari_deepheme.core.cell_table import IDENTIFIED
-from napari_deepheme.core.taxonomy import CLASS_CODES
+from napari_deepheme.core.cell_table import IDENTIFIED, LINEAGE, PHASE
+from napari_deepheme.core.taxonomy import (
+    CLASS_CODES,
+    MITOTIC_LINEAGES,
+    MITOTIC_PHASES,
+)
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -33,6 +37,24 @@ READ_FROM: Final = "read_from"
 ADDED: Final = "added"
 """Further column: "yes" for a cell that the reader added, which no detector found."""
 
+READER_PHASE: Final = "reader_phase"
+"""Further column: the phase of a mitotic figure that the reader gave."""
+
+READER_LINEAGE: Final = "reader_lineage"
+"""Further column: the lineage of a mitotic figure that the reader gave."""
+
+MITOSIS_READER: Final = "mitosis_reader"
+"""Further column: who gave phase or lineage last."""
+
+MITOSIS_READ_AT: Final = "mitosis_read_at"
+"""Further column: when, as `READ_AT`."""
+
+MITOSIS_READ_FROM: Final = "mitosis_read_from"
+"""Further column: the word that counted before, "unknown" for none."""
+
+UNKNOWN: Final = "unknown"
+"""The reader says that phase or lineage cannot be told."""
+
 NOT_A_CELL: Final = "not-a-cell"
 
 UNIDENTIFIED: Final = "unidentified"
@@ -42,6 +64,34 @@ DELETED: Final = "deleted"
 
 READER_CLASSES: Final = (*CLASS_CODES, NOT_A_CELL, UNIDENTIFIED, DELETED)
 """What a reader can call a cell."""
+
+
+MITOSIS_WORDS: Final = {
+    READER_PHASE: (*MITOTIC_PHASES, UNKNOWN),
+    READER_LINEAGE: (*MITOTIC_LINEAGES, UNKNOWN),
+}
+"""What a reader can say of a mitotic figure, by column."""
+
+MODEL_COLUMN: Final = {READER_PHASE: PHASE, READER_LINEAGE: LINEAGE}
+"""The model's column beside each of the reader's."""
+
+
+def judged_mitosis(cells: CellTable, of: str) -> npt.NDArray[np.str_]:
+    """Return the phase or lineage that counts: the reader's, else the model's.
+
+    Parameters
+    ----------
+    cells : CellTable
+        The cells.
+    of : str
+        `READER_PHASE` or `READER_LINEAGE`.
+    """
+    nothing = np.zeros(len(cells), np.str_)
+    told = cells.further.get(MODEL_COLUMN[of], nothing)
+    given = cells.further.get(of, nothing)
+    given = np.where(np.isin(given, MITOSIS_WORDS[of]), given, "")
+    judged: npt.NDArray[np.str_] = np.where(given == "", told, given)
+    return np.where(judged == UNKNOWN, "", judged)
 
 
 def reader_classes(cells: CellTable) -> npt.NDArray[np.str_]:

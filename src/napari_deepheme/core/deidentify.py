@@ -14,10 +14,14 @@ import numpy as np
 from napari_deepheme.core.cell_table import IDENTIFIED, LINEAGE, PHASE
 from napari_deepheme.core.corrections import (
     ADDED,
+    MITOSIS_READ_FROM,
+    MITOSIS_READER,
+    MITOSIS_WORDS,
     READ_FROM,
     READER,
     READER_CLASS,
     READER_CLASSES,
+    UNKNOWN,
 )
 from napari_deepheme.core.pseudonyms import Pseudonyms
 from napari_deepheme.core.taxonomy import MITOTIC_LINEAGES, MITOTIC_PHASES
@@ -43,6 +47,8 @@ _WORDS: Final[dict[str, tuple[str, ...]]] = {
     READER_CLASS: READER_CLASSES,
     READ_FROM: READER_CLASSES,
     ADDED: ("yes",),
+    **MITOSIS_WORDS,
+    MITOSIS_READ_FROM: (*MITOTIC_PHASES, *MITOTIC_LINEAGES, UNKNOWN),
 }
 """Further columns that are kept, and what can stand in them."""
 
@@ -168,11 +174,12 @@ def nameless_cells(cells: CellTable, names: Pseudonyms | None = None) -> CellTab
         for name, values in cells.further.items()
         if name in _WORDS
     }
-    if READER in cells.further:
-        names = names or Pseudonyms.of_this_user()
-        readers, rows = np.unique(cells.further[READER], return_inverse=True)
-        told = [names.of_name("reader", str(reader)) for reader in readers]
-        further[READER] = np.array(told, np.str_)[rows]
+    for column in (READER, MITOSIS_READER):
+        if column in cells.further:
+            names = names or Pseudonyms.of_this_user()
+            readers, rows = np.unique(cells.further[column], return_inverse=True)
+            told = [names.of_name("reader", str(reader)) for reader in readers]
+            further[column] = np.array(told, np.str_)[rows]
     in_order = {name: further[name] for name in cells.further if name in further}
     return replace(cells, further=in_order)
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from napari_deepheme.core.cell_table import LINEAGE
 from napari_deepheme.core.corrections import (
+    READER_LINEAGE,
     is_unidentified,
     judged_classes,
     judged_counts,
+    judged_mitosis,
 )
 from napari_deepheme.core.intervals import wilson
 from napari_deepheme.core.report import differential
@@ -90,11 +91,8 @@ def indices_of(
 
 def lineages_of(figures: CellTable) -> dict[str, int]:
     """Count figures by the lineage that their cytoplasm tells."""
-    told = figures.further.get(LINEAGE)
-    return {
-        name: 0 if told is None else int((told == name).sum())
-        for name in MITOTIC_LINEAGES
-    }
+    told = judged_mitosis(figures, READER_LINEAGE)
+    return {name: int((told == name).sum()) for name in MITOTIC_LINEAGES}
 
 
 def mitotic_index(counts: Mapping[str, int]) -> float | None:

@@ -10,6 +10,10 @@ import numpy as np
 from napari_deepheme.core.cell_table import CellTable
 from napari_deepheme.core.corrections import (
     ADDED,
+    MITOSIS_READ_AT,
+    MITOSIS_READ_FROM,
+    MITOSIS_READER,
+    MITOSIS_WORDS,
     READ_AT,
     READ_FROM,
     READER,
@@ -24,7 +28,16 @@ if TYPE_CHECKING:
 
     from napari_deepheme.core.geometry import Area
 
-_SAID = (READER_CLASS, READER, READ_AT, READ_FROM)
+_SAID = (
+    READER_CLASS,
+    READER,
+    READ_AT,
+    READ_FROM,
+    *MITOSIS_WORDS,
+    MITOSIS_READER,
+    MITOSIS_READ_AT,
+    MITOSIS_READ_FROM,
+)
 
 
 def remember(cells: CellTable, known: CellTable) -> CellTable:
@@ -41,7 +54,7 @@ def remember(cells: CellTable, known: CellTable) -> CellTable:
     if len(known):
         there = set(_boxes(cells))
         kept = known.take(np.array([box not in there for box in _boxes(known)], bool))
-    return CellTable.concatenate([kept, cells.take(is_corrected(cells))])
+    return CellTable.concatenate([kept, cells.take(_is_said(cells))])
 
 
 def recall(cells: CellTable, known: CellTable, areas: Sequence[Area]) -> CellTable:
@@ -72,6 +85,14 @@ def recall(cells: CellTable, known: CellTable, areas: Sequence[Area]) -> CellTab
     added = left.take(_is_added(left) & _lies_in(left, areas))
     recalled = replace(cells, further=further)
     return CellTable.concatenate([recalled, added]) if len(added) else recalled
+
+
+def _is_said(cells: CellTable) -> npt.NDArray[np.bool_]:
+    said = is_corrected(cells)
+    for of in MITOSIS_WORDS:
+        if of in cells.further:
+            said = said | (cells.further[of] != "")
+    return said
 
 
 def _is_added(cells: CellTable) -> npt.NDArray[np.bool_]:

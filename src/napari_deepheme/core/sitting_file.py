@@ -38,6 +38,8 @@ from napari_deepheme.core.sitting_rows import (
     read_shapes,
     read_steps,
     shape_row,
+    step_numbers,
+    take_back,
 )
 
 if TYPE_CHECKING:
@@ -49,6 +51,15 @@ FORMAT: Final = "napari-deepheme sitting"
 
 VERSION: Final = 1
 """Of the schema. A file of a later one is refused, not guessed at."""
+
+_MITOSES: Final = """
+CREATE TABLE IF NOT EXISTS mitosis_corrections (
+    step INTEGER NOT NULL, cell_id INTEGER NOT NULL,
+    told TEXT NOT NULL, word_before TEXT NOT NULL, word_after TEXT NOT NULL,
+    reader TEXT NOT NULL, read_at TEXT NOT NULL, undone INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (step, cell_id));
+"""
+"""Made also in a sitting that was begun before there was such a table."""
 
 _SCHEMA: Final = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
@@ -87,15 +98,10 @@ class SittingFile:
         self._kept: dict[str, str] = {}
         with self._write() as database:
             _put(database, {"writer": self._writer})
-            self._steps = [
-                step
-                for (step,) in database.execute(
-                    "SELECT DISTINCT step FROM corrections WHERE NOT undone "
-                    "ORDER BY step"
-                )
-            ]
-            (last,) = database.execute("SELECT MAX(step) FROM corrections").fetchone()
-        self._last = last or 0
+            database.execute(_MITOSES)
+            numbers = step_numbers(database)
+        self._steps = [step for step, is_undone in numbers if not is_undone]
+        self._last = max((step for step, _ in numbers), default=0)
 
     @property
     def has_steps(self) -> bool:
@@ -144,10 +150,7 @@ class SittingFile:
         with self._write() as database:
             self._check(database)
             put_cells(database, corrected.base, self._n_cells)
-            database.executemany(
-                "UPDATE corrections SET undone = 1 WHERE step = ?",
-                [(step,) for step in self._steps[n_same:]],
-            )
+            take_back(database, self._steps[n_same:])
             put_steps(database, numbers, new)
             if not is_drawn_same:
                 put_shapes(database, shapes)

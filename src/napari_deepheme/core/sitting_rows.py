@@ -9,6 +9,7 @@ import numpy as np
 
 from napari_deepheme.core.cell_table import COLUMNS, CellTable
 from napari_deepheme.core.corrected_cells import Correction
+from napari_deepheme.core.corrections import READER_CLASS
 from napari_deepheme.core.geometry import Polygon
 from napari_deepheme.core.sitting import DrawnShape
 from napari_deepheme.core.taxonomy import CLASS_CODES, class_index
@@ -94,29 +95,61 @@ def put_steps(
     database: sqlite3.Connection, numbers: Iterable[int], steps: Iterable[Correction]
 ) -> None:
     """Write steps of the reader under their numbers."""
-    rows = [
-        (number, row + 1, before, after, step.reader, step.at)
-        for number, step in zip(numbers, steps, strict=True)
-        for row, before, after in zip(step.rows, step.before, step.after, strict=True)
-    ]
-    database.executemany("INSERT INTO corrections VALUES (?, ?, ?, ?, ?, ?, 0)", rows)
+    for number, step in zip(numbers, steps, strict=True):
+        is_class = step.of == READER_CLASS
+        own = () if is_class else (step.of,)
+        rows = [
+            (number, row + 1, *own, before, after, step.reader, step.at)
+            for row, before, after in zip(
+                step.rows, step.before, step.after, strict=True
+            )
+        ]
+        table = "corrections" if is_class else "mitosis_corrections"
+        marks = ", ".join("?" * (6 + len(own)))
+        database.executemany(f"INSERT INTO {table} VALUES ({marks}, 0)", rows)
+
+
+def take_back(database: sqlite3.Connection, numbers: Iterable[int]) -> None:
+    """Mark steps as undone; their trace stays."""
+    undone = [(number,) for number in numbers]
+    for table in ("corrections", "mitosis_corrections"):
+        database.executemany(f"UPDATE {table} SET undone = 1 WHERE step = ?", undone)
+
+
+def step_numbers(database: sqlite3.Connection) -> list[tuple[int, bool]]:
+    """Return the numbers of all steps, and whether each was taken back."""
+    found = database.execute(
+        "SELECT step, undone FROM corrections UNION "
+        "SELECT step, undone FROM mitosis_corrections ORDER BY step"
+    )
+    return [(int(step), bool(undone)) for step, undone in found]
 
 
 def read_steps(database: sqlite3.Connection, n_cells: int) -> list[Correction]:
     """Read the steps that were not taken back, first to last."""
-    found: dict[int, list[tuple[Any, ...]]] = {}
-    for step, *rest in database.execute(
-        "SELECT step, cell_id, class_before, class_after, reader, read_at "
-        "FROM corrections WHERE NOT undone ORDER BY step, cell_id"
+    queries = [
+        f"SELECT step, '{READER_CLASS}', cell_id, class_before, class_after, reader, "
+        "read_at FROM corrections WHERE NOT undone"
+    ]
+    there = "SELECT 1 FROM sqlite_master WHERE name = 'mitosis_corrections'"
+    if database.execute(there).fetchone():
+        queries.append(
+            "SELECT step, told, cell_id, word_before, word_after, reader, read_at "
+            "FROM mitosis_corrections WHERE NOT undone"
+        )
+    found: dict[tuple[int, str], list[tuple[Any, ...]]] = {}
+    for step, of, *rest in database.execute(
+        f"{' UNION ALL '.join(queries)} ORDER BY 1, 3"
     ):
-        found.setdefault(step, []).append(tuple(rest))
+        found.setdefault((step, of), []).append(tuple(rest))
     steps = []
-    for rows in found.values():
+    for (_, of), rows in found.items():
         ids, before, after, readers, times = zip(*rows, strict=True)
         if min(ids) < 1 or max(ids) > n_cells:
             raise ValueError("a correction is of no cell")
         cells = tuple(int(number) - 1 for number in ids)
-        steps.append(Correction(cells, before, after, str(readers[0]), str(times[0])))
+        who, when = str(readers[0]), str(times[0])
+        steps.append(Correction(cells, before, after, who, when, of))
     return steps
 
 

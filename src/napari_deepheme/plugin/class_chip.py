@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from qtpy.QtCore import QRectF, QSize, Qt, Signal
@@ -17,11 +17,31 @@ from napari_deepheme.plugin.gallery_order import (
     LINEAGES,
     group_title,
 )
-from napari_deepheme.plugin.gallery_tiles import accent
+from napari_deepheme.plugin.inks import accent, mixed, muted, outline
+from napari_deepheme.plugin.key_manners import ENTERS
 from napari_deepheme.plugin.kinds import COLOURS
 
 if TYPE_CHECKING:
-    from qtpy.QtGui import QDragEnterEvent, QDragLeaveEvent, QDropEvent, QPaintEvent
+    from qtpy.QtGui import (
+        QDragEnterEvent,
+        QDragLeaveEvent,
+        QDropEvent,
+        QKeyEvent,
+        QPaintEvent,
+    )
+
+_ARROWS: Final = (
+    Qt.Key.Key_Up,
+    Qt.Key.Key_Down,
+    Qt.Key.Key_Left,
+    Qt.Key.Key_Right,
+    Qt.Key.Key_Home,
+    Qt.Key.Key_End,
+)
+
+_CHOSEN: Final = 0.35
+
+_UNDER_MOUSE: Final = 0.07
 
 _SHORT = {
     EVERYTHING: "All cells",
@@ -42,6 +62,7 @@ class ClassChip(QAbstractButton):
 
     rows_dropped = Signal(object, str)
     hovered = Signal(str)
+    arrow_pressed = Signal(int)
 
     def __init__(self, group: str) -> None:
         super().__init__()
@@ -50,8 +71,8 @@ class ClassChip(QAbstractButton):
         self._hovered = False
         self.setCheckable(True)
         self.setAcceptDrops(group in READER_CLASSES)
-        # A click leaves the keyboard with the thumbnails.
-        self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        # A click leaves the keyboard with the thumbnails; Tab comes to one of them.
+        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.setFont(_small(self.font(), bold=group in LINEAGES))
         self.setText(
             group.capitalize() if group in LINEAGES else _SHORT.get(group, group)
@@ -62,11 +83,20 @@ class ClassChip(QAbstractButton):
         """Show how many cells there are."""
         self._n = n
         title = group_title(self.group)
-        self.setAccessibleName(f"{title}, {n} cells")
+        self.setAccessibleName(f"{title}, {n} cell{'' if n == 1 else 's'}")
         tip = f"{title}: {n:,} cells. Click to show them"
         drop = "; drop cells here to move them." if self.acceptDrops() else "."
         self.setToolTip(tip + drop)
         self.update()
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Choose by Space or Enter; arrows go to another one."""
+        if event.key() in _ARROWS:
+            self.arrow_pressed.emit(event.key())
+        elif event.key() in ENTERS:
+            self.click()
+        else:
+            super().keyPressEvent(event)
 
     def sizeHint(self) -> QSize:
         """Ask for room for a lineage and a count of five digits."""
@@ -103,9 +133,7 @@ class ClassChip(QAbstractButton):
         if self.group in COLOURS and self.group not in _SHORT:
             self._paint_swatch(painter, rect)
             left += 15
-        ink = QColor(self.palette().text().color())
-        ink.setAlpha(255 if self._n else 110)
-        painter.setPen(ink)
+        painter.setPen(self.ink())
         count = f"{self._n:,}" if self._n else ""
         metrics = painter.fontMetrics()
         inner = rect.adjusted(left - rect.left(), 0, -6, 0)
@@ -116,23 +144,30 @@ class ClassChip(QAbstractButton):
         painter.drawText(inner, middle | Qt.AlignmentFlag.AlignRight, count)
         painter.end()
 
+    def ground(self) -> QColor:
+        """Return the colour behind the words."""
+        window = self.palette().window().color()
+        if self.isChecked() or self._hovered:
+            return mixed(accent(self.palette()), window, _CHOSEN)
+        text = self.palette().text().color()
+        return mixed(text, window, _UNDER_MOUSE if self.underMouse() else 0)
+
+    def ink(self) -> QColor:
+        """Return the colour of the words: held back where there are no cells."""
+        if self._n or self.isChecked() or self._hovered:
+            return QColor(self.palette().text().color())
+        return muted(self.palette())
+
     def _paint_ground(self, painter: QPainter, rect: QRectF) -> None:
-        ground = accent(self.palette())
-        if not self.isChecked() and not self._hovered:
-            ground = QColor(self.palette().text().color())
-            ground.setAlpha(18 if self.underMouse() else 0)
-        elif not self._hovered:
-            ground.setAlpha(90)
         painter.setPen(Qt.PenStyle.NoPen)
-        if self.hasFocus():
-            painter.setPen(QPen(self.palette().text().color(), 1, Qt.PenStyle.DotLine))
-        painter.setBrush(ground)
+        if self._hovered:
+            painter.setPen(QPen(accent(self.palette()), 2))
+        painter.setBrush(self.ground())
         painter.drawRoundedRect(rect, 4, 4)
 
     def _paint_swatch(self, painter: QPainter, rect: QRectF) -> None:
-        colour = QColor(COLOURS[self.group])
-        painter.setBrush(colour)
-        painter.setPen(QPen(colour.darker(150), 1))
+        painter.setBrush(QColor(COLOURS[self.group]))
+        painter.setPen(QPen(outline(self.palette()), 1))
         painter.drawEllipse(QRectF(rect.left() + 5, rect.center().y() - 4.5, 9, 9))
 
     def _set_hovered(self, hovered: bool) -> None:

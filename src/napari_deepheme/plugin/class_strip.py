@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from qtpy.QtCore import QSize, Signal
+from qtpy.QtCore import QRect, QSize, Qt, Signal
 from qtpy.QtWidgets import QWidget
 
 from napari_deepheme.core.corrections import NOT_A_CELL, UNIDENTIFIED
@@ -41,11 +41,14 @@ class ClassStrip(QWidget):
         self._blocks = [_APART, *map(_block, LINEAGES)]
         self.chips = {g: self._chip(g) for block in self._blocks for g in block}
         self._size = QSize(0, 0)
+        self._let_tab_come_to(EVERYTHING)
 
     def set_group(self, group: str) -> None:
         """Show which group is shown."""
         for name, chip in self.chips.items():
             chip.setChecked(name == group)
+        if not any(chip.hasFocus() for chip in self.chips.values()):
+            self._let_tab_come_to(group)
 
     def set_counts(self, counts: Mapping[str, int]) -> None:
         """Show how many cells each group has."""
@@ -106,7 +109,43 @@ class ClassStrip(QWidget):
         chip.clicked.connect(self._on_click)
         chip.rows_dropped.connect(self.rows_dropped)
         chip.hovered.connect(self.hovered)
+        chip.arrow_pressed.connect(self._on_arrow)
         return chip
+
+    def _let_tab_come_to(self, group: str) -> None:
+        """Make one of them the stop of the Tab key; arrows go on from there."""
+        for name, chip in self.chips.items():
+            is_stop = name == group
+            policy = Qt.FocusPolicy.TabFocus if is_stop else Qt.FocusPolicy.NoFocus
+            chip.setFocusPolicy(policy)
+
+    def _on_arrow(self, key: int) -> None:
+        chip = self.sender()
+        if isinstance(chip, ClassChip):
+            group = self.beside(chip.group, Qt.Key(key))
+            self._let_tab_come_to(group)
+            self.chips[group].setFocus(Qt.FocusReason.TabFocusReason)
+
+    def beside(self, group: str, key: Qt.Key) -> str:
+        """Return the group that an arrow key leads to."""
+        names = list(self.chips)
+        place = names.index(group)
+        if key in (Qt.Key.Key_Home, Qt.Key.Key_End):
+            return names[0 if key == Qt.Key.Key_Home else -1]
+        if key in (Qt.Key.Key_Up, Qt.Key.Key_Down):
+            step = -1 if key == Qt.Key.Key_Up else 1
+            return names[min(max(place + step, 0), len(names) - 1)]
+        here, sign = self.chips[group].geometry(), -1 if key == Qt.Key.Key_Left else 1
+        beyond = [
+            name
+            for name, chip in self.chips.items()
+            if sign * (chip.x() - here.x()) > 0
+        ]
+        return min(beyond, key=lambda name: self._way(name, here), default=group)
+
+    def _way(self, group: str, here: QRect) -> tuple[int, int]:
+        there = self.chips[group].geometry()
+        return abs(there.x() - here.x()), abs(there.y() - here.y())
 
     def _on_click(self) -> None:
         chip = self.sender()

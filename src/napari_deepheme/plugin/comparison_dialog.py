@@ -88,6 +88,7 @@ def _table(comparison: Comparison) -> QTableWidget:
     table.verticalHeader().hide()
     table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
     table.setSelectionMode(QAbstractItemView.SelectionMode.NoSelection)
+    table.setTabKeyNavigation(False)
     for i, row in enumerate(rows):
         recalls, f1s = (row.old_recall, row.new_recall), (row.old_f1, row.new_f1)
         _fill_row(table, i, _title(row), row.n, recalls, f1s)

@@ -25,7 +25,8 @@ from napari_deepheme.core.corrections import (
     UNIDENTIFIED,
 )
 from napari_deepheme.core.taxonomy import CELL_CLASSES
-from napari_deepheme.plugin.labels import button, label, small_label, swatch
+from napari_deepheme.plugin.labels import button, colour_items, label, small_label
+from napari_deepheme.plugin.spoken import SpokenLabel
 from napari_deepheme.plugin.words import CLICK_HINT, class_words
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ class CorrectionPanel(QWidget):
         super().__init__()
         self._session = session
         self._suggest_name = suggest_name
-        self.selected_label = label("The cell under the pointer")
+        self.selected_label = label("Cell")
         # Two lines, so that the rest does not move with the pointer.
         lines = round(2.6 * self.selected_label.fontMetrics().lineSpacing())
         self.selected_label.setMinimumHeight(lines)
@@ -126,7 +127,10 @@ class CorrectionPanel(QWidget):
             self.threshold_slider.setValue(value)
             self.threshold_slider.blockSignals(False)
         self.threshold_slider.setEnabled(can)
-        self.threshold_label.setText(f"{100 * threshold:.0f} %")
+        percent = f"{100 * threshold:.0f} %"
+        self.threshold_label.setText(percent)
+        tip = self.threshold_slider.toolTip()
+        self.threshold_slider.setAccessibleDescription(f"{percent}. {tip}")
 
     def _make_buttons(self) -> None:
         self.class_box = _class_box()
@@ -144,6 +148,8 @@ class CorrectionPanel(QWidget):
         )
         self.add_button.setCheckable(True)
         self.buttons = {name: button(text, tip) for name, text, tip in _BUTTONS}
+        self.buttons["previous"].setAccessibleName("Previous doubtful cell")
+        self.buttons["next"].setAccessibleName("Next doubtful cell")
         self.buttons["correct"] = self.correct_button
         self.train_button = button(
             "Train on my corrections…",
@@ -170,7 +176,7 @@ class CorrectionPanel(QWidget):
             "Cells of which the model is less sure than this are unidentified: they "
             "are out of the count until you name them"
         )
-        self.threshold_label = QLabel()
+        self.threshold_label = SpokenLabel("Unidentified below")
         self.threshold_label.setMinimumWidth(36)
         self.threshold_slider.valueChanged.connect(self._on_threshold)
 
@@ -229,10 +235,11 @@ def _class_box() -> QComboBox:
     box.setMinimumContentsLength(12)
     for cell_class in CELL_CLASSES:
         code = cell_class.code
-        box.addItem(swatch(cell_class.colour), class_words(code), code)
+        box.addItem(class_words(code), code)
     for word in (NOT_A_CELL, UNIDENTIFIED):
         box.addItem(class_words(word), word)
     box.addItem(_AS_THE_MODEL, "")
+    colour_items(box, [c.colour for c in CELL_CLASSES])
     return box
 
 

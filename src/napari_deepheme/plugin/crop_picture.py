@@ -9,6 +9,9 @@ from qtpy.QtCore import QPointF, QRectF, Qt
 from qtpy.QtGui import QColor, QImage, QPainter, QPaintEvent, QPen
 from qtpy.QtWidgets import QWidget
 
+from napari_deepheme.plugin.inks import muted
+from napari_deepheme.plugin.words import class_words
+
 if TYPE_CHECKING:
     import numpy.typing as npt
 
@@ -34,6 +37,7 @@ class CropPicture(QWidget):
         self._explanation: CellExplanation | None = None
         self._map: npt.NDArray[np.float32] | None = None
         self._opacity = 0.5
+        self.setAccessibleDescription(_words(None, is_map=False))
 
     def show_cell(
         self,
@@ -43,14 +47,18 @@ class CropPicture(QWidget):
     ) -> None:
         """Show a cell and a map over it, as wide as it, if given."""
         self._explanation, self._map, self._opacity = explanation, values, opacity
+        self.setAccessibleDescription(_words(explanation, is_map=values is not None))
         self.update()
 
     def paintEvent(self, event: QPaintEvent | None) -> None:
         """Draw the picture."""
         painter = QPainter(self)
-        painter.fillRect(self.rect(), QColor("#f0f0f0"))
         seen = self._explanation
         if seen is None:
+            painter.setPen(muted(self.palette()))
+            painter.drawRect(self.rect().adjusted(0, 0, -1, -1))
+            middle = Qt.AlignmentFlag.AlignCenter
+            painter.drawText(self.rect(), middle, "No cell is explained.")
             return
         painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
         pixels = seen.crop
@@ -61,6 +69,14 @@ class CropPicture(QWidget):
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         _draw_box(painter, seen.box * scale)
         _draw_bar(painter, _BAR_UM / seen.mpp * scale)
+
+
+def _words(seen: CellExplanation | None, *, is_map: bool) -> str:
+    if seen is None:
+        return "No cell is explained."
+    code, p = seen.top[0]
+    over = f", with a map for {class_words(seen.class_code)} over it" if is_map else ""
+    return f"{class_words(code)}, {100 * p:.0f} %{over}"
 
 
 def image_of(pixels: npt.NDArray[np.uint8]) -> QImage:

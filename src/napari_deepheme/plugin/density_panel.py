@@ -10,7 +10,8 @@ from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from napari_deepheme.plugin.density_choices import CHOICES, OFF, ramp
 from napari_deepheme.plugin.density_layer import UNIT
-from napari_deepheme.plugin.labels import button, label, small_label, swatch
+from napari_deepheme.plugin.labels import button, colour_items, label, small_label
+from napari_deepheme.plugin.spoken import SpokenLabel
 
 if TYPE_CHECKING:
     from napari_deepheme.plugin.density import CellDensity
@@ -39,7 +40,7 @@ class DensityPanel(QWidget):
         self.choice_box = _choice_box()
         self.legend_label = QLabel()
         self.legend_label.setAccessibleName("Colours of the density map")
-        self.maximum_label = QLabel()
+        self.maximum_label = SpokenLabel("Density at the dark end")
         self.message_label = label("Where cells are densest")
         self.go_button = button(
             "Go to the densest place", "Centre the slide on it, near enough for cells"
@@ -87,7 +88,8 @@ class DensityPanel(QWidget):
         is_there = density is not None and density.densest is not None
         self.legend.setVisible(is_there)
         if choice is not None and density is not None:
-            self.legend_label.setPixmap(_legend(choice.colour))
+            ratio = self.devicePixelRatioF()
+            self.legend_label.setPixmap(_legend(choice.colour, ratio))
             self.maximum_label.setText(f"{density.maximum:,.0f} {UNIT}")
         self.go_button.setEnabled(is_there)
         self.message_label.setText(self._density.message)
@@ -113,12 +115,14 @@ def _choice_box() -> QComboBox:
     box.setMaxVisibleItems(len(CHOICES) + 1)
     box.addItem("off", OFF)
     for choice in CHOICES:
-        box.addItem(swatch(choice.colour), choice.words, choice.key)
+        box.addItem(choice.words, choice.key)
+    colour_items(box, ["", *(choice.colour for choice in CHOICES)])
     return box
 
 
-def _legend(colour: str) -> QPixmap:
-    pixmap = QPixmap(*_LEGEND_PX)
+def _legend(colour: str, ratio: float) -> QPixmap:
+    pixmap = QPixmap(*(round(ratio * side) for side in _LEGEND_PX))
+    pixmap.setDevicePixelRatio(ratio)
     pixmap.fill(Qt.GlobalColor.white)
     width, height = _LEGEND_PX
     gradient = QLinearGradient(0, 0, width, 0)

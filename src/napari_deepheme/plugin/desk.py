@@ -102,7 +102,7 @@ class Desk:
             start=start,
         )
         self._pointing = Pointing(viewer, session)
-        self.review.changed.connect(self.follow_camera)
+        self.review.changed.connect(self._on_changed)
         self.naming = Naming(session, self.slides, start=start)
         session.events.slide.connect(self._on_slide)
 
@@ -212,12 +212,20 @@ class Desk:
             on_end=lambda: None,
         )
 
-    def follow_camera(self) -> None:
-        """Bring class codes and outlines in step with what the canvas shows."""
+    def follow_camera(self, *, at_rest: bool = True) -> None:
+        """Bring class codes and outlines in step with what the canvas shows.
+
+        Parameters
+        ----------
+        at_rest : bool
+            Whether the camera stays where it is; if not, what takes long is left for
+            when it does.
+        """
         overlay, visible = self.overlay, self.visible()
         if overlay is not None and visible is not None:
             overlay.look(visible)
-            overlay.write_codes(visible, self._session.show_codes)
+            show = self._session.show_codes
+            overlay.write_codes(visible, show, with_figures=at_rest)
             overlay.fit_outlines(self._viewer.scene.camera.zoom)
 
     def look(self) -> None:
@@ -283,11 +291,15 @@ class Desk:
         self.overlay = overlay
         return overlay
 
+    def _on_changed(self, _: object) -> None:
+        self.follow_camera()
+
     def _on_selected(self) -> None:
         if self._session.running and not self._session.training:
             return
         self._pointing.describe_selected(self.overlay)
-        self.follow_camera()
+        # A camera that went to the cell tells when it rests.
+        self.follow_camera(at_rest=False)
         self.review.tell_selected()
 
     def _on_opened(self, path: Path, item: Opened | Failed) -> None:
@@ -318,6 +330,7 @@ class Desk:
         """Look whether there is an earlier sitting of the slide that was chosen."""
         self._session.earlier_sitting = ""
         layer = self.slides.layer
+        self._show_counts_of(layer)
         slide = slide_of(layer) if layer is not None else None
         if slide is not None and slide.path is not None:
             self._start(
@@ -325,6 +338,16 @@ class Desk:
                 on_item=self._on_newest,
                 on_end=lambda: None,
             )
+
+    def _show_counts_of(self, layer: Image | None) -> None:
+        """Show no counts beside a slide that they are not of; and again beside it."""
+        run, session = self.run, self._session
+        if run is None or session.running:
+            return
+        if layer is run.layer:
+            self.review.recount()
+        else:
+            session.counts, session.n_unidentified, session.n_not_cells = {}, 0, 0
 
     def _on_newest(self, item: Path | Failed | None) -> None:
         if isinstance(item, Failed):
@@ -360,3 +383,5 @@ class Desk:
         show_shapes(self._viewer, sitting.shapes, frame_of(layer))
         show_unreadable(self._viewer, slide_key(layer), result.failed, frame_of(layer))
         self.review.changed.emit(None)
+        # What is in view is outlined now, not with the first step of the review.
+        self.follow_camera()

@@ -6,15 +6,12 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from qtpy.QtCore import QRectF, QSize, Qt
-from qtpy.QtGui import QColor, QPainter
+from qtpy.QtCore import Qt
 from qtpy.QtWidgets import (
-    QAbstractItemView,
     QComboBox,
     QFileDialog,
     QHBoxLayout,
     QHeaderView,
-    QTreeWidget,
     QTreeWidgetItem,
     QVBoxLayout,
     QWidget,
@@ -24,11 +21,13 @@ from superqt.utils import qdebounced
 from napari_deepheme.core.errors import DeephemeError
 from napari_deepheme.core.reference_ranges import read_reference_ranges
 from napari_deepheme.core.taxonomy import CLASS_BY_CODE
+from napari_deepheme.plugin.count_table import CountTable, StagesChart, number
 from napari_deepheme.plugin.differential import SCOPES
+from napari_deepheme.plugin.inks import error_ink, follow_theme
 from napari_deepheme.plugin.labels import (
-    ERROR_STYLE,
     button,
     label,
+    mark_error,
     small_label,
     swatch,
 )
@@ -36,16 +35,12 @@ from napari_deepheme.plugin.labels import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from qtpy.QtGui import QPaintEvent
-
     from napari_deepheme.core.mitoses import MitoticIndex
     from napari_deepheme.core.reference_ranges import ReferenceRanges
     from napari_deepheme.core.report import CountRow, Ratio
     from napari_deepheme.plugin.differential import Count, Differentials
 
 _OUTSIDE: Final = {"below": "▼ below", "above": "▲ above"}
-
-_OUTSIDE_COLOUR: Final = "#d0342c"
 
 _REST_MS: Final = 60
 
@@ -79,28 +74,26 @@ class DifferentialPanel(QWidget):
             "Reference ranges…",
             "Load your laboratory's own: a CSV file with the columns name, low, high",
         )
-        self.table = QTreeWidget()
-        self.table.setAccessibleName("Differential count")
-        self.table.setRootIsDecorated(False)
-        self.table.setSelectionMode(QAbstractItemView.SelectionMode.NoSelection)
-        self.table.setIconSize(QSize(12, 12))
-        self.table.setToolTip("A double click selects the cells behind a number")
+        self.table = CountTable()
         self.chart = StagesChart()
         self.told_label = label("What was counted")
         self.note_label = small_label("What the intervals are")
         self.note_label.setText(_INTERVALS)
         self._lay_out()
         self._connect()
-        self.show_counts()
+        follow_theme(self, self.show_counts)
 
     def show_counts(self) -> None:
         """Bring the panel in step with the cells."""
         self._counts = self._differentials.counts()
+        place = self.table.currentIndex()
+        at = place.row(), place.column()
         self.table.clear()
         if len(self._counts) == 1:
             self._show_one(self._counts[0])
         else:
             self._show_side_by_side(self._counts)
+        self.table.come_back(*at)
         self.chart.show_series(self._counts[0] if self._counts else None)
         self.told_label.setText(self._told())
 
@@ -110,7 +103,7 @@ class DifferentialPanel(QWidget):
             self._differentials.use_ranges(read_reference_ranges(path))
         except DeephemeError as error:
             self.told_label.setText(str(error))
-            self.told_label.setStyleSheet(ERROR_STYLE)
+            mark_error(self.told_label, True)
 
     def _lay_out(self) -> None:
         scope_row, lines_row = QHBoxLayout(), QHBoxLayout()
@@ -131,7 +124,7 @@ class DifferentialPanel(QWidget):
         self.scope_box.currentIndexChanged.connect(self._on_scope)
         self.lines_box.currentIndexChanged.connect(self.show_counts)
         self.ranges_button.clicked.connect(self._ask_for_ranges)
-        self.table.itemDoubleClicked.connect(self._on_double_click)
+        self.table.cells_wanted.connect(self._on_wanted)
 
     def _show_one(self, count: Count) -> None:
         ranges = self._differentials.ranges
@@ -143,7 +136,7 @@ class DifferentialPanel(QWidget):
         for row in self._lines(count):
             item = self._item(row)
             item.setText(1, str(row.count))
-            item.setText(2, _number(row.percent))
+            item.setText(2, number(row.percent))
             item.setText(3, _span(row.interval))
             key = row.codes[0] if len(row.codes) == 1 and self._is_full else row.name
             self._judge(item, ranges, key, row.percent)
@@ -160,12 +153,12 @@ class DifferentialPanel(QWidget):
         for rows in zip(*by_count, strict=True):
             item = self._item(rows[0])
             for column, row in enumerate(rows, 1):
-                item.setText(column, f"{_number(row.percent)} ({row.count})")
+                item.setText(column, f"{number(row.percent)} ({row.count})")
                 item.setToolTip(column, f"95 %: {_span(row.interval)}")
         for ratios in zip(*(count.ratios for count in counts), strict=True):
             item = self._plain_item(ratios[0].name)
             for column, ratio in enumerate(ratios, 1):
-                item.setText(column, _number(ratio.value, 2))
+                item.setText(column, number(ratio.value, 2))
         item = self._plain_item("cells counted")
         for column, rows in enumerate(by_count, 1):
             item.setText(column, str(rows[0].n))
@@ -188,7 +181,7 @@ class DifferentialPanel(QWidget):
     def _item(self, row: CountRow) -> QTreeWidgetItem:
         code = row.codes[0] if self._is_full else ""
         item = self._plain_item(f"{code}  {row.name}" if code else row.name)
-        item.setIcon(0, swatch(CLASS_BY_CODE[row.codes[-1]].colour))
+        item.setIcon(0, swatch(CLASS_BY_CODE[row.codes[-1]].colour, self.palette()))
         item.setData(0, Qt.ItemDataRole.UserRole, row.codes)
         return item
 
@@ -202,7 +195,7 @@ class DifferentialPanel(QWidget):
     def _show_ratio(self, ratio: Ratio, ranges: ReferenceRanges) -> None:
         item = self._plain_item(ratio.name)
         item.setText(1, f"{ratio.over}:{ratio.under}")
-        item.setText(2, _number(ratio.value, 2))
+        item.setText(2, number(ratio.value, 2))
         item.setText(3, _span(ratio.interval, 2))
         self._judge(item, ranges, ratio.name, ratio.value)
 
@@ -210,7 +203,7 @@ class DifferentialPanel(QWidget):
         of = "" if index.name == "all" else f", {index.name}"
         item = self._plain_item(f"mitotic index{of} (per 1,000)")
         item.setText(1, f"{index.figures} of {index.n}")
-        item.setText(2, _number(index.per_1000))
+        item.setText(2, number(index.per_1000))
         item.setText(3, _span(index.interval))
         self._judge(item, ranges, f"mitotic index{of}", index.per_1000)
 
@@ -229,10 +222,10 @@ class DifferentialPanel(QWidget):
         word = _OUTSIDE.get(usual.judge(value) or "", "")
         item.setText(5, word)
         if word:
-            item.setForeground(5, QColor(_OUTSIDE_COLOUR))
+            item.setForeground(5, error_ink(self.palette()))
 
     def _told(self) -> str:
-        self.told_label.setStyleSheet("")
+        mark_error(self.told_label, False)
         if not self._counts:
             return "Draw rectangles, ellipses or polygons on a Shapes layer first."
         numbers = [count.grouped[0].n for count in self._counts]
@@ -249,7 +242,7 @@ class DifferentialPanel(QWidget):
     def _on_scope(self, _: int) -> None:
         self._differentials.choose(self.scope_box.currentData())
 
-    def _on_double_click(self, item: QTreeWidgetItem, column: int) -> None:
+    def _on_wanted(self, item: QTreeWidgetItem, column: int) -> None:
         codes = item.data(0, Qt.ItemDataRole.UserRole)
         place = max(0, column - 1) if len(self._counts) > 1 else 0
         if codes and self._counts:
@@ -261,62 +254,6 @@ class DifferentialPanel(QWidget):
         )
         if name:
             self.load_ranges(Path(name))
-
-
-class StagesChart(QWidget):
-    """Bars of the stages of neutrophils and red cells, from the youngest."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._series: dict[str, tuple[CountRow, ...]] = {}
-        self.setMinimumHeight(120)
-        self.setAccessibleName("Stages of maturation")
-
-    def show_series(self, count: Count | None) -> None:
-        """Show the stages of a count."""
-        self._series = count.series if count is not None else {}
-        words = [
-            f"{row.codes[0]} {_number(row.percent)} %"
-            for rows in self._series.values()
-            for row in rows
-        ]
-        self.setAccessibleDescription(", ".join(words))
-        self.setToolTip("Percent of the series: " + ", ".join(words))
-        self.update()
-
-    def paintEvent(self, _: QPaintEvent) -> None:
-        """Draw the bars."""
-        rows = [row for series in self._series.values() for row in series]
-        if not any(row.count for row in rows):
-            return
-        painter = QPainter(self)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        line = painter.fontMetrics().height()
-        n_gaps = len(self._series) - 1
-        step = self.width() / (len(rows) + n_gaps)
-        top = max(row.percent or 0 for row in rows)
-        room = self.height() - 2 * line - 4
-        x = 0.0
-        for series in self._series.values():
-            for row in series:
-                high = room * (row.percent or 0) / top
-                bar = QRectF(x + 0.15 * step, line + room - high, 0.7 * step, high)
-                painter.setPen(QColor("#303030"))
-                painter.setBrush(QColor(CLASS_BY_CODE[row.codes[0]].colour))
-                painter.drawRect(bar)
-                painter.setPen(self.palette().text().color())
-                below = QRectF(x, self.height() - line, step, line)
-                painter.drawText(below, Qt.AlignmentFlag.AlignCenter, row.codes[0])
-                above = QRectF(x - step / 2, bar.top() - line, 2 * step, line)
-                words = "" if row.percent is None else f"{row.percent:.0f}"
-                painter.drawText(above, Qt.AlignmentFlag.AlignCenter, words)
-                x += step
-            x += step
-        painter.end()
-
-
-def _number(value: float | None, digits: int = 1) -> str:
-    return "–" if value is None else f"{value:.{digits}f}"
 
 
 def _span(interval: tuple[float, float] | None, digits: int = 1) -> str:

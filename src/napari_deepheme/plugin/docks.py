@@ -18,6 +18,7 @@ from napari_deepheme.plugin.drawn import drawn_shapes
 from napari_deepheme.plugin.embedding_panel import EmbeddingPanel
 from napari_deepheme.plugin.explain_panel import ExplainPanel
 from napari_deepheme.plugin.gallery import Gallery
+from napari_deepheme.plugin.key_manners import keep_manners
 from napari_deepheme.plugin.mitosis_panel import MitosisPanel
 from napari_deepheme.plugin.seeing import Seeing
 from napari_deepheme.plugin.seeing_panel import SeeingPanel
@@ -85,12 +86,17 @@ class Docks:
         widget = self._open.get(name)
         if widget is None or not isalive(widget):
             self._open[name] = widget = self._makes[name]()
+            keep_manners(widget)
             self._dock(name, widget)
         dock = _dock_of(widget)
         if dock is not None:
             dock.show()
             dock.raise_()
         return widget
+
+    def opened(self) -> list[QWidget]:
+        """Return what is open."""
+        return [widget for widget in self._open.values() if isalive(widget)]
 
     def _dock(self, name: str, widget: QWidget) -> None:
         is_wide = name == "Gallery"

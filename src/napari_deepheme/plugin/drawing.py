@@ -15,7 +15,16 @@ import numpy as np
 import pandas as pd
 
 from napari_deepheme.core.cell_table import IDENTIFIED
-from napari_deepheme.core.corrections import READ_AT, READ_FROM, READER, READER_CLASS
+from napari_deepheme.core.corrections import (
+    MITOSIS_READ_AT,
+    MITOSIS_READ_FROM,
+    MITOSIS_READER,
+    MITOSIS_WORDS,
+    READ_AT,
+    READ_FROM,
+    READER,
+    READER_CLASS,
+)
 from napari_deepheme.plugin import layers
 from napari_deepheme.plugin.cell_index import CellIndex
 from napari_deepheme.plugin.cells_layer import CellsLayer
@@ -47,6 +56,18 @@ While a run goes on the rings are exchanged often: half as many are drawn.
 
 _KEPT: Final = 2
 """Rings just out of view are kept, up to so many times `MAX_POINTS` in all."""
+
+_BY_READER: Final = (
+    IDENTIFIED,
+    READER_CLASS,
+    READER,
+    READ_AT,
+    READ_FROM,
+    *MITOSIS_WORDS,
+    MITOSIS_READER,
+    MITOSIS_READ_AT,
+    MITOSIS_READ_FROM,
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -306,7 +327,7 @@ def _diameter(cells: CellTable) -> float:
 def _note_reader(points: CellsLayer, part: CellTable, rows: Rows) -> None:
     """Bring the columns that a reader changes up to date, in these rows alone."""
     table = points.features
-    for name in (IDENTIFIED, READER_CLASS, READER, READ_AT, READ_FROM):
+    for name in _BY_READER:
         values = part.further.get(name)
         if values is None and name not in table:
             continue

@@ -65,6 +65,7 @@ class EmbeddingPanel(QWidget):
         self.cancel_button = button("Cancel", "Stop mapping")
         self.all_button = button("Show all", "Zoom out until all points are seen")
         self.progress = QProgressBar()
+        self.progress.setAccessibleName("Progress of the map")
         self.progress.setMaximumHeight(14)
         self.message = small_label("What goes on")
         self.scatter = ScatterView(self._words_of)

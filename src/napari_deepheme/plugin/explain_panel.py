@@ -25,7 +25,7 @@ from napari_deepheme.plugin.cell_space import CellSpace, let_go
 from napari_deepheme.plugin.crop_picture import CropPicture
 from napari_deepheme.plugin.explaining import Explaining, agreement
 from napari_deepheme.plugin.kinds import DOUBTED
-from napari_deepheme.plugin.labels import button, label, small_label, swatch
+from napari_deepheme.plugin.labels import button, colour_items, label, small_label
 from napari_deepheme.plugin.neighbour_row import NeighbourRow
 from napari_deepheme.plugin.probability_bars import ProbabilityBars, percent
 from napari_deepheme.plugin.words import class_words
@@ -120,6 +120,7 @@ class ExplainPanel(QWidget):
         )
         self.cancel_button = button("Cancel", "Stop comparing")
         self.progress = QProgressBar()
+        self.progress.setAccessibleName("Progress of the comparison")
         self.progress.setMaximumHeight(14)
         self.message = small_label("What goes on")
 
@@ -152,6 +153,7 @@ class ExplainPanel(QWidget):
         layout.addStretch()
         area = QScrollArea()
         area.setWidgetResizable(True)
+        area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         area.setFrameShape(QScrollArea.Shape.NoFrame)
         area.setWidget(inside)
@@ -278,5 +280,6 @@ def _class_box() -> QComboBox:
     )
     for cell_class in CELL_CLASSES:
         code = cell_class.code
-        box.addItem(swatch(cell_class.colour), class_words(code), code)
+        box.addItem(class_words(code), code)
+    colour_items(box, [c.colour for c in CELL_CLASSES])
     return box

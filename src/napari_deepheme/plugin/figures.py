@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from napari_deepheme.core.cell_table import PHASE, CellTable
+from napari_deepheme.core.cell_table import CellTable
+from napari_deepheme.core.corrections import READER_PHASE, judged_mitosis
 from napari_deepheme.plugin import layers
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
     from napari.components import ViewerModel
     from napari.layers import Shapes
 
@@ -46,6 +46,7 @@ class Figures:
         self._all = self._shown = CellTable.empty()
         self._visible: Region | None = None
         self._width = 4.0
+        self._written: tuple[list[str], float, int] | None = None
 
     def show(self, figures: CellTable) -> None:
         """Outline these figures and no others.
@@ -57,8 +58,8 @@ class Figures:
 
     def look(self, visible: Region) -> None:
         """Where not all figures are outlined, outline those in view."""
-        self._visible = visible
-        if len(self._all) > MAX_FIGURES:
+        moved, self._visible = self._visible != visible, visible
+        if moved and len(self._all) > MAX_FIGURES:
             self._show(self._chosen())
 
     def _chosen(self) -> CellTable:
@@ -71,18 +72,57 @@ class Figures:
         shapes = self.layer
         if shapes not in self._viewer.layers:
             return
+        if self._has_all_shown():
+            figures = self._exchange(figures)
+        else:
+            self._outline_anew(figures)
         self._shown = figures
+        if len(figures):
+            table = layers.features(figures)
+            # Napari takes 50 ms to take in a table, also the same one.
+            if not table.equals(shapes.features):
+                shapes.features = table
+
+    def _has_all_shown(self) -> bool:
+        """Tell whether the layer holds what was outlined last, and as it was."""
+        held = np.array(self.layer.data).reshape(-1, 4, 2)
+        return np.array_equal(held, layers.outlines_rc(self._shown))
+
+    def _exchange(self, figures: CellTable) -> CellTable:
+        """Outline other figures; only those that come and go cost anything.
+
+        Returns
+        -------
+        CellTable
+            The figures in the order in which they lie in the layer then.
+        """
+        shapes, old, new = self.layer, _boxes(self._shown), _boxes(figures)
+        place = {box: i for i, box in enumerate(new)}
+        gone = {i for i, box in enumerate(old) if box not in place}
+        kept = [place[box] for i, box in enumerate(old) if i not in gone]
+        come = sorted(set(range(len(new))) - set(kept))
+        if 2 * (len(gone) + len(come)) > len(old) or len(place) < len(new):
+            self._outline_anew(figures)
+            return figures
+        if gone or come:
+            self._written = None
+            shapes.text = layers.NO_TEXT
+        if gone:
+            shapes.selected_data = gone
+            shapes.remove_selected()
+        if come:
+            self._outline(figures.take(np.array(come, np.intp)))
         shapes.selected_data = set()
-        outlines: npt.NDArray[np.float64] = layers.outlines_rc(figures)
-        if np.array_equal(np.array(shapes.data).reshape(-1, 4, 2), outlines):
-            if len(figures):
-                shapes.features = layers.features(figures)
-            return
+        return figures.take(np.array([*kept, *come], np.intp))
+
+    def _outline_anew(self, figures: CellTable) -> None:
+        shapes = self.layer
+        self._written = None
+        shapes.selected_data = set()
         shapes.text = layers.NO_TEXT
         shapes.data = []
         if len(figures):
             self._outline(figures)
-            shapes.features = layers.features(figures)
 
     def add(self, figures: CellTable) -> None:
         """Outline further figures, too, as long as there are few."""
@@ -114,8 +154,14 @@ class Figures:
         shapes = self.layer
         if shapes not in self._viewer.layers or not shapes.nshapes:
             return
-        words = list(shapes.features.get(PHASE, [""] * shapes.nshapes)) if show else []
+        words = judged_mitosis(self._shown, READER_PHASE).tolist() if show else []
+        words = words if len(words) == shapes.nshapes else []
         down = _PHASE_CANVAS_PX / (self._viewer.scene.camera.zoom * self._pixel)
+        written = (words, round(down, 3), shapes.nshapes)
+        if written == self._written:
+            # Napari takes some 20 ms to lay out the same texts again.
+            return
+        self._written = written
         shapes.text = {
             **layers.FIGURE_TEXT_STYLE,
             "string": words or {"constant": ""},
@@ -134,6 +180,10 @@ class Figures:
     @property
     def _pixel(self) -> float:
         return float(min(self.layer.scale[-2:]))
+
+
+def _boxes(figures: CellTable) -> list[bytes]:
+    return [box.tobytes() for box in figures.boxes]
 
 
 def _likeliest(figures: CellTable) -> CellTable:

@@ -34,6 +34,7 @@ from napari_deepheme.plugin.gallery_order import (
     GroupedCells,
     group_title,
 )
+from napari_deepheme.plugin.spoken import SpokenLabel
 from napari_deepheme.plugin.thumbnails import ThumbnailStore
 
 if TYPE_CHECKING:
@@ -81,7 +82,8 @@ class Gallery(QWidget):
         self.store = ThumbnailStore(relay.tell)
         self.grid = ThumbnailGrid(self.grouped, self.store)
         self.strip = ClassStrip()
-        self.title_label, self.count_label = QLabel(), QLabel()
+        self.title_label = QLabel()
+        self.count_label = SpokenLabel("Cells shown and selected")
         self.order_box, self.size_slider = _order_box(), _size_slider(self.grid.side)
         self._lay_out()
         self._connect()
@@ -160,8 +162,8 @@ class Gallery(QWidget):
         self._strip_area.setFrameShape(QFrame.Shape.NoFrame)
         self._strip_area.setStyleSheet("QScrollArea { border: 0; padding: 0; }")
         self._strip_area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self._strip_area.setAccessibleName("Classes of the gallery")
         self.title_label.setStyleSheet("font-weight: bold;")
-        self.count_label.setAccessibleName("Cells shown and selected")
         for words in (self.title_label, self.count_label):
             words.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Fixed)
             words.setMinimumWidth(1)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from qtpy.QtCore import QEvent, QPoint, QRectF, QSize, Qt, Signal
-from qtpy.QtGui import QColor, QHelpEvent, QPainter
+from qtpy.QtGui import QHelpEvent, QPainter
 from qtpy.QtWidgets import QAbstractScrollArea, QFrame, QToolTip
 
 from napari_deepheme.plugin.gallery_layout import GridLayout, place_after
@@ -18,6 +18,7 @@ from napari_deepheme.plugin.gallery_tiles import (
     badge_font,
     paint_tile,
 )
+from napari_deepheme.plugin.inks import muted
 from napari_deepheme.plugin.words import describe
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ class TileCanvas(QAbstractScrollArea):
         self.selection = GallerySelection()
         self.lines = GridLayout(0, 1, USUAL + GAP)
         self.setAccessibleName("Gallery of cells")
+        self.setAccessibleDescription("No cells here")
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
@@ -79,6 +81,7 @@ class TileCanvas(QAbstractScrollArea):
             top += (now // columns - first // columns) * self.lines.pitch
         self._lay_out()
         self.verticalScrollBar().setValue(top)
+        self.setAccessibleDescription(self.told())
         self.viewport().update()
 
     def show_index(self, index: int) -> None:
@@ -128,6 +131,19 @@ class TileCanvas(QAbstractScrollArea):
         row = int(self.selection.rows[index])
         return describe(self._grouped.cells.take(np.array([row])), [row])
 
+    def told(self) -> str:
+        """Tell where the keyboard is, and how many cells are shown and selected."""
+        n, current = len(self.selection.rows), self.selection.current
+        words = [f"{n:,} cell{'' if n == 1 else 's'}"] if n else ["No cells here"]
+        if current is not None and current < n:
+            is_selected = int(self.selection.rows[current]) in self.selection
+            state = "selected" if is_selected else "not selected"
+            words = [f"{current + 1:,} of {n:,}", self.words(current), state]
+        n_selected = self.selection.n_shown()
+        if n_selected > 1:
+            words.append(f"{n_selected:,} selected in all")
+        return "; ".join(words)
+
     def paintEvent(self, event: QPaintEvent) -> None:
         """Draw what is in sight, and ask for the pictures that are missing."""
         painter = QPainter(self.viewport())
@@ -138,9 +154,7 @@ class TileCanvas(QAbstractScrollArea):
             self._paint_tiles(painter, visible)
             self._request(visible)
         else:
-            ink = QColor(self.palette().text().color())
-            ink.setAlpha(140)
-            painter.setPen(ink)
+            painter.setPen(muted(self.palette()))
             middle = Qt.AlignmentFlag.AlignCenter
             painter.drawText(self.viewport().rect(), middle, "No cells here.")
         painter.end()

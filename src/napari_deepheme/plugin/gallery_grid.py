@@ -15,7 +15,7 @@ from napari_deepheme.plugin.gallery_tiles import dragged
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from qtpy.QtGui import QContextMenuEvent, QMouseEvent, QWheelEvent
+    from qtpy.QtGui import QContextMenuEvent, QFocusEvent, QMouseEvent, QWheelEvent
 
     from napari_deepheme.plugin.gallery_order import GroupedCells
     from napari_deepheme.plugin.thumbnails import ThumbnailStore
@@ -48,7 +48,8 @@ class ThumbnailGrid(TileCanvas):
 
     A click opens a cell; Ctrl adds, Shift extends; a drag from a tile takes the
     selected cells along, one from between the tiles, or with Ctrl or Shift, draws a
-    band. Keys that are not its own go on to the window.
+    band. Arrows go from cell to cell and select; with Ctrl they only go, and Space
+    selects. Keys that are not its own go on to the window.
 
     Parameters
     ----------
@@ -101,16 +102,28 @@ class ThumbnailGrid(TileCanvas):
         if not _is_own(event):
             event.ignore()
             return
-        key, extend = event.key(), bool(event.modifiers() & _SHIFT)
+        key, held = event.key(), event.modifiers()
         if key in _MOVES:
-            self.selection.step(self._step(key), extend=extend)
-            if self.selection.current is not None:
-                self.show_index(self.selection.current)
-                self._tell()
-        elif key not in _OPENS:
+            self._move(self._step(key), held)
+        elif key == _KEY.Key_A:
             self.select_all()
         elif self.selection.current is not None:
-            self._open(self.selection.current)
+            self._take_current(key)
+
+    def focusInEvent(self, event: QFocusEvent) -> None:
+        """Show where the keyboard is."""
+        super().focusInEvent(event)
+        if self.selection.current is None and len(self.selection.rows):
+            shown = self.selection.shown()
+            place = self.selection.place(shown[0]) if shown else None
+            self.selection.current = self.visible().start if place is None else place
+        self._say()
+        self.viewport().update()
+
+    def focusOutEvent(self, event: QFocusEvent) -> None:
+        """Show that the keyboard has left."""
+        super().focusOutEvent(event)
+        self.viewport().update()
 
     def wheelEvent(self, event: QWheelEvent) -> None:
         """Scroll; with Ctrl, change the size of the tiles."""
@@ -177,17 +190,41 @@ class ThumbnailGrid(TileCanvas):
         if self.selection.shown():
             self.menu_requested.emit(event.globalPos())
 
+    def _move(self, step: int, held: Qt.KeyboardModifier) -> None:
+        """Go on, and select on the way, unless Ctrl is held."""
+        if held & _CONTROL:
+            self.selection.walk(step)
+        else:
+            self.selection.step(step, extend=bool(held & _SHIFT))
+        if self.selection.current is not None:
+            self.show_index(self.selection.current)
+        if held & _CONTROL:
+            self._say()
+        else:
+            self._tell()
+
+    def _take_current(self, key: int) -> None:
+        current = self.selection.current or 0
+        if key in _OPENS:
+            self._open(current)
+        else:
+            self.selection.put(current, toggle=True)
+            self._tell()
+
     def _open(self, index: int) -> None:
         self.selection.put(index)
         self.viewport().update()
         self.row_opened.emit(int(self.selection.rows[index]))
-        self.setAccessibleDescription(self.words(index))
+        self._say()
 
     def _tell(self) -> None:
         self.viewport().update()
         self.rows_selected.emit(self.selection.all_rows())
-        current = self.selection.current
-        self.setAccessibleDescription("" if current is None else self.words(current))
+        self._say()
+
+    def _say(self) -> None:
+        """Tell those who do not see it which cell the keyboard is at."""
+        self.setAccessibleDescription(self.told())
 
     def _step(self, key: int) -> int:
         columns, n = self.lines.columns, self.lines.n
@@ -235,4 +272,6 @@ def _is_own(event: QKeyEvent) -> bool:
         return False
     if event.key() == _KEY.Key_A:
         return bool(held & _CONTROL) and not held & _SHIFT
-    return event.key() in (*_MOVES, *_OPENS) and not held & _CONTROL
+    if event.key() in _MOVES:
+        return not (held & _CONTROL and held & _SHIFT)
+    return event.key() in (*_OPENS, _KEY.Key_Space) and not held & _CONTROL

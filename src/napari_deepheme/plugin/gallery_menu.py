@@ -66,7 +66,7 @@ def _add_move(
 
     _add(menu, words, on_chosen)
     if reader_class in COLOURS and reader_class not in (UNIDENTIFIED, NOT_A_CELL):
-        menu.actions()[-1].setIcon(swatch(COLOURS[reader_class]))
+        menu.actions()[-1].setIcon(swatch(COLOURS[reader_class], menu.palette()))
 
 
 def _add(menu: QMenu, words: str, request: Callable[[], None]) -> None:

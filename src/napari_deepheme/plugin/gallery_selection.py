@@ -95,6 +95,13 @@ class GallerySelection:
         on = from_nowhere if self.current is None else self.current + by
         self.put(min(max(on, 0), n - 1), extend=extend)
 
+    def walk(self, by: int) -> None:
+        """Go so many tiles on, no farther than the ends, and select nothing."""
+        n = len(self.rows)
+        if n:
+            on = 0 if self.current is None else self.current + by
+            self.current = self._first = min(max(on, 0), n - 1)
+
     def all_rows(self) -> list[int]:
         """Return all selected rows, shown or not, smallest first."""
         rows: list[int] = self._chosen().tolist()

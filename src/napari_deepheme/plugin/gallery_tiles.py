@@ -11,6 +11,7 @@ from qtpy.QtCore import QPointF, QRectF, Qt
 from qtpy.QtGui import QBrush, QColor, QFont, QImage, QPainter, QPen, QPixmap
 
 from napari_deepheme.core.corrections import NOT_A_CELL, READER_CLASSES, UNIDENTIFIED
+from napari_deepheme.plugin.inks import accent, muted, outline
 from napari_deepheme.plugin.kinds import DOUBTED, N_KINDS, kind_colours
 
 if TYPE_CHECKING:
@@ -27,8 +28,6 @@ _PIXMAPS: Final = 1200
 _BADGE: Final = QColor(24, 24, 28, 185)
 
 _TICK: Final = QColor("#1f9d55")
-
-_VIVID: Final = 100
 
 _NOT_A_CELL_KIND: Final = READER_CLASSES.index(NOT_A_CELL)
 
@@ -114,7 +113,7 @@ def paint_tile(painter: QPainter, rect: QRectF, tile: Tile, palette: QPalette) -
         painter.setOpacity(0.4 if tile.kind == _NOT_A_CELL_KIND else 1.0)
         painter.drawPixmap(rect.topLeft(), tile.pixmap)
         painter.setOpacity(1.0)
-    _paint_frame(painter, rect, tile)
+    _paint_frame(painter, rect, tile, palette)
     _paint_code(painter, rect, _WORDS[tile.kind])
     if tile.named:
         _paint_tick(painter, rect)
@@ -131,17 +130,21 @@ def _paint_empty(
     painter.setBrush(ink)
     painter.drawRoundedRect(rect, _CORNER, _CORNER)
     if tile.blank:
-        ink.setAlpha(130)
-        painter.setPen(ink)
+        painter.setPen(muted(palette))
         painter.drawText(rect, Qt.AlignmentFlag.AlignCenter, "cannot\nbe read")
 
 
-def _paint_frame(painter: QPainter, rect: QRectF, tile: Tile) -> None:
+def _paint_frame(
+    painter: QPainter, rect: QRectF, tile: Tile, palette: QPalette
+) -> None:
+    painter.setBrush(Qt.BrushStyle.NoBrush)
+    # Some colours are as light, or as dark, as the ground.
+    painter.setPen(QPen(outline(palette), 1))
+    painter.drawRoundedRect(rect, _CORNER, _CORNER)
     pen = QPen(_COLOURS[tile.kind], 2.5)
     if tile.kind >= DOUBTED:
         pen.setDashPattern([2.0, 1.6])
         pen.setCapStyle(Qt.PenCapStyle.FlatCap)
-    painter.setBrush(Qt.BrushStyle.NoBrush)
     painter.setPen(pen)
     inside = rect.adjusted(1.25, 1.25, -1.25, -1.25)
     painter.drawRoundedRect(inside, _CORNER - 1, _CORNER - 1)
@@ -176,7 +179,7 @@ def _paint_ring(painter: QPainter, rect: QRectF, tile: Tile, palette: QPalette) 
         painter.setPen(QPen(accent(palette), 4))
         painter.drawRoundedRect(rect.adjusted(-2, -2, 2, 2), _CORNER + 2, _CORNER + 2)
     if tile.current:
-        painter.setPen(QPen(palette.text().color(), 1, Qt.PenStyle.DotLine))
+        painter.setPen(QPen(palette.text().color(), 1.5, Qt.PenStyle.DotLine))
         outer = rect.adjusted(-4.5, -4.5, 4.5, 4.5)
         painter.drawRoundedRect(outer, _CORNER + 3, _CORNER + 3)
 
@@ -192,19 +195,6 @@ def dragged(pixmap: QPixmap, n: int) -> QPixmap:
         _paint_code(painter, QRectF(0, 0, size.width(), size.height()), f"{n:,} cells")
     painter.end()
     return shown
-
-
-def accent(palette: QPalette) -> QColor:
-    """Return the colour of what is selected: the theme's, if it is one at all.
-
-    Some themes highlight in a grey that is lost beside the cells.
-    """
-    colour = QColor(palette.highlight().color())
-    if colour.hsvSaturation() >= _VIVID:
-        return colour
-    return QColor(
-        "#5b9dff" if palette.window().color().lightness() < 128 else "#1a5fd0"
-    )
 
 
 def badge_font(font: QFont) -> QFont:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QSize, Qt, Signal
-from qtpy.QtGui import QColor
+from qtpy.QtGui import QPainter, QPen
 from qtpy.QtWidgets import (
     QAbstractItemView,
     QHeaderView,
@@ -18,12 +18,18 @@ from qtpy.QtWidgets import (
 from napari_deepheme.core.corrections import NOT_A_CELL, UNIDENTIFIED
 from napari_deepheme.core.report import differential
 from napari_deepheme.core.taxonomy import CELL_CLASSES
+from napari_deepheme.plugin.inks import accent, follow_theme, muted
+from napari_deepheme.plugin.key_manners import ENTERS, go_to_first, is_typed
 from napari_deepheme.plugin.kinds import COLOURS
 from napari_deepheme.plugin.labels import swatch
 from napari_deepheme.plugin.words import RENDERED_ONLY
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
+
+    from qtpy.QtCore import QModelIndex
+    from qtpy.QtGui import QFocusEvent, QKeyEvent
+    from qtpy.QtWidgets import QStyleOptionViewItem
 
 _COLUMNS = ("Class", "n", "% NDC", "Key")
 
@@ -71,8 +77,10 @@ class Legend(QTreeWidget):
         self.setToolTip(
             "A click shows or hides the cells of a class. % NDC: percent of the "
             "nucleated differential count. Key: gives the selected cells that class; a "
-            "double click changes it."
+            "double click changes it. With the keyboard: Space shows or hides, F2 "
+            "changes the key."
         )
+        self.setAccessibleDescription(self.toolTip())
         header = self.header()
         header.setStretchLastSection(False)
         header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
@@ -86,14 +94,43 @@ class Legend(QTreeWidget):
             self._rows[word] = self._row(word, title)
             self._rows[word].setToolTip(0, tip)
         self.itemClicked.connect(self._on_click)
-        self.itemActivated.connect(self._on_click)
         self.itemDoubleClicked.connect(self._on_double_click)
-        self.set_counts({})
+        self._counts: Mapping[str, int] = {}
         self.set_apart(0, 0)
+        follow_theme(self, self._paint)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Switch a class by Space or Enter, change its key by F2."""
+        row = self.currentItem()
+        if row is not None and event.key() in (Qt.Key.Key_Space, *ENTERS):
+            self._on_click(row)
+        elif row is not None and event.key() == Qt.Key.Key_F2:
+            self._ask_for_key(row)
+        elif is_typed(event):
+            # It names cells, as everywhere, and does not search the list.
+            event.ignore()
+        else:
+            super().keyPressEvent(event)
+
+    def focusInEvent(self, event: QFocusEvent) -> None:
+        """Begin with the first row."""
+        super().focusInEvent(event)
+        go_to_first(self)
+
+    def drawRow(
+        self, painter: QPainter, option: QStyleOptionViewItem, index: QModelIndex
+    ) -> None:
+        """Draw a row, with a frame where the keyboard is."""
+        super().drawRow(painter, option, index)
+        current = self.currentIndex()
+        if self.hasFocus() and current.isValid() and current.row() == index.row():
+            painter.setPen(QPen(accent(self.palette()), 2))
+            painter.drawRect(option.rect.adjusted(1, 1, -1, -1))
 
     def set_counts(self, counts: Mapping[str, int]) -> None:
         """Show counts, and the percent of those that count in the differential."""
-        share = differential(counts).percent
+        self._counts = counts
+        share, faint = differential(counts).percent, muted(self.palette())
         for cell_class in CELL_CLASSES:
             row = self._rows[cell_class.code]
             n = counts.get(cell_class.code, 0)
@@ -102,13 +139,16 @@ class Legend(QTreeWidget):
             known = percent is not None and n
             row.setText(2, f"{percent:.1f}" if known else _NO_SHARE)
             for column in range(_KEY):
-                row.setData(column, Qt.ItemDataRole.ForegroundRole, self._ink(n))
+                ink = None if n else faint
+                row.setData(column, Qt.ItemDataRole.ForegroundRole, ink)
+            self._tell(row)
 
     def set_apart(self, n_unidentified: int, n_not_cells: int) -> None:
         """Show how many cells are unidentified and how many are none, if there are."""
         for word, n in ((UNIDENTIFIED, n_unidentified), (NOT_A_CELL, n_not_cells)):
             self._rows[word].setText(1, str(n))
             self._rows[word].setHidden(not n)
+            self._tell(self._rows[word])
 
     def set_rendered_only(self, codes: Collection[str]) -> None:
         """Mark the classes that the model learned from rendered cells only."""
@@ -123,12 +163,15 @@ class Legend(QTreeWidget):
         """Show which key gives cells which class."""
         for name, row in self._rows.items():
             row.setText(_KEY, keys.get(name, ""))
+            self._tell(row)
 
     def set_hidden(self, hidden: frozenset[str]) -> None:
         """Show which classes are switched off."""
         for code, row in self._rows.items():
             state = Qt.CheckState.Unchecked if code in hidden else Qt.CheckState.Checked
-            row.setCheckState(0, state)
+            if row.checkState(0) != state:
+                row.setCheckState(0, state)
+                self._tell(row)
 
     def sizeHint(self) -> QSize:
         """Ask for a height at which the first rows can be read; more is better."""
@@ -137,7 +180,6 @@ class Legend(QTreeWidget):
     def _row(self, code: str, title: str) -> QTreeWidgetItem:
         row = QTreeWidgetItem(self)
         row.setText(0, title)
-        row.setIcon(0, swatch(COLOURS[code]))
         row.setFlags(Qt.ItemFlag.ItemIsEnabled)
         row.setCheckState(0, Qt.CheckState.Checked)
         row.setData(0, Qt.ItemDataRole.UserRole, code)
@@ -146,20 +188,34 @@ class Legend(QTreeWidget):
         row.setTextAlignment(_KEY, Qt.AlignmentFlag.AlignCenter)
         return row
 
-    def _ink(self, n: int) -> QColor | None:
-        if n:
-            return None
-        faint = QColor(self.palette().text().color())
-        faint.setAlpha(110)
-        return faint
+    def _paint(self) -> None:
+        for code, row in self._rows.items():
+            row.setIcon(0, swatch(COLOURS[code], self.palette()))
+        self.set_counts(self._counts)
+
+    def _tell(self, row: QTreeWidgetItem) -> None:
+        """Say a row in words, for those who do not see it."""
+        key = row.text(_KEY)
+        name = row.text(0).replace(_MARK, f", {RENDERED_ONLY}").lstrip("?- ")
+        words = [
+            " ".join(name.split()),
+            f"{row.text(1) if row.text(1) != _NO_SHARE else 'no'} cells",
+            f"{row.text(2)} % of the count" if row.text(2) not in ("", "-") else "",
+            f"key {key}" if key else "",
+            "" if row.checkState(0) == Qt.CheckState.Checked else "hidden",
+        ]
+        told = ", ".join(filter(None, words))
+        row.setData(0, Qt.ItemDataRole.AccessibleTextRole, told)
 
     def _on_click(self, row: QTreeWidgetItem, column: int = 0) -> None:
         if column != _KEY:
             self.class_toggled.emit(row.data(0, Qt.ItemDataRole.UserRole))
 
     def _on_double_click(self, row: QTreeWidgetItem, column: int) -> None:
-        if column != _KEY:
-            return
+        if column == _KEY:
+            self._ask_for_key(row)
+
+    def _ask_for_key(self, row: QTreeWidgetItem) -> None:
         name = row.data(0, Qt.ItemDataRole.UserRole)
         key, is_given = QInputDialog.getText(
             self,

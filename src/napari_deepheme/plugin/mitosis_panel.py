@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from qtpy.QtCore import QAbstractTableModel, QModelIndex, Qt
 from qtpy.QtWidgets import (
     QAbstractItemView,
+    QComboBox,
     QHBoxLayout,
     QHeaderView,
+    QLabel,
     QTableView,
     QVBoxLayout,
     QWidget,
@@ -17,20 +20,40 @@ from qtpy.QtWidgets import (
 from superqt.utils import qdebounced
 
 from napari_deepheme.core.cell_table import LINEAGE, PHASE
-from napari_deepheme.core.corrections import READER_CLASSES, UNIDENTIFIED
+from napari_deepheme.core.corrections import (
+    MITOSIS_WORDS,
+    READER_CLASSES,
+    READER_LINEAGE,
+    READER_PHASE,
+    UNIDENTIFIED,
+)
 from napari_deepheme.core.mitoses import indices_of
 from napari_deepheme.core.taxonomy import MITOTIC_CODE, class_index
+from napari_deepheme.plugin.key_manners import is_typed
 from napari_deepheme.plugin.kinds import DOUBTED, is_figure, kind_counts
 from napari_deepheme.plugin.labels import button, label
 from napari_deepheme.plugin.words import RENDERED_ONLY
 
 if TYPE_CHECKING:
     import numpy.typing as npt
+    from qtpy.QtGui import QKeyEvent
 
     from napari_deepheme.plugin.review import Review
     from napari_deepheme.plugin.session import Session
 
-_COLUMNS: Final = ("Cell", "Phase", "Lineage", "Sure", "State")
+_COLUMNS: Final = (
+    "Cell",
+    "Phase",
+    "Lineage",
+    "Your\nphase",
+    "Your\nlineage",
+    "Sure",
+    "State",
+)
+
+_AS_THE_MODEL: Final = "the model's"
+
+_TITLES: Final = {READER_PHASE: "Phase", READER_LINEAGE: "Lineage"}
 
 _REST_MS: Final = 60
 
@@ -53,21 +76,27 @@ class MitosisPanel(QWidget):
         self._review = review
         self._session = session
         self.model = FiguresModel(review)
-        self.table = QTableView()
+        self.table = _FiguresTable()
         self.table.setModel(self.model)
         self.table.setAccessibleName("Mitotic figures")
+        self.table.setToolTip("Arrows go through the figures, and the viewer to them")
         self.table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.table.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
+        self.table.setTabKeyNavigation(False)
         self.table.verticalHeader().setVisible(False)
         header = self.table.horizontalHeader()
-        header.setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
+        header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+        # By the rows in sight: there may be thousands.
+        header.setResizeContentsPrecision(0)
+        header.setStretchLastSection(True)
         self.confirm_button = button("Confirm", "It is a mitotic figure")
         self.reject_button = button(
             "Reject",
             "It is none: unidentified, until you press the key of the class that it is",
         )
-        self.previous_button = button("◀", "Go to the figure before")
-        self.next_button = button("▶", "Go to the next figure")
+        self.previous_button = button("◀", "Go to the figure before", "Previous figure")
+        self.next_button = button("▶", "Go to the next figure", "Next figure")
+        self.word_boxes = {of: _word_box(of) for of in MITOSIS_WORDS}
         self.indices_label = label("Mitotic indices")
         self.rendered_label = label("What the model learned from")
         self._lay_out()
@@ -92,7 +121,10 @@ class MitosisPanel(QWidget):
             self.table.setCurrentIndex(self.model.index(place, 0))
 
     def _lay_out(self) -> None:
-        row = QHBoxLayout()
+        row, words = QHBoxLayout(), QHBoxLayout()
+        for of, box in self.word_boxes.items():
+            words.addWidget(QLabel(_TITLES[of]))
+            words.addWidget(box, stretch=1)
         for made in (
             self.previous_button,
             self.next_button,
@@ -103,6 +135,7 @@ class MitosisPanel(QWidget):
         layout = QVBoxLayout(self)
         layout.addWidget(self.table, stretch=1)
         layout.addLayout(row)
+        layout.addLayout(words)
         layout.addWidget(self.indices_label)
         layout.addWidget(self.rendered_label)
 
@@ -115,6 +148,8 @@ class MitosisPanel(QWidget):
         self.next_button.clicked.connect(self._on_next)
         self.confirm_button.clicked.connect(self._on_confirm)
         self.reject_button.clicked.connect(self._on_reject)
+        for of, box in self.word_boxes.items():
+            box.activated.connect(partial(self._on_word, of))
 
     def _indices(self) -> str:
         lines, kinds = [], self._review.kinds
@@ -143,12 +178,34 @@ class MitosisPanel(QWidget):
             self.table.selectionModel().blockSignals(False)
             self.table.viewport().update()
         can = self._session.can_correct and self.table.currentIndex().isValid()
-        self.confirm_button.setEnabled(can)
-        self.reject_button.setEnabled(can)
+        for widget in (
+            self.confirm_button,
+            self.reject_button,
+            *self.word_boxes.values(),
+        ):
+            widget.setEnabled(can)
+        self._show_words()
 
     def _on_row(self, current: QModelIndex, _: QModelIndex) -> None:
         if current.isValid():
             self._review.go_to(self.model.cell_of(current.row()))
+            self._show_words()
+
+    def _show_words(self) -> None:
+        current = self.table.currentIndex()
+        for of, box in self.word_boxes.items():
+            said = ""
+            if current.isValid():
+                row = self.model.cell_of(current.row())
+                said = self._review.corrected.told_of_mitosis(row, of)
+            box.setCurrentIndex(box.findData(said))
+
+    def _on_word(self, of: str, index: int) -> None:
+        current = self.table.currentIndex()
+        if current.isValid():
+            row = self.model.cell_of(current.row())
+            word = self.word_boxes[of].itemData(index)
+            self._review.tell_mitosis([row], of, word)
 
     def _on_previous(self) -> None:
         self.step(-1)
@@ -166,6 +223,27 @@ class MitosisPanel(QWidget):
         current = self.table.currentIndex()
         if current.isValid():
             self._review.correct([self.model.cell_of(current.row())], word)
+
+
+class _FiguresTable(QTableView):
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Go through the figures; letters name cells, as everywhere."""
+        if is_typed(event):
+            event.ignore()
+        else:
+            super().keyPressEvent(event)
+
+
+def _word_box(of: str) -> QComboBox:
+    box = QComboBox()
+    box.setAccessibleName(f"{_TITLES[of]} of the figure")
+    box.setToolTip("What you say of the figure; the model's word is kept beside it")
+    box.addItem(_AS_THE_MODEL, "")
+    for word in MITOSIS_WORDS[of]:
+        box.addItem(word, word)
+    policy = QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
+    box.setSizeAdjustPolicy(policy)
+    return box
 
 
 class FiguresModel(QAbstractTableModel):
@@ -237,7 +315,9 @@ class FiguresModel(QAbstractTableModel):
             for name in (PHASE, LINEAGE)
         )
         sure = f"{100 * cell.probabilities[0]:.0f} %"
-        fields = (str(row + 1), phase or "–", lineage or "–", sure, self._state(row))
+        own = (self._review.corrected.told_of_mitosis(row, of) for of in MITOSIS_WORDS)
+        fields = (str(row + 1), phase or "–", lineage or "–", *own, sure)
+        fields = (*fields, self._state(row))
         return fields[index.column()]
 
     def _state(self, row: int) -> str:

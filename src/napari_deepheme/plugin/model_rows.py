@@ -53,6 +53,8 @@ class ModelRows(QObject):
         self._form = form
         self.model_box = ComboBox(label="Model", choices=())
         self.detector_box = ComboBox(label="Detector", choices=())
+        self.model_box.native.setAccessibleName("Model")
+        self.detector_box.native.setAccessibleName("Detector")
         self.import_button = button(
             "Import model…",
             "Bring weights among the models: DeepHeme's .pt, .pth, .ckpt, .safetensors "

@@ -27,6 +27,7 @@ class NeighbourRow(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
+        self.setAccessibleName("Most alike cells")
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(1)

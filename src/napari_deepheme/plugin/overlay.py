@@ -73,6 +73,7 @@ class Overlay:
         self._hidden: frozenset[str] = frozenset()
         self._selected: set[int] = set()
         self._reach = self._usual = 0.0
+        self._is_moving = False
         self._points = self._cells_layer()
         self._figures = Figures(viewer, self._figures_layer())
         picture = self._layer("overview")
@@ -148,9 +149,14 @@ class Overlay:
         row_column = layers.centres_rc(cell)[0]
         camera = self._viewer.scene.camera
         world = self._points.data_to_world(row_column)
-        camera.center = (*camera.center[:-2], *world[-2:])
         width = float(cell.boxes[0, 2:].max() * min(self._frame["scale"]))
-        camera.zoom = max(camera.zoom, _LOOKED_AT_PX / width)
+        # What is drawn follows once, when the camera is there.
+        self._is_moving = True
+        try:
+            camera.center = (*camera.center[:-2], *world[-2:])
+            camera.zoom = max(camera.zoom, _LOOKED_AT_PX / width)
+        finally:
+            self._is_moving = False
 
     def show(self, ready: Ready, hidden: frozenset[str]) -> None:
         """Show these cells and no others."""
@@ -196,9 +202,12 @@ class Overlay:
 
     def look(self, visible: Region) -> None:
         """Bring what is drawn in step with what the canvas shows."""
-        self._drawing.look(visible)
+        if not self._is_moving:
+            self._drawing.look(visible)
 
-    def write_codes(self, visible: Region, show: bool) -> None:
+    def write_codes(
+        self, visible: Region, show: bool, *, with_figures: bool = True
+    ) -> None:
         """Write the class code of cells in view, if they are few, and of selected ones.
 
         Figures have their phase written when they are in view and few.
@@ -209,10 +218,13 @@ class Overlay:
             What the canvas shows.
         show : bool
             Whether codes are wanted; selected cells have theirs in any case.
+        with_figures : bool
+            Whether figures may be outlined anew, where not all are.
         """
         if self._points not in self._viewer.layers or not len(self.kinds):
             return
-        self._figures.look(visible)
+        if with_figures:
+            self._figures.look(visible)
         show &= self._ring_canvas_px() >= _LEGIBLE_RING_PX
         rows = self._drawing.shown_in(visible, MAX_CODES) if show else None
         self._figures.write_phases(rows is not None)

@@ -9,6 +9,8 @@ from qtpy.QtGui import QColor, QPainter, QPaintEvent, QPalette, QPen
 from qtpy.QtWidgets import QSizePolicy, QWidget
 
 from napari_deepheme.core.taxonomy import CLASS_BY_CODE
+from napari_deepheme.plugin.inks import outline
+from napari_deepheme.plugin.words import class_words
 
 if TYPE_CHECKING:
     from napari_deepheme.core.explain import CellExplanation
@@ -29,6 +31,8 @@ class ProbabilityBars(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self._explanation: CellExplanation | None = None
+        self.setAccessibleName("Likeliest classes, as a bar chart")
+        self.setAccessibleDescription("No cell is explained.")
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
 
     def sizeHint(self) -> QSize:
@@ -41,8 +45,8 @@ class ProbabilityBars(QWidget):
         """Show the probabilities of a cell."""
         self._explanation = explanation
         top = explanation.top if explanation else ()
-        words = ", ".join(f"{code} {100 * p:.0f} %" for code, p in top)
-        self.setAccessibleName(f"Likeliest classes: {words}")
+        words = ", ".join(f"{class_words(code)} {percent(p)}" for code, p in top)
+        self.setAccessibleDescription(words or "No cell is explained.")
         self.update()
 
     def paintEvent(self, event: QPaintEvent | None) -> None:
@@ -72,6 +76,7 @@ class ProbabilityBars(QWidget):
         painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(QColor(128, 128, 128, 60))
         painter.drawRect(QRectF(left, y + 5, length, _ROW - 10))
+        painter.setPen(outline(self.palette()))
         painter.setBrush(QColor(CLASS_BY_CODE[code].colour))
         painter.drawRect(QRectF(left, y + 5, p * length, _ROW - 10))
         self._draw_whisker(painter, left, y + _ROW / 2, length, span)

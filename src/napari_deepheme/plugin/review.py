@@ -163,6 +163,25 @@ class Review:
             rows,
         )
 
+    def tell_mitosis(self, rows: Sequence[int], of: str, word: str) -> None:
+        """Say the phase or the lineage of some figures.
+
+        Parameters
+        ----------
+        rows : sequence of int
+            Which cells.
+        of : str
+            `READER_PHASE` or `READER_LINEAGE`.
+        word : str
+            One of `MITOSIS_WORDS[of]`; empty for as the model says.
+        """
+        if len(rows) and self._session.can_correct:
+            reader, at = self._session.reader, self._now()
+            corrected = self.corrected.tell_mitosis(
+                rows, of, word, reader=reader, at=at
+            )
+            self._take(corrected, rows)
+
     def confirm(self, rows: Sequence[int]) -> None:
         """Take the class that counts as the reader's own, cell by cell."""
         judged = self.corrected.judged()[list(rows)].tolist()
@@ -232,6 +251,10 @@ class Review:
             place = int(np.searchsorted(rows, at, side="left")) - 1
         self.go_to(int(rows[place % len(rows)]))
         return True
+
+    def recount(self) -> None:
+        """Tell the counts again."""
+        self._tell()
 
     def _kinds_now(self) -> npt.NDArray[np.uint8]:
         return kinds_of(self.corrected.judged(), self.corrected.unidentified())

@@ -10,19 +10,38 @@ import numpy as np
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-GROUND: Final = 0xFFE8E8EC
-"""Colours are 32-bit words: opaque, red, green, blue."""
-
-_RIM: Final = 0xFF8A8A90
-
-_RING: Final = 0xFF000000
-
-_HALO: Final = 0xFFFFFFFF
-
 _MARGIN: Final = 16
 
 _FILLED: Final = 0.92
 """Part of the canvas that all points take at first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Paper:
+    """What a map is drawn on; colours are 32-bit words: opaque, red, green, blue.
+
+    Attributes
+    ----------
+    ground : int
+        Behind the points.
+    rim : int
+        Around each point, some of which are as light, or as dark, as the ground.
+    ring, halo : int
+        Around the selected ones, and around that.
+    ink : int
+        Of a lasso and of the mark of the keyboard.
+    """
+
+    ground: int
+    rim: int
+    ring: int
+    halo: int
+    ink: int
+
+
+LIGHT: Final = Paper(0xFFE8E8EC, 0xFF6E6E74, 0xFF000000, 0xFFFFFFFF, 0xFF202020)
+
+DARK: Final = Paper(0xFF202228, 0xFF9A9AA2, 0xFFFFFFFF, 0xFF000000, 0xFFF0F0F0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +110,8 @@ def draw(
     colours: npt.NDArray[np.float32],
     selected: npt.NDArray[np.intp],
     look: Look,
+    paper: Paper = LIGHT,
+    ratio: float = 1.0,
 ) -> npt.NDArray[np.uint32]:
     """Draw points as discs with a thin rim, selected ones ringed and on top.
 
@@ -104,29 +125,34 @@ def draw(
         Rows that are ringed.
     look : Look
         What is seen.
+    paper : Paper
+        What it is drawn on.
+    ratio : float
+        Pixels of the screen per pixel of the canvas.
 
     Returns
     -------
-    ndarray of uint32, shape (height, width)
+    ndarray of uint32, shape (height * ratio, width * ratio)
         Opaque pixels, as Qt's RGB32 has them.
     """
-    radius = point_radius(len(canvas))
-    stride = look.width + 2 * _MARGIN
-    pixels = np.full((look.height + 2 * _MARGIN) * stride, GROUND, np.uint32)
-    rows, places = _places(canvas, look, stride)
+    radius, margin = ratio * point_radius(len(canvas)), round(ratio * _MARGIN)
+    width, height = round(ratio * look.width), round(ratio * look.height)
+    stride = width + 2 * margin
+    pixels = np.full((height + 2 * margin) * stride, paper.ground, np.uint32)
+    rows, places = _places(ratio * canvas, (width, height), margin)
     words = _words(colours[rows])
-    _stamp(pixels, places, _RIM, radius + 1, stride, hole=radius)
+    _stamp(pixels, places, paper.rim, radius + ratio, stride, hole=radius)
     _stamp(pixels, places, words, radius, stride)
     is_selected = np.zeros(len(canvas), bool)
     is_selected[selected[selected < len(canvas)]] = True
     chosen = is_selected[rows]
     if chosen.any():
-        of, inner = places[chosen], max(radius, 2.5)
-        _stamp(pixels, of, _HALO, inner + 3, stride)
-        _stamp(pixels, of, _RING, inner + 2, stride)
+        of, inner = places[chosen], max(radius, 2.5 * ratio)
+        _stamp(pixels, of, paper.halo, inner + 3 * ratio, stride)
+        _stamp(pixels, of, paper.ring, inner + 2 * ratio, stride)
         _stamp(pixels, of, words[chosen], inner, stride)
     whole = pixels.reshape(-1, stride)
-    return np.ascontiguousarray(whole[_MARGIN:-_MARGIN, _MARGIN:-_MARGIN])
+    return np.ascontiguousarray(whole[margin:-margin, margin:-margin])
 
 
 def point_radius(n: int) -> float:
@@ -144,6 +170,36 @@ def nearest_point(
     squares[np.isnan(squares)] = np.inf
     row = int(squares.argmin())
     return row if squares[row] <= within**2 else None
+
+
+def point_beside(
+    canvas: npt.NDArray[np.float64], at: tuple[float, float], way: tuple[int, int]
+) -> int | None:
+    """Return the row that one comes to from a canvas position by an arrow key.
+
+    Parameters
+    ----------
+    canvas : ndarray of float64, shape (n, 2)
+        As `Look.to_canvas` gives them.
+    at : tuple of float
+        Where one is.
+    way : tuple of int
+        The arrow: (1, 0) is to the right, (0, 1) down.
+
+    Returns
+    -------
+    int or None
+        The nearest in the quarter that the arrow points to; None if there is none.
+    """
+    if not len(canvas):
+        return None
+    gaps = canvas - at
+    along = gaps @ np.array(way)
+    across = np.abs(gaps @ np.array(way)[::-1])
+    with np.errstate(invalid="ignore"):
+        squares = np.where((along > 0) & (across <= along), (gaps**2).sum(1), np.inf)
+    row = int(squares.argmin())
+    return row if np.isfinite(squares[row]) else None
 
 
 def inside_lasso(
@@ -166,14 +222,14 @@ def inside_lasso(
 
 
 def _places(
-    canvas: npt.NDArray[np.float64], look: Look, stride: int
+    canvas: npt.NDArray[np.float64], size: tuple[int, int], margin: int
 ) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
     """Return the rows that are seen and where in the flat, margined pixels."""
     with np.errstate(invalid="ignore"):
-        seen = ((canvas >= 0) & (canvas < (look.width, look.height))).all(axis=1)
+        seen = ((canvas >= 0) & (canvas < size)).all(axis=1)
     rows = np.flatnonzero(seen)
-    whole = canvas[rows].astype(np.intp) + _MARGIN
-    return rows, whole[:, 1] * stride + whole[:, 0]
+    whole = canvas[rows].astype(np.intp) + margin
+    return rows, whole[:, 1] * (size[0] + 2 * margin) + whole[:, 0]
 
 
 def _offsets(radius: float, hole: float, stride: int) -> list[int]:

@@ -9,7 +9,9 @@ import numpy as np
 from qtpy.QtCore import QPointF, QSize, Qt, Signal
 from qtpy.QtGui import (
     QColor,
+    QFocusEvent,
     QImage,
+    QKeyEvent,
     QMouseEvent,
     QPainter,
     QPaintEvent,
@@ -20,11 +22,16 @@ from qtpy.QtGui import (
 )
 from qtpy.QtWidgets import QSizePolicy, QToolTip, QWidget
 
+from napari_deepheme.plugin.inks import accent, is_dark
 from napari_deepheme.plugin.scatter import (
+    DARK,
+    LIGHT,
     Look,
+    Paper,
     draw,
     inside_lasso,
     nearest_point,
+    point_beside,
 )
 
 if TYPE_CHECKING:
@@ -39,9 +46,25 @@ _STEP_PX: Final = 3.0
 
 _PER_NOTCH: Final = 1.2
 
+_KEY = Qt.Key
+_WAYS: Final = {
+    _KEY.Key_Left: (-1, 0),
+    _KEY.Key_Right: (1, 0),
+    _KEY.Key_Up: (0, -1),
+    _KEY.Key_Down: (0, 1),
+}
+_ZOOMS: Final = {
+    _KEY.Key_Plus: _PER_NOTCH,
+    _KEY.Key_Equal: _PER_NOTCH,
+    _KEY.Key_Minus: 1 / _PER_NOTCH,
+}
+
 
 class ScatterView(QWidget):
     """Points in colours. A lasso or a click chooses rows; the view decides nothing.
+
+    With the keyboard, arrows go from point to point, Enter chooses one, Space adds it
+    to what is chosen or takes it away, + and - zoom.
 
     Parameters
     ----------
@@ -60,9 +83,12 @@ class ScatterView(QWidget):
         self._canvas = np.empty((0, 2))
         self._look: Look | None = None
         self._image: QImage | None = None
+        self._for = (LIGHT, 1.0)
         self._lasso: list[tuple[float, float]] = []
         self._dragged: tuple[float, float] | None = None
+        self._current: int | None = None
         self.setMouseTracking(True)
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setAccessibleName("Map of the cells")
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self.setMinimumSize(240, 240)
@@ -79,14 +105,16 @@ class ScatterView(QWidget):
     ) -> None:
         """Show points; what is looked at stays where they are the same."""
         if points is not self._points:
-            self._look = None
+            self._look = self._current = None
         self._points, self._colours, self._selected = points, colours, selected
         self._redraw()
+        self._say()
 
     def show_selected(self, selected: npt.NDArray[np.intp]) -> None:
         """Ring other points."""
         self._selected = selected
         self._image = None
+        self._say()
         self.update()
 
     def look_at_all(self) -> None:
@@ -114,19 +142,104 @@ class ScatterView(QWidget):
 
     def paintEvent(self, event: QPaintEvent | None) -> None:
         """Show the drawing and the lasso."""
-        if self._image is None and self._look is not None:
-            pixels = draw(self._canvas, self._colours, self._selected, self._look)
-            height, width = pixels.shape
-            kind = QImage.Format.Format_RGB32
-            self._image = QImage(pixels.tobytes(), width, height, kind).copy()
+        drawn_for = (self._paper, self.devicePixelRatioF())
+        if self._look is not None and (self._image is None or self._for != drawn_for):
+            self._image, self._for = self._draw(self._look, *drawn_for), drawn_for
         painter = QPainter(self)
         if self._image is not None:
             painter.drawImage(0, 0, self._image)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        ink = QColor(self._paper.ink)
         if len(self._lasso) > 1:
-            painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-            painter.setPen(QPen(QColor("#202020"), 1.5, Qt.PenStyle.DashLine))
-            painter.setBrush(QColor(40, 40, 40, 30))
+            painter.setPen(QPen(ink, 1.5, Qt.PenStyle.DashLine))
+            ink.setAlpha(30)
+            painter.setBrush(ink)
             painter.drawPolygon(QPolygonF([QPointF(*xy) for xy in self._lasso]))
+        if self._current is not None and self.hasFocus():
+            painter.setBrush(Qt.BrushStyle.NoBrush)
+            painter.setPen(QPen(accent(self.palette()), 2))
+            painter.drawEllipse(self.canvas_position(self._current), 11, 11)
+
+    @property
+    def _paper(self) -> Paper:
+        return DARK if is_dark(self.palette()) else LIGHT
+
+    def _draw(self, look: Look, paper: Paper, ratio: float) -> QImage:
+        pixels = draw(self._canvas, self._colours, self._selected, look, paper, ratio)
+        height, width = pixels.shape
+        kind = QImage.Format.Format_RGB32
+        image = QImage(pixels.tobytes(), width, height, 4 * width, kind).copy()
+        image.setDevicePixelRatio(ratio)
+        return image
+
+    def keyPressEvent(self, event: QKeyEvent | None) -> None:
+        """Go from point to point, choose them, zoom."""
+        if event is None or self._look is None:
+            return
+        key = _KEY(event.key())
+        if key in _WAYS:
+            self._go(_WAYS[key])
+        elif key in _ZOOMS:
+            self._zoom(_ZOOMS[key])
+        elif key in (_KEY.Key_Return, _KEY.Key_Enter, _KEY.Key_Space):
+            self._choose(add=key == _KEY.Key_Space)
+        else:
+            event.ignore()
+
+    def focusInEvent(self, event: QFocusEvent | None) -> None:
+        """Begin with the selected point, else with the one in the middle."""
+        if self._current is None and len(self._selected):
+            self._current = int(self._selected[0])
+        if self._current is None:
+            self._current = nearest_point(self._canvas, self._middle, np.inf)
+        if self._current is not None and np.isnan(self._canvas[self._current]).any():
+            self._current = None
+        self._say()
+        self.update()
+
+    @property
+    def _middle(self) -> tuple[float, float]:
+        return self.width() / 2, self.height() / 2
+
+    def _at_current(self) -> tuple[float, float]:
+        if self._current is None:
+            return self._middle
+        x, y = self._canvas[self._current].tolist()
+        return x, y
+
+    def _go(self, way: tuple[int, int]) -> None:
+        beside = point_beside(self._canvas, self._at_current(), way)
+        if beside is None or self._look is None:
+            return
+        self._current = beside
+        x, y = self._at_current()
+        if not self.rect().contains(round(x), round(y)):
+            middle = self._middle
+            self._look = self._look.moved(middle[0] - x, middle[1] - y)
+            self._redraw()
+        self._say()
+        self.update()
+
+    def _zoom(self, factor: float) -> None:
+        if self._look is not None:
+            self._look = self._look.zoomed(factor, self._at_current())
+            self._redraw()
+
+    def _choose(self, *, add: bool) -> None:
+        if self._current is not None:
+            before = set(self._selected.tolist()) if add else set()
+            self.rows_chosen.emit(sorted(before ^ {self._current}))
+
+    def _say(self) -> None:
+        """Tell those who do not see it where the keyboard is and what is chosen."""
+        n, chosen = len(self._points), self._selected
+        words = [f"{n:,} cells" if n else "No cells are mapped"]
+        if self._current is not None and self._current < n:
+            state = "selected" if self._current in chosen else "not selected"
+            words = [self._words_of(self._current), state]
+        if len(chosen) > 1:
+            words.append(f"{len(chosen):,} selected in all")
+        self.setAccessibleDescription("; ".join(words))
 
     def wheelEvent(self, event: QWheelEvent | None) -> None:
         """Zoom about the pointer."""

@@ -18,6 +18,7 @@ from qtpy.QtWidgets import (
 from napari_deepheme.core.slide.look import RANGES
 from napari_deepheme.plugin.labels import button, label, small_label
 from napari_deepheme.plugin.seeing import DISPLAY_ONLY
+from napari_deepheme.plugin.spoken import SpokenLabel
 
 if TYPE_CHECKING:
     from napari_deepheme.plugin.seeing import Seeing
@@ -118,6 +119,7 @@ class SeeingPanel(QWidget):
             with QSignalBlocker(slider):
                 slider.setValue(round(value * _STEPS))
             self.value_labels[name].setText(f"{value:.2f}")
+            slider.setAccessibleDescription(f"{value:.2f}. {_TIPS[name]}")
         boxes = {
             self.balance_box: look.white_balance,
             self.pick_button: seeing.picking,
@@ -169,8 +171,8 @@ def _slider(name: str) -> QSlider:
 
 
 def _value_label(name: str) -> QLabel:
-    made = QLabel("1.00")
-    made.setAccessibleName(f"Value of {_words(name).lower()}")
+    made = SpokenLabel(f"Value of {_words(name).lower()}")
+    made.setText("1.00")
     made.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
     made.setMinimumWidth(made.fontMetrics().horizontalAdvance("10.00"))
     return made

@@ -15,7 +15,7 @@ from qtpy.QtWidgets import (
     QHBoxLayout,
     QMenu,
     QProgressBar,
-    QToolButton,
+    QPushButton,
     QVBoxLayout,
     QWidget,
 )
@@ -31,8 +31,9 @@ from napari_deepheme.plugin.choices import (
 )
 from napari_deepheme.plugin.comparison_dialog import ComparisonDialog
 from napari_deepheme.plugin.correction_panel import CorrectionPanel
+from napari_deepheme.plugin.inks import follow_theme
 from napari_deepheme.plugin.keeping import sittings_folder
-from napari_deepheme.plugin.labels import ERROR_STYLE, button, label, small_label
+from napari_deepheme.plugin.labels import button, label, mark_error, small_label
 from napari_deepheme.plugin.legend import Legend
 from napari_deepheme.plugin.model_rows import ModelRows
 from napari_deepheme.plugin.reopening import is_left_of_a_slide
@@ -118,6 +119,8 @@ class View(QWidget):
         self._lay_out()
         self._connect()
         self._show_all()
+        for marked in (self.message_label, self.mpp_box.native):
+            follow_theme(marked, self._mark_errors)
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         """Take files."""
@@ -149,6 +152,14 @@ class View(QWidget):
         self.names_box = CheckBox(
             text="Leave names out of exports", value=False, tooltip=LEAVE_OUT_TIP
         )
+        named = {
+            "Slide to analyse": self.slide_box,
+            "Device": self.device_box,
+            "Micrometres per pixel": self.mpp_box,
+            "Cells to count on a whole slide": self.count_box,
+        }
+        for name, box in named.items():
+            box.native.setAccessibleName(name)
         self.form = QFormLayout()
         self.form.setContentsMargins(0, 0, 0, 0)
         grow = QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow
@@ -267,20 +278,22 @@ class View(QWidget):
         boxes = (self.slide_box, self.device_box, self.mpp_box, self.count_box)
         for box in boxes:
             box.enabled = not running
-        self.mpp_box.native.setStyleSheet(ERROR_STYLE if session.needs_mpp else "")
         # A bar without a range moves by itself: the models are being loaded.
         unknown = running and not session.n_tiles
         self.progress_bar.setRange(0, 0 if unknown else max(1, session.n_tiles))
         self.progress_bar.setValue(session.n_done)
-        self.progress_label.setText(_progress_text(session))
+        self.progress_label.setText(progress_in_words(session))
         self.message_label.setText(session.message)
-        is_error = session.message_kind == "error"
-        self.message_label.setStyleSheet(ERROR_STYLE if is_error else "")
+        self._mark_errors()
         self.models.show_session()
         self.corrections.show_session()
         self.corrections.setVisible(session.can_export or session.n_kept > 0)
         self._show_legend()
         self._show_comparison()
+
+    def _mark_errors(self) -> None:
+        mark_error(self.mpp_box.native, self._session.needs_mpp)
+        mark_error(self.message_label, self._session.message_kind == "error")
 
     def _show_legend(self) -> None:
         session = self._session
@@ -373,35 +386,10 @@ def _follow(box: Any, value: object) -> None:
 
 def _menu_button(
     text: str, items: Mapping[str, tuple[str, str]], chosen: Callable[[str], None]
-) -> QToolButton:
-    made = QToolButton()
-    made.setText(text)
-    made.setAccessibleName(text)
-    made.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+) -> QPushButton:
+    made = button(text, "A report, the sitting, or cells in forms of other programs")
     menu = QMenu(made)
     for key, (words, _) in items.items():
         menu.addAction(words, partial(chosen, key))
     made.setMenu(menu)
     return made
-
-
-def _progress_text(session: Session) -> str:
-    if session.training:
-        words = session.step
-        if session.n_done:
-            words += f", about {_duration(session.seconds_left)} left"
-        return words
-    if not session.n_tiles:
-        return ""
-    words = f"{session.n_cells} cells, tile {session.n_done} of {session.n_tiles}"
-    if session.running and session.n_done:
-        words += f", about {_duration(session.seconds_left)} left"
-    return words
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    if seconds < 5400:
-        return f"{seconds / 60:.0f} min"
-    return f"{seconds / 3600:.1f} h"

@@ -24,16 +24,21 @@ from napari_deepheme.core.errors import DeephemeError
 from napari_deepheme.core.models.registry import find_model, list_models, load_models
 from napari_deepheme.core.name_boxes import name_boxes
 from napari_deepheme.core.search import iter_search
+from napari_deepheme.plugin.bound_keys import BoundKeys
 from napari_deepheme.plugin.controller import Controller
 from napari_deepheme.plugin.docks import Docks
+from napari_deepheme.plugin.focus_ring import show_focus
+from napari_deepheme.plugin.key_manners import keep_manners
 from napari_deepheme.plugin.keys import keep_keys, read_keys
 from napari_deepheme.plugin.model_choice import ModelChoice
 from napari_deepheme.plugin.own_training import iter_training, keep_corrections, n_kept
 from napari_deepheme.plugin.preferences import read_preferences
 from napari_deepheme.plugin.preferred import PreferenceKeeper
 from napari_deepheme.plugin.session import Session
+from napari_deepheme.plugin.spoken import tell_canvas
 from napari_deepheme.plugin.training import Training
 from napari_deepheme.plugin.view import View
+from napari_deepheme.plugin.words import CLICK_HINT
 from napari_deepheme.plugin.worker import start
 
 if TYPE_CHECKING:
@@ -100,12 +105,14 @@ class ClassifyCellsWidget(QWidget):
             self.session, self.models, self.desk, preferences
         )
         self._keys = read_keys()
-        self._bound: list[str] = []
+        self._bound = BoundKeys(napari_viewer, self.session, self._on_key)
         self._show_keys()
         self._connect()
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(_Scrolling(self.view))
+        keep_manners(self)
+        show_focus(self, lambda: (self, *self.docks.opened()))
 
     def _connect(self) -> None:
         self._connect_view()
@@ -120,6 +127,8 @@ class ClassifyCellsWidget(QWidget):
         viewer.mouse_move_callbacks.append(self._on_mouse_move)
         viewer.mouse_drag_callbacks.append(self._on_mouse_press)
         self.session.events.can_export.connect(self._bind_keys)
+        self.desk.review.selection_changed.connect(self._tell_selected)
+        self.desk.review.changed.connect(self._tell_selected)
         self._saving = QTimer(self)
         self._saving.timeout.connect(self.desk.keeping.save)
         self._saving.start(_SAVE_MS)
@@ -209,22 +218,20 @@ class ClassifyCellsWidget(QWidget):
 
     def _bind_keys(self, *_: object) -> None:
         """Give the keys to the review while there are cells, back to napari after."""
-        viewer = self._viewer
-        _unbind(viewer, self._bound)
-        if not self.session.can_export:
-            return
-        keys = {name: key for name, key in self._keys.keys.items() if key}
-        for name, key in keys.items():
-            viewer.bind_key(key, partial(self._on_key, name), overwrite=True)
-        self._bound.extend(keys.values())
+        self._bound.bind(self._keys.keys if self.session.can_export else {})
 
-    def _on_key(self, name: str, _: Any) -> None:
+    def _on_key(self, name: str) -> None:
         active = self._viewer.layers.selection.active
         if name in ("undo", "redo") and hasattr(active, name):
             # What is painted on a Labels layer is taken back there.
             getattr(active, name)()
         else:
             self.desk.actions.do(name)
+
+    def _tell_selected(self, _: object = None) -> None:
+        """Let the canvas say what is selected, for who does not see it."""
+        if isalive(self):
+            tell_canvas(self, self.session.selected or CLICK_HINT)
 
     def _set_key(self, name: str, key: str) -> None:
         try:
@@ -270,27 +277,20 @@ def _let_go(
 def _leave(
     viewer: Any,
     docks: Docks,
-    bound: list[str],
+    bound: BoundKeys,
     on_move: object,
     on_press: object,
     *_: object,
 ) -> None:
     """Take mouse, keys and docks of a viewer from a widget that is gone."""
     docks.close()
-    _unbind(viewer, bound)
+    bound.release()
     for callbacks, own in (
         (viewer.mouse_move_callbacks, on_move),
         (viewer.mouse_drag_callbacks, on_press),
     ):
         if own in callbacks:
             callbacks.remove(own)
-
-
-def _unbind(viewer: Any, bound: list[str]) -> None:
-    """Give keys back to napari."""
-    for key in bound:
-        viewer.bind_key(key, None)
-    bound.clear()
 
 
 class _Scrolling(QScrollArea):
@@ -301,6 +301,8 @@ class _Scrolling(QScrollArea):
         self.setWidget(view)
         self.setWidgetResizable(True)
         self.setFrameShape(QFrame.Shape.NoFrame)
+        # No stop of the Tab key: it follows the control that has the keyboard.
+        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
 
     def minimumSizeHint(self) -> QSize:

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from napari_deepheme.core.cell_table import LINEAGE, PHASE
 from napari_deepheme.core.corrections import (
     DELETED,
+    MITOSIS_WORDS,
     NOT_A_CELL,
     UNIDENTIFIED,
     is_unidentified,
     judged_classes,
     judged_counts,
+    judged_mitosis,
     reader_classes,
     short_words,
 )
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from napari_deepheme.core.cell_table import CellTable
     from napari_deepheme.core.models.card import ModelCard
     from napari_deepheme.core.results import RegionResult
+    from napari_deepheme.plugin.session import Session
 
 CLICK_HINT = "Click a cell to select it, Shift-click to add more."
 
@@ -104,6 +106,29 @@ def _one(cell: CellTable, row: int) -> str:
         return f"{class_words(judged)}, corrected from {code} ({percent}), {place}"
     if is_unidentified(cell)[0]:
         return f"unidentified ({code} {percent}), {place}"
-    mitosis = [str(cell.further[k][0]) for k in (PHASE, LINEAGE) if k in cell.further]
+    mitosis = [str(judged_mitosis(cell, of)[0]) for of in MITOSIS_WORDS]
     words = [class_words(judged), *filter(None, mitosis), percent]
     return f"{', '.join(words)} ({place})"
+
+
+def progress_in_words(session: Session) -> str:
+    """Say how far a run or a training is, and how long it may still take."""
+    if session.training:
+        words = session.step
+        if session.n_done:
+            words += f", about {_duration(session.seconds_left)} left"
+        return words
+    if not session.n_tiles:
+        return ""
+    words = f"{session.n_cells} cells, tile {session.n_done} of {session.n_tiles}"
+    if session.running and session.n_done:
+        words += f", about {_duration(session.seconds_left)} left"
+    return words
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    if seconds < 5400:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h"

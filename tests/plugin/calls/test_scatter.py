@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from napari_deepheme.plugin.scatter import (
-    GROUND,
+    LIGHT,
     Look,
     draw,
     inside_lasso,
@@ -47,7 +47,7 @@ def test_a_point_is_drawn_in_its_colour_where_it_lies():
     assert pixels.shape == (100, 200)
     for x, y in canvas[:3].astype(int):
         assert pixels[y, x] == 0xFFFF0000
-    assert pixels[50, 100] == GROUND
+    assert pixels[50, 100] == LIGHT.ground
 
 
 def test_a_selected_point_is_ringed():
@@ -67,12 +67,12 @@ def test_points_at_or_beyond_the_border_are_drawn_or_left_out():
     canvas = np.array([[0.0, 0.0], [59.9, 59.9], [60.0, 30.0], [-0.1, 30.0]])
     pixels = draw(canvas, RED, np.arange(4), look)
     assert pixels[0, 0] == pixels[59, 59] == 0xFFFF0000
-    assert (pixels[30, [0, 59]] == GROUND).all()
+    assert (pixels[30, [0, 59]] == LIGHT.ground).all()
 
 
 def test_no_points_make_an_empty_canvas():
     look = Look.at_all(np.empty((0, 2), np.float32), 30, 20)
-    assert (draw(np.empty((0, 2)), RED[:0], NONE, look) == GROUND).all()
+    assert (draw(np.empty((0, 2)), RED[:0], NONE, look) == LIGHT.ground).all()
 
 
 def test_points_are_smaller_where_there_are_many():

@@ -16,9 +16,11 @@ import orjson
 from napari_deepheme.core.cell_table import DECIMALS, IDENTIFIED, PHASE, CellTable
 from napari_deepheme.core.corrections import (
     NOT_A_CELL,
+    READER_PHASE,
     UNIDENTIFIED,
     is_deleted,
     judged_classes,
+    judged_mitosis,
     short_words,
 )
 from napari_deepheme.core.export.csv_table import CHUNK_ROWS
@@ -125,9 +127,9 @@ def _rings(cells: CellTable, origin: Point) -> list[str]:
 def _names(cells: CellTable) -> list[str]:
     """Return what QuPath writes beside an object: "M2", "M2?", "U4 metaphase"."""
     words = short_words(cells)
-    phases = cells.further.get(PHASE)
-    if phases is None:
+    if PHASE not in cells.further and READER_PHASE not in cells.further:
         return words
+    phases = judged_mitosis(cells, READER_PHASE)
     figures = judged_classes(cells) == MITOTIC_CODE
     rows = zip(words, phases.tolist(), figures.tolist(), strict=True)
     return [f"{w} {p}" if p and figure else w for w, p, figure in rows]

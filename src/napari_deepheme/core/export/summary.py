@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
-import numpy as np
 import orjson
 
-from napari_deepheme.core.cell_table import PHASE
 from napari_deepheme.core.corrections import (
+    READER_PHASE,
     is_corrected,
     is_deleted,
     is_unidentified,
     judged_counts,
+    judged_mitosis,
     likeliest_counts,
 )
 from napari_deepheme.core.export.csv_table import write_csv
@@ -136,15 +136,15 @@ def _mitoses(figures: CellTable, indices: Sequence[MitoticIndex]) -> dict[str, A
         "mitotic_figures": len(figures),
         "mitotic_index": every.per_1000,
         "mitotic_index_interval_95": every.interval,
-        "mitotic_phases": _tally(figures, PHASE, MITOTIC_PHASES),
+        "mitotic_phases": _phases(figures),
         "mitotic_lineages": lineages_of(figures),
         "mitotic_index_by_lineage": {i.name: i.per_1000 for i in by_lineage},
     }
 
 
-def _tally(cells: CellTable, column: str, names: Sequence[str]) -> dict[str, int]:
-    values = cells.further.get(column, np.zeros(len(cells), np.str_))
-    return {name: int((values == name).sum()) for name in names}
+def _phases(figures: CellTable) -> dict[str, int]:
+    told = judged_mitosis(figures, READER_PHASE)
+    return {name: int((told == name).sum()) for name in MITOTIC_PHASES}
 
 
 def write_summary(summary: dict[str, Any], path: Path) -> None:

@@ -37,7 +37,7 @@ from napari_deepheme.plugin.labels import button, label, mark_error, small_label
 from napari_deepheme.plugin.legend import Legend
 from napari_deepheme.plugin.model_rows import ModelRows
 from napari_deepheme.plugin.reopening import is_left_of_a_slide
-from napari_deepheme.plugin.words import RENDERED_ONLY
+from napari_deepheme.plugin.words import RENDERED_ONLY, progress_in_words
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

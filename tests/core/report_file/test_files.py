@@ -113,7 +113,8 @@ def test_a_pdf_says_what_the_page_says(hostile):
 def test_fonts_are_in_the_pdf(content):
     fonts = PdfReader(io.BytesIO(render_pdf(content))).pages[0]["/Resources"]["/Font"]
     used = [font.get_object() for font in fonts.values()]
-    embedded = [f for f in used if "/FontFile2" in f.get("/FontDescriptor", {})]
+    told = [f["/FontDescriptor"].get_object() for f in used if "/FontDescriptor" in f]
+    embedded = [descriptor for descriptor in told if "/FontFile2" in descriptor]
     assert len(embedded) >= 2
 
 

@@ -19,7 +19,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from bad_slides import run
+from bad_slides import doors
 from bad_slides.case import LIMIT_BYTES, LIMIT_SECONDS, WRONG, Outcome
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def outcomes(jobs: Iterable[Job], at_once: int) -> Iterator[tuple[Job, Outcome]]
     Parameters
     ----------
     jobs : iterable of (BadSlide, str)
-        The case, and "classify" or "show".
+        The case, and one of `doors.ACTIONS`.
     at_once : int
         Processes at one time.
     """
@@ -125,7 +125,7 @@ def _do(job: Job, folder: Path) -> None:
         resource.setrlimit(resource.RLIMIT_AS, (room, room))
     Path("/proc/self/clear_refs").write_text("5")
     before = _status_kb("VmHWM")
-    outcome = run.ACTIONS[action](case, folder / "in", path)
+    outcome = doors.ACTIONS[action](case, folder / "in", path)
     grown = (_status_kb("VmHWM") - before) * 1024
     told = asdict(outcome) | {"n_bytes": grown}
     (folder / "outcome").write_text(json.dumps(told))

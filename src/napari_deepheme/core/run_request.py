@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from napari_deepheme.core.counting import CountGoal
 from napari_deepheme.core.errors import UnreadableSlideError
 from napari_deepheme.core.models.registry import models_identity
-from napari_deepheme.core.slide.patience import Patience
+from napari_deepheme.core.slide.patience import BRING_BACK, Patience
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -80,7 +80,8 @@ def slide_identity(slide: SlideReader) -> dict[str, Any]:
     try:
         sha256 = Patience().call(lambda: _hash(path))
     except OSError as error:
-        raise UnreadableSlideError(str(path), error.strerror or str(error)) from error
+        reason = error.strerror or str(error)
+        raise UnreadableSlideError(str(path), reason, BRING_BACK) from error
     return {
         "name": slide.name.encode("utf-8", "backslashreplace").decode(),
         "size": list(slide.size),

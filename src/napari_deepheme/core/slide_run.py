@@ -196,7 +196,7 @@ class SlideRun:
             self._journal.discard()
             remove_if_empty(self.folder)
             self._is_over = True
-            reason = "nothing of it can be decoded (is the file complete?)"
+            reason = "nothing of it can be decoded"
             raise UnreadableRegionError(self.slide.name, self.region, reason)
         export_run(result, RunFacts.of(self.slide, self.models), self.folder)
         if result.complete:

@@ -13,7 +13,7 @@ from napari_deepheme.core.errors import SlideNotFoundError, UnreadableSlideError
 from napari_deepheme.core.slide.dicom_check import check_dicom
 from napari_deepheme.core.slide.mpp import given_mpp
 from napari_deepheme.core.slide.openslide_slide import OpenSlideSlide
-from napari_deepheme.core.slide.patience import NoAnswerError, Patience
+from napari_deepheme.core.slide.patience import BRING_BACK, NoAnswerError, Patience
 from napari_deepheme.core.slide.picture import is_picture, open_picture
 from napari_deepheme.core.slide.pyramid import reason_of
 from napari_deepheme.core.slide.tiff_check import has_sound_counts, has_sound_order
@@ -82,7 +82,7 @@ def open_slide(
     >>> open_slide("missing.svs")
     Traceback (most recent call last):
     ...
-    napari_deepheme.core.errors.SlideNotFoundError: no such slide: missing.svs
+    napari_deepheme.core.errors.SlideNotFoundError: no such slide: missing.svs (name a file or folder that is there)
     """
     path = Path(path)
     stated = given_mpp(mpp, path.name)
@@ -90,7 +90,7 @@ def open_slide(
     try:
         slide = patience.call(lambda: _opened(path, stated))
     except NoAnswerError as error:
-        raise UnreadableSlideError(str(path), str(error)) from error
+        raise UnreadableSlideError(str(path), str(error), BRING_BACK) from error
     slide.be_patient(patience)
     return slide
 
@@ -108,11 +108,12 @@ def _is_folder(path: Path) -> bool:
     try:
         mode = path.stat().st_mode
     except PermissionError as error:
-        raise UnreadableSlideError(str(path), "permission denied") from error
+        raise _refused(path, error) from error
     except (OSError, ValueError) as error:
         raise SlideNotFoundError(str(path)) from error
     if not S_ISDIR(mode) and not S_ISREG(mode):
-        raise UnreadableSlideError(str(path), "it is not a file")
+        remedy = "name the file of a slide, or the folder of its DICOM files"
+        raise UnreadableSlideError(str(path), "it is neither file nor folder", remedy)
     return S_ISDIR(mode)
 
 
@@ -120,9 +121,11 @@ def _open_folder(path: Path, mpp: Mpp | None) -> PyramidSlide:
     try:
         names = sorted(one for one in path.iterdir() if _is_dicom(one))
     except OSError as error:
-        raise UnreadableSlideError(str(path), _reason(error)) from error
+        raise _refused(path, error) from error
     if not names:
-        raise UnreadableSlideError(str(path), "it is a folder without DICOM files")
+        reason = "it is a folder without DICOM files"
+        remedy = "name the file of a slide, or a folder that holds .dcm files"
+        raise UnreadableSlideError(str(path), reason, remedy)
     openers: list[Callable[[Path, Mpp | None], PyramidSlide]] = [
         partial(_open_part, name) for name in names[:_MOST_DICOM_FILES]
     ]
@@ -145,9 +148,9 @@ def _openers(path: Path) -> list[Callable[[Path, Mpp | None], PyramidSlide]]:
         openers.insert(len(openers) if vendor == _GENERIC else 0, opener)
     if vendor is None and path.suffix.lower() == _MIRAX:
         # The file itself is an overview, which must not be taken for the slide.
-        raise UnreadableSlideError(
-            str(path), f"its pixels, in the folder {path.stem} beside it, are not there"
-        )
+        reason = f"its pixels, in the folder {path.stem} beside it, are not there"
+        remedy = f"bring the folder {path.stem} back, under that name, beside it"
+        raise UnreadableSlideError(str(path), reason, remedy)
     if is_picture(start):
         openers.append(_open_picture)
     if not openers:
@@ -161,13 +164,13 @@ def _first_that_opens(
     openers: list[Callable[[Path, Mpp | None], PyramidSlide]],
     mpp: Mpp | None,
 ) -> PyramidSlide:
-    reasons = []
+    errors = []
     for opener in openers:
         try:
             return opener(path, mpp)
         except UnreadableSlideError as error:
-            reasons.append(error.reason)
-    raise UnreadableSlideError(str(path), reasons[0])
+            errors.append(error)
+    raise UnreadableSlideError(str(path), errors[0].reason, errors[0].remedy)
 
 
 def _open_part(file: Path, folder: Path, mpp: Mpp | None) -> PyramidSlide:
@@ -187,7 +190,7 @@ def _check_dicom(file: Path, path: Path) -> None:
     try:
         check_dicom(file)
     except (OSError, ValueError) as error:
-        raise UnreadableSlideError(str(path), _reason(error)) from error
+        raise _refused(path, error) from error
 
 
 def _open_tiff(path: Path, mpp: Mpp | None) -> PyramidSlide:
@@ -203,14 +206,14 @@ def _first_bytes(path: Path) -> bytes:
         with path.open("rb") as stream:
             return stream.read(16)
     except OSError as error:
-        raise UnreadableSlideError(str(path), _reason(error)) from error
+        raise _refused(path, error) from error
 
 
 def _vendor(path: Path) -> str | None:
     try:
         vendor: str | None = openslide.OpenSlide.detect_format(path)
     except (openslide.OpenSlideError, OSError, ValueError) as error:
-        raise UnreadableSlideError(str(path), _reason(error)) from error
+        raise _refused(path, error) from error
     return vendor
 
 
@@ -236,6 +239,10 @@ def _check_extent(slide: PyramidSlide, path: Path) -> None:
         )
 
 
-def _reason(error: Exception) -> str:
-    strerror = getattr(error, "strerror", None)
-    return str(strerror) if strerror else reason_of(error)
+def _refused(path: Path, error: Exception) -> UnreadableSlideError:
+    """Word what the system or a library says of a file."""
+    reason = getattr(error, "strerror", None) or reason_of(error)
+    if isinstance(error, PermissionError):
+        remedy = "ask for the right to read it, or copy it to where you have it"
+        return UnreadableSlideError(str(path), reason, remedy)
+    return UnreadableSlideError(str(path), reason)

@@ -32,7 +32,7 @@ soak: .venv/.dev
 	$(SCREEN) $(PYTHON) scripts/soak.py --minutes 180
 
 faults: .venv/.dev
-	$(SCREEN) $(PYTHON) -m pytest tests/faults
+	$(SCREEN) $(PYTHON) -m pytest tests/faults tests/plugin/test_faults.py
 
 # All bad slides; writes docs/bad-slides.md. Needs Linux, 4 GB and a quarter of an hour.
 corpus: .venv/.dev

@@ -1,4 +1,4 @@
-"""Slides of several files of which some are gone, renamed, or another's; odd headers."""
+"""Slides of several files, some of them gone or another's; and odd headers."""
 
 from __future__ import annotations
 

@@ -6,6 +6,7 @@ is seen. Its memory is measured, its address space limited, its time, too.
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import resource
@@ -52,6 +53,9 @@ def outcomes(jobs: Iterable[Job], at_once: int) -> Iterator[tuple[Job, Outcome]]
     import napari_deepheme.plugin.reader  # noqa: F401
 
     assert napari.components
+    # Else each child would go through all that was loaded before its first line.
+    gc.collect()
+    gc.freeze()
     left, running = list(jobs)[::-1], []
     while left or running:
         while left and len(running) < at_once:

@@ -1,4 +1,4 @@
-"""Many bad slides in one ``batch``, with the bundled models, and sound ones among them."""
+"""Many bad slides in one ``batch``, a sound one among them, by the bundled models."""
 
 from __future__ import annotations
 

@@ -55,7 +55,7 @@ def _odd_tiles() -> Iterator[BadSlide]:
 
 
 def _as_tiles(data: bytes, width: int, height: int) -> bytes:
-    """Call the strips of a file tiles; there are more or fewer of them than it needs."""
+    """Call the strips of a file tiles, whose number is then a wrong one."""
     for old, new in (
         (t.STRIP_OFFSETS, t.TILE_OFFSETS),
         (t.STRIP_COUNTS, t.TILE_COUNTS),

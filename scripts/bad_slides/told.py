@@ -51,8 +51,9 @@ _CAUSED: Final = re.compile(
 
 _MACHINE: Final = re.compile(
     r"Traceback|<class|<built-in|<[\w.]+ object|\b0x[0-9a-f]{6,}|NoneType|\bself\."
-    r"|object has no attribute|object is not|unexpected keyword|^\w+(?:Error|Exception)$"
-    r"|required positional|list index out of range|\bdtype\b|\[Errno|ufunc|operands"
+    r"|object has no attribute|object is not|unexpected keyword"
+    r"|^\w+(?:Error|Exception)$|required positional"
+    r"|list index out of range|\bdtype\b|\[Errno|ufunc|operands"
 )
 """Words of a program's inside, which are no cause to a person."""
 

@@ -8,11 +8,8 @@ that dies costs the parts that it had: they are done again elsewhere.
 
 from __future__ import annotations
 
-import logging
-import os
 import time
 from collections import deque
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
@@ -22,19 +19,17 @@ import orjson
 
 from napari_deepheme.core.errors import (
     DeephemeError,
-    MissingExtraError,
     OutOfMemoryError,
-    SchedulerNotFoundError,
 )
 from napari_deepheme.core.export.cohort import done_row, failed_row
 from napari_deepheme.core.journal import read_past
 from napari_deepheme.core.models.compute import Compute
-from napari_deepheme.core.models.memory import count_gpus
 from napari_deepheme.core.models.registry import load_models
 from napari_deepheme.core.pipeline import iter_chunks, plan_run
 from napari_deepheme.core.run_request import RunRequest, run_identity
 from napari_deepheme.core.slide import estimate_background, open_slide
 from napari_deepheme.core.slide_run import RunSettings, SlideRun, load_asked
+from napari_deepheme.dask_cluster import open_client
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Sequence
@@ -51,11 +46,9 @@ _PARTS_A_WORKER: Final = 2
 
 _RETRIES: Final = 2
 
-_LOOPBACK: Final = "127.0.0.1"
-"""Processes of this machine are nobody else's business."""
-
-_PATIENCE_SECONDS: Final = 10
-"""How long a scheduler may take to answer."""
+_DIED: Final = (
+    "its workers died again and again (close other programs, or give fewer --workers)"
+)
 
 
 _kept: dict[tuple[RunRequest, Compute], Models] = {}
@@ -110,6 +103,8 @@ def iter_batch(
     ------
     MissingExtraError
         If Dask's `distributed` is not installed.
+    SchedulerNotFoundError
+        If there is no scheduler at the address, or it is lost. The same batch goes on.
     DeephemeError
         If the models cannot be loaded.
     """
@@ -121,7 +116,9 @@ def iter_batch(
         else:
             yield row
     if todo:
-        with _client(config) as client:
+        with open_client(
+            config.scheduler, n_workers=config.n_workers, n_threads=config.n_threads
+        ) as client:
             yield from _Batch(client, todo, request, config).rows()
 
 
@@ -159,8 +156,8 @@ class _Open:
         if not self.failure:
             try:
                 self.run.finish(time.monotonic() - self.started)
-            except DeephemeError as error:
-                self.failure = str(error)
+            except (DeephemeError, MemoryError) as error:
+                self.failure = _worded(error)
         if self.failure:
             return failed_row(self.path.name, self.run.folder.name, self.failure)
         return _row(self.path, self.run.folder)
@@ -244,10 +241,10 @@ class _Batch:
                 overwrite=self._config.overwrite,
                 load=self._specs,
             )
-        except DeephemeError as error:
+        except (DeephemeError, MemoryError) as error:
             if reader is not None:
                 reader.close()
-            yield failed_row(path.name, folder.name, str(error))
+            yield failed_row(path.name, folder.name, _worded(error))
             return
         left = run.chunks_left()
         parts = deque(
@@ -263,12 +260,10 @@ class _Batch:
         try:
             for result in future.result():
                 slide.run.take(result)
-        except DeephemeError as error:
-            slide.give_up(str(error))
-        except MemoryError:
-            slide.give_up(str(OutOfMemoryError()))
+        except (DeephemeError, MemoryError) as error:
+            slide.give_up(_worded(error))
         except KilledWorker:
-            slide.give_up("its workers died again and again (is there memory enough?)")
+            slide.give_up(_DIED)
 
     def _close_those_over(self) -> Iterator[dict[str, Any]]:
         for slide in [s for s in self._open if s.is_over]:
@@ -282,6 +277,10 @@ class _Batch:
 
     def _n_workers(self) -> int:
         return len(self._client.nthreads())
+
+
+def _worded(error: DeephemeError | MemoryError) -> str:
+    return str(error if isinstance(error, DeephemeError) else OutOfMemoryError())
 
 
 def _choose(request: RunRequest) -> dict[str, Any]:
@@ -342,62 +341,3 @@ def _finished_row(
 def _row(slide: Path, folder: Path) -> dict[str, Any]:
     summary = orjson.loads((folder / "summary.json").read_bytes())
     return done_row(slide.name, folder.name, summary)
-
-
-@contextmanager
-def _client(config: BatchConfig) -> Iterator[Any]:
-    try:
-        import distributed
-    except ImportError as error:
-        raise MissingExtraError("batch", "distributed") from error
-    if config.scheduler is not None:
-        try:
-            client = distributed.Client(
-                config.scheduler, set_as_default=False, timeout=_PATIENCE_SECONDS
-            )
-        except (OSError, ValueError) as error:
-            raise SchedulerNotFoundError(config.scheduler) from error
-        with client:
-            yield client
-        return
-    with (
-        _local_cluster(distributed, config) as cluster,
-        distributed.Client(cluster, set_as_default=False) as client,
-    ):
-        yield client
-
-
-def _local_cluster(distributed: Any, config: BatchConfig) -> Any:
-    import dask
-
-    n_gpus = count_gpus()
-    n_workers = config.n_workers or n_gpus or 1
-    n_threads = config.n_threads or max(1, (os.cpu_count() or 1) // n_workers)
-    workers = {
-        index: {
-            "cls": distributed.Nanny,
-            "options": {
-                # One part at a time; its networks have the threads.
-                "nthreads": 1,
-                "memory_limit": 0,
-                "host": _LOOPBACK,
-                "dashboard": False,
-                "silence_logs": logging.ERROR,
-                "env": {"CUDA_VISIBLE_DEVICES": str(index % n_gpus)} if n_gpus else {},
-            },
-        }
-        for index in range(n_workers)
-    }
-    scheduler = {
-        "cls": distributed.Scheduler,
-        "options": {"host": _LOOPBACK, "dashboard": False},
-    }
-    # Read when a process starts. Dask's own value has memory given back after each
-    # batch, and taken again.
-    environment = {
-        "OMP_NUM_THREADS": n_threads,
-        "MALLOC_TRIM_THRESHOLD_": 1_000_000_000,
-        "MALLOC_MMAP_MAX_": 0,
-    }
-    with dask.config.set({"distributed.nanny.pre-spawn-environ": environment}):
-        return distributed.SpecCluster(workers, scheduler, silence_logs=logging.ERROR)

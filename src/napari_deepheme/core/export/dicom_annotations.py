@@ -6,6 +6,7 @@ matrix: level-0 pixels. Who the slide is of goes with them, as DICOM wants it.
 
 from __future__ import annotations
 
+import io
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Final
@@ -21,7 +22,7 @@ from napari_deepheme.core.corrections import (
 )
 from napari_deepheme.core.errors import MissingExtraError, NotDicomError
 from napari_deepheme.core.export.facts import NOTICE, TableFacts
-from napari_deepheme.core.files import atomic_path
+from napari_deepheme.core.files import atomic_file
 from napari_deepheme.core.taxonomy import CLASS_BY_CODE
 
 if TYPE_CHECKING:
@@ -114,8 +115,11 @@ def write_dicom_annotations(
         content_creator_name=PersonName("napari-deepheme^"),
         content_label="DEEPHEME_CELLS",
     )
-    with atomic_path(path) as partial:
-        annotations.save_as(partial)
+    # What the disk says in the middle of it, pydicom words in many lines.
+    content = io.BytesIO()
+    annotations.save_as(content)
+    with atomic_file(path) as stream:
+        stream.write(content.getbuffer())
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -79,10 +79,10 @@ def open_slide(
 
     Examples
     --------
-    >>> open_slide("missing.svs")
+    >>> open_slide("missing.svs")  # doctest: +ELLIPSIS
     Traceback (most recent call last):
     ...
-    napari_deepheme.core.errors.SlideNotFoundError: no such slide: missing.svs (name a file or folder that is there)
+    napari_deepheme.core.errors.SlideNotFoundError: no such slide: missing.svs ...
     """
     path = Path(path)
     stated = given_mpp(mpp, path.name)

@@ -1,0 +1,120 @@
+"""Dask's scheduler and workers: those of an address, or of this machine."""
+
+from __future__ import annotations
+
+import logging
+import os
+from concurrent.futures import CancelledError
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final
+
+from napari_deepheme.core.errors import MissingExtraError, SchedulerNotFoundError
+from napari_deepheme.core.models.memory import count_gpus
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_LOOPBACK: Final = "127.0.0.1"
+"""Processes of this machine are nobody else's business."""
+
+_PATIENCE_SECONDS: Final = 10
+"""How long a scheduler may take to answer."""
+
+
+@contextmanager
+def open_client(
+    scheduler: str | None, *, n_workers: int | None, n_threads: int | None
+) -> Iterator[Any]:
+    """Give a client of a scheduler, or of worker processes that end with it.
+
+    Parameters
+    ----------
+    scheduler : str or None
+        Address of a Dask scheduler; None for worker processes of this machine.
+    n_workers : int or None
+        Processes of this machine; None for one a GPU, or one where there is none.
+    n_threads : int or None
+        Threads of each; None to share out those of the machine.
+
+    Yields
+    ------
+    distributed.Client
+        The client.
+
+    Raises
+    ------
+    MissingExtraError
+        If Dask's `distributed` is not installed.
+    SchedulerNotFoundError
+        If none answers at the address, or it is lost in the middle.
+    """
+    try:
+        import distributed
+    except ImportError as error:
+        raise MissingExtraError("batch", "distributed") from error
+    if scheduler is not None:
+        with _client_of(distributed, scheduler) as client, _told_if_lost(scheduler):
+            yield client
+        return
+    with (
+        _local_cluster(distributed, n_workers, n_threads) as cluster,
+        distributed.Client(cluster, set_as_default=False) as client,
+    ):
+        yield client
+
+
+def _client_of(distributed: Any, scheduler: str) -> Any:
+    try:
+        return distributed.Client(
+            scheduler, set_as_default=False, timeout=_PATIENCE_SECONDS
+        )
+    except (OSError, ValueError) as error:
+        raise SchedulerNotFoundError(scheduler) from error
+
+
+@contextmanager
+def _told_if_lost(scheduler: str) -> Iterator[None]:
+    from distributed.comm import CommClosedError
+
+    try:
+        yield
+    except (CancelledError, CommClosedError) as error:
+        raise SchedulerNotFoundError(scheduler) from error
+
+
+def _local_cluster(
+    distributed: Any, n_workers: int | None, n_threads: int | None
+) -> Any:
+    import dask
+
+    n_gpus = count_gpus()
+    n_workers = n_workers or n_gpus or 1
+    n_threads = n_threads or max(1, (os.cpu_count() or 1) // n_workers)
+    workers = {
+        index: {
+            "cls": distributed.Nanny,
+            "options": {
+                # One part at a time; its networks have the threads.
+                "nthreads": 1,
+                "memory_limit": 0,
+                "host": _LOOPBACK,
+                "dashboard": False,
+                "silence_logs": logging.ERROR,
+                "env": {"CUDA_VISIBLE_DEVICES": str(index % n_gpus)} if n_gpus else {},
+            },
+        }
+        for index in range(n_workers)
+    }
+    scheduler = {
+        "cls": distributed.Scheduler,
+        "options": {"host": _LOOPBACK, "dashboard": False},
+    }
+    # Read when a process starts. Dask's own value has memory given back after each
+    # batch, and taken again.
+    environment = {
+        "OMP_NUM_THREADS": n_threads,
+        "MALLOC_TRIM_THRESHOLD_": 1_000_000_000,
+        "MALLOC_MMAP_MAX_": 0,
+    }
+    with dask.config.set({"distributed.nanny.pre-spawn-environ": environment}):
+        return distributed.SpecCluster(workers, scheduler, silence_logs=logging.ERROR)

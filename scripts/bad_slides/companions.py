@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 from typing import TYPE_CHECKING, Final
 
@@ -34,6 +35,7 @@ _OME: Final = (
 def cases() -> Iterator[BadSlide]:
     """Yield them all."""
     yield from _mirax()
+    yield from _mirax_numbers()
     yield from _ome()
     yield from _headers()
 
@@ -70,7 +72,6 @@ def _mirax() -> Iterator[BadSlide]:
         ("index elsewhere", _listed(whole, "Index.dat", "../../x"), "slide.mrxs"),
         ("data elsewhere", _listed(whole, "Data0000.dat", "/etc/passwd"), "slide.mrxs"),
         ("data not there", _listed(whole, "Data0000.dat", away), "slide.mrxs"),
-        ("10^9 tiles", _listed(whole, "IMAGENUMBER_X = 4", _VAST), "slide.mrxs"),
         ("pixels of no size", _listed(whole, "= 0.25", "= 0"), "slide.mrxs"),
         ("sizes that are words", _listed(whole, "= 256", "= large"), "slide.mrxs"),
         ("another slide's index", _other_index(whole), "slide.mrxs"),
@@ -81,7 +82,30 @@ def _mirax() -> Iterator[BadSlide]:
         yield BadSlide(kind, what, _files(lambda e=every: e, name), _MPP, alone=True)
 
 
-_VAST: Final = "IMAGENUMBER_X = 1000000000"
+def _mirax_numbers() -> Iterator[BadSlide]:
+    kind = "mrxs that states absurd numbers"
+    for name in (
+        "IMAGENUMBER_X",
+        "IMAGENUMBER_Y",
+        "CameraImageDivisionsPerSide",
+        "FILE_COUNT",
+        "HIER_0_COUNT",
+        "NONHIER_COUNT",
+        "DIGITIZER_WIDTH",
+    ):
+        for number in (-1, 2_000_000_000):
+            files = _files(lambda n=name, i=number: _stating(n, i), "slide.mrxs")
+            yield BadSlide(kind, f"{name} = {number}", files, _MPP, alone=True)
+
+
+def _stating(name: str, number: int) -> dict[str, bytes]:
+    lists = re.sub(rf"(?m)^{name} = .*$", f"{name} = {number}", SLIDEDAT)
+    return {
+        "slide/Slidedat.ini": lists.encode(),
+        "slide/Index.dat": b"01.020123456789" + bytes(400),
+        "slide/Data0000.dat": sound()["jpg"],
+        "slide.mrxs": sound()["jpg"],
+    }
 
 
 def _moved(files: dict[str, bytes], name: str) -> dict[str, bytes]:

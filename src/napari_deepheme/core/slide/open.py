@@ -11,6 +11,7 @@ import openslide
 
 from napari_deepheme.core.errors import SlideNotFoundError, UnreadableSlideError
 from napari_deepheme.core.slide.dicom_check import check_dicom
+from napari_deepheme.core.slide.mirax_check import check_mirax
 from napari_deepheme.core.slide.mpp import given_mpp
 from napari_deepheme.core.slide.openslide_slide import OpenSlideSlide
 from napari_deepheme.core.slide.patience import BRING_BACK, NoAnswerError, Patience
@@ -113,7 +114,7 @@ def _is_folder(path: Path) -> bool:
         raise SlideNotFoundError(str(path)) from error
     if not S_ISDIR(mode) and not S_ISREG(mode):
         remedy = "name the file of a slide, or the folder of its DICOM files"
-        raise UnreadableSlideError(str(path), "it is neither file nor folder", remedy)
+        raise UnreadableSlideError(str(path), "it is not a file", remedy)
     return S_ISDIR(mode)
 
 
@@ -144,14 +145,15 @@ def _openers(path: Path) -> list[Callable[[Path, Mpp | None], PyramidSlide]]:
     if start.startswith(_TIFF_STARTS):
         openers.append(_open_tiff)
     if vendor is not None and _suits_openslide(path, start, vendor):
-        opener = _open_dicom if vendor == _DICOM else _open_openslide
+        opener = _OPENERS.get(vendor, _open_openslide)
         openers.insert(len(openers) if vendor == _GENERIC else 0, opener)
-    if vendor is None and path.suffix.lower() == _MIRAX:
-        # The file itself is an overview, which must not be taken for the slide.
+    is_mirax = path.suffix.lower() == _MIRAX
+    if vendor is None and is_mirax:
         reason = f"its pixels, in the folder {path.stem} beside it, are not there"
         remedy = f"bring the folder {path.stem} back, under that name, beside it"
         raise UnreadableSlideError(str(path), reason, remedy)
-    if is_picture(start):
+    # A .mrxs file itself is an overview, which must not be taken for the slide.
+    if is_picture(start) and not is_mirax:
         openers.append(_open_picture)
     if not openers:
         reason = "its format is not known" if start else "the file is empty"
@@ -184,6 +186,17 @@ def _open_openslide(path: Path, mpp: Mpp | None) -> PyramidSlide:
 
 def _open_dicom(path: Path, mpp: Mpp | None) -> PyramidSlide:
     return _open_part(path, path, mpp)
+
+
+def _open_mirax(path: Path, mpp: Mpp | None) -> PyramidSlide:
+    try:
+        check_mirax(path)
+    except (OSError, ValueError) as error:
+        raise _refused(path, error) from error
+    return OpenSlideSlide(path, mpp=mpp)
+
+
+_OPENERS = {_DICOM: _open_dicom, "mirax": _open_mirax}
 
 
 def _check_dicom(file: Path, path: Path) -> None:

@@ -42,7 +42,8 @@ def main() -> int:
         for case in _cases(options)
         if any(part in case.name for part in options.only.split("|"))
     ]
-    jobs = [(case, door) for door in options.action.split(",") for case in cases]
+    doors = list(filter(None, options.action.split(",")))
+    jobs = [(case, door) for door in doors for case in cases]
     together: list[tuple[str, list[BadSlide]]] = []
     for door in filter(None, options.sampled.split(",")):
         sample = _sample(cases, options.sample, door)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import struct
 import zlib
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from PIL import Image
@@ -47,8 +48,8 @@ def _jpeg() -> Iterator[BadSlide]:
         ("no height", with_bytes(plain, frame + 5, b"\0\0")),
         ("scan of zeros", plain[: scan + 14] + bytes(9000) + b"\xff\xd9"),
         ("scan of ones", plain[: scan + 14] + b"\xff" * 9000 + b"\xff\xd9"),
-        ("restarts out of order", _restarts()),
-        ("two phones' pictures in one", _mpo()),
+        ("restarts out of order", _restarts),
+        ("two phones' pictures in one", _mpo),
     ):
         yield case(kind, what, "jpg", data, alone=True)
 
@@ -85,11 +86,11 @@ def _png() -> Iterator[BadSlide]:
         ("an empty chunk of pixels", head + _chunk(b"IDAT", b"") + body),
         ("a chunk of 2^31 bytes", with_bytes(data, idat - 4, b"\x7f\xff\xff\xff")),
         ("pixels that are no deflate", with_bytes(data, idat + 4, b"rubbish")),
-        ("half of the pixels' rows", _half_rows()),
-        ("interlaced, cut off", _interlaced()),
+        ("half of the pixels' rows", _half_rows),
+        ("interlaced, cut off", _interlaced),
         ("a palette that is missing", _header(data, kind=3)),
         ("3 bits", _header(data, bits=3)),
-        ("99 frames", _frames()),
+        ("99 frames", _frames),
         ("40,000 empty chunks", head + _chunk(b"tEXt", b"a\0b") * 40_000 + body),
     ):
         yield case(kind, what, "png", broken, alone=True)
@@ -127,11 +128,11 @@ def _exif() -> Iterator[BadSlide]:
         for form, ending in (("JPEG", "jpg"), ("PNG", "png")):
             exif = Image.Exif()
             exif[_ORIENTATION] = number
-            data = picture(form, exif=exif.tobytes())
-            yield case(kind, f"{ending}, turned by {number}", ending, data)
+            make = partial(picture, form, exif=exif.tobytes())
+            yield case(kind, f"{ending}, turned by {number}", ending, make)
     for what, block in _blocks():
-        data = picture("JPEG", exif=block)
-        yield case(kind, f"jpg, {what}", "jpg", data, alone=True)
+        make = partial(picture, "JPEG", exif=block)
+        yield case(kind, f"jpg, {what}", "jpg", make, alone=True)
 
 
 def _blocks() -> Iterator[tuple[str, Any]]:

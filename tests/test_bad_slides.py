@@ -42,7 +42,8 @@ def test_there_are_300_of_many_kinds_and_15_of_a_kind_at_most():
 WANTED = (
     "cut off|flipped bits|tag of a wrong|missing levels|levels in a wrong order|"
     "absurd pixel size|contradictory pixel|not square|16 bits|grey|CMYK|RGBA|palette|"
-    "JPEG 2000|one pixel|2147483648|in a circle|explode|vanishes|replaced|stops to answer|骨髓|"
+    "JPEG 2000|one pixel|2147483648|in a circle|explode|vanishes|replaced|"
+    "stops to answer|骨髓|"
     "two words|paths of 300|read-only|DICOM folder|mrxs|ndpi|scn|BigTIFF|companions|"
     "empty file|folders, pipes|in a ring|no permission|colour profiles|photographs|"
     "float|planes|odd sizes|JPEG tables|YCbCr|by chance"

@@ -102,8 +102,9 @@ class Screen:
         self._let_go_on()
         message = session.message
         if session.message_kind != "error":
-            is_whole = "could not be read" not in message
-            return (DONE if is_whole else FAILED_TILES), message
+            return DONE, message
+        if "places could not be read" in message:
+            return FAILED_TILES, message
         if "states no pixel size" in message:
             return DONE, message
         return judge_line(message, path)

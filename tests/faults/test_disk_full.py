@@ -46,7 +46,16 @@ COMMANDS = {
 }
 
 CASES = [(name, moment) for name in COMMANDS for moment in MOMENTS]
-CASES = [(name, moment) for name, moment in CASES if moment in COMMANDS[name][1]]
+CASES = [
+    pytest.param(
+        name,
+        moment,
+        # These load their networks again and again.
+        marks=[pytest.mark.slow] * (name in ("classify-crops", "train", "evaluate")),
+    )
+    for name, moment in CASES
+    if moment in COMMANDS[name][1]
+]
 
 UNFINISHED = {"journal.jsonl", "own-classifier.fold1.pt", "own-classifier.run"}
 """What a run leaves to go on from."""

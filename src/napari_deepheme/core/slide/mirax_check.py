@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 _LIST: Final = "Slidedat.ini"
 
 _COUNT: Final = re.compile(
-    r"^[ \t]*(IMAGENUMBER_[XY]|\w*COUNT)[ \t]*=[ \t]*(\d+)", re.MULTILINE
+    r"^[ \t]*(IMAGENUMBER_[XY]|\w*COUNT)[ \t]*=[ \t]*(-?\d+)", re.MULTILINE
 )
 _MOST: Final = 1 << 20
 """Of anything that is counted: a slide has some thousand tiles along each side."""
@@ -42,7 +42,7 @@ def check_mirax(path: Path) -> None:
         text = stream.read(_MOST_BYTES).decode("utf-8", "replace")
     counts = [(name, int(number)) for name, number in _COUNT.findall(text)]
     for name, number in counts:
-        if number > _MOST:
+        if not 0 <= number <= _MOST:
             raise ValueError(f"its {_LIST} states {name} = {number}, which cannot be")
     sides = {name: number for name, number in counts if name.startswith("IMAGE")}
     n_tiles = sides.get("IMAGENUMBER_X", 0) * sides.get("IMAGENUMBER_Y", 0)

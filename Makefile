@@ -32,11 +32,14 @@ soak: .venv/.dev
 	$(SCREEN) $(PYTHON) scripts/soak.py --minutes 180
 
 faults: .venv/.dev
-	$(SCREEN) $(PYTHON) -m pytest tests/faults
+	$(SCREEN) $(PYTHON) -m pytest tests/faults tests/plugin/test_faults.py
 
-# All bad slides; writes docs/bad-slides.md. Needs Linux, 4 GB and a quarter of an hour.
+# All bad slides; writes docs/bad-slides.md. Needs Linux, 4 GB and half an hour. SLIDES=
+# names a folder of real slides, of which broken copies are made.
 corpus: .venv/.dev
-	PYTHONPATH=scripts MALLOC_ARENA_MAX=2 OMP_NUM_THREADS=1 $(PYTHON) -m bad_slides --bundled 15 --table docs/bad-slides.md
+	PYTHONPATH=scripts:src MALLOC_ARENA_MAX=2 OMP_NUM_THREADS=1 $(SCREEN) $(PYTHON) -m bad_slides \
+		--sampled python,report,export,bundled,widget,batch --sample 60 \
+		$(if $(SLIDES),--slides $(SLIDES)) --table docs/bad-slides.md
 
 lint: .venv/.dev
 	.venv/bin/ruff check .

@@ -13,10 +13,16 @@ sys.path.insert(0, str(SCRIPTS))
 
 from bad_slides.case import MOST_OF_A_KIND, SEED, WRONG  # noqa: E402
 from bad_slides.corpus import all_cases  # noqa: E402
-from bad_slides.run import classify, show  # noqa: E402
+from bad_slides.doors import ACTIONS  # noqa: E402
 
 HERE = [case for case in all_cases() if not case.alone]
-SAMPLE = random.Random(SEED).sample(HERE, 45)
+SAMPLE = random.Random(SEED).sample(HERE, 40)
+
+DOORS = [
+    (door, case)
+    for door in ("show", "report", "export", "python")
+    for case in random.Random(f"{SEED} {door}").sample(HERE, 6)
+]
 
 # One of each thing that would hang or fill the memory.
 ALONE = (
@@ -29,6 +35,24 @@ def test_there_are_300_of_many_kinds_and_15_of_a_kind_at_most():
     kinds = [case.kind for case in all_cases()]
     assert len(kinds) >= 300
     assert max(kinds.count(kind) for kind in kinds) <= MOST_OF_A_KIND
+    names = [case.name for case in all_cases()]
+    assert len(set(names)) == len(names)
+
+
+WANTED = (
+    "cut off|flipped bits|tag of a wrong|missing levels|levels in a wrong order|"
+    "absurd pixel size|contradictory pixel|not square|16 bits|grey|CMYK|RGBA|palette|"
+    "JPEG 2000|one pixel|2147483648|in a circle|explode|vanishes|replaced|"
+    "stops to answer|骨髓|"
+    "two words|paths of 300|read-only|DICOM folder|mrxs|ndpi|scn|BigTIFF|companions|"
+    "empty file|folders, pipes|in a ring|no permission|colour profiles|photographs|"
+    "float|planes|odd sizes|JPEG tables|YCbCr|by chance"
+)
+
+
+@pytest.mark.parametrize("word", WANTED.split("|"))
+def test_what_laboratories_meet_is_among_them(word):
+    assert any(word in case.name for case in all_cases())
 
 
 @pytest.fixture(autouse=True)
@@ -38,13 +62,15 @@ def in_a_folder_of_its_own(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("case", SAMPLE, ids=lambda case: case.name)
 def test_a_bad_slide_ends_as_it_may(case, tmp_path):
-    outcome = classify(case, tmp_path, case.make(tmp_path))
+    outcome = ACTIONS["classify"](case, tmp_path, case.make(tmp_path))
     assert outcome.ending != WRONG, outcome.detail
 
 
-@pytest.mark.parametrize("case", SAMPLE[:12], ids=lambda case: case.name)
-def test_the_viewer_shows_a_bad_slide_or_one_line(case, tmp_path):
-    outcome = show(case, tmp_path, case.make(tmp_path))
+@pytest.mark.parametrize(
+    ("door", "case"), DOORS, ids=[f"{door}, {case.name}" for door, case in DOORS]
+)
+def test_a_bad_slide_ends_as_it_may_whatever_opens_it(door, case, tmp_path):
+    outcome = ACTIONS[door](case, tmp_path, case.make(tmp_path))
     assert outcome.ending != WRONG, outcome.detail
 
 

@@ -10,12 +10,12 @@ import pyarrow.parquet
 import pytest
 
 from napari_deepheme.batch import iter_batch, result_folders
-from napari_deepheme.batch_config import BatchConfig
 from napari_deepheme.cli import run
 from napari_deepheme.core.export.cohort import COLUMNS, write_cohort
 from napari_deepheme.core.geometry import Size
 from napari_deepheme.core.phantom import write_phantom
 from napari_deepheme.core.run_request import RunRequest
+from napari_deepheme.dask_cluster import BatchConfig
 
 # Its numbers do not depend on the number of threads, which torch's do.
 REQUEST = RunRequest(device="cpu", backend="openvino")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -16,6 +17,11 @@ MOST_OF_A_KIND: Final = 15
 
 LIMIT_SECONDS: Final = 60
 LIMIT_BYTES: Final = 2 << 30
+
+
+def most_seconds() -> float:
+    """Return the limit, for a machine that may have more to do than it can."""
+    return LIMIT_SECONDS * max(1.0, 2 * os.getloadavg()[0] / (os.cpu_count() or 1))
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ is seen. Its memory is measured, its address space limited, its time, too.
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import resource
@@ -19,8 +20,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from bad_slides import run
-from bad_slides.case import LIMIT_BYTES, LIMIT_SECONDS, WRONG, Outcome
+from bad_slides import doors
+from bad_slides.case import LIMIT_BYTES, LIMIT_SECONDS, WRONG, Outcome, most_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -42,7 +43,7 @@ def outcomes(jobs: Iterable[Job], at_once: int) -> Iterator[tuple[Job, Outcome]]
     Parameters
     ----------
     jobs : iterable of (BadSlide, str)
-        The case, and "classify" or "show".
+        The case, and one of `doors.ACTIONS`.
     at_once : int
         Processes at one time.
     """
@@ -52,6 +53,9 @@ def outcomes(jobs: Iterable[Job], at_once: int) -> Iterator[tuple[Job, Outcome]]
     import napari_deepheme.plugin.reader  # noqa: F401
 
     assert napari.components
+    # Else each child would go through all that was loaded before its first line.
+    gc.collect()
+    gc.freeze()
     left, running = list(jobs)[::-1], []
     while left or running:
         while left and len(running) < at_once:
@@ -74,7 +78,7 @@ class _Running:
     def __post_init__(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="bad-slide-"))
         (self.folder / "in").mkdir()
-        self.ends = time.monotonic() + LIMIT_SECONDS + _GRACE_SECONDS
+        self.ends = time.monotonic() + most_seconds() + _GRACE_SECONDS
         self.child = os.fork()
         if not self.child:
             _do(self.job, self.folder)
@@ -125,7 +129,7 @@ def _do(job: Job, folder: Path) -> None:
         resource.setrlimit(resource.RLIMIT_AS, (room, room))
     Path("/proc/self/clear_refs").write_text("5")
     before = _status_kb("VmHWM")
-    outcome = run.ACTIONS[action](case, folder / "in", path)
+    outcome = doors.ACTIONS[action](case, folder / "in", path)
     grown = (_status_kb("VmHWM") - before) * 1024
     told = asdict(outcome) | {"n_bytes": grown}
     (folder / "outcome").write_text(json.dumps(told))

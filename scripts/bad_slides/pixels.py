@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -162,14 +163,16 @@ def _levels() -> Iterator[BadSlide]:
     rgb = cells(2400, 1600, 5)
     for factors in ((), (16,), (3, 7), (2, 4, 8, 16, 32, 64)):
         what = f"{len(factors)} smaller, by {factors}"
-        yield case("missing levels", f"svs, {what}", "svs", svs(rgb, factors=factors))
-        data = ome(rgb, factors=factors)
-        yield case("missing levels", f"ome, {what}", "ome.tif", data)
+        make = partial(svs, rgb, factors=factors)
+        yield case("missing levels", f"svs, {what}", "svs", make)
+        make = partial(ome, rgb, factors=factors)
+        yield case("missing levels", f"ome, {what}", "ome.tif", make)
     for order in ((16, 4, 1), (4, 1, 16), (1, 16, 4), (1, 1, 4), (1, 4, 4, 4)):
-        data = _pages([reduced(rgb, factor) for factor in order], rgb.shape)
-        yield case("levels in a wrong order", f"svs, {order}", "svs", data)
-        data = _pages([reduced(rgb, factor) for factor in order], None)
-        yield case("levels in a wrong order", f"tif, {order}", "tif", data)
+        pages = [reduced(rgb, factor) for factor in order]
+        make = partial(_pages, pages, rgb.shape)
+        yield case("levels in a wrong order", f"svs, {order}", "svs", make)
+        make = partial(_pages, pages, None)
+        yield case("levels in a wrong order", f"tif, {order}", "tif", make)
     other = cells(900, 1700, 6)
     for what, pages in (
         ("turned", [rgb, np.rot90(reduced(rgb, 4)).copy()]),
@@ -179,8 +182,8 @@ def _levels() -> Iterator[BadSlide]:
         ("of one pixel", [rgb, rgb[:1, :1].copy()]),
     ):
         for form, shape in (("svs", rgb.shape), ("tif", None)):
-            data = _pages(pages, shape)
-            yield case("a level unlike the others", f"{form}, {what}", form, data)
+            make = partial(_pages, pages, shape)
+            yield case("a level unlike the others", f"{form}, {what}", form, make)
 
 
 def _pages(pages: list[Any], shape: Any) -> bytes:

@@ -16,18 +16,20 @@ _TEXT: Final = """# Bad slides
 
 What comes of slides that are broken, absurd or hostile. `make corpus` makes {n} of
 them by code (seed {seed}; none is kept in the repository), of {n_kinds} kinds, and
-runs `napari-deepheme classify` on each, with stand-ins for the networks. This page is
-written by it. Each ends in one of three ways:
+runs `napari-deepheme classify` on each, with stand-ins for the networks. The kinds
+called "real slide" are of slides beside the repository, broken at places that chance
+chooses; without `SLIDES=FOLDER`, they are left out. This page is written by it. Each
+slide ends in one of three ways:
 
 - **done** (exit status 0);
 - **done, with failed tiles**: `failed_tiles` and `failed_regions` say what could not be
   read, and the rest was classified (exit status 0);
 - **told in one line** that names the file, the cause and what to do (exit status 1);
-  the folder of results holds nothing, or the journal alone.
+  the folder of results holds nothing, or the journal alone. That the line has all three
+  is checked by its form and its words.
 
 None takes {seconds} s or {gigabytes} GB beyond the loaded program, none ends in a
-traceback or a crash, none prints anything else. Each is opened as the viewer opens it,
-too: it is shown, or refused by the same line.
+traceback or a crash, none prints anything else.
 
 A read that hangs, as on a network drive that is gone, is given up after 120 s, or what
 `--read-timeout SECONDS` or the variable `NAPARI_DEEPHEME_READ_TIMEOUT` says; what it
@@ -42,10 +44,28 @@ missing, and the same command goes on when it is back.
 {rows}
 | **all** | **{n}** | {total} | |
 
-Of the {n_shown} that the viewer was given, {shown} were shown and {refused} were
-refused by one line. With the bundled models and in a process of its own, as the command
-is given, {n_bundled} were run: {bundled} were done, {bundled_told} told in one line.
+## Other ways in
+
+A sample goes through the other ways in. "viewer" opens the slide as napari does and
+looks at each level; "widget" opens it in the dock widget of one viewer, classifies what
+is in view and then the whole; "batch" is one command with all of them and a sound
+slide, which must be done; "bundled" is `classify` in a process of its own, with the
+bundled networks; "python" is `open_slide`, `read_region` and `classify`.
+
+| way in | n | done | failed tiles | told |
+|---|---|---|---|---|
+{doors}
 """
+
+_DOORS: Final = {
+    "show": "viewer",
+    "widget": "widget",
+    "python": "python",
+    "report": "`report`",
+    "export": "`export`",
+    "batch": "`batch`",
+    "bundled": "bundled",
+}
 
 
 def write_table(path: Path, outcomes: dict[tuple[BadSlide, str], Outcome]) -> None:
@@ -56,14 +76,13 @@ def write_table(path: Path, outcomes: dict[tuple[BadSlide, str], Outcome]) -> No
     path : Path
         The page.
     outcomes : dict
-        By case and "classify" or "show".
+        By case and way in.
     """
     kinds: dict[str, list[Outcome]] = {}
+    doors: dict[str, list[Outcome]] = {}
     for (case, action), outcome in outcomes.items():
-        if action == "classify":
-            kinds.setdefault(case.kind, []).append(outcome)
-    shown = [o.ending for (_, action), o in outcomes.items() if action == "show"]
-    whole = [o.ending for (_, action), o in outcomes.items() if action == "bundled"]
+        of = kinds if action == "classify" else doors
+        of.setdefault(case.kind if of is kinds else action, []).append(outcome)
     every = [outcome for of in kinds.values() for outcome in of]
     text = _TEXT.format(
         n=len(every),
@@ -73,20 +92,22 @@ def write_table(path: Path, outcomes: dict[tuple[BadSlide, str], Outcome]) -> No
         gigabytes=LIMIT_BYTES >> 30,
         rows="\n".join(_row(kind, of) for kind, of in kinds.items()),
         total=" | ".join(f"**{n}**" for n in _numbers(every)),
-        n_shown=len(shown),
-        shown=shown.count(DONE),
-        refused=shown.count(TOLD),
-        n_bundled=len(whole),
-        bundled=len(whole) - whole.count(TOLD),
-        bundled_told=whole.count(TOLD),
+        doors="\n".join(
+            f"| {name} | {len(doors[door])} | {_cells(doors[door])} |"
+            for door, name in _DOORS.items()
+            if door in doors
+        ),
     )
     path.write_text(text, encoding="utf-8")
 
 
 def _row(kind: str, outcomes: list[Outcome]) -> str:
-    numbers = " | ".join(str(n or "") for n in _numbers(outcomes))
     longest = max(outcome.seconds for outcome in outcomes)
-    return f"| {kind} | {len(outcomes)} | {numbers} | {longest:.0f} |"
+    return f"| {kind} | {len(outcomes)} | {_cells(outcomes)} | {longest:.0f} |"
+
+
+def _cells(outcomes: list[Outcome]) -> str:
+    return " | ".join(str(n or "") for n in _numbers(outcomes))
 
 
 def _numbers(outcomes: list[Outcome]) -> list[int]:

@@ -39,13 +39,13 @@ def dicom(*, factor: int = 1, without: tuple[str, ...] = (), **changes: Any) -> 
     height, width = pixels.shape[:2]
     meta = FileMetaDataset()
     meta.MediaStorageSOPClassUID = VLWholeSlideMicroscopyImageStorage
-    meta.MediaStorageSOPInstanceUID = _uid(f"instance {factor}")
+    meta.MediaStorageSOPInstanceUID = uid(f"instance {factor}")
     meta.TransferSyntaxUID = JPEGBaseline8Bit
     image = FileDataset("", {}, file_meta=meta, preamble=b"\0" * 128)
     image.SOPClassUID = VLWholeSlideMicroscopyImageStorage
     image.SOPInstanceUID = meta.MediaStorageSOPInstanceUID
-    image.StudyInstanceUID, image.SeriesInstanceUID = _uid("study"), _uid("series")
-    image.FrameOfReferenceUID = _uid("frame")
+    image.StudyInstanceUID, image.SeriesInstanceUID = uid("study"), uid("series")
+    image.FrameOfReferenceUID = uid("frame")
     image.Modality, image.PatientID = "SM", "nobody"
     image.ImageType = ["ORIGINAL", "PRIMARY", "VOLUME", "NONE"]
     image.SeriesNumber = image.InstanceNumber = 1
@@ -77,7 +77,8 @@ def dicom(*, factor: int = 1, without: tuple[str, ...] = (), **changes: Any) -> 
     return stream.getvalue()
 
 
-def _uid(what: str) -> str:
+def uid(what: str) -> str:
+    """Give the same number for the same words."""
     return str(generate_uid(entropy_srcs=[f"{SEED} {what}"]))
 
 
@@ -176,7 +177,7 @@ MapFile=map.ngr
 BitsPerPixel=36
 PixelOrder=RGB
 """
-_SLIDEDAT = """[GENERAL]
+SLIDEDAT = """[GENERAL]
 SLIDE_VERSION = 01.02
 SLIDE_ID = 0123456789
 IMAGENUMBER_X = 4
@@ -229,7 +230,7 @@ def _beside(name: str, text: str, **others: bytes) -> Callable[[Path], Path]:
 
 def _index_files() -> Iterator[BadSlide]:
     kind, words = "index files that point to nothing", ("--mpp", "0.25")
-    slidedat = _SLIDEDAT.encode()
+    slidedat = SLIDEDAT.encode()
     for what, make in (
         ("vms", _beside("slide.vms", _VMS)),
         ("vms, pictures of another kind", _beside("slide.vms", _VMS, **_JPEGS)),

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
-from napari_deepheme.batch_config import BatchConfig, connect
 from napari_deepheme.core.errors import DeephemeError, OutOfMemoryError
 from napari_deepheme.core.export.cohort import done_row, failed_row
 from napari_deepheme.core.journal import read_past
@@ -28,6 +27,7 @@ from napari_deepheme.core.pseudonyms import Pseudonyms
 from napari_deepheme.core.run_request import RunRequest, run_identity
 from napari_deepheme.core.slide import estimate_background, open_slide
 from napari_deepheme.core.slide_run import RunSettings, SlideRun, load_asked
+from napari_deepheme.dask_cluster import BatchConfig, open_client
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Sequence
@@ -43,6 +43,10 @@ _PARTS_A_WORKER: Final = 2
 """One that is worked on and one that waits."""
 
 _RETRIES: Final = 2
+
+_DIED: Final = (
+    "its workers died again and again (close other programs, or give fewer --workers)"
+)
 
 
 _kept: dict[tuple[RunRequest, Compute], Models] = {}
@@ -75,6 +79,8 @@ def iter_batch(
     ------
     MissingExtraError
         If Dask's `distributed` is not installed.
+    SchedulerNotFoundError
+        If there is no scheduler at the address, or it is lost. The same batch goes on.
     DeephemeError
         If the models cannot be loaded.
     """
@@ -88,7 +94,7 @@ def iter_batch(
         else:
             yield row
     if todo:
-        with connect(config) as client:
+        with open_client(config) as client:
             yield from _Batch(client, todo, request, config).rows()
 
 
@@ -146,7 +152,7 @@ class _Open:
         if not self.failure:
             try:
                 self.run.finish(time.monotonic() - self.started)
-            except DeephemeError as error:
+            except (DeephemeError, MemoryError) as error:
                 self.failure = _reason(error, self.run.request)
         if self.failure:
             return failed_row(self.asked.name, self.asked.folder.name, self.failure)
@@ -231,7 +237,7 @@ class _Batch:
                 overwrite=self._config.overwrite,
                 load=self._specs,
             )
-        except DeephemeError as error:
+        except (DeephemeError, MemoryError) as error:
             if reader is not None:
                 reader.close()
             reason = _reason(error, self._request)
@@ -251,12 +257,10 @@ class _Batch:
         try:
             for result in future.result():
                 slide.run.take(result)
-        except DeephemeError as error:
+        except (DeephemeError, MemoryError) as error:
             slide.give_up(_reason(error, self._request))
-        except MemoryError:
-            slide.give_up(str(OutOfMemoryError()))
         except KilledWorker:
-            slide.give_up("its workers died again and again (is there memory enough?)")
+            slide.give_up(_DIED)
 
     def _close_those_over(self) -> Iterator[dict[str, Any]]:
         for slide in [s for s in self._open if s.is_over]:
@@ -330,8 +334,10 @@ def _row(asked: _Asked) -> dict[str, Any]:
     return done_row(asked.name, asked.folder.name, summary)
 
 
-def _reason(error: DeephemeError, request: RunRequest) -> str:
+def _reason(error: DeephemeError | MemoryError, request: RunRequest) -> str:
     """Word a failure; without names, that is what kind of failure it is."""
+    if not isinstance(error, DeephemeError):
+        return str(OutOfMemoryError())
     if not request.deidentify:
         return str(error)
     return (type(error).__doc__ or type(error).__name__).splitlines()[0]

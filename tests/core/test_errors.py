@@ -1,11 +1,19 @@
 """Each foreseen failure is one line, and crosses a process border whole."""
 
+import importlib.util
 import pickle
+from pathlib import Path
 
 import pytest
 
 from napari_deepheme.core import errors
 from napari_deepheme.core.geometry import Region
+
+TOLD = Path(__file__).parents[2] / "scripts" / "bad_slides" / "told.py"
+
+spec = importlib.util.spec_from_file_location("told", TOLD)
+told = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(told)
 
 TWO_LINES = "first line\n  second line"
 
@@ -64,3 +72,22 @@ def test_an_error_is_one_line_and_survives_pickling(error):
     assert type(back) is type(error)
     assert str(back) == text
     assert vars(back) == vars(error)
+
+
+@pytest.mark.parametrize("error", ERRORS, ids=lambda e: type(e).__name__)
+def test_an_error_says_what_happened_why_and_what_to_do(error):
+    assert told.wants(str(error)) == "", str(error)
+
+
+@pytest.mark.parametrize(
+    ("line", "lacks"),
+    [
+        ("cannot read a.svs as a slide: it is cut off", "what to do"),
+        ("cannot read a.svs as a slide: ValueError (copy it again)", "say why"),
+        ("cannot read a.svs as a slide: (copy it again)", "say why"),
+        ("a.svs: 'NoneType' object is not iterable (copy it again)", "inside"),
+        ("a.svs broke (is it complete?)", "what to do"),
+    ],
+)
+def test_a_line_that_lacks_cause_or_remedy_is_found_out(line, lacks):
+    assert lacks in told.wants(line)

@@ -5,6 +5,8 @@ import io
 import json
 import logging
 import os
+import random
+import sys
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -16,6 +18,23 @@ from napari_deepheme.cli import run
 from napari_deepheme.core.export.csv_table import write_csv
 from napari_deepheme.core.geometry import Size
 from napari_deepheme.core.phantom import write_phantom
+
+HERE = Path(__file__).parent
+
+SAMPLE, SEED = 24, 7
+"""How many are run with all other tests: the long ones are not among them."""
+
+
+def pytest_collection_modifyitems(config, items):
+    """Take a sample, unless this folder or a file of it is asked for by name."""
+    ours = [item for item in items if item.path.is_relative_to(HERE)]
+    if any("faults" in word for word in config.invocation_params.args):
+        return
+    quick = [item for item in ours if not item.get_closest_marker("slow")]
+    chosen = random.Random(SEED).sample(quick, min(SAMPLE, len(quick)))
+    left_out = set(ours) - set(chosen)
+    items[:] = [item for item in items if item not in left_out]
+    config.hook.pytest_deselected(items=list(left_out))
 
 
 class Disk:
@@ -196,6 +215,23 @@ def pictures(tmp_path):
             picture = Image.fromarray(pixels.clip(0, 255).astype(np.uint8))
             picture.save(folder / f"{i}.png")
     return tmp_path / "cells"
+
+
+@pytest.fixture(scope="session")
+def scripts():
+    """Let what makes the bad slides be imported."""
+    sys.path.insert(0, str(HERE.parents[1] / "scripts"))
+
+
+@pytest.fixture(scope="session")
+def dicom_folder(tmp_path_factory, scripts):
+    """Path of a slide in a folder of DICOM, as the bad slides have it before."""
+    from bad_slides.dicom_folders import levels
+
+    folder = tmp_path_factory.mktemp("dicom")
+    for name, data in levels().items():
+        (folder / name).write_bytes(data)
+    return folder
 
 
 @pytest.fixture

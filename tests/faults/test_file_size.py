@@ -23,6 +23,7 @@ COMMANDS = {
     "phantom": "phantom out.svs --size 300,300",
     "parquet": f"{EXPORT} --to parquet --out out.parquet",
     "h5ad": f"{EXPORT} --to h5ad --out out.h5ad",
+    "dicom": f"{EXPORT} --to dicom --slide DICOM --out out.dcm",
     "crops": f"{EXPORT} --to crops --slide SLIDE --out out",
     "pdf": "report SLIDE --cells run/cells.csv --date 1 --out out.pdf",
     "train": "train classifier --data cells --mpp 0.9 --steps 1 --out out --device cpu",
@@ -49,10 +50,20 @@ def file_limit():
     ],
 )
 def test_a_file_that_cannot_grow_is_told_and_not_left_behind(
-    name, n_bytes, file_limit, slide, run_folder, pictures, tmp_path, monkeypatch, capfd
+    name,
+    n_bytes,
+    file_limit,
+    slide,
+    dicom_folder,
+    run_folder,
+    pictures,
+    tmp_path,
+    monkeypatch,
+    capfd,
 ):
     monkeypatch.setattr("napari_deepheme.cli.phantom.SMALLEST_PX", 300)
-    words = [str(slide) if w == "SLIDE" else w for w in COMMANDS[name].split()]
+    places = {"SLIDE": str(slide), "DICOM": str(dicom_folder)}
+    words = [places.get(word, word) for word in COMMANDS[name].split()]
     before = {path for path in tmp_path.rglob("*") if path.is_file()}
     with capfd.disabled():
         file_limit(n_bytes)

@@ -205,6 +205,17 @@ def test_places_that_could_not_be_read_are_told(controller, slide_layer, core):
     assert "1 places could not be read" in controller.session.message
 
 
+def test_a_slide_of_which_nothing_can_be_read_is_named_with_cause_and_remedy(
+    controller, slide_layer, core
+):
+    core.failed, core.cells = (Region(0, 0, 1000, 1000),), core.cells.take([])
+    controller.classify_slide()
+    controller.finish()
+    assert controller.session.message.startswith("slide: 1000 x 1000 px at (0, 0)")
+    assert "nothing of it can be decoded (copy" in controller.session.message
+    assert controller.session.message_kind == "error"
+
+
 def test_a_slide_without_pixel_size_asks_for_it_and_then_goes_on(
     controller, viewer, core
 ):

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_deepheme.batch import iter_batch, result_folders
-from napari_deepheme.batch_config import BatchConfig
 from napari_deepheme.cli.arguments import (
     Commands,
     add_counting,
@@ -21,6 +20,7 @@ from napari_deepheme.cli.progress import Progress
 from napari_deepheme.core.export.cohort import check_parquet, write_cohort
 from napari_deepheme.core.files import make_folder
 from napari_deepheme.core.run_request import RunRequest
+from napari_deepheme.dask_cluster import BatchConfig
 
 if TYPE_CHECKING:
     import argparse

@@ -86,7 +86,7 @@ def classify(
     else:
         result = _count(slide, Search((region,), mpp, goal), goal, models)
     if result.is_unreadable:
-        reason = "nothing of it can be decoded (is the file complete?)"
+        reason = "nothing of it can be decoded"
         raise UnreadableRegionError(slide.name, region, reason)
     return result
 

@@ -117,7 +117,7 @@ def _crop(path: Path, classifier: CellClassifier, mpp: float) -> npt.NDArray[np.
         n_pixels = picture.size.width * picture.size.height
         if n_pixels > _LARGEST_PX:
             reason = f"{n_pixels} pixels are too many for one cell"
-            raise UnreadableSlideError(str(path), reason)
+            raise UnreadableSlideError(str(path), reason, "cut the cell out of it")
         # Level 0, so location and size are in the same pixels.
         pixels = picture.read_region(Point(0, 0), 0, picture.size)
     spec = classifier.spec

@@ -1,15 +1,22 @@
 """Every failure that is foreseen: what happened, to which file, what to do next.
 
 An error keeps its facts as attributes and hands them to ``super().__init__``, so that
-it crosses a process border whole. It words itself in ``__str__``, in one line.
+it crosses a process border whole. It words itself in ``__str__``, in one line that ends
+in what to do: behind a colon or a semicolon, or in parentheses.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Final, Self
 
 if TYPE_CHECKING:
     from napari_deepheme.core.geometry import Region
+
+
+_AGAIN: Final = (
+    "copy it again from where it came, or export it anew: svs, ndpi, mrxs, scn, bif, "
+    "vms, svslide, DICOM, TIFF, OME-TIFF, PNG and JPEG are read"
+)
 
 
 class DeephemeError(Exception):
@@ -52,19 +59,22 @@ class SlideNotFoundError(DeephemeError, FileNotFoundError):
 
     def __str__(self) -> str:
         """Word the error."""
-        return f"no such slide: {self.slide}"
+        return f"no such slide: {self.slide} (name a file or folder that is there)"
 
 
-class UnreadableSlideError(_OfSlide, DeephemeError, OSError):
+class UnreadableSlideError(DeephemeError, OSError):
     """The file is there but cannot be opened as a slide or a picture."""
+
+    def __init__(self, slide: str, reason: str, remedy: str = _AGAIN) -> None:
+        super().__init__(slide, reason, remedy)
+        self.slide = slide
+        self.reason = reason
+        self.remedy = remedy
 
     def __str__(self) -> str:
         """Word the error."""
-        return (
-            f"cannot read {self.slide} as a slide: {_one_line(self.reason)} "
-            "(is the file complete, and one of svs, ndpi, mrxs, scn, bif, vms, "
-            "svslide, DICOM, TIFF, OME-TIFF, PNG, JPEG?)"
-        )
+        reason = _one_line(self.reason).rstrip(".")
+        return f"cannot read {self.slide} as a slide: {reason} ({self.remedy})"
 
 
 class SlideChangedError(DeephemeError, OSError):
@@ -111,7 +121,8 @@ class UnreadableRegionError(DeephemeError, OSError):
         r = self.region
         return (
             f"{self.slide}: {r.width} x {r.height} px at ({r.x}, {r.y}) cannot be "
-            f"read: {_one_line(self.reason)}"
+            f"read: {_one_line(self.reason).rstrip('.')} (copy the slide again from "
+            "where it came, or choose another part)"
         )
 
 
@@ -173,7 +184,10 @@ class InvalidModelError(_OfModel, DeephemeError, ValueError):
 
     def __str__(self) -> str:
         """Word the error."""
-        return f"{self.model} is not a usable model: {_one_line(self.reason)}"
+        return (
+            f"{self.model} is not a usable model: {_one_line(self.reason)} (choose "
+            "another, or export its file anew)"
+        )
 
 
 class DownloadError(DeephemeError, OSError):
@@ -186,7 +200,10 @@ class DownloadError(DeephemeError, OSError):
 
     def __str__(self) -> str:
         """Word the error."""
-        return f"cannot download {self.url}: {_one_line(self.reason)}"
+        return (
+            f"cannot download {self.url}: {_one_line(self.reason)} (check the address "
+            "and the connection, and try again)"
+        )
 
 
 class DeviceNotAvailableError(DeephemeError, RuntimeError):
@@ -250,7 +267,10 @@ class CannotWriteError(_OfFile, DeephemeError, OSError):
 
     def __str__(self) -> str:
         """Word the error."""
-        return f"cannot write {self.path}: {_one_line(self.reason)}"
+        return (
+            f"cannot write {self.path}: {_one_line(self.reason)} (make room and see "
+            "that you may write there, or choose another place)"
+        )
 
 
 class OtherRunError(DeephemeError, ValueError):
@@ -294,8 +314,8 @@ class SchedulerNotFoundError(DeephemeError, OSError):
     def __str__(self) -> str:
         """Word the error."""
         return (
-            f"no Dask scheduler answers at {self.address} (is it running, and of the "
-            "form tcp://HOST:PORT?)"
+            f"no Dask scheduler answers at {self.address} (start it, or give its "
+            "address as tcp://HOST:PORT)"
         )
 
 
@@ -304,7 +324,10 @@ class InvalidTableError(_OfFile, DeephemeError, ValueError):
 
     def __str__(self) -> str:
         """Word the error."""
-        return f"{self.path} is not a table of cells: {_one_line(self.reason)}"
+        return (
+            f"{self.path} is not a table of cells: {_one_line(self.reason)} (mend it, "
+            "write it anew, or choose another)"
+        )
 
 
 class InvalidSittingError(_OfFile, DeephemeError, ValueError):
@@ -312,7 +335,10 @@ class InvalidSittingError(_OfFile, DeephemeError, ValueError):
 
     def __str__(self) -> str:
         """Word the error."""
-        return f"{self.path} is not a sitting: {_one_line(self.reason)}"
+        return (
+            f"{self.path} is not a sitting: {_one_line(self.reason)} (choose another, "
+            "or classify the slide anew)"
+        )
 
 
 class SittingElsewhereError(DeephemeError, OSError):
@@ -375,8 +401,8 @@ class NotDicomError(_OfSlide, DeephemeError, ValueError):
     def __str__(self) -> str:
         """Word the error."""
         return (
-            f"no DICOM annotations of {self.slide}: {_one_line(self.reason)} (another "
-            "format, such as GeoJSON, serves any slide)"
+            f"no DICOM annotations of {self.slide}: {_one_line(self.reason)} (choose "
+            "another format: GeoJSON, for example, serves any slide)"
         )
 
 
@@ -401,7 +427,10 @@ class NoPicturesError(DeephemeError, ValueError):
 
     def __str__(self) -> str:
         """Word the error."""
-        return f"no picture of a cell could be read in {self.folder}"
+        return (
+            f"no picture of a cell could be read in {self.folder}: choose a folder of "
+            "PNG, JPEG or TIFF files"
+        )
 
 
 class NotExplainableError(_OfModel, DeephemeError, ValueError):
@@ -411,7 +440,7 @@ class NotExplainableError(_OfModel, DeephemeError, ValueError):
         """Word the error."""
         return (
             f"{self.model} shows no more than its probabilities: "
-            f"{_one_line(self.reason)}"
+            f"{_one_line(self.reason)} (choose another model for that)"
         )
 
 
@@ -424,7 +453,10 @@ class EmbeddingError(DeephemeError, RuntimeError):
 
     def __str__(self) -> str:
         """Word the error."""
-        return f"the cells could not be mapped: {_one_line(self.reason)}"
+        return (
+            f"the cells could not be mapped: {_one_line(self.reason)} (choose other "
+            "cells, or try again)"
+        )
 
 
 class MissingExtraError(DeephemeError, ImportError):
@@ -438,7 +470,7 @@ class MissingExtraError(DeephemeError, ImportError):
     def __str__(self) -> str:
         """Word the error."""
         return (
-            f"{self.package} is not installed: "
+            f"{self.package} is not installed: give "
             f'pip install "napari-deepheme[{self.extra}]"'
         )
 

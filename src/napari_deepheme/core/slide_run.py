@@ -199,7 +199,7 @@ class SlideRun:
             self._journal.discard()
             remove_if_empty(self.folder)
             self._is_over = True
-            reason = "nothing of it can be decoded (is the file complete?)"
+            reason = "nothing of it can be decoded"
             raise UnreadableRegionError(self.slide.name, self.region, reason)
         facts = RunFacts.of(self.slide, self.models)
         if self.request.deidentify:

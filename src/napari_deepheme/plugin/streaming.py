@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Final
 
-from napari_deepheme.core.errors import DeephemeError
+from napari_deepheme.core.errors import DeephemeError, UnreadableRegionError
 from napari_deepheme.core.results import RegionResult, TileResult
 from napari_deepheme.plugin.words import outcome
 from napari_deepheme.plugin.worker import Failed
@@ -72,6 +72,11 @@ class Streaming:
         if run.error is not None:
             session.say(f"The run broke off: {run.error!r}", error=True)
             raise run.error
+        if result.is_unreadable:
+            reason = "nothing of it can be decoded"
+            error = UnreadableRegionError(run.slide.name, result.region, reason)
+            session.say(str(error), error=True)
+            return
         told = outcome(result, session.rendered_only)
         session.say(told, error=bool(result.failed))
 

@@ -7,6 +7,7 @@ names are to be left out.
 
 from __future__ import annotations
 
+import io
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Final
@@ -23,7 +24,7 @@ from napari_deepheme.core.corrections import (
 from napari_deepheme.core.deidentify import nameless
 from napari_deepheme.core.errors import MissingExtraError, NotDicomError
 from napari_deepheme.core.export.facts import NOTICE, TableFacts
-from napari_deepheme.core.files import atomic_path
+from napari_deepheme.core.files import atomic_file
 from napari_deepheme.core.taxonomy import CLASS_BY_CODE
 
 if TYPE_CHECKING:
@@ -124,8 +125,11 @@ def write_dicom_annotations(
     annotations = _annotations(source, groups)
     if deidentify:
         _leave_out_days(annotations)
-    with atomic_path(path) as partial:
-        annotations.save_as(partial)
+    # What the disk says in the middle of it, pydicom words in many lines.
+    content = io.BytesIO()
+    annotations.save_as(content)
+    with atomic_file(path) as stream:
+        stream.write(content.getbuffer())
 
 
 def _annotations(source: pydicom.Dataset, groups: list[Any]) -> Any:

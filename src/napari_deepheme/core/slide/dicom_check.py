@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+import struct
+from contextlib import suppress
+from typing import TYPE_CHECKING, BinaryIO, Final
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,10 +23,21 @@ _MOST_BYTES: Final = 1 << 25
 _MOST_FILES: Final = 1000
 
 
-def check_dicom(path: Path) -> None:
-    """Refuse a DICOM file whose tiles have no place, and one that lies beside such one.
+_LONG: Final = frozenset(b"OB OD OF OL OV OW SQ SV UC UN UR UT UV".split())
+"""Kinds of values whose length has four bytes."""
 
-    OpenSlide looks at all files of the folder, and crashes on it.
+_ITEMS: Final = 0xFFFE
+_PIXELS: Final = (0x7FE0, 0x0010)
+_NO_LENGTH: Final = 0xFFFFFFFF
+_MOST_VALUES: Final = 100_000
+_HARMLESS_BYTES: Final = 1 << 26
+
+
+def check_dicom(path: Path) -> None:
+    """Refuse a DICOM file that OpenSlide dies of, and one that lies beside such one.
+
+    OpenSlide looks at all files of the folder. It crashes on tiles without a place, and
+    makes room for what a value says to be long.
 
     Parameters
     ----------
@@ -34,11 +47,14 @@ def check_dicom(path: Path) -> None:
     Raises
     ------
     ValueError
-        If a file is sparse, and does not say where its tiles lie.
+        If a file is sparse, and does not say where its tiles lie, or states a value
+        that is longer than the file.
     """
     for file in _beside(path):
         if _lacks_places(file):
             raise ValueError(f"{file.name} does not say where its tiles lie")
+        if _states_too_long(file):
+            raise ValueError(f"{file.name} states a value longer than the file")
 
 
 def _beside(path: Path) -> Iterator[Path]:
@@ -58,3 +74,48 @@ def _lacks_places(file: Path) -> bool:
             return _PLACES not in head + stream.read(_MOST_BYTES)
     except OSError:
         return False
+
+
+def _states_too_long(file: Path) -> bool:
+    at, magic = _MAGIC
+    with suppress(OSError, EOFError), file.open("rb") as stream:
+        n_bytes = stream.seek(0, 2)
+        stream.seek(at)
+        if stream.read(len(magic)) != magic:
+            return False
+        for _ in range(_MOST_VALUES):
+            tag, length = _next_value(stream)
+            if not tag[0]:
+                # No file has such values: what follows is something else.
+                return False
+            is_beyond = stream.tell() + length > n_bytes and length > _HARMLESS_BYTES
+            if tag == _PIXELS or is_beyond:
+                return is_beyond and length != _NO_LENGTH
+            stream.seek(length, 1)
+    return False
+
+
+def _next_value(stream: BinaryIO) -> tuple[tuple[int, int], int]:
+    """Read up to a value; return its tag, and its length as far as it is no sequence.
+
+    Values of sequences follow one by one, as if there were none.
+    """
+    group, element, kind, short = struct.unpack("<HH2sH", _read(stream, 8))
+    if group == _ITEMS:
+        return (group, element), 0
+    if not (kind.isalpha() and kind.isupper()):
+        # Without kinds, the length has their place.
+        (length,) = struct.unpack("<I", kind + struct.pack("<H", short))
+    elif kind in _LONG:
+        (length,) = struct.unpack("<I", _read(stream, 4))
+    else:
+        length = short
+    is_open = length == _NO_LENGTH and (group, element) != _PIXELS
+    return (group, element), 0 if is_open or kind == b"SQ" else length
+
+
+def _read(stream: BinaryIO, n_bytes: int) -> bytes:
+    data = stream.read(n_bytes)
+    if len(data) < n_bytes:
+        raise EOFError("the file is cut off")
+    return data

@@ -6,7 +6,7 @@ import hashlib
 from typing import TYPE_CHECKING, Any, Final
 
 from napari_deepheme.core.errors import UnreadableSlideError
-from napari_deepheme.core.slide.patience import Patience
+from napari_deepheme.core.slide.patience import BRING_BACK, Patience
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,7 +28,7 @@ def slide_identity(slide: SlideReader) -> dict[str, Any]:
         sha256 = file_digest(slide.path)
     except OSError as error:
         reason = error.strerror or str(error)
-        raise UnreadableSlideError(str(slide.path), reason) from error
+        raise UnreadableSlideError(str(slide.path), reason, BRING_BACK) from error
     return {
         "name": slide.name.encode("utf-8", "backslashreplace").decode(),
         "size": list(slide.size),

@@ -11,9 +11,10 @@ import openslide
 
 from napari_deepheme.core.errors import SlideNotFoundError, UnreadableSlideError
 from napari_deepheme.core.slide.dicom_check import check_dicom
+from napari_deepheme.core.slide.mirax_check import check_mirax
 from napari_deepheme.core.slide.mpp import given_mpp
 from napari_deepheme.core.slide.openslide_slide import OpenSlideSlide
-from napari_deepheme.core.slide.patience import NoAnswerError, Patience
+from napari_deepheme.core.slide.patience import BRING_BACK, NoAnswerError, Patience
 from napari_deepheme.core.slide.picture import is_picture, open_picture
 from napari_deepheme.core.slide.pyramid import reason_of
 from napari_deepheme.core.slide.tiff_check import has_sound_counts, has_sound_order
@@ -79,10 +80,10 @@ def open_slide(
 
     Examples
     --------
-    >>> open_slide("missing.svs")
+    >>> open_slide("missing.svs")  # doctest: +ELLIPSIS
     Traceback (most recent call last):
     ...
-    napari_deepheme.core.errors.SlideNotFoundError: no such slide: missing.svs
+    napari_deepheme.core.errors.SlideNotFoundError: no such slide: missing.svs ...
     """
     path = Path(path)
     stated = given_mpp(mpp, path.name)
@@ -90,7 +91,7 @@ def open_slide(
     try:
         slide = patience.call(lambda: _opened(path, stated))
     except NoAnswerError as error:
-        raise UnreadableSlideError(str(path), str(error)) from error
+        raise UnreadableSlideError(str(path), str(error), BRING_BACK) from error
     slide.be_patient(patience)
     return slide
 
@@ -108,11 +109,12 @@ def _is_folder(path: Path) -> bool:
     try:
         mode = path.stat().st_mode
     except PermissionError as error:
-        raise UnreadableSlideError(str(path), "permission denied") from error
+        raise _refused(path, error) from error
     except (OSError, ValueError) as error:
         raise SlideNotFoundError(str(path)) from error
     if not S_ISDIR(mode) and not S_ISREG(mode):
-        raise UnreadableSlideError(str(path), "it is not a file")
+        remedy = "name the file of a slide, or the folder of its DICOM files"
+        raise UnreadableSlideError(str(path), "it is not a file", remedy)
     return S_ISDIR(mode)
 
 
@@ -120,9 +122,11 @@ def _open_folder(path: Path, mpp: Mpp | None) -> PyramidSlide:
     try:
         names = sorted(one for one in path.iterdir() if _is_dicom(one))
     except OSError as error:
-        raise UnreadableSlideError(str(path), _reason(error)) from error
+        raise _refused(path, error) from error
     if not names:
-        raise UnreadableSlideError(str(path), "it is a folder without DICOM files")
+        reason = "it is a folder without DICOM files"
+        remedy = "name the file of a slide, or a folder that holds .dcm files"
+        raise UnreadableSlideError(str(path), reason, remedy)
     openers: list[Callable[[Path, Mpp | None], PyramidSlide]] = [
         partial(_open_part, name) for name in names[:_MOST_DICOM_FILES]
     ]
@@ -141,14 +145,15 @@ def _openers(path: Path) -> list[Callable[[Path, Mpp | None], PyramidSlide]]:
     if start.startswith(_TIFF_STARTS):
         openers.append(_open_tiff)
     if vendor is not None and _suits_openslide(path, start, vendor):
-        opener = _open_dicom if vendor == _DICOM else _open_openslide
+        opener = _OPENERS.get(vendor, _open_openslide)
         openers.insert(len(openers) if vendor == _GENERIC else 0, opener)
-    if vendor is None and path.suffix.lower() == _MIRAX:
-        # The file itself is an overview, which must not be taken for the slide.
-        raise UnreadableSlideError(
-            str(path), f"its pixels, in the folder {path.stem} beside it, are not there"
-        )
-    if is_picture(start):
+    is_mirax = path.suffix.lower() == _MIRAX
+    if vendor is None and is_mirax:
+        reason = f"its pixels, in the folder {path.stem} beside it, are not there"
+        remedy = f"bring the folder {path.stem} back, under that name, beside it"
+        raise UnreadableSlideError(str(path), reason, remedy)
+    # A .mrxs file itself is an overview, which must not be taken for the slide.
+    if is_picture(start) and not is_mirax:
         openers.append(_open_picture)
     if not openers:
         reason = "its format is not known" if start else "the file is empty"
@@ -161,13 +166,13 @@ def _first_that_opens(
     openers: list[Callable[[Path, Mpp | None], PyramidSlide]],
     mpp: Mpp | None,
 ) -> PyramidSlide:
-    reasons = []
+    errors = []
     for opener in openers:
         try:
             return opener(path, mpp)
         except UnreadableSlideError as error:
-            reasons.append(error.reason)
-    raise UnreadableSlideError(str(path), reasons[0])
+            errors.append(error)
+    raise UnreadableSlideError(str(path), errors[0].reason, errors[0].remedy)
 
 
 def _open_part(file: Path, folder: Path, mpp: Mpp | None) -> PyramidSlide:
@@ -183,11 +188,22 @@ def _open_dicom(path: Path, mpp: Mpp | None) -> PyramidSlide:
     return _open_part(path, path, mpp)
 
 
+def _open_mirax(path: Path, mpp: Mpp | None) -> PyramidSlide:
+    try:
+        check_mirax(path)
+    except (OSError, ValueError) as error:
+        raise _refused(path, error) from error
+    return OpenSlideSlide(path, mpp=mpp)
+
+
+_OPENERS = {_DICOM: _open_dicom, "mirax": _open_mirax}
+
+
 def _check_dicom(file: Path, path: Path) -> None:
     try:
         check_dicom(file)
     except (OSError, ValueError) as error:
-        raise UnreadableSlideError(str(path), _reason(error)) from error
+        raise _refused(path, error) from error
 
 
 def _open_tiff(path: Path, mpp: Mpp | None) -> PyramidSlide:
@@ -203,14 +219,14 @@ def _first_bytes(path: Path) -> bytes:
         with path.open("rb") as stream:
             return stream.read(16)
     except OSError as error:
-        raise UnreadableSlideError(str(path), _reason(error)) from error
+        raise _refused(path, error) from error
 
 
 def _vendor(path: Path) -> str | None:
     try:
         vendor: str | None = openslide.OpenSlide.detect_format(path)
     except (openslide.OpenSlideError, OSError, ValueError) as error:
-        raise UnreadableSlideError(str(path), _reason(error)) from error
+        raise _refused(path, error) from error
     return vendor
 
 
@@ -236,6 +252,10 @@ def _check_extent(slide: PyramidSlide, path: Path) -> None:
         )
 
 
-def _reason(error: Exception) -> str:
-    strerror = getattr(error, "strerror", None)
-    return str(strerror) if strerror else reason_of(error)
+def _refused(path: Path, error: Exception) -> UnreadableSlideError:
+    """Word what the system or a library says of a file."""
+    reason = getattr(error, "strerror", None) or reason_of(error)
+    if isinstance(error, PermissionError):
+        remedy = "ask for the right to read it, or copy it to where you have it"
+        return UnreadableSlideError(str(path), reason, remedy)
+    return UnreadableSlideError(str(path), reason)

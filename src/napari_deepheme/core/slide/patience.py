@@ -32,6 +32,12 @@ _IDLE_SECONDS: Final = 5.0
 """After so long without a call, a thread ends."""
 
 
+BRING_BACK: Final = (
+    "see that its drive and network are there, and give the same command again"
+)
+"""What to do then."""
+
+
 class NoAnswerError(OSError):
     """A file did not answer in time."""
 
@@ -41,10 +47,7 @@ class NoAnswerError(OSError):
 
     def __str__(self) -> str:
         """Word the error."""
-        return (
-            f"it did not answer within {self.seconds:g} s, are its drive and network "
-            "there?"
-        )
+        return f"it did not answer within {self.seconds:g} s"
 
 
 def usual_timeout() -> float:

@@ -93,6 +93,8 @@ def open_picture(path: Path, *, mpp: Mpp | None = None) -> ArraySlide:
     # A broken file raises anything out of the decoders.
     try:
         pixels = _read_picture(path)
+    except UnreadableSlideError:
+        raise
     except Exception as error:
         raise UnreadableSlideError(str(path), reason_of(error)) from error
     return ArraySlide(pixels, mpp=mpp, name=path.name, path=path)
@@ -116,18 +118,18 @@ def _read_picture(path: Path) -> npt.NDArray[np.uint8]:
             raise ValueError("it is no picture")
         stream.seek(0)
         with reader(stream) as image:
-            _check_size(image, path.stat().st_size)
+            _check_size(image, path)
             _check_kind(image)
             image.load()
             return _upright_pixels(image)
 
 
-def _check_size(image: Image.Image, n_bytes: int) -> None:
+def _check_size(image: Image.Image, path: Path) -> None:
     if image.width * image.height > LARGEST_PICTURE:
-        raise ValueError(
-            f"{image.width} x {image.height} px are too many for a plain picture: save "
-            "it as a tiled TIFF"
-        )
+        reason = f"{image.width} x {image.height} px are too many for a plain picture"
+        remedy = "save it as a tiled TIFF"
+        raise UnreadableSlideError(str(path), reason, remedy)
+    n_bytes = path.stat().st_size
     decoded = image.width * image.height * max(3, len(image.getbands()))
     if decoded > max(_HARMLESS, _LARGEST_RATIO * n_bytes):
         raise ValueError(

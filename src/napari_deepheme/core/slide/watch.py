@@ -10,7 +10,7 @@ from napari_deepheme.core.errors import (
     UnreadableSlideError,
 )
 from napari_deepheme.core.slide.array_slide import ArraySlide
-from napari_deepheme.core.slide.patience import NoAnswerError, Patience
+from napari_deepheme.core.slide.patience import BRING_BACK, NoAnswerError, Patience
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -61,7 +61,9 @@ class SlideWatch:
         try:
             now = self._patience.call(self._now)
         except NoAnswerError as error:
-            raise UnreadableSlideError(str(self._path), str(error)) from error
+            raise UnreadableSlideError(
+                str(self._path), str(error), BRING_BACK
+            ) from error
         if now is None and not is_whole:
             raise SlideGoneError(self._name)
         if now is not None and now != self._before:

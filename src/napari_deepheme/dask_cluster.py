@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -44,28 +45,28 @@ class BatchConfig:
 
 
 @contextmanager
-def connect(config: BatchConfig) -> Iterator[Any]:
-    """Give a client of Dask, with processes of this machine where no other are named.
+def open_client(config: BatchConfig) -> Iterator[Any]:
+    """Give a client of a scheduler, or of worker processes that end with it.
+
+    Yields
+    ------
+    distributed.Client
+        The client.
 
     Raises
     ------
     MissingExtraError
         If Dask's `distributed` is not installed.
     SchedulerNotFoundError
-        If no scheduler answers at the address.
+        If none answers at the address, or it is lost in the middle.
     """
     try:
         import distributed
     except ImportError as error:
         raise MissingExtraError("batch", "distributed") from error
-    if config.scheduler is not None:
-        try:
-            client = distributed.Client(
-                config.scheduler, set_as_default=False, timeout=_PATIENCE_SECONDS
-            )
-        except (OSError, ValueError) as error:
-            raise SchedulerNotFoundError(config.scheduler) from error
-        with client:
+    scheduler = config.scheduler
+    if scheduler is not None:
+        with _client_of(distributed, scheduler) as client, _told_if_lost(scheduler):
             yield client
         return
     with (
@@ -73,6 +74,25 @@ def connect(config: BatchConfig) -> Iterator[Any]:
         distributed.Client(cluster, set_as_default=False) as client,
     ):
         yield client
+
+
+def _client_of(distributed: Any, scheduler: str) -> Any:
+    try:
+        return distributed.Client(
+            scheduler, set_as_default=False, timeout=_PATIENCE_SECONDS
+        )
+    except (OSError, ValueError) as error:
+        raise SchedulerNotFoundError(scheduler) from error
+
+
+@contextmanager
+def _told_if_lost(scheduler: str) -> Iterator[None]:
+    from distributed.comm import CommClosedError
+
+    try:
+        yield
+    except (CancelledError, CommClosedError) as error:
+        raise SchedulerNotFoundError(scheduler) from error
 
 
 def _local_cluster(distributed: Any, config: BatchConfig) -> Any:

@@ -1,0 +1,92 @@
+"""Planes apart, tiles of odd sizes, and numbers that are none."""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from bad_slides import tiff_parts as t
+from bad_slides.files import case
+from bad_slides.samples import aperio, cells, ome, svs, tiff
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from bad_slides.case import BadSlide
+
+_APART: Final[dict[str, Any]] = {"photometric": "rgb", "planarconfig": "separate"}
+
+
+def cases() -> Iterator[BadSlide]:
+    """Yield them all."""
+    yield from _apart()
+    yield from _odd_tiles()
+    yield from _floats()
+
+
+def _apart() -> Iterator[BadSlide]:
+    kind, planes = "colours in planes of their own", np.moveaxis(cells(), 2, 0).copy()
+    text = {"description": aperio(768, 640)}
+    for what, how in (
+        ("tiles", {"tile": (128, 128)}),
+        ("tiles, deflate", {"tile": (128, 128), "compression": "zlib"}),
+        ("tiles, JPEG", {"tile": (128, 128), "compression": "jpeg"}),
+        ("strips", {"rowsperstrip": 32}),
+        ("one strip, LZW", {"rowsperstrip": 640, "compression": "lzw"}),
+    ):
+        data = tiff(planes, **_APART, **how)
+        yield case(kind, what, "tif", data)
+        yield case(kind, f"{what}, cut off", "tif", data[: len(data) * 2 // 3])
+        yield case(kind, f"{what}, svs", "svs", tiff(planes, **_APART, **how, **text))
+
+
+def _odd_tiles() -> Iterator[BadSlide]:
+    kind = "tiles of odd sizes"
+    for width, height in ((1, 16), (7, 11), (100, 100), (129, 127), (768, 1), (2, 640)):
+        data = tiff(photometric="rgb", rowsperstrip=height)
+        named = _as_tiles(data, width, height)
+        yield case(kind, f"tif, {width} x {height}", "tif", named, alone=True)
+    for shape in ((16, 16), (16, 4096), (4096, 16), (4096, 4096)):
+        for form, make in (("svs", svs), ("tif", tiff)):
+            data = make(tile=shape, compression="jpeg", photometric="rgb")
+            yield case(kind, f"{form}, {shape[1]} x {shape[0]}", form, data)
+
+
+def _as_tiles(data: bytes, width: int, height: int) -> bytes:
+    """Call the strips of a file tiles, whose number is then a wrong one."""
+    for old, new in (
+        (t.STRIP_OFFSETS, t.TILE_OFFSETS),
+        (t.STRIP_COUNTS, t.TILE_COUNTS),
+    ):
+        at = t.entry(data, old).at
+        data = t.with_bytes(data, at, struct.pack("<H", new))
+    rows = t.entry(data, t.ROWS).at
+    data = t.with_bytes(data, rows, struct.pack("<HHII", t.TILE_WIDTH, 3, 1, width))
+    unit = t.entry(data, 296).at
+    return t.with_bytes(data, unit, struct.pack("<HHII", t.TILE_LENGTH, 3, 1, height))
+
+
+def _floats() -> Iterator[BadSlide]:
+    kind, unit = "float images", cells().astype(np.float32) / 255
+    holes = np.where(unit > 0.9, np.float32("inf"), unit)
+    for what, values in (
+        ("0 to 1", unit),
+        ("0 to 255", unit * 255),
+        ("0 to 65,535", unit * 65_535),
+        ("-1 to 1", unit * 2 - 1),
+        ("up to 10^38", unit * 1e38),
+        ("down to 10^-38", unit * 1e-38),
+        ("infinite in parts", holes),
+        ("minus infinity alone", np.full_like(unit, -np.inf)),
+        ("NaN alone", np.full_like(unit, np.nan)),
+        ("zeros", unit * 0),
+    ):
+        yield case(kind, f"tif, {what}", "tif", tiff(values, photometric="rgb"))
+    for what, values in (("0 to 1", unit), ("infinite in parts", holes)):
+        yield case(kind, f"ome.tif, {what}", "ome.tif", ome(values))
+    data = svs(unit.astype(np.float16), compression=None)
+    yield case(kind, "svs, float16", "svs", data)
+    grey = tiff(unit[..., 0].astype(np.float64), photometric="minisblack")
+    yield case(kind, "grey, float64", "tif", grey)

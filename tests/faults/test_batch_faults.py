@@ -1,0 +1,235 @@
+"""Many slides, of which one fails, on a disk that fills, by workers that are lost."""
+
+import csv
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from contextlib import contextmanager
+from types import SimpleNamespace
+
+import pytest
+
+from napari_deepheme import batch
+from napari_deepheme.cli import run
+from napari_deepheme.core.export.summary import export_run
+
+RESULTS = {"cells.csv", "cells.geojson", "summary.json", "journal.jsonl"}
+MOMENTS = ("create", "refuse", "write", "flush", "sync", "rename")
+SECONDS = re.compile(rb'"seconds": [\d.]+')
+
+
+@pytest.fixture(scope="module")
+def client():
+    """Dask's parts in this process, so that its workers can have stand-ins."""
+    distributed = pytest.importorskip("distributed")
+    with (
+        distributed.LocalCluster(
+            processes=False, n_workers=1, threads_per_worker=1, dashboard_address=None
+        ) as cluster,
+        distributed.Client(cluster, set_as_default=False) as client,
+    ):
+        yield client
+
+
+@pytest.fixture
+def go(client, slide, tmp_path, monkeypatch, scripts):
+    """Give three slides to one command."""
+    from bad_slides.stand_ins import stand_ins
+
+    @contextmanager
+    def there(*_, **__):
+        yield client
+
+    monkeypatch.setattr(batch, "open_client", there)
+    monkeypatch.setattr(batch, "load_models", stand_ins)
+    monkeypatch.setattr(batch, "load_asked", stand_ins)
+    batch._kept.clear()
+    batch._planned.cache_clear()
+    (tmp_path / "in").mkdir()
+    paths = [tmp_path / "in" / f"{name}.svs" for name in "abc"]
+    for path in paths:
+        shutil.copyfile(slide, path)
+    words = [str(path) for path in paths]
+    yield lambda *further: run(["batch", *words, "--out", "out", *further])
+    batch._planned.cache_clear()
+
+
+def rows(tmp_path):
+    with (tmp_path / "out" / "cohort.csv").open(newline="") as stream:
+        return {row["slide"]: row for row in csv.DictReader(stream)}
+
+
+def outputs(folder):
+    return {
+        path.relative_to(folder): SECONDS.sub(b"", path.read_bytes())
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_a_disk_that_fills_during_a_batch_leaves_whole_files_and_it_goes_on(
+    moment, go, disk, tmp_path, capfd
+):
+    out = tmp_path / "out"
+    with disk.failing(moment, None):
+        assert go() == 0
+    n, whole = disk.count, outputs(out)
+    assert n
+    assert len(whole) == 3 * len(RESULTS) + 2
+    for k in sorted({0, n // 2, n - 1}):
+        shutil.rmtree(out)
+        capfd.readouterr()
+        with disk.failing(moment, k):
+            assert go() == 1
+        err = capfd.readouterr().err
+        assert "Traceback" not in err
+        assert "cannot write" in err
+        for path, content in outputs(out).items() if out.exists() else ():
+            assert path in whole, path
+            is_table = path.name.startswith("cohort")
+            assert path.name == "journal.jsonl" or is_table or content == whole[path]
+        assert go() == 0
+        assert outputs(out) == whole
+
+
+def of_b(function, error, name):
+    """Let a function fail when the slide of that name is concerned."""
+
+    def failing(*words, **options):
+        told = [str(getattr(word, "name", word)) for word in words]
+        told += [str(word) for word in words]
+        told += [str(getattr(word, "slide", "")) for word in words]
+        if any(name in word for word in told):
+            raise error
+        return function(*words, **options)
+
+    return failing
+
+
+@pytest.mark.parametrize("place", ["opened", "begun", "read", "written"])
+def test_memory_that_runs_out_over_one_slide_does_not_stop_the_others(
+    place, go, tmp_path, monkeypatch, capfd
+):
+    with monkeypatch.context() as patch:
+        if place == "opened":
+            failing = of_b(batch.open_slide, MemoryError(), "b.svs")
+            patch.setattr(batch, "open_slide", failing)
+        elif place == "begun":
+            failing = of_b(batch.SlideRun, MemoryError(), "b.svs")
+            patch.setattr(batch, "SlideRun", failing)
+        elif place == "read":
+            failing = of_b(batch.iter_chunks, MemoryError(), "b.svs")
+            patch.setattr(batch, "iter_chunks", failing)
+        else:
+            path = "napari_deepheme.core.slide_run.export_run"
+            patch.setattr(path, of_b(export_run, MemoryError(), "out/b"))
+        assert go() == 1
+    err = capfd.readouterr().err
+    assert "Traceback" not in err
+    assert "b.svs: the memory ran out" in err
+    states = {name: row["status"] for name, row in rows(tmp_path).items()}
+    assert states == {"a.svs": "done", "b.svs": "failed", "c.svs": "done"}
+    assert go() == 0
+    assert {row["status"] for row in rows(tmp_path).values()} == {"done"}
+
+
+def vanish(path):
+    path.unlink()
+
+
+def empty(path):
+    os.truncate(path, 0)
+
+
+def grow(path):
+    with path.open("ab") as stream:
+        stream.write(bytes(9999))
+
+
+@pytest.mark.parametrize("change", [vanish, empty, grow], ids=lambda f: f.__name__)
+def test_a_slide_that_changes_during_a_batch_does_not_stop_the_others(
+    change, go, tmp_path, monkeypatch, capfd, slide
+):
+    path, begin = tmp_path / "in" / "b.svs", batch.SlideRun
+
+    def begun(reader, *words, **options):
+        given = begin(reader, *words, **options)
+        if reader.name == "b.svs":
+            change(path)
+        return given
+
+    with monkeypatch.context() as patch:
+        patch.setattr(batch, "SlideRun", begun)
+        assert go() == 1
+    err = capfd.readouterr().err
+    assert "Traceback" not in err
+    assert "b.svs" in err
+    states = {name: row["status"] for name, row in rows(tmp_path).items()}
+    assert states == {"a.svs": "done", "b.svs": "failed", "c.svs": "done"}
+    shutil.copyfile(slide, path)
+    assert go("--overwrite") == 0
+
+
+def test_workers_that_die_again_and_again_are_told_and_the_others_go_on(
+    go, tmp_path, monkeypatch, capfd
+):
+    from distributed import KilledWorker
+
+    error = KilledWorker("task", SimpleNamespace(address="tcp://there"), 3)
+    with monkeypatch.context() as patch:
+        patch.setattr(batch, "iter_chunks", of_b(batch.iter_chunks, error, "b.svs"))
+        assert go() == 1
+    assert "fewer --workers" in capfd.readouterr().err
+    states = {name: row["status"] for name, row in rows(tmp_path).items()}
+    assert states == {"a.svs": "done", "b.svs": "failed", "c.svs": "done"}
+
+
+SERVED = """
+import sys
+from distributed import LocalCluster
+if __name__ == "__main__":
+    with LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None) as c:
+        print(c.scheduler_address, flush=True)
+        sys.stdin.readline()
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="no SIGKILL there")
+def test_a_scheduler_that_is_killed_is_told_and_the_batch_goes_on_later(
+    slide, tmp_path
+):
+    (tmp_path / "served.py").write_text(SERVED)
+    served = subprocess.Popen(
+        [sys.executable, "served.py"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        start_new_session=True,
+    )
+    address = served.stdout.readline().strip()
+    words = ["batch", str(slide), "--out", "out", "--device", "cpu"]
+    asked = subprocess.Popen(
+        [sys.executable, "-m", "napari_deepheme", *words, "--scheduler", address],
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    journal = tmp_path / "out" / slide.stem / "journal.jsonl"
+    while not journal.exists() and asked.poll() is None:
+        pass
+    os.killpg(served.pid, signal.SIGKILL)
+    served.communicate()
+    told = asked.communicate(timeout=120)[1]
+    assert "Traceback" not in told
+    assert asked.returncode in (0, 1)
+    if asked.returncode:
+        assert "scheduler" in told.splitlines()[-1]
+    assert run([*words, "--workers", "1"]) == 0
+    summary = json.loads((journal.parent / "summary.json").read_text())
+    assert summary["complete"]

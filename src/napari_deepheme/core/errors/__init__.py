@@ -1,0 +1,78 @@
+"""Every failure that is foreseen: what happened, to which file, what to do next.
+
+An error keeps its facts as attributes and hands them to ``super().__init__``, so that
+it crosses a process border whole. It words itself in ``__str__``, in one line that ends
+in what to do: behind a colon or a semicolon, or in parentheses.
+"""
+
+from napari_deepheme.core.errors.base import (
+    DeephemeError,
+)
+from napari_deepheme.core.errors.of_files import (
+    CannotWriteError,
+    InvalidKeyError,
+    InvalidSittingError,
+    InvalidSummaryError,
+    InvalidTableError,
+    OtherRunError,
+    RunBusyError,
+    SchedulerNotFoundError,
+    SittingElsewhereError,
+    UnknownFormatError,
+)
+from napari_deepheme.core.errors.of_models import (
+    DeviceLostError,
+    DeviceNotAvailableError,
+    DownloadError,
+    EmbeddingError,
+    InvalidModelError,
+    MissingExtraError,
+    ModelNotFoundError,
+    NotExplainableError,
+    OutOfMemoryError,
+)
+from napari_deepheme.core.errors.of_slides import (
+    NoPicturesError,
+    NotDicomError,
+    RegionOutOfBoundsError,
+    SlideChangedError,
+    SlideGoneError,
+    SlideNeededError,
+    SlideNotFoundError,
+    UnknownMppError,
+    UnreadableRegionError,
+    UnreadableSlideError,
+)
+
+__all__ = [
+    "CannotWriteError",
+    "DeephemeError",
+    "DeviceLostError",
+    "DeviceNotAvailableError",
+    "DownloadError",
+    "EmbeddingError",
+    "InvalidKeyError",
+    "InvalidModelError",
+    "InvalidSittingError",
+    "InvalidSummaryError",
+    "InvalidTableError",
+    "MissingExtraError",
+    "ModelNotFoundError",
+    "NoPicturesError",
+    "NotDicomError",
+    "NotExplainableError",
+    "OtherRunError",
+    "OutOfMemoryError",
+    "RegionOutOfBoundsError",
+    "RunBusyError",
+    "SchedulerNotFoundError",
+    "SittingElsewhereError",
+    "SlideChangedError",
+    "SlideGoneError",
+    "SlideNeededError",
+    "SlideNotFoundError",
+    "UnknownFormatError",
+    "UnknownMppError",
+    "UnreadableRegionError",
+    "UnreadableSlideError",
+]

@@ -1,0 +1,138 @@
+"""Failures with files that are written and read, and with runs into folders."""
+
+from __future__ import annotations
+
+from napari_deepheme.core.errors.base import DeephemeError, OfFile, one_line
+
+
+class CannotWriteError(OfFile, DeephemeError, OSError):
+    """A result cannot be written."""
+
+    def __str__(self) -> str:
+        """Word the error."""
+        return (
+            f"cannot write {self.path}: {one_line(self.reason)} (make room and see "
+            "that you may write there, or choose another place)"
+        )
+
+
+class InvalidTableError(OfFile, DeephemeError, ValueError):
+    """A file of cells cannot be understood."""
+
+    def __str__(self) -> str:
+        """Word the error."""
+        return (
+            f"{self.path} is not a table of cells: {one_line(self.reason)} (mend it, "
+            "write it anew, or choose another)"
+        )
+
+
+class InvalidSittingError(OfFile, DeephemeError, ValueError):
+    """A file of a sitting cannot be understood."""
+
+    def __str__(self) -> str:
+        """Word the error."""
+        return (
+            f"{self.path} is not a sitting: {one_line(self.reason)} (choose another, "
+            "or classify the slide anew)"
+        )
+
+
+class SittingElsewhereError(DeephemeError, OSError):
+    """Another window has taken the file of a sitting over."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(path)
+        self.path = path
+
+    def __str__(self) -> str:
+        """Word the error."""
+        return (
+            f"the sitting {self.path} was opened in another window, which saves it "
+            "now: go on there, or save this one under another name"
+        )
+
+
+class InvalidSummaryError(OfFile, DeephemeError, ValueError):
+    """A file beside the cells cannot be understood as the summary of their run."""
+
+    def __str__(self) -> str:
+        """Word the error."""
+        return (
+            f"{self.path} is not the summary of a run: {one_line(self.reason)} (move "
+            "it away to go without it)"
+        )
+
+
+class InvalidKeyError(OfFile, DeephemeError, ValueError):
+    """The key of the pseudonyms is none."""
+
+    def __str__(self) -> str:
+        """Word the error."""
+        return (
+            f"{self.path} is no key for pseudonyms: {one_line(self.reason)}; bring "
+            "the right one back, or remove it and get a new one, which gives other "
+            "pseudonyms"
+        )
+
+
+class UnknownFormatError(DeephemeError, ValueError):
+    """The ending of a file's name is none that is known."""
+
+    def __init__(self, path: str, known: tuple[str, ...]) -> None:
+        super().__init__(path, known)
+        self.path = path
+        self.known = known
+
+    def __str__(self) -> str:
+        """Word the error."""
+        return (
+            f"{self.path}: the ending tells what a file is: choose one of "
+            f"{', '.join(self.known)}"
+        )
+
+
+class OtherRunError(DeephemeError, ValueError):
+    """A folder holds a run of something else."""
+
+    def __init__(self, folder: str, differs: str) -> None:
+        super().__init__(folder, differs)
+        self.folder = folder
+        self.differs = differs
+
+    def __str__(self) -> str:
+        """Word the error."""
+        return (
+            f"{self.folder} holds another run ({one_line(self.differs)}): choose "
+            "another folder with --out, or replace that run with --overwrite"
+        )
+
+
+class RunBusyError(DeephemeError, OSError):
+    """Another process is writing to the folder."""
+
+    def __init__(self, folder: str) -> None:
+        super().__init__(folder)
+        self.folder = folder
+
+    def __str__(self) -> str:
+        """Word the error."""
+        return (
+            f"another run is writing to {self.folder}: wait for it, or choose another "
+            "folder with --out"
+        )
+
+
+class SchedulerNotFoundError(DeephemeError, OSError):
+    """No Dask scheduler answers at the address."""
+
+    def __init__(self, address: str) -> None:
+        super().__init__(address)
+        self.address = address
+
+    def __str__(self) -> str:
+        """Word the error."""
+        return (
+            f"no Dask scheduler answers at {self.address} (start it, or give its "
+            "address as tcp://HOST:PORT)"
+        )

@@ -1,0 +1,167 @@
+"""Failures with slides and pictures."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from napari_deepheme.core.errors.base import DeephemeError, OfSlide, one_line
+
+if TYPE_CHECKING:
+    from napari_deepheme.core.geometry import Region
+
+_AGAIN: Final = (
+    "copy it again from where it came, or export it anew: svs, ndpi, mrxs, scn, bif, "
+    "vms, svslide, DICOM, TIFF, OME-TIFF, PNG and JPEG are read"
+)
+
+
+class SlideNotFoundError(DeephemeError, FileNotFoundError):
+    """There is no file at the path."""
+
+    def __init__(self, slide: str) -> None:
+        super().__init__(slide)
+        self.slide = slide
+
+    def __str__(self) -> str:
+        """Word the error."""
+        return f"no such slide: {self.slide} (name a file or folder that is there)"
+
+
+class UnreadableSlideError(DeephemeError, OSError):
+    """The file is there but cannot be opened as a slide or a picture."""
+
+    def __init__(self, slide: str, reason: str, remedy: str = _AGAIN) -> None:
+        super().__init__(slide, reason, remedy)
+        self.slide = slide
+        self.reason = reason
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        """Word the error."""
+        reason = one_line(self.reason).rstrip(".")
+        return f"cannot read {self.slide} as a slide: {reason} ({self.remedy})"
+
+
+class SlideChangedError(DeephemeError, OSError):
+    """Something wrote to a slide while it was read."""
+
+    def __init__(self, slide: str) -> None:
+        super().__init__(slide)
+        self.slide = slide
+
+    def __str__(self) -> str:
+        """Word the error."""
+        return (
+            f"{self.slide} changed while it was read, so the results would be of two "
+            "slides: wait until nothing writes to it, and start again"
+        )
+
+
+class SlideGoneError(DeephemeError, FileNotFoundError):
+    """A slide vanished while it was read."""
+
+    def __init__(self, slide: str) -> None:
+        super().__init__(slide)
+        self.slide = slide
+
+    def __str__(self) -> str:
+        """Word the error."""
+        return (
+            f"{self.slide} vanished while it was read: bring it back, and give the "
+            "same command again, which goes on where it was"
+        )
+
+
+class UnreadableRegionError(DeephemeError, OSError):
+    """A part of an open slide cannot be decoded."""
+
+    def __init__(self, slide: str, region: Region, reason: str) -> None:
+        super().__init__(slide, region, reason)
+        self.slide = slide
+        self.region = region
+        self.reason = reason
+
+    def __str__(self) -> str:
+        """Word the error."""
+        r = self.region
+        return (
+            f"{self.slide}: {r.width} x {r.height} px at ({r.x}, {r.y}) cannot be "
+            f"read: {one_line(self.reason).rstrip('.')} (copy the slide again from "
+            "where it came, or choose another part)"
+        )
+
+
+class UnknownMppError(DeephemeError, ValueError):
+    """A slide states no pixel size, or one that cannot be right."""
+
+    def __init__(self, slide: str, stated: tuple[float, float] | None) -> None:
+        super().__init__(slide, stated)
+        self.slide = slide
+        self.stated = stated
+
+    def __str__(self) -> str:
+        """Word the error."""
+        if self.stated is None:
+            what = "states no pixel size"
+        else:
+            what = (
+                f"states {self.stated[0]:g} x {self.stated[1]:g} micrometres per "
+                "pixel, which cannot be a slide seen at cell level"
+            )
+        return f"{self.slide} {what}: give it, for example --mpp 0.25"
+
+
+class RegionOutOfBoundsError(DeephemeError, ValueError):
+    """A region does not lie on the slide."""
+
+    def __init__(self, region: Region, bounds: Region) -> None:
+        super().__init__(region, bounds)
+        self.region = region
+        self.bounds = bounds
+
+    def __str__(self) -> str:
+        """Word the error."""
+        r, b = self.region, self.bounds
+        return (
+            f"the region {r.x},{r.y},{r.width},{r.height} leaves the slide, which is "
+            f"{b.width} x {b.height} px: choose X,Y,WIDTH,HEIGHT inside 0,0,{b.width},"
+            f"{b.height}"
+        )
+
+
+class NotDicomError(OfSlide, DeephemeError, ValueError):
+    """DICOM annotations cannot be made for a slide."""
+
+    def __str__(self) -> str:
+        """Word the error."""
+        return (
+            f"no DICOM annotations of {self.slide}: {one_line(self.reason)} (choose "
+            "another format: GeoJSON, for example, serves any slide)"
+        )
+
+
+class SlideNeededError(DeephemeError, ValueError):
+    """Something is asked for that the cells alone do not hold."""
+
+    def __init__(self, wanted: str) -> None:
+        super().__init__(wanted)
+        self.wanted = wanted
+
+    def __str__(self) -> str:
+        """Word the error."""
+        return f"{self.wanted} cannot be made without the slide: give it by --slide"
+
+
+class NoPicturesError(DeephemeError, ValueError):
+    """A folder holds no picture that can be read."""
+
+    def __init__(self, folder: str) -> None:
+        super().__init__(folder)
+        self.folder = folder
+
+    def __str__(self) -> str:
+        """Word the error."""
+        return (
+            f"no picture of a cell could be read in {self.folder}: choose a folder of "
+            "PNG, JPEG or TIFF files"
+        )

@@ -18,13 +18,22 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_deepheme.core.cell_table import CellTable
-from napari_deepheme.core.embedding import embed
-from napari_deepheme.core.feature_space import CellFeatures, iter_features, nearest
 from napari_deepheme.core.geometry import Mpp
 from napari_deepheme.core.models.measuring_cells import measuring_cells
 from napari_deepheme.core.models.registry import load_classifier
 from napari_deepheme.core.slide import ArraySlide
-from napari_deepheme.plugin.scatter import Look, draw, inside_lasso, nearest_point
+from napari_deepheme.core.understanding.embedding import embed
+from napari_deepheme.core.understanding.feature_space import (
+    CellFeatures,
+    iter_features,
+    nearest,
+)
+from napari_deepheme.plugin.understanding.scatter import (
+    Look,
+    draw,
+    inside_lasso,
+    nearest_point,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable

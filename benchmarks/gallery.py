@@ -24,8 +24,8 @@ from napari_deepheme.core.corrected_cells import CorrectedCells
 from napari_deepheme.core.geometry import Mpp
 from napari_deepheme.core.slide import ArraySlide
 from napari_deepheme.core.taxonomy import CLASS_CODES
-from napari_deepheme.plugin.gallery import Gallery
-from napari_deepheme.plugin.gallery_order import EVERYTHING, LARGEST
+from napari_deepheme.plugin.gallery.order import EVERYTHING, LARGEST
+from napari_deepheme.plugin.gallery.panel import Gallery
 from napari_deepheme.plugin.kinds import cell_kinds
 
 if TYPE_CHECKING:

@@ -86,7 +86,7 @@ def parse_looks(content: bytes, folder: Path) -> None:
 
 def parse_keys(content: bytes, folder: Path) -> None:
     """Read the keys of a user; what cannot be read is forgotten."""
-    from napari_deepheme.plugin.keys import read_keys
+    from napari_deepheme.plugin.reviewing.keys import read_keys
 
     os.environ["NAPARI_DEEPHEME_CONFIG"] = str(folder)
     _put(folder / "keys.json", content)
@@ -112,7 +112,7 @@ def parse_summary(content: bytes, folder: Path) -> None:
 
 def parse_sitting(content: bytes, folder: Path) -> None:
     """Read a sitting in which a value is replaced, or bytes of the file."""
-    from napari_deepheme.core.sitting_file import read_sitting
+    from napari_deepheme.core.sittings.sitting_file import read_sitting
 
     path = _put(folder / "a.deepheme", _sitting_bytes())
     place, rest = int.from_bytes(content[:3], "little"), content[3:]
@@ -165,8 +165,8 @@ def _sitting_bytes() -> bytes:
         from napari_deepheme.core.geometry import Mpp, Polygon, Region
         from napari_deepheme.core.models.compute import Compute
         from napari_deepheme.core.results import RegionResult
-        from napari_deepheme.core.sitting import DrawnShape, Sitting, SlideMark
-        from napari_deepheme.core.sitting_file import create_sitting
+        from napari_deepheme.core.sittings.sitting import DrawnShape, Sitting, SlideMark
+        from napari_deepheme.core.sittings.sitting_file import create_sitting
 
         boxes = [[30 * i, 5, 20, 21] for i in range(3)]
         base = CellTable.from_arrays(boxes, [0.5] * 3, [13] * 3, [0.5] * 3)

@@ -37,7 +37,7 @@ from napari_deepheme.core.report_file import gather_report
 from napari_deepheme.core.results import RegionResult
 from napari_deepheme.core.slide import open_slide
 from napari_deepheme.plugin.choices import SAVES
-from napari_deepheme.plugin.saving import Saving
+from napari_deepheme.plugin.reviewing.saving import Saving
 from napari_deepheme.plugin.session import Session
 
 WORDS = ("Doeringer", "Janetta", "S24-1234", "19700229", "Mustermann", "Waldklinik")

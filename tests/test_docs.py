@@ -151,7 +151,7 @@ def test_pictures_are_small():
 
 def test_the_page_on_keys_has_each_key():
     # The keys are part of the plugin, whose module needs no screen.
-    from napari_deepheme.plugin.keys import DEFAULTS
+    from napari_deepheme.plugin.reviewing.keys import DEFAULTS
 
     text = (TOP / "docs" / "keys.md").read_text("utf-8")
     assert [key for key in DEFAULTS.values() if f"`{key}`" not in text] == []

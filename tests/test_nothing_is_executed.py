@@ -38,7 +38,7 @@ from napari_deepheme.core.models.weight_files import read_state_dicts
 from napari_deepheme.core.pseudonyms import KEY_NAME, Pseudonyms
 from napari_deepheme.core.reference_ranges import read_reference_ranges
 from napari_deepheme.core.report_file.known_run import known_run
-from napari_deepheme.core.sitting_file import read_mark, read_sitting
+from napari_deepheme.core.sittings.sitting_file import read_mark, read_sitting
 from napari_deepheme.core.slide import ArraySlide, open_slide
 from napari_deepheme.core.slide.kept_looks import read_looks
 from napari_deepheme.core.training.fitting import FitConfig, fit
@@ -47,7 +47,7 @@ from napari_deepheme.core.training.own_boxes import read_boxes
 from napari_deepheme.core.training.own_loop import LoopConfig, Task, iter_loop
 from napari_deepheme.core.training.tensor_files import write_checkpoint
 from napari_deepheme.core.training.training_error import TrainingError
-from napari_deepheme.plugin.keys import read_keys
+from napari_deepheme.plugin.reviewing.keys import read_keys
 
 SOURCE = Path(napari_deepheme.__file__).parent
 

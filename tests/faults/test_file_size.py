@@ -13,8 +13,8 @@ from napari_deepheme.core.export.summary import RunFacts
 from napari_deepheme.core.geometry import Mpp, Region
 from napari_deepheme.core.models.compute import Compute
 from napari_deepheme.core.results import RegionResult
-from napari_deepheme.core.sitting import Sitting, SlideMark
-from napari_deepheme.core.sitting_file import create_sitting, read_sitting
+from napari_deepheme.core.sittings.sitting import Sitting, SlideMark
+from napari_deepheme.core.sittings.sitting_file import create_sitting, read_sitting
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="no such limit there")
 

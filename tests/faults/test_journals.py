@@ -8,7 +8,7 @@ import pytest
 
 from napari_deepheme.cli import run
 from napari_deepheme.core.journal import NAME, Journal, read_past
-from napari_deepheme.plugin.stream import Pace
+from napari_deepheme.plugin.result_layers.stream import Pace
 
 WORDS = ["--region", "0,0,200,200", "--backend", "torch", "--device", "cpu", "--out"]
 FILES = ("cells.csv", "cells.geojson")

@@ -22,7 +22,7 @@ from napari_deepheme.core.slide.kept_looks import (
     write_looks,
 )
 from napari_deepheme.core.slide.look import Look
-from napari_deepheme.plugin.keys import KeyMap, keep_keys, read_keys
+from napari_deepheme.plugin.reviewing.keys import KeyMap, keep_keys, read_keys
 
 MOMENTS = ("create", "refuse", "write", "flush", "sync", "rename")
 

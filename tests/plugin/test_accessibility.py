@@ -27,12 +27,8 @@ from tests.plugin.conftest import MODELS, table
 from napari_deepheme.core.taxonomy import CELL_CLASSES
 from napari_deepheme.core.training.compare import ClassComparison, Comparison
 from napari_deepheme.plugin.choices import DOCKS
-from napari_deepheme.plugin.class_chip import ClassChip
-from napari_deepheme.plugin.comparison_dialog import ComparisonDialog
-from napari_deepheme.plugin.crop_picture import CropPicture
-from napari_deepheme.plugin.focus_ring import ring_of
-from napari_deepheme.plugin.gallery_canvas import TileCanvas
-from napari_deepheme.plugin.inks import (
+from napari_deepheme.plugin.controls.focus_ring import ring_of
+from napari_deepheme.plugin.controls.inks import (
     GRAPHIC_CONTRAST,
     TEXT_CONTRAST,
     accent,
@@ -41,10 +37,14 @@ from napari_deepheme.plugin.inks import (
     muted,
     outline,
 )
-from napari_deepheme.plugin.probability_bars import ProbabilityBars
-from napari_deepheme.plugin.scatter import DARK, LIGHT
-from napari_deepheme.plugin.scatter_view import ScatterView
-from napari_deepheme.plugin.spoken import SpokenLabel
+from napari_deepheme.plugin.controls.spoken import SpokenLabel
+from napari_deepheme.plugin.gallery.canvas import TileCanvas
+from napari_deepheme.plugin.gallery.class_chip import ClassChip
+from napari_deepheme.plugin.own_models.comparison_dialog import ComparisonDialog
+from napari_deepheme.plugin.understanding.crop_picture import CropPicture
+from napari_deepheme.plugin.understanding.probability_bars import ProbabilityBars
+from napari_deepheme.plugin.understanding.scatter import DARK, LIGHT
+from napari_deepheme.plugin.understanding.scatter_view import ScatterView
 
 PAINTED = (TileCanvas, ScatterView, ProbabilityBars, CropPicture)
 CONTROLS = (

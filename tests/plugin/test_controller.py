@@ -326,7 +326,7 @@ def test_codes_stand_beside_the_cells_in_view_and_the_selected_one(
 def test_no_codes_are_written_when_more_than_300_cells_are_in_view(
     controller, slide_layer, viewer, look_at, monkeypatch
 ):
-    monkeypatch.setattr("napari_deepheme.plugin.overlay.MAX_CODES", 1)
+    monkeypatch.setattr("napari_deepheme.plugin.result_layers.overlay.MAX_CODES", 1)
     controller.classify_slide()
     controller.finish()
     look_at(500, 500, 1000)

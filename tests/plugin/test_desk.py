@@ -12,7 +12,7 @@ from napari_deepheme.core.corrections import judged_classes
 from napari_deepheme.core.errors import CannotWriteError
 from napari_deepheme.core.export.csv_table import read_csv
 from napari_deepheme.core.pseudonyms import KEY_NAME
-from napari_deepheme.core.sitting_file import SittingFile, read_sitting
+from napari_deepheme.core.sittings.sitting_file import SittingFile, read_sitting
 from napari_deepheme.plugin.controller import Controller
 from napari_deepheme.plugin.session import Session
 from napari_deepheme.plugin.worker import Failed

@@ -10,7 +10,7 @@ import time
 import numpy as np
 import pytest
 
-from napari_deepheme.core.sitting_file import read_sitting
+from napari_deepheme.core.sittings.sitting_file import read_sitting
 from napari_deepheme.plugin.choices import DOCKS
 
 PLUGIN = "napari-deepheme"

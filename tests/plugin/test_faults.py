@@ -11,8 +11,8 @@ from napari_deepheme.core.errors import (
     DeviceLostError,
     OutOfMemoryError,
 )
-from napari_deepheme.core.sitting_file import SittingFile, read_sitting
-from napari_deepheme.plugin.reopening import iter_newest
+from napari_deepheme.core.sittings.sitting_file import SittingFile, read_sitting
+from napari_deepheme.plugin.reviewing.reopening import iter_newest
 from napari_deepheme.plugin.worker import Failed, _guarded, _WorkerTask
 
 

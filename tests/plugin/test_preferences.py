@@ -8,10 +8,10 @@ from napari_deepheme.core.models.registry import DEFAULT_CLASSIFIER
 from napari_deepheme.plugin import preferred
 from napari_deepheme.plugin.choices import COUNTS
 from napari_deepheme.plugin.desk import Desk
-from napari_deepheme.plugin.keeping import FOLDER_VARIABLE, sittings_folder
-from napari_deepheme.plugin.model_choice import ModelChoice
+from napari_deepheme.plugin.own_models.model_choice import ModelChoice
 from napari_deepheme.plugin.preferences import PLUGIN, Preferences, read_preferences
 from napari_deepheme.plugin.preferred import PreferenceKeeper
+from napari_deepheme.plugin.reviewing.keeping import FOLDER_VARIABLE, sittings_folder
 from napari_deepheme.plugin.session import Session
 
 
@@ -58,7 +58,7 @@ def keep(session, viewer, core):
 
 @pytest.fixture(autouse=True)
 def short_notes(monkeypatch):
-    from napari_deepheme.plugin import model_choice
+    from napari_deepheme.plugin.own_models import model_choice
 
     monkeypatch.setattr(model_choice, "card_note", lambda card: card.name)
 

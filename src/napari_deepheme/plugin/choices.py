@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from napari_deepheme.core.sitting_file import SUFFIX
+from napari_deepheme.core.sittings.sitting_file import SUFFIX
 
 SLIDES: Final = (
     "Slides and pictures (*.svs *.ndpi *.mrxs *.scn *.bif *.vms *.svslide *.dcm *.tif "

@@ -18,6 +18,7 @@ from napari_deepheme.core.slide import plausible_mpp
 from napari_deepheme.plugin.areas import asked_areas
 from napari_deepheme.plugin.desk import LAST_SECONDS, Desk
 from napari_deepheme.plugin.mapping import Mapping
+from napari_deepheme.plugin.result_layers.where_to_count import hide_map, painted_map
 from napari_deepheme.plugin.run import Run, hull
 from napari_deepheme.plugin.slides import (
     give_mpp,
@@ -25,7 +26,6 @@ from napari_deepheme.plugin.slides import (
     slide_of,
 )
 from napari_deepheme.plugin.streaming import FEW_CELLS, Streaming
-from napari_deepheme.plugin.where_to_count import hide_map, painted_map
 from napari_deepheme.plugin.worker import Failed
 
 if TYPE_CHECKING:
@@ -39,8 +39,8 @@ if TYPE_CHECKING:
     from napari_deepheme.core.geometry import Area
     from napari_deepheme.core.models.protocols import Models
     from napari_deepheme.core.slide import SlideReader
-    from napari_deepheme.plugin.drawing import Ready
-    from napari_deepheme.plugin.own_training import ReadCells
+    from napari_deepheme.plugin.own_models.own_training import ReadCells
+    from napari_deepheme.plugin.result_layers.drawing import Ready
     from napari_deepheme.plugin.session import Session
     from napari_deepheme.plugin.worker import Task
 

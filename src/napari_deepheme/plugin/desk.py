@@ -15,18 +15,19 @@ from napari_deepheme.core.errors import DeephemeError
 from napari_deepheme.core.export.nameless import nameless_result, nameless_run_facts
 from napari_deepheme.core.export.summary import RunFacts, export_run
 from napari_deepheme.core.results import RegionResult, ResultCollector
-from napari_deepheme.core.sitting import Sitting, SlideMark
-from napari_deepheme.core.sitting_file import SUFFIX
-from napari_deepheme.plugin.actions import Actions
-from napari_deepheme.plugin.adding import Adding
+from napari_deepheme.core.sittings.sitting import Sitting, SlideMark
+from napari_deepheme.core.sittings.sitting_file import SUFFIX
 from napari_deepheme.plugin.drawn import drawn_shapes, show_shapes
-from napari_deepheme.plugin.keeping import Keeping
 from napari_deepheme.plugin.layers import frame_of
-from napari_deepheme.plugin.naming import Naming
-from napari_deepheme.plugin.overlay import Overlay
-from napari_deepheme.plugin.own_training import ReadCells
+from napari_deepheme.plugin.own_models.own_training import ReadCells
 from napari_deepheme.plugin.pointing import Pointing
-from napari_deepheme.plugin.reopening import (
+from napari_deepheme.plugin.result_layers.overlay import Overlay
+from napari_deepheme.plugin.result_layers.unreadable import show_unreadable
+from napari_deepheme.plugin.reviewing.actions import Actions
+from napari_deepheme.plugin.reviewing.adding import Adding
+from napari_deepheme.plugin.reviewing.keeping import Keeping
+from napari_deepheme.plugin.reviewing.naming import Naming
+from napari_deepheme.plugin.reviewing.reopening import (
     Opened,
     iter_newest,
     opened_layer,
@@ -34,12 +35,11 @@ from napari_deepheme.plugin.reopening import (
     opened_table,
     taken_over,
 )
-from napari_deepheme.plugin.review import Review
+from napari_deepheme.plugin.reviewing.review import Review
+from napari_deepheme.plugin.reviewing.saving import Saving
 from napari_deepheme.plugin.run import Run
-from napari_deepheme.plugin.saving import Saving
 from napari_deepheme.plugin.slide_choice import SlideChoice
 from napari_deepheme.plugin.slides import give_mpp, slide_key, slide_of
-from napari_deepheme.plugin.unreadable import show_unreadable
 from napari_deepheme.plugin.viewport import visible_region
 from napari_deepheme.plugin.worker import Failed
 
@@ -52,7 +52,7 @@ if TYPE_CHECKING:
     from napari_deepheme.core.cell_table import CellTable
     from napari_deepheme.core.geometry import Region
     from napari_deepheme.core.slide import SlideReader
-    from napari_deepheme.plugin.drawing import Ready
+    from napari_deepheme.plugin.result_layers.drawing import Ready
     from napari_deepheme.plugin.session import Session
     from napari_deepheme.plugin.worker import Task
 

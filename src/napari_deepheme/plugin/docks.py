@@ -9,19 +9,19 @@ from qtpy.compat import isalive
 from qtpy.QtCore import Qt, QTimer
 from qtpy.QtWidgets import QDockWidget, QMainWindow, QWidget
 
-from napari_deepheme.plugin.cell_space import CellSpace
-from napari_deepheme.plugin.density import CellDensity
-from napari_deepheme.plugin.density_panel import DensityPanel
-from napari_deepheme.plugin.differential import Differentials
-from napari_deepheme.plugin.differential_panel import DifferentialPanel
+from napari_deepheme.plugin.controls.key_manners import keep_manners
 from napari_deepheme.plugin.drawn import drawn_shapes
-from napari_deepheme.plugin.embedding_panel import EmbeddingPanel
-from napari_deepheme.plugin.explain_panel import ExplainPanel
-from napari_deepheme.plugin.gallery import Gallery
-from napari_deepheme.plugin.key_manners import keep_manners
-from napari_deepheme.plugin.mitosis_panel import MitosisPanel
-from napari_deepheme.plugin.seeing import Seeing
-from napari_deepheme.plugin.seeing_panel import SeeingPanel
+from napari_deepheme.plugin.gallery.panel import Gallery
+from napari_deepheme.plugin.panels.density import CellDensity
+from napari_deepheme.plugin.panels.density_panel import DensityPanel
+from napari_deepheme.plugin.panels.differential import Differentials
+from napari_deepheme.plugin.panels.differential_panel import DifferentialPanel
+from napari_deepheme.plugin.panels.mitosis_panel import MitosisPanel
+from napari_deepheme.plugin.panels.seeing import Seeing
+from napari_deepheme.plugin.panels.seeing_panel import SeeingPanel
+from napari_deepheme.plugin.understanding.cell_space import CellSpace
+from napari_deepheme.plugin.understanding.embedding_panel import EmbeddingPanel
+from napari_deepheme.plugin.understanding.explain_panel import ExplainPanel
 from napari_deepheme.plugin.worker import start
 
 if TYPE_CHECKING:

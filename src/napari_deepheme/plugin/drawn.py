@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_deepheme.core.sitting import DrawnShape
+from napari_deepheme.core.sittings.sitting import DrawnShape
 from napari_deepheme.plugin.layers import METADATA_KEY
 from napari_deepheme.plugin.viewport import drawn_polygons
 

@@ -18,10 +18,10 @@ from qtpy.QtWidgets import (
 from napari_deepheme.core.corrections import NOT_A_CELL, UNIDENTIFIED
 from napari_deepheme.core.report import differential
 from napari_deepheme.core.taxonomy import CELL_CLASSES
-from napari_deepheme.plugin.inks import accent, follow_theme, muted
-from napari_deepheme.plugin.key_manners import ENTERS, go_to_first, is_typed
+from napari_deepheme.plugin.controls.inks import accent, follow_theme, muted
+from napari_deepheme.plugin.controls.key_manners import ENTERS, go_to_first, is_typed
+from napari_deepheme.plugin.controls.labels import swatch
 from napari_deepheme.plugin.kinds import COLOURS
-from napari_deepheme.plugin.labels import swatch
 from napari_deepheme.plugin.words import RENDERED_ONLY
 
 if TYPE_CHECKING:

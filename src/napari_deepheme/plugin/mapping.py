@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from napari_deepheme.core.errors import DeephemeError
 from napari_deepheme.core.slide import plausible_mpp
 from napari_deepheme.plugin.layers import frame_of
+from napari_deepheme.plugin.result_layers.where_to_count import show_map
 from napari_deepheme.plugin.slides import slide_key, slide_of
-from napari_deepheme.plugin.where_to_count import show_map
 from napari_deepheme.plugin.words import MAP_HINT
 from napari_deepheme.plugin.worker import Failed
 

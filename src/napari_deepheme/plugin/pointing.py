@@ -9,7 +9,7 @@ from napari_deepheme.plugin.words import describe
 if TYPE_CHECKING:
     from napari.components import ViewerModel
 
-    from napari_deepheme.plugin.overlay import Overlay
+    from napari_deepheme.plugin.result_layers.overlay import Overlay
     from napari_deepheme.plugin.session import Session
 
 

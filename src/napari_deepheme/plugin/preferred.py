@@ -9,7 +9,7 @@ from napari_deepheme.plugin.preferences import read_preferences, watch_preferenc
 
 if TYPE_CHECKING:
     from napari_deepheme.plugin.desk import Desk
-    from napari_deepheme.plugin.model_choice import ModelChoice
+    from napari_deepheme.plugin.own_models.model_choice import ModelChoice
     from napari_deepheme.plugin.preferences import Preferences
     from napari_deepheme.plugin.session import Session
 

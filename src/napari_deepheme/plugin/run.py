@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from napari_deepheme.core.config import DetectConfig
 from napari_deepheme.core.geometry import Region
 from napari_deepheme.core.tally import Tally
-from napari_deepheme.plugin.stream import Pace, Stream
+from napari_deepheme.plugin.result_layers.stream import Pace, Stream
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from napari_deepheme.core.models.protocols import Models
     from napari_deepheme.core.pipeline import RunPlan
     from napari_deepheme.core.results import ResultCollector, TileResult
-    from napari_deepheme.core.sitting import SlideMark
+    from napari_deepheme.core.sittings.sitting import SlideMark
     from napari_deepheme.core.slide import SlideReader
 
 

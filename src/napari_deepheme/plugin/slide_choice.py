@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from napari.components import ViewerModel
     from napari.layers import Image
 
-    from napari_deepheme.core.sitting import SlideMark
+    from napari_deepheme.core.sittings.sitting import SlideMark
     from napari_deepheme.plugin.session import Session
 
 

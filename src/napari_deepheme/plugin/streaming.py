@@ -12,9 +12,9 @@ from napari_deepheme.plugin.worker import Failed
 
 if TYPE_CHECKING:
     from napari_deepheme.core.models.protocols import Models
-    from napari_deepheme.plugin.drawing import Ready
-    from napari_deepheme.plugin.overlay import Overlay
-    from napari_deepheme.plugin.review import Review
+    from napari_deepheme.plugin.result_layers.drawing import Ready
+    from napari_deepheme.plugin.result_layers.overlay import Overlay
+    from napari_deepheme.plugin.reviewing.review import Review
     from napari_deepheme.plugin.run import Run
     from napari_deepheme.plugin.session import Session
 

@@ -29,14 +29,19 @@ from napari_deepheme.plugin.choices import (
     SITTINGS,
     SLIDES,
 )
-from napari_deepheme.plugin.comparison_dialog import ComparisonDialog
-from napari_deepheme.plugin.correction_panel import CorrectionPanel
-from napari_deepheme.plugin.inks import follow_theme
-from napari_deepheme.plugin.keeping import sittings_folder
-from napari_deepheme.plugin.labels import button, label, mark_error, small_label
+from napari_deepheme.plugin.controls.inks import follow_theme
+from napari_deepheme.plugin.controls.labels import (
+    button,
+    label,
+    mark_error,
+    small_label,
+)
 from napari_deepheme.plugin.legend import Legend
-from napari_deepheme.plugin.model_rows import ModelRows
-from napari_deepheme.plugin.reopening import is_left_of_a_slide
+from napari_deepheme.plugin.own_models.comparison_dialog import ComparisonDialog
+from napari_deepheme.plugin.own_models.model_rows import ModelRows
+from napari_deepheme.plugin.reviewing.correction_panel import CorrectionPanel
+from napari_deepheme.plugin.reviewing.keeping import sittings_folder
+from napari_deepheme.plugin.reviewing.reopening import is_left_of_a_slide
 from napari_deepheme.plugin.words import RENDERED_ONLY, progress_in_words
 
 if TYPE_CHECKING:

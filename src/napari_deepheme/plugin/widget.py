@@ -24,19 +24,23 @@ from napari_deepheme.core.errors import DeephemeError
 from napari_deepheme.core.models.registry import find_model, list_models, load_models
 from napari_deepheme.core.name_boxes import name_boxes
 from napari_deepheme.core.search import iter_search
-from napari_deepheme.plugin.bound_keys import BoundKeys
 from napari_deepheme.plugin.controller import Controller
+from napari_deepheme.plugin.controls.focus_ring import show_focus
+from napari_deepheme.plugin.controls.key_manners import keep_manners
+from napari_deepheme.plugin.controls.spoken import tell_canvas
 from napari_deepheme.plugin.docks import Docks
-from napari_deepheme.plugin.focus_ring import show_focus
-from napari_deepheme.plugin.key_manners import keep_manners
-from napari_deepheme.plugin.keys import keep_keys, read_keys
-from napari_deepheme.plugin.model_choice import ModelChoice
-from napari_deepheme.plugin.own_training import iter_training, keep_corrections, n_kept
+from napari_deepheme.plugin.own_models.model_choice import ModelChoice
+from napari_deepheme.plugin.own_models.own_training import (
+    iter_training,
+    keep_corrections,
+    n_kept,
+)
+from napari_deepheme.plugin.own_models.training import Training
 from napari_deepheme.plugin.preferences import read_preferences
 from napari_deepheme.plugin.preferred import PreferenceKeeper
+from napari_deepheme.plugin.reviewing.bound_keys import BoundKeys
+from napari_deepheme.plugin.reviewing.keys import keep_keys, read_keys
 from napari_deepheme.plugin.session import Session
-from napari_deepheme.plugin.spoken import tell_canvas
-from napari_deepheme.plugin.training import Training
 from napari_deepheme.plugin.view import View
 from napari_deepheme.plugin.words import CLICK_HINT
 from napari_deepheme.plugin.worker import start

@@ -7,7 +7,6 @@ import pytest
 from psygnal import Signal
 
 from napari_deepheme.core.cell_table import CellTable
-from napari_deepheme.core.feature_space import CellFeatures, FeatureProgress
 from napari_deepheme.core.geometry import Mpp
 from napari_deepheme.core.models.compute import Compute
 from napari_deepheme.core.models.protocols import (
@@ -17,8 +16,12 @@ from napari_deepheme.core.models.protocols import (
 )
 from napari_deepheme.core.slide import ArraySlide
 from napari_deepheme.core.taxonomy import class_index
-from napari_deepheme.plugin.cell_space import CellSpace
+from napari_deepheme.core.understanding.feature_space import (
+    CellFeatures,
+    FeatureProgress,
+)
 from napari_deepheme.plugin.kinds import cell_kinds
+from napari_deepheme.plugin.understanding.cell_space import CellSpace
 from napari_deepheme.plugin.worker import Failed
 
 

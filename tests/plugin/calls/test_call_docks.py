@@ -6,12 +6,12 @@ from qtpy.QtCore import QPoint, QPointF, Qt
 from qtpy.QtGui import QWheelEvent
 from qtpy.QtWidgets import QApplication, QLabel
 
-from napari_deepheme.plugin.crop_picture import SIDE, blended
-from napari_deepheme.plugin.embedding_panel import EmbeddingPanel
-from napari_deepheme.plugin.explain_panel import ExplainPanel
-from napari_deepheme.plugin.explaining import SELECT_ONE
 from napari_deepheme.plugin.kinds import kind_colours
-from napari_deepheme.plugin.probability_bars import percent
+from napari_deepheme.plugin.understanding.crop_picture import SIDE, blended
+from napari_deepheme.plugin.understanding.embedding_panel import EmbeddingPanel
+from napari_deepheme.plugin.understanding.explain_panel import ExplainPanel
+from napari_deepheme.plugin.understanding.explaining import SELECT_ONE
+from napari_deepheme.plugin.understanding.probability_bars import percent
 
 
 @pytest.fixture

@@ -6,11 +6,15 @@ import numpy as np
 import pytest
 
 from napari_deepheme.core.errors import MissingExtraError
-from napari_deepheme.core.explain import explain_cell
-from napari_deepheme.core.feature_space import CellFeatures
-from napari_deepheme.plugin.cell_space import NO_MODEL
-from napari_deepheme.plugin.explaining import SELECT_ONE, Explaining, agreement
-from napari_deepheme.plugin.reviewed import Reviewed
+from napari_deepheme.core.understanding.explain import explain_cell
+from napari_deepheme.core.understanding.feature_space import CellFeatures
+from napari_deepheme.plugin.reviewing.reviewed import Reviewed
+from napari_deepheme.plugin.understanding.cell_space import NO_MODEL
+from napari_deepheme.plugin.understanding.explaining import (
+    SELECT_ONE,
+    Explaining,
+    agreement,
+)
 
 
 @pytest.fixture

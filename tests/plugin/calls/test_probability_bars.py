@@ -7,7 +7,7 @@ import pytest
 from qtpy.QtGui import QColor
 
 from napari_deepheme.core.taxonomy import CLASS_BY_CODE
-from napari_deepheme.plugin.probability_bars import ProbabilityBars
+from napari_deepheme.plugin.understanding.probability_bars import ProbabilityBars
 
 TOP = (("M6", 0.8), ("M5", 0.4), ("L2", 0.2), ("ER4", 0.1), ("E4", 0.0))
 

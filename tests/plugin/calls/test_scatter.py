@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from napari_deepheme.plugin.scatter import (
+from napari_deepheme.plugin.understanding.scatter import (
     LIGHT,
     Look,
     draw,

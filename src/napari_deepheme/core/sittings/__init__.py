@@ -1,0 +1,1 @@
+"""Sittings: all that a reader comes back to tomorrow, kept in one file."""

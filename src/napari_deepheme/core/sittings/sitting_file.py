@@ -1,0 +1,314 @@
+"""A sitting as one SQLite file: written whole once, then step by step.
+
+SQLite, because a step of the reader is then a few rows in a transaction, which is there
+whole after a power cut or not at all, and because pandas, DuckDB, R, QGIS and any
+database browser read it. The schema is documented in docs/sittings.md.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import uuid
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from napari_deepheme.core.corrected_cells import CorrectedCells, Correction
+from napari_deepheme.core.errors import (
+    CannotWriteError,
+    InvalidSittingError,
+    SittingElsewhereError,
+)
+from napari_deepheme.core.files import atomic_path, make_folder
+from napari_deepheme.core.sittings.sitting import (
+    DrawnShape,
+    Sitting,
+    SlideMark,
+    facts_from_json,
+    facts_to_json,
+    result_from_json,
+    result_to_json,
+)
+from napari_deepheme.core.sittings.sitting_rows import (
+    put_cells,
+    put_shapes,
+    put_steps,
+    read_cells,
+    read_shapes,
+    read_steps,
+    shape_row,
+    step_numbers,
+    take_back,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+SUFFIX: Final = ".deepheme"
+
+FORMAT: Final = "napari-deepheme sitting"
+
+VERSION: Final = 1
+"""Of the schema. A file of a later one is refused, not guessed at."""
+
+_MITOSES: Final = """
+CREATE TABLE IF NOT EXISTS mitosis_corrections (
+    step INTEGER NOT NULL, cell_id INTEGER NOT NULL,
+    told TEXT NOT NULL, word_before TEXT NOT NULL, word_after TEXT NOT NULL,
+    reader TEXT NOT NULL, read_at TEXT NOT NULL, undone INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (step, cell_id));
+"""
+"""Made also in a sitting that was begun before there was such a table."""
+
+_SCHEMA: Final = """
+CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE cells (cell_id INTEGER PRIMARY KEY, x INTEGER NOT NULL,
+    y INTEGER NOT NULL, width INTEGER NOT NULL, height INTEGER NOT NULL,
+    score REAL NOT NULL, class_code TEXT NOT NULL, probability REAL NOT NULL);
+CREATE TABLE corrections (step INTEGER NOT NULL, cell_id INTEGER NOT NULL,
+    class_before TEXT NOT NULL, class_after TEXT NOT NULL, reader TEXT NOT NULL,
+    read_at TEXT NOT NULL, undone INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (step, cell_id));
+CREATE TABLE shapes (layer TEXT NOT NULL, geojson TEXT NOT NULL);
+CREATE VIEW counted AS SELECT cells.*, COALESCE(
+    (SELECT NULLIF(class_after, '') FROM corrections AS c
+     WHERE c.cell_id = cells.cell_id AND NOT undone ORDER BY step DESC LIMIT 1),
+    class_code) AS counted_class FROM cells;
+"""
+
+
+class SittingFile:
+    """The file of a sitting that goes on; `sync` adds what is new.
+
+    Any thread may call it, one at a time.
+
+    Parameters
+    ----------
+    path : Path
+        A file that `create_sitting` made. It is taken over: another window that saved
+        to it is refused from now on.
+    """
+
+    def __init__(self, path: Path, corrected: CorrectedCells) -> None:
+        self.path = path
+        self._writer = json.dumps(uuid.uuid4().hex)
+        self._saved = corrected.steps
+        self._n_cells = len(corrected)
+        self._kept: dict[str, str] = {}
+        with self._write() as database:
+            _put(database, {"writer": self._writer})
+            database.execute(_MITOSES)
+            numbers = step_numbers(database)
+        self._steps = [step for step, is_undone in numbers if not is_undone]
+        self._last = max((step for step, _ in numbers), default=0)
+
+    @property
+    def has_steps(self) -> bool:
+        """Whether anything was corrected in it."""
+        return self._last > 0
+
+    def sync(
+        self,
+        corrected: CorrectedCells,
+        shapes: Sequence[DrawnShape] = (),
+        view: Mapping[str, Any] | None = None,
+    ) -> bool:
+        """Write what changed since the last time; tell whether anything did.
+
+        Parameters
+        ----------
+        corrected : CorrectedCells
+            The cells with all steps.
+        shapes : sequence of DrawnShape
+            What is drawn.
+        view : mapping, optional
+            How it is looked at, as JSON holds it.
+
+        Raises
+        ------
+        SittingElsewhereError
+            If another window has taken the file over.
+        CannotWriteError
+            If it cannot be written; it stays as it was.
+        """
+        n_same = _n_same(self._saved, corrected.steps)
+        drawn = json.dumps([shape_row(shape) for shape in shapes])
+        values = {
+            "threshold": json.dumps(corrected.threshold),
+            "view": json.dumps(dict(view or {}), sort_keys=True),
+        }
+        changed = {k: v for k, v in values.items() if self._kept.get(k) != v}
+        is_same = n_same == len(self._saved) == len(corrected.steps)
+        # A cell that was added and taken back since is one more, and no step.
+        is_same = is_same and self._n_cells == len(corrected)
+        is_drawn_same = self._kept.get("shapes", "[]") == drawn
+        if is_same and is_drawn_same and not changed:
+            return False
+        new = corrected.steps[n_same:]
+        numbers = list(range(self._last + 1, self._last + 1 + len(new)))
+        with self._write() as database:
+            self._check(database)
+            put_cells(database, corrected.base, self._n_cells)
+            take_back(database, self._steps[n_same:])
+            put_steps(database, numbers, new)
+            if not is_drawn_same:
+                put_shapes(database, shapes)
+            _put(database, changed)
+        self._n_cells, self._saved = len(corrected), corrected.steps
+        self._steps = self._steps[:n_same] + numbers
+        self._last += len(new)
+        self._kept.update(changed, shapes=drawn)
+        return True
+
+    def _check(self, database: sqlite3.Connection) -> None:
+        if _meta(database).get("writer") != self._writer:
+            raise SittingElsewhereError(str(self.path))
+
+    @contextmanager
+    def _write(self) -> Iterator[sqlite3.Connection]:
+        if not self.path.exists():
+            # SQLite would make an empty one.
+            raise CannotWriteError(str(self.path), "it is gone")
+        try:
+            with _opened(self.path) as database, database:
+                database.execute("BEGIN IMMEDIATE")
+                yield database
+        except sqlite3.Error as error:
+            raise CannotWriteError(str(self.path), str(error)) from error
+
+
+def create_sitting(path: Path, sitting: Sitting) -> SittingFile:
+    """Write a sitting to a new file, in the place of one that is there.
+
+    Raises
+    ------
+    CannotWriteError
+        If it cannot be written; what was there stays then.
+    """
+    make_folder(path.parent)
+    empty = CorrectedCells(sitting.corrected.base)
+    with atomic_path(path) as temporary:
+        try:
+            with _opened(temporary) as database, database:
+                database.executescript(_SCHEMA)
+                database.execute("BEGIN")
+                _put(database, _facts(sitting))
+                put_cells(database, empty.base, 0)
+        except sqlite3.Error as error:
+            raise CannotWriteError(str(path), str(error)) from error
+    file = SittingFile(path, empty)
+    file.sync(sitting.corrected, sitting.shapes, sitting.view)
+    return file
+
+
+def read_sitting(path: Path | str) -> Sitting:
+    """Read a sitting.
+
+    Raises
+    ------
+    InvalidSittingError
+        If it is none, is damaged, or is of a later version.
+    """
+    with _reading(Path(path)) as database:
+        return _sitting(database)
+
+
+def read_mark(path: Path | str) -> SlideMark:
+    """Read of which slide a sitting is, which is quick.
+
+    Raises
+    ------
+    InvalidSittingError
+        If it is no sitting.
+    """
+    with _reading(Path(path)) as database:
+        for table in ("cells", "corrections", "shapes"):
+            database.execute(f"SELECT 1 FROM {table} LIMIT 1")
+        return _mark(_values(database))
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[sqlite3.Connection]:
+    try:
+        with path.open("rb") as stream:
+            if stream.read(16) != b"SQLite format 3\0":
+                raise ValueError("it is no SQLite file")
+        with _opened(path, mode="ro") as database:
+            yield database
+    except (OSError, sqlite3.Error, ValueError, TypeError, LookupError) as error:
+        raise InvalidSittingError(str(path), str(error)) from error
+    except RecursionError:
+        raise InvalidSittingError(str(path), "it is nested too deeply") from None
+
+
+@contextmanager
+def _opened(path: Path, mode: str = "rwc") -> Iterator[sqlite3.Connection]:
+    database = sqlite3.connect(
+        f"{path.resolve().as_uri()}?mode={mode}", uri=True, isolation_level=None
+    )
+    try:
+        yield database
+    finally:
+        database.close()
+
+
+def _sitting(database: sqlite3.Connection) -> Sitting:
+    meta = _values(database)
+    base = read_cells(database)
+    corrected = CorrectedCells.replayed(base, read_steps(database, len(base)))
+    return Sitting(
+        slide=_mark(meta),
+        facts=facts_from_json(meta["facts"]),
+        result=result_from_json(meta["result"], base),
+        corrected=corrected.with_threshold(meta.get("threshold")),
+        shapes=tuple(read_shapes(database)),
+        view=dict(meta.get("view") or {}),
+    )
+
+
+def _values(database: sqlite3.Connection) -> dict[str, Any]:
+    meta = {key: json.loads(value) for key, value in _meta(database).items()}
+    if meta.get("format") != FORMAT:
+        raise ValueError("it is another program's database")
+    if int(meta["version"]) > VERSION:
+        raise ValueError(
+            f"it is of version {meta['version']}, this program knows {VERSION}: "
+            "take a newer one"
+        )
+    return meta
+
+
+def _mark(meta: Mapping[str, Any]) -> SlideMark:
+    slide = meta["slide"]
+    return SlideMark(str(slide["name"]), str(slide["path"]), dict(slide["identity"]))
+
+
+def _facts(sitting: Sitting) -> dict[str, str]:
+    mark = sitting.slide
+    slide = {"name": mark.name, "path": mark.path, "identity": dict(mark.identity)}
+    return {
+        "format": json.dumps(FORMAT),
+        "version": json.dumps(VERSION),
+        "notice": json.dumps("Research use only. Not for diagnosis."),
+        "slide": json.dumps(slide),
+        "facts": json.dumps(facts_to_json(sitting.facts)),
+        "result": json.dumps(result_to_json(sitting.result)),
+    }
+
+
+def _meta(database: sqlite3.Connection) -> dict[str, str]:
+    return dict(database.execute("SELECT key, value FROM meta"))
+
+
+def _put(database: sqlite3.Connection, values: Mapping[str, str]) -> None:
+    database.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", values.items())
+
+
+def _n_same(saved: Sequence[Correction], steps: Sequence[Correction]) -> int:
+    n = 0
+    for before, now in zip(saved, steps, strict=False):
+        if before is not now and before != now:
+            break
+        n += 1
+    return n

@@ -1,0 +1,179 @@
+"""The rows of a sitting's tables: cells, steps and shapes, written and read."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from napari_deepheme.core.cell_table import COLUMNS, CellTable
+from napari_deepheme.core.corrected_cells import Correction
+from napari_deepheme.core.corrections import READER_CLASS
+from napari_deepheme.core.geometry import Polygon
+from napari_deepheme.core.sittings.sitting import DrawnShape
+from napari_deepheme.core.taxonomy import CLASS_CODES, class_index
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterable, Iterator, Sequence
+
+_FIXED: Final = (
+    "cell_id",
+    "x",
+    "y",
+    "width",
+    "height",
+    "score",
+    "class_code",
+    "probability",
+)
+
+
+def put_cells(database: sqlite3.Connection, cells: CellTable, first: int) -> None:
+    """Write the cells from a row on; a further column that is new is made."""
+    there = [row[1] for row in database.execute("PRAGMA table_info(cells)")]
+    further = [name for name in cells.further if name not in COLUMNS]
+    for name in further:
+        if name not in there:
+            database.execute(f"ALTER TABLE cells ADD COLUMN {_quoted(name)} TEXT")
+    if first == len(cells):
+        return
+    new = cells.take(np.arange(first, len(cells)))
+    names = ", ".join([*_FIXED, *map(_quoted, further)])
+    marks = ", ".join("?" * (len(_FIXED) + len(further)))
+    rows = zip(
+        range(first + 1, len(cells) + 1),
+        *new.boxes.T.tolist(),
+        [round(score, 4) for score in new.scores.tolist()],
+        new.class_codes,
+        [round(probability, 4) for probability in new.probabilities.tolist()],
+        *(new.further[name].tolist() for name in further),
+        strict=True,
+    )
+    database.executemany(f"INSERT INTO cells ({names}) VALUES ({marks})", rows)
+
+
+def read_cells(database: sqlite3.Connection) -> CellTable:
+    """Read the cells, those that the reader added among them."""
+    there = [row[1] for row in database.execute("PRAGMA table_info(cells)")]
+    further = [name for name in there if name not in _FIXED]
+    names = ", ".join([*_FIXED, *map(_quoted, further)])
+    rows = database.execute(f"SELECT {names} FROM cells ORDER BY cell_id").fetchall()
+    if not rows:
+        none = {name: np.empty(0, np.str_) for name in further}
+        return CellTable.from_arrays(np.empty((0, 4)), [], [], [], none)
+    columns = dict(zip([*_FIXED, *further], zip(*rows, strict=True), strict=True))
+    if list(columns["cell_id"]) != list(range(1, len(rows) + 1)):
+        raise ValueError("cells are missing")
+    boxes = np.array([columns[k] for k in ("x", "y", "width", "height")], np.int32).T
+    if len(boxes) and boxes[:, 2:].min() < 1:
+        raise ValueError("a cell has no extent")
+    return CellTable.from_arrays(
+        boxes,
+        _shares(columns["score"]),
+        _class_indices(columns["class_code"]),
+        _shares(columns["probability"]),
+        {name: np.array([v or "" for v in columns[name]], np.str_) for name in further},
+    )
+
+
+def _class_indices(codes: Sequence[str]) -> list[int]:
+    for code in set(codes) - set(CLASS_CODES):
+        raise ValueError(f"{code!r} is not a class code")
+    return [class_index(code) for code in codes]
+
+
+def _shares(values: Sequence[Any]) -> Any:
+    shares = np.array(values, np.float64)
+    if not ((shares >= 0) & (shares <= 1)).all():
+        raise ValueError("a score or probability lies not between 0 and 1")
+    return shares
+
+
+def put_steps(
+    database: sqlite3.Connection, numbers: Iterable[int], steps: Iterable[Correction]
+) -> None:
+    """Write steps of the reader under their numbers."""
+    for number, step in zip(numbers, steps, strict=True):
+        is_class = step.of == READER_CLASS
+        own = () if is_class else (step.of,)
+        rows = [
+            (number, row + 1, *own, before, after, step.reader, step.at)
+            for row, before, after in zip(
+                step.rows, step.before, step.after, strict=True
+            )
+        ]
+        table = "corrections" if is_class else "mitosis_corrections"
+        marks = ", ".join("?" * (6 + len(own)))
+        database.executemany(f"INSERT INTO {table} VALUES ({marks}, 0)", rows)
+
+
+def take_back(database: sqlite3.Connection, numbers: Iterable[int]) -> None:
+    """Mark steps as undone; their trace stays."""
+    undone = [(number,) for number in numbers]
+    for table in ("corrections", "mitosis_corrections"):
+        database.executemany(f"UPDATE {table} SET undone = 1 WHERE step = ?", undone)
+
+
+def step_numbers(database: sqlite3.Connection) -> list[tuple[int, bool]]:
+    """Return the numbers of all steps, and whether each was taken back."""
+    found = database.execute(
+        "SELECT step, undone FROM corrections UNION "
+        "SELECT step, undone FROM mitosis_corrections ORDER BY step"
+    )
+    return [(int(step), bool(undone)) for step, undone in found]
+
+
+def read_steps(database: sqlite3.Connection, n_cells: int) -> list[Correction]:
+    """Read the steps that were not taken back, first to last."""
+    queries = [
+        f"SELECT step, '{READER_CLASS}', cell_id, class_before, class_after, reader, "
+        "read_at FROM corrections WHERE NOT undone"
+    ]
+    there = "SELECT 1 FROM sqlite_master WHERE name = 'mitosis_corrections'"
+    if database.execute(there).fetchone():
+        queries.append(
+            "SELECT step, told, cell_id, word_before, word_after, reader, read_at "
+            "FROM mitosis_corrections WHERE NOT undone"
+        )
+    found: dict[tuple[int, str], list[tuple[Any, ...]]] = {}
+    for step, of, *rest in database.execute(
+        f"{' UNION ALL '.join(queries)} ORDER BY 1, 3"
+    ):
+        found.setdefault((step, of), []).append(tuple(rest))
+    steps = []
+    for (_, of), rows in found.items():
+        ids, before, after, readers, times = zip(*rows, strict=True)
+        if min(ids) < 1 or max(ids) > n_cells:
+            raise ValueError("a correction is of no cell")
+        cells = tuple(int(number) - 1 for number in ids)
+        who, when = str(readers[0]), str(times[0])
+        steps.append(Correction(cells, before, after, who, when, of))
+    return steps
+
+
+def shape_row(shape: DrawnShape) -> tuple[str, str]:
+    """Return the name of a shape's layer, and the shape as GeoJSON."""
+    ring = [list(corner) for corner in shape.polygon.corners]
+    polygon = {"type": "Polygon", "coordinates": [[*ring, ring[0]]]}
+    return shape.layer, json.dumps(polygon)
+
+
+def put_shapes(database: sqlite3.Connection, shapes: Sequence[DrawnShape]) -> None:
+    """Write shapes in the place of those that are there."""
+    database.execute("DELETE FROM shapes")
+    rows = [shape_row(shape) for shape in shapes]
+    database.executemany("INSERT INTO shapes VALUES (?, ?)", rows)
+
+
+def read_shapes(database: sqlite3.Connection) -> Iterator[DrawnShape]:
+    """Read the shapes."""
+    for layer, geojson in database.execute("SELECT layer, geojson FROM shapes"):
+        ring = json.loads(geojson)["coordinates"][0][:-1]
+        corners = tuple((float(x), float(y)) for x, y in ring)
+        yield DrawnShape(str(layer), Polygon(corners))
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'

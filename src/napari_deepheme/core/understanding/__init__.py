@@ -1,0 +1,1 @@
+"""What a model saw in a cell, and which cells are alike."""

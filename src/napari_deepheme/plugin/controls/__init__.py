@@ -1,0 +1,1 @@
+"""Controls as all panels have them: legible, named, and worked by keys."""

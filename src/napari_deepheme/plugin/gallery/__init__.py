@@ -1,0 +1,1 @@
+"""The gallery: cells side by side, by class, to be looked at and moved."""

@@ -1,0 +1,1 @@
+"""Models that are chosen, brought and trained from the widget."""

@@ -1,0 +1,1 @@
+"""Docks that count and look: differential, mitoses, display, density."""

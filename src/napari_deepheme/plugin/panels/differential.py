@@ -1,0 +1,176 @@
+"""Which cells a differential is read from, and what is read. It holds no Qt object."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from psygnal import Signal
+
+from napari_deepheme.core.mitoses import MitoticIndex, indices_of
+from napari_deepheme.core.reference_ranges import NO_RANGES, ReferenceRanges
+from napari_deepheme.core.report import (
+    CountRow,
+    Ratio,
+    full_differential,
+    grouped_differential,
+    maturation_series,
+    ratios,
+)
+from napari_deepheme.core.taxonomy import CELL_CLASSES
+from napari_deepheme.plugin.kinds import N_KINDS, is_figure, numbers_by_class
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from typing import ClassVar
+
+    import numpy.typing as npt
+
+    from napari_deepheme.core.geometry import Area
+    from napari_deepheme.plugin.reviewing.review import Review
+
+    Rows = npt.NDArray[np.intp]
+
+SAMPLE: Final = 500
+"""Cells of a differential where an abnormal cell matters, after ICSH 2008."""
+
+_SEED: Final = 500
+
+SCOPES: Final = {
+    "all": "All cells",
+    "sample": f"{SAMPLE} cells, chosen at random",
+    "view": "What the viewer shows",
+    "regions": "Each drawn region, side by side",
+}
+"""Which cells can be counted."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Count:
+    """A differential of some cells.
+
+    Attributes
+    ----------
+    title : str
+        Of which.
+    rows : ndarray of intp
+        These cells, those out of the differential among them.
+    counts : mapping of str to int
+        Them by class.
+    """
+
+    title: str
+    rows: Rows
+    counts: Mapping[str, int]
+
+    @property
+    def grouped(self) -> tuple[CountRow, ...]:
+        """The lines of a laboratory's report."""
+        return grouped_differential(self.counts)
+
+    @property
+    def full(self) -> tuple[CountRow, ...]:
+        """A line a class."""
+        return full_differential(self.counts)
+
+    @property
+    def ratios(self) -> tuple[Ratio, ...]:
+        """M:E, and immature to mature."""
+        return ratios(self.counts)
+
+    @property
+    def series(self) -> dict[str, tuple[CountRow, ...]]:
+        """The stages of neutrophils and red cells."""
+        return maturation_series(self.counts)
+
+
+class Differentials:
+    """Counts the cells of a review in the scope that is chosen.
+
+    Parameters
+    ----------
+    review : Review
+        The cells.
+    visible : callable
+        Gives what the viewer shows of the slide; None if it is out of sight.
+    drawn : callable
+        Gives a name and an area for each shape that is drawn.
+    """
+
+    changed: ClassVar[Signal] = Signal()
+
+    def __init__(
+        self,
+        review: Review,
+        *,
+        visible: Callable[[], Area | None],
+        drawn: Callable[[], Sequence[tuple[str, Area]]],
+    ) -> None:
+        self._review = review
+        self._visible = visible
+        self._drawn = drawn
+        self.scope = "all"
+        self.ranges: ReferenceRanges = NO_RANGES
+        review.changed.connect(self._on_changed)
+
+    def choose(self, scope: str) -> None:
+        """Take which cells are counted: a key of `SCOPES`."""
+        self.scope = scope
+        self.changed.emit()
+
+    def use_ranges(self, ranges: ReferenceRanges) -> None:
+        """Set a laboratory's reference ranges beside the counts."""
+        self.ranges = ranges
+        self.changed.emit()
+
+    def counts(self) -> list[Count]:
+        """Return the differential of each part of the scope."""
+        kinds = self._review.kinds
+        return [self._count(title, rows, kinds) for title, rows in self._parts(kinds)]
+
+    def indices(self, count: Count) -> tuple[MitoticIndex, ...]:
+        """Return the mitotic indices of the cells of a count."""
+        figures = count.rows[is_figure(self._review.kinds[count.rows])]
+        return indices_of(count.counts, self._review.corrected.take(figures))
+
+    def select(self, count: Count, codes: Sequence[str]) -> None:
+        """Select the cells that stand behind a number."""
+        wanted = [i for i, c in enumerate(CELL_CLASSES) if c.code in codes]
+        kinds = self._review.kinds[count.rows]
+        self._review.select(count.rows[np.isin(kinds, wanted)].tolist())
+
+    def _parts(self, kinds: npt.NDArray[np.uint8]) -> list[tuple[str, Rows]]:
+        everything: Rows = np.arange(len(kinds))
+        if self.scope == "sample":
+            return [("sample", _sample(kinds))]
+        if self.scope == "view":
+            area = self._visible()
+            return [("in view", self._within(area) if area else everything[:0])]
+        if self.scope == "regions":
+            return [(name, self._within(area)) for name, area in self._drawn()]
+        return [("all", everything)]
+
+    def _within(self, area: Area) -> Rows:
+        boxes = self._review.corrected.base.boxes
+        return np.flatnonzero(area.holds_centres(boxes))
+
+    def _count(self, title: str, rows: Rows, kinds: npt.NDArray[np.uint8]) -> Count:
+        numbers = np.bincount(kinds[rows], minlength=N_KINDS)
+        return Count(title, rows, numbers_by_class(numbers))
+
+    def _on_changed(self, _: object) -> None:
+        self.changed.emit()
+
+
+def _sample(kinds: npt.NDArray[np.uint8]) -> Rows:
+    """Return `SAMPLE` cells of the differential, all if there are no more.
+
+    Each cell has a fixed place in a random order, so that a correction exchanges no
+    more cells than it must.
+    """
+    in_ndc = np.zeros(N_KINDS, bool)
+    in_ndc[: len(CELL_CLASSES)] = [c.in_ndc for c in CELL_CLASSES]
+    order = np.random.default_rng(_SEED).permutation(len(kinds))
+    counted: Rows = order[in_ndc[kinds[order]]][:SAMPLE]
+    return np.sort(counted)

@@ -1,0 +1,264 @@
+"""The dock "Differential": percentages with their intervals, indices, stages."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import (
+    QComboBox,
+    QFileDialog,
+    QHBoxLayout,
+    QHeaderView,
+    QTreeWidgetItem,
+    QVBoxLayout,
+    QWidget,
+)
+from superqt.utils import qdebounced
+
+from napari_deepheme.core.errors import DeephemeError
+from napari_deepheme.core.reference_ranges import read_reference_ranges
+from napari_deepheme.core.taxonomy import CLASS_BY_CODE
+from napari_deepheme.plugin.controls.inks import error_ink, follow_theme
+from napari_deepheme.plugin.controls.labels import (
+    button,
+    label,
+    mark_error,
+    small_label,
+    swatch,
+)
+from napari_deepheme.plugin.panels.count_table import CountTable, StagesChart, number
+from napari_deepheme.plugin.panels.differential import SCOPES
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from napari_deepheme.core.mitoses import MitoticIndex
+    from napari_deepheme.core.reference_ranges import ReferenceRanges
+    from napari_deepheme.core.report import CountRow, Ratio
+    from napari_deepheme.plugin.panels.differential import Count, Differentials
+
+_OUTSIDE: Final = {"below": "▼ below", "above": "▲ above"}
+
+_REST_MS: Final = 60
+
+_INTERVALS: Final = (
+    "Intervals: 95 %, sampling error only (Wilson); that the model may be wrong is not "
+    "in them. Research use only."
+)
+
+
+class DifferentialPanel(QWidget):
+    """Shows the counts of the scope that is chosen; a double click selects cells.
+
+    Parameters
+    ----------
+    differentials : Differentials
+        What it shows.
+    """
+
+    def __init__(self, differentials: Differentials) -> None:
+        super().__init__()
+        self._differentials = differentials
+        self._counts: list[Count] = []
+        self.scope_box = QComboBox()
+        self.scope_box.setAccessibleName("Cells that are counted")
+        for scope, words in SCOPES.items():
+            self.scope_box.addItem(words, scope)
+        self.lines_box = QComboBox()
+        self.lines_box.setAccessibleName("Lines")
+        self.lines_box.addItems(["As laboratories report", "Every class"])
+        self.ranges_button = button(
+            "Reference ranges…",
+            "Load your laboratory's own: a CSV file with the columns name, low, high",
+        )
+        self.table = CountTable()
+        self.chart = StagesChart()
+        self.told_label = label("What was counted")
+        self.note_label = small_label("What the intervals are")
+        self.note_label.setText(_INTERVALS)
+        self._lay_out()
+        self._connect()
+        follow_theme(self, self.show_counts)
+
+    def show_counts(self) -> None:
+        """Bring the panel in step with the cells."""
+        self._counts = self._differentials.counts()
+        place = self.table.currentIndex()
+        at = place.row(), place.column()
+        self.table.clear()
+        if len(self._counts) == 1:
+            self._show_one(self._counts[0])
+        else:
+            self._show_side_by_side(self._counts)
+        self.table.come_back(*at)
+        self.chart.show_series(self._counts[0] if self._counts else None)
+        self.told_label.setText(self._told())
+
+    def load_ranges(self, path: Path) -> None:
+        """Take reference ranges from a file."""
+        try:
+            self._differentials.use_ranges(read_reference_ranges(path))
+        except DeephemeError as error:
+            self.told_label.setText(str(error))
+            mark_error(self.told_label, True)
+
+    def _lay_out(self) -> None:
+        scope_row, lines_row = QHBoxLayout(), QHBoxLayout()
+        scope_row.addWidget(self.scope_box, stretch=1)
+        lines_row.addWidget(self.lines_box, stretch=1)
+        lines_row.addWidget(self.ranges_button)
+        layout = QVBoxLayout(self)
+        layout.addLayout(scope_row)
+        layout.addLayout(lines_row)
+        layout.addWidget(self.table, stretch=1)
+        layout.addWidget(self.chart)
+        layout.addWidget(self.told_label)
+        layout.addWidget(self.note_label)
+
+    def _connect(self) -> None:
+        self._rested = qdebounced(self.show_counts, timeout=_REST_MS)
+        self._differentials.changed.connect(self._on_changed)
+        self.scope_box.currentIndexChanged.connect(self._on_scope)
+        self.lines_box.currentIndexChanged.connect(self.show_counts)
+        self.ranges_button.clicked.connect(self._ask_for_ranges)
+        self.table.cells_wanted.connect(self._on_wanted)
+
+    def _show_one(self, count: Count) -> None:
+        ranges = self._differentials.ranges
+        titles = ["", "n", "%", "95 % interval"]
+        has_ranges = bool(ranges.ranges)
+        if has_ranges:
+            titles += ["usual", ""]
+        self._set_titles(titles)
+        for row in self._lines(count):
+            item = self._item(row)
+            item.setText(1, str(row.count))
+            item.setText(2, number(row.percent))
+            item.setText(3, _span(row.interval))
+            key = row.codes[0] if len(row.codes) == 1 and self._is_full else row.name
+            self._judge(item, ranges, key, row.percent)
+        for ratio in count.ratios:
+            self._show_ratio(ratio, ranges)
+        for index in self._differentials.indices(count):
+            self._show_index(index, ranges)
+
+    def _show_side_by_side(self, counts: Sequence[Count]) -> None:
+        self._set_titles(["", *(f"{c.title}, %" for c in counts)])
+        if not counts:
+            return
+        by_count = [self._lines(count) for count in counts]
+        for rows in zip(*by_count, strict=True):
+            item = self._item(rows[0])
+            for column, row in enumerate(rows, 1):
+                item.setText(column, f"{number(row.percent)} ({row.count})")
+                item.setToolTip(column, f"95 %: {_span(row.interval)}")
+        for ratios in zip(*(count.ratios for count in counts), strict=True):
+            item = self._plain_item(ratios[0].name)
+            for column, ratio in enumerate(ratios, 1):
+                item.setText(column, number(ratio.value, 2))
+        item = self._plain_item("cells counted")
+        for column, rows in enumerate(by_count, 1):
+            item.setText(column, str(rows[0].n))
+
+    @property
+    def _is_full(self) -> bool:
+        return bool(self.lines_box.currentIndex() == 1)
+
+    def _lines(self, count: Count) -> tuple[CountRow, ...]:
+        return count.full if self._is_full else count.grouped
+
+    def _set_titles(self, titles: list[str]) -> None:
+        self.table.setColumnCount(len(titles))
+        self.table.setHeaderLabels(titles)
+        header = self.table.header()
+        header.setStretchLastSection(False)
+        header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+        header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
+
+    def _item(self, row: CountRow) -> QTreeWidgetItem:
+        code = row.codes[0] if self._is_full else ""
+        item = self._plain_item(f"{code}  {row.name}" if code else row.name)
+        item.setIcon(0, swatch(CLASS_BY_CODE[row.codes[-1]].colour, self.palette()))
+        item.setData(0, Qt.ItemDataRole.UserRole, row.codes)
+        return item
+
+    def _plain_item(self, text: str) -> QTreeWidgetItem:
+        item = QTreeWidgetItem(self.table)
+        item.setText(0, text)
+        for column in range(1, self.table.columnCount()):
+            item.setTextAlignment(column, Qt.AlignmentFlag.AlignRight)
+        return item
+
+    def _show_ratio(self, ratio: Ratio, ranges: ReferenceRanges) -> None:
+        item = self._plain_item(ratio.name)
+        item.setText(1, f"{ratio.over}:{ratio.under}")
+        item.setText(2, number(ratio.value, 2))
+        item.setText(3, _span(ratio.interval, 2))
+        self._judge(item, ranges, ratio.name, ratio.value)
+
+    def _show_index(self, index: MitoticIndex, ranges: ReferenceRanges) -> None:
+        of = "" if index.name == "all" else f", {index.name}"
+        item = self._plain_item(f"mitotic index{of} (per 1,000)")
+        item.setText(1, f"{index.figures} of {index.n}")
+        item.setText(2, number(index.per_1000))
+        item.setText(3, _span(index.interval))
+        self._judge(item, ranges, f"mitotic index{of}", index.per_1000)
+
+    def _judge(
+        self,
+        item: QTreeWidgetItem,
+        ranges: ReferenceRanges,
+        name: str,
+        value: float | None,
+    ) -> None:
+        usual = ranges.of(name)
+        if usual is None:
+            return
+        item.setText(4, f"{usual.low:g} to {usual.high:g}")
+        item.setToolTip(4, usual.source or ranges.file)
+        word = _OUTSIDE.get(usual.judge(value) or "", "")
+        item.setText(5, word)
+        if word:
+            item.setForeground(5, error_ink(self.palette()))
+
+    def _told(self) -> str:
+        mark_error(self.told_label, False)
+        if not self._counts:
+            return "Draw rectangles, ellipses or polygons on a Shapes layer first."
+        numbers = [count.grouped[0].n for count in self._counts]
+        words = f"{sum(numbers)} cells counted."
+        if self._differentials.scope == "sample" and numbers[0] < 500:
+            words += " There are no more."
+        if self._differentials.ranges.file:
+            words += f" Ranges: {self._differentials.ranges.file}."
+        return words
+
+    def _on_changed(self) -> None:
+        self._rested()
+
+    def _on_scope(self, _: int) -> None:
+        self._differentials.choose(self.scope_box.currentData())
+
+    def _on_wanted(self, item: QTreeWidgetItem, column: int) -> None:
+        codes = item.data(0, Qt.ItemDataRole.UserRole)
+        place = max(0, column - 1) if len(self._counts) > 1 else 0
+        if codes and self._counts:
+            self._differentials.select(self._counts[place], codes)
+
+    def _ask_for_ranges(self) -> None:
+        name, _ = QFileDialog.getOpenFileName(
+            self, "Reference ranges", "", "Tables (*.csv)"
+        )
+        if name:
+            self.load_ranges(Path(name))
+
+
+def _span(interval: tuple[float, float] | None, digits: int = 1) -> str:
+    if interval is None:
+        return "–"
+    low, high = interval
+    upper = "∞" if math.isinf(high) else f"{high:.{digits}f}"
+    return f"{low:.{digits}f}–{upper}"

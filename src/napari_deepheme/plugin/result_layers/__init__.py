@@ -1,0 +1,1 @@
+"""What a run puts over the slide: cells, figures, gaps and densities, as layers."""

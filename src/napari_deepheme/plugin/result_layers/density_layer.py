@@ -1,0 +1,113 @@
+"""The layer "Cell density" of a slide: made once, then kept in step."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from napari_deepheme.core.density import KERNEL_UM
+from napari_deepheme.plugin.layers import METADATA_KEY, frame_of
+from napari_deepheme.plugin.result_layers.density_choices import ramp
+from napari_deepheme.plugin.slides import slide_key
+
+if TYPE_CHECKING:
+    from napari.components import ViewerModel
+    from napari.layers import Image
+
+    from napari_deepheme.core.density import Density
+    from napari_deepheme.plugin.layers import Frame
+    from napari_deepheme.plugin.result_layers.density_choices import Choice
+
+NAME: Final = "Cell density"
+
+ROLE: Final = "density"
+
+UNIT: Final = "cells/mm²"
+
+
+def show_density(
+    viewer: ViewerModel, slide: Image, choice: Choice, density: Density
+) -> None:
+    """Show a density over its slide; an earlier one of the slide gives way.
+
+    Parameters
+    ----------
+    viewer : ViewerModel
+        The viewer.
+    slide : Image
+        Layer of the slide.
+    choice : Choice
+        What the density is of.
+    density : Density
+        The density.
+    """
+    kwargs = _image_kwargs(slide, choice, density)
+    layer = density_layer(viewer, slide_key(slide))
+    if layer is None:
+        active = viewer.layers.selection.active
+        layer = viewer.add_image(density.grid, **kwargs)
+        # Below the cells, and whatever was active stays so.
+        place = viewer.layers.index(slide) + 1
+        viewer.layers.move(viewer.layers.index(layer), place)
+        viewer.layers.selection.active = active
+        return
+    layer.data = density.grid
+    layer.contrast_limits_range = kwargs["contrast_limits"]
+    for name in ("contrast_limits", "name", "colormap", "scale", "translate"):
+        setattr(layer, name, kwargs[name])
+    layer.metadata.update(kwargs["metadata"])
+
+
+def density_layer(viewer: ViewerModel, key: str) -> Image | None:
+    """Return the layer of a slide, by its `slide_key`; None if there is none."""
+    for layer in viewer.layers:
+        own = layer.metadata.get(METADATA_KEY, {})
+        if (own.get("role"), own.get("slide_key")) == (ROLE, key):
+            found: Image = layer
+            return found
+    return None
+
+
+def _image_kwargs(slide: Image, choice: Choice, density: Density) -> dict[str, Any]:
+    words = "" if choice.key == "all" else f": {choice.words}"
+    own = {
+        "role": ROLE,
+        "slide_key": slide_key(slide),
+        "choice": choice.key,
+        "unit": UNIT,
+        "maximum": density.maximum,
+        "kernel_um": KERNEL_UM,
+    }
+    return {
+        **_frame(frame_of(slide), density),
+        "name": f"{NAME}{words} ({UNIT})",
+        "colormap": _colormap(choice),
+        "contrast_limits": (0.0, max(density.maximum, 1.0)),
+        "blending": "translucent",
+        "interpolation2d": "linear",
+        "metadata": {METADATA_KEY: own},
+    }
+
+
+def _frame(frame: Frame, density: Density) -> Frame:
+    """Return where the grid lies: the slide's frame, from the grid's first cell on."""
+    from napari.utils.transforms import Affine
+
+    cell = np.array(density.cell_px[::-1])
+    # The centre of the first grid cell; napari counts from that of the first pixel.
+    first = np.array(density.origin[::-1]) + cell / 2 - 0.5
+    parts = ("scale", "translate", "rotate", "shear")
+    place = Affine(**{part: frame[part] for part in parts})
+    return {
+        **frame,
+        "scale": np.asarray(frame["scale"], float) * cell,
+        "translate": np.asarray(place(first), float),
+    }
+
+
+def _colormap(choice: Choice) -> Any:
+    from napari.utils import Colormap
+
+    colours = [rgba for _, *rgba in ramp(choice.colour)]
+    return Colormap(colours, name=f"density of {choice.words}")

@@ -1,0 +1,1 @@
+"""The review: cells corrected by keys and clicks, kept, opened again, saved."""

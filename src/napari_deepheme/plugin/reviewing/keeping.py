@@ -1,0 +1,179 @@
+"""The sitting of a run: saved by itself as it goes on, and opened again.
+
+It holds no Qt object.
+"""
+
+from __future__ import annotations
+
+import os
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from platformdirs import user_data_path
+
+from napari_deepheme.core.errors import DeephemeError
+from napari_deepheme.core.sittings.sitting_file import (
+    SUFFIX,
+    SittingFile,
+    create_sitting,
+)
+from napari_deepheme.plugin.preferences import read_preferences
+from napari_deepheme.plugin.worker import Failed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from napari_deepheme.core.sittings.sitting import Sitting
+    from napari_deepheme.plugin.session import Session
+    from napari_deepheme.plugin.worker import Task
+
+FOLDER_VARIABLE: Final = "NAPARI_DEEPHEME_SITTINGS"
+"""Environment variable that names another folder for sittings."""
+
+
+def sittings_folder() -> Path:
+    """Return where sittings are saved by themselves; it need not exist.
+
+    The environment goes before what is set on the page of preferences.
+    """
+    given = os.environ.get(FOLDER_VARIABLE) or read_preferences().sittings
+    return (
+        Path(given).expanduser()
+        if given
+        else user_data_path("napari-deepheme") / "sittings"
+    )
+
+
+class Keeping:
+    """Saves the sitting that goes on.
+
+    Parameters
+    ----------
+    session : Session
+        State that the view shows.
+    take_sitting : callable
+        Gives the sitting as it is now; None when there is no run.
+    start : callable
+        As `worker.start`.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        *,
+        take_sitting: Callable[[], Sitting | None],
+        start: Callable[..., Task],
+    ) -> None:
+        self._session = session
+        self._take_sitting = take_sitting
+        self._start = start
+        self._file: SittingFile | None = None
+        self._task: Task | None = None
+        self._is_new = self._is_saving = False
+        # What was saved last, or is being saved.
+        self._saved: tuple[object, ...] = ()
+
+    @property
+    def path(self) -> Path | None:
+        """Where the sitting is saved."""
+        return self._file.path if self._file else None
+
+    def begin(self) -> None:
+        """Save the sitting of a run that ended, in a file of its own.
+
+        The file of a run before is left as it is if anything was corrected in it; if
+        not, it is used again.
+        """
+        self._is_new = True
+        self.save()
+
+    def go_on(self, file: SittingFile) -> None:
+        """Go on with a sitting that was opened."""
+        self._file, self._is_new = file, False
+        self.tell()
+
+    def tell(self) -> None:
+        """Tell the session where the sitting is saved."""
+        self._session.sitting = str(self._file.path) if self._file else ""
+
+    def save(self) -> None:
+        """Save what is new, on a thread; not while that goes on."""
+        if self._is_saving:
+            return
+        sitting = self._take_sitting()
+        if sitting is None or (self._file is None and not self._is_new):
+            return
+        now = (sitting.corrected, sitting.shapes, sitting.view)
+        if not self._is_new and now == self._saved:
+            return
+        self._saved = now
+        self._is_saving = True
+        self._task = self._start(
+            lambda: iter([self._write(sitting)]),
+            on_item=self._on_saved,
+            on_end=self._on_end,
+        )
+
+    def save_as(self, path: Path) -> None:
+        """Save the sitting to a file that the user names, from now on.
+
+        Any thread can do it; `tell` says so then.
+
+        Raises
+        ------
+        CannotWriteError
+            If it cannot be written.
+        """
+        sitting = self._take_sitting()
+        if sitting is None:
+            return
+        path = path if path.suffix == SUFFIX else path.with_name(path.name + SUFFIX)
+        self._file, self._is_new = create_sitting(path, sitting), False
+
+    def close(self, seconds: float) -> None:
+        """Save what is left at once; wait no longer than this for a save before."""
+        if self._is_saving and self._task is not None:
+            self._task.wait(seconds)
+        sitting = self._take_sitting()
+        if sitting is None or self._file is None or self._is_new:
+            return
+        try:
+            self._file.sync(sitting.corrected, sitting.shapes, sitting.view)
+        except DeephemeError as error:
+            self._session.say(str(error), error=True)
+
+    def _write(self, sitting: Sitting) -> SittingFile:
+        file = self._file
+        if file is None or self._is_new:
+            path = self._own_path(sitting)
+            return create_sitting(path, sitting)
+        file.sync(sitting.corrected, sitting.shapes, sitting.view)
+        return file
+
+    def _own_path(self, sitting: Sitting) -> Path:
+        file, folder = self._file, sittings_folder()
+        if file is not None and not file.has_steps and file.path.parent == folder:
+            return file.path
+        stem = Path(sitting.slide.name).stem[:60] or "slide"
+        time = datetime.now().astimezone().strftime("%Y-%m-%d %H.%M.%S")
+        path = folder / f"{stem} {time}{SUFFIX}"
+        n = 1
+        while path.exists():
+            n += 1
+            path = folder / f"{stem} {time} ({n}){SUFFIX}"
+        return path
+
+    def _on_saved(self, item: SittingFile | Failed) -> None:
+        if not isinstance(item, Failed):
+            self.go_on(item)
+            return
+        # Otherwise it would be tried again every few seconds.
+        self._file, self._is_new = None, False
+        self.tell()
+        if not isinstance(item.error, DeephemeError):
+            raise item.error
+        self._session.say(f"Not saved any more: {item.error}", error=True)
+
+    def _on_end(self) -> None:
+        self._is_saving = False

@@ -1,0 +1,159 @@
+"""What was left of a slide, read again: a sitting, or a table of its cells.
+
+It holds no Qt object; any thread can do all of it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from napari_deepheme.core.corrected_cells import CorrectedCells
+from napari_deepheme.core.errors import CannotWriteError, DeephemeError
+from napari_deepheme.core.export.csv_table import read_csv
+from napari_deepheme.core.export.geojson import read_qupath
+from napari_deepheme.core.export.summary import RunFacts
+from napari_deepheme.core.models.compute import Compute
+from napari_deepheme.core.report_file.known_run import known_run
+from napari_deepheme.core.sittings.sitting import Sitting, SlideMark
+from napari_deepheme.core.sittings.sitting_file import (
+    SUFFIX,
+    SittingFile,
+    read_mark,
+    read_sitting,
+)
+from napari_deepheme.core.slide import plausible_mpp
+from napari_deepheme.plugin.result_layers.drawing import Ready
+from napari_deepheme.plugin.reviewing.keeping import sittings_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from napari_deepheme.core.cell_table import CellTable
+    from napari_deepheme.core.slide import SlideReader
+
+TABLES: Final = (".csv", ".geojson", ".json")
+"""Endings of tables of cells."""
+
+_LOOKED_AT: Final = 20
+"""So many sittings, the newest ones, are looked at for one of a slide."""
+
+
+Opened = tuple[Sitting, Ready, str]
+"""A sitting, its cells ready to be shown, and what was left out, in words."""
+
+
+def is_left_of_a_slide(path: Path) -> bool:
+    """Tell by its ending whether a file can be a sitting or a table of cells."""
+    return path.suffix.lower() in (SUFFIX, *TABLES)
+
+
+def opened_sitting(path: Path) -> Opened:
+    """Read a sitting, and make its cells ready to be shown.
+
+    Raises
+    ------
+    InvalidSittingError
+        If it is none.
+    """
+    sitting = read_sitting(path)
+    return sitting, Ready.of(sitting.corrected.cells), ""
+
+
+def opened_table(path: Path, slide: SlideReader, mpp: float | None) -> Opened:
+    """Read a table of cells on a slide as a sitting that begins, and what was left out.
+
+    Cells that were named or drawn in QuPath have the reader's class.
+
+    Parameters
+    ----------
+    path : Path
+        CSV, or GeoJSON of this program or of QuPath. What found the cells is told by
+        the ``summary.json`` beside it, if there is one.
+    slide : SlideReader
+        The slide that they lie on.
+    mpp : float or None
+        Micrometres per pixel that the user gave.
+
+    Raises
+    ------
+    InvalidTableError, InvalidSummaryError
+        If a file cannot be understood.
+    UnknownMppError
+        If the micrometres per pixel are not known.
+    """
+    left_out = ""
+    if path.suffix.lower() == ".csv":
+        cells = read_csv(path)
+    else:
+        found = read_qupath(path, mpp=min(plausible_mpp(slide, mpp=mpp)))
+        cells = found.cells
+        if found.unknown_classes:
+            names = ", ".join(
+                f"{n} {name}" for name, n in found.unknown_classes.items()
+            )
+            left_out = f" Left as they were or out, of classes not known here: {names}."
+    beside = path.parent / "summary.json"
+    sitting, ready = _begun(cells, slide, mpp, beside)
+    return sitting, ready, left_out
+
+
+def opened_layer(cells: CellTable, slide: SlideReader, mpp: float | None) -> Opened:
+    """Take the cells of a layer on a slide as a sitting that begins.
+
+    Raises
+    ------
+    UnknownMppError
+        If the micrometres per pixel are not known.
+    """
+    return *_begun(cells, slide, mpp), ""
+
+
+def _begun(
+    cells: CellTable,
+    slide: SlideReader,
+    mpp: float | None,
+    summary: Path | None = None,
+) -> tuple[Sitting, Ready]:
+    """Make a sitting of cells of which no more is known than a summary says."""
+    result, facts = known_run(cells, slide, summary, mpp=mpp)
+    if facts is None:
+        facts = RunFacts(slide.name, "not known (cells of a table)", "", Compute())
+    corrected = CorrectedCells(result.cells)
+    sitting = Sitting(SlideMark.of(slide), facts, result, corrected)
+    return sitting, Ready.of(corrected.cells)
+
+
+def taken_over(path: Path, sitting: Sitting) -> SittingFile | None:
+    """Return the file to go on with; None where it cannot be written to."""
+    try:
+        return SittingFile(path, sitting.corrected)
+    except CannotWriteError:
+        return None
+
+
+def iter_newest(slide: SlideReader) -> Iterator[Path | None]:
+    """Give the last sitting that was saved by itself for a slide, None without one."""
+    yield _newest(SlideMark.of(slide))
+
+
+def _newest(mark: SlideMark) -> Path | None:
+    try:
+        found = list(sittings_folder().glob(f"*{SUFFIX}"))
+        found.sort(key=_modified, reverse=True)
+    except OSError:
+        return None
+    for path in found[:_LOOKED_AT]:
+        try:
+            kept = read_mark(path)
+        except DeephemeError:
+            continue
+        if all(
+            kept.identity.get(k) == mark.identity.get(k) for k in ("size", "sha256")
+        ):
+            return path
+    return None
+
+
+def _modified(path: Path) -> float:
+    return path.stat().st_mtime

@@ -1,0 +1,290 @@
+"""The cells of a run as a reader goes through them. It holds no Qt object."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+from psygnal import Signal
+
+from napari_deepheme.core.cell_table import CellTable
+from napari_deepheme.core.corrected_cells import CorrectedCells
+from napari_deepheme.core.corrections import DELETED, NOT_A_CELL, READER_CLASSES
+from napari_deepheme.core.remembered import recall, remember
+from napari_deepheme.plugin.kinds import (
+    DOUBTED,
+    N_KINDS,
+    kinds_of,
+    numbers_by_class,
+)
+from napari_deepheme.plugin.result_layers.drawing import Ready
+from napari_deepheme.plugin.words import describe
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    import numpy.typing as npt
+
+    from napari_deepheme.core.geometry import Area, Mpp
+    from napari_deepheme.core.models.protocols import Models
+    from napari_deepheme.core.slide import SlideReader
+    from napari_deepheme.plugin.result_layers.overlay import Overlay
+    from napari_deepheme.plugin.session import Session
+
+
+def utc_now() -> str:
+    """Return the time in UTC after ISO 8601, to the second."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+class Review:
+    """Keeps the cells of a run with what the reader said of them.
+
+    Answers to `reviewed.Reviewed`.
+
+    Parameters
+    ----------
+    session : Session
+        State that the view shows; its counts and what is selected are written here.
+    now : callable
+        Gives the time of a correction.
+    """
+
+    changed: ClassVar[Signal] = Signal(object)
+    selection_changed: ClassVar[Signal] = Signal()
+
+    def __init__(self, session: Session, now: Callable[[], str] = utc_now) -> None:
+        self._session = session
+        self._now = now
+        self._overlay: Overlay | None = None
+        self._known: dict[str, CellTable] = {}
+        self.corrected = CorrectedCells(CellTable.empty())
+        self.slide: SlideReader | None = None
+        self.mpp: Mpp | None = None
+        self.models: Models | None = None
+
+    @property
+    def cells(self) -> CellTable:
+        """All cells, with what the reader said of them."""
+        return self.corrected.cells
+
+    @property
+    def kinds(self) -> npt.NDArray[np.uint8]:
+        """Kind of each row."""
+        if self._overlay is None:
+            return np.empty(0, np.uint8)
+        return self._overlay.kinds
+
+    @property
+    def selected(self) -> list[int]:
+        """Rows that are selected, in order."""
+        return self._overlay.selected() if self._overlay else []
+
+    def ready(self, cells: CellTable, slide_key: str, areas: Sequence[Area]) -> Ready:
+        """Make the cells of a run ready for `show`; any thread can do it.
+
+        Of those that the reader named before, that is said again.
+        """
+        nothing = CellTable.empty()
+        if self._overlay is not None:
+            key = self._overlay.slide_key
+            known = self._known.get(key, nothing)
+            self._known[key] = remember(self.cells, known)
+        return Ready.of(recall(cells, self._known.get(slide_key, nothing), areas))
+
+    def show(
+        self,
+        ready: Ready,
+        overlay: Overlay,
+        *,
+        slide: SlideReader | None = None,
+        mpp: Mpp | None = None,
+        models: Models | None = None,
+    ) -> None:
+        """Take the cells of a run."""
+        self.restore(CorrectedCells(ready.cells), ready, overlay)
+        self.slide, self.mpp, self.models = slide, mpp, models
+        self.changed.emit(None)
+        self.selection_changed.emit()
+
+    def restore(
+        self, corrected: CorrectedCells, ready: Ready, overlay: Overlay
+    ) -> None:
+        """Take cells with the steps on them."""
+        self.corrected = corrected
+        self._overlay = overlay
+        overlay.show(ready, self._session.hidden)
+        self._tell()
+
+    def tell_selected(self) -> None:
+        """Tell the docks that other cells are selected."""
+        self.selection_changed.emit()
+
+    def select(self, rows: Iterable[int]) -> None:
+        """Select these cells and no others."""
+        if self._overlay is not None:
+            self._overlay.select_rows(rows)
+
+    def go_to(self, row: int) -> None:
+        """Select a cell and centre the viewer on it."""
+        if self._overlay is not None:
+            self._overlay.centre_on(row)
+            self._overlay.select_rows([row])
+
+    def choose(self, reader_class: str) -> None:
+        """Take what cells will be called; empty: as the model says."""
+        self._session.reader_class = reader_class
+
+    def set_reader(self, reader: str) -> None:
+        """Take who corrects."""
+        self._session.reader = reader
+
+    def correct_selected(self) -> None:
+        """Give the selected cells the chosen class."""
+        self.correct(self.selected, self._session.reader_class)
+
+    def correct(self, rows: Sequence[int], reader_class: str | Sequence[str]) -> None:
+        """Give some cells the reader's class; "" leaves them as the model says.
+
+        Parameters
+        ----------
+        rows : sequence of int
+            Which cells.
+        reader_class : str, or sequence of str
+            One of `READER_CLASSES` for all of them, or one for each.
+        """
+        if not len(rows) or not self._session.can_correct:
+            return
+        self._take(
+            self.corrected.correct(
+                rows, reader_class, reader=self._session.reader, at=self._now()
+            ),
+            rows,
+        )
+
+    def tell_mitosis(self, rows: Sequence[int], of: str, word: str) -> None:
+        """Say the phase or the lineage of some figures.
+
+        Parameters
+        ----------
+        rows : sequence of int
+            Which cells.
+        of : str
+            `READER_PHASE` or `READER_LINEAGE`.
+        word : str
+            One of `MITOSIS_WORDS[of]`; empty for as the model says.
+        """
+        if len(rows) and self._session.can_correct:
+            reader, at = self._session.reader, self._now()
+            corrected = self.corrected.tell_mitosis(
+                rows, of, word, reader=reader, at=at
+            )
+            self._take(corrected, rows)
+
+    def confirm(self, rows: Sequence[int]) -> None:
+        """Take the class that counts as the reader's own, cell by cell."""
+        judged = self.corrected.judged()[list(rows)].tolist()
+        self.correct(rows, [READER_CLASSES[i] for i in judged])
+
+    def add(self, cells: CellTable) -> None:
+        """Add cells that no detector found, under the class that is chosen."""
+        session, overlay = self._session, self._overlay
+        if overlay is None or not session.can_correct:
+            return
+        word = session.reader_class or cells.class_codes[0]
+        n = len(self.corrected)
+        corrected = self.corrected.add(
+            cells, word, reader=session.reader, at=self._now()
+        )
+        self.restore(corrected, Ready.of(corrected.cells), overlay)
+        self.changed.emit(None)
+        self.select(range(n, len(corrected)))
+
+    def undo(self) -> None:
+        """Take the last correction back."""
+        steps = self.corrected.steps
+        if self._session.can_correct and steps:
+            self._take(self.corrected.undo(), steps[-1].rows)
+
+    def redo(self) -> None:
+        """Do again what was taken back last."""
+        undone = self.corrected.undone
+        if self._session.can_correct and undone:
+            self._take(self.corrected.redo(), undone[-1].rows)
+
+    def set_threshold(self, threshold: float) -> None:
+        """Take the probability under which cells are unidentified; counts follow."""
+        self._session.threshold = threshold
+        self.corrected = self.corrected.with_threshold(threshold)
+        self._count(self._kinds_now())
+
+    def apply_threshold(self) -> None:
+        """Bring what is drawn in step with the threshold."""
+        if self._overlay is None:
+            return
+        rows = np.flatnonzero(self._kinds_now() != self.kinds)
+        if rows.size:
+            self._overlay.recolour(self.corrected, rows)
+            self._tell()
+            self.changed.emit(rows)
+
+    def doubtful(self) -> npt.NDArray[np.intp]:
+        """Return the cells that are unidentified, as they lie on the slide."""
+        return np.flatnonzero(self.kinds >= DOUBTED)
+
+    def step_doubtful(self, step: int) -> bool:
+        """Go to the next or the previous unidentified cell; tell whether there is one.
+
+        Parameters
+        ----------
+        step : int
+            1 for the next, -1 for the previous.
+        """
+        rows = self.doubtful()
+        if not rows.size:
+            return False
+        at = self.selected[-1 if step > 0 else 0] if self.selected else -1
+        if step > 0:
+            place = int(np.searchsorted(rows, at, side="right"))
+        else:
+            place = int(np.searchsorted(rows, at, side="left")) - 1
+        self.go_to(int(rows[place % len(rows)]))
+        return True
+
+    def recount(self) -> None:
+        """Tell the counts again."""
+        self._tell()
+
+    def _kinds_now(self) -> npt.NDArray[np.uint8]:
+        return kinds_of(self.corrected.judged(), self.corrected.unidentified())
+
+    def _take(
+        self, corrected: CorrectedCells, rows: Sequence[int] | npt.NDArray[np.intp]
+    ) -> None:
+        self.corrected = corrected
+        overlay = self._overlay
+        if overlay is None:
+            return
+        overlay.recolour(corrected, rows)
+        selected = overlay.selected()
+        left = [r for r in selected if self.kinds[r] != READER_CLASSES.index(DELETED)]
+        if len(left) < len(selected):
+            overlay.select_rows(left)
+            selected = left
+        self._session.selected = describe(overlay.take(selected), selected)
+        self._tell()
+        self.changed.emit(np.asarray(rows, np.intp))
+
+    def _tell(self) -> None:
+        session = self._session
+        self._count(self.kinds)
+        session.n_corrected = self.corrected.n_corrected
+        session.can_undo = bool(self.corrected.steps)
+        session.can_redo = bool(self.corrected.undone)
+
+    def _count(self, kinds: npt.NDArray[np.uint8]) -> None:
+        session, numbers = self._session, np.bincount(kinds, minlength=N_KINDS)
+        session.counts = numbers_by_class(numbers)
+        session.n_unidentified = int(numbers[DOUBTED:].sum())
+        session.n_not_cells = int(numbers[READER_CLASSES.index(NOT_A_CELL)])

@@ -1,0 +1,184 @@
+"""A review saved in the forms that others read. It holds no Qt object."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from napari_deepheme.core.corrections import is_deleted
+from napari_deepheme.core.deidentify import nameless
+from napari_deepheme.core.errors import DeephemeError
+from napari_deepheme.core.export.facts import TableFacts
+from napari_deepheme.core.export.nameless import nameless_result, nameless_run_facts
+from napari_deepheme.plugin.worker import Failed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from napari_deepheme.core.export.summary import RunFacts
+    from napari_deepheme.core.reference_ranges import ReferenceRanges
+    from napari_deepheme.core.results import RegionResult
+    from napari_deepheme.core.slide import SlideReader
+    from napari_deepheme.plugin.reviewing.keeping import Keeping
+    from napari_deepheme.plugin.reviewing.review import Review
+    from napari_deepheme.plugin.session import Session
+    from napari_deepheme.plugin.worker import Task
+
+
+class Saving:
+    """Writes reports and tables on a thread.
+
+    Parameters
+    ----------
+    session : Session
+        State that the view shows.
+    review : Review
+        The cells.
+    keeping : Keeping
+        Saves sittings.
+    reviewed_result : callable
+        Gives the result with the reader's classes, and its facts; None without one.
+    start : callable
+        As `worker.start`.
+
+    Attributes
+    ----------
+    ranges : ReferenceRanges or None
+        What is usual, for the report.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        review: Review,
+        keeping: Keeping,
+        *,
+        reviewed_result: Callable[[], tuple[RegionResult, RunFacts] | None],
+        start: Callable[..., Task],
+    ) -> None:
+        self._session = session
+        self._review = review
+        self._keeping = keeping
+        self._reviewed_result = reviewed_result
+        self._start = start
+        self.ranges: ReferenceRanges | None = None
+
+    def save(self, kind: str, path: Path) -> None:
+        """Save what there is.
+
+        Parameters
+        ----------
+        kind : str
+            "html", "pdf", "sitting", "csv", "geojson", "parquet", "h5ad", "dicom" or
+            "crops".
+        path : Path
+            A file; for "crops" a folder, in which one for the slide is made.
+        """
+        reviewed, slide = self._reviewed_result(), self._review.slide
+        if reviewed is None or slide is None:
+            self._session.say("There is nothing to save yet.", error=True)
+            return
+        self._session.say("Saving …")
+        self._start(
+            lambda: iter([self._write(kind, path, *reviewed, slide)]),
+            on_item=self._on_saved,
+            on_end=lambda: None,
+        )
+
+    def _write(
+        self,
+        kind: str,
+        path: Path,
+        result: RegionResult,
+        facts: RunFacts,
+        slide: SlideReader,
+    ) -> str:
+        """Write a file; tell where it lies."""
+        hide = self._session.deidentify
+        if kind == "sitting":
+            self._keeping.save_as(path)
+        elif kind in ("html", "pdf"):
+            self._report(path, result, facts, slide)
+        elif kind == "crops":
+            stem = nameless(slide).name if hide else path.name or "cells"
+            path = path / f"{stem} crops"
+            _crops(path, result, slide, deidentify=hide)
+        else:
+            if hide:
+                facts = nameless_run_facts(facts, slide)
+                result = nameless_result(result)
+            _table(kind, path, result, facts, slide, deidentify=hide)
+        return f"Saved: {path}"
+
+    def _report(
+        self, path: Path, result: RegionResult, facts: RunFacts, slide: SlideReader
+    ) -> None:
+        from napari_deepheme.core.reference_ranges import NO_RANGES
+        from napari_deepheme.core.report_file import gather_report, write_report
+
+        hide = self._session.deidentify
+        content = gather_report(
+            result,
+            facts,
+            slide,
+            date="" if hide else datetime.now().astimezone().date().isoformat(),
+            reader=self._session.reader,
+            ranges=self.ranges or NO_RANGES,
+            deidentify=hide,
+        )
+        write_report(content, path)
+
+    def _on_saved(self, item: str | Failed) -> None:
+        self._keeping.tell()
+        if not isinstance(item, Failed):
+            self._session.say(item)
+            return
+        self._session.say(str(item.error), error=True)
+        if not isinstance(item.error, DeephemeError):
+            raise item.error
+
+
+def _crops(
+    path: Path, result: RegionResult, slide: SlideReader, *, deidentify: bool
+) -> None:
+    from napari_deepheme.core.export.crop_folder import write_crop_folder
+
+    cells = result.cells.take(~is_deleted(result.cells))
+    write_crop_folder(cells, path, slide, mpp=result.mpp, deidentify=deidentify)
+
+
+def _table(
+    kind: str,
+    path: Path,
+    result: RegionResult,
+    facts: RunFacts,
+    slide: SlideReader,
+    *,
+    deidentify: bool,
+) -> None:
+    cells = result.cells
+    known = TableFacts(slide=facts.slide, mpp=result.mpp, model=facts.model)
+    if kind == "csv":
+        from napari_deepheme.core.export.csv_table import write_csv
+
+        write_csv(cells, path)
+    elif kind == "geojson":
+        from napari_deepheme.core.export.geojson import write_geojson
+
+        write_geojson(cells, path, bounds_origin=facts.bounds_origin)
+    elif kind == "parquet":
+        from napari_deepheme.core.export.parquet import write_parquet
+
+        write_parquet(cells, path, facts=known)
+    elif kind == "h5ad":
+        from napari_deepheme.core.export.anndata_file import write_anndata
+
+        write_anndata(cells, path, facts=known)
+    else:
+        from napari_deepheme.core.export.dicom_annotations import (
+            write_dicom_annotations,
+        )
+
+        shown = cells.take(~is_deleted(cells))
+        write_dicom_annotations(shown, path, slide, facts=known, deidentify=deidentify)

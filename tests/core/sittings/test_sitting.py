@@ -1,0 +1,321 @@
+"""A sitting is kept whole, step by step, and found again with its slide."""
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import textwrap
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from napari_deepheme.core.cell_table import CellTable
+from napari_deepheme.core.corrected_cells import CorrectedCells
+from napari_deepheme.core.corrections import READER_CLASSES, judged_classes
+from napari_deepheme.core.errors import (
+    CannotWriteError,
+    InvalidSittingError,
+    SittingElsewhereError,
+)
+from napari_deepheme.core.export.summary import RunFacts
+from napari_deepheme.core.geometry import Mpp, Point, Polygon, Region
+from napari_deepheme.core.models.compute import Compute
+from napari_deepheme.core.results import RegionResult
+from napari_deepheme.core.sittings import sitting_file
+from napari_deepheme.core.sittings.sitting import DrawnShape, Sitting, SlideMark
+from napari_deepheme.core.sittings.sitting_file import (
+    SittingFile,
+    create_sitting,
+    read_sitting,
+)
+
+N = 8
+AT = "2026-01-02T03:04:05Z"
+
+
+def model_says():
+    boxes = [(30 * i, 5, 20, 21) for i in range(N)]
+    further = {
+        "identified": np.array(["no", *["yes"] * (N - 1)]),
+        "mitotic_phase": np.full(N, ""),
+    }
+    scores = np.linspace(0.1, 0.9, N)
+    return CellTable.from_arrays(boxes, scores, [13] * N, scores, further)
+
+
+def a_sitting(corrected=None):
+    if corrected is None:
+        corrected = CorrectedCells(model_says())
+    result = RegionResult(
+        Region(1, 2, 300, 400),
+        Mpp(0.25, 0.26),
+        corrected.base,
+        (Region(0, 0, 256, 256),),
+        complete=False,
+        seconds=1.5,
+        counted_areas=(Region(1, 2, 30, 40),),
+    )
+    compute = Compute("cpu", "openvino", "bfloat16", 2)
+    facts = RunFacts("é.svs", "namer 2", "finder 1", compute, ("U4",), Point(3, 4), 0.5)
+    shape = DrawnShape("mine", Polygon(((0.0, 0.0), (9.5, 0.0), (0.0, 9.0))))
+    mark = SlideMark("é.svs", "/somewhere/é.svs", {"size": [9, 9], "sha256": "ab"})
+    return Sitting(mark, facts, result, corrected, (shape,), {"hidden": ["U1"]})
+
+
+def same(one, other):
+    assert one.slide == other.slide
+    assert one.facts == other.facts
+    assert one.corrected.cells == other.corrected.cells
+    assert one.corrected.threshold == other.corrected.threshold
+    assert one.shapes == other.shapes
+    assert one.view == other.view
+    for name in ("region", "mpp", "failed", "complete", "seconds", "counted_areas"):
+        assert getattr(one.result, name) == getattr(other.result, name)
+
+
+def test_a_sitting_comes_back_as_it_was(tmp_path):
+    corrected = CorrectedCells(model_says()).correct([1, 2], "M3", reader="AB", at=AT)
+    cell = CellTable.from_arrays([(300, 40, 20, 20)], [0], [13], [0.4])
+    corrected = corrected.add(cell, "M1", reader="AB", at=AT).with_threshold(0.3)
+    sitting = a_sitting(corrected)
+    create_sitting(tmp_path / "a.deepheme", sitting)
+    again = read_sitting(tmp_path / "a.deepheme")
+    same(again, sitting)
+    assert judged_classes(again.corrected.undo().cells)[-1] == "deleted"
+
+
+def test_an_empty_sitting_comes_back(tmp_path):
+    sitting = a_sitting(CorrectedCells(CellTable.empty()))
+    create_sitting(tmp_path / "a.deepheme", sitting)
+    assert len(read_sitting(tmp_path / "a.deepheme").corrected) == 0
+
+
+rows = st.sets(st.integers(0, N - 1), min_size=1)
+step = st.one_of(
+    st.tuples(st.just("correct"), rows, st.sampled_from((*READER_CLASSES, ""))),
+    st.sampled_from(
+        [("undo",), ("redo",), ("add",), ("sync",), ("threshold", 0.5), ("open",)]
+    ),
+)
+
+
+@settings(
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    max_examples=40,
+)
+@given(st.lists(step, max_size=12))
+@example([("correct", {0}, "B1"), ("sync",), ("add",), ("undo",)])
+def test_whatever_the_reader_did_comes_back(tmp_path, steps):
+    path = tmp_path / "b.deepheme"
+    corrected = CorrectedCells(model_says())
+    file = create_sitting(path, a_sitting(corrected))
+    for i, (what, *how) in enumerate(steps):
+        if what == "correct":
+            corrected = corrected.correct(*how, reader="AB", at=f"t{i}")
+        elif what == "add":
+            cell = CellTable.from_arrays([(i, 40, 20, 20)], [0], [13], [0.4])
+            corrected = corrected.add(cell, "M1")
+        elif what == "threshold":
+            corrected = corrected.with_threshold(how[0])
+        elif what == "sync":
+            file.sync(corrected)
+        elif what == "open":
+            file.sync(corrected)
+            corrected = read_sitting(path).corrected
+            file = SittingFile(path, corrected)
+        else:
+            corrected = getattr(corrected, what)()
+    file.sync(corrected)
+    again = read_sitting(path).corrected
+    assert again.cells == corrected.cells
+    assert again.steps == corrected.steps
+    assert not file.sync(corrected)
+
+
+def test_what_was_taken_back_stays_in_the_file_as_a_trace(tmp_path):
+    corrected = CorrectedCells(model_says())
+    file = create_sitting(tmp_path / "a.deepheme", a_sitting(corrected))
+    corrected = corrected.correct([4], "L4", reader="AB", at=AT)
+    file.sync(corrected)
+    file.sync(corrected.undo().correct([4], "L2", reader="CD", at=AT))
+    with sqlite3.connect(tmp_path / "a.deepheme") as database:
+        found = pd.read_sql("SELECT * FROM corrections", database)
+        counted = pd.read_sql("SELECT * FROM counted", database)
+    database.close()
+    assert found.values.tolist() == [
+        [1, 5, "", "L4", "AB", AT, 1],
+        [2, 5, "", "L2", "CD", AT, 0],
+    ]
+    assert counted["counted_class"].tolist() == [*["M2"] * 4, "L2", *["M2"] * 3]
+
+
+def test_a_window_from_which_the_sitting_was_taken_over_is_refused(tmp_path):
+    path = tmp_path / "a.deepheme"
+    first = create_sitting(path, a_sitting())
+    corrected = read_sitting(path).corrected
+    second = SittingFile(path, corrected)
+    with pytest.raises(SittingElsewhereError, match="another window"):
+        first.sync(corrected.correct([1], "M3"))
+    assert second.sync(corrected.correct([1], "M4"))
+    assert judged_classes(read_sitting(path).corrected.cells)[1] == "M4"
+
+
+def test_a_file_that_is_gone_or_cannot_be_made_is_told(tmp_path):
+    path = tmp_path / "a.deepheme"
+    file = create_sitting(path, a_sitting())
+    path.unlink()
+    with pytest.raises(CannotWriteError, match="gone"):
+        file.sync(CorrectedCells(model_says()).correct([1], "M3"))
+    assert not path.exists()
+    (tmp_path / "file").write_text("")
+    with pytest.raises(CannotWriteError):
+        create_sitting(tmp_path / "file" / "a.deepheme", a_sitting())
+
+
+def test_a_failed_write_leaves_the_sitting_that_was_there(tmp_path, monkeypatch):
+    path = tmp_path / "a.deepheme"
+    create_sitting(path, a_sitting())
+    before = path.read_bytes()
+
+    def full(*_):
+        raise sqlite3.OperationalError("database or disk is full")
+
+    monkeypatch.setattr(sitting_file, "put_cells", full)
+    with pytest.raises(CannotWriteError, match="full"):
+        create_sitting(path, a_sitting())
+    assert path.read_bytes() == before
+    assert [p.name for p in tmp_path.iterdir()] == ["a.deepheme"]
+
+
+@pytest.mark.parametrize(
+    ("change", "word"),
+    [
+        ("UPDATE meta SET value = '2' WHERE key = 'version'", "newer"),
+        ("UPDATE meta SET value = '\"x\"' WHERE key = 'format'", "another program"),
+        ("UPDATE cells SET class_code = 'M9' WHERE cell_id = 2", "M9"),
+        ("UPDATE cells SET width = 0 WHERE cell_id = 2", "extent"),
+        ("UPDATE cells SET score = 'x' WHERE cell_id = 2", "x"),
+        ("DELETE FROM cells WHERE cell_id = 2", "missing"),
+        ("UPDATE corrections SET cell_id = 99", "no cell"),
+        ("UPDATE corrections SET class_after = 'blast'", "blast"),
+        ("DROP TABLE shapes", "shapes"),
+        ("UPDATE meta SET value = '{' WHERE key = 'facts'", "Expecting"),
+        ("UPDATE meta SET value = '[]' WHERE key = 'result'", "list"),
+        ("DELETE FROM meta WHERE key = 'slide'", "slide"),
+    ],
+)
+def test_a_file_that_cannot_be_right_is_refused_in_one_line(tmp_path, change, word):
+    path = tmp_path / "a.deepheme"
+    corrected = CorrectedCells(model_says()).correct([1], "M3")
+    create_sitting(path, a_sitting(corrected))
+    with sqlite3.connect(path) as database:
+        database.execute(change)
+    database.close()
+    with pytest.raises(InvalidSittingError, match=word) as refused:
+        read_sitting(path)
+    assert "\n" not in str(refused.value)
+
+
+@given(st.integers(0, 40_000), st.integers(0, 255))
+@settings(
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    max_examples=60,
+)
+def test_a_damaged_file_opens_or_is_refused(tmp_path, place, value):
+    path = tmp_path / "c.deepheme"
+    if not path.exists():
+        create_sitting(path, a_sitting(CorrectedCells(model_says()).correct([1], "L2")))
+    content = bytearray(path.read_bytes())
+    content[place % len(content)] = value
+    damaged = tmp_path / "d.deepheme"
+    for part in (content, content[:place]):
+        damaged.write_bytes(part)
+        try:
+            read_sitting(damaged)
+        except InvalidSittingError as error:
+            assert "\n" not in str(error)
+
+
+def test_no_file_and_another_file_are_refused(tmp_path):
+    for path in (tmp_path / "none.deepheme", tmp_path):
+        with pytest.raises(InvalidSittingError):
+            read_sitting(path)
+    (tmp_path / "text.deepheme").write_text("cells")
+    with pytest.raises(InvalidSittingError, match="SQLite"):
+        read_sitting(tmp_path / "text.deepheme")
+
+
+def test_what_was_written_survives_a_kill_between_any_two_steps(tmp_path):
+    path = tmp_path / "a.deepheme"
+    create_sitting(path, a_sitting())
+    code = f"""
+        from pathlib import Path
+        from napari_deepheme.core.sittings.sitting_file import SittingFile, read_sitting
+        path = Path({str(path)!r})
+        corrected = read_sitting(path).corrected
+        file = SittingFile(path, corrected)
+        n = 0
+        while True:
+            corrected = corrected.correct([n % {N}], ("M3", "L2")[n % 2], at=str(n))
+            file.sync(corrected)
+            n += 1
+            print(n, flush=True)
+    """
+    process = subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(code)], stdout=subprocess.PIPE, text=True
+    )
+    told = 0
+    while told < 25:
+        told = int(process.stdout.readline())
+    os.kill(process.pid, signal.SIGKILL)
+    rest, _ = process.communicate()
+    told = int((rest.split() or [str(told)])[-1])
+    steps = read_sitting(path).corrected.steps
+    assert told <= len(steps) <= told + 1
+    assert [s.at for s in steps] == [str(n) for n in range(len(steps))]
+
+
+def test_what_was_said_of_mitoses_comes_back_and_leaves_a_trace(tmp_path):
+    path = tmp_path / "m.deepheme"
+    corrected = CorrectedCells(model_says())
+    file = create_sitting(path, a_sitting(corrected))
+    corrected = corrected.tell_mitosis([1], "reader_phase", "anaphase", reader="AB")
+    corrected = corrected.correct([1], "U4", reader="AB", at=AT)
+    corrected = corrected.tell_mitosis([2], "reader_lineage", "neutrophil")
+    file.sync(corrected)
+    again = read_sitting(path).corrected
+    assert again.steps == corrected.steps
+    assert again.cells == corrected.cells
+    file.sync(corrected.undo())
+    again = read_sitting(path).corrected
+    assert again.cells == corrected.undo().cells
+    with sqlite3.connect(path) as database:
+        found = database.execute("SELECT * FROM mitosis_corrections").fetchall()
+        counted = database.execute("SELECT counted_class FROM counted").fetchall()
+    database.close()
+    assert found == [
+        (1, 2, "reader_phase", "", "anaphase", "AB", "", 0),
+        (3, 3, "reader_lineage", "", "neutrophil", "", "", 1),
+    ]
+    assert counted[1] == ("U4",)
+
+
+def test_a_sitting_from_before_there_were_such_words_goes_on(tmp_path):
+    path = tmp_path / "m.deepheme"
+    corrected = CorrectedCells(model_says()).correct([0], "L2")
+    create_sitting(path, a_sitting(corrected))
+    with sqlite3.connect(path) as database:
+        database.execute("DROP TABLE mitosis_corrections")
+    database.close()
+    again = read_sitting(path).corrected
+    file = SittingFile(path, again)
+    assert file.has_steps
+    said = again.tell_mitosis([1], "reader_phase", "anaphase")
+    file.sync(said)
+    assert read_sitting(path).corrected.cells == said.cells

@@ -1,0 +1,258 @@
+"""Training on corrections: what is asked, said and shown."""
+
+from dataclasses import replace
+from functools import partial
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from napari_deepheme.core.cell_table import CellTable
+from napari_deepheme.core.geometry import Mpp
+from napari_deepheme.core.models.registry import DEFAULT_CLASSIFIER, list_models
+from napari_deepheme.core.slide import ArraySlide
+from napari_deepheme.core.training import own_classifier
+from napari_deepheme.core.training.compare import ClassComparison, Comparison
+from napari_deepheme.core.training.progress import FitProgress
+from napari_deepheme.core.training.training_error import TrainingError
+from napari_deepheme.plugin.own_models import own_training
+from napari_deepheme.plugin.own_models.comparison_dialog import (
+    ComparisonDialog,
+    verdict,
+)
+from napari_deepheme.plugin.own_models.own_training import ReadCells, Trained
+from napari_deepheme.plugin.own_models.training import Training
+from napari_deepheme.plugin.session import Session
+
+COMPARISON = Comparison(
+    old_name="namer 1",
+    new_name="my-cells-1 1",
+    n=20,
+    classes=(
+        ClassComparison("M2", 12, 0.5, 0.75, 0.6, 0.8),
+        ClassComparison("E1|E4", 8, 1.0, 0.5, 0.9, 0.6),
+    ),
+    old_accuracy=0.7,
+    new_accuracy=0.65,
+    old_macro_f1=0.75,
+    new_macro_f1=0.7,
+    n_only_old=4,
+    n_only_new=3,
+    p=1.0,
+)
+
+
+class Fit:
+    """Stands in for a training: notes what it is asked, gives what it is told to."""
+
+    def __init__(self):
+        self.asked = None
+        self.items = [
+            "Cutting out …",
+            FitProgress(0, 1, 5, 10, 0.3),
+            Trained(SimpleNamespace(name="my-cells-1"), COMPARISON),
+        ]
+        self.while_computing = lambda item: None
+
+    def __call__(self, read, name, *, start_from, device):
+        self.asked = (read, name, start_from, device)
+        for item in self.items:
+            self.while_computing(item)
+            if isinstance(item, Exception):
+                raise item
+            yield item
+
+
+@pytest.fixture
+def session():
+    return Session(model="namer", models=("namer", "my-cells-2"), device="cpu")
+
+
+@pytest.fixture
+def fit():
+    return Fit()
+
+
+@pytest.fixture
+def training(session, fit, inline_start):
+    refreshed = []
+    made = Training(
+        session,
+        read_cells=lambda: None,
+        iter_training=fit,
+        n_kept=lambda slide, cells: 7,
+        refresh_models=lambda: refreshed.append(True),
+        start=inline_start,
+    )
+    made.refreshed = refreshed
+    return made
+
+
+def test_a_name_is_suggested_that_no_model_bears(training, session):
+    assert training.suggested_name() == "my-cells-1"
+    session.models = ("my-cells-1", "my-cells-2")
+    assert training.suggested_name() == "my-cells-3"
+
+
+@pytest.mark.parametrize("name", ["", "a/b", "../x", "é", ".hidden", "x" * 80])
+def test_what_is_no_name_is_refused_in_plain_words(training, session, fit, name):
+    training.begin(name)
+    assert fit.asked is None
+    assert "my-cells-1" in session.message
+    assert session.message_kind == "error"
+
+
+def test_a_name_that_is_taken_is_refused(training, session, fit):
+    training.begin("my-cells-2")
+    assert fit.asked is None
+    assert "already" in session.message
+
+
+def test_while_it_goes_on_the_session_says_how_far(training, session, fit):
+    seen = []
+    fit.while_computing = lambda item: seen.append(
+        (session.running, session.training, session.step, session.n_done)
+    )
+    training.begin("my-cells-1")
+    assert fit.asked == (None, "my-cells-1", "namer", "cpu")
+    assert seen[0] == (True, True, "", 0)
+    assert seen[1] == (True, True, "Cutting out …", 0)
+    assert seen[2] == (True, True, "Step 5 of 10", 500)
+    assert not session.running
+    assert not session.training
+
+
+def test_a_new_model_is_told_listed_and_compared(training, session):
+    training.begin("my-cells-1")
+    assert training.refreshed == [True]
+    assert session.trained == "my-cells-1"
+    assert session.comparison == COMPARISON
+    assert "namer 1 names 70 % right, my-cells-1 1 65 %" in session.message
+    assert session.model == "namer"
+    training.forget_comparison()
+    assert session.comparison is None
+
+
+def test_too_few_cells_are_told_and_nothing_is_listed(training, session, fit):
+    fit.items = [TrainingError("Training needs more.")]
+    training.begin("my-cells-1")
+    assert session.message == "Training needs more."
+    assert session.message_kind == "error"
+    assert not session.running
+    assert training.refreshed == []
+
+
+def test_a_bug_is_told_and_keeps_its_traceback(training, session, fit):
+    fit.items = [RuntimeError("out of luck")]
+    with pytest.raises(RuntimeError, match="out of luck"):
+        training.begin("my-cells-1")
+    assert "out of luck" in session.message
+    assert not session.running
+
+
+def test_cancel_stops_it_and_says_how_to_go_on(training, session, fit, inline_start):
+    def cancel(item):
+        training._task = inline_start.task
+        training.cancel()
+
+    fit.while_computing = cancel
+    training.begin("my-cells-1")
+    assert "stopped" in session.message
+    assert session.comparison is None
+    assert not session.running
+
+
+def test_there_is_one_run_or_training_at_a_time(training, session, fit):
+    session.running = True
+    training.begin("my-cells-1")
+    assert fit.asked is None
+
+
+def test_cells_kept_from_before_are_counted(training, session):
+    assert session.n_kept == 7
+
+
+def read_cells(*words):
+    n = len(words)
+    table = CellTable.from_arrays(
+        [(60 * i, 40, 30, 30) for i in range(n)], [0.9] * n, [13] * n, [0.5] * n
+    )
+    pixels = np.full((200, 60 * n + 100, 3), 200, np.uint8)
+    slide = ArraySlide(pixels, mpp=Mpp(0.25, 0.25), name="slide")
+    further = {"reader_class": np.array(words)}
+    return ReadCells(slide, replace(table, further=further), Mpp(0.25, 0.25))
+
+
+def test_corrected_cells_of_several_slides_come_together_in_one_folder(own_models):
+    read = read_cells("M3", "", "L4")
+    own_training.keep_corrections(read)
+    assert (own_models / "corrections" / "manifest.csv").is_file()
+    # Those of this slide and place are in sight; those of others are kept.
+    assert own_training.n_kept("slide", read.cells) == 0
+    assert own_training.n_kept("other", read.cells) == 2
+    assert own_training.n_kept("slide", CellTable.empty()) == 2
+
+
+def test_nothing_is_kept_where_nothing_was_corrected(own_models):
+    own_training.keep_corrections(read_cells("", ""))
+    assert not own_models.exists()
+    assert own_training.n_kept("slide", CellTable.empty()) == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "have"),
+    [
+        ((), "none"),
+        (("M3",) * 12, "12 M3"),
+        (("M3",) * 4 + ("L4",) * 2 + ("not-a-cell",) * 9, "4 M3, 2 L4"),
+    ],
+)
+def test_training_on_too_few_cells_says_what_is_missing(words, have):
+    read = read_cells(*words) if words else None
+    steps = own_training.iter_training(read, "mine", start_from="x", device="cpu")
+    with pytest.raises(TrainingError) as told:
+        list(steps)
+    assert "at least 10 corrected cells, of at least 2 classes" in str(told.value)
+    assert f"So far there are {have}." in str(told.value)
+
+
+@pytest.mark.slow
+def test_corrected_cells_end_as_a_registered_model_beside_the_old_one(
+    own_models, monkeypatch
+):
+    quick = partial(own_classifier.OwnFit, n_steps=2, batch_size=4)
+    monkeypatch.setattr(own_classifier, "OwnFit", quick)
+    read = read_cells(*("M3", "L4") * 6)
+    steps = own_training.iter_training(
+        read, "mine", start_from=DEFAULT_CLASSIFIER, device="cpu"
+    )
+    *others, last = list(steps)
+    assert others[0] == "Cutting out the corrected cells …"
+    assert any(isinstance(item, FitProgress) for item in others)
+    assert last.card.path == own_models / "models" / "mine.json"
+    assert "mine" in [card.name for card in list_models()]
+    assert (last.comparison.n, last.comparison.new_name) == (2, "mine 1")
+    assert not (own_models / "training" / "mine").exists()
+
+
+def test_the_dialog_sets_old_beside_new_and_asks_which_to_use(qtbot):
+    dialog = ComparisonDialog(COMPARISON)
+    qtbot.addWidget(dialog)
+    texts = [
+        [dialog.table.item(row, column).text() for column in range(6)]
+        for row in range(dialog.table.rowCount())
+    ]
+    assert texts == [
+        ["M2 promyelocyte", "12", "0.50", "0.75", "0.60", "0.80"],
+        ["E1 or E4", "8", "1.00", "0.50", "0.90", "0.60"],
+        ["all; mean F1", "20", "0.70", "0.65", "0.75", "0.70"],
+    ]
+    bold = [dialog.table.item(1, c).font().bold() for c in range(2, 6)]
+    assert bold == [True, False, True, False]
+    with qtbot.waitSignal(dialog.use_requested):
+        dialog.use_button.click()
+
+
+def test_a_difference_that_may_be_chance_is_called_so():
+    assert "may be chance (p = 1.00)" in verdict(COMPARISON)
+    assert "chance" not in verdict(replace(COMPARISON, p=0.001))

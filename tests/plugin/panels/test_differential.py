@@ -1,0 +1,277 @@
+"""The docks "Differential" and "Mitoses": what they count, and that they follow."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from qtpy.QtCore import Qt
+from qtpy.QtGui import QColor
+
+from napari_deepheme.core.cell_table import CellTable
+from napari_deepheme.core.corrected_cells import CorrectedCells
+from napari_deepheme.core.geometry import Region
+from napari_deepheme.core.report import differential
+from napari_deepheme.core.taxonomy import CELL_CLASSES, CLASS_BY_CODE, class_index
+from napari_deepheme.plugin.kinds import cell_kinds
+from napari_deepheme.plugin.panels.differential import SAMPLE, Differentials
+from napari_deepheme.plugin.panels.differential_panel import (
+    DifferentialPanel,
+    StagesChart,
+)
+from napari_deepheme.plugin.panels.mitosis_panel import MitosisPanel
+
+
+@pytest.fixture
+def ran(controller, slide_layer):
+    controller.classify_slide()
+    controller.finish()
+    return controller
+
+
+@pytest.fixture
+def differentials(ran):
+    areas = {"visible": Region(0, 0, 400, 400), "drawn": []}
+    made = Differentials(
+        ran.desk.review, visible=lambda: areas["visible"], drawn=lambda: areas["drawn"]
+    )
+    made.areas = areas
+    return made
+
+
+@pytest.fixture
+def panel(differentials, qtbot):
+    made = DifferentialPanel(differentials)
+    qtbot.addWidget(made)
+    return made
+
+
+def lines(panel):
+    tree = panel.table
+    items = [tree.topLevelItem(i) for i in range(tree.topLevelItemCount())]
+    return {
+        item.text(0): [item.text(c) for c in range(1, tree.columnCount())]
+        for item in items
+    }
+
+
+def test_all_cells_are_counted_with_n_and_interval(panel):
+    rows = lines(panel)
+    # M2, L4 and ER3 count; the mitotic figure does not.
+    assert rows["promyelocytes"] == ["1", "33.3", "6.1–79.2"]
+    assert rows["blasts"] == ["0", "0.0", "0.0–56.1"]
+    assert rows["M:E"] == ["1:1", "1.00", "0.10–9.58"]
+    assert rows["mitotic index (per 1,000)"] == ["1 of 4", "250.0", "45.6–699.4"]
+    assert panel.told_label.text() == "3 cells counted."
+    assert "sampling error only" in panel.note_label.text()
+    assert "Research use only" in panel.note_label.text()
+
+
+def test_the_panel_follows_a_correction(panel, ran, qtbot):
+    ran.desk.review.correct([0], "M1")
+    qtbot.waitUntil(lambda: lines(panel)["blasts"][0] == "1", timeout=2000)
+    ran.desk.review.undo()
+    qtbot.waitUntil(lambda: lines(panel)["blasts"][0] == "0", timeout=2000)
+
+
+def test_every_class_can_be_shown(panel):
+    panel.lines_box.setCurrentIndex(1)
+    rows = lines(panel)
+    named = [c for c in CELL_CLASSES if c.in_ndc]
+    assert [f"{c.code}  {c.name}" for c in named] == list(rows)[: len(named)]
+    assert rows["M2  promyelocyte"][0] == "1"
+
+
+def test_only_what_is_in_view_can_be_counted(panel, differentials):
+    panel.scope_box.setCurrentIndex(panel.scope_box.findData("view"))
+    panel.show_counts()
+    assert panel.told_label.text() == "2 cells counted."
+    differentials.areas["visible"] = None
+    panel.show_counts()
+    assert panel.told_label.text() == "0 cells counted."
+
+
+def test_drawn_regions_stand_side_by_side(panel, differentials):
+    panel.scope_box.setCurrentIndex(panel.scope_box.findData("regions"))
+    panel.show_counts()
+    assert "Draw" in panel.told_label.text()
+    differentials.areas["drawn"] = [
+        ("mine 1", Region(0, 0, 400, 400)),
+        ("mine 2", Region(400, 400, 600, 600)),
+    ]
+    panel.show_counts()
+    rows = lines(panel)
+    assert rows["promyelocytes"] == ["50.0 (1)", "0.0 (0)"]
+    assert rows["cells counted"] == ["2", "1"]
+
+
+def test_a_double_click_selects_the_cells_behind_a_number(panel, ran):
+    tree = panel.table
+    (item,) = tree.findItems("plasma cells", Qt.MatchFlag.MatchExactly)
+    panel.table.itemDoubleClicked.emit(item, 1)
+    assert ran.desk.review.selected == [1]
+
+
+def test_ranges_of_a_laboratory_mark_what_lies_outside(panel, tmp_path):
+    path = tmp_path / "ours.csv"
+    path.write_text("name,low,high,source\nplasma cells,0,3,ours 2026\nM:E,0.5,4,\n")
+    panel.load_ranges(path)
+    panel.show_counts()
+    rows = lines(panel)
+    assert rows["plasma cells"][3:] == ["0 to 3", "▲ above"]
+    assert rows["M:E"][3:] == ["0.5 to 4", ""]
+    assert rows["blasts"][3:] == ["", ""]
+    assert "ours.csv" in panel.told_label.text()
+    path.write_text("name\n")
+    panel.load_ranges(path)
+    assert "not a table" in panel.told_label.text()
+
+
+class ManyCells:
+    """A review of many cells, without layers."""
+
+    def __init__(self, codes):
+        n = len(codes)
+        boxes = [(10 * i, 0, 8, 8) for i in range(n)]
+        cells = CellTable.from_arrays(
+            boxes, [0.9] * n, [class_index(c) for c in codes], [0.8] * n
+        )
+        self.corrected = CorrectedCells(cells)
+
+    class changed:
+        @staticmethod
+        def connect(_):
+            pass
+
+    @property
+    def kinds(self):
+        return cell_kinds(self.corrected.cells)
+
+
+def test_500_cells_are_500_of_the_differential_and_stay_the_same_ones():
+    rng = np.random.default_rng(1)
+    review = ManyCells(rng.choice(["M6", "L2", "U1", "ER3", "U4"], 2000))
+    made = Differentials(review, visible=lambda: None, drawn=list)
+    made.choose = None
+    made.scope = "sample"
+    (before,) = made.counts()
+    assert differential(before.counts).n == len(before.rows) == SAMPLE
+    review.corrected = review.corrected.correct([int(before.rows[7])], "U1")
+    (after,) = made.counts()
+    assert len(set(before.rows) ^ set(after.rows)) == 2
+    assert differential(after.counts).n == SAMPLE
+
+
+def test_of_fewer_cells_all_are_counted():
+    review = ManyCells(["M6"] * 20 + ["U1"] * 5)
+    made = Differentials(review, visible=lambda: None, drawn=list)
+    made.scope = "sample"
+    (count,) = made.counts()
+    assert len(count.rows) == 20
+
+
+@pytest.fixture
+def mitoses(ran, qtbot):
+    made = MitosisPanel(ran.desk.review, ran.session)
+    qtbot.addWidget(made)
+    return made
+
+
+STATE = 6
+
+
+def states(panel):
+    model = panel.model
+    return [
+        model.data(model.index(row, STATE), Qt.ItemDataRole.DisplayRole)
+        for row in range(model.rowCount())
+    ]
+
+
+def test_the_list_of_figures_is_gone_through_confirmed_and_rejected(
+    mitoses, ran, qtbot
+):
+    assert states(mitoses) == ["counted"]
+    mitoses.step(1)
+    assert ran.desk.review.selected == [2]
+    mitoses.confirm_button.click()
+    qtbot.waitUntil(lambda: states(mitoses) == ["confirmed"], timeout=2000)
+    mitoses.reject_button.click()
+    qtbot.waitUntil(lambda: states(mitoses) == ["rejected: unidentified"], timeout=2000)
+    qtbot.waitUntil(
+        lambda: "0.0 per 1,000 (0 of 3" in mitoses.indices_label.text(), timeout=2000
+    )
+    ran.desk.review.correct([0], "U4")
+    qtbot.waitUntil(lambda: len(states(mitoses)) == 2, timeout=2000)
+
+
+def test_a_selected_figure_is_marked_in_the_list(mitoses, ran):
+    ran.desk.review.select([2])
+    assert mitoses.table.currentIndex().row() == 0
+    ran.desk.review.select([0])
+
+
+def test_figures_that_the_model_doubts_are_listed_and_not_counted(mitoses, ran, qtbot):
+    ran.desk.review.set_threshold(0.9)
+    ran.desk.review.apply_threshold()
+    qtbot.waitUntil(lambda: states(mitoses) == ["doubtful: not counted"], timeout=2000)
+
+
+def test_what_the_model_learned_mitosis_from_is_told(ran, qtbot):
+    ran.session.rendered_only = ("U4",)
+    made = MitosisPanel(ran.desk.review, ran.session)
+    qtbot.addWidget(made)
+    assert "rendered cells only" in made.rendered_label.text()
+    assert "Research use only" in made.rendered_label.text()
+
+
+def drawn_heights(chart, codes):
+    """Count the pixels of each class's colour in the middle of its bar."""
+    image, step = chart.grab().toImage(), chart.width() / len(codes)
+    found = []
+    for i, code in enumerate(codes):
+        colour = QColor(CLASS_BY_CODE[code].colour).rgb()
+        x = round((i + 0.3) * step)
+        column = [image.pixel(x, y) for y in range(image.height())]
+        found.append(column.count(colour))
+    return found
+
+
+def test_the_stages_stand_side_by_side_as_high_as_they_are_many(qtbot):
+    def row(code, n, percent):
+        return SimpleNamespace(codes=(code,), count=n, percent=percent)
+
+    chart = StagesChart()
+    qtbot.addWidget(chart)
+    chart.resize(400, 300)
+    codes = ("M1", "M2", "M3", "M6")
+    given = [row(c, n, 10.0 * n) for c, n in zip(codes, (4, 2, 0, 1), strict=True)]
+    chart.show_series(SimpleNamespace(series={"neutrophils": tuple(given)}))
+    highest, half, none, quarter = drawn_heights(chart, codes)
+    assert highest > 150
+    assert half == pytest.approx(highest / 2, abs=4)
+    assert quarter == pytest.approx(highest / 4, abs=4)
+    assert none <= 1
+    assert chart.accessibleDescription() == "M1 40.0 %, M2 20.0 %, M3 0.0 %, M6 10.0 %"
+    chart.show_series(None)
+    assert drawn_heights(chart, codes) == [0, 0, 0, 0]
+
+
+def test_the_reader_says_phase_and_lineage_beside_the_model(mitoses, ran, qtbot):
+    review = ran.desk.review
+    mitoses.step(1)
+    phase, lineage = mitoses.word_boxes.values()
+    assert phase.isEnabled()
+    assert phase.currentData() == ""
+    phase.setCurrentIndex(phase.findData("anaphase"))
+    phase.activated.emit(phase.currentIndex())
+    lineage.activated.emit(lineage.findData("eosinophil"))
+    row = [mitoses.model.index(0, column).data() for column in range(5)]
+    assert row[3:] == ["anaphase", "eosinophil"]
+    assert "reader_class" not in review.cells.further
+    qtbot.waitUntil(
+        lambda: "eosinophil: 1000.0 per 1,000 (1 of 1" in mitoses.indices_label.text(),
+        timeout=2000,
+    )
+    review.undo()
+    qtbot.waitUntil(lambda: lineage.currentData() == "", timeout=2000)
+    assert phase.currentData() == "anaphase"

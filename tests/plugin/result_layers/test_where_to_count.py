@@ -1,0 +1,96 @@
+"""The map of where to count: shown, painted over, and counted by."""
+
+import numpy as np
+import pytest
+
+from napari_deepheme.core.adequacy import KINDS, AdequacyMap
+from napari_deepheme.core.geometry import Size
+from napari_deepheme.plugin.result_layers.where_to_count import NAME, painted_map
+
+SMEAR, THICK = KINDS.index("smear"), KINDS.index("thick")
+
+
+@pytest.fixture
+def adequacy(core):
+    kinds = np.array([[SMEAR, THICK], [0, SMEAR]], np.uint8)
+    scores = np.array([[0.9, 0.3], [0.0, 0.7]], np.float32)
+    core.adequacy = AdequacyMap(500, kinds, scores, Size(1000, 1000))
+    return core.adequacy
+
+
+def key_of(viewer):
+    return viewer.layers[NAME].metadata["napari_deepheme"]["slide_key"]
+
+
+def test_the_map_lies_on_the_slide_block_by_block(
+    controller, slide_layer, viewer, adequacy
+):
+    controller.show_where_to_count()
+    assert controller.session.running
+    controller.finish()
+    assert not controller.session.running
+    assert "Green" in controller.session.message
+    layer = viewer.layers[NAME]
+    assert [one.name for one in viewer.layers] == ["slide", NAME]
+    # The first block covers pixels 0 to 499, a quarter of a micrometre each.
+    assert layer.data_to_world((0, 0)) == pytest.approx((249.5 / 4, 249.5 / 4))
+    assert layer.data_to_world((1, 0))[0] == pytest.approx(749.5 / 4)
+    assert layer.visible
+
+
+def test_a_second_map_takes_the_place_of_the_first(
+    controller, slide_layer, viewer, adequacy
+):
+    for _ in range(2):
+        controller.show_where_to_count()
+        controller.finish()
+    assert [one.name for one in viewer.layers] == ["slide", NAME]
+
+
+def test_what_is_painted_is_what_is_counted_by(
+    controller, slide_layer, viewer, adequacy, core
+):
+    controller.show_where_to_count()
+    controller.finish()
+    layer = viewer.layers[NAME]
+    layer.data[0, 1] = SMEAR
+    layer.data[1, 1] = 99
+    painted = painted_map(viewer, key_of(viewer))
+    # A number that means nothing changes nothing.
+    assert painted.kinds.tolist() == [[SMEAR, SMEAR], [0, SMEAR]]
+    assert painted.scores[0, 1] >= 0.5
+    controller.set_max_cells(300)
+    controller.classify_slide()
+    controller.finish()
+    assert np.array_equal(core.search.adequacy.kinds, painted.kinds)
+    assert core.search.goal.n_cells == 300
+
+
+def test_a_count_shows_its_map_aside_and_ends_with_its_goal(
+    controller, slide_layer, viewer, adequacy, core
+):
+    controller.set_max_cells(2)
+    controller.classify_slide()
+    controller.finish()
+    session = controller.session
+    # The upper half alone has the two.
+    assert session.message == "2 cells, 0 mitotic figures; 2 counted in 1 areas."
+    assert len(viewer.layers["Cells"].data) == 2
+    assert not viewer.layers[NAME].visible
+    assert session.can_export
+
+
+def test_every_cell_needs_no_map(controller, slide_layer, viewer, core):
+    controller.classify_slide()
+    controller.finish()
+    assert core.search.goal is None
+    assert NAME not in viewer.layers
+
+
+def test_a_slide_without_a_pixel_size_is_not_judged(controller, viewer):
+    pixels = np.full((50, 50, 3), 230, np.uint8)
+    viewer.add_image(pixels, rgb=True, name="photo")
+    controller.choose_slide("photo")
+    controller.show_where_to_count()
+    assert controller.session.needs_mpp
+    assert not controller.session.running

@@ -1,0 +1,137 @@
+"""A missed cell that is added: its box, and whom nobody asked of it."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from napari_deepheme.core.cell_table import CellTable
+from napari_deepheme.core.corrected_cells import CorrectedCells
+from napari_deepheme.core.errors import UnreadableRegionError
+from napari_deepheme.core.geometry import Mpp, Region, Size
+from napari_deepheme.core.taxonomy import class_index
+from napari_deepheme.plugin.reviewing.adding import Adding
+from napari_deepheme.plugin.worker import Failed
+
+WIDTH, HEIGHT = 300, 200
+QUARTER = Mpp(0.25, 0.25)
+
+
+class Asked:
+    """A session, a review and a model, which note what they are told."""
+
+    def __init__(self, boxes=(), *, mpp=QUARTER, models=None, error=None):
+        n = len(boxes)
+        cells = CellTable.from_arrays(
+            np.reshape(boxes, (n, 4)), [0.9] * n, [0] * n, [0.8] * n
+        )
+        self.said, self.added, self.error = [], [], error
+        self.session = SimpleNamespace(
+            adding=True,
+            can_correct=True,
+            reader_class="M3",
+            say=lambda text, error=False: self.said.append((text, error)),
+        )
+        self.review = SimpleNamespace(
+            slide=SimpleNamespace(size=Size(WIDTH, HEIGHT)),
+            mpp=mpp,
+            models=models,
+            corrected=CorrectedCells(cells),
+            add=self.added.append,
+        )
+        self.adding = Adding(
+            self.session, self.review, name_boxes=self.name_boxes, start=self.start
+        )
+
+    def name_boxes(self, slide, boxes, classifier, *, mpp):
+        if self.error:
+            raise self.error
+        rows = [(b.x, b.y, b.width, b.height) for b in boxes]
+        return CellTable.from_arrays(rows, [0], [class_index("L2")], [0.7])
+
+    def start(self, items, *, on_item, on_end):
+        try:
+            for item in items():
+                on_item(item)
+        except Exception as error:
+            on_item(Failed(error))
+        on_end()
+
+
+MODELS = SimpleNamespace(classifier="the model")
+
+
+def test_the_model_is_asked_where_there_is_one():
+    asked = Asked(models=MODELS)
+    asked.adding.add_at(100, 100)
+    (cells,) = asked.added
+    assert cells.class_codes == ("L2",)
+    assert not asked.session.adding
+
+
+@pytest.mark.parametrize(
+    ("word", "code"), [("M3", "M3"), ("", "B1"), ("nothing", "B1")]
+)
+def test_without_a_model_the_cell_has_the_class_at_hand_and_no_probability(word, code):
+    asked = Asked()
+    asked.session.reader_class = word
+    asked.adding.add_at(100, 100)
+    (cells,) = asked.added
+    assert cells.class_codes == (code,)
+    assert cells.probabilities.tolist() == cells.scores.tolist() == [0]
+
+
+def test_a_box_has_the_usual_size_of_the_slides_cells_or_of_any():
+    asked = Asked([(0, 0, 20, 30), (0, 0, 40, 30), (0, 0, 24, 90)])
+    asked.adding.add_at(100, 100)
+    assert asked.added[0].boxes.tolist() == [[88, 85, 24, 30]]
+    # Fourteen micrometres.
+    alone = Asked(mpp=Mpp(0.5, 0.7))
+    alone.adding.add_at(100, 100)
+    assert alone.added[0].boxes.tolist() == [[86, 86, 28, 28]]
+
+
+@given(x=st.integers(-50, WIDTH + 50), y=st.integers(-50, HEIGHT + 50))
+def test_a_cell_lies_on_the_slide_or_is_not_added(x, y):
+    asked = Asked()
+    asked.adding.add_at(x, y)
+    on_slide = 0 <= x < WIDTH and 0 <= y < HEIGHT
+    assert len(asked.added) == on_slide
+    if on_slide:
+        box = Region(*asked.added[0].boxes[0].tolist())
+        assert Region(0, 0, WIDTH, HEIGHT).contains(box)
+        assert box.x <= x <= box.right
+        assert box.y <= y <= box.bottom
+
+
+@pytest.mark.parametrize("lacks", ["slide", "mpp"])
+def test_without_a_slide_or_its_scale_nothing_is_added(lacks):
+    asked = Asked()
+    setattr(asked.review, lacks, None)
+    asked.adding.add_at(100, 100)
+    assert asked.added == []
+    assert not asked.session.adding
+
+
+def test_what_cannot_be_read_is_told_and_what_is_a_bug_is_not_hidden():
+    error = UnreadableRegionError("slide", Region(1, 2, 3, 4), "broken")
+    asked = Asked(models=MODELS, error=error)
+    asked.adding.add_at(100, 100)
+    assert asked.said == [(str(error), True)]
+    assert asked.added == []
+    with pytest.raises(ZeroDivisionError):
+        Asked(models=MODELS, error=ZeroDivisionError()).adding.add_at(100, 100)
+
+
+def test_adding_is_turned_on_only_where_cells_can_be_corrected():
+    asked = Asked()
+    asked.adding.toggle()
+    assert not asked.session.adding
+    asked.adding.toggle()
+    assert asked.session.adding
+    assert asked.said == [("Click a cell that was missed.", False)]
+    asked.session.adding, asked.session.can_correct = False, False
+    asked.adding.toggle()
+    assert not asked.session.adding

@@ -1,0 +1,60 @@
+"""Which key does what, and what the user made of it."""
+
+import json
+
+import pytest
+
+from napari_deepheme.core.corrections import READER_CLASSES
+from napari_deepheme.core.user_folders import config_folder
+from napari_deepheme.plugin.reviewing.keys import (
+    ACTIONS,
+    DEFAULTS,
+    KeyMap,
+    is_key,
+    keep_keys,
+    read_keys,
+)
+
+
+def test_each_class_and_each_action_has_a_key_of_its_own():
+    assert set(DEFAULTS) == {*READER_CLASSES, *ACTIONS}
+    assert len(set(DEFAULTS.values())) == len(DEFAULTS)
+    assert all(is_key(key) for key in DEFAULTS.values())
+
+
+def test_a_key_that_is_given_anew_is_taken_from_the_one_that_had_it():
+    keys = KeyMap().with_key("L2", "1")
+    assert keys.keys["L2"] == "1"
+    assert keys.keys["M1"] == ""
+    assert keys.with_key("L2", "").keys["L2"] == ""
+
+
+@pytest.mark.parametrize(("name", "key"), [("M7", "1"), ("M1", "no key"), ("M1", "é2")])
+def test_an_action_or_a_key_that_is_none_is_refused(name, key):
+    with pytest.raises(ValueError, match="is no"):
+        KeyMap().with_key(name, key)
+
+
+def test_changed_keys_are_there_the_next_time():
+    assert read_keys() == KeyMap()
+    changed = KeyMap().with_key("L2", "1").with_key("confirm", "F2")
+    keep_keys(changed)
+    assert read_keys() == changed
+
+
+@pytest.mark.parametrize(
+    "content", ["", "{", "[]", '{"M1": "no key"}', '{"M9": "1"}', "\0"]
+)
+def test_a_file_that_makes_no_sense_gives_the_default_keys(content):
+    config_folder().mkdir(parents=True)
+    (config_folder() / "keys.json").write_text(content)
+    assert read_keys() == KeyMap()
+
+
+def test_of_a_file_that_lacks_some_the_rest_keep_theirs_unless_it_is_taken():
+    config_folder().mkdir(parents=True)
+    (config_folder() / "keys.json").write_text(json.dumps({"L2": "1"}))
+    keys = read_keys().keys
+    assert keys["L2"] == "1"
+    assert keys["M1"] == ""
+    assert keys["M2"] == "2"

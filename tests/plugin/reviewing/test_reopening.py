@@ -1,0 +1,111 @@
+"""What was left of a slide: tables of its cells, and the newest of its sittings."""
+
+import json
+import os
+
+import numpy as np
+import pytest
+
+from napari_deepheme.core.cell_table import CellTable
+from napari_deepheme.core.errors import InvalidTableError, UnknownMppError
+from napari_deepheme.core.export.csv_table import write_csv
+from napari_deepheme.core.export.geojson import write_geojson
+from napari_deepheme.core.sittings.sitting_file import create_sitting, read_mark
+from napari_deepheme.core.slide import ArraySlide
+from napari_deepheme.plugin.reviewing.reopening import (
+    is_left_of_a_slide,
+    iter_newest,
+    opened_sitting,
+    opened_table,
+    taken_over,
+)
+
+
+@pytest.fixture
+def slide():
+    return ArraySlide(np.full((200, 300, 3), 230, np.uint8), mpp=0.25, name="s")
+
+
+@pytest.fixture
+def cells(make_table):
+    return make_table((10, 20, 30, 40, "M3"), (100, 50, 30, 40, "L2"))
+
+
+def test_files_are_told_by_their_ending(tmp_path):
+    names = ("a.deepheme", "a.CSV", "a.geojson", "a.json", "a.svs", "a")
+    assert [is_left_of_a_slide(tmp_path / n) for n in names] == [True] * 4 + [False] * 2
+
+
+def test_a_table_becomes_a_sitting_that_says_where_its_cells_come_from(
+    slide, cells, tmp_path
+):
+    write_csv(cells, tmp_path / "cells.csv")
+    sitting, ready, left_out = opened_table(tmp_path / "cells.csv", slide, None)
+    assert sitting.corrected.cells.boxes.tolist() == cells.boxes.tolist()
+    assert sitting.facts.model == "not known (cells of cells.csv)"
+    assert sitting.slide.is_of(slide)
+    assert left_out == ""
+    assert len(ready.cells) == 2
+
+
+def test_classes_of_qupath_that_are_none_of_ours_are_told_by_name(
+    slide, cells, tmp_path
+):
+    path = tmp_path / "cells.geojson"
+    write_geojson(cells, path)
+    content = json.loads(path.read_text())
+    content["features"][0]["properties"]["classification"] = {"name": "Tumor"}
+    path.write_text(json.dumps(content))
+    _, _, left_out = opened_table(path, slide, None)
+    assert "1 Tumor" in left_out
+
+
+def test_a_table_that_is_none_or_whose_scale_nobody_knows_is_refused(tmp_path, cells):
+    unknown = ArraySlide(np.full((90, 90, 3), 230, np.uint8), name="unknown")
+    write_geojson(cells, tmp_path / "cells.geojson")
+    with pytest.raises(UnknownMppError):
+        opened_table(tmp_path / "cells.geojson", unknown, None)
+    (tmp_path / "cells.csv").write_text("nothing,of,it\n1,2,3\n")
+    with pytest.raises(InvalidTableError, match=r"cells\.csv"):
+        opened_table(tmp_path / "cells.csv", unknown, 0.25)
+
+
+def kept(folder, slide, name, age):
+    """Save an empty sitting of a slide, so many seconds old."""
+    table = folder / "none.csv"
+    write_csv(CellTable.empty(), table)
+    sitting, _, _ = opened_table(table, slide, 0.25)
+    path = folder / f"{name}.deepheme"
+    create_sitting(path, sitting)
+    os.utime(path, (1e9 - age, 1e9 - age))
+    return path
+
+
+def test_the_newest_sitting_of_a_slide_is_found_among_others(
+    slide, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("NAPARI_DEEPHEME_SITTINGS", str(tmp_path))
+    assert list(iter_newest(slide)) == [None]
+    kept(tmp_path, slide, "old", 90)
+    newer = kept(tmp_path, slide, "newer", 50)
+    other = ArraySlide(np.full((90, 90, 3), 230, np.uint8), mpp=0.25, name="o")
+    kept(tmp_path, other, "other", 10)
+    (tmp_path / "broken.deepheme").write_bytes(b"no sitting")
+    assert list(iter_newest(slide)) == [newer]
+    assert read_mark(newer).name == "s"
+
+
+def test_a_folder_that_cannot_be_listed_has_no_sitting(slide, tmp_path, monkeypatch):
+    monkeypatch.setenv("NAPARI_DEEPHEME_SITTINGS", str(tmp_path))
+    (tmp_path / "gone.deepheme").symlink_to(tmp_path / "nowhere")
+    assert list(iter_newest(slide)) == [None]
+
+
+def test_a_sitting_that_cannot_be_written_to_is_opened_and_not_taken_over(
+    slide, tmp_path
+):
+    path = kept(tmp_path, slide, "mine", 5)
+    sitting, ready, _ = opened_sitting(path)
+    assert len(ready.cells) == 0
+    assert taken_over(path, sitting) is not None
+    assert taken_over(tmp_path / "no folder" / "mine.deepheme", sitting) is None

@@ -1,0 +1,348 @@
+"""Cells corrected in the viewer: table, layers, counts, export."""
+
+import csv
+import json
+import re
+
+import numpy as np
+import pytest
+
+from napari_deepheme.core.corrections import DELETED, NOT_A_CELL, UNIDENTIFIED
+
+
+@pytest.fixture
+def ran(controller, slide_layer):
+    controller.classify_slide()
+    controller.finish()
+    return controller
+
+
+def correct(controller, rows, reader_class):
+    controller.desk.overlay.select(None)
+    for row in rows:
+        controller.desk.overlay.select(row, extend=True)
+    controller.desk.review.choose(reader_class)
+    controller.desk.review.correct_selected()
+
+
+def reader_column(viewer):
+    return viewer.layers["Cells"].features["reader_class"].tolist()
+
+
+def test_a_click_on_a_cell_selects_it_whichever_layer_is_active(ran, viewer):
+    assert viewer.layers.selection.active is not viewer.layers["Cells"]
+    ran.desk.select_at((160 * 0.25, 320 * 0.25))
+    assert viewer.layers["Cells"].selected_data == {1}
+    assert ran.session.n_selected == 1
+    assert ran.session.selected.startswith("L4 plasma cell")
+    ran.desk.select_at((120 * 0.25, 120 * 0.25), extend=True)
+    assert viewer.layers["Cells"].selected_data == {0, 1}
+    assert ran.session.selected == "2 cells selected: 1 M2, 1 L4"
+    ran.desk.select_at((0, 0), extend=True)
+    assert ran.session.n_selected == 2
+    ran.desk.select_at((0, 0))
+    assert ran.session.n_selected == 0
+    assert ran.session.selected == ""
+
+
+def test_a_click_while_something_is_drawn_selects_nothing(ran, viewer):
+    shapes = viewer.add_shapes(ndim=2, name="mine")
+    shapes.mode = "add_rectangle"
+    ran.desk.select_at((160 * 0.25, 320 * 0.25))
+    assert ran.session.n_selected == 0
+
+
+def test_a_selected_cell_stands_out_also_when_its_layer_is_not_active(ran, viewer):
+    sizes = viewer.layers["Cells"].size.copy()
+    ran.desk.select_at((160 * 0.25, 320 * 0.25))
+    assert (viewer.layers["Cells"].size > sizes).tolist() == [False, True, False, False]
+    ran.desk.select_at((0, 0))
+    assert viewer.layers["Cells"].size.tolist() == sizes.tolist()
+
+
+def test_a_correction_keeps_the_models_class_beside_the_readers(ran, viewer):
+    correct(ran, [0], "M3")
+    layer = viewer.layers["Cells"]
+    assert layer.features["class_code"].tolist() == ["M2", "L4", "U4", "ER3"]
+    assert reader_column(viewer) == ["M3", "", "", ""]
+    assert layer.selected_data == {0}
+    words = "M3 myelocyte, corrected from M2 (80 %), cell 1, detector 0.90"
+    assert ran.session.selected == words
+
+
+def test_the_ring_bears_the_colour_of_the_readers_class(ran, viewer):
+    layer = viewer.layers["Cells"]
+    plasma = layer.border_color[1].tolist()
+    correct(ran, [0], "L4")
+    assert layer.border_color[0].tolist() == plasma
+    ran.desk.review.undo()
+    assert layer.border_color[0].tolist() != plasma
+
+
+def test_counts_follow_the_reader_and_undo_brings_them_back(ran):
+    before = ran.session.counts
+    correct(ran, [0], "M3")
+    correct(ran, [1], NOT_A_CELL)
+    correct(ran, [3], UNIDENTIFIED)
+    session = ran.session
+    assert {c: n for c, n in session.counts.items() if n} == {"M3": 1, "U4": 1}
+    apart = (session.n_unidentified, session.n_not_cells, session.n_corrected)
+    assert apart == (1, 1, 3)
+    for _ in range(3):
+        assert session.can_undo
+        ran.desk.review.undo()
+    assert not session.can_undo
+    assert session.counts == before
+    assert session.n_corrected == 0
+
+
+def test_a_figure_comes_and_goes_with_the_readers_class(ran, viewer):
+    correct(ran, [2], "ER4")
+    assert viewer.layers["Mitotic figures"].nshapes == 0
+    correct(ran, [0], "U4")
+    assert viewer.layers["Mitotic figures"].nshapes == 1
+    ran.desk.review.undo()
+    ran.desk.review.undo()
+    figures = viewer.layers["Mitotic figures"]
+    assert figures.features["class_code"].tolist() == ["U4"]
+
+
+def test_an_export_carries_the_readers_class_and_counts_by_it(ran, tmp_path):
+    ran.desk.export(tmp_path / "before")
+    correct(ran, [0], "M3")
+    ran.desk.export(tmp_path / "after")
+    rows = {}
+    for name in ("before", "after"):
+        with (tmp_path / name / "cells.csv").open(newline="") as stream:
+            rows[name] = list(csv.DictReader(stream))
+    assert "reader_class" not in rows["before"][0]
+    assert [r["reader_class"] for r in rows["after"]] == ["M3", "", "", ""]
+    assert [r["class_code"] for r in rows["after"]] == ["M2", "L4", "U4", "ER3"]
+    summary = json.loads((tmp_path / "after" / "summary.json").read_text())
+    assert (summary["counts"]["M2"], summary["counts"]["M3"]) == (0, 1)
+    assert summary["corrected"] == 1
+
+
+def test_a_second_run_over_the_same_cells_keeps_what_was_corrected(ran, viewer):
+    correct(ran, [0, 1], "M3")
+    ran.classify_slide()
+    ran.finish()
+    assert reader_column(viewer) == ["M3", "M3", "", ""]
+    assert ran.session.n_corrected == 2
+    assert not ran.session.can_undo
+
+
+def test_corrections_elsewhere_come_back_with_their_cells(ran, viewer, look_at):
+    correct(ran, [0], "M3")
+    look_at(900, 900, 200)
+    ran.classify_region()
+    ran.finish()
+    assert "reader_class" not in viewer.layers["Cells"].features
+    ran.classify_slide()
+    ran.finish()
+    assert reader_column(viewer) == ["M3", "", "", ""]
+
+
+def test_a_new_run_first_keeps_the_corrections_for_training(ran):
+    correct(ran, [0], "M3")
+    ran.classify_slide()
+    ran.finish()
+    (read,) = ran.kept
+    assert read.slide.name == "slide"
+    assert read.cells.further["reader_class"].tolist() == ["M3", "", "", ""]
+    assert read.mpp == (0.25, 0.25)
+
+
+def test_corrections_of_one_slide_are_not_taken_to_another(ran, viewer):
+    correct(ran, [0], "M3")
+    other = viewer.add_image(
+        np.full((1000, 1000, 3), 230, np.uint8),
+        rgb=True,
+        name="other",
+        scale=(0.25, 0.25),
+        units=("um", "um"),
+    )
+    viewer.layers.selection.active = other
+    ran.classify_slide()
+    ran.finish()
+    assert ran.session.n_corrected == 0
+
+
+def test_without_a_selection_or_while_a_run_goes_on_nothing_is_corrected(ran):
+    correct(ran, [], "M3")
+    assert ran.session.n_corrected == 0
+    ran.classify_slide()
+    correct(ran, [0], "M3")
+    ran.finish()
+    assert ran.session.n_corrected == 0
+
+
+def test_a_cell_that_the_model_doubts_is_told_apart(
+    controller, slide_layer, viewer, doubting_core, look_at
+):
+    controller.classify_slide()
+    controller.finish()
+    layer = viewer.layers["Cells"]
+    assert layer.border_width[0] < layer.border_width[1]
+    assert layer.face_color[0, 3] == 0 < layer.face_color[1, 3]
+    look_at(200, 200, 400)
+    controller.desk.follow_camera()
+    assert layer.text.values.tolist() == ["M2?", "L4", "", ""]
+    words = controller.desk.point_at((120 * 0.25, 120 * 0.25))
+    assert words == "unidentified (M2 80 %), cell 1, detector 0.90"
+    assert controller.session.n_unidentified == 1
+    assert controller.session.counts["M2"] == 0
+    controller.desk.toggle_class(UNIDENTIFIED)
+    assert layer.shown.tolist() == [False, True, True, True]
+    correct(controller, [0], "M2")
+    assert controller.session.n_unidentified == 0
+    assert controller.session.counts["M2"] == 1
+    assert "confirmed by the reader" in controller.session.selected
+
+
+def test_a_figure_bears_its_phase_where_it_is_legible(
+    controller, slide_layer, viewer, doubting_core, look_at, monkeypatch
+):
+    controller.classify_slide()
+    controller.finish()
+    figures = viewer.layers["Mitotic figures"]
+    assert figures.features["mitotic_phase"].tolist() == ["metaphase"]
+    assert figures.features["mitotic_lineage"].tolist() == ["erythroid"]
+    look_at(500, 700, 300)
+    controller.desk.follow_camera()
+    assert np.ravel(figures.text.values).tolist() == ["metaphase"]
+    words = controller.desk.point_at((720 * 0.25, 520 * 0.25))
+    assert words.startswith("U4 mitotic body, metaphase, erythroid, 80 % (")
+    monkeypatch.setattr("napari_deepheme.plugin.result_layers.overlay.MAX_CODES", 0)
+    controller.desk.follow_camera()
+    assert set(np.ravel(figures.text.values).tolist()) == {""}
+
+
+def test_deleted_cells_are_drawn_and_counted_nowhere_and_come_back(ran, viewer):
+    correct(ran, [0], DELETED)
+    assert ran.session.counts["M2"] == 0
+    assert viewer.layers["Cells"].shown.tolist() == [False, True, True, True]
+    ran.desk.review.undo()
+    assert viewer.layers["Cells"].shown.all()
+
+
+def test_what_is_taken_back_can_be_redone(ran, viewer):
+    correct(ran, [0], "M3")
+    assert not ran.session.can_redo
+    ran.desk.review.undo()
+    assert ran.session.can_redo
+    ran.desk.review.redo()
+    assert reader_column(viewer) == ["M3", "", "", ""]
+    assert ran.session.counts["M3"] == 1
+
+
+def test_confirming_takes_each_cells_own_class_in_one_step(ran, viewer):
+    ran.desk.review.select([0, 1])
+    ran.desk.actions.do("confirm")
+    assert reader_column(viewer) == ["M2", "L4", "", ""]
+    assert len(ran.desk.review.corrected.steps) == 1
+
+
+def test_who_and_when_are_kept_in_the_table(ran, viewer):
+    ran.desk.review.set_reader("AB")
+    correct(ran, [0], "M3")
+    features = viewer.layers["Cells"].features
+    assert features["reader"].tolist() == ["AB", "", "", ""]
+    assert features["read_from"].tolist() == ["M2", "", "", ""]
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", features["read_at"][0])
+
+
+def test_the_threshold_moves_cells_out_of_the_count_live_and_redraws_them(ran, viewer):
+    review, session = ran.desk.review, ran.session
+    before = dict(session.counts)
+    seen = []
+    review.changed.connect(seen.append)
+    review.set_threshold(0.85)
+    assert session.n_unidentified == 4
+    assert sum(session.counts.values()) == 0
+    assert not seen
+    review.apply_threshold()
+    assert seen[0].tolist() == [0, 1, 2, 3]
+    assert viewer.layers["Cells"].features["identified"].tolist() == ["no"] * 4
+    assert viewer.layers["Mitotic figures"].nshapes == 0
+    correct(ran, [0], "M2")
+    assert session.counts["M2"] == 1
+    review.set_threshold(0.5)
+    review.apply_threshold()
+    assert session.counts == before
+    assert viewer.layers["Mitotic figures"].nshapes == 1
+
+
+def test_a_threshold_that_was_moved_stands_in_the_export(ran, tmp_path):
+    ran.desk.review.set_threshold(0.85)
+    ran.desk.export(tmp_path)
+    summary = json.loads((tmp_path / "summary.json").read_text())
+    assert summary["unidentified_below"] == 0.85
+    assert summary["differential"]["n"] == 0
+    assert sum(summary["counts"].values()) == 4
+
+
+def test_doubtful_cells_are_gone_through_in_both_directions(ran):
+    review = ran.desk.review
+    ran.desk.actions.do("next")
+    assert "No cell is unidentified" in ran.session.message
+    correct(ran, [1], UNIDENTIFIED)
+    correct(ran, [3], UNIDENTIFIED)
+    review.select([])
+    visited = []
+    for name in ("next", "next", "next", "previous"):
+        ran.desk.actions.do(name)
+        visited.append(review.selected)
+    assert visited == [[1], [3], [1], [3]]
+
+
+def test_going_to_a_cell_centres_it_and_brings_it_near(ran, viewer):
+    viewer.scene.camera.zoom = 0.1
+    ran.desk.review.go_to(1)
+    # Centre of the box, less half a pixel, in micrometres.
+    assert viewer.scene.camera.center[-2:] == (159.5 * 0.25, 319.5 * 0.25)
+    assert viewer.scene.camera.zoom > 1
+    assert ran.desk.review.selected == [1]
+
+
+def test_a_click_adds_a_missed_cell_and_the_model_is_asked(ran, viewer, core):
+    ran.desk.review.choose("M1")
+    ran.desk.actions.do("add")
+    assert ran.session.adding
+    ran.desk.select_at((50 * 0.25, 60 * 0.25))
+    ran.finish()
+    assert not ran.session.adding
+    cells = ran.desk.review.cells
+    assert len(cells) == 5
+    x, y, width, height = core.named[0]
+    assert abs(x + width / 2 - 60.5) <= 1
+    assert abs(y + height / 2 - 50.5) <= 1
+    assert cells.class_codes[4] == "L2"
+    assert cells.further["reader_class"][4] == "M1"
+    assert cells.further["added"].tolist() == [*[""] * 4, "yes"]
+    assert ran.session.counts["M1"] == 1
+    assert len(viewer.layers["Cells"].data) == 5
+    ran.desk.review.undo()
+    assert ran.session.counts["M1"] == 0
+    assert viewer.layers["Cells"].shown.tolist() == [*[True] * 4, False]
+
+
+def test_off_the_slide_no_cell_is_added(ran):
+    ran.desk.actions.do("add")
+    ran.desk.select_at((-5, -5))
+    assert len(ran.desk.review.cells) == 4
+    assert not ran.session.adding
+
+
+def test_the_docks_hear_of_corrections_and_of_selections(ran):
+    heard = []
+    ran.desk.review.changed.connect(lambda rows: heard.append(list(rows)))
+    ran.desk.review.selection_changed.connect(lambda: heard.append("selected"))
+    ran.desk.select_at((160 * 0.25, 320 * 0.25))
+    ran.desk.review.correct([1], "M3")
+    assert heard == ["selected", [1]]
+
+
+def test_an_action_that_is_none_is_refused(ran):
+    with pytest.raises(ValueError, match="dance"):
+        ran.desk.actions.do("dance")

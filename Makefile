@@ -11,8 +11,10 @@ SCREEN := sh scripts/with-screen.sh
 demo: .venv/.app
 	$(SCREEN) $(PYTHON) examples/demo.py
 
+# Two processes share the tests; more need 3 GB of memory each.
+WORKERS ?= 2
 test: lint
-	$(SCREEN) $(PYTHON) -m pytest
+	$(SCREEN) $(PYTHON) -m pytest -n $(WORKERS) --dist worksteal
 
 # What takes long and is done before a release: see docs/reliability.md.
 coverage: .venv/.dev

@@ -53,9 +53,9 @@ def test_a_bar_is_as_long_as_its_class_is_likely(bars):
     assert longest > 100
     for (_, p), length in zip(TOP[1:], others, strict=True):
         assert length == pytest.approx(longest * p / 0.8, abs=3)
-    assert bars.accessibleName() == (
-        "Likeliest classes: M6 80 %, M5 40 %, L2 20 %, ER4 10 %, E4 0 %"
-    )
+    told = bars.accessibleDescription()
+    assert told.startswith("M6 segmented neutrophil 80 %, M5 band neutrophil 40 %")
+    assert told.endswith("E4 mature eosinophil < 1 %")
 
 
 def test_a_line_shows_how_far_the_members_lie_apart(bars):
@@ -76,4 +76,4 @@ def test_without_a_cell_nothing_is_drawn(bars):
     bars.show_cell(None)
     drawn = pixels(bars)
     assert (drawn == drawn[0, 0]).all()
-    assert bars.accessibleName() == "Likeliest classes: "
+    assert bars.accessibleDescription() == "No cell is explained."

@@ -47,8 +47,8 @@ def grid(qtbot):
         made.show()
     # The tiles stand in another order than the table.
     made.show_rows(np.arange(N)[::-1], same_group=False)
-    made.told = []
-    made.rows_selected.connect(lambda rows: made.told.append(rows))
+    made.heard = []
+    made.rows_selected.connect(lambda rows: made.heard.append(rows))
     return made
 
 
@@ -139,7 +139,7 @@ def test_a_drag_takes_the_selected_cells_along_or_the_one_it_begins_on(grid, dro
     assert dropped == [([N - 3, N - 2], move, True)]
     drag(grid, at(grid, 4), at(grid, 9))
     assert dropped[1:] == [([N - 5], move, True)]
-    assert grid.told == [[N - 5]]
+    assert grid.heard == [[N - 5]]
 
 
 def test_a_dragged_cell_has_its_picture_with_it(grid, dropped, monkeypatch):
@@ -160,13 +160,13 @@ def test_a_band_with_ctrl_begins_on_a_tile_and_adds_to_what_is_selected(grid, dr
 def test_a_click_beside_the_tiles_selects_nothing(grid):
     grid.selection.put(0)
     drag(grid, QPoint(1, 1), QPoint(1, 1))
-    assert grid.told == [[]]
+    assert grid.heard == [[]]
 
 
 def test_a_button_let_go_that_was_not_pressed_here_selects_nothing(grid):
     send(grid, QEvent.Type.MouseMove, at(grid, 2))
     send(grid, QEvent.Type.MouseButtonRelease, at(grid, 2))
-    assert grid.told == []
+    assert grid.heard == []
 
 
 @given(marks=st.sets(st.integers(0, N - 1), max_size=6))

@@ -42,7 +42,7 @@ def test_a_table_becomes_a_sitting_that_says_where_its_cells_come_from(
     write_csv(cells, tmp_path / "cells.csv")
     sitting, ready, left_out = opened_table(tmp_path / "cells.csv", slide, None)
     assert sitting.corrected.cells.boxes.tolist() == cells.boxes.tolist()
-    assert sitting.facts.model == "not known (cells of cells.csv)"
+    assert sitting.facts.model == "not known (cells of a table)"
     assert sitting.slide.is_of(slide)
     assert left_out == ""
     assert len(ready.cells) == 2

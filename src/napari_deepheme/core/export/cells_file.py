@@ -50,7 +50,7 @@ def read_cells(path: Path | str) -> CellTable:
     >>> read_cells("cells.xls")
     Traceback (most recent call last):
     ...
-    napari_deepheme.core.errors.UnknownFormatError: cells.xls: the ending tells what \
+    napari_deepheme.core.errors.of_files.UnknownFormatError: cells.xls: the ending tells what \
 a file is: choose one of .csv, .geojson, .json, .parquet, .h5ad
     """
     path = Path(path)

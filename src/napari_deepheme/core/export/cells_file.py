@@ -47,11 +47,10 @@ def read_cells(path: Path | str) -> CellTable:
 
     Examples
     --------
-    >>> read_cells("cells.xls")
+    >>> read_cells("cells.xls")  # doctest: +ELLIPSIS
     Traceback (most recent call last):
     ...
-    napari_deepheme.core.errors.of_files.UnknownFormatError: cells.xls: the ending tells what \
-a file is: choose one of .csv, .geojson, .json, .parquet, .h5ad
+    napari_deepheme.core.errors.of_files.UnknownFormatError: cells.xls: the ...
     """
     path = Path(path)
     read: Callable[[Path], CellTable] = _by_suffix(path, _READERS)

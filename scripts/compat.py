@@ -27,6 +27,9 @@ PLACE = TOP / ".compat"
 
 EXTRAS = "train,batch,exchange,onnx,openvino,embedding"
 
+QT_EXTRAS = {"pyqt6": "all", "pyside6": "pyside"}
+"""The extras that bring a binding of Qt."""
+
 HEADLESS = ("tests/core", "tests/cli", "tests/test_batch.py")
 
 SMOKE = (
@@ -72,10 +75,9 @@ def make(name: str, constraints: Path | None) -> Path:
     held = [] if constraints is None else _held(constraints, profile.constrained)
     kept = place / "constraints.txt"
     kept.write_text("\n".join(held) + "\n", "utf-8")
-    wanted = f".[{EXTRAS}]"
-    qt = f"napari[{profile.binding},optional]"
+    wanted = f".[{EXTRAS},{QT_EXTRAS[profile.binding]}]"
     install = ["pip", "install", "-q", "--python", python, *profile.words]
-    words = [*install, "-c", kept, wanted, qt, "--group", "test"]
+    words = [*install, "-c", kept, wanted, "--group", "test"]
     subprocess.run([*uv, *words], cwd=TOP, env=_environment(profile), check=True)
     return python
 

@@ -57,6 +57,11 @@ def at(grid, index):
     return grid.on_screen(QPoint(*grid.lines.corner(index)) + QPoint(half, half))
 
 
+def asked_at(position):
+    reason = QContextMenuEvent.Reason.Mouse
+    return QContextMenuEvent(reason, position, position)
+
+
 def send(grid, kind, position, *, button=LEFT, held=NONE):
     pressed = Qt.MouseButton.NoButton if kind == QEvent.Type.MouseMove else button
     where = QPointF(position)
@@ -101,10 +106,10 @@ def test_the_menu_is_about_the_cell_under_the_pointer_or_about_those_selected(gr
 
     def ask(index):
         send(grid, QEvent.Type.MouseButtonPress, at(grid, index), button=RIGHT)
-        event = QContextMenuEvent(QContextMenuEvent.Reason.Mouse, at(grid, index))
+        event = asked_at(at(grid, index))
         QApplication.sendEvent(grid.viewport(), event)
 
-    event = QContextMenuEvent(QContextMenuEvent.Reason.Mouse, QPoint(1, 1))
+    event = asked_at(QPoint(1, 1))
     QApplication.sendEvent(grid.viewport(), event)
     assert asked == []
     ask(2)

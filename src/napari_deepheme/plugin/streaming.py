@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from napari_deepheme.core.errors import DeephemeError, UnreadableRegionError
+from napari_deepheme.core.kept_search import GoneOn, NotKept
 from napari_deepheme.core.results import RegionResult, TileResult
 from napari_deepheme.plugin.words import outcome
 from napari_deepheme.plugin.worker import Failed
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from napari_deepheme.core.models.protocols import Models
     from napari_deepheme.plugin.result_layers.drawing import Ready
     from napari_deepheme.plugin.result_layers.overlay import Overlay
@@ -18,8 +21,17 @@ if TYPE_CHECKING:
     from napari_deepheme.plugin.run import Run
     from napari_deepheme.plugin.session import Session
 
+_Item = TypeVar("_Item")
+
 FEW_CELLS: Final = 1000
 """So many cells are merged in less than 50 ms."""
+
+NOT_KEPT: Final = "The run goes on, but could not be gone on with after a crash"
+
+GO_ON_HINT: Final = "“Classify whole slide” goes on from here."
+
+_PAUSE_SECONDS: Final = 0.002
+"""What the main thread needs to take in a tile."""
 
 
 class Streaming:
@@ -38,7 +50,10 @@ class Streaming:
         self._review = review
 
     def take(
-        self, item: Models | TileResult | Failed, run: Run, overlay: Overlay | None
+        self,
+        item: Models | GoneOn | NotKept | TileResult | Failed,
+        run: Run,
+        overlay: Overlay | None,
     ) -> None:
         """Take in one item."""
         session = self._session
@@ -51,6 +66,11 @@ class Streaming:
             session.seconds_left = run.pace.seconds_left(session.n_done, item.n_tiles)
             if overlay is not None and run.pace.is_flush_due():
                 self._flush(run, overlay)
+        elif isinstance(item, GoneOn):
+            run.pace.start(item.n_done)
+            session.say(f"Going on with {item.n_done} of {item.n_tiles} tiles done.")
+        elif isinstance(item, NotKept):
+            session.say(f"{NOT_KEPT}: {item.error}", error=True)
         else:
             run.models = item
             session.rendered_only = item.classifier.spec.rendered_only
@@ -78,6 +98,8 @@ class Streaming:
             session.say(str(error), error=True)
             return
         told = outcome(result, session.rendered_only)
+        if not result.complete and run.kept is not None and run.kept.is_kept:
+            told += f" {GO_ON_HINT}"
         session.say(told, error=bool(result.failed))
 
     def _flush(self, run: Run, overlay: Overlay) -> None:
@@ -86,3 +108,17 @@ class Streaming:
         overlay.extend(run.stream, self._session.hidden)
         self._session.counts = run.stream.counts()
         run.pace.flushed(time.monotonic() - before)
+
+
+def paced(items: Iterator[_Item]) -> Iterator[_Item]:
+    """Give items on, not faster than the main thread can take them in.
+
+    The tiles of an earlier run would come all at once.
+    """
+    given = 0.0
+    for item in items:
+        early = given + _PAUSE_SECONDS - time.monotonic()
+        # Some clocks go back.
+        time.sleep(min(max(0.0, early), _PAUSE_SECONDS))
+        given = time.monotonic()
+        yield item

@@ -30,6 +30,9 @@ NOT_KEPT: Final = "The run goes on, but could not be gone on with after a crash"
 
 GO_ON_HINT: Final = "“Classify whole slide” goes on from here."
 
+_CELLS_AT_ONCE: Final = 5000
+"""So many cells of an earlier run are shown together."""
+
 _PAUSE_SECONDS: Final = 0.002
 """What the main thread needs to take in a tile."""
 
@@ -60,12 +63,7 @@ class Streaming:
         if isinstance(item, Failed):
             run.error = item.error
         elif isinstance(item, TileResult):
-            run.add(item)
-            session.n_tiles, session.n_done = item.n_tiles, item.index + 1
-            session.n_cells = len(run.stream)
-            session.seconds_left = run.pace.seconds_left(session.n_done, item.n_tiles)
-            if overlay is not None and run.pace.is_flush_due():
-                self._flush(run, overlay)
+            self._take_tile(item, run, overlay)
         elif isinstance(item, GoneOn):
             run.pace.start(item.n_done)
             session.say(f"Going on with {item.n_done} of {item.n_tiles} tiles done.")
@@ -77,6 +75,22 @@ class Streaming:
             session.threshold = item.classifier.spec.unidentified_below
             run.pace.start()
             session.say("Looking for cells …")
+
+    def _take_tile(self, tile: TileResult, run: Run, overlay: Overlay | None) -> None:
+        run.add(tile)
+        n_done, n_before = tile.index + 1, run.pace.n_before
+        is_due = n_done == n_before or run.pace.is_flush_due()
+        if n_done < n_before:
+            # To show each of very many would take longer than all else.
+            is_due = len(run.stream) - run.stream.n_flushed >= _CELLS_AT_ONCE
+            if not is_due:
+                return
+        session = self._session
+        session.n_tiles, session.n_done = tile.n_tiles, n_done
+        session.n_cells = len(run.stream)
+        session.seconds_left = run.pace.seconds_left(n_done, tile.n_tiles)
+        if overlay is not None and is_due:
+            self._flush(run, overlay)
 
     def merge(self, run: Run, overlay: Overlay) -> tuple[RegionResult, Ready]:
         """Merge all that came in, ready to be shown; any thread can do it."""

@@ -117,18 +117,24 @@ class Stream:
 
 
 class Pace:
-    """When to bring layers up to date, and how long a run will still take."""
+    """When to bring layers up to date, and how long a run will still take.
+
+    Attributes
+    ----------
+    n_before : int
+        Tiles of an earlier run, which come first and need no work.
+    """
 
     def __init__(self) -> None:
         self._first: float | None = None
         self._started = time.monotonic()
         self._next_flush = 0.0
-        self._n_before = 0
+        self.n_before = 0
 
     def start(self, n_before: int = 0) -> None:
-        """Begin to measure: the models are there, and so many tiles need no work."""
+        """Begin to measure: the models are there."""
         self._started, self._first = time.monotonic(), None
-        self._n_before = n_before
+        self.n_before = n_before
 
     def seconds_left(self, n_done: int, n_tiles: int) -> float:
         """Return how long the tiles that are left will take.
@@ -136,7 +142,7 @@ class Pace:
         The first tile warms caches and models up: it is left out as soon as there are
         others. It is 0 while the tiles of an earlier run come.
         """
-        now, n_new = time.monotonic(), n_done - self._n_before
+        now, n_new = time.monotonic(), n_done - self.n_before
         if n_new < 1:
             self._started = now
             return 0.0

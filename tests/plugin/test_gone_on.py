@@ -8,7 +8,7 @@ import textwrap
 
 import pytest
 
-from napari_deepheme.core.errors import CannotWriteError
+from napari_deepheme.core.errors import CannotWriteError, RunBusyError
 from napari_deepheme.core.geometry import Size
 from napari_deepheme.core.kept_search import GoneOn, KeptSearch, NotKept
 from napari_deepheme.core.phantom import write_phantom
@@ -16,7 +16,6 @@ from napari_deepheme.core.sittings.sitting_file import read_sitting
 from napari_deepheme.plugin import streaming
 from napari_deepheme.plugin.result_layers.stream import Pace
 from napari_deepheme.plugin.reviewing import keeping
-from napari_deepheme.plugin.reviewing.keeping import unfinished_folder
 from napari_deepheme.plugin.words import progress_in_words
 
 VIEWER = """
@@ -197,12 +196,18 @@ def test_what_is_no_whole_slide_of_a_file_is_not_kept(
     assert [search.kept for search in past.searches] == [None, None]
 
 
-def test_a_run_that_is_not_kept_says_why_and_ends(opened, past, said):
-    error = CannotWriteError(str(unfinished_folder()), "No space left on device")
+FULL = CannotWriteError("journal.jsonl", "No space left on device")
+
+
+@pytest.mark.parametrize(
+    ("error", "why"),
+    [(FULL, str(FULL)), (RunBusyError("x"), "another window runs this slide.")],
+)
+def test_a_run_that_is_not_kept_says_why_and_ends(opened, past, said, error, why):
     past.first = [NotKept(error)]
     opened.classify_slide()
     opened.finish()
-    assert f"{streaming.NOT_KEPT}: {error}" in said
+    assert f"{streaming.NOT_KEPT}: {why}" in said
     assert opened.session.message == "4 cells, 1 mitotic figure."
 
 
@@ -231,3 +236,19 @@ def test_tiles_that_come_at_once_leave_the_main_thread_time(monkeypatch):
     assert list(streaming.paced(iter("abc"))) == ["a", "b", "c"]
     assert slept[0] == 0
     assert slept[1:] == pytest.approx([streaming._PAUSE_SECONDS] * 2)
+
+
+@pytest.mark.parametrize(("at_once", "parts"), [(5, [4]), (2, [2, 2])])
+def test_cells_of_before_are_shown_some_at_a_time_and_all_with_the_last(
+    at_once, parts, opened, past, monkeypatch
+):
+    monkeypatch.setattr(streaming, "_CELLS_AT_ONCE", at_once)
+    shown = []
+    past.first = [GoneOn(2, 2)]
+    opened.classify_slide()
+    overlay = opened.desk.overlay
+    monkeypatch.setattr(
+        overlay, "extend", lambda s, _: shown.append(len(s.unflushed()))
+    )
+    opened.finish()
+    assert shown == [4]

@@ -5,7 +5,11 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from napari_deepheme.core.errors import DeephemeError, UnreadableRegionError
+from napari_deepheme.core.errors import (
+    DeephemeError,
+    RunBusyError,
+    UnreadableRegionError,
+)
 from napari_deepheme.core.kept_search import GoneOn, NotKept
 from napari_deepheme.core.results import RegionResult, TileResult
 from napari_deepheme.plugin.words import outcome
@@ -26,14 +30,14 @@ _Item = TypeVar("_Item")
 FEW_CELLS: Final = 1000
 """So many cells are merged in less than 50 ms."""
 
-NOT_KEPT: Final = "The run goes on, but could not be gone on with after a crash"
+NOT_KEPT: Final = "The run goes on, but a crash would lose what comes"
 
 GO_ON_HINT: Final = "“Classify whole slide” goes on from here."
 
 _CELLS_AT_ONCE: Final = 5000
 """So many cells of an earlier run are shown together."""
 
-_PAUSE_SECONDS: Final = 0.002
+_PAUSE_SECONDS: Final = 0.004
 """What the main thread needs to take in a tile."""
 
 
@@ -68,7 +72,9 @@ class Streaming:
             run.pace.start(item.n_done)
             session.say(f"Going on with {item.n_done} of {item.n_tiles} tiles done.")
         elif isinstance(item, NotKept):
-            session.say(f"{NOT_KEPT}: {item.error}", error=True)
+            is_busy = isinstance(item.error, RunBusyError)
+            why = "another window runs this slide." if is_busy else str(item.error)
+            session.say(f"{NOT_KEPT}: {why}", error=True)
         else:
             run.models = item
             session.rendered_only = item.classifier.spec.rendered_only

@@ -65,7 +65,7 @@ def parse_card(content: bytes, folder: Path) -> None:
 def parse_journal(content: bytes, folder: Path) -> None:
     """Read a journal; each line of JSON is given the checksum that it needs."""
     from napari_deepheme.core.journal import NAME, read_past
-    from napari_deepheme.core.slide_run import settings_of
+    from napari_deepheme.core.run_settings import settings_of
 
     lines = [line for line in content.split(b"\n") if line]
     whole = b"".join(b"%08x %s\n" % (zlib.crc32(line), line) for line in lines)

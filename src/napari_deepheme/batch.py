@@ -25,8 +25,9 @@ from napari_deepheme.core.models.registry import load_models
 from napari_deepheme.core.pipeline import iter_chunks, plan_run
 from napari_deepheme.core.pseudonyms import Pseudonyms
 from napari_deepheme.core.run_request import RunRequest, run_identity
+from napari_deepheme.core.run_settings import RunSettings
 from napari_deepheme.core.slide import estimate_background, open_slide
-from napari_deepheme.core.slide_run import RunSettings, SlideRun, load_asked
+from napari_deepheme.core.slide_run import SlideRun, load_asked
 from napari_deepheme.dask_cluster import BatchConfig, open_client
 
 if TYPE_CHECKING:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from napari_deepheme.core.counting import CountGoal
     from napari_deepheme.core.geometry import Region
+    from napari_deepheme.core.kept_search import GoneOn, KeptSearch, NotKept
     from napari_deepheme.core.models.protocols import Models
     from napari_deepheme.core.results import TileResult
     from napari_deepheme.core.slide import SlideReader
@@ -34,12 +35,15 @@ class Search:
         When a count is enough; None to search all of the regions.
     adequacy : AdequacyMap or None
         Where to count, such as a map that a person corrected; None to make one.
+    kept : KeptSearch or None
+        What keeps each tile of a search of the whole slide; None to keep none.
     """
 
     regions: tuple[Region, ...]
     mpp: float | None = None
     goal: CountGoal | None = None
     adequacy: AdequacyMap | None = None
+    kept: KeptSearch | None = None
 
 
 def iter_search(
@@ -48,7 +52,7 @@ def iter_search(
     models: Models,
     *,
     stopping: Callable[[], bool] = lambda: False,
-) -> Iterator[AdequacyMap | RunPlan | TileResult]:
+) -> Iterator[AdequacyMap | RunPlan | GoneOn | NotKept | TileResult]:
     """Search a slide.
 
     Parameters
@@ -64,10 +68,14 @@ def iter_search(
 
     Yields
     ------
-    AdequacyMap, RunPlan or TileResult
+    AdequacyMap, RunPlan, GoneOn, NotKept or TileResult
         Of a count first the map and the plan, whose tiles are the areas to count in;
         then one result a tile. It is for the caller to end a count that is enough.
+        What is kept says where it goes on, and when it is kept no more.
     """
+    if search.kept is not None:
+        yield from search.kept.iter_results(slide, models, stopping=stopping)
+        return
     if search.goal is None:
         n_pixels = sum(region.area for region in search.regions)
         config = sizes_for(n_pixels, models.compute)

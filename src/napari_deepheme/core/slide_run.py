@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 from napari_deepheme.core.adequacy import map_adequacy
-from napari_deepheme.core.config import RunConfig
 from napari_deepheme.core.errors import (
     OtherRunError,
     RegionOutOfBoundsError,
@@ -18,11 +17,11 @@ from napari_deepheme.core.export.summary import RunFacts, export_run
 from napari_deepheme.core.files import make_folder, remove_if_empty
 from napari_deepheme.core.geometry import Region
 from napari_deepheme.core.journal import DoneTile, Journal, resumable
-from napari_deepheme.core.models.compute import Compute
 from napari_deepheme.core.models.registry import load_models
 from napari_deepheme.core.pipeline import RunPlan, iter_chunks, plan_run
 from napari_deepheme.core.results import RegionResult, TileResult
 from napari_deepheme.core.run_request import RunRequest, run_identity
+from napari_deepheme.core.run_settings import RunSettings, settings_of
 from napari_deepheme.core.search import areas_within
 from napari_deepheme.core.sizes import sizes_for, sizes_for_counting
 from napari_deepheme.core.slide import plausible_mpp
@@ -34,44 +33,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from napari_deepheme.core.journal import Past
+    from napari_deepheme.core.models.compute import Compute
     from napari_deepheme.core.models.protocols import Models
     from napari_deepheme.core.slide import SlideReader
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class RunSettings:
-    """What a run uses, kept in its journal: the same gives the same bytes.
-
-    Attributes
-    ----------
-    compute : Compute
-        How its networks are computed.
-    config : RunConfig
-        Sizes and thresholds.
-    regions : tuple of Region
-        What is cut into tiles, in this order.
-    """
-
-    compute: Compute
-    config: RunConfig
-    regions: tuple[Region, ...]
-
-    def to_json(self) -> dict[str, Any]:
-        """Return them as JSON holds them."""
-        return {
-            "compute": self.compute.to_json(),
-            "config": asdict(self.config),
-            "regions": [[r.x, r.y, r.width, r.height] for r in self.regions],
-        }
-
-    @classmethod
-    def from_json(cls, stored: dict[str, Any]) -> Self:
-        """Make them of what `to_json` gave."""
-        return cls(
-            Compute.from_json(stored["compute"]),
-            RunConfig.from_json(stored["config"]),
-            tuple(Region(*numbers) for numbers in stored["regions"]),
-        )
 
 
 class SlideRun:
@@ -250,21 +214,6 @@ class SlideRun:
             self._tally.add(
                 TileResult(tile, done.index, n_tiles, done.cells, done.failed)
             )
-
-
-def settings_of(past: Past, folder: Path) -> RunSettings:
-    """Return the settings that a run in a folder is to go on with.
-
-    Raises
-    ------
-    OtherRunError
-        If they are none that this version knows.
-    """
-    try:
-        return RunSettings.from_json(past.used)
-    except (LookupError, TypeError, ValueError, AttributeError) as error:
-        differs = f"its settings cannot be read: {error}"
-        raise OtherRunError(str(folder), differs) from error
 
 
 def load_asked(request: RunRequest, compute: Compute | None) -> Models:

@@ -11,21 +11,24 @@ from napari_deepheme.core.config import DetectConfig
 from napari_deepheme.core.counting import CountGoal
 from napari_deepheme.core.errors import DeephemeError, OutOfMemoryError
 from napari_deepheme.core.geometry import Region
+from napari_deepheme.core.kept_search import KeptSearch
 from napari_deepheme.core.pipeline import RunPlan
 from napari_deepheme.core.results import RegionResult, ResultCollector, TileResult
+from napari_deepheme.core.run_request import RunRequest
 from napari_deepheme.core.search import Search
 from napari_deepheme.core.slide import plausible_mpp
 from napari_deepheme.plugin.areas import asked_areas
 from napari_deepheme.plugin.desk import LAST_SECONDS, Desk
 from napari_deepheme.plugin.mapping import Mapping
 from napari_deepheme.plugin.result_layers.where_to_count import hide_map, painted_map
+from napari_deepheme.plugin.reviewing.keeping import unfinished_folder
 from napari_deepheme.plugin.run import Run, hull
 from napari_deepheme.plugin.slides import (
     give_mpp,
     slide_key,
     slide_of,
 )
-from napari_deepheme.plugin.streaming import FEW_CELLS, Streaming
+from napari_deepheme.plugin.streaming import FEW_CELLS, Streaming, paced
 from napari_deepheme.plugin.worker import Failed
 
 if TYPE_CHECKING:
@@ -37,6 +40,7 @@ if TYPE_CHECKING:
 
     from napari_deepheme.core.cell_table import CellTable
     from napari_deepheme.core.geometry import Area
+    from napari_deepheme.core.kept_search import GoneOn, NotKept
     from napari_deepheme.core.models.protocols import Models
     from napari_deepheme.core.slide import SlideReader
     from napari_deepheme.plugin.own_models.own_training import ReadCells
@@ -44,7 +48,7 @@ if TYPE_CHECKING:
     from napari_deepheme.plugin.session import Session
     from napari_deepheme.plugin.worker import Task
 
-    Found = AdequacyMap | RunPlan | TileResult
+    Found = AdequacyMap | RunPlan | GoneOn | NotKept | TileResult
 
 
 class Controller:
@@ -144,7 +148,11 @@ class Controller:
             return
         slide, n = slide_of(layer), self._session.max_cells
         region = Region(0, 0, *slide.size)
-        self._begin(layer, slide, [region], [region], CountGoal(n) if n else None)
+        if n:
+            self._begin(layer, slide, [region], [region], CountGoal(n))
+        else:
+            kept = self._kept_search(slide)
+            self._begin(layer, slide, [region], [region], kept=kept)
 
     def show_where_to_count(self) -> None:
         """Show what each part of the slide is, to be looked at and painted over."""
@@ -179,6 +187,7 @@ class Controller:
         regions: Sequence[Region],
         areas: Sequence[Area],
         goal: CountGoal | None = None,
+        kept: KeptSearch | None = None,
     ) -> None:
         session = self._session
         if session.running:
@@ -194,9 +203,9 @@ class Controller:
         regions = [region for region in regions if region.area]
         whole, max_overlap = hull(regions), DetectConfig().max_overlap
         collector = ResultCollector(whole, tuple(areas), mpp, max_overlap)
-        self.desk.run = Run(layer, slide, collector)
+        self.desk.run = Run(layer, slide, collector, kept)
         painted = painted_map(self._viewer, slide_key(layer)) if goal else None
-        self._search = Search(tuple(regions), stated, goal, painted)
+        self._search = Search(tuple(regions), stated, goal, painted, kept)
         self._stopping.clear()
         give_mpp(self._viewer, layer, mpp)
         self.desk.keeping.save()
@@ -211,6 +220,19 @@ class Controller:
             on_end=self._on_searched,
         )
 
+    def _kept_search(self, slide: SlideReader) -> KeptSearch | None:
+        """Return what keeps a run of a slide; None for pixels without a file."""
+        if slide.path is None:
+            return None
+        session = self._session
+        request = RunRequest(
+            mpp=session.mpp or None,
+            model=session.model or None,
+            detector=session.detector or None,
+            device=session.device,
+        )
+        return KeptSearch(unfinished_folder(), request)
+
     def _items(
         self,
         slide: SlideReader,
@@ -223,9 +245,8 @@ class Controller:
             self._keep_corrections(read)
         models = self._load_models(session.model, session.detector, session.device)
         yield models
-        yield from self._iter_search(
-            slide, search, models, stopping=self._stopping.is_set
-        )
+        found = self._iter_search(slide, search, models, stopping=self._stopping.is_set)
+        yield from paced(found)
 
     def _on_item(self, item: Models | Found | Failed) -> None:
         run, goal = self.desk.run, self._search.goal

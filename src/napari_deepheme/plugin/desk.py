@@ -123,7 +123,8 @@ class Desk:
             if self._session.own_threshold:
                 self.review.set_threshold(self._session.own_threshold)
                 self.review.apply_threshold()
-            self.keeping.begin()
+            over = run.kept if result.complete else None
+            self.keeping.begin(over.forget if over is not None else None)
 
     def export(self, folder: Path) -> None:
         """Write the three files of the last run into a folder."""

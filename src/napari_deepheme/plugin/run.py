@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from napari.layers import Image
 
     from napari_deepheme.core.counting import CountGoal
+    from napari_deepheme.core.kept_search import KeptSearch
     from napari_deepheme.core.models.protocols import Models
     from napari_deepheme.core.pipeline import RunPlan
     from napari_deepheme.core.results import ResultCollector, TileResult
@@ -33,15 +34,22 @@ class Run:
         The slide itself.
     collector : ResultCollector
         Gathers its tiles.
+    kept : KeptSearch, optional
+        Keeps its tiles, for a run that goes on after a kill.
     """
 
     def __init__(
-        self, layer: Image, slide: SlideReader, collector: ResultCollector
+        self,
+        layer: Image,
+        slide: SlideReader,
+        collector: ResultCollector,
+        kept: KeptSearch | None = None,
     ) -> None:
         self.layer = layer
         self.slide = slide
         self.collector: ResultCollector | Tally = collector
         self.areas = collector.areas
+        self.kept = kept
         self.models: Models | None = None
         self.mark: SlideMark | None = None
         self.error: Exception | None = None

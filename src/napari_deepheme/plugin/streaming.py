@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
-from napari_deepheme.core.errors import DeephemeError, UnreadableRegionError
+from napari_deepheme.core.errors import (
+    DeephemeError,
+    RunBusyError,
+    UnreadableRegionError,
+)
+from napari_deepheme.core.kept_search import GoneOn, NotKept
 from napari_deepheme.core.results import RegionResult, TileResult
 from napari_deepheme.plugin.words import outcome
 from napari_deepheme.plugin.worker import Failed
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from napari_deepheme.core.models.protocols import Models
     from napari_deepheme.plugin.result_layers.drawing import Ready
     from napari_deepheme.plugin.result_layers.overlay import Overlay
@@ -18,8 +25,20 @@ if TYPE_CHECKING:
     from napari_deepheme.plugin.run import Run
     from napari_deepheme.plugin.session import Session
 
+_Item = TypeVar("_Item")
+
 FEW_CELLS: Final = 1000
 """So many cells are merged in less than 50 ms."""
+
+NOT_KEPT: Final = "The run goes on, but a crash would lose what comes"
+
+GO_ON_HINT: Final = "“Classify whole slide” goes on from here."
+
+_CELLS_AT_ONCE: Final = 5000
+"""So many cells of an earlier run are shown together."""
+
+_PAUSE_SECONDS: Final = 0.004
+"""What the main thread needs to take in a tile."""
 
 
 class Streaming:
@@ -38,25 +57,46 @@ class Streaming:
         self._review = review
 
     def take(
-        self, item: Models | TileResult | Failed, run: Run, overlay: Overlay | None
+        self,
+        item: Models | GoneOn | NotKept | TileResult | Failed,
+        run: Run,
+        overlay: Overlay | None,
     ) -> None:
         """Take in one item."""
         session = self._session
         if isinstance(item, Failed):
             run.error = item.error
         elif isinstance(item, TileResult):
-            run.add(item)
-            session.n_tiles, session.n_done = item.n_tiles, item.index + 1
-            session.n_cells = len(run.stream)
-            session.seconds_left = run.pace.seconds_left(session.n_done, item.n_tiles)
-            if overlay is not None and run.pace.is_flush_due():
-                self._flush(run, overlay)
+            self._take_tile(item, run, overlay)
+        elif isinstance(item, GoneOn):
+            run.pace.start(item.n_done)
+            session.say(f"Going on with {item.n_done} of {item.n_tiles} tiles done.")
+        elif isinstance(item, NotKept):
+            is_busy = isinstance(item.error, RunBusyError)
+            why = "another window runs this slide." if is_busy else str(item.error)
+            session.say(f"{NOT_KEPT}: {why}", error=True)
         else:
             run.models = item
             session.rendered_only = item.classifier.spec.rendered_only
             session.threshold = item.classifier.spec.unidentified_below
             run.pace.start()
             session.say("Looking for cells …")
+
+    def _take_tile(self, tile: TileResult, run: Run, overlay: Overlay | None) -> None:
+        run.add(tile)
+        n_done, n_before = tile.index + 1, run.pace.n_before
+        is_due = n_done == n_before or run.pace.is_flush_due()
+        if n_done < n_before:
+            # To show each of very many would take longer than all else.
+            is_due = len(run.stream) - run.stream.n_flushed >= _CELLS_AT_ONCE
+            if not is_due:
+                return
+        session = self._session
+        session.n_tiles, session.n_done = tile.n_tiles, n_done
+        session.n_cells = len(run.stream)
+        session.seconds_left = run.pace.seconds_left(n_done, tile.n_tiles)
+        if overlay is not None and is_due:
+            self._flush(run, overlay)
 
     def merge(self, run: Run, overlay: Overlay) -> tuple[RegionResult, Ready]:
         """Merge all that came in, ready to be shown; any thread can do it."""
@@ -78,6 +118,8 @@ class Streaming:
             session.say(str(error), error=True)
             return
         told = outcome(result, session.rendered_only)
+        if not result.complete and run.kept is not None and run.kept.is_kept:
+            told += f" {GO_ON_HINT}"
         session.say(told, error=bool(result.failed))
 
     def _flush(self, run: Run, overlay: Overlay) -> None:
@@ -86,3 +128,17 @@ class Streaming:
         overlay.extend(run.stream, self._session.hidden)
         self._session.counts = run.stream.counts()
         run.pace.flushed(time.monotonic() - before)
+
+
+def paced(items: Iterator[_Item]) -> Iterator[_Item]:
+    """Give items on, not faster than the main thread can take them in.
+
+    The tiles of an earlier run would come all at once.
+    """
+    given = 0.0
+    for item in items:
+        early = given + _PAUSE_SECONDS - time.monotonic()
+        # Some clocks go back.
+        time.sleep(min(max(0.0, early), _PAUSE_SECONDS))
+        given = time.monotonic()
+        yield item

@@ -121,7 +121,7 @@ def progress_in_words(session: Session) -> str:
     if not session.n_tiles:
         return ""
     words = f"{session.n_cells} cells, tile {session.n_done} of {session.n_tiles}"
-    if session.running and session.n_done:
+    if session.running and session.seconds_left:
         words += f", about {_duration(session.seconds_left)} left"
     return words
 

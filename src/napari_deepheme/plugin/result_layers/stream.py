@@ -117,30 +117,39 @@ class Stream:
 
 
 class Pace:
-    """When to bring layers up to date, and how long a run will still take."""
+    """When to bring layers up to date, and how long a run will still take.
+
+    Attributes
+    ----------
+    n_before : int
+        Tiles of an earlier run, which come first and need no work.
+    """
 
     def __init__(self) -> None:
         self._first: float | None = None
         self._started = time.monotonic()
         self._next_flush = 0.0
+        self.n_before = 0
 
-    def start(self) -> None:
+    def start(self, n_before: int = 0) -> None:
         """Begin to measure: the models are there."""
         self._started, self._first = time.monotonic(), None
+        self.n_before = n_before
 
     def seconds_left(self, n_done: int, n_tiles: int) -> float:
         """Return how long the tiles that are left will take.
 
         The first tile warms caches and models up: it is left out as soon as there are
-        others.
+        others. It is 0 while the tiles of an earlier run come.
         """
-        now = time.monotonic()
+        now, n_new = time.monotonic(), n_done - self.n_before
+        if n_new < 1:
+            self._started = now
+            return 0.0
         if self._first is None:
             self._first = now
-        if n_done > 1:
-            taken = (now - self._first) / (n_done - 1)
-        else:
-            taken = (now - self._started) / n_done
+        since, n = (self._first, n_new - 1) if n_new > 1 else (self._started, 1)
+        taken = (now - since) / n
         # After a sleep of the machine, some clocks go back.
         return max(0.0, taken) * (n_tiles - n_done)
 

@@ -45,6 +45,11 @@ def sittings_folder() -> Path:
     )
 
 
+def unfinished_folder() -> Path:
+    """Return where runs of whole slides are kept until they end."""
+    return sittings_folder() / "unfinished"
+
+
 class Keeping:
     """Saves the sitting that goes on.
 
@@ -71,6 +76,7 @@ class Keeping:
         self._file: SittingFile | None = None
         self._task: Task | None = None
         self._is_new = self._is_saving = False
+        self._when_kept: Callable[[], None] | None = None
         # What was saved last, or is being saved.
         self._saved: tuple[object, ...] = ()
 
@@ -79,18 +85,23 @@ class Keeping:
         """Where the sitting is saved."""
         return self._file.path if self._file else None
 
-    def begin(self) -> None:
+    def begin(self, when_kept: Callable[[], None] | None = None) -> None:
         """Save the sitting of a run that ended, in a file of its own.
 
         The file of a run before is left as it is if anything was corrected in it; if
         not, it is used again.
+
+        Parameters
+        ----------
+        when_kept : callable, optional
+            Called once when the sitting is saved, on the thread that does it.
         """
-        self._is_new = True
+        self._is_new, self._when_kept = True, when_kept
         self.save()
 
     def go_on(self, file: SittingFile) -> None:
         """Go on with a sitting that was opened."""
-        self._file, self._is_new = file, False
+        self._file, self._is_new, self._when_kept = file, False, None
         self.tell()
 
     def tell(self) -> None:
@@ -129,7 +140,7 @@ class Keeping:
         if sitting is None:
             return
         path = path if path.suffix == SUFFIX else path.with_name(path.name + SUFFIX)
-        self._file, self._is_new = create_sitting(path, sitting), False
+        self._file, self._is_new = self._create(path, sitting), False
 
     def close(self, seconds: float) -> None:
         """Save what is left at once; wait no longer than this for a save before."""
@@ -146,9 +157,15 @@ class Keeping:
     def _write(self, sitting: Sitting) -> SittingFile:
         file = self._file
         if file is None or self._is_new:
-            path = self._own_path(sitting)
-            return create_sitting(path, sitting)
+            return self._create(self._own_path(sitting), sitting)
         file.sync(sitting.corrected, sitting.shapes, sitting.view)
+        return file
+
+    def _create(self, path: Path, sitting: Sitting) -> SittingFile:
+        when_kept, self._when_kept = self._when_kept, None
+        file = create_sitting(path, sitting)
+        if when_kept is not None:
+            when_kept()
         return file
 
     def _own_path(self, sitting: Sitting) -> Path:

@@ -1,0 +1,254 @@
+"""Runs of a whole slide in the viewer: killed, cancelled, and gone on with."""
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+
+import pytest
+
+from napari_deepheme.core.errors import CannotWriteError, RunBusyError
+from napari_deepheme.core.geometry import Size
+from napari_deepheme.core.kept_search import GoneOn, KeptSearch, NotKept
+from napari_deepheme.core.phantom import write_phantom
+from napari_deepheme.core.sittings.sitting_file import read_sitting
+from napari_deepheme.plugin import streaming
+from napari_deepheme.plugin.result_layers.stream import Pace
+from napari_deepheme.plugin.reviewing import keeping
+from napari_deepheme.plugin.words import progress_in_words
+
+VIEWER = """
+    import sys, time
+    from pathlib import Path
+    import napari
+    from qtpy.QtWidgets import QApplication
+    viewer = napari.Viewer(show=False)
+    add = viewer.window.add_plugin_dock_widget
+    _, widget = add("napari-deepheme", "Classify cells")
+    application, session = QApplication.instance(), widget.session
+    session.events.n_done.connect(lambda n, *_: print(n, flush=True))
+    session.events.message.connect(lambda text, *_: print("said", text, flush=True))
+    widget.controller.open_slide(Path(sys.argv[1]))
+    widget.view.slide_button.click()
+    while not (session.can_export and session.sitting):
+        application.processEvents()
+        time.sleep(0.01)
+    widget.controller.close()
+    print("sitting", session.sitting, flush=True)
+"""
+
+
+@pytest.fixture
+def start_viewer(tmp_path):
+    script = tmp_path / "viewer.py"
+    script.write_text(textwrap.dedent(VIEWER))
+
+    def start(slide, sittings):
+        return subprocess.Popen(
+            [sys.executable, str(script), str(slide)],
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "NAPARI_DEEPHEME_SITTINGS": str(tmp_path / sittings)},
+        )
+
+    return start
+
+
+def ended(process):
+    """Return what a viewer said, and the cells of its sitting, whole."""
+    lines = process.communicate(timeout=300)[0].splitlines()
+    assert process.returncode == 0
+    sitting = read_sitting(lines[-1].removeprefix("sitting "))
+    assert sitting.result.complete
+    return lines, sitting.corrected.cells
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="no SIGKILL there")
+def test_a_viewer_killed_in_a_run_goes_on_and_finds_the_same_cells(
+    start_viewer, tmp_path
+):
+    slide = tmp_path / "slide.svs"
+    write_phantom(slide, Size(3000, 2000), 5)
+    _, in_one_go = ended(start_viewer(slide, "whole"))
+    process = start_viewer(slide, "kept")
+    for line in process.stdout:
+        if line.strip() == "2":
+            break
+    os.kill(process.pid, signal.SIGKILL)
+    process.communicate()
+    assert not list((tmp_path / "kept").glob("*.deepheme"))
+    lines, cells = ended(start_viewer(slide, "kept"))
+    (said,) = [line for line in lines if "Going on with" in line]
+    n_done = int(said.split()[4])
+    assert said == f"said Going on with {n_done} of 6 tiles done."
+    assert 2 <= n_done < 6
+    assert len(cells) == len(in_one_go) > 50
+    assert cells == in_one_go
+    assert not list((tmp_path / "kept" / "unfinished").iterdir())
+
+
+class Past:
+    """Stands in for the core: half of the slide was done before."""
+
+    def __init__(self, core):
+        self.core, self.searches = core, []
+        self.first, self.last = [GoneOn(1, 2)], []
+
+    def __call__(self, slide, search, models, *, stopping):
+        self.searches.append(search)
+        yield from self.first
+        yield from self.core(slide, search, models, stopping=stopping)
+        yield from self.last
+
+
+@pytest.fixture
+def said(controller):
+    said = []
+    controller.session.events.message.connect(lambda text, *_: said.append(text))
+    return said
+
+
+@pytest.fixture
+def past(controller, core, monkeypatch):
+    made = Past(core)
+    monkeypatch.setattr(controller, "_iter_search", made)
+    return made
+
+
+@pytest.fixture
+def forgotten(monkeypatch):
+    forgotten = []
+    monkeypatch.setattr(KeptSearch, "forget", lambda kept: forgotten.append(kept))
+    return forgotten
+
+
+@pytest.fixture
+def opened(controller, phantom_svs, past, forgotten):
+    controller.open_slide(phantom_svs)
+    return controller
+
+
+def test_a_run_that_goes_on_says_so(opened, past, said):
+    opened.classify_slide()
+    opened.finish()
+    assert "Going on with 1 of 2 tiles done." in said
+    assert opened.session.n_done == opened.session.n_tiles == 2
+    assert opened.session.n_cells == 4
+
+
+def test_a_run_is_forgotten_when_its_sitting_is_saved_and_not_before(opened, forgotten):
+    opened.classify_slide()
+    opened.finish()
+    assert forgotten == []
+    opened.finish()
+    assert forgotten == [opened.desk.run.kept]
+    assert opened.desk.keeping.path.exists()
+
+
+def test_a_run_whose_sitting_cannot_be_saved_stays(opened, forgotten, monkeypatch):
+    def fails(path, sitting):
+        raise CannotWriteError(str(path), "No space left on device")
+
+    opened.classify_slide()
+    opened.finish()
+    monkeypatch.setattr(keeping, "create_sitting", fails)
+    opened.finish()
+    assert "No space left on device" in opened.session.message
+    assert forgotten == []
+
+
+def test_a_run_whose_sitting_is_saved_by_name_first_is_forgotten(
+    opened, forgotten, tmp_path
+):
+    opened.classify_slide()
+    opened.finish()
+    opened.desk.keeping.save_as(tmp_path / "mine")
+    assert forgotten == [opened.desk.run.kept]
+
+
+def test_a_cancelled_run_stays_and_the_user_is_told(
+    opened, core, forgotten, monkeypatch
+):
+    monkeypatch.setattr(KeptSearch, "is_kept", True)
+    core.while_computing = opened.cancel
+    opened.classify_slide()
+    opened.finish()
+    opened.finish()
+    assert opened.session.message.endswith(streaming.GO_ON_HINT)
+    assert forgotten == []
+
+
+def test_what_is_no_whole_slide_of_a_file_is_not_kept(
+    opened, past, slide_layer, look_at, core
+):
+    opened.set_max_cells(5)
+    past.first = []
+    core.adequacy = None
+    look_at(500, 500, 200)
+    opened.classify_region()
+    opened.finish()
+    opened.choose_slide("slide")
+    opened.set_max_cells(0)
+    opened.classify_slide()
+    opened.finish()
+    assert [search.kept for search in past.searches] == [None, None]
+
+
+FULL = CannotWriteError("journal.jsonl", "No space left on device")
+
+
+@pytest.mark.parametrize(
+    ("error", "why"),
+    [(FULL, str(FULL)), (RunBusyError("x"), "another window runs this slide.")],
+)
+def test_a_run_that_is_not_kept_says_why_and_ends(opened, past, said, error, why):
+    past.first = [NotKept(error)]
+    opened.classify_slide()
+    opened.finish()
+    assert f"{streaming.NOT_KEPT}: {why}" in said
+    assert opened.session.message == "4 cells, 1 mitotic figure."
+
+
+def test_the_time_that_is_left_is_that_of_new_tiles(monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
+    pace = Pace()
+    pace.start(50)
+    for n_done in range(1, 51):
+        assert pace.seconds_left(n_done, 60) == 0
+    for n_done in (51, 52, 53):
+        now[0] += 2
+        assert pace.seconds_left(n_done, 60) == 2 * (60 - n_done)
+
+
+def test_no_time_is_said_to_be_left_while_tiles_of_before_come(opened):
+    session = opened.session
+    session.running, session.n_tiles, session.n_done = True, 9, 4
+    assert progress_in_words(session) == "0 cells, tile 4 of 9"
+
+
+def test_tiles_that_come_at_once_leave_the_main_thread_time(monkeypatch):
+    slept = []
+    monkeypatch.setattr("time.sleep", slept.append)
+    monkeypatch.setattr("time.monotonic", lambda: 7.0)
+    assert list(streaming.paced(iter("abc"))) == ["a", "b", "c"]
+    assert slept[0] == 0
+    assert slept[1:] == pytest.approx([streaming._PAUSE_SECONDS] * 2)
+
+
+@pytest.mark.parametrize(("at_once", "parts"), [(5, [4]), (2, [2, 2])])
+def test_cells_of_before_are_shown_some_at_a_time_and_all_with_the_last(
+    at_once, parts, opened, past, monkeypatch
+):
+    monkeypatch.setattr(streaming, "_CELLS_AT_ONCE", at_once)
+    shown = []
+    past.first = [GoneOn(2, 2)]
+    opened.classify_slide()
+    overlay = opened.desk.overlay
+    monkeypatch.setattr(
+        overlay, "extend", lambda s, _: shown.append(len(s.unflushed()))
+    )
+    opened.finish()
+    assert shown == parts

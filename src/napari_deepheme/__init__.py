@@ -1,7 +1,6 @@
 """Find, classify and count the cells of bone marrow slides. Research use only."""
 
 from importlib import import_module
-from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -72,6 +71,8 @@ _HOMES = {
 # as one that was stopped, not in a traceback.
 def __getattr__(name: str) -> object:
     if name == "__version__":
+        from importlib.metadata import version
+
         value: object = version("napari-deepheme")
     elif name in _HOMES:
         value = getattr(import_module(f"napari_deepheme.{_HOMES[name]}"), name)

@@ -1,21 +1,23 @@
 """Find, classify and count the cells of bone marrow slides. Research use only."""
 
-from importlib.metadata import version
+from importlib import import_module
+from typing import TYPE_CHECKING
 
-from napari_deepheme.core.cell_table import CellTable
-from napari_deepheme.core.classify_slide import classify
-from napari_deepheme.core.config import RunConfig
-from napari_deepheme.core.errors import DeephemeError
-from napari_deepheme.core.export.cells_file import read_cells, write_cells
-from napari_deepheme.core.geometry import Mpp, Point, Region, Size
-from napari_deepheme.core.mitoses import mitotic_index
-from napari_deepheme.core.models.registry import list_models, load_models
-from napari_deepheme.core.pipeline import analyze_region, iter_region
-from napari_deepheme.core.report import differential, me_ratio
-from napari_deepheme.core.slide import ArraySlide, open_slide
-from napari_deepheme.core.taxonomy import CELL_CLASSES
+if TYPE_CHECKING:
+    from napari_deepheme.core.cell_table import CellTable
+    from napari_deepheme.core.classify_slide import classify
+    from napari_deepheme.core.config import RunConfig
+    from napari_deepheme.core.errors import DeephemeError
+    from napari_deepheme.core.export.cells_file import read_cells, write_cells
+    from napari_deepheme.core.geometry import Mpp, Point, Region, Size
+    from napari_deepheme.core.mitoses import mitotic_index
+    from napari_deepheme.core.models.registry import list_models, load_models
+    from napari_deepheme.core.pipeline import analyze_region, iter_region
+    from napari_deepheme.core.report import differential, me_ratio
+    from napari_deepheme.core.slide import ArraySlide, open_slide
+    from napari_deepheme.core.taxonomy import CELL_CLASSES
 
-__version__ = version("napari-deepheme")
+    __version__: str
 
 __all__ = [
     "CELL_CLASSES",
@@ -40,3 +42,45 @@ __all__ = [
     "read_cells",
     "write_cells",
 ]
+
+_HOMES = {
+    "CellTable": "core.cell_table",
+    "classify": "core.classify_slide",
+    "RunConfig": "core.config",
+    "DeephemeError": "core.errors",
+    "read_cells": "core.export.cells_file",
+    "write_cells": "core.export.cells_file",
+    "Mpp": "core.geometry",
+    "Point": "core.geometry",
+    "Region": "core.geometry",
+    "Size": "core.geometry",
+    "mitotic_index": "core.mitoses",
+    "list_models": "core.models.registry",
+    "load_models": "core.models.registry",
+    "analyze_region": "core.pipeline",
+    "iter_region": "core.pipeline",
+    "differential": "core.report",
+    "me_ratio": "core.report",
+    "ArraySlide": "core.slide",
+    "open_slide": "core.slide",
+    "CELL_CLASSES": "core.taxonomy",
+}
+
+
+# Loaded when first asked for: a command that is stopped while it still loads can end
+# as one that was stopped, not in a traceback.
+def __getattr__(name: str) -> object:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        value: object = version("napari-deepheme")
+    elif name in _HOMES:
+        value = getattr(import_module(f"napari_deepheme.{_HOMES[name]}"), name)
+    else:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

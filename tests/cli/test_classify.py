@@ -1,5 +1,6 @@
 import json
 import math
+from pathlib import Path
 
 import pytest
 import tifffile
@@ -178,3 +179,11 @@ def hole_in_a_long_smear(tmp_path_factory, write_long_smear):
     data[scan : start + length] = bytes(start + length - scan)
     path.write_bytes(data)
     return path, lost
+
+
+def test_a_count_that_falls_short_is_said(phantom, capsys):
+    words = ["classify", str(phantom), "--max-cells", "500", "--out", "out"]
+    assert run(words) == 0
+    n = json.loads(Path("out/summary.json").read_text())["differential"]["n"]
+    assert 0 < n < 500
+    assert f"; the differential has {n} of 500 cells\n" in capsys.readouterr().out

@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 import time
+from importlib.metadata import version
 
 import pytest
 
@@ -118,3 +119,23 @@ def test_a_command_stopped_while_it_still_loads_ends_as_one_that_was_stopped(
     with pytest.raises(SystemExit) as ended:
         main()
     assert ended.value.code == 130
+
+
+def test_the_package_loads_nothing_before_the_command_can_be_stopped():
+    loaded = "import sys, napari_deepheme.__main__; print('numpy' in sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", loaded], capture_output=True, text=True
+    )
+    assert done.stdout == "False\n"
+
+
+def test_the_version_is_told():
+    done = subprocess.run([*COMMAND, "--version"], capture_output=True, text=True)
+    assert done.returncode == 0
+    assert done.stdout == f"napari-deepheme {version('napari-deepheme')}\n"
+
+
+def test_without_a_command_it_is_said_where_they_stand():
+    done = subprocess.run(COMMAND, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "napari-deepheme --help lists the commands" in done.stderr

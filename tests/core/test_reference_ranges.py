@@ -39,6 +39,12 @@ def test_classes_groups_and_indices_have_ranges_by_any_of_their_names(tmp_path):
     assert ranges.of("lymphocytes") is None
 
 
+def test_ranges_that_a_spreadsheet_saved_with_semicolons_come_in(tmp_path):
+    rows = ["name;low;high", "blasts;0;2,5", ";;"]
+    ranges = read_reference_ranges(write(tmp_path, *rows))
+    assert ranges.ranges == {"blasts": ReferenceRange("blasts", 0, 2.5)}
+
+
 def test_every_line_of_a_report_can_have_a_range(tmp_path):
     names = [*REPORT_GROUPS, *INDICES, *(c.code for c in CELL_CLASSES)]
     rows = [f'"{name}",0,1' for name in names]

@@ -11,6 +11,7 @@ import logging
 import re
 import signal
 import warnings
+from importlib.metadata import version
 from typing import TYPE_CHECKING, NoReturn
 
 from napari_deepheme.cli import (
@@ -34,6 +35,9 @@ _DESCRIPTION = (
     "Find, classify and count the cells of bone marrow aspirate slides. "
     "Research use only."
 )
+
+_USAGE = """napari-deepheme [-h] [--version] COMMAND ...
+       napari-deepheme --help lists the commands"""
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -73,8 +77,15 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser("napari-deepheme", description=_DESCRIPTION)
-    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    parser = argparse.ArgumentParser(
+        "napari-deepheme", usage=_USAGE, description=_DESCRIPTION
+    )
+    parser.add_argument(
+        "--version", action="version", version=f"%(prog)s {version('napari-deepheme')}"
+    )
+    commands = parser.add_subparsers(
+        metavar="COMMAND", required=True, prog="napari-deepheme"
+    )
     for command in (
         classify,
         report,

@@ -8,6 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
 from napari_deepheme.core.errors import InvalidTableError
+from napari_deepheme.core.spreadsheets import (
+    separated_lines,
+    why_unreadable,
+    with_point,
+)
 from napari_deepheme.core.taxonomy import CELL_CLASSES, MITOTIC_LINEAGES, REPORT_GROUPS
 
 if TYPE_CHECKING:
@@ -93,6 +98,7 @@ def read_reference_ranges(path: Path | str) -> ReferenceRanges:
     path : Path or str
         CSV with the columns name, low and high, and source if wanted. A name is a
         class's code or name, a group of the report, or an index; case does not matter.
+        Semicolons or tabs, with decimal commas, are read as well.
 
     Raises
     ------
@@ -102,12 +108,13 @@ def read_reference_ranges(path: Path | str) -> ReferenceRanges:
     path = Path(path)
     try:
         with path.open(newline="", encoding="utf-8-sig") as stream:
-            reader = csv.DictReader(stream, strict=True)
+            separator, lines = separated_lines(stream)
+            reader = csv.DictReader(lines, strict=True, delimiter=separator)
             if missing := set(_COLUMNS) - set(reader.fieldnames or ()):
                 raise ValueError(f"it lacks the columns {', '.join(sorted(missing))}")
-            ranges = list(_ranges(reader))
+            ranges = list(_ranges(reader, separator))
     except (OSError, ValueError, csv.Error) as error:
-        raise InvalidTableError(str(path), str(error)) from error
+        raise InvalidTableError(str(path), why_unreadable(error)) from error
     return ReferenceRanges({found.name: found for found in ranges}, path.name)
 
 
@@ -118,9 +125,11 @@ _NAMES: Final = {
 }
 
 
-def _ranges(rows: Iterable[dict[str, str]]) -> Iterable[ReferenceRange]:
+def _ranges(rows: Iterable[dict[str, str]], separator: str) -> Iterable[ReferenceRange]:
     seen: set[str] = set()
     for line, row in enumerate(rows, 2):
+        if not any(row.values()):
+            continue
         if missing := set(_COLUMNS) - {k for k, v in row.items() if v}:
             words = ", ".join(sorted(missing))
             raise ValueError(f"line {line} says nothing under {words}")
@@ -132,7 +141,9 @@ def _ranges(rows: Iterable[dict[str, str]]) -> Iterable[ReferenceRange]:
         if name in seen:
             raise ValueError(f"line {line}: {row['name']!r} has a range already")
         seen.add(name)
-        low, high = _number(row["low"], line), _number(row["high"], line)
+        low, high = (
+            _number(with_point(row[name], separator), line) for name in ("low", "high")
+        )
         if low > high:
             raise ValueError(f"line {line}: the range ends before it begins")
         yield ReferenceRange(name, low, high, (row.get("source") or "").strip())

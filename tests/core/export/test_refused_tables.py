@@ -63,6 +63,41 @@ def test_a_csv_of_a_spreadsheet_comes_in(csv_of, encoding, newline):
     assert cells.further["note"].tolist() == ["größer"]
 
 
+@pytest.mark.parametrize("separator", [";", "\t"])
+def test_a_csv_with_semicolons_or_tabs_and_decimal_commas_comes_in(csv_of, separator):
+    header = "x,y,width,height,class_code,score,note".replace(",", separator)
+    row = separator.join(["1", "2,0", "3", "4", "M2", "0,75", "a, b"])
+    cells = csv_of(f"{header}\r\n{row}\r\n", "utf-8-sig")
+    assert cells.boxes.tolist() == [[1, 2, 3, 4]]
+    assert cells.scores.tolist() == [0.75]
+    assert cells.further["note"].tolist() == ["a, b"]
+
+
+def test_rows_that_were_emptied_are_passed_over(csv_of):
+    assert len(csv_of(f"{HEADER}\n1,2,3,4,M2\n,,,,\n\n,,\n")) == 1
+
+
+@pytest.mark.parametrize(
+    ("word", "meant"),
+    [
+        ("L4", "L4"),
+        ("l4 ", "L4"),
+        ("Plasma cell", "L4"),
+        ("Not-a-cell", "not-a-cell"),
+        ("DELETED", "deleted"),
+        (" ", ""),
+    ],
+)
+def test_a_class_that_a_person_wrote_is_understood(csv_of, word, meant):
+    cells = csv_of(f"{HEADER},reader_class\n1,2,3,4,M2,{word}\n")
+    assert cells.further["reader_class"].tolist() == [meant]
+
+
+def test_a_doubt_that_a_person_wrote_is_understood(csv_of):
+    cells = csv_of(f"{HEADER},identified\n1,2,3,4,M2,No \n1,2,3,4,M2,YES\n")
+    assert cells.further["identified"].tolist() == ["no", "yes"]
+
+
 def test_a_csv_of_a_header_alone_is_an_empty_table(csv_of):
     assert csv_of(HEADER) == CellTable.empty()
 
@@ -72,7 +107,8 @@ def test_a_csv_of_a_header_alone_is_an_empty_table(csv_of):
     [
         ("", "lacks the columns class_code"),
         ("x,y,width,height\n1,2,3,4\n", "lacks the columns class_code"),
-        (HEADER.replace(",", ";"), "lacks the columns"),
+        (HEADER.replace(",", "|"), "lacks the columns"),
+        (f"{HEADER},reader_class\n1,2,3,4,M2,plasm\n", "'plasm' under reader_class"),
         (f"{HEADER},x\n1,2,3,4,M2,5\n", "two columns"),
         (f"{HEADER}\n1,2,3,4,M2\n1,2,3,4\n", "line 3"),
         (f"{HEADER}\n1,2,3,4,M2,5\n", "line 2"),
@@ -95,11 +131,17 @@ def test_a_csv_that_is_wrong_is_refused_by_what_is_wrong(csv_of, text, message):
     assert len(str(caught.value).splitlines()) == 1
 
 
+def test_a_csv_of_other_letters_is_refused_by_what_to_do(csv_of):
+    with pytest.raises(InvalidTableError, match="save it as CSV UTF-8"):
+        csv_of(f"{HEADER},note\n1,2,3,4,M2,größer\n", "latin-1")
+
+
 @pytest.mark.parametrize("read", [read_csv, read_geojson])
 def test_a_missing_file_and_a_folder_are_refused(read, tmp_path):
     for path in (tmp_path / "nothing", tmp_path):
-        with pytest.raises(InvalidTableError):
+        with pytest.raises(InvalidTableError) as refused:
             read(path)
+        assert "Errno" not in str(refused.value)
 
 
 @pytest.mark.parametrize(

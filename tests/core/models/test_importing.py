@@ -241,6 +241,7 @@ def test_what_is_no_state_dict_is_refused_in_one_line_and_never_run(
         import_model(tmp_path / "w.pth")
     message = str(caught.value)
     assert message.startswith("w.pth is not a usable model: expected")
+    assert message.count("is not a usable model") == 1
     assert hint in message
     assert len(message.splitlines()) == 1
     assert not files_in(own_folder)

@@ -102,13 +102,13 @@ class UnknownMppError(DeephemeError, ValueError):
     def __str__(self) -> str:
         """Word the error."""
         if self.stated is None:
-            what = "states no pixel size"
+            what = " states no pixel size"
         else:
             what = (
-                f"states {self.stated[0]:g} x {self.stated[1]:g} micrometres per "
-                "pixel, which cannot be a slide seen at cell level"
+                f": {self.stated[0]:g} x {self.stated[1]:g} micrometres per pixel "
+                "cannot be a slide seen at cell level"
             )
-        return f"{self.slide} {what}: give it, for example --mpp 0.25"
+        return f"{self.slide}{what}: give it, for example --mpp 0.25"
 
 
 class RegionOutOfBoundsError(DeephemeError, ValueError):

@@ -10,14 +10,21 @@ from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
 
-from napari_deepheme.core.cell_table import COLUMNS, DECIMALS, CellTable
+from napari_deepheme.core.cell_table import COLUMNS, DECIMALS, IDENTIFIED, CellTable
+from napari_deepheme.core.corrections import READER_CLASS, READER_CLASSES
 from napari_deepheme.core.errors import InvalidTableError
+from napari_deepheme.core.export.qupath import class_named
 from napari_deepheme.core.files import atomic_file
+from napari_deepheme.core.spreadsheets import (
+    separated_lines,
+    why_unreadable,
+    with_point,
+)
 from napari_deepheme.core.table_columns import check_names
 from napari_deepheme.core.taxonomy import CELL_CLASSES
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 CHUNK_ROWS: Final = 20_000
 """Rows that are turned into text at once: what is held does not grow with the table."""
@@ -51,7 +58,9 @@ def read_csv(path: Path | str) -> CellTable:
     ----------
     path : Path or str
         CSV with at least the columns x, y, width, height and class_code. A missing
-        score or probability is taken as 1.
+        score or probability is taken as 1. Columns may be separated by semicolons or
+        tabs, and numbers have decimal commas then, as spreadsheets write; a reader's
+        class may be a name, in upper or lower case.
 
     Raises
     ------
@@ -61,13 +70,15 @@ def read_csv(path: Path | str) -> CellTable:
     path = Path(path)
     try:
         with path.open(newline="", encoding="utf-8-sig") as stream:
-            reader = csv.reader(stream, strict=True)
+            separator, lines = separated_lines(stream)
+            reader = csv.reader(lines, strict=True, delimiter=separator)
             header = next(reader, [])
             rows = list(_checked(reader, header))
         values = zip(*rows, strict=True) if rows else ((),) * len(header)
-        return CellTable.from_columns(dict(zip(header, values, strict=True)))
+        columns = dict(zip(header, values, strict=True))
+        return CellTable.from_columns(_as_meant(columns, separator))
     except (OSError, ValueError, csv.Error) as error:
-        raise InvalidTableError(str(path), str(error)) from error
+        raise InvalidTableError(str(path), why_unreadable(error)) from error
 
 
 def _columns(cells: CellTable, first: int) -> list[list[str]]:
@@ -120,8 +131,45 @@ def _checked(reader: csv.reader, header: list[str]) -> Sequence[list[str]]:  # t
         raise ValueError("two columns have the same name")
     rows = []
     for row in reader:  # type: ignore[attr-defined]
-        if row and len(row) != len(header):
+        if any(row) and len(row) != len(header):
             raise ValueError(f"line {reader.line_num} has {len(row)} values")  # type: ignore[attr-defined]
-        if row:
+        if any(row):
             rows.append(row)
     return rows
+
+
+def _as_meant(
+    columns: Mapping[str, Sequence[str]], separator: str
+) -> dict[str, Sequence[str]]:
+    """Bring what a person or a spreadsheet wrote to the words of this program."""
+    meant = dict(columns)
+    for name in _NUMBERS & meant.keys():
+        meant[name] = [with_point(value, separator) for value in meant[name]]
+    for name in _WORDS.keys() & meant.keys():
+        words = {word: _WORDS[name](word) for word in set(meant[name])}
+        meant[name] = [words[word] for word in meant[name]]
+    return meant
+
+
+def _reader_class(word: str) -> str:
+    # A reader's word that is not understood must not be lost in silence.
+    if not word.strip() or word in READER_CLASSES:
+        return word.strip()
+    plain = word.strip().casefold()
+    meant = plain if plain in READER_CLASSES else class_named(word)
+    if meant is None:
+        raise ValueError(
+            f"{word!r} under {READER_CLASS} is no class: give a code such as M2, or a "
+            "name such as promyelocyte"
+        )
+    return meant
+
+
+def _yes_or_no(word: str) -> str:
+    plain = word.strip().casefold()
+    return plain if plain in ("yes", "no") else word
+
+
+_NUMBERS: Final = frozenset(("x", "y", "width", "height", "score", "probability"))
+
+_WORDS: Final = {READER_CLASS: _reader_class, IDENTIFIED: _yes_or_no}

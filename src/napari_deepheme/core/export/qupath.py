@@ -26,6 +26,7 @@ from napari_deepheme.core.corrections import (
     UNIDENTIFIED,
 )
 from napari_deepheme.core.errors import InvalidTableError, UnknownMppError
+from napari_deepheme.core.spreadsheets import why_unreadable
 from napari_deepheme.core.taxonomy import CELL_CLASSES, CLASS_BY_CODE, class_index
 
 if TYPE_CHECKING:
@@ -105,7 +106,9 @@ def read_qupath(path: Path | str, *, mpp: float | None = None) -> QupathCells:
     try:
         content = orjson.loads(path.read_bytes())
         return _read(content, side)
-    except (OSError, ValueError, TypeError, LookupError, AttributeError) as error:
+    except OSError as error:
+        raise InvalidTableError(str(path), why_unreadable(error)) from error
+    except (ValueError, TypeError, LookupError, AttributeError) as error:
         raise InvalidTableError(str(path), f"not GeoJSON of cells: {error}") from error
     except RecursionError:
         raise InvalidTableError(str(path), "it is nested too deeply") from None

@@ -156,7 +156,7 @@ def read_torch(path: Path, *, device: str = "cpu") -> Any:
                 return torch.load(path, map_location=device, weights_only=True)
     except pickle.UnpicklingError as error:
         raise InvalidModelError(path.name, _refused_pickle(error)) from error
-    except MemoryError:
+    except (MemoryError, InvalidModelError):
         raise
     # A damaged pickle fails in as many ways as there are opcodes.
     except (

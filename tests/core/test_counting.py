@@ -1,5 +1,7 @@
 """When a count ends, and which cells are in it."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -42,6 +44,20 @@ def test_cells_are_taken_area_by_area_in_reading_order(make_table):
     assert take_counted(cells, areas, 2).class_codes == ("M2", "U1", "ER4")
     assert take_counted(cells, areas, 3).class_codes == ("M6", "M2", "U1", "ER4")
     assert take_counted(cells, areas, 99).class_codes == ("M6", "M2", "U1", "ER4")
+
+
+def test_unidentified_cells_stay_and_do_not_bring_a_count_nearer_to_its_end(make_table):
+    cells = make_table(
+        (0, 0, 4, 4, "M6"),
+        (10, 0, 4, 4, "M2"),
+        (20, 0, 4, 4, "L2"),
+        (30, 0, 4, 4, "M6"),
+    )
+    said = np.array(["yes", "no", "yes", "yes"])
+    doubted = replace(cells, further={"identified": said})
+    areas = [Region(0, 0, 40, 10)]
+    assert take_counted(doubted, areas, 2).class_codes == ("M6", "M2", "L2")
+    assert take_counted(cells, areas, 2).class_codes == ("M6", "M2")
 
 
 def test_a_count_never_has_more_cells_than_wanted(make_table):

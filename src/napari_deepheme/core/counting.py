@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from napari_deepheme.core.cell_table import IDENTIFIED
 from napari_deepheme.core.intervals import wilson
 from napari_deepheme.core.taxonomy import CELL_CLASSES
 
@@ -31,8 +32,8 @@ class CountGoal:
     Attributes
     ----------
     n_cells : int
-        Cells of the nucleated differential count (500 where a class that matters is
-        rare, otherwise 300, after ICSH 2008).
+        Identified cells of the nucleated differential count (500 where a class that
+        matters is rare, otherwise 300, after ICSH 2008).
     half_width : float or None
         Percentage points: the count stops earlier, from 100 cells on, when no class has
         a wider 95 % interval to either side. None to count all of `n_cells`.
@@ -73,21 +74,30 @@ def take_counted(cells: CellTable, areas: Sequence[Region], n_cells: int) -> Cel
     areas : sequence of Region
         Where they were counted, in the order of counting; they do not overlap.
     n_cells : int
-        Cells of the nucleated differential count that are kept, at most.
+        Identified cells of the nucleated differential count that are kept, at most.
 
     Returns
     -------
     CellTable
         In reading order; cells outside of the areas are left out. Those that do not
-        belong to the count stay where they lie before its last cell.
+        belong to the count, and unidentified ones, stay where they lie before its last
+        cell.
     """
     place = np.full(len(cells), len(areas))
     for index in range(len(areas) - 1, -1, -1):
         place[areas[index].holds_centres(cells.boxes)] = index
     order: npt.NDArray[np.intp] = np.argsort(place, kind="stable")
     order = order[place[order] < len(areas)]
-    counted = np.cumsum(_COUNTED[cells.class_indices[order]])
+    counted = np.cumsum((_COUNTED[cells.class_indices] & _identified(cells))[order])
     n_kept = int(np.searchsorted(counted, n_cells)) + 1
     kept = np.zeros(len(cells), bool)
     kept[order[:n_kept]] = True
     return cells.take(kept)
+
+
+def _identified(cells: CellTable) -> npt.NDArray[np.bool_]:
+    said = cells.further.get(IDENTIFIED)
+    if said is None:
+        return np.ones(len(cells), bool)
+    identified: npt.NDArray[np.bool_] = said != "no"
+    return identified

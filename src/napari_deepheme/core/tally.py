@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from napari_deepheme.core.corrections import judged_counts
 from napari_deepheme.core.counting import take_counted
 from napari_deepheme.core.results import RegionResult, ResultCollector
 from napari_deepheme.core.taxonomy import CLASS_CODES
@@ -115,5 +116,5 @@ class Tally:
             result = self._results[index]
             # Cells near its border are a neighbour's, too.
             own = result.tile.core.holds_centres(result.cells.boxes)
-            for code, n in result.cells.take(own).counts().items():
+            for code, n in judged_counts(result.cells.take(own)).items():
                 self._counts[code] += n

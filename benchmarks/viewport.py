@@ -83,6 +83,8 @@ def click(viewer: napari.Viewer, widget) -> tuple[int, float, float]:
     widget.view.region_button.click()
     while widget.session.running:
         QApplication.processEvents()
+        # As in Qt's own loop, the worker has the processor meanwhile.
+        time.sleep(0.005)
         if first is None and CELLS in viewer.layers and drawn(viewer):
             first = time.perf_counter() - started
     last = time.perf_counter() - started

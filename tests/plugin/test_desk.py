@@ -283,7 +283,7 @@ def test_without_a_result_there_is_nothing_to_save(make_controller, tmp_path):
 
 def test_what_no_one_foresaw_is_raised(ran, monkeypatch):
     with pytest.raises(RuntimeError, match="odd"):
-        ran.desk.keeping._on_saved(Failed(RuntimeError("odd")))
+        ran.desk.keeping._on_saved(0, Failed(RuntimeError("odd")))
 
 
 def test_the_slide_of_a_layer_that_has_no_file_is_kept_without_a_path(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -79,6 +80,8 @@ class Keeping:
         self._when_kept: Callable[[], None] | None = None
         # What was saved last, or is being saved.
         self._saved: tuple[object, ...] = ()
+        # Runs so far: a save that ends after its run is over must not be gone on with.
+        self._n_runs = 0
 
     @property
     def path(self) -> Path | None:
@@ -97,6 +100,7 @@ class Keeping:
             Called once when the sitting is saved, on the thread that does it.
         """
         self._is_new, self._when_kept = True, when_kept
+        self._n_runs += 1
         self.save()
 
     def go_on(self, file: SittingFile) -> None:
@@ -120,9 +124,12 @@ class Keeping:
             return
         self._saved = now
         self._is_saving = True
+        file, when_kept = self._file, None
+        if self._is_new:
+            file, when_kept, self._when_kept = None, self._when_kept, None
         self._task = self._start(
-            lambda: iter([self._write(sitting)]),
-            on_item=self._on_saved,
+            lambda: iter([self._write(sitting, file, when_kept)]),
+            on_item=partial(self._on_saved, self._n_runs),
             on_end=self._on_end,
         )
 
@@ -140,7 +147,8 @@ class Keeping:
         if sitting is None:
             return
         path = path if path.suffix == SUFFIX else path.with_name(path.name + SUFFIX)
-        self._file, self._is_new = self._create(path, sitting), False
+        when_kept, self._when_kept = self._when_kept, None
+        self._file, self._is_new = _created(path, sitting, when_kept), False
 
     def close(self, seconds: float) -> None:
         """Save what is left at once; wait no longer than this for a save before."""
@@ -154,18 +162,15 @@ class Keeping:
         except DeephemeError as error:
             self._session.say(str(error), error=True)
 
-    def _write(self, sitting: Sitting) -> SittingFile:
-        file = self._file
-        if file is None or self._is_new:
-            return self._create(self._own_path(sitting), sitting)
+    def _write(
+        self,
+        sitting: Sitting,
+        file: SittingFile | None,
+        when_kept: Callable[[], None] | None,
+    ) -> SittingFile:
+        if file is None:
+            return _created(self._own_path(sitting), sitting, when_kept)
         file.sync(sitting.corrected, sitting.shapes, sitting.view)
-        return file
-
-    def _create(self, path: Path, sitting: Sitting) -> SittingFile:
-        when_kept, self._when_kept = self._when_kept, None
-        file = create_sitting(path, sitting)
-        if when_kept is not None:
-            when_kept()
         return file
 
     def _own_path(self, sitting: Sitting) -> Path:
@@ -181,16 +186,30 @@ class Keeping:
             path = folder / f"{stem} {time} ({n}){SUFFIX}"
         return path
 
-    def _on_saved(self, item: SittingFile | Failed) -> None:
+    def _on_saved(self, run: int, item: SittingFile | Failed) -> None:
+        if isinstance(item, Failed) and not isinstance(item.error, DeephemeError):
+            raise item.error
+        if run != self._n_runs:
+            return
         if not isinstance(item, Failed):
             self.go_on(item)
             return
         # Otherwise it would be tried again every few seconds.
         self._file, self._is_new = None, False
         self.tell()
-        if not isinstance(item.error, DeephemeError):
-            raise item.error
         self._session.say(f"Not saved any more: {item.error}", error=True)
 
     def _on_end(self) -> None:
         self._is_saving = False
+        if self._is_new:
+            # Another run ended meanwhile.
+            self.save()
+
+
+def _created(
+    path: Path, sitting: Sitting, when_kept: Callable[[], None] | None
+) -> SittingFile:
+    file = create_sitting(path, sitting)
+    if when_kept is not None:
+        when_kept()
+    return file

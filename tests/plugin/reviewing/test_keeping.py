@@ -1,0 +1,72 @@
+"""Sittings that are saved while another run ends."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from napari_deepheme.plugin.reviewing import keeping as kept
+from napari_deepheme.plugin.reviewing.keeping import Keeping
+from napari_deepheme.plugin.session import Session
+
+
+class File:
+    """Stands in for a sitting's file: what was written into it."""
+
+    has_steps = True
+
+    def __init__(self, path, sitting):
+        self.path, self.held = path, [sitting.corrected]
+
+    def sync(self, corrected, shapes, view):
+        self.held.append(corrected)
+
+
+@pytest.fixture
+def desk(tmp_path, monkeypatch):
+    """Keep sittings by hand: a save goes on until it is told to end."""
+    monkeypatch.setenv(kept.FOLDER_VARIABLE, str(tmp_path))
+    files, under_way = [], []
+
+    def create(path, sitting):
+        files.append(File(path, sitting))
+        path.touch()
+        return files[-1]
+
+    def start(make, *, on_item, on_end):
+        def end():
+            for item in make():
+                on_item(item)
+            on_end()
+
+        under_way.append(end)
+
+    monkeypatch.setattr(kept, "create_sitting", create)
+    desk = SimpleNamespace(files=files, under_way=under_way, cells="first")
+    desk.session = Session()
+    desk.keeping = Keeping(desk.session, take_sitting=lambda: taken(desk), start=start)
+    return desk
+
+
+def taken(desk):
+    slide = SimpleNamespace(name="a.svs")
+    return SimpleNamespace(slide=slide, corrected=desk.cells, shapes=(), view=None)
+
+
+def test_a_run_that_ends_while_another_is_saved_gets_a_file_of_its_own(desk):
+    told = []
+    desk.keeping.begin(lambda: told.append("first"))
+    desk.cells = "second"
+    desk.keeping.begin(lambda: told.append("second"))
+    assert len(desk.under_way) == 1
+    desk.under_way.pop(0)()
+    assert told == ["first"]
+    desk.under_way.pop(0)()
+    assert told == ["first", "second"]
+    assert [file.held for file in desk.files] == [["first"], ["second"]]
+    assert desk.keeping.path == desk.files[1].path
+    desk.cells = "second, corrected"
+    desk.keeping.save()
+    desk.under_way.pop(0)()
+    assert desk.files[0].held == ["first"]
+    assert desk.files[1].held == ["second", "second, corrected"]
+    assert not desk.under_way

@@ -1,4 +1,4 @@
-"""Sittings that are saved while another run ends."""
+"""Sittings that are saved while another run ends, or under another name."""
 
 from types import SimpleNamespace
 
@@ -70,3 +70,15 @@ def test_a_run_that_ends_while_another_is_saved_gets_a_file_of_its_own(desk):
     assert desk.files[0].held == ["first"]
     assert desk.files[1].held == ["second", "second, corrected"]
     assert not desk.under_way
+
+
+def test_a_sitting_that_is_saved_by_name_meanwhile_stays_in_that_file(desk, tmp_path):
+    desk.keeping.begin()
+    desk.keeping.save_as(tmp_path / "mine")
+    desk.under_way.pop(0)()
+    assert desk.keeping.path.name == "mine.deepheme"
+    desk.cells = "corrected"
+    desk.keeping.save()
+    desk.under_way.pop(0)()
+    assert desk.files[0].held == ["first", "corrected"]
+    assert desk.files[1].held == ["first"]

@@ -97,7 +97,8 @@ class Keeping:
         Parameters
         ----------
         when_kept : callable, optional
-            Called once when the sitting is saved, on the thread that does it.
+            Called when the sitting is saved, on the thread that does it; again if it
+            is saved by name meanwhile.
         """
         self._is_new, self._when_kept = True, when_kept
         self._n_runs += 1
@@ -124,9 +125,8 @@ class Keeping:
             return
         self._saved = now
         self._is_saving = True
-        file, when_kept = self._file, None
-        if self._is_new:
-            file, when_kept, self._when_kept = None, self._when_kept, None
+        file = None if self._is_new else self._file
+        when_kept = self._when_kept
         self._task = self._start(
             lambda: iter([self._write(sitting, file, when_kept)]),
             on_item=partial(self._on_saved, self._n_runs),
@@ -147,8 +147,10 @@ class Keeping:
         if sitting is None:
             return
         path = path if path.suffix == SUFFIX else path.with_name(path.name + SUFFIX)
-        when_kept, self._when_kept = self._when_kept, None
-        self._file, self._is_new = _created(path, sitting, when_kept), False
+        self._file, self._is_new = _created(path, sitting, self._when_kept), False
+        self._when_kept = None
+        # A save that is under way is not gone on with.
+        self._n_runs += 1
 
     def close(self, seconds: float) -> None:
         """Save what is left at once; wait no longer than this for a save before."""

@@ -94,7 +94,7 @@ def test_mitoses_rendered_into_real_fields_are_found_and_hardly_any_cell_is_flag
 @needs_real_slides
 def test_single_cells_in_a_grid_are_found_and_named(models):
     figures = grid_figures(models, SHARED / "slides" / "bma-cells.svs")
-    found, right = figures
+    found, right, *_ = figures
     assert found.value >= 0.9
     assert right.value >= 0.8
 

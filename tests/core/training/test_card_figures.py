@@ -283,10 +283,12 @@ def test_cells_in_a_grid_are_counted_where_their_table_says(tmp_path, models):
     rows += [(260, 60, "platelet"), (160, 200, "L2")]
     with path.with_suffix(".csv").open("w", newline="") as stream:
         csv.writer(stream).writerows(rows)
-    found, right = grid_figures(models, path)
+    found, right, unknown, known = grid_figures(models, path)
     assert counted(found) == (3, 4)
     # Of the platelet, which is no class, nobody asks.
     assert counted(right) == (2, 2)
+    assert counted(unknown) == (0, 2)
+    assert counted(known) == (2, 2)
 
 
 class PaintedSmear:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from napari_deepheme.core.cell_table import IDENTIFIED
 from napari_deepheme.core.config import ClassifyConfig
 from napari_deepheme.core.geometry import Mpp, Region, Size
 from napari_deepheme.core.intervals import wilson
@@ -227,11 +228,18 @@ def grid_figures(models: Models, slide_path: Path) -> Iterator[Figure]:
     codes = np.array([*cells.class_codes, ""])[pairs]
     classes = [r["classes"].split("|") for r in rows]
     found = (pairs >= 0) & np.array([c[0] in CLASS_CODES for c in classes])
-    right = sum(
-        code in c for code, c, f in zip(codes, classes, found, strict=True) if f
+    right = found & np.array(
+        [code in c for code, c in zip(codes, classes, strict=True)]
     )
-    yield share("grid of matek cells", "found", int((pairs >= 0).sum()), len(rows))
-    yield share("grid of matek cells", "of these named right", right, int(found.sum()))
+    known = np.array([*(cells.further[IDENTIFIED] == "yes"), False])[pairs]
+    source, n_found = "grid of matek cells", int(found.sum())
+    yield share(source, "found", int((pairs >= 0).sum()), len(rows))
+    yield share(source, "of these named right", int(right.sum()), n_found)
+    n_known = int((found & known).sum())
+    yield share(source, "of the found, unidentified", n_found - n_known, n_found)
+    yield share(
+        source, "of the identified, named right", int((right & known).sum()), n_known
+    )
 
 
 def phantom_figures(models: Models, seeds: Sequence[int]) -> Iterator[Figure]:

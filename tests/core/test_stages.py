@@ -16,7 +16,7 @@ from napari_deepheme.core.config import (
     RunConfig,
     TileConfig,
 )
-from napari_deepheme.core.detect import border_px, detect_tile
+from napari_deepheme.core.detect import border_px, detect_tile, view_tile
 from napari_deepheme.core.errors import RegionOutOfBoundsError, UnreadableRegionError
 from napari_deepheme.core.geometry import Mpp, Polygon, Region
 from napari_deepheme.core.models.compute import Compute
@@ -43,14 +43,9 @@ def disc(pixels, x, y, radius=12):
 def detect(slide, core, models, config=None):
     bounds = Region(0, 0, *slide.size)
     tile = Tile(core, core.grown(80).intersection(bounds))
-    return detect_tile(
-        slide,
-        tile,
-        models.detector,
-        config or DetectConfig(),
-        mpp=MPP,
-        background=estimate_background(slide),
-    )
+    detector, background = models.detector, estimate_background(slide)
+    view = view_tile(slide, tile, detector.spec, mpp=MPP, background=background)
+    return detect_tile(view, tile, detector, config or DetectConfig(), mpp=MPP)
 
 
 def classify(slide, boxes, classifier, batch_size=64):

@@ -16,6 +16,7 @@ STAGES = {
     "plan": f"{CORE}.slide_run.plan_run",
     "background": f"{CORE}.pipeline.estimate_background",
     "read": f"{CORE}.pipeline.hold_level",
+    "view": f"{CORE}.pipeline.view_tile",
     "detect": f"{CORE}.pipeline.detect_tile",
     "cut": f"{CORE}.pipeline.cut_crops",
     "classify": f"{CORE}.pipeline.classify_crops",

@@ -2,8 +2,8 @@
 
 ::
 
-    read -> detect, cut crops -> classify -> one result a tile
-    ahead        ahead           here
+    read, resample -> detect, cut crops -> classify -> one result a tile
+        ahead              ahead             here
 
 Reading runs ahead of detecting, and detecting ahead of classifying, each on a thread
 and behind a queue that holds a few tiles. Batches of crops fill across the tiles of a
@@ -22,7 +22,12 @@ import numpy as np
 from napari_deepheme.core.ahead import Ahead
 from napari_deepheme.core.classify import classify_crops, cut_crops, named_table
 from napari_deepheme.core.config import RunConfig
-from napari_deepheme.core.detect import border_px, detect_tile
+from napari_deepheme.core.detect import (
+    border_px,
+    detect_tile,
+    detector_grid,
+    view_tile,
+)
 from napari_deepheme.core.geometry import Region
 from napari_deepheme.core.results import RegionResult, ResultCollector, TileResult
 from napari_deepheme.core.slide import (
@@ -41,7 +46,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from napari_deepheme.core.classify import CellCrops
-    from napari_deepheme.core.detect import Detections
+    from napari_deepheme.core.detect import Detections, TileView
     from napari_deepheme.core.geometry import Mpp
     from napari_deepheme.core.models.protocols import CellDetector, Models
     from napari_deepheme.core.slide import LevelPixels, SlideReader
@@ -241,6 +246,7 @@ def analyze_region(
 @dataclass(frozen=True, slots=True, eq=False)
 class _Read:
     index: int
+    view: TileView
     held: LevelPixels | None
 
 
@@ -267,31 +273,42 @@ class _Work:
     stopping: Callable[[], bool]
 
     def read(self, index: int) -> _Read:
+        """Decode a tile, and bring it to what the detector sees."""
+        held = self._hold(index)
+        view = view_tile(
+            self.slide,
+            self.plan.tiles[index],
+            self.models.detector.spec,
+            mpp=self.plan.mpp,
+            background=self.background,
+            held=held,
+        )
+        return _Read(index, view, held)
+
+    def _hold(self, index: int) -> LevelPixels | None:
         """Decode a tile once, where both networks see the same level."""
         scales = [
             min(grid.scale_x, grid.scale_y)
             for grid in (
-                PixelGrid.for_mpp(self.plan.mpp, self.models.detector.spec.mpp),
+                detector_grid(self.plan.mpp, self.models.detector.spec),
                 PixelGrid.for_mpp(self.plan.mpp, self.models.classifier.spec.mpp),
             )
         ]
         levels = {best_level(self.slide, scale) for scale in scales}
         if len(levels) > 1:
-            return _Read(index, None)
+            return None
         area = self._seen(self.plan.tiles[index])
-        return _Read(index, hold_level(self.slide, levels.pop(), area))
+        return hold_level(self.slide, levels.pop(), area)
 
     def detect(self, read: _Read) -> _Found:
         """Find the cells of a tile and cut them out."""
         tile = self.plan.tiles[read.index]
         found = detect_tile(
-            self.slide,
+            read.view,
             tile,
             self.models.detector,
             self.config.detect,
             mpp=self.plan.mpp,
-            background=self.background,
-            held=read.held,
         )
         crops = cut_crops(
             self.slide,

@@ -8,7 +8,7 @@ import numpy as np
 
 from napari_deepheme.core.errors import UnreadableRegionError
 from napari_deepheme.core.geometry import Region, touched_by
-from napari_deepheme.core.slide import PixelGrid, read_grid
+from napari_deepheme.core.slide import PixelGrid, read_grid, resample_at_once
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -74,7 +74,7 @@ def cut_thumbnail(
     cell = Region(x, y, width, height)
     try:
         # No other window has to agree with this one.
-        read = read_grid(slide, grid, window, at_once=True)
+        read = read_grid(slide, grid, window, resampler=resample_at_once)
     except ValueError as error:  # the slide is closed
         raise UnreadableRegionError(slide.name, cell, str(error)) from error
     if touched_by(read.failed, np.array([box])).any():

@@ -13,6 +13,7 @@ from napari_deepheme.core.slide.level_array import LevelArray, slide_levels
 from napari_deepheme.core.slide.mpp import plausible_mpp
 from napari_deepheme.core.slide.open import open_slide
 from napari_deepheme.core.slide.protocol import Level, SlideReader
+from napari_deepheme.core.slide.resample import resample_at_once
 from napari_deepheme.core.slide.sampling import (
     GridPixels,
     LevelPixels,
@@ -40,6 +41,7 @@ __all__ = [
     "plausible_mpp",
     "read_grid",
     "read_grid_crops",
+    "resample_at_once",
     "resample_window",
     "slide_levels",
     "source_window",

@@ -151,9 +151,11 @@ def _spread(length: int) -> range:
 
 
 def _count(pixels: npt.NDArray[np.uint8]) -> tuple[npt.NDArray[np.int64], int]:
-    flat = pixels.reshape(-1, 3)
-    counts = np.stack([np.bincount(flat[:, i], minlength=256) for i in range(3)])
-    return counts, int((flat.min(axis=1) == 255).sum())
+    pixels = np.ascontiguousarray(pixels)
+    histogram = Image.fromarray(pixels).histogram()
+    red, green, blue = np.moveaxis(pixels == 255, -1, 0)
+    n_white = int(np.count_nonzero(red & green & blue))
+    return np.array(histogram, np.int64).reshape(3, 256), n_white
 
 
 def _white_point(

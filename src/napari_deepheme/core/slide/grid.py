@@ -49,6 +49,22 @@ class PixelGrid:
         """Lay a grid of square pixels of `wanted_mpp` micrometres over a slide."""
         return cls(wanted_mpp / slide_mpp.x, wanted_mpp / slide_mpp.y)
 
+    def periodic(self, period: int) -> PixelGrid:
+        """Give the nearest grid of which every `period` pixels are whole pixels.
+
+        Where they begin on the same fraction of a pixel of level 0, they are made of
+        it in the same way. Scales change by at most half a pixel in a period.
+
+        Examples
+        --------
+        >>> PixelGrid(1.977, 2.0).periodic(32)
+        PixelGrid(scale_x=1.96875, scale_y=2.0)
+        """
+        return PixelGrid(
+            max(round(self.scale_x * period), 1) / period,
+            max(round(self.scale_y * period), 1) / period,
+        )
+
     def grid_window(self, region: Region, *, multiple: int = 1) -> Region:
         """Give the smallest window of grid pixels that covers a region.
 

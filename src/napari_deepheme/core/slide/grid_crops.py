@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_deepheme.core.geometry import Region
+from napari_deepheme.core.slide.resample import resample_at_once
 from napari_deepheme.core.slide.sampling import (
     best_level,
     hold_level,
@@ -66,7 +67,7 @@ def read_grid_crops(
     pixels = np.empty((len(corners), side, side, 3), np.uint8)
     failed: dict[Region, None] = {}
     for crop, window in zip(pixels, windows, strict=True):
-        one = read_grid(slide, grid, window, level=level, at_once=True)
+        one = read_grid(slide, grid, window, level=level, resampler=resample_at_once)
         crop[:] = one.pixels
         failed |= dict.fromkeys(one.failed)
     return pixels, tuple(sorted(failed, key=lambda r: (r.y, r.x)))

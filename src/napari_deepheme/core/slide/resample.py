@@ -15,9 +15,15 @@ from PIL import Image
 from napari_deepheme.core.geometry import Region
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     import numpy.typing as npt
+
+    Resampler = Callable[
+        [npt.NDArray[np.uint8], Region, Region, tuple[float, float]],
+        npt.NDArray[np.uint8],
+    ]
+    """What takes the arguments of `resample`, and gives what it gives."""
 
 BLOCK: Final = 128
 """Side of the blocks that are resampled at once, in pixels of the result."""
@@ -83,6 +89,17 @@ def resample(
     ]
     corners = [(block.x - window.x, block.y - window.y) for block in blocks]
     return _pasted(pixels, source, blocks, corners, window.size, ratio)
+
+
+def resample_at_once(
+    pixels: npt.NDArray[np.uint8],
+    source: Region,
+    window: Region,
+    ratio: tuple[float, float],
+) -> npt.NDArray[np.uint8]:
+    """Resample a window that is itself always the same; see `resample`."""
+    each: npt.NDArray[np.uint8] = resample_each(pixels, source, [window], ratio)[0]
+    return each
 
 
 def resample_each(

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from napari_deepheme.core.slide.grid import PixelGrid
     from napari_deepheme.core.slide.protocol import Level, SlideReader
+    from napari_deepheme.core.slide.resample import Resampler
 
 # A level may be this much coarser than what is wanted of it.
 _LEVEL_TOLERANCE = 1.01
@@ -165,7 +166,7 @@ def read_grid(
     *,
     level: int | None = None,
     held: LevelPixels | None = None,
-    at_once: bool = False,
+    resampler: Resampler = resample,
 ) -> GridPixels:
     """Read a window of a grid.
 
@@ -182,9 +183,9 @@ def read_grid(
     held : LevelPixels, optional
         Drawn from in place of the slide where it is of that level and wide enough. The
         pixels are the same.
-    at_once : bool
-        Whether to resample the window at once: for one that is itself always the same.
-        Otherwise it is done by blocks, and pixels are the same through every window.
+    resampler : callable
+        With `resample`, the default, pixels are the same through every window;
+        `resample_at_once` is for a window that is itself always the same.
 
     Returns
     -------
@@ -201,17 +202,18 @@ def read_grid(
         failed = _failed_within(held, source, slide.levels[level])
         if ratio == (1.0, 1.0):
             return GridPixels(cut(held.pixels, held.window, source).copy(), failed)
-        return GridPixels(
-            _resampled(held.pixels, held.window, window, ratio, at_once), failed
-        )
+        return GridPixels(resampler(held.pixels, held.window, window, ratio), failed)
     halves = _halves(window)
     if source.area > _LARGEST_READ and len(halves) == 2:
-        parts = [read_grid(slide, grid, half, level=level) for half in halves]
+        parts = [
+            read_grid(slide, grid, half, level=level, resampler=resampler)
+            for half in halves
+        ]
         return _joined(window, halves, parts)
     if ratio == (1.0, 1.0):
         return GridPixels(*read_salvaged(slide, level, window))
     pixels, failed = read_salvaged(slide, level, source)
-    return GridPixels(_resampled(pixels, source, window, ratio, at_once), failed)
+    return GridPixels(resampler(pixels, source, window, ratio), failed)
 
 
 def source_window(
@@ -264,19 +266,6 @@ def resample_window(
     if ratio == (1.0, 1.0):
         return source.copy()
     return resample(source, needed, coarse_window, ratio)
-
-
-def _resampled(
-    pixels: npt.NDArray[np.uint8],
-    source: Region,
-    window: Region,
-    ratio: tuple[float, float],
-    at_once: bool,
-) -> npt.NDArray[np.uint8]:
-    if not at_once:
-        return resample(pixels, source, window, ratio)
-    each: npt.NDArray[np.uint8] = resample_each(pixels, source, [window], ratio)[0]
-    return each
 
 
 def _failed_within(

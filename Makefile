@@ -85,7 +85,7 @@ audit: .venv/.app
 	@touch $@
 
 .venv/.dev: .venv/.app
-	sh scripts/setup.sh "$(CONSTRAINTS)" ".[all,train]" --group test --group lint
+	sh scripts/setup.sh "$(CONSTRAINTS)" ".[all]" --group test --group lint
 	@touch $@
 
 .venv/.docs: .venv/.app

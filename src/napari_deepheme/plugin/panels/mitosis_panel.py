@@ -309,12 +309,12 @@ class FiguresModel(QAbstractTableModel):
         if role != Qt.ItemDataRole.DisplayRole:
             return None
         row = self.cell_of(index.row())
-        cell = self._review.corrected.take([row])
+        cells = self._review.corrected.base
         phase, lineage = (
-            str(cell.further[name][0]) if name in cell.further else ""
+            str(cells.further[name][row]) if name in cells.further else ""
             for name in (PHASE, LINEAGE)
         )
-        sure = f"{100 * cell.probabilities[0]:.0f} %"
+        sure = f"{100 * cells.probabilities[row]:.0f} %"
         own = (self._review.corrected.told_of_mitosis(row, of) for of in MITOSIS_WORDS)
         fields = (str(row + 1), phase or "–", lineage or "–", *own, sure)
         fields = (*fields, self._state(row))

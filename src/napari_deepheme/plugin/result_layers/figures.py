@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from napari_deepheme.core.geometry import Region
 
-MAX_FIGURES: Final = 500
+MAX_FIGURES: Final = 300
 """So many figures are outlined at a time, those that are likeliest: napari takes 30 ms
 for 200 outlines, 1.4 s for 10,000 and 7 s for 50,000."""
 

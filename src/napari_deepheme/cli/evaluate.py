@@ -115,7 +115,10 @@ def _cells(options: argparse.Namespace) -> list[LabelledCell]:
         return cells
     chosen = [cell for cell in cells if cell.split == options.split]
     if not chosen:
-        raise TrainingError(f"no cell of {options.cells} is of split {options.split}")
+        raise TrainingError(
+            f"no cell of {options.cells} is of split {options.split}: give --split the "
+            "word of its column split, or leave it out to judge all"
+        )
     return chosen
 
 

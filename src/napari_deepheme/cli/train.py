@@ -192,7 +192,8 @@ def _detector(options: argparse.Namespace, name: str) -> Iterator[FitProgress]:
 
     if options.start_from == NONE or max(options.folds, options.snapshots) > 1:
         raise TrainingError(
-            "a detector goes on from a detector, without folds and snapshots"
+            "a detector goes on from a detector, without folds and snapshots: "
+            "leave --from none, --folds and --snapshots out"
         )
     pictures = read_boxes(options.data, mpp=options.mpp)
     config = OwnDetectorFit(

@@ -10,7 +10,7 @@ from scipy.stats import binomtest
 from napari_deepheme.core.taxonomy import CLASS_CODES
 from napari_deepheme.core.training.measures import measure, named_right
 from napari_deepheme.core.training.own_cells import name_cells
-from napari_deepheme.core.training.training_error import TrainingError
+from napari_deepheme.core.training.training_error import NOTHING_NAMED, TrainingError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -94,7 +94,7 @@ def compare_models(
     """
     named = [c for c in cells if c.targets and set(c.targets) <= set(CLASS_CODES)]
     if not named:
-        raise TrainingError("no cell bears a class: there is nothing to compare")
+        raise TrainingError(NOTHING_NAMED)
     words = ["|".join(cell.targets) for cell in named]
     given = [name_cells(model, named) for model in (old, new)]
     old_right, new_right = (named_right(p, words) for p in given)

@@ -19,7 +19,7 @@ from napari_deepheme.core.training.measures import (
     share,
 )
 from napari_deepheme.core.training.own_cells import name_cells
-from napari_deepheme.core.training.training_error import TrainingError
+from napari_deepheme.core.training.training_error import NOTHING_NAMED, TrainingError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -113,7 +113,7 @@ def evaluate_classifier(
     codes = set(CLASS_CODES)
     named = tuple(c for c in cells if c.targets and set(c.targets) <= codes)
     if not named:
-        raise TrainingError("none of the cells bears a class: nothing to judge")
+        raise TrainingError(NOTHING_NAMED)
     nameless = [c for c in cells if "not-identifiable" in c.targets]
     probabilities = name_cells(classifier, named)
     spec = classifier.spec

@@ -23,7 +23,7 @@ from napari_deepheme.core.training.own_task import (
     imprint,
 )
 from napari_deepheme.core.training.splits import Split, split_cells
-from napari_deepheme.core.training.training_error import TrainingError
+from napari_deepheme.core.training.training_error import NOTHING_NAMED, TrainingError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
@@ -169,7 +169,7 @@ def iter_classifier_training(
         cells, start.card, rehearse=start.base is not None, seed=config.seed
     )
     if not data.cells:
-        raise TrainingError("none of the cells bears a class that could be learned")
+        raise TrainingError(NOTHING_NAMED)
     splits = _splits(cells, data, config)
     imprint(start, data, splits[0].train, device)
     folder.begin(_facts(config, device, data, start), overwrite=overwrite)

@@ -124,7 +124,9 @@ def iter_detector_training(
     device = choose_device(config.device)
     base, network = _start(config.start_from)
     if not any(len(picture.boxes) for picture in pictures):
-        raise TrainingError("no picture holds a boxed cell")
+        raise TrainingError(
+            "no picture holds a boxed cell: give x, y, width and height of its cells"
+        )
     split = split_cells([_as_cell(p) for p in pictures], seed=config.seed)[0]
     scenes = [_scene(picture, base) for picture in pictures]
     folder.begin(_facts(config, device, scenes, split, base), overwrite=overwrite)

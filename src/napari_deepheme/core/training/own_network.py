@@ -85,7 +85,7 @@ def start_from(model: str, targets: Collection[tuple[str, ...]]) -> Start:
     if base.activation == "none":
         raise TrainingError(
             f"{base.name} gives probabilities itself: only models with softmax or "
-            "sigmoid outputs can be trained further"
+            "sigmoid outputs can be trained further; start from one of these"
         )
     outputs = _with_classes(base, targets)
     networks = load_networks(base)
@@ -114,7 +114,10 @@ def from_scratch(
     if extra:
         outputs[TRAINING_ONLY] = extra
     if len(outputs[CLASSES]) < 2:
-        raise TrainingError("a classifier from scratch needs cells of two classes")
+        raise TrainingError(
+            "a classifier from scratch needs cells of two classes: name some of "
+            "another, or go on from a model"
+        )
     card = ModelCard(
         name=name,
         version="1",

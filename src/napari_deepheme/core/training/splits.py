@@ -106,7 +106,8 @@ def _parts(
     if is_by_patient(cells):
         if n_folds > len(groups):
             raise TrainingError(
-                f"{n_folds} folds need as many patients, the cells name {len(groups)}"
+                f"{n_folds} folds need as many patients, the cells name {len(groups)}: "
+                "take fewer folds, or leave the column patient out"
             )
         n_parts = min(n_parts, len(groups))
     classes = sorted({cell.targets for cell in cells})

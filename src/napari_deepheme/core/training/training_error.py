@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from napari_deepheme.core.errors import DeephemeError
+
+NOTHING_NAMED: Final = (
+    "none of the cells bears a class: name them in the column classes, or by folders"
+)
 
 
 class TrainingError(DeephemeError, ValueError):

@@ -106,7 +106,7 @@ def test_an_evaluation_tells_all_sources_and_patients_apart(evaluated):
 
 def test_cells_without_a_class_cannot_be_judged(painted):
     (cell,) = painted({"M3": 1})
-    with pytest.raises(TrainingError, match="nothing to judge"):
+    with pytest.raises(TrainingError, match="bears a class: name them"):
         evaluate_classifier(Told([]), [replace(cell, targets=("platelet",))])
 
 
@@ -181,5 +181,5 @@ def test_two_models_are_compared_cell_by_cell(painted):
 
 
 def test_there_is_nothing_to_compare_without_cells():
-    with pytest.raises(TrainingError, match="nothing to compare"):
+    with pytest.raises(TrainingError, match="bears a class: name them"):
         compare_models(Told([]), Told([]), [])

@@ -4,7 +4,7 @@ Run by ``python benchmarks/fine_tuning.py DATA FOLDER``, with DATA as for the re
 the bundled models (see docs/models.md). Of its `val` cells, which the classifier did
 not learn from, 200 of some classes are given to the command ``train``, which judges the
 old and the new model on the others of these classes. Once as they are, and once as
-another laboratory might have them: stained and exposed otherwise, all in one way.
+another laboratory might have them: pale, blurred and stained otherwise, all in one way.
 """
 
 from __future__ import annotations
@@ -14,15 +14,17 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageFilter
 
 from napari_deepheme.cli import run as command
 
 CLASSES = ("M2", "M3", "M4", "M5", "M6", "M1", "MO2", "L2", "U1")
 N_LEARNED, SEED = 200, 0
-# Channels' optical densities are mixed by this, then dimmed by light of this colour.
-STAIN = np.array([[1.25, 0.15, -0.1], [-0.2, 0.75, 0.1], [0.2, -0.15, 0.7]])
-LIGHT = np.array([0.93, 0.9, 0.8])
+# Another laboratory: out of focus, paler, channels' optical densities mixed, noise.
+BLUR_PX = 2.6
+STAIN = 0.75 * np.array([[0.55, 0.45, 0.0], [0.5, 0.35, 0.15], [0.55, -0.1, 0.55]])
+LIGHT = np.array([0.8, 0.86, 0.93])
+NOISE = 4
 
 
 def main() -> None:
@@ -67,9 +69,11 @@ def write(rows: list[dict[str, str]], data: Path, out: Path, *, changed: bool) -
 
 
 def elsewhere(pixels: np.ndarray) -> np.ndarray:
-    density = -np.log(np.maximum(pixels, 1) / 255)
-    changed = np.exp(-(density @ STAIN.T).clip(0)) * LIGHT
-    return np.rint(255 * changed.clip(0, 1)).astype(np.uint8)
+    blurred = Image.fromarray(pixels).filter(ImageFilter.GaussianBlur(BLUR_PX))
+    density = -np.log(np.maximum(np.asarray(blurred), 1) / 255)
+    changed = 255 * np.exp(-(density @ STAIN.T).clip(0)) * LIGHT
+    noise = np.random.default_rng(SEED).normal(0, NOISE, changed.shape)
+    return np.rint((changed + noise).clip(0, 255)).astype(np.uint8)
 
 
 if __name__ == "__main__":

@@ -80,8 +80,9 @@ def test_a_model_is_gone_on_from_and_keeps_licence_outputs_and_what_it_learned(
     assert card.license == "CC-BY-NC-SA-4.0"
     assert card.class_codes == ("L2", "M3", "M6", "M4")
     assert card.outputs["mitotic_phase"] == ("prophase", "metaphase")
-    assert card.learned_from["L2"] == "12 own, rendered"
-    assert card.learned_from["M4"] == "12 own"
+    # A fifth of the 12 a class is held out.
+    assert card.learned_from["L2"] in ("9 own, rendered", "10 own, rendered")
+    assert card.learned_from["M4"] in ("9 own", "10 own")
     assert card.rendered_only == ()
     assert "tiny 1" in card.description
     assert card.texts["Reproduce"] == ("napari-deepheme train ...",)

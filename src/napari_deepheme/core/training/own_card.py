@@ -80,10 +80,12 @@ def finished_card(
     base = start.base
     base_texts = base.texts if base else {}
     before = "" if base is None else f", from {base.title} on"
+    rows = sorted({row for split in splits for row in split.train.tolist()})
+    learned = [data.cells[row] for row in rows]
     return replace(
         card,
-        description=f"names single cells; {len(data.cells)} own cells{before}",
-        learned_from=_learned_from(card, data.cells, base),
+        description=f"names single cells; {len(learned)} own cells{before}",
+        learned_from=_learned_from(card, learned, base),
         texts={
             "Data": (*_data_texts(data, splits), *base_texts.get("Data", ())),
             "Figures": tuple(_figure_texts(new, old, start, len(test) > 0)),

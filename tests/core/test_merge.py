@@ -6,14 +6,15 @@ import numpy as np
 import pytest
 
 from napari_deepheme.core.cell_table import CellTable
-from napari_deepheme.core.geometry import Polygon, Region
+from napari_deepheme.core.geometry import Mpp, Polygon, Region
 from napari_deepheme.core.merge import merge_tiles
 
+MICROMETRE = Mpp(1.0, 1.0)
 AREA = [Region(0, 0, 400, 200)]
 
 
-def merged(tables, areas=AREA):
-    return merge_tiles(tables, areas, max_overlap=0.4)
+def merged(tables, areas=AREA, mpp=MICROMETRE):
+    return merge_tiles(tables, areas, max_overlap=0.4, mpp=mpp)
 
 
 def test_a_cell_that_two_tiles_saw_stands_once(make_table):
@@ -104,6 +105,9 @@ def test_neighbours_of_other_classes_are_not_figures(make_table):
         # The longer side counts.
         ([(20, 20, 60, 20), (20, 45, 60, 20)], 1),
         ([(20, 20, 20, 60), (45, 20, 20, 60)], 1),
+        # Small ones, 11.9 and 12.1 um apart.
+        ([(20, 20, 8, 8), (31, 24, 8, 9)], 1),
+        ([(20, 20, 8, 8), (32, 22, 8, 8)], 2),
         # A small one elsewhere changes nothing for two large ones, nor the reverse.
         ([(20, 20, 50, 50), (50, 20, 50, 50), (300, 150, 10, 10)], 2),
         ([(20, 20, 10, 10), (40, 20, 10, 10), (200, 20, 60, 60)], 3),
@@ -113,5 +117,12 @@ def test_neighbours_of_other_classes_are_not_figures(make_table):
         ([(20, 20, 50, 50), (70, 20, 50, 50)], 2),
     ],
 )
-def test_figures_are_one_when_their_middles_lie_within_a_side(figures, n, make_table):
+def test_figures_are_one_when_too_near_for_two(figures, n, make_table):
     assert len(merged([make_table(*((*box, "U4") for box in figures))])) == n
+
+
+def test_how_near_figures_are_is_judged_in_micrometres(make_table):
+    pair = make_table((20, 20, 30, 30, "U4"), (60, 50, 30, 30, "U4"))
+    assert len(merged([pair], mpp=Mpp(0.23, 0.23))) == 1
+    assert len(merged([pair], mpp=Mpp(0.25, 0.25))) == 2
+    assert len(merged([pair], mpp=Mpp(0.2, 0.4))) == 2

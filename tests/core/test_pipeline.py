@@ -120,7 +120,7 @@ def test_four_quarters_have_the_cells_of_the_whole(disc_slide, disc_models, whol
             (cut_x, cut_y, 1100, 900),
         )
     ]
-    assert merge_tiles(quarters, [WHOLE], max_overlap=1.0) == whole
+    assert merge_tiles(quarters, [WHOLE], max_overlap=1.0, mpp=disc_slide.mpp) == whole
 
 
 def test_two_runs_give_the_same(disc_slide, disc_models, whole):

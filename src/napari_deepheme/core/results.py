@@ -112,7 +112,9 @@ class ResultCollector:
         Cells that touch a block which any tile failed to read are left out, so that the
         outcome does not depend on which tile came upon it.
         """
-        cells = merge_tiles(self._tables, self.areas, max_overlap=self.max_overlap)
+        cells = merge_tiles(
+            self._tables, self.areas, max_overlap=self.max_overlap, mpp=self.mpp
+        )
         if self._failed:
             cells = cells.take(~touched_by(self._failed, cells.boxes))
         return RegionResult(

@@ -1,11 +1,12 @@
 """Results of tiles become one table."""
 
+from dataclasses import replace
 from itertools import permutations
 
 import numpy as np
 import pytest
 
-from napari_deepheme.core.cell_table import CellTable
+from napari_deepheme.core.cell_table import PHASE, CellTable
 from napari_deepheme.core.geometry import Mpp, Polygon, Region
 from napari_deepheme.core.merge import merge_tiles
 
@@ -83,7 +84,7 @@ def test_the_daughters_of_a_telophase_are_one_figure(make_table):
     )
     assert cells.boxes[cells.scores > 0.55].tolist() == [
         [140, 20, 50, 50],
-        [42, 34, 50, 50],
+        [20, 20, 72, 64],
     ]
 
 
@@ -126,3 +127,39 @@ def test_how_near_figures_are_is_judged_in_micrometres(make_table):
     assert len(merged([pair], mpp=Mpp(0.23, 0.23))) == 1
     assert len(merged([pair], mpp=Mpp(0.25, 0.25))) == 2
     assert len(merged([pair], mpp=Mpp(0.2, 0.4))) == 2
+
+
+def phases_of(cells, phases):
+    return replace(cells, further={**cells.further, PHASE: np.array(phases)})
+
+
+@pytest.mark.parametrize(("apart", "phase"), [(7, "anaphase"), (8, "telophase")])
+def test_parts_as_far_apart_as_daughters_are_a_telophase(apart, phase, make_table):
+    parts = make_table(
+        (20, 20, 6, 9, "U4", 0.8, 0.9),
+        (20 + apart, 20, 6, 9, "U4", 0.6, 0.9),
+        (100, 20, 6, 9, "U4", 0.6, 0.9),
+    )
+    cells = merged([phases_of(parts, ["anaphase", "metaphase", "prophase"])])
+    assert cells.boxes.tolist() == [[20, 20, 6 + apart, 9], [100, 20, 6, 9]]
+    assert cells.further[PHASE].tolist() == [phase, "prophase"]
+    assert cells.scores.tolist() == pytest.approx([0.8, 0.6])
+
+
+def test_a_model_that_knows_no_phases_is_given_none(make_table):
+    parts = make_table((20, 20, 6, 9, "U4"), (29, 20, 6, 9, "U4"))
+    assert PHASE not in merged([parts]).further
+    assert merged([phases_of(parts, ["", ""])]).further[PHASE].tolist() == [""]
+
+
+def test_a_figure_made_of_parts_has_its_place_in_reading_order(make_table):
+    cells = merged(
+        [
+            make_table(
+                (20, 20, 6, 6, "U4", 0.8, 0.9),
+                (60, 22, 8, 8, "M6"),
+                (20, 31, 6, 6, "U4", 0.6, 0.9),
+            )
+        ]
+    )
+    assert cells.class_codes == ("M6", "U4")

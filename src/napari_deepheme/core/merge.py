@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from scipy.spatial import cKDTree
 
-from napari_deepheme.core.cell_table import CellTable
+from napari_deepheme.core.cell_table import PHASE, CellTable
 from napari_deepheme.core.overlap import suppress_overlaps
-from napari_deepheme.core.taxonomy import MITOTIC_CODE, class_index
+from napari_deepheme.core.taxonomy import MITOTIC_CODE, MITOTIC_PHASES, class_index
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    import numpy.typing as npt
 
     from napari_deepheme.core.geometry import Area, Mpp
 
 _ONE_FIGURE_UM: Final = 12.0
 """Two figures are one when their middles are nearer, or nearer than a side of the
 smaller: a cell in mitosis is wider than this, so two of them cannot be as near."""
+
+_DAUGHTERS_UM: Final = 8.0
+"""Parts of a figure whose middles lie so far apart are daughters."""
+
+_TELOPHASE: Final = MITOTIC_PHASES[-1]
 
 
 def merge_tiles(
@@ -44,8 +52,9 @@ def merge_tiles(
     Returns
     -------
     CellTable
-        In reading order, whatever the order of the tiles. Of two mitotic figures too
-        near for two cells, the better one stands.
+        In reading order, whatever the order of the tiles. Mitotic figures too near for
+        two cells are one, of the better score, in a box around both; a telophase where
+        they lie as far apart as daughters do.
     """
     together = CellTable.concatenate(tables)
     belongs = np.zeros(len(together), bool)
@@ -57,25 +66,51 @@ def merge_tiles(
 
 
 def _each_figure_once(cells: CellTable, mpp: Mpp) -> CellTable:
-    """Keep the better of two mitotic figures that are parts of one.
+    """Make one of mitotic figures that are parts of one.
 
     The daughters of a telophase are often found apart, and each then looks like a
-    metaphase. That two cells in mitosis lie side by side is rare beside that.
+    metaphase. That two cells in mitosis lie side by side is rare beside that. Of parts
+    the one of the best score stands, in a box around all of them.
     """
     rows = np.flatnonzero(cells.class_indices == class_index(MITOTIC_CODE))
-    if len(rows) < 2:
-        return cells
-    sides_um = (cells.boxes[rows, 2:] * mpp).max(axis=1)
+    sides_um = (cells.boxes[rows, 2:] * mpp).max(axis=1, initial=0)
     reach_um = np.maximum(sides_um, _ONE_FIGURE_UM)
     centres_um = cells.centres[rows] * mpp
-    pairs = cKDTree(centres_um).query_pairs(reach_um.max(), output_type="ndarray")
-    apart_um = np.hypot(*(centres_um[pairs[:, 0]] - centres_um[pairs[:, 1]]).T)
-    pairs = pairs[apart_um < reach_um[pairs].min(axis=1)]
-    kept = np.ones(len(cells), bool)
+    near = cKDTree(centres_um).query_pairs(reach_um.max(initial=0), output_type="set")
+    parts_of: dict[int, list[int]] = {row: [] for row in range(len(rows))}
+    for one, other in near:
+        apart_um = np.hypot(*(centres_um[one] - centres_um[other]))
+        if apart_um < min(reach_um[one], reach_um[other]):
+            parts_of[one].append(other)
+            parts_of[other].append(one)
+    kept = np.ones(len(rows), bool)
+    boxes, phases = cells.boxes.copy(), _phases(cells)
     # By falling score; of equal ones the first in reading order stays.
     for row in np.argsort(-cells.scores[rows], kind="stable").tolist():
-        if kept[rows[row]]:
-            partners = pairs[(pairs == row).any(axis=1)].ravel()
-            kept[rows[partners]] = False
-            kept[rows[row]] = True
-    return cells.take(kept)
+        parts = [part for part in parts_of[row] if kept[part]]
+        if not kept[row] or not parts:
+            continue
+        kept[parts] = False
+        boxes[rows[row]] = _around(cells.boxes[rows[[row, *parts]]])
+        apart_um = np.hypot(*(centres_um[parts] - centres_um[row]).T)
+        if apart_um.max() >= _DAUGHTERS_UM and phases[rows[row]]:
+            phases[rows[row]] = _TELOPHASE
+    if kept.all():
+        return cells
+    further = cells.further if PHASE not in cells.further else {PHASE: phases}
+    made = replace(cells, boxes=boxes, further={**cells.further, **further})
+    return made.take(np.delete(np.arange(len(cells)), rows[~kept])).in_reading_order()
+
+
+def _phases(cells: CellTable) -> npt.NDArray[np.str_]:
+    width = f"U{len(_TELOPHASE)}"
+    given = cells.further.get(PHASE)
+    if given is None:
+        return np.zeros(len(cells), width)
+    return given.astype(np.promote_types(given.dtype, width))
+
+
+def _around(boxes: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
+    """Return the smallest box that holds all."""
+    corner = boxes[:, :2].min(axis=0)
+    return np.concatenate([corner, (boxes[:, :2] + boxes[:, 2:]).max(axis=0) - corner])

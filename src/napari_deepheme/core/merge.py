@@ -97,8 +97,10 @@ def _each_figure_once(cells: CellTable, mpp: Mpp) -> CellTable:
             phases[rows[row]] = _TELOPHASE
     if kept.all():
         return cells
-    further = cells.further if PHASE not in cells.further else {PHASE: phases}
-    made = replace(cells, boxes=boxes, further={**cells.further, **further})
+    further = dict(cells.further)
+    if PHASE in further:
+        further[PHASE] = phases
+    made = replace(cells, boxes=boxes, further=further)
     return made.take(np.delete(np.arange(len(cells)), rows[~kept])).in_reading_order()
 
 

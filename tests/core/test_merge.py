@@ -133,14 +133,25 @@ def phases_of(cells, phases):
     return replace(cells, further={**cells.further, PHASE: np.array(phases)})
 
 
-@pytest.mark.parametrize(("apart", "phase"), [(7, "anaphase"), (8, "telophase")])
-def test_parts_as_far_apart_as_daughters_are_a_telophase(apart, phase, make_table):
-    parts = make_table(
+@pytest.mark.parametrize(
+    ("apart", "parts", "phase"),
+    [
+        (8, ("metaphase", "metaphase"), "metaphase"),
+        (9, ("metaphase", "metaphase"), "telophase"),
+        (9, ("metaphase", "telophase"), "telophase"),
+        (9, ("metaphase", "anaphase"), "metaphase"),
+        (9, ("prophase", "metaphase"), "prophase"),
+    ],
+)
+def test_plates_as_far_apart_as_daughters_are_a_telophase(
+    apart, parts, phase, make_table
+):
+    table = make_table(
         (20, 20, 6, 9, "U4", 0.8, 0.9),
         (20 + apart, 20, 6, 9, "U4", 0.6, 0.9),
         (100, 20, 6, 9, "U4", 0.6, 0.9),
     )
-    cells = merged([phases_of(parts, ["anaphase", "metaphase", "prophase"])])
+    cells = merged([phases_of(table, [*parts, "prophase"])])
     assert cells.boxes.tolist() == [[20, 20, 6 + apart, 9], [100, 20, 6, 9]]
     assert cells.further[PHASE].tolist() == [phase, "prophase"]
     assert cells.scores.tolist() == pytest.approx([0.8, 0.6])

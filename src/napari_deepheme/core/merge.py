@@ -10,7 +10,7 @@ from scipy.spatial import cKDTree
 
 from napari_deepheme.core.cell_table import PHASE, CellTable
 from napari_deepheme.core.overlap import suppress_overlaps
-from napari_deepheme.core.taxonomy import MITOTIC_CODE, MITOTIC_PHASES, class_index
+from napari_deepheme.core.taxonomy import MITOTIC_CODE, class_index
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,10 +23,13 @@ _ONE_FIGURE_UM: Final = 12.0
 """Two figures are one when their middles are nearer, or nearer than a side of the
 smaller: a cell in mitosis is wider than this, so two of them cannot be as near."""
 
-_DAUGHTERS_UM: Final = 8.0
-"""Parts of a figure whose middles lie so far apart are daughters."""
+_DAUGHTERS_UM: Final = 9.0
+"""Plates whose middles lie so far apart are daughters."""
 
-_TELOPHASE: Final = MITOTIC_PHASES[-1]
+_TELOPHASE: Final = "telophase"
+
+_PLATES: Final = ("metaphase", _TELOPHASE)
+"""What a daughter by itself may look like."""
 
 
 def merge_tiles(
@@ -54,7 +57,7 @@ def merge_tiles(
     CellTable
         In reading order, whatever the order of the tiles. Mitotic figures too near for
         two cells are one, of the better score, in a box around both; a telophase where
-        they lie as far apart as daughters do.
+        both look like plates and lie as far apart as daughters do.
     """
     together = CellTable.concatenate(tables)
     belongs = np.zeros(len(together), bool)
@@ -93,7 +96,11 @@ def _each_figure_once(cells: CellTable, mpp: Mpp) -> CellTable:
         kept[parts] = False
         boxes[rows[row]] = _around(cells.boxes[rows[[row, *parts]]])
         apart_um = np.hypot(*(centres_um[parts] - centres_um[row]).T)
-        if apart_um.max() >= _DAUGHTERS_UM and phases[rows[row]]:
+        daughters = rows[[row, parts[int(apart_um.argmax())]]]
+        if (
+            apart_um.max() >= _DAUGHTERS_UM
+            and np.isin(phases[daughters], _PLATES).all()
+        ):
             phases[rows[row]] = _TELOPHASE
     if kept.all():
         return cells

@@ -367,7 +367,10 @@ def test_mitoses_rendered_into_fields_are_counted_against_the_untouched(tmp_path
     phases = [by_source[source, f"called mitotic, {p}"] for p in MITOTIC_PHASES]
     assert sum(f.n for f in phases) == detected.n
     metaphases = counted(phases[MITOTIC_PHASES.index("metaphase")])[0]
-    assert counted(by_source[source, "of these, phase right"])[0] == metaphases
+    # Daughters that were found apart are a telophase.
+    telophases = counted(phases[MITOTIC_PHASES.index("telophase")])[0]
+    right = counted(by_source[source, "of these, phase right"])[0]
+    assert metaphases <= right <= metaphases + telophases
     lookalikes = [f for f in every if f.what.rpartition(", ")[2] in LOOKALIKES]
     assert len(lookalikes) == len(LOOKALIKES)
     assert sum(f.n for f in lookalikes) > 2

@@ -146,13 +146,15 @@ def train_classifier(
         How much is rendered.
     """
     make_folder(out)
+    torch.manual_seed(seed)
+    # Before the cells, which take minutes: the weights may be missing.
+    network: nn.Module = imagenet_network()
     cells = classifier_cells(data, amounts)
     if without:
         cells = cells.without(without)
     _log.info("%d cells in %d groups", len(cells), len(set(cells.groups)))
-    torch.manual_seed(seed)
     network = fit_classifier(
-        imagenet_network(),
+        network,
         cells,
         ClassifierFit(_rates(4 * n_steps // 5, 6e-4, seed), side_px=_FIRST_PX),
         checkpoint=out / "first.pt",

@@ -157,6 +157,17 @@ def test_plates_as_far_apart_as_daughters_are_a_telophase(
     assert cells.scores.tolist() == pytest.approx([0.8, 0.6])
 
 
+def test_of_three_parts_the_farthest_tells_daughters(make_table):
+    table = make_table(
+        (20, 20, 6, 9, "U4", 0.8, 0.9),
+        (24, 20, 6, 9, "U4", 0.6, 0.9),
+        (30, 20, 6, 9, "U4", 0.7, 0.9),
+    )
+    cells = merged([phases_of(table, ["metaphase", "anaphase", "metaphase"])])
+    assert cells.further[PHASE].tolist() == ["telophase"]
+    assert cells.boxes.tolist() == [[20, 20, 16, 9]]
+
+
 def test_a_model_that_knows_no_phases_is_given_none(make_table):
     parts = make_table((20, 20, 6, 9, "U4"), (29, 20, 6, 9, "U4"))
     assert PHASE not in merged([parts]).further

@@ -76,16 +76,11 @@ def _each_figure_once(cells: CellTable, mpp: Mpp) -> CellTable:
     the one of the best score stands, in a box around all of them.
     """
     rows = np.flatnonzero(cells.class_indices == class_index(MITOTIC_CODE))
-    sides_um = (cells.boxes[rows, 2:] * mpp).max(axis=1, initial=0)
-    reach_um = np.maximum(sides_um, _ONE_FIGURE_UM)
+    if len(rows) < 2:
+        return cells
+    sides_um = (cells.boxes[rows, 2:] * mpp).max(axis=1)
     centres_um = cells.centres[rows] * mpp
-    near = cKDTree(centres_um).query_pairs(reach_um.max(initial=0), output_type="set")
-    parts_of: dict[int, list[int]] = {row: [] for row in range(len(rows))}
-    for one, other in near:
-        apart_um = np.hypot(*(centres_um[one] - centres_um[other]))
-        if apart_um < min(reach_um[one], reach_um[other]):
-            parts_of[one].append(other)
-            parts_of[other].append(one)
+    parts_of = _near(centres_um, np.maximum(sides_um, _ONE_FIGURE_UM))
     kept = np.ones(len(rows), bool)
     boxes, phases = cells.boxes.copy(), _phases(cells)
     # By falling score; of equal ones the first in reading order stays.
@@ -96,11 +91,9 @@ def _each_figure_once(cells: CellTable, mpp: Mpp) -> CellTable:
         kept[parts] = False
         boxes[rows[row]] = _around(cells.boxes[rows[[row, *parts]]])
         apart_um = np.hypot(*(centres_um[parts] - centres_um[row]).T)
-        daughters = rows[[row, parts[int(apart_um.argmax())]]]
-        if (
-            apart_um.max() >= _DAUGHTERS_UM
-            and np.isin(phases[daughters], _PLATES).all()
-        ):
+        far = int(apart_um.argmax())
+        plates = np.isin(phases[rows[[row, parts[far]]]], _PLATES)
+        if apart_um[far] >= _DAUGHTERS_UM and plates.all():
             phases[rows[row]] = _TELOPHASE
     if kept.all():
         return cells
@@ -109,6 +102,20 @@ def _each_figure_once(cells: CellTable, mpp: Mpp) -> CellTable:
         further[PHASE] = phases
     made = replace(cells, boxes=boxes, further=further)
     return made.take(np.delete(np.arange(len(cells)), rows[~kept])).in_reading_order()
+
+
+def _near(
+    centres_um: npt.NDArray[np.float64], reach_um: npt.NDArray[np.float64]
+) -> dict[int, list[int]]:
+    """Return which others lie within the smaller reach of two, by place."""
+    near = cKDTree(centres_um).query_pairs(reach_um.max(), output_type="set")
+    others: dict[int, list[int]] = {place: [] for place in range(len(centres_um))}
+    for one, other in sorted(near):
+        apart_um = np.hypot(*(centres_um[one] - centres_um[other]))
+        if apart_um < min(reach_um[one], reach_um[other]):
+            others[one].append(other)
+            others[other].append(one)
+    return others
 
 
 def _phases(cells: CellTable) -> npt.NDArray[np.str_]:

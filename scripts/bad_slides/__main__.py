@@ -65,7 +65,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--action", default="classify,show", help="doors for all")
     parser.add_argument("--sampled", default="", help="doors for a sample")
     parser.add_argument("--sample", type=int, default=60, metavar="N")
-    parser.add_argument("--slides", type=Path, help="a folder of real slides to break")
+    parser.add_argument(
+        "--slides", type=_absolute, help="a folder of real slides to break"
+    )
     parser.add_argument(
         "--mutants", type=int, metavar="N", help="so many, and no other"
     )
@@ -73,6 +75,11 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--table", type=Path, help="the page to write")
     parser.add_argument("--json", type=Path, help="a line a case")
     return parser.parse_args()
+
+
+def _absolute(path: str) -> Path:
+    # Each case has a folder of its own to work in.
+    return Path(path).resolve()
 
 
 def _cases(options: argparse.Namespace) -> Sequence[BadSlide]:

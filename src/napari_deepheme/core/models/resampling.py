@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import torch
-from torch.nn import functional as F
-
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
@@ -29,6 +26,10 @@ def resize(
     ndarray of uint8, shape (height, width, 3)
         Differs from Pillow's by 2 of 255 at most.
     """
+    # Here, since torch takes seconds to load, and who asks for help needs none.
+    import torch
+    from torch.nn import functional as F
+
     width, height = size
     picture = torch.from_numpy(pixels).permute(2, 0, 1)[None]
     with torch.inference_mode():

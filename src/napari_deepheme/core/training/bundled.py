@@ -48,6 +48,8 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     from torch import nn
 
+    from napari_deepheme.core.training.manifest import LabelledCell
+
 _log = logging.getLogger(__name__)
 
 PHANTOM_SEEDS: Final = {"train": 10_000, "held out": 90_000}
@@ -73,10 +75,14 @@ class TrainingData:
 
     folder: Path
 
+    def labelled(self, split: str) -> list[LabelledCell]:
+        """Return what the manifest says of one split's cells."""
+        cells = read_manifest(self.folder / "cells" / "manifest.csv")
+        return [cell for cell in cells if cell.split == split]
+
     def real_cells(self, split: str) -> CellSet:
         """Return the cells of the manifest, of one split."""
-        cells = read_manifest(self.folder / "cells" / "manifest.csv")
-        return cells_of_manifest([c for c in cells if c.split == split])
+        return cells_of_manifest(self.labelled(split))
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,8 +152,9 @@ def train_classifier(
         How much is rendered.
     """
     make_folder(out)
+    # What is missing is told before cells are rendered, which takes minutes.
+    data.labelled("train")
     torch.manual_seed(seed)
-    # Before the cells, which take minutes: the weights may be missing.
     network: nn.Module = imagenet_network()
     cells = classifier_cells(data, amounts)
     if without:

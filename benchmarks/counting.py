@@ -12,12 +12,9 @@ import sys
 import time
 from pathlib import Path
 
+from adequacy import SEEDS, SIZE
 from napari_deepheme.cli import run as command
-from napari_deepheme.core.geometry import Size
 from napari_deepheme.core.phantom import write_phantom
-
-SIZE = Size(14_336, 14_336)
-SEEDS = (*range(12, 21), 30)
 
 
 def main() -> None:

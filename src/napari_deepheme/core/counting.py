@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from napari_deepheme.core.cell_table import IDENTIFIED
+from napari_deepheme.core.corrections import is_unidentified
 from napari_deepheme.core.intervals import wilson
 from napari_deepheme.core.taxonomy import CELL_CLASSES
 
@@ -88,16 +88,10 @@ def take_counted(cells: CellTable, areas: Sequence[Region], n_cells: int) -> Cel
         place[areas[index].holds_centres(cells.boxes)] = index
     order: npt.NDArray[np.intp] = np.argsort(place, kind="stable")
     order = order[place[order] < len(areas)]
-    counted = np.cumsum((_COUNTED[cells.class_indices] & _identified(cells))[order])
+    counted = np.cumsum(
+        (_COUNTED[cells.class_indices] & ~is_unidentified(cells))[order]
+    )
     n_kept = int(np.searchsorted(counted, n_cells)) + 1
     kept = np.zeros(len(cells), bool)
     kept[order[:n_kept]] = True
     return cells.take(kept)
-
-
-def _identified(cells: CellTable) -> npt.NDArray[np.bool_]:
-    said = cells.further.get(IDENTIFIED)
-    if said is None:
-        return np.ones(len(cells), bool)
-    identified: npt.NDArray[np.bool_] = said != "no"
-    return identified

@@ -10,7 +10,8 @@ import numpy as np
 from napari_deepheme.core.cell_table import IDENTIFIED, LINEAGE, PHASE, CellTable
 from napari_deepheme.core.geometry import touched_by
 from napari_deepheme.core.models.protocols import CropProbabilities
-from napari_deepheme.core.slide import PixelGrid, read_grid_crops, whiten
+from napari_deepheme.core.models.resampling import resize
+from napari_deepheme.core.slide import CropRaster, read_centred, whiten
 from napari_deepheme.core.taxonomy import (
     CLASS_CODES,
     MITOTIC_CODE,
@@ -90,13 +91,17 @@ def cut_crops(
     side = spec.crop_px
     if not len(boxes):
         return CellCrops(np.empty((0, side, side, 3), np.uint8), np.empty(0, bool))
-    grid = PixelGrid.for_mpp(mpp, spec.mpp)
-    centres = grid.from_level0(boxes[:, :2] + boxes[:, 2:] / 2)
-    corners = np.rint(centres - side / 2).astype(np.int64)
-    pixels, broken = read_grid_crops(slide, grid, corners, side, held=held)
+    raster = crop_raster(slide, spec, mpp)
+    centres = boxes[:, :2] + boxes[:, 2:] / 2
+    pixels, broken = read_centred(slide, raster, centres, resize, held=held)
     crops = whiten(pixels, background) if spec.whitened else pixels
     failed = tuple(r for r in broken if touched_by([r], boxes).any())
     return CellCrops(crops, ~touched_by(failed, boxes), failed)
+
+
+def crop_raster(slide: SlideReader, spec: ClassifierSpec, mpp: Mpp) -> CropRaster:
+    """Return how a classifier's crops are made of a slide; parameters: `cut_crops`."""
+    return CropRaster.over(slide, mpp, wanted=spec.mpp, side=spec.crop_px)
 
 
 def classify_crops(

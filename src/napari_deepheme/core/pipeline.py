@@ -20,7 +20,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_deepheme.core.ahead import Ahead
-from napari_deepheme.core.classify import classify_crops, cut_crops, named_table
+from napari_deepheme.core.classify import (
+    classify_crops,
+    crop_raster,
+    cut_crops,
+    named_table,
+)
 from napari_deepheme.core.config import RunConfig
 from napari_deepheme.core.detect import (
     border_px,
@@ -31,7 +36,6 @@ from napari_deepheme.core.detect import (
 from napari_deepheme.core.geometry import Region
 from napari_deepheme.core.results import RegionResult, ResultCollector, TileResult
 from napari_deepheme.core.slide import (
-    PixelGrid,
     best_level,
     estimate_background,
     hold_level,
@@ -287,14 +291,11 @@ class _Work:
 
     def _hold(self, index: int) -> LevelPixels | None:
         """Decode a tile once, where both networks see the same level."""
-        scales = [
-            min(grid.scale_x, grid.scale_y)
-            for grid in (
-                detector_grid(self.plan.mpp, self.models.detector.spec),
-                PixelGrid.for_mpp(self.plan.mpp, self.models.classifier.spec.mpp),
-            )
-        ]
-        levels = {best_level(self.slide, scale) for scale in scales}
+        seen = detector_grid(self.plan.mpp, self.models.detector.spec)
+        levels = {
+            best_level(self.slide, min(seen.scale_x, seen.scale_y)),
+            crop_raster(self.slide, self.models.classifier.spec, self.plan.mpp).index,
+        }
         if len(levels) > 1:
             return None
         area = self._seen(self.plan.tiles[index])

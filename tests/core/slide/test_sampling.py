@@ -15,8 +15,6 @@ from napari_deepheme.core.slide import (
     best_level,
     open_slide,
     read_grid,
-    resample_window,
-    source_window,
 )
 
 RANDOM = np.random.default_rng(7)
@@ -89,24 +87,6 @@ def test_a_grid_pixel_has_one_value_whichever_window_it_is_read_through(
         np.testing.assert_array_equal(cut(one, window, shared), cut(two, other, shared))
 
 
-@settings(max_examples=40, deadline=None)
-@given(coarse=st.sampled_from([1.0, 1.5, 2.0, 20 / 9, 4.1]), window=WINDOWS)
-def test_a_resampled_pixel_does_not_depend_on_the_window(
-    coarse: float, window: Region
-) -> None:
-    slide = ArraySlide(NOISE)
-    fine_grid, coarse_grid = PixelGrid(0.9, 0.9), PixelGrid(coarse * 0.9, coarse * 0.9)
-    whole = Region(-45, -45, 560, 560)
-    all_fine = source_window(fine_grid, coarse_grid, whole)
-    part_fine = source_window(fine_grid, coarse_grid, window)
-    pixels = read_grid(slide, fine_grid, all_fine).pixels
-    everything = resample_window(pixels, fine_grid, all_fine, coarse_grid, whole)
-    part = resample_window(
-        cut(pixels, all_fine, part_fine), fine_grid, part_fine, coarse_grid, window
-    )
-    np.testing.assert_array_equal(cut(everything, whole, window), part)
-
-
 def test_a_pixel_has_one_value_through_tall_and_wide_windows() -> None:
     # Pillow resamples along the axis first that spares it more.
     noise = np.random.default_rng(1).integers(0, 256, (900, 900, 3), np.uint8)
@@ -142,29 +122,6 @@ def test_a_grid_pixel_lies_where_the_grid_says() -> None:
         x = (light * (columns + window.x + 0.5)).sum() / light.sum()
         y = (light * (rows + window.y + 0.5)).sum() / light.sum()
         assert (x * scale, y * scale) == pytest.approx((200.5, 100.5), abs=0.1)
-
-
-def test_two_steps_give_nearly_what_one_gives(painted: Any) -> None:
-    slide = ArraySlide(painted)
-    fine, coarse = PixelGrid(0.9, 0.9), PixelGrid(2, 2)
-    window = Region(20, 20, 200, 200)
-    source = source_window(fine, coarse, window)
-    two = resample_window(
-        read_grid(slide, fine, source).pixels, fine, source, coarse, window
-    )
-    one = read_grid(slide, coarse, window).pixels
-    assert np.abs(two.astype(int) - one).max() <= 3
-
-
-def test_what_resampling_lacks_is_repeated_from_the_edge() -> None:
-    grey = np.full((40, 40, 3), 90, np.uint8)
-    window = Region(0, 0, 20, 20)
-    pixels = resample_window(
-        grey, PixelGrid(1, 1), Region(0, 0, 40, 40), PixelGrid(2, 2), window
-    )
-    assert (pixels == 90).all()
-    with pytest.raises(ValueError, match="do not fill"):
-        resample_window(grey, PixelGrid(1, 1), window, PixelGrid(2, 2), window)
 
 
 def test_the_coarsest_level_that_is_fine_enough_is_read(painted: Any) -> None:

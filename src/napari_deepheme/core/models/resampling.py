@@ -12,18 +12,18 @@ if TYPE_CHECKING:
 def resize(
     pixels: npt.NDArray[np.uint8], size: tuple[int, int]
 ) -> npt.NDArray[np.uint8]:
-    """Resample a picture as Pillow's bilinear filter does, and faster.
+    """Resample pictures as Pillow's bilinear filter does, and faster.
 
     Parameters
     ----------
-    pixels : ndarray of uint8, shape (h, w, 3)
-        RGB.
+    pixels : ndarray of uint8, shape (h, w, 3) or (n, h, w, 3)
+        RGB: a picture, or a stack of them.
     size : tuple of int
         Width and height wanted.
 
     Returns
     -------
-    ndarray of uint8, shape (height, width, 3)
+    ndarray of uint8, shape (height, width, 3) or (n, height, width, 3)
         Differs from Pillow's by 2 of 255 at most.
     """
     # Here, since torch takes seconds to load, and who asks for help needs none.
@@ -31,8 +31,8 @@ def resize(
     from torch.nn import functional as F
 
     width, height = size
-    picture = torch.from_numpy(pixels).permute(2, 0, 1)[None]
+    stack = torch.from_numpy(pixels.reshape(-1, *pixels.shape[-3:])).movedim(-1, 1)
     with torch.inference_mode():
-        made = F.interpolate(picture, (height, width), mode="bilinear", antialias=True)
-    resized: npt.NDArray[np.uint8] = made[0].permute(1, 2, 0).numpy()
-    return resized
+        made = F.interpolate(stack, (height, width), mode="bilinear", antialias=True)
+    resized: npt.NDArray[np.uint8] = made.movedim(1, -1).numpy()
+    return resized.reshape(*pixels.shape[:-3], height, width, 3)

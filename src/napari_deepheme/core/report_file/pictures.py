@@ -9,15 +9,16 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from napari_deepheme.core.errors import UnreadableRegionError
+from napari_deepheme.core.geometry import Region
 from napari_deepheme.core.report_file.content import Picture
-from napari_deepheme.core.slide import PixelGrid, read_grid, read_grid_crops
+from napari_deepheme.core.slide import PixelGrid, read_grid, resample_at_once
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import numpy.typing as npt
 
-    from napari_deepheme.core.geometry import Mpp, Region
+    from napari_deepheme.core.geometry import Mpp
     from napari_deepheme.core.slide import SlideReader
 
 THUMBNAIL_UM: Final = 24.0
@@ -59,12 +60,13 @@ def read_thumbnail(
     grid = PixelGrid.for_mpp(mpp, THUMBNAIL_UM / THUMBNAIL_PX)
     x, y, width, height = box.astype(np.float64)
     centre = grid.from_level0(np.array([x + width / 2, y + height / 2]))
-    corner = np.rint(centre - THUMBNAIL_PX / 2).astype(np.int64)
+    left, top = np.rint(centre - THUMBNAIL_PX / 2).astype(int).tolist()
+    window = Region(left, top, THUMBNAIL_PX, THUMBNAIL_PX)
     try:
-        pixels, failed = read_grid_crops(slide, grid, corner[None], THUMBNAIL_PX)
+        read = read_grid(slide, grid, window, resampler=resample_at_once)
     except UnreadableRegionError:
         return None
-    return None if failed else _encoded(Image.fromarray(pixels[0]))
+    return None if read.failed else _encoded(Image.fromarray(read.pixels))
 
 
 def read_overview(

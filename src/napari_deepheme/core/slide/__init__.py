@@ -7,8 +7,8 @@ from napari_deepheme.core.slide.background import (
     picture_background,
     whiten,
 )
+from napari_deepheme.core.slide.centred import CropRaster, read_centred
 from napari_deepheme.core.slide.grid import PixelGrid
-from napari_deepheme.core.slide.grid_crops import read_grid_crops
 from napari_deepheme.core.slide.level_array import LevelArray, slide_levels
 from napari_deepheme.core.slide.mpp import plausible_mpp
 from napari_deepheme.core.slide.open import open_slide
@@ -20,13 +20,12 @@ from napari_deepheme.core.slide.sampling import (
     best_level,
     hold_level,
     read_grid,
-    resample_window,
-    source_window,
 )
 
 __all__ = [
     "WHITE_POINT",
     "ArraySlide",
+    "CropRaster",
     "GridPixels",
     "Level",
     "LevelArray",
@@ -39,11 +38,9 @@ __all__ = [
     "open_slide",
     "picture_background",
     "plausible_mpp",
+    "read_centred",
     "read_grid",
-    "read_grid_crops",
     "resample_at_once",
-    "resample_window",
     "slide_levels",
-    "source_window",
     "whiten",
 ]

@@ -1,7 +1,7 @@
 """Pixels of one raster -> pixels of another one, the same through any window.
 
 Work is done on Pillow's own pictures: to turn an array into one, and back, costs more
-than to resample a cell. So that is done once for all blocks or cells of a raster.
+than to resample a block. So that is done once for all blocks of a raster.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from PIL import Image
 from napari_deepheme.core.geometry import Region
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable
 
     import numpy.typing as npt
 
@@ -98,25 +98,7 @@ def resample_at_once(
     ratio: tuple[float, float],
 ) -> npt.NDArray[np.uint8]:
     """Resample a window that is itself always the same; see `resample`."""
-    each: npt.NDArray[np.uint8] = resample_each(pixels, source, [window], ratio)[0]
-    return each
-
-
-def resample_each(
-    pixels: npt.NDArray[np.uint8],
-    source: Region,
-    windows: Sequence[Region],
-    ratio: tuple[float, float],
-) -> npt.NDArray[np.uint8]:
-    """Resample windows of one size, each at once and by itself.
-
-    Parameters are those of `resample`; the result has shape (n, height, width, 3).
-    """
-    width, height = windows[0].size
-    corners = [(0, height * i) for i in range(len(windows))]
-    column = (width, height * len(windows))
-    pasted = _pasted(pixels, source, windows, corners, column, ratio)
-    return pasted.reshape(len(windows), height, width, 3)
+    return _pasted(pixels, source, [window], [(0, 0)], window.size, ratio)
 
 
 def cut(

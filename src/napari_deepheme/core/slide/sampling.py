@@ -9,20 +9,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from napari_deepheme.core.geometry import Region
 from napari_deepheme.core.slide.pyramid import (
     level0_region,
     paste_pixels,
     white_pixels,
 )
-from napari_deepheme.core.slide.resample import cut, resample, resample_each, source_of
+from napari_deepheme.core.slide.resample import cut, resample, source_of
 from napari_deepheme.core.slide.salvage import read_salvaged
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
+    import numpy as np
     import numpy.typing as npt
 
     from napari_deepheme.core.slide.grid import PixelGrid
@@ -74,6 +71,13 @@ class LevelPixels:
     pixels: npt.NDArray[np.uint8]
     failed: tuple[Region, ...]
 
+    def failed_within(self, window: Region, level: Level) -> tuple[Region, ...]:
+        """Return the blocks that a window of the level, which is `level`, touches."""
+        if not self.failed:
+            return ()
+        area = level0_region(window, level)
+        return tuple(r for r in self.failed if r.intersection(area).area)
+
 
 def best_level(slide: SlideReader, scale: float) -> int:
     """Give the coarsest level that is still as fine as wanted.
@@ -124,41 +128,6 @@ def hold_level(slide: SlideReader, level: int, area: Region) -> LevelPixels | No
     return LevelPixels(level, window, pixels, failed)
 
 
-def read_windows(
-    grid: PixelGrid, windows: Sequence[Region], level: Level, held: LevelPixels
-) -> tuple[npt.NDArray[np.uint8], tuple[Region, ...]] | None:
-    """Read windows of one size from pixels that are held, each by itself.
-
-    Parameters
-    ----------
-    grid : PixelGrid
-        The raster wanted.
-    windows : sequence of Region
-        In grid pixels; at least one.
-    level : Level
-        That of `held`.
-    held : LevelPixels
-        Drawn from.
-
-    Returns
-    -------
-    tuple or None
-        The pixels of each, of uint8 and shape (n, height, width, 3), and the blocks
-        that could not be read, as `GridPixels` has them; None where `held` lacks some.
-    """
-    ratio = _ratio(grid, level)
-    exact = ratio == (1.0, 1.0)
-    sources = [window if exact else source_of(window, ratio) for window in windows]
-    if not all(held.window.contains(source) for source in sources):
-        return None
-    failed = {r for source in sources for r in _failed_within(held, source, level)}
-    if exact:
-        pixels = np.stack([cut(held.pixels, held.window, w) for w in windows])
-    else:
-        pixels = resample_each(held.pixels, held.window, windows, ratio)
-    return pixels, tuple(sorted(failed, key=lambda r: (r.y, r.x)))
-
-
 def read_grid(
     slide: SlideReader,
     grid: PixelGrid,
@@ -199,7 +168,7 @@ def read_grid(
     ratio = _ratio(grid, slide.levels[level])
     source = window if ratio == (1.0, 1.0) else source_of(window, ratio)
     if held is not None and held.level == level and held.window.contains(source):
-        failed = _failed_within(held, source, slide.levels[level])
+        failed = held.failed_within(source, slide.levels[level])
         if ratio == (1.0, 1.0):
             return GridPixels(cut(held.pixels, held.window, source).copy(), failed)
         return GridPixels(resampler(held.pixels, held.window, window, ratio), failed)
@@ -216,78 +185,10 @@ def read_grid(
     return GridPixels(resampler(pixels, source, window, ratio), failed)
 
 
-def source_window(
-    fine_grid: PixelGrid, coarse_grid: PixelGrid, coarse_window: Region
-) -> Region:
-    """Give the fine window from which `resample_window` makes a coarse one."""
-    ratio = _grid_ratio(fine_grid, coarse_grid)
-    if ratio == (1.0, 1.0):
-        return coarse_window
-    return source_of(coarse_window, ratio)
-
-
-def resample_window(
-    pixels: npt.NDArray[np.uint8],
-    fine_grid: PixelGrid,
-    fine_window: Region,
-    coarse_grid: PixelGrid,
-    coarse_window: Region,
-) -> npt.NDArray[np.uint8]:
-    """Bring pixels of one grid to a coarser one, without reading the slide again.
-
-    Parameters
-    ----------
-    pixels : ndarray of uint8, shape (height, width, 3)
-        The pixels of `fine_window`.
-    fine_grid, coarse_grid : PixelGrid
-        The grid that the pixels lie on, and the one they are brought to.
-    fine_window, coarse_window : Region
-        In pixels of the fine and of the coarse grid. The result does not depend on the
-        windows where `fine_window` holds `source_window(...)`; beyond `fine_window`,
-        its outermost pixels are repeated.
-
-    Returns
-    -------
-    ndarray of uint8, shape (height, width, 3)
-        The pixels of `coarse_window`.
-
-    Raises
-    ------
-    ValueError
-        If the pixels are not those of a window of that size, or there are none.
-    """
-    if pixels.shape[:2] != (fine_window.height, fine_window.width) or not pixels.size:
-        raise ValueError(f"pixels of shape {pixels.shape} do not fill {fine_window}")
-    if not coarse_window.area:
-        return white_pixels(coarse_window.size)
-    ratio = _grid_ratio(fine_grid, coarse_grid)
-    needed = source_window(fine_grid, coarse_grid, coarse_window)
-    source = cut(pixels, fine_window, needed)
-    if ratio == (1.0, 1.0):
-        return source.copy()
-    return resample(source, needed, coarse_window, ratio)
-
-
-def _failed_within(
-    held: LevelPixels, window: Region, level: Level
-) -> tuple[Region, ...]:
-    if not held.failed:
-        return ()
-    area = level0_region(window, level)
-    return tuple(r for r in held.failed if r.intersection(area).area)
-
-
 def _ratio(grid: PixelGrid, level: Level) -> tuple[float, float]:
     return (
         _snapped(grid.scale_x / level.downsample_x),
         _snapped(grid.scale_y / level.downsample_y),
-    )
-
-
-def _grid_ratio(fine: PixelGrid, coarse: PixelGrid) -> tuple[float, float]:
-    return (
-        _snapped(coarse.scale_x / fine.scale_x),
-        _snapped(coarse.scale_y / fine.scale_y),
     )
 
 

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
 
-from napari_deepheme.core.classify import cut_crops
+from napari_deepheme.core.classify import crop_raster, cut_crops
 from napari_deepheme.core.errors import DeephemeError, UnreadableRegionError
 from napari_deepheme.core.geometry import Region
 from napari_deepheme.core.models.postprocess import mirrored_views
-from napari_deepheme.core.slide import PixelGrid, estimate_background
+from napari_deepheme.core.slide import estimate_background
 from napari_deepheme.core.taxonomy import CLASS_CODES
 
 if TYPE_CHECKING:
@@ -127,13 +127,15 @@ def explain_cell(
     if not cut.readable[0]:
         reason = "the picture of the cell is broken there"
         raise UnreadableRegionError(slide.name, Region(*boxes[0].tolist()), reason)
+    raster = crop_raster(slide, spec, mpp)
+    [window] = raster.windows(boxes[:, :2] + boxes[:, 2:] / 2)
     probabilities = classifier.classify(cut.crops, batch_size=1).classes[0]
     members, kind = _members(classifier, cut.crops)
     top = np.argsort(-probabilities, kind="stable")[:N_TOP]
     seen = CellExplanation(
         crop=cut.crops[0],
         mpp=spec.mpp,
-        box=_box_in_crop(boxes, spec.crop_px, PixelGrid.for_mpp(mpp, spec.mpp)),
+        box=raster.placed(boxes[0], window),
         probabilities=probabilities,
         top=tuple((CLASS_CODES[i], float(probabilities[i])) for i in top),
         members=members,
@@ -183,14 +185,3 @@ def _members(
             return given, "network"
     views = np.concatenate(mirrored_views(crops, _N_VIEWS))
     return classifier.classify(views, batch_size=_N_VIEWS).classes, "mirrored view"
-
-
-def _box_in_crop(
-    boxes: npt.NDArray[np.int32], crop_px: int, grid: PixelGrid
-) -> npt.NDArray[np.float64]:
-    """Return the box where it lies in the crop, whose corner is a whole grid pixel."""
-    low = grid.from_level0(boxes[:, :2].astype(np.float64))
-    high = grid.from_level0((boxes[:, :2] + boxes[:, 2:]).astype(np.float64))
-    corner = np.rint(grid.from_level0(boxes[:, :2] + boxes[:, 2:] / 2) - crop_px / 2)
-    placed: npt.NDArray[np.float64] = np.concatenate([low - corner, high - low], axis=1)
-    return placed.ravel()

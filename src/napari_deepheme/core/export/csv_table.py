@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Final, Literal
 import numpy as np
 
 from napari_deepheme.core.cell_table import COLUMNS, DECIMALS, IDENTIFIED, CellTable
+from napari_deepheme.core.class_words import class_named
 from napari_deepheme.core.corrections import READER_CLASS, READER_CLASSES
 from napari_deepheme.core.errors import InvalidTableError
-from napari_deepheme.core.export.qupath import class_named
 from napari_deepheme.core.files import atomic_file
 from napari_deepheme.core.spreadsheets import (
     separated_lines,
@@ -155,8 +155,7 @@ def _reader_class(word: str) -> str:
     # A reader's word that is not understood must not be lost in silence.
     if not word.strip() or word in READER_CLASSES:
         return word.strip()
-    plain = word.strip().casefold()
-    meant = plain if plain in READER_CLASSES else class_named(word)
+    meant = class_named(word)
     if meant is None:
         raise ValueError(
             f"{word!r} under {READER_CLASS} is no class: give a code such as M2, or a "

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 import math
-import re
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,15 +18,14 @@ import numpy as np
 import orjson
 
 from napari_deepheme.core.cell_table import COLUMNS, CellTable
+from napari_deepheme.core.class_words import class_named
 from napari_deepheme.core.corrections import (
-    NOT_A_CELL,
     READER_CLASS,
     READER_CLASSES,
-    UNIDENTIFIED,
 )
 from napari_deepheme.core.errors import InvalidTableError, UnknownMppError
 from napari_deepheme.core.spreadsheets import why_unreadable
-from napari_deepheme.core.taxonomy import CELL_CLASSES, CLASS_BY_CODE, class_index
+from napari_deepheme.core.taxonomy import CLASS_BY_CODE, class_index
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -112,31 +110,6 @@ def read_qupath(path: Path | str, *, mpp: float | None = None) -> QupathCells:
         raise InvalidTableError(str(path), f"not GeoJSON of cells: {error}") from error
     except RecursionError:
         raise InvalidTableError(str(path), "it is nested too deeply") from None
-
-
-def class_named(name: str) -> str | None:
-    """Return the reader's class that a name or code stands for, None if it does not.
-
-    Examples
-    --------
-    >>> class_named("Plasma_cell"), class_named("m2"), class_named("Not a cell*")
-    ('L4', 'M2', 'not-a-cell')
-    >>> class_named("promyelocyte: checked"), class_named("Tumour")
-    ('M2', None)
-    """
-    # QuPath writes classes that are derived from another one as "base: derived".
-    return _WORDS.get(_plain(name)) or _WORDS.get(_plain(name.split(":")[0]))
-
-
-def _plain(name: str) -> str:
-    return re.sub(r"[\s_-]+", " ", name.strip().casefold()).rstrip("*")
-
-
-_WORDS: Final = {
-    **{_plain(c.name): c.code for c in CELL_CLASSES},
-    **{_plain(c.code): c.code for c in CELL_CLASSES},
-    **{_plain(word): word for word in (NOT_A_CELL, UNIDENTIFIED)},
-}
 
 
 def _point_side(path: Path, mpp: float | None) -> int:

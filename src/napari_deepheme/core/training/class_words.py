@@ -1,12 +1,13 @@
-"""What people write for a class: its code, its name, or several of them."""
+"""What a label of a picture can say: a class, several of them, or none."""
 
 from __future__ import annotations
 
 import re
 from typing import Final
 
+from napari_deepheme.core.class_words import class_named, plain_word
 from napari_deepheme.core.corrections import NOT_A_CELL, UNIDENTIFIED
-from napari_deepheme.core.taxonomy import CELL_CLASSES, CLASS_CODES
+from napari_deepheme.core.taxonomy import CLASS_CODES
 
 EXTRA_OUTPUTS: Final = ("not-identifiable", "platelet", "macrophage")
 """What a picture can show that is none of the 23 classes: outputs of training only."""
@@ -44,7 +45,7 @@ def parse_classes(text: str) -> tuple[str, ...]:
         return ()
     found = []
     for word in words:
-        target = _TARGETS.get(_plain(word))
+        target = _target(word)
         if target is None:
             raise ValueError(
                 f"{word.strip()!r} is no class: give a code such as M2, a name such "
@@ -57,23 +58,23 @@ def parse_classes(text: str) -> tuple[str, ...]:
 
 def is_not_a_cell(text: str) -> bool:
     """Tell whether a word says that there is no cell."""
-    return _plain(text) == _plain(NOT_A_CELL)
+    return class_named(text) == NOT_A_CELL
 
 
 def is_unnamed(text: str) -> bool:
     """Tell whether a word says that nobody has named the cell."""
-    return _plain(text) in ("", UNNAMED)
+    return plain_word(text) in ("", UNNAMED)
 
 
-def _plain(word: str) -> str:
-    return re.sub(r"[\s_-]+", " ", word.strip().casefold())
+def _target(word: str) -> str | None:
+    known = class_named(word)
+    return (
+        EXTRA_OUTPUTS[0]
+        if known == UNIDENTIFIED
+        else known or _EXTRA.get(plain_word(word))
+    )
 
 
-_TARGETS: Final = {
-    **{_plain(c.name): c.code for c in CELL_CLASSES},
-    **{_plain(c.code): c.code for c in CELL_CLASSES},
-    **{_plain(word): word for word in EXTRA_OUTPUTS},
-    _plain(UNIDENTIFIED): EXTRA_OUTPUTS[0],
-}
+_EXTRA: Final = {plain_word(word): word for word in EXTRA_OUTPUTS}
 
 OUTPUTS: Final = (*CLASS_CODES, *EXTRA_OUTPUTS)

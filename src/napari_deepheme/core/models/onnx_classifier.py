@@ -8,15 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_deepheme.core.errors import InvalidModelError
+from napari_deepheme.core.models.ensemble import EnsembleClassifier
 from napari_deepheme.core.models.file_hash import read_verified
 from napari_deepheme.core.models.onnx_runner import OnnxRunner
-from napari_deepheme.core.models.postprocess import (
-    classifier_spec,
-    mean_probabilities,
-    member_probabilities,
-)
-from napari_deepheme.core.models.protocols import CropProbabilities
-from napari_deepheme.core.taxonomy import CLASS_CODES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,7 +20,7 @@ if TYPE_CHECKING:
     from napari_deepheme.core.models.card import ModelCard
 
 
-class OnnxClassifier:
+class OnnxClassifier(EnsembleClassifier):
     """Names cells by the outputs of ONNX networks.
 
     A network has one output, (n, channels of all groups of the card), or several
@@ -48,31 +42,15 @@ class OnnxClassifier:
     """
 
     def __init__(self, card: ModelCard, device: str) -> None:
-        self._card = card
+        super().__init__(card)
         self._runners = [
             OnnxRunner(
                 card.name, read_verified(f), device, mean=card.mean, std=card.std
             )
             for f in card.weights
         ]
-        self.spec = classifier_spec(card)
         for runner in self._runners:
             self._check(runner)
-
-    def classify(
-        self, crops: npt.NDArray[np.uint8], *, batch_size: int
-    ) -> CropProbabilities:
-        """Give probabilities; see `protocols.CellClassifier.classify`."""
-        if not len(crops):
-            none = np.zeros((0, len(CLASS_CODES)), np.float32)
-            return CropProbabilities.of_classes(none)
-        return mean_probabilities(self._members(batch_size), crops, self._card)
-
-    def classify_members(
-        self, crops: npt.NDArray[np.uint8], *, batch_size: int
-    ) -> npt.NDArray[np.float32]:
-        """Give each network's own; see `postprocess.member_probabilities`."""
-        return member_probabilities(self._members(batch_size), crops, self._card)
 
     def _members(
         self, batch_size: int
@@ -80,7 +58,7 @@ class OnnxClassifier:
         return [partial(_outputs, r, batch_size=batch_size) for r in self._runners]
 
     def _check(self, runner: OnnxRunner) -> None:
-        card = self._card
+        card = self.card
         if runner.size_px not in (0, card.size_px):
             reason = f"its input is {runner.size_px} px wide, its card says "
             raise InvalidModelError(card.name, reason + f"{card.size_px}")

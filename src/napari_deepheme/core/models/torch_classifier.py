@@ -5,20 +5,13 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from napari_deepheme.core.models.compute import make_runner
-from napari_deepheme.core.models.postprocess import (
-    classifier_spec,
-    mean_probabilities,
-    member_probabilities,
-)
-from napari_deepheme.core.models.protocols import CropProbabilities
-from napari_deepheme.core.taxonomy import CLASS_CODES
+from napari_deepheme.core.models.ensemble import EnsembleClassifier
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    import numpy as np
     import numpy.typing as npt
     from torch import nn
 
@@ -26,7 +19,7 @@ if TYPE_CHECKING:
     from napari_deepheme.core.models.compute import Compute
 
 
-class TorchClassifier:
+class TorchClassifier(EnsembleClassifier):
     """Names cells by the outputs of networks, averaged over them and mirrored views.
 
     Parameters
@@ -51,25 +44,9 @@ class TorchClassifier:
     def __init__(
         self, card: ModelCard, networks: Sequence[nn.Module], compute: Compute
     ) -> None:
-        self.card = card
+        super().__init__(card)
         self.compute = compute
         self._runners = [make_runner(network, card, compute) for network in networks]
-        self.spec = classifier_spec(card)
-
-    def classify(
-        self, crops: npt.NDArray[np.uint8], *, batch_size: int
-    ) -> CropProbabilities:
-        """Give probabilities; see `protocols.CellClassifier.classify`."""
-        if not len(crops):
-            none = np.zeros((0, len(CLASS_CODES)), np.float32)
-            return CropProbabilities.of_classes(none)
-        return mean_probabilities(self._members(batch_size), crops, self.card)
-
-    def classify_members(
-        self, crops: npt.NDArray[np.uint8], *, batch_size: int
-    ) -> npt.NDArray[np.float32]:
-        """Give each network's own; see `postprocess.member_probabilities`."""
-        return member_probabilities(self._members(batch_size), crops, self.card)
 
     def torch_networks(self) -> tuple[list[nn.Module], str]:
         """Return the networks, normalisations folded in, and the device they are on.

@@ -357,3 +357,22 @@ def test_a_picture_can_be_sliced_like_an_array(made):
     assert np.array_equal(level[-1], whole[-1])
     assert np.array_equal(level[..., 3], whole[..., 3])
     assert np.array_equal(level[250:260, 250:520, :3], whole[250:260, 250:520, :3])
+
+
+def test_the_picture_is_seen_again_after_a_second_run(viewer, made):
+    """What napari draws of it, not what it could draw."""
+
+    def drawn():
+        return np.asarray(picture_of(viewer)._slice.image.view)[..., 3].any()
+
+    made.show(Ready.of(spread(800)), frozenset())
+    assert picture_of(viewer).visible
+    assert drawn()
+    made.release()
+    again = Overlay(viewer, "slide", made._frame, SIZE, max_points=LIMIT)
+    stream = streamed(spread(700))
+    again.extend(stream, frozenset())
+    assert drawn()
+    again.show(Ready.of(spread(900)), frozenset())
+    assert picture_of(viewer).visible
+    assert drawn()

@@ -123,7 +123,7 @@ class Drawing:
         self._viewer = viewer
         self._points = points
         self._picture = picture
-        self._overview = Overview(size)
+        self._overview = Overview(size) if picture is None else Overview.behind(picture)
         self._max_points = max_points
         self._stream: Stream | None = None
         self._visible: Region | None = None
@@ -131,8 +131,6 @@ class Drawing:
         self._drawn: Rows | None = None
         self._hidden: frozenset[str] = frozenset()
         self.index = CellIndex()
-        if picture is not None:
-            picture.data = self._overview.levels
         points.events.visible.connect(self._on_visible)
 
     def release(self) -> None:

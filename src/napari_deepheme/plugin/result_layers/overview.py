@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from math import prod
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from napari_deepheme.plugin.kinds import N_KINDS, kind_colours, shown_kinds
 
 if TYPE_CHECKING:
     import numpy.typing as npt
+    from napari.layers import Image
 
 _Pair = tuple[int, int]
 
@@ -65,6 +66,16 @@ class Overview:
         while max(size) / 2 ** (n_levels - 1) > _COARSEST:
             n_levels += 1
         self.levels = [_Level(self, size, 2**k) for k in range(n_levels)]
+
+    @classmethod
+    def behind(cls, picture: Image) -> Self:
+        """Return what a layer shows that was made of `levels`.
+
+        To give such a layer other levels leaves it empty (seen in napari 0.9.2).
+        """
+        level: Any = picture.data[0]
+        overview: Self = level.overview
+        return overview
 
     def shows(self, index: CellIndex) -> bool:
         """Tell whether the cells are those of an index."""
@@ -122,7 +133,7 @@ class _Level:
     ndim = 3
 
     def __init__(self, overview: Overview, size: Size, downsample: int) -> None:
-        self._overview = overview
+        self.overview = overview
         self._downsample = downsample
         height, width = (-(-side // downsample) for side in (size.height, size.width))
         self.shape = (height, width, 4)
@@ -186,8 +197,8 @@ class _Level:
     def _block(self, place: _Pair) -> _Block:
         block = self._blocks.get(place)
         if block is None:
-            block = _Block(_stamp(self._overview.diameter / self._downsample))
-            _, centres, kinds = self._overview.dots_in(self._region(place))
+            block = _Block(_stamp(self.overview.diameter / self._downsample))
+            _, centres, kinds = self.overview.dots_in(self._region(place))
             block.stamp(self._pixels(place, centres), kinds)
             self._blocks[place] = block
             if len(self._blocks) > _MAX_BLOCKS:
@@ -202,7 +213,7 @@ class _Level:
 
     @property
     def _margin(self) -> int:
-        stamp = _stamp(self._overview.diameter / self._downsample)
+        stamp = _stamp(self.overview.diameter / self._downsample)
         return int(np.abs(stamp).max() + 1) * self._downsample
 
     def _near(

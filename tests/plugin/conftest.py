@@ -242,3 +242,34 @@ def look_at(viewer):
         viewer.scene.camera.zoom = 4.0
 
     return look
+
+
+@pytest.fixture
+def make_controller(core, inline_start):
+    """Make widgets without Qt, each with a viewer of its own; work is done at once."""
+
+    def make():
+        viewer = ViewerModel()
+        session = Session(model="namer")
+        made = Controller(
+            viewer,
+            session,
+            load_models=lambda *_: MODELS,
+            iter_search=core,
+            map_adequacy=lambda slide, *, mpp: core.adequacy,
+            keep_corrections=lambda read: None,
+            name_boxes=core.name_boxes,
+            start=inline_start,
+        )
+        made.viewer, made.session = viewer, session
+        return made
+
+    return make
+
+
+@pytest.fixture
+def slide_path(phantom_svs, tmp_path):
+    path = tmp_path / "slides" / "case 1.svs"
+    path.parent.mkdir()
+    path.write_bytes(phantom_svs.read_bytes())
+    return path

@@ -415,4 +415,5 @@ def test_another_slide_has_no_counts_of_the_last_one(controller, slide_layer, vi
     assert session.counts == {}
     viewer.layers.selection.active = slide_layer
     assert session.slide == "slide"
+    controller.finish()
     assert session.counts == counts

@@ -5,48 +5,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from napari.components import ViewerModel
-from tests.plugin.conftest import MODELS
 
 from napari_deepheme.core.corrections import judged_classes
 from napari_deepheme.core.errors import CannotWriteError
 from napari_deepheme.core.export.csv_table import read_csv
 from napari_deepheme.core.pseudonyms import KEY_NAME
 from napari_deepheme.core.sittings.sitting_file import SittingFile, read_sitting
-from napari_deepheme.plugin.controller import Controller
-from napari_deepheme.plugin.session import Session
 from napari_deepheme.plugin.worker import Failed
-
-
-@pytest.fixture
-def make_controller(core, inline_start):
-    """Make widgets without Qt, each with a viewer of its own; work is done at once."""
-
-    def make():
-        viewer = ViewerModel()
-        session = Session(model="namer")
-        made = Controller(
-            viewer,
-            session,
-            load_models=lambda *_: MODELS,
-            iter_search=core,
-            map_adequacy=lambda slide, *, mpp: core.adequacy,
-            keep_corrections=lambda read: None,
-            name_boxes=core.name_boxes,
-            start=inline_start,
-        )
-        made.viewer, made.session = viewer, session
-        return made
-
-    return make
-
-
-@pytest.fixture
-def slide_path(phantom_svs, tmp_path):
-    path = tmp_path / "slides" / "case 1.svs"
-    path.parent.mkdir()
-    path.write_bytes(phantom_svs.read_bytes())
-    return path
 
 
 @pytest.fixture

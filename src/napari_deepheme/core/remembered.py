@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from napari_deepheme.core.geometry import Area
 
-_SAID = (
+SAID: Final = (
     READER_CLASS,
     READER,
     READ_AT,
@@ -38,6 +38,7 @@ _SAID = (
     MITOSIS_READ_AT,
     MITOSIS_READ_FROM,
 )
+"""Columns that hold what a reader said."""
 
 
 def remember(cells: CellTable, known: CellTable) -> CellTable:
@@ -75,7 +76,7 @@ def recall(cells: CellTable, known: CellTable, areas: Sequence[Area]) -> CellTab
     found = [place.pop(box, -1) for box in _boxes(cells)]
     rows = np.flatnonzero(np.array(found, np.intp) >= 0)
     further = dict(cells.further)
-    for name in _SAID:
+    for name in SAID:
         if rows.size and name in known.further:
             values = known.further[name]
             column = np.zeros(len(cells), values.dtype)

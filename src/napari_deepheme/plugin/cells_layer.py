@@ -12,9 +12,10 @@ from napari.layers import Points
 # flat layer, whatever `shown` says (seen in 0.9.2).
 from napari.layers.points.points import _PointsSlicingState
 from napari.utils.events import Event
+from napari.utils.notifications import show_info
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     import numpy.typing as npt
 
@@ -34,6 +35,7 @@ class CellsLayer(Points):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._words: dict[int, str] = {}
+        self._on_removal: Callable[[], None] | None = None
         self._extent: npt.NDArray[np.float64] | None = None
         super().__init__(*args, **kwargs)
 
@@ -60,6 +62,38 @@ class CellsLayer(Points):
             self._update_dims()
         self.refresh()
         self.events.features()
+
+    def on_removal(self, callback: Callable[[], None]) -> None:
+        """Call back when napari is asked to take the selected points away."""
+        self._on_removal = callback
+
+    # A table stands behind the points, row by row. Napari's own tools would change the
+    # points alone, and put the class of one cell on another.
+
+    def remove(self, indices: Any) -> None:
+        """Ask for the selected cells to be deleted, in place of the points alone."""
+        if self._on_removal is not None:
+            self._on_removal()
+
+    def add(self, coords: Any) -> None:
+        """Add nothing: a cell that was missed is added in the plugin's panel."""
+        show_info("Cells are added with “Add a cell” in the panel of DeepHeme.")
+
+    def pop(self, index: int = -1) -> dict[str, Any]:
+        """Refuse it.
+
+        Raises
+        ------
+        TypeError
+            Always.
+        """
+        raise TypeError("points of cells cannot be taken away one by one")
+
+    def _move(self, selection_indices: Any, position: Any) -> None:
+        """Leave the cells where they lie on the slide."""
+
+    def _paste_data(self) -> None:
+        """Add nothing; see `add`."""
 
     def write(self, words: Mapping[int, str], translation: tuple[float, float]) -> None:
         """Write words beside some points, by row, and none beside others.

@@ -22,6 +22,7 @@ from napari_deepheme.plugin.desk import LAST_SECONDS, Desk
 from napari_deepheme.plugin.mapping import Mapping
 from napari_deepheme.plugin.result_layers.where_to_count import hide_map, painted_map
 from napari_deepheme.plugin.reviewing.keeping import unfinished_folder
+from napari_deepheme.plugin.reviewing.reopening import said_before
 from napari_deepheme.plugin.run import Run, hull
 from napari_deepheme.plugin.slides import (
     give_mpp,
@@ -215,7 +216,7 @@ class Controller:
         self._say("Loading the models …")
         self.desk.result = None
         self._task = self._start(
-            partial(self._items, slide, self._search, read),
+            partial(self._items, layer, self._search, read),
             on_item=self._on_item,
             on_end=self._on_searched,
         )
@@ -235,12 +236,15 @@ class Controller:
 
     def _items(
         self,
-        slide: SlideReader,
+        layer: Image,
         search: Search,
         read: ReadCells | None,
     ) -> Iterator[Models | Found]:
-        """Run on the thread: keep what was corrected, load, analyse."""
-        session = self._session
+        """Run on the thread: keep and recall what was corrected, load, analyse."""
+        session, slide = self._session, slide_of(layer)
+        if slide.path is not None:
+            said = partial(said_before, slide)
+            self.desk.review.learn(slide_key(layer), said)
         if read is not None:
             self._keep_corrections(read)
         models = self._load_models(session.model, session.detector, session.device)
@@ -304,6 +308,8 @@ class Controller:
         self.desk.take_result(run, overlay, result, ready)
         self._streaming.tell_outcome(run, result)
         self.desk.follow_camera()
+        # Another one may have been chosen meanwhile.
+        self.desk.follow_slide()
 
     def _on_end(self) -> None:
         self._merging = None
@@ -313,6 +319,7 @@ class Controller:
         is_gone = self.desk.run and self.desk.run.layer not in self._viewer.layers
         if is_gone and self._session.running:
             self.cancel()
+        self.desk.follow_layers()
 
     def _say(self, message: str, *, error: bool = False) -> None:
         self._session.say(message, error=error)

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from napari_deepheme.core.corrections import is_deleted
+from napari_deepheme.core.corrections import DELETED, is_deleted
 from napari_deepheme.core.errors import DeephemeError
 from napari_deepheme.core.export.nameless import nameless_result, nameless_run_facts
 from napari_deepheme.core.export.summary import RunFacts, export_run
@@ -19,12 +19,15 @@ from napari_deepheme.core.sittings.sitting import Sitting, SlideMark
 from napari_deepheme.core.sittings.sitting_file import SUFFIX
 from napari_deepheme.plugin.drawn import drawn_shapes, show_shapes
 from napari_deepheme.plugin.layers import frame_of
+from napari_deepheme.plugin.on_top import OnTop
 from napari_deepheme.plugin.own_models.own_training import ReadCells
 from napari_deepheme.plugin.pointing import Pointing
+from napari_deepheme.plugin.result_layers.drawing import Ready
 from napari_deepheme.plugin.result_layers.overlay import Overlay
 from napari_deepheme.plugin.result_layers.unreadable import show_unreadable
 from napari_deepheme.plugin.reviewing.actions import Actions
 from napari_deepheme.plugin.reviewing.adding import Adding
+from napari_deepheme.plugin.reviewing.aside import Aside, PutAside
 from napari_deepheme.plugin.reviewing.keeping import Keeping
 from napari_deepheme.plugin.reviewing.naming import Naming
 from napari_deepheme.plugin.reviewing.reopening import (
@@ -51,8 +54,8 @@ if TYPE_CHECKING:
 
     from napari_deepheme.core.cell_table import CellTable
     from napari_deepheme.core.geometry import Region
+    from napari_deepheme.core.models.protocols import Models
     from napari_deepheme.core.slide import SlideReader
-    from napari_deepheme.plugin.result_layers.drawing import Ready
     from napari_deepheme.plugin.session import Session
     from napari_deepheme.plugin.worker import Task
 
@@ -102,6 +105,8 @@ class Desk:
             start=start,
         )
         self._pointing = Pointing(viewer, session)
+        self._aside = Aside(viewer)
+        self._on_top = OnTop(viewer)
         self.review.changed.connect(self._on_changed)
         self.naming = Naming(session, self.slides, start=start)
         session.events.slide.connect(self._on_slide)
@@ -286,6 +291,7 @@ class Desk:
         overlay = Overlay(self._viewer, slide_key(layer), frame, slide.size)
         overlay.expect(whole)
         overlay.on_selected(self._on_selected)
+        overlay.on_removal(lambda: self.actions.do(DELETED))
         # Napari makes a new layer the active one. The one before may have given way.
         if active is None or active in self._viewer.layers:
             self._viewer.layers.selection.active = active
@@ -327,28 +333,85 @@ class Desk:
         else:
             self.keeping.begin()
 
+    def follow_slide(self) -> None:
+        """Put the review of another slide aside, and take up that of the chosen one.
+
+        Counts, keys and files are always of the slide that is chosen. Where none is,
+        since its layer was removed, what was found can still be saved.
+        """
+        layer, run = self.slides.layer, self.run
+        if layer is None or self._session.running:
+            return
+        self._on_top.show(layer)
+        if run is not None and layer is run.layer:
+            return
+        self._put_aside()
+        aside = self._aside.take(layer)
+        if aside is not None:
+            cells = aside.sitting.corrected.cells
+            self._start(
+                lambda: iter([Ready.of(cells)]),
+                on_item=partial(self._on_taken_up, layer, aside),
+                on_end=lambda: None,
+            )
+
+    def follow_layers(self) -> None:
+        """Put the review aside when the layer of its cells was taken away."""
+        overlay, run = self.overlay, self.run
+        if self._session.running or overlay is None or overlay.is_there or run is None:
+            return
+        if run.layer in self._viewer.layers and self.result is not None:
+            file = self.keeping.path
+            self._put_aside()
+            self._aside.take(run.layer)
+            if file is not None:
+                self._session.earlier_sitting = str(file)
+            self._session.say(
+                "The layer of the cells was taken away. “Go on” brings it back as it "
+                "was.",
+                error=True,
+            )
+
+    def _put_aside(self) -> None:
+        run, sitting = self.run, self.sitting()
+        file = self.keeping.leave(LAST_SECONDS)
+        if run is not None and sitting is not None:
+            self._aside.put(run.layer, PutAside(sitting, self.review.models, file))
+        self.run = self.result = None
+        self.review.clear()
+        self._session.reset_counts()
+        if self.overlay is not None:
+            self.overlay.release()
+            self.overlay = None
+        self._pointing.describe_selected(None)
+
+    def _on_taken_up(self, layer: Image, aside: PutAside, item: Ready | Failed) -> None:
+        if isinstance(item, Failed):
+            self._session.say(str(item.error), error=True)
+            raise item.error
+        if self.run is not None:
+            # Meanwhile a run began, or its sitting was opened.
+            return
+        if layer is not self.slides.layer:
+            self._aside.put(layer, aside)
+            return
+        self._restore(aside.sitting, item, layer, aside.models)
+        if aside.file is not None:
+            self.keeping.go_on(aside.file)
+        else:
+            self.keeping.begin()
+
     def _on_slide(self, *_: object) -> None:
-        """Look whether there is an earlier sitting of the slide that was chosen."""
         self._session.earlier_sitting = ""
+        self.follow_slide()
         layer = self.slides.layer
-        self._show_counts_of(layer)
         slide = slide_of(layer) if layer is not None else None
-        if slide is not None and slide.path is not None:
+        if slide is not None and slide.path is not None and self.run is None:
             self._start(
                 lambda: iter_newest(slide),
                 on_item=self._on_newest,
                 on_end=lambda: None,
             )
-
-    def _show_counts_of(self, layer: Image | None) -> None:
-        """Show no counts beside a slide that they are not of; and again beside it."""
-        run, session = self.run, self._session
-        if run is None or session.running:
-            return
-        if layer is run.layer:
-            self.review.recount()
-        else:
-            session.counts, session.n_unidentified, session.n_not_cells = {}, 0, 0
 
     def _on_newest(self, item: Path | Failed | None) -> None:
         if isinstance(item, Failed):
@@ -357,14 +420,20 @@ class Desk:
         elif item is not None:
             self._session.earlier_sitting = str(item)
 
-    def _restore(self, sitting: Sitting, ready: Ready, layer: Image) -> None:
+    def _restore(
+        self,
+        sitting: Sitting,
+        ready: Ready,
+        layer: Image,
+        models: Models | None = None,
+    ) -> None:
         """Show a sitting on its slide as if its run had just ended."""
         session, result = self._session, sitting.result
         slide = slide_of(layer)
         areas = result.counted_areas or (result.region,)
         collector = ResultCollector(result.region, areas, result.mpp, 1.0)
         self.run = Run(layer, slide, collector)
-        self.run.mark = sitting.slide
+        self.run.mark, self.run.models = sitting.slide, models
         give_mpp(self._viewer, layer, result.mpp)
         session.reset_counts()
         overlay = self.new_overlay(layer, slide, result.region)
@@ -378,7 +447,8 @@ class Desk:
             sitting.facts.unidentified_below if threshold is None else threshold
         )
         session.n_cells = len(sitting.corrected)
-        self.review.show(ready, overlay, slide=slide, mpp=result.mpp)
+        mpp = result.mpp
+        self.review.show(ready, overlay, slide=slide, mpp=mpp, models=models)
         self.review.restore(sitting.corrected, ready, overlay)
         overlay.set_facts({"bounds_origin": sitting.facts.bounds_origin})
         show_shapes(self._viewer, sitting.shapes, frame_of(layer))

@@ -376,3 +376,21 @@ def test_the_picture_is_seen_again_after_a_second_run(viewer, made):
     again.show(Ready.of(spread(900)), frozenset())
     assert picture_of(viewer).visible
     assert drawn()
+
+
+def test_naparis_own_tools_leave_the_points_with_their_cells(viewer, made):
+    cells, asked = scattered(LIMIT), []
+    made.show(Ready.of(cells), frozenset())
+    made.on_removal(lambda: asked.append(made.selected()))
+    made.select_rows([3, 4])
+    points, before = points_of(viewer), points_of(viewer).data.copy()
+    points.remove_selected()
+    assert asked == [[3, 4]]
+    points.add((10.0, 10.0))
+    points._move({3}, (1.0, 1.0))
+    points._copy_data()
+    points._paste_data()
+    with pytest.raises(TypeError, match="one by one"):
+        points.pop()
+    np.testing.assert_array_equal(points.data, before)
+    assert len(points.features) == LIMIT

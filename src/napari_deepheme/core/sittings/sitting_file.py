@@ -31,6 +31,7 @@ from napari_deepheme.core.sittings.sitting import (
     result_to_json,
 )
 from napari_deepheme.core.sittings.sitting_rows import (
+    has_said,
     put_cells,
     put_shapes,
     put_steps,
@@ -226,6 +227,18 @@ def read_mark(path: Path | str) -> SlideMark:
         for table in ("cells", "corrections", "shapes"):
             database.execute(f"SELECT 1 FROM {table} LIMIT 1")
         return _mark(_values(database))
+
+
+def is_corrected_sitting(path: Path | str) -> bool:
+    """Tell whether a reader said anything in a sitting, which is quick.
+
+    Raises
+    ------
+    InvalidSittingError
+        If it is no sitting.
+    """
+    with _reading(Path(path)) as database:
+        return bool(step_numbers(database)) or has_said(database)
 
 
 @contextmanager

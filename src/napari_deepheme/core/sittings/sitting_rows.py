@@ -9,7 +9,7 @@ import numpy as np
 
 from napari_deepheme.core.cell_table import COLUMNS, CellTable
 from napari_deepheme.core.corrected_cells import Correction
-from napari_deepheme.core.corrections import READER_CLASS
+from napari_deepheme.core.corrections import MITOSIS_WORDS, READER_CLASS
 from napari_deepheme.core.geometry import Polygon
 from napari_deepheme.core.sittings.sitting import DrawnShape
 from napari_deepheme.core.taxonomy import CLASS_CODES, class_index
@@ -78,6 +78,12 @@ def read_cells(database: sqlite3.Connection) -> CellTable:
     )
 
 
+def _has_mitoses(database: sqlite3.Connection) -> bool:
+    # Older sittings have no such table.
+    there = "SELECT 1 FROM sqlite_master WHERE name = 'mitosis_corrections'"
+    return database.execute(there).fetchone() is not None
+
+
 def _class_indices(codes: Sequence[str]) -> list[int]:
     for code in set(codes) - set(CLASS_CODES):
         raise ValueError(f"{code!r} is not a class code")
@@ -118,11 +124,22 @@ def take_back(database: sqlite3.Connection, numbers: Iterable[int]) -> None:
 
 def step_numbers(database: sqlite3.Connection) -> list[tuple[int, bool]]:
     """Return the numbers of all steps, and whether each was taken back."""
-    found = database.execute(
-        "SELECT step, undone FROM corrections UNION "
-        "SELECT step, undone FROM mitosis_corrections ORDER BY step"
-    )
+    queries = ["SELECT step, undone FROM corrections"]
+    if _has_mitoses(database):
+        queries.append("SELECT step, undone FROM mitosis_corrections")
+    found = database.execute(f"{' UNION '.join(queries)} ORDER BY step")
     return [(int(step), bool(undone)) for step, undone in found]
+
+
+def has_said(database: sqlite3.Connection) -> bool:
+    """Tell whether the table that a sitting began with holds what a reader said."""
+    there = {row[1] for row in database.execute("PRAGMA table_info(cells)")}
+    told = (READER_CLASS, *MITOSIS_WORDS)
+    wanted = [f"{_quoted(name)} <> ''" for name in told if name in there]
+    if not wanted:
+        return False
+    query = f"SELECT 1 FROM cells WHERE {' OR '.join(wanted)} LIMIT 1"
+    return database.execute(query).fetchone() is not None
 
 
 def read_steps(database: sqlite3.Connection, n_cells: int) -> list[Correction]:
@@ -131,8 +148,7 @@ def read_steps(database: sqlite3.Connection, n_cells: int) -> list[Correction]:
         f"SELECT step, '{READER_CLASS}', cell_id, class_before, class_after, reader, "
         "read_at FROM corrections WHERE NOT undone"
     ]
-    there = "SELECT 1 FROM sqlite_master WHERE name = 'mitosis_corrections'"
-    if database.execute(there).fetchone():
+    if _has_mitoses(database):
         queries.append(
             "SELECT step, told, cell_id, word_before, word_after, reader, read_at "
             "FROM mitosis_corrections WHERE NOT undone"

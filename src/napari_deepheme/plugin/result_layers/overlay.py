@@ -87,6 +87,15 @@ class Overlay:
         """Call back when cells are selected in the layer."""
         self._told = callback
 
+    def on_removal(self, callback: Callable[[], None]) -> None:
+        """Call back when the selected cells are to be deleted by napari's own means."""
+        self._points.on_removal(callback)
+
+    @property
+    def is_there(self) -> bool:
+        """Whether the layer of the cells is still among the viewer's."""
+        return self._points in self._viewer.layers
+
     def has(self, layer: object) -> bool:
         """Tell whether a layer is that of the cells."""
         return layer is self._points
@@ -127,8 +136,7 @@ class Overlay:
         extend : bool
             Whether the others stay selected.
         """
-        gone = self._points not in self._viewer.layers
-        if gone or (row is not None and row >= len(self._points.data)):
+        if not self.is_there or (row is not None and row >= len(self._points.data)):
             return
         before = set(self._points.selected_data) if extend else set()
         self.select_rows(before ^ (set() if row is None else {row}))
@@ -136,14 +144,14 @@ class Overlay:
     def select_rows(self, rows: Iterable[int]) -> None:
         """Select these cells and no others."""
         n = len(self._points.data)
-        if self._points in self._viewer.layers:
+        if self.is_there:
             # Not by its setter, which reads the whole table of features.
             chosen = {int(row) for row in rows if row < n}
             self._points.selected_data.replace_selection(chosen)
 
     def centre_on(self, row: int) -> None:
         """Bring a cell to the centre of the canvas, large enough to be looked at."""
-        if self._points not in self._viewer.layers:
+        if not self.is_there:
             return
         cell = self.take([row])
         row_column = layers.centres_rc(cell)[0]
@@ -221,7 +229,7 @@ class Overlay:
         with_figures : bool
             Whether figures may be outlined anew, where not all are.
         """
-        if self._points not in self._viewer.layers or not len(self.kinds):
+        if not self.is_there or not len(self.kinds):
             return
         if with_figures:
             self._figures.look(visible)
@@ -239,7 +247,7 @@ class Overlay:
 
     def cell_at(self, position: tuple[float, ...]) -> int | None:
         """Return the row of the cell whose box holds a world position, None if none."""
-        if self._points not in self._viewer.layers or not len(self.kinds):
+        if not self.is_there or not len(self.kinds):
             return None
         column, row = self.place_of(position)
         near = Region(int(column), int(row), 1, 1) if min(row, column) >= 0 else None

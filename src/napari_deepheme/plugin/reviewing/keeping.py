@@ -109,6 +109,27 @@ class Keeping:
         self._file, self._is_new, self._when_kept = file, False, None
         self.tell()
 
+    def leave(self, seconds: float) -> SittingFile | None:
+        """Save what is left at once, and go on with nothing.
+
+        Parameters
+        ----------
+        seconds : float
+            As for `close`.
+
+        Returns
+        -------
+        SittingFile or None
+            The file, to go on with later; None where the sitting has none yet.
+        """
+        self.close(seconds)
+        file = None if self._is_new else self._file
+        self._file, self._is_new, self._when_kept = None, False, None
+        # A save that is under way is not gone on with.
+        self._n_runs += 1
+        self.tell()
+        return file
+
     def tell(self) -> None:
         """Tell the session where the sitting is saved."""
         self._session.sitting = str(self._file.path) if self._file else ""

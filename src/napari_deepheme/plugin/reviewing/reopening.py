@@ -7,17 +7,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from napari_deepheme.core.cell_table import CellTable
 from napari_deepheme.core.corrected_cells import CorrectedCells
 from napari_deepheme.core.errors import CannotWriteError, DeephemeError
 from napari_deepheme.core.export.csv_table import read_csv
 from napari_deepheme.core.export.geojson import read_qupath
 from napari_deepheme.core.export.summary import RunFacts
 from napari_deepheme.core.models.compute import Compute
+from napari_deepheme.core.remembered import remember
 from napari_deepheme.core.report_file.known_run import known_run
 from napari_deepheme.core.sittings.sitting import Sitting, SlideMark
 from napari_deepheme.core.sittings.sitting_file import (
     SUFFIX,
     SittingFile,
+    is_corrected_sitting,
     read_mark,
     read_sitting,
 )
@@ -29,7 +32,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from napari_deepheme.core.cell_table import CellTable
     from napari_deepheme.core.slide import SlideReader
 
 TABLES: Final = (".csv", ".geojson", ".json")
@@ -134,25 +136,38 @@ def taken_over(path: Path, sitting: Sitting) -> SittingFile | None:
 
 def iter_newest(slide: SlideReader) -> Iterator[Path | None]:
     """Give the last sitting that was saved by itself for a slide, None without one."""
-    yield _newest(SlideMark.of(slide))
+    yield next(_of_slide(SlideMark.of(slide)), None)
 
 
-def _newest(mark: SlideMark) -> Path | None:
+def said_before(slide: SlideReader) -> CellTable:
+    """Return what readers said of a slide's cells in sittings saved by themselves.
+
+    As `remembered.remember` gives it: what was said last counts, also that a correction
+    was taken back.
+    """
+    known = CellTable.empty()
+    for path in reversed(list(_of_slide(SlideMark.of(slide)))):
+        try:
+            if is_corrected_sitting(path):
+                known = remember(read_sitting(path).corrected.cells, known)
+        except DeephemeError:
+            continue
+    return known
+
+
+def _of_slide(mark: SlideMark) -> Iterator[Path]:
+    """Give the newest sittings that are of a slide, the newest first."""
     try:
         found = list(sittings_folder().glob(f"*{SUFFIX}"))
         found.sort(key=_modified, reverse=True)
     except OSError:
-        return None
+        return
     for path in found[:_LOOKED_AT]:
         try:
-            kept = read_mark(path)
+            if mark.is_same(read_mark(path)):
+                yield path
         except DeephemeError:
             continue
-        if all(
-            kept.identity.get(k) == mark.identity.get(k) for k in ("size", "sha256")
-        ):
-            return path
-    return None
 
 
 def _modified(path: Path) -> float:

@@ -12,6 +12,7 @@ from napari_deepheme.core.cell_table import CellTable
 from napari_deepheme.core.corrected_cells import CorrectedCells
 from napari_deepheme.core.corrections import DELETED, NOT_A_CELL, READER_CLASSES
 from napari_deepheme.core.remembered import recall, remember
+from napari_deepheme.core.retold import retold
 from napari_deepheme.plugin.kinds import (
     DOUBTED,
     N_KINDS,
@@ -86,12 +87,38 @@ class Review:
 
         Of those that the reader named before, that is said again.
         """
-        nothing = CellTable.empty()
+        self._remember()
+        known = self._known.get(slide_key, CellTable.empty())
+        return Ready.of(recall(cells, known, areas))
+
+    def learn(self, slide_key: str, known: Callable[[], CellTable]) -> None:
+        """Ask what was said of a slide's cells before; any thread can do it.
+
+        Parameters
+        ----------
+        slide_key : str
+            What ties results to their slide.
+        known : callable
+            Gives it, as `remember` does; called once for a slide.
+        """
+        if slide_key not in self._known:
+            self._known[slide_key] = known()
+
+    def clear(self) -> None:
+        """Take the cells away; what was said of them is remembered."""
+        self._remember()
+        self._overlay = None
+        self.corrected = CorrectedCells(CellTable.empty())
+        self.slide, self.mpp, self.models = None, None, None
+        self._tell()
+        self.changed.emit(None)
+        self.selection_changed.emit()
+
+    def _remember(self) -> None:
         if self._overlay is not None:
             key = self._overlay.slide_key
-            known = self._known.get(key, nothing)
+            known = self._known.get(key, CellTable.empty())
             self._known[key] = remember(self.cells, known)
-        return Ready.of(recall(cells, self._known.get(slide_key, nothing), areas))
 
     def show(
         self,
@@ -103,7 +130,7 @@ class Review:
         models: Models | None = None,
     ) -> None:
         """Take the cells of a run."""
-        self.restore(CorrectedCells(ready.cells), ready, overlay)
+        self.restore(retold(ready.cells), ready, overlay)
         self.slide, self.mpp, self.models = slide, mpp, models
         self.changed.emit(None)
         self.selection_changed.emit()

@@ -1,0 +1,64 @@
+"""Reviews of slides that are open but not chosen: put aside, and taken up again.
+
+It holds no Qt object.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from napari_deepheme.plugin.slides import slide_key
+
+if TYPE_CHECKING:
+    from napari.components import ViewerModel
+    from napari.layers import Image
+
+    from napari_deepheme.core.models.protocols import Models
+    from napari_deepheme.core.sittings.sitting import Sitting
+    from napari_deepheme.core.sittings.sitting_file import SittingFile
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PutAside:
+    """A review that can go on.
+
+    Attributes
+    ----------
+    sitting : Sitting
+        All of it.
+    models : Models or None
+        What found and named the cells; None where they came from a file.
+    file : SittingFile or None
+        Where it is saved.
+    """
+
+    sitting: Sitting
+    models: Models | None
+    file: SittingFile | None
+
+
+class Aside:
+    """Keeps reviews as long as the layers of their slides are there.
+
+    Parameters
+    ----------
+    viewer : ViewerModel
+        The viewer.
+    """
+
+    def __init__(self, viewer: ViewerModel) -> None:
+        self._viewer = viewer
+        self._kept: dict[str, tuple[Image, PutAside]] = {}
+
+    def put(self, layer: Image, review: PutAside) -> None:
+        """Keep the review of a slide."""
+        kept = self._kept.items()
+        # A slide whose layer was removed is opened again with its sitting.
+        self._kept = {k: v for k, v in kept if v[0] in self._viewer.layers}
+        self._kept[slide_key(layer)] = (layer, review)
+
+    def take(self, layer: Image) -> PutAside | None:
+        """Return the review of a slide, and keep it no longer; None without one."""
+        _, review = self._kept.pop(slide_key(layer), (None, None))
+        return review

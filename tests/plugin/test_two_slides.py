@@ -1,0 +1,178 @@
+"""Two slides that are open: counts, keys and files are of the one that is chosen."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from napari_deepheme.core.corrections import judged_classes
+from napari_deepheme.core.sittings.sitting_file import read_sitting
+
+
+@pytest.fixture
+def two(make_controller, slide_path):
+    """A widget with a slide that was classified and corrected, and another on top."""
+    made = make_controller()
+    other = slide_path.with_name("case 2.svs")
+    # Another file, as far as its identity goes.
+    other.write_bytes(slide_path.read_bytes() + b" ")
+    made.open_slide(slide_path)
+    made.classify_slide()
+    made.desk.review.correct([0, 1], "M3")
+    made.first_sitting = made.session.sitting
+    made.open_slide(other)
+    return made
+
+
+def seen(controller):
+    return {layer.name for layer in controller.viewer.layers if layer.visible}
+
+
+def test_what_is_done_on_one_slide_does_not_touch_the_other(two, tmp_path):
+    session, desk = two.session, two.desk
+    assert session.slide == "case 2.svs"
+    assert session.counts == {} or not any(session.counts.values())
+    assert not session.can_export
+    assert not session.can_undo
+    assert not len(desk.review.cells)
+    for action in ("M2", "undo", "redo", "confirm", "next", "add"):
+        desk.actions.do(action)
+    desk.saving.save("csv", tmp_path / "cells.csv")
+    desk.export(tmp_path / "run")
+    assert not (tmp_path / "cells.csv").exists()
+    assert not (tmp_path / "run").exists()
+    sitting = read_sitting(two.first_sitting)
+    assert judged_classes(sitting.corrected.cells)[:2].tolist() == ["M3", "M3"]
+
+
+def test_the_review_of_a_slide_goes_on_where_it_was_when_it_is_chosen_again(two):
+    two.choose_slide("case 1.svs")
+    session, desk = two.session, two.desk
+    assert session.can_export
+    assert session.n_corrected == 2
+    assert session.counts["M3"] == 2
+    assert session.sitting == two.first_sitting
+    assert desk.review.models is not None
+    desk.actions.do("undo")
+    assert session.n_corrected == 0
+    desk.keeping.save()
+    assert not read_sitting(two.first_sitting).corrected.steps
+
+
+def test_each_slide_has_its_own_review(two, tmp_path):
+    two.classify_slide()
+    two.desk.review.correct([2], "L4")
+    two.choose_slide("case 1.svs")
+    assert two.session.n_corrected == 2
+    two.choose_slide("case 2.svs")
+    assert two.session.n_corrected == 1
+    two.desk.export(tmp_path / "run")
+    summary = json.loads((tmp_path / "run" / "summary.json").read_text())
+    assert (summary["slide"], summary["corrected"]) == ("case 2.svs", 1)
+
+
+def test_only_the_chosen_slide_and_its_cells_are_seen(two):
+    two.classify_slide()
+    assert "case 1.svs" not in seen(two)
+    assert {"case 2.svs", "Cells [1]"} <= seen(two)
+    assert "Cells" not in seen(two)
+    two.choose_slide("case 1.svs")
+    assert {"case 1.svs", "Cells"} <= seen(two)
+    assert not {"case 2.svs", "Cells [1]"} & seen(two)
+
+
+def test_what_the_user_hid_stays_hidden(two):
+    two.choose_slide("case 1.svs")
+    two.viewer.layers["Mitotic figures"].visible = False
+    two.choose_slide("case 2.svs")
+    two.choose_slide("case 1.svs")
+    assert not two.viewer.layers["Mitotic figures"].visible
+
+
+def test_side_by_side_in_the_grid_both_are_seen(two):
+    two.viewer.canvas.grid.enabled = True
+    two.choose_slide("case 1.svs")
+    two.viewer.layers["case 2.svs"].visible = True
+    two.choose_slide("case 2.svs")
+    assert {"case 1.svs", "case 2.svs"} <= seen(two)
+
+
+def test_a_run_that_ends_after_its_slide_was_left_is_put_aside(
+    two, monkeypatch, tmp_path
+):
+    monkeypatch.setattr(two, "_say", lambda *_, **__: two.choose_slide("case 1.svs"))
+    two.classify_slide()
+    monkeypatch.undo()
+    assert two.session.slide == "case 1.svs"
+    assert two.session.n_corrected == 2
+    two.choose_slide("case 2.svs")
+    assert two.session.can_export
+    assert len(two.desk.review.cells) == 4
+
+
+def test_what_was_corrected_yesterday_is_recalled_without_going_on(
+    two, make_controller, slide_path
+):
+    two.close()
+    tomorrow = make_controller()
+    tomorrow.open_slide(slide_path)
+    tomorrow.classify_slide()
+    assert tomorrow.session.n_corrected == 2
+    assert tomorrow.session.counts["M3"] == 2
+    # Its own file, beside that of yesterday, and the correction can be taken back.
+    assert tomorrow.session.sitting != two.first_sitting
+    assert tomorrow.desk.keeping._file.has_steps
+    tomorrow.desk.actions.do("undo")
+    assert tomorrow.session.n_corrected == 0
+    tomorrow.close()
+    # What was taken back last counts, not what an older sitting says.
+    later = make_controller()
+    later.open_slide(slide_path)
+    later.classify_slide()
+    assert later.session.n_corrected == 0
+
+
+def test_a_sitting_with_recalled_corrections_is_not_written_over(ran_twice):
+    controller, path = ran_twice
+    controller.classify_slide()
+    assert controller.session.sitting != path
+    kept = read_sitting(path).corrected.cells
+    assert (np.array(judged_classes(kept))[:2] == "M3").all()
+
+
+@pytest.fixture
+def ran_twice(two):
+    two.choose_slide("case 1.svs")
+    two.classify_slide()
+    return two, two.session.sitting
+
+
+def test_without_the_layer_of_the_cells_the_review_waits_in_its_sitting(
+    make_controller, slide_path
+):
+    made = make_controller()
+    made.open_slide(slide_path)
+    made.classify_slide()
+    made.desk.review.correct([0, 1], "M3")
+    session, sitting = made.session, made.session.sitting
+    made.viewer.layers.remove("Cells")
+    assert not session.can_export
+    assert session.earlier_sitting == sitting
+    assert "Go on" in session.message
+    made.desk.actions.do("add")
+    assert not session.adding
+    made.desk.open_sitting(Path(sitting))
+    assert session.n_corrected == 2
+    assert "Cells" in made.viewer.layers
+
+
+def test_a_slide_whose_layer_was_removed_can_still_be_saved(
+    make_controller, slide_path
+):
+    made = make_controller()
+    made.open_slide(slide_path)
+    made.classify_slide()
+    made.viewer.layers.remove("case 1.svs")
+    assert made.session.can_export
+    assert len(made.desk.review.cells) == 4

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from napari.layers import Points
 
-# Napari has no public place for this: its own state of a slice draws all points of a
-# flat layer, whatever `shown` says (seen in 0.9.2).
+# Napari has no public place for these. Its own state of a slice draws all points of a
+# flat layer, whatever `shown` says, and its setter of symbols goes over all points
+# (seen in 0.9.2).
+from napari.layers.points._points_constants import Symbol
 from napari.layers.points.points import _PointsSlicingState
 from napari.utils.events import Event
 from napari.utils.notifications import show_info
@@ -94,6 +96,18 @@ class CellsLayer(Points):
 
     def _paste_data(self) -> None:
         """Add nothing; see `add`."""
+
+    def frame(self, rows: npt.NDArray[np.intp], framed: npt.NDArray[np.bool_]) -> None:
+        """Draw some points as squares, others as rings; `redraw` shows it.
+
+        Parameters
+        ----------
+        rows : ndarray of int
+            Which points.
+        framed : ndarray of bool
+            Whether each of these is a square.
+        """
+        self.symbol[rows] = np.where(framed, Symbol.SQUARE, Symbol.DISC)
 
     def write(self, words: Mapping[int, str], translation: tuple[float, float]) -> None:
         """Write words beside some points, by row, and none beside others.

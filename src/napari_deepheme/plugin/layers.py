@@ -40,8 +40,8 @@ _RING, _THIN_RING = 0.09, 0.045
 FIGURE_COLOUR: Final = "#000000"
 """Outline of a mitotic figure: no class has it, and it stands out on a bright smear."""
 
-_STAND_OFF: Final = 1.45
-"""How much wider the ring of a selected cell is."""
+_STAND_OFF: Final = 1.3
+"""How much wider than a ring the frame of a selected cell is."""
 
 _FIGURE_MARGIN: Final = 0.25
 """Part of a figure's size by which its outline stands off, a side."""
@@ -124,8 +124,8 @@ def ring_sizes(
 ) -> dict[str, npt.NDArray[Any]]:
     """Return diameter and width of the rings.
 
-    Selected cells have a ring that stands off: napari itself marks them only where
-    their layer is the active one.
+    Selected cells have a wide frame: napari itself marks them only where their layer
+    is the active one.
     """
     sizes = cells.boxes[:, 2:].mean(axis=1)
     widths = np.where(quiet_kinds()[kinds], _THIN_RING, _RING)

@@ -394,3 +394,13 @@ def test_naparis_own_tools_leave_the_points_with_their_cells(viewer, made):
         points.pop()
     np.testing.assert_array_equal(points.data, before)
     assert len(points.features) == LIMIT
+
+
+def test_a_selected_cell_is_framed_and_the_others_are_not(viewer, made):
+    made.show(Ready.of(scattered(LIMIT)), frozenset())
+    made.select_rows([3, 7])
+    symbols = np.array([str(symbol) for symbol in points_of(viewer).symbol])
+    assert np.flatnonzero(symbols == "square").tolist() == [3, 7]
+    made.select_rows([7])
+    symbols = np.array([str(symbol) for symbol in points_of(viewer).symbol])
+    assert np.flatnonzero(symbols == "square").tolist() == [7]

@@ -179,12 +179,13 @@ class Drawing:
     def resize(
         self, cells: CellTable | CorrectedCells, rows: Rows, selected: set[int]
     ) -> None:
-        """Let the rings of selected cells stand off, and no others of these rows."""
+        """Put a frame around selected cells, and rings around others of these rows."""
         points = self._points
         if not self._is_there(points) or len(points.data) != len(cells):
             return
-        stands_off = np.isin(rows, list(selected))
-        sizes = layers.ring_sizes(cells.take(rows), self.index.kinds[rows], stands_off)
+        framed = np.isin(rows, list(selected))
+        sizes = layers.ring_sizes(cells.take(rows), self.index.kinds[rows], framed)
+        points.frame(rows, framed)
         points.size[rows] = sizes["size"]
         points.border_width[rows] = sizes["border_width"]
         points.redraw()

@@ -65,7 +65,7 @@ def test_tomorrow_the_sitting_goes_on_on_its_slide(ran, make_controller, tmp_pat
     ran.close()
     (path,) = own_sittings(tmp_path)
     tomorrow = make_controller()
-    tomorrow.desk.open_sitting(path)
+    tomorrow.returning.open_sitting(path)
     session = tomorrow.session
     assert session.slide == "case 1.svs"
     assert session.message_kind == "info"
@@ -92,7 +92,7 @@ def test_a_slide_that_moved_is_found_beside_the_sitting(
     moved = tmp_path / "moved"
     slide_path.parent.rename(moved)
     tomorrow = make_controller()
-    tomorrow.desk.open_sitting(moved / "mine.deepheme")
+    tomorrow.returning.open_sitting(moved / "mine.deepheme")
     assert tomorrow.session.can_export
     assert len(tomorrow.desk.review.cells) == 4
 
@@ -103,11 +103,11 @@ def test_a_slide_that_is_open_under_another_name_is_taken(
     (path,) = own_sittings(tmp_path)
     renamed = slide_path.rename(tmp_path / "other.svs")
     tomorrow = make_controller()
-    tomorrow.desk.open_sitting(path)
+    tomorrow.returning.open_sitting(path)
     assert "Open the slide first" in tomorrow.session.message
     assert not tomorrow.session.can_export
     tomorrow.open_slide(renamed)
-    tomorrow.desk.open_sitting(path)
+    tomorrow.returning.open_sitting(path)
     assert tomorrow.session.can_export
     assert len(tomorrow.viewer.layers["Cells"].data) == 4
 
@@ -118,7 +118,7 @@ def test_another_slide_is_not_taken_for_the_sittings(
     (path,) = own_sittings(tmp_path)
     slide_path.write_bytes(slide_path.read_bytes() + b"\0")
     tomorrow = make_controller()
-    tomorrow.desk.open_sitting(path)
+    tomorrow.returning.open_sitting(path)
     assert "Open the slide first" in tomorrow.session.message
 
 
@@ -133,7 +133,7 @@ def test_a_damaged_sitting_is_told_in_the_widget(make_controller, tmp_path):
     path = tmp_path / "a.deepheme"
     path.write_text("cells")
     made = make_controller()
-    made.desk.open_sitting(path)
+    made.returning.open_sitting(path)
     assert made.session.message_kind == "error"
     assert "not a sitting" in made.session.message
 
@@ -163,7 +163,7 @@ def test_the_file_of_a_sitting_that_another_window_took_is_left_to_it(
 ):
     (path,) = own_sittings(tmp_path)
     other = make_controller()
-    other.desk.open_sitting(path)
+    other.returning.open_sitting(path)
     ran.desk.review.correct([0], "M3")
     ran.desk.keeping.save()
     assert "another window" in ran.session.message
@@ -192,7 +192,7 @@ def test_cells_that_were_named_in_qupath_arrive_in_the_review(
     path.write_text(json.dumps(content))
     made = make_controller()
     made.open_slide(slide_path)
-    made.desk.open_sitting(path)
+    made.returning.open_sitting(path)
     cells = made.desk.review.cells
     assert judged_classes(cells).tolist() == ["M3", "L4", "U4", "ER3", "M1"]
     assert cells.class_codes[0] == "M2"
@@ -202,7 +202,7 @@ def test_cells_that_were_named_in_qupath_arrive_in_the_review(
 
 def test_cells_without_a_slide_are_not_opened(make_controller, tmp_path):
     made = make_controller()
-    made.desk.open_sitting(tmp_path / "cells.csv")
+    made.returning.open_sitting(tmp_path / "cells.csv")
     assert made.session.message == "Open the slide of these cells first."
 
 

@@ -162,7 +162,7 @@ def test_without_the_layer_of_the_cells_the_review_waits_in_its_sitting(
     assert "Go on" in session.message
     made.desk.actions.do("add")
     assert not session.adding
-    made.desk.open_sitting(Path(sitting))
+    made.returning.open_sitting(Path(sitting))
     assert session.n_corrected == 2
     assert "Cells" in made.viewer.layers
 

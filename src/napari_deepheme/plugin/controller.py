@@ -21,6 +21,7 @@ from napari_deepheme.plugin.areas import asked_areas
 from napari_deepheme.plugin.desk import LAST_SECONDS, Desk
 from napari_deepheme.plugin.mapping import Mapping
 from napari_deepheme.plugin.result_layers.where_to_count import hide_map, painted_map
+from napari_deepheme.plugin.returning import Returning
 from napari_deepheme.plugin.reviewing.keeping import unfinished_folder
 from napari_deepheme.plugin.reviewing.reopening import said_before
 from napari_deepheme.plugin.run import Run, hull
@@ -100,6 +101,7 @@ class Controller:
         self._task: Task | None = None
         self._merging: Task | None = None
         self.desk = Desk(viewer, session, name_boxes=name_boxes, start=start)
+        self.returning = Returning(self.desk, viewer, session, start=start)
         self._slides = self.desk.slides
         self._streaming = Streaming(session, self.desk.review)
         self._mapping = Mapping(viewer, session, map_adequacy, start)
@@ -309,7 +311,7 @@ class Controller:
         self._streaming.tell_outcome(run, result)
         self.desk.follow_camera()
         # Another one may have been chosen meanwhile.
-        self.desk.follow_slide()
+        self.returning.follow_slide()
 
     def _on_end(self) -> None:
         self._merging = None
@@ -319,7 +321,7 @@ class Controller:
         is_gone = self.desk.run and self.desk.run.layer not in self._viewer.layers
         if is_gone and self._session.running:
             self.cancel()
-        self.desk.follow_layers()
+        self.returning.follow_layers()
 
     def _say(self, message: str, *, error: bool = False) -> None:
         self._session.say(message, error=error)

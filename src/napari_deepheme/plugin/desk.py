@@ -6,8 +6,6 @@ It holds no Qt object.
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from napari_deepheme.core.corrections import DELETED, is_deleted
@@ -16,38 +14,27 @@ from napari_deepheme.core.export.nameless import nameless_result, nameless_run_f
 from napari_deepheme.core.export.summary import RunFacts, export_run
 from napari_deepheme.core.results import RegionResult, ResultCollector
 from napari_deepheme.core.sittings.sitting import Sitting, SlideMark
-from napari_deepheme.core.sittings.sitting_file import SUFFIX
 from napari_deepheme.plugin.drawn import drawn_shapes, show_shapes
 from napari_deepheme.plugin.layers import frame_of
-from napari_deepheme.plugin.on_top import OnTop
 from napari_deepheme.plugin.own_models.own_training import ReadCells
 from napari_deepheme.plugin.pointing import Pointing
-from napari_deepheme.plugin.result_layers.drawing import Ready
 from napari_deepheme.plugin.result_layers.overlay import Overlay
 from napari_deepheme.plugin.result_layers.unreadable import show_unreadable
 from napari_deepheme.plugin.reviewing.actions import Actions
 from napari_deepheme.plugin.reviewing.adding import Adding
-from napari_deepheme.plugin.reviewing.aside import Aside, PutAside
+from napari_deepheme.plugin.reviewing.aside import PutAside
 from napari_deepheme.plugin.reviewing.keeping import Keeping
 from napari_deepheme.plugin.reviewing.naming import Naming
-from napari_deepheme.plugin.reviewing.reopening import (
-    Opened,
-    iter_newest,
-    opened_layer,
-    opened_sitting,
-    opened_table,
-    taken_over,
-)
 from napari_deepheme.plugin.reviewing.review import Review
 from napari_deepheme.plugin.reviewing.saving import Saving
 from napari_deepheme.plugin.run import Run
 from napari_deepheme.plugin.slide_choice import SlideChoice
 from napari_deepheme.plugin.slides import give_mpp, slide_key, slide_of
 from napari_deepheme.plugin.viewport import visible_region
-from napari_deepheme.plugin.worker import Failed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from napari.components import ViewerModel
     from napari.layers import Image, Layer
@@ -56,6 +43,7 @@ if TYPE_CHECKING:
     from napari_deepheme.core.geometry import Region
     from napari_deepheme.core.models.protocols import Models
     from napari_deepheme.core.slide import SlideReader
+    from napari_deepheme.plugin.result_layers.drawing import Ready
     from napari_deepheme.plugin.session import Session
     from napari_deepheme.plugin.worker import Task
 
@@ -105,11 +93,8 @@ class Desk:
             start=start,
         )
         self._pointing = Pointing(viewer, session)
-        self._aside = Aside(viewer)
-        self._on_top = OnTop(viewer)
         self.review.changed.connect(self._on_changed)
         self.naming = Naming(session, self.slides, start=start)
-        session.events.slide.connect(self._on_slide)
 
     def take_result(
         self, run: Run, overlay: Overlay, result: RegionResult, ready: Ready
@@ -179,44 +164,9 @@ class Desk:
         mark = run.mark = run.mark or SlideMark.of(run.slide)
         return Sitting(mark, facts, result, self.review.corrected, shapes, view)
 
-    def open_sitting(self, path: Path) -> None:
-        """Go on with what was left of a slide.
-
-        A sitting brings its slide along; a table of cells lies on the chosen slide.
-        """
-        if self._session.running:
-            return
-        opens = partial(opened_sitting, path)
-        if path.suffix != SUFFIX:
-            layer = self.slides.layer
-            if layer is None:
-                self._session.say("Open the slide of these cells first.", error=True)
-                return
-            mpp = self._session.mpp or None
-            opens = partial(opened_table, path, slide_of(layer), mpp)
-        self._open(path, opens)
-
-    def open_cells(self, cells: CellTable, name: str) -> None:
-        """Go on with the cells of a layer of that name, on the chosen slide."""
-        layer = self.slides.layer
-        if layer is None:
-            self._session.say("Open the slide of these cells first.", error=True)
-            return
-        mpp = self._session.mpp or None
-        self._open(Path(name), partial(opened_layer, cells, slide_of(layer), mpp))
-
     def shows(self, layer: Layer) -> bool:
         """Tell whether a layer shows the cells of the last run."""
         return self.overlay is not None and self.overlay.has(layer)
-
-    def _open(self, path: Path, opens: Callable[[], Opened]) -> None:
-        self.keeping.close(LAST_SECONDS)
-        self._session.say("Opening …")
-        self._start(
-            lambda: iter([opens()]),
-            on_item=partial(self._on_opened, path),
-            on_end=lambda: None,
-        )
 
     def follow_camera(self, *, at_rest: bool = True) -> None:
         """Bring class codes and outlines in step with what the canvas shows.
@@ -309,74 +259,11 @@ class Desk:
         self.follow_camera(at_rest=False)
         self.review.tell_selected()
 
-    def _on_opened(self, path: Path, item: Opened | Failed) -> None:
-        session = self._session
-        if isinstance(item, Failed):
-            session.say(str(item.error), error=True)
-            if not isinstance(item.error, DeephemeError):
-                raise item.error
-            return
-        sitting, ready, left_out = item
-        layer = self.slides.find(sitting.slide, path)
-        if layer is None:
-            session.say(
-                f"The slide {sitting.slide.name} is neither where it was nor beside "
-                "the sitting. Open the slide first, then the sitting.",
-                error=True,
-            )
-            return
-        self._restore(sitting, ready, layer)
-        session.say(f"{len(sitting.corrected)} cells, as they were left.{left_out}")
-        file = taken_over(path, sitting) if path.suffix == SUFFIX else None
-        if file is not None:
-            self.keeping.go_on(file)
-        else:
-            self.keeping.begin()
-
-    def follow_slide(self) -> None:
-        """Put the review of another slide aside, and take up that of the chosen one.
-
-        Counts, keys and files are always of the slide that is chosen. Where none is,
-        since its layer was removed, what was found can still be saved.
-        """
-        layer, run = self.slides.layer, self.run
-        if layer is None or self._session.running:
-            return
-        self._on_top.show(layer)
-        if run is not None and layer is run.layer:
-            return
-        self._put_aside()
-        aside = self._aside.take(layer)
-        if aside is not None:
-            cells = aside.sitting.corrected.cells
-            self._start(
-                lambda: iter([Ready.of(cells)]),
-                on_item=partial(self._on_taken_up, layer, aside),
-                on_end=lambda: None,
-            )
-
-    def follow_layers(self) -> None:
-        """Put the review aside when the layer of its cells was taken away."""
-        overlay, run = self.overlay, self.run
-        if self._session.running or overlay is None or overlay.is_there or run is None:
-            return
-        if run.layer in self._viewer.layers and self.result is not None:
-            file = self.keeping.path
-            self._put_aside()
-            self._aside.take(run.layer)
-            if file is not None:
-                self._session.earlier_sitting = str(file)
-            self._session.say(
-                "The layer of the cells was taken away. “Go on” brings it back as it "
-                "was.",
-                error=True,
-            )
-
-    def _put_aside(self) -> None:
+    def leave(self) -> tuple[Image, PutAside] | None:
+        """Return all of a review and the layer of its slide, saved; None without."""
         run, sitting = self.run, self.sitting()
         file = self.keeping.leave(LAST_SECONDS)
-        if run is not None and sitting is not None:
-            self._aside.put(run.layer, PutAside(sitting, self.review.models, file))
+        models = self.review.models
         self.run = self.result = None
         self.review.clear()
         self._session.reset_counts()
@@ -384,43 +271,11 @@ class Desk:
             self.overlay.release()
             self.overlay = None
         self._pointing.describe_selected(None)
+        if run is None or sitting is None:
+            return None
+        return run.layer, PutAside(sitting, models, file)
 
-    def _on_taken_up(self, layer: Image, aside: PutAside, item: Ready | Failed) -> None:
-        if isinstance(item, Failed):
-            self._session.say(str(item.error), error=True)
-            raise item.error
-        if self.run is not None:
-            # Meanwhile a run began, or its sitting was opened.
-            return
-        if layer is not self.slides.layer:
-            self._aside.put(layer, aside)
-            return
-        self._restore(aside.sitting, item, layer, aside.models)
-        if aside.file is not None:
-            self.keeping.go_on(aside.file)
-        else:
-            self.keeping.begin()
-
-    def _on_slide(self, *_: object) -> None:
-        self._session.earlier_sitting = ""
-        self.follow_slide()
-        layer = self.slides.layer
-        slide = slide_of(layer) if layer is not None else None
-        if slide is not None and slide.path is not None and self.run is None:
-            self._start(
-                lambda: iter_newest(slide),
-                on_item=self._on_newest,
-                on_end=lambda: None,
-            )
-
-    def _on_newest(self, item: Path | Failed | None) -> None:
-        if isinstance(item, Failed):
-            if not isinstance(item.error, OSError):
-                raise item.error
-        elif item is not None:
-            self._session.earlier_sitting = str(item)
-
-    def _restore(
+    def restore(
         self,
         sitting: Sitting,
         ready: Ready,

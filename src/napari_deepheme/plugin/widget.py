@@ -158,7 +158,7 @@ class ClassifyCellsWidget(QWidget):
 
     def _connect_view(self) -> None:
         view, controller, desk = self.view, self.controller, self.desk
-        view.sitting_requested.connect(desk.open_sitting)
+        view.sitting_requested.connect(controller.returning.open_sitting)
         view.save_requested.connect(desk.saving.save)
         view.dock_requested.connect(self.docks.open)
         view.legend.key_given.connect(self._set_key)

@@ -1,0 +1,208 @@
+"""What was left of a slide is brought back: put aside, in a sitting, or in a table.
+
+It holds no Qt object.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from napari_deepheme.core.errors import DeephemeError
+from napari_deepheme.core.sittings.sitting_file import SUFFIX
+from napari_deepheme.plugin.desk import LAST_SECONDS
+from napari_deepheme.plugin.on_top import OnTop
+from napari_deepheme.plugin.result_layers.drawing import Ready
+from napari_deepheme.plugin.reviewing.aside import Aside, PutAside
+from napari_deepheme.plugin.reviewing.reopening import (
+    Opened,
+    iter_newest,
+    opened_layer,
+    opened_sitting,
+    opened_table,
+    taken_over,
+)
+from napari_deepheme.plugin.slides import slide_of
+from napari_deepheme.plugin.worker import Failed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from napari.components import ViewerModel
+    from napari.layers import Image
+
+    from napari_deepheme.core.cell_table import CellTable
+    from napari_deepheme.plugin.desk import Desk
+    from napari_deepheme.plugin.session import Session
+    from napari_deepheme.plugin.worker import Task
+
+
+class Returning:
+    """Brings reviews back to the desk.
+
+    Parameters
+    ----------
+    desk : Desk
+        Where the review of the chosen slide lies.
+    viewer : ViewerModel
+        The viewer.
+    session : Session
+        State that the view shows.
+    start : callable
+        As `worker.start`.
+    """
+
+    def __init__(
+        self,
+        desk: Desk,
+        viewer: ViewerModel,
+        session: Session,
+        *,
+        start: Callable[..., Task],
+    ) -> None:
+        self._desk = desk
+        self._viewer = viewer
+        self._session = session
+        self._start = start
+        self._aside = Aside(viewer)
+        self._on_top = OnTop(viewer)
+        session.events.slide.connect(self._on_slide)
+
+    def open_sitting(self, path: Path) -> None:
+        """Go on with what was left of a slide.
+
+        A sitting brings its slide along; a table of cells lies on the chosen slide.
+        """
+        if self._session.running:
+            return
+        opens = partial(opened_sitting, path)
+        if path.suffix != SUFFIX:
+            layer = self._desk.slides.layer
+            if layer is None:
+                self._session.say("Open the slide of these cells first.", error=True)
+                return
+            mpp = self._session.mpp or None
+            opens = partial(opened_table, path, slide_of(layer), mpp)
+        self._open(path, opens)
+
+    def open_cells(self, cells: CellTable, name: str) -> None:
+        """Go on with the cells of a layer of that name, on the chosen slide."""
+        layer = self._desk.slides.layer
+        if layer is None:
+            self._session.say("Open the slide of these cells first.", error=True)
+            return
+        mpp = self._session.mpp or None
+        self._open(Path(name), partial(opened_layer, cells, slide_of(layer), mpp))
+
+    def follow_slide(self) -> None:
+        """Put the review of another slide aside, and take up that of the chosen one.
+
+        Counts, keys and files are always of the slide that is chosen. Where none is,
+        since its layer was removed, what was found can still be saved.
+        """
+        layer, run = self._desk.slides.layer, self._desk.run
+        if layer is None or self._session.running:
+            return
+        self._on_top.show(layer)
+        if run is not None and layer is run.layer:
+            return
+        self._put_aside()
+        aside = self._aside.take(layer)
+        if aside is not None:
+            cells = aside.sitting.corrected.cells
+            self._start(
+                lambda: iter([Ready.of(cells)]),
+                on_item=partial(self._on_taken_up, layer, aside),
+                on_end=lambda: None,
+            )
+
+    def follow_layers(self) -> None:
+        """Put the review aside when the layer of its cells was taken away."""
+        overlay, run = self._desk.overlay, self._desk.run
+        if self._session.running or overlay is None or overlay.is_there or run is None:
+            return
+        if run.layer in self._viewer.layers and self._desk.result is not None:
+            file = self._desk.keeping.path
+            self._put_aside()
+            self._aside.take(run.layer)
+            if file is not None:
+                self._session.earlier_sitting = str(file)
+            self._session.say(
+                "The layer of the cells was taken away. “Go on” brings it back as it "
+                "was.",
+                error=True,
+            )
+
+    def _open(self, path: Path, opens: Callable[[], Opened]) -> None:
+        self._desk.keeping.close(LAST_SECONDS)
+        self._session.say("Opening …")
+        self._start(
+            lambda: iter([opens()]),
+            on_item=partial(self._on_opened, path),
+            on_end=lambda: None,
+        )
+
+    def _on_opened(self, path: Path, item: Opened | Failed) -> None:
+        session = self._session
+        if isinstance(item, Failed):
+            session.say(str(item.error), error=True)
+            if not isinstance(item.error, DeephemeError):
+                raise item.error
+            return
+        sitting, ready, left_out = item
+        layer = self._desk.slides.find(sitting.slide, path)
+        if layer is None:
+            session.say(
+                f"The slide {sitting.slide.name} is neither where it was nor beside "
+                "the sitting. Open the slide first, then the sitting.",
+                error=True,
+            )
+            return
+        self._desk.restore(sitting, ready, layer)
+        session.say(f"{len(sitting.corrected)} cells, as they were left.{left_out}")
+        file = taken_over(path, sitting) if path.suffix == SUFFIX else None
+        if file is not None:
+            self._desk.keeping.go_on(file)
+        else:
+            self._desk.keeping.begin()
+
+    def _put_aside(self) -> None:
+        left = self._desk.leave()
+        if left is not None:
+            self._aside.put(*left)
+
+    def _on_taken_up(self, layer: Image, aside: PutAside, item: Ready | Failed) -> None:
+        if isinstance(item, Failed):
+            self._session.say(str(item.error), error=True)
+            raise item.error
+        if self._desk.run is not None:
+            # Meanwhile a run began, or its sitting was opened.
+            return
+        if layer is not self._desk.slides.layer:
+            self._aside.put(layer, aside)
+            return
+        self._desk.restore(aside.sitting, item, layer, aside.models)
+        if aside.file is not None:
+            self._desk.keeping.go_on(aside.file)
+        else:
+            self._desk.keeping.begin()
+
+    def _on_slide(self, *_: object) -> None:
+        self._session.earlier_sitting = ""
+        self.follow_slide()
+        layer = self._desk.slides.layer
+        slide = slide_of(layer) if layer is not None else None
+        if slide is not None and slide.path is not None and self._desk.run is None:
+            self._start(
+                lambda: iter_newest(slide),
+                on_item=self._on_newest,
+                on_end=lambda: None,
+            )
+
+    def _on_newest(self, item: Path | Failed | None) -> None:
+        if isinstance(item, Failed):
+            if not isinstance(item.error, OSError):
+                raise item.error
+        elif item is not None:
+            self._session.earlier_sitting = str(item)

@@ -54,8 +54,8 @@ def open_slide(
     ----------
     path : Path or str
         A file, or a folder that holds the DICOM files of one slide. Scanners' formats
-        are read by OpenSlide, other TIFF by tifffile, PNG, JPEG and BMP by Pillow; the
-        content decides, not the name.
+        are read by OpenSlide, other TIFF by tifffile, PNG, JPEG, BMP and WebP by
+        Pillow; the content decides, not the name.
     mpp : float or tuple of float, optional
         Micrometres per pixel, for both axes or along x and y, in place of what the file
         states.

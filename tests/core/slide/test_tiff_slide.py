@@ -322,6 +322,58 @@ def test_levels_may_be_pages(tmp_path: Any, painted: Any, subfiletype: int) -> N
         )
 
 
+@pytest.mark.parametrize("step", [2, 4])
+@pytest.mark.parametrize("mpp", [0.25, 50.0])
+def test_another_image_of_an_ome_tiff_is_no_level(
+    tmp_path: Any, painted: Any, step: int, mpp: float
+) -> None:
+    path = tmp_path / "two.ome.tif"
+    with tifffile.TiffWriter(path, ome=True) as tif:
+        # Not even where it happens to look the same.
+        for pixels, own in ((painted, 0.25), (painted[::step, ::step], mpp)):
+            sizes = {"PhysicalSizeX": own, "PhysicalSizeY": own}
+            tif.write(pixels, photometric="rgb", metadata=sizes, **TILED)
+    with open_slide(path) as slide:
+        assert [level.downsample for level in slide.levels] == [1]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        lambda painted: np.full_like(painted[::2, ::2], 250),
+        lambda painted: 255 - painted[::2, ::2],
+        lambda painted: np.ascontiguousarray(painted[::2, ::2][::-1]),
+        lambda painted: np.ascontiguousarray(painted[:320, :384]),
+    ],
+    ids=["flat", "inverted", "mirrored", "part"],
+)
+@pytest.mark.parametrize("layout", [{}, TILED], ids=["strips", "tiles"])
+def test_a_page_that_shows_something_else_is_no_level(
+    tmp_path: Any, painted: Any, other: Any, layout: Any
+) -> None:
+    path = tmp_path / "two.tif"
+    with tifffile.TiffWriter(path) as tif:
+        for pixels in (painted, other(painted)):
+            tif.write(pixels, photometric="rgb", metadata=None, **layout)
+    with open_slide(path) as slide:
+        assert [level.downsample for level in slide.levels] == [1]
+
+
+@pytest.mark.parametrize("codec", ["jpeg", "webp"])
+def test_a_page_compressed_with_loss_is_a_level(
+    tmp_path: Any, painted: Any, codec: str
+) -> None:
+    path = tmp_path / "two.tif"
+    options = {"photometric": "rgb", "tile": (64, 64), "metadata": None}
+    with tifffile.TiffWriter(path) as tif:
+        for step in (1, 2, 16):
+            args = {"level": 40}
+            pixels = painted[::step, ::step]
+            tif.write(pixels, compression=codec, compressionargs=args, **options)
+    with open_slide(path) as slide:
+        assert [level.downsample for level in slide.levels] == [1, 2, 16]
+
+
 @pytest.mark.parametrize(
     ("pixels", "options"),
     [

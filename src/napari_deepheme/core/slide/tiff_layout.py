@@ -11,7 +11,15 @@ from napari_deepheme.core.slide.pixel_types import NotRgbError
 from napari_deepheme.core.slide.pyramid import nominal_downsample
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     import tifffile
+
+# Values of the tag Photometric that are decoded alike.
+_RGB, _YCBCR = 2, 6
+
+# Bits of NewSubfileType: a mask, and what Aperio says of the macro image.
+_NO_LEVEL = 4 | 8
 
 
 def main_series(tif: tifffile.TiffFile) -> tifffile.TiffPageSeries:
@@ -28,20 +36,52 @@ def main_series(tif: tifffile.TiffFile) -> tifffile.TiffPageSeries:
     return max(series, key=lambda one: _area(series_size(one)))
 
 
-def pyramid_series(tif: tifffile.TiffFile) -> list[tifffile.TiffPageSeries]:
+def pyramid_series(
+    tif: tifffile.TiffFile, shows_same: Callable[[tifffile.TiffPageSeries], bool]
+) -> list[tifffile.TiffPageSeries]:
     """Give the levels of the largest picture, the largest first.
 
-    They are those that the file names, and any other series with the same kind of
-    pixels whose size is that of the picture over a whole number.
+    Of an OME-TIFF, whose images are pictures of their own, they are its sub-IFDs. Of
+    another TIFF they are the series with the same kind of pixels, whose size
+    is that of the picture over a whole number, that are said to be reduced images, or
+    of which nothing is said, but which show the same.
+
+    Parameters
+    ----------
+    tif : tifffile.TiffFile
+        The open file.
+    shows_same : callable
+        Tells of another series whether it shows what the picture shows. If it raises
+        anything, it does not.
     """
     main = main_series(tif)
     found = {series_size(main): main}
-    for one in main.levels[1:]:
+    if tif.is_ome:
+        levels = [one for one in main.levels[1:] if one.keyframe.is_subifd]
+    else:
+        levels = list(_other_levels(tif, main, shows_same))
+    for one in levels:
         found.setdefault(series_size(one), one)
-    for one in tif.series:
-        if "Y" in one.axes and "X" in one.axes and _is_reduced(main, one):
-            found.setdefault(series_size(one), one)
     return sorted(found.values(), key=lambda one: -_area(series_size(one)))
+
+
+def _other_levels(
+    tif: tifffile.TiffFile,
+    main: tifffile.TiffPageSeries,
+    shows_same: Callable[[tifffile.TiffPageSeries], bool],
+) -> Iterator[tifffile.TiffPageSeries]:
+    """Give what tifffile takes for levels, by little but their size, and others."""
+    others = [
+        one
+        for one in tif.series
+        if "Y" in one.axes and "X" in one.axes and _may_be_reduced(main, one)
+    ]
+    for one in (*main.levels[1:], *others):
+        key = one.keyframe
+        if not key.subfiletype & _NO_LEVEL and (
+            key.is_reduced or key.is_subifd or _agrees(one, shows_same)
+        ):
+            yield one
 
 
 def series_size(series: tifffile.TiffPageSeries) -> Size:
@@ -76,7 +116,20 @@ def series_pages(series: tifffile.TiffPageSeries) -> list[Any]:
     return pages
 
 
-def _is_reduced(main: tifffile.TiffPageSeries, other: tifffile.TiffPageSeries) -> bool:
+def _agrees(
+    series: tifffile.TiffPageSeries,
+    shows_same: Callable[[tifffile.TiffPageSeries], bool],
+) -> bool:
+    # What is wrong with a page that need not be a level is no failure of the slide.
+    try:
+        return shows_same(series)
+    except Exception:
+        return False
+
+
+def _may_be_reduced(
+    main: tifffile.TiffPageSeries, other: tifffile.TiffPageSeries
+) -> bool:
     full, size = series_size(main), series_size(other)
     if size.width >= full.width or size.height >= full.height or min(size) < 1:
         return False
@@ -84,8 +137,15 @@ def _is_reduced(main: tifffile.TiffPageSeries, other: tifffile.TiffPageSeries) -
         nominal_downsample(full.width, size.width),
         nominal_downsample(full.height, size.height),
     }
-    alike = (main.axes, main.dtype) == (other.axes, other.dtype)
-    return alike and len(factors) == 1 and factors.pop().is_integer()
+    return (
+        _kind(main) == _kind(other) and len(factors) == 1 and factors.pop().is_integer()
+    )
+
+
+def _kind(series: tifffile.TiffPageSeries) -> tuple[Any, ...]:
+    key = series.keyframe
+    kind = _RGB if int(key.photometric) == _YCBCR else int(key.photometric)
+    return (series.axes, series.dtype, int(key.samplesperpixel), kind)
 
 
 def _area(size: Size) -> int:

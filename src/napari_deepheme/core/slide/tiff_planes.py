@@ -31,6 +31,8 @@ _LARGE_SEGMENT = 1 << 24
 # A file that was cut off is read as far as it goes, if that is not next to nothing.
 _MOST_LACKING = 1000
 
+_ROW_PX = 256
+
 _JPEG = frozenset({6, 7, 33007, 34892})
 
 
@@ -79,6 +81,13 @@ class TiffPlane:
     def is_float(self) -> bool:
         """Whether the values are floats."""
         return str(self._dtype.kind) == "f"
+
+    @property
+    def piece_size(self) -> Size:
+        """What is decoded at once; of plain rows, about what is read at once."""
+        if self._raw_dtype is None:
+            return self.segment_size
+        return Size(min(self.size.width, _ROW_PX), 1)
 
     def read(self, window: Region) -> npt.NDArray[Any]:
         """Read a window that lies inside the page, shape (height, width, samples)."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,7 @@ from napari_deepheme.core.slide.pyramid import (
     nominal_downsample,
     reason_of,
 )
+from napari_deepheme.core.slide.same_picture import Look, shows_same_picture
 from napari_deepheme.core.slide.tiff_check import check_directories
 from napari_deepheme.core.slide.tiff_colour import tiff_colour
 from napari_deepheme.core.slide.tiff_layout import (
@@ -52,7 +54,7 @@ class TiffSlide(PyramidSlide):
     """A TIFF, read tile by tile or strip by strip.
 
     Pyramids are found as levels of an OME-TIFF, as reduced pages, and as further pages
-    whose size is that of the first over a whole number. Of a
+    that show the same, in a size that is that of the first over a whole number. Of a
     stack the first plane is taken; three channels in a page each are red, green and
     blue, in this order or as an OME-TIFF names them. Grey and palettes become RGB;
     16-bit values are scaled by their whole range, others by that of their number of
@@ -105,7 +107,9 @@ class TiffSlide(PyramidSlide):
         full = self._planes_of(main, tif)
         n_samples = sum(plane.n_samples for plane in full)
         self._colour = tiff_colour(main.keyframe, n_samples)
-        levels = pyramid_series(tif)
+        levels = pyramid_series(
+            tif, lambda other: self._shows_same(full, self._planes_of(other, tif))
+        )
         self._planes = [full, *(self._planes_of(level, tif) for level in levels[1:])]
         index = tif.series.index(main)
         return SlideFacts(
@@ -124,6 +128,13 @@ class TiffSlide(PyramidSlide):
             index = tif.series.index(main_series(tif))
             pages = [pages[at] for at in rgb_order(tif.ome_metadata, index)]
         return [TiffPlane(page, self._stream, self._cache) for page in pages]
+
+    def _shows_same(self, full: list[TiffPlane], other: list[TiffPlane]) -> bool:
+        return shows_same_picture(self._look(full), self._look(other))
+
+    def _look(self, level: list[TiffPlane]) -> Look:
+        read = partial(self._read_planes, level)
+        return Look(level[0].size, level[0].piece_size, read)
 
     def _read_level(self, level: int, window: Region) -> npt.NDArray[np.uint8]:
         return self._read_planes(self._planes[level], window)

@@ -194,7 +194,7 @@ def test_wrong_usage_ends_with_2(words, refused):
 
 def test_crops_are_classified_and_unreadable_ones_named(tmp_path, capfd, read_rows):
     rng = np.random.default_rng(1)
-    for name in ("a.png", "deep/b.png", "deep/er/c.jpg"):
+    for name in ("a.png", "deep/b.webp", "deep/er/c.jpg"):
         path = tmp_path / "crops" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(rng.integers(0, 256, (90, 90, 3), dtype=np.uint8)).save(path)
@@ -203,7 +203,7 @@ def test_crops_are_classified_and_unreadable_ones_named(tmp_path, capfd, read_ro
     assert run(words) == 0
     assert "bad.png" in capfd.readouterr().err
     rows = read_rows(tmp_path / "out.csv")
-    assert [r["file"] for r in rows] == ["a.png", "deep/b.png", "deep/er/c.jpg"]
+    assert [r["file"] for r in rows] == ["a.png", "deep/b.webp", "deep/er/c.jpg"]
     columns = ("file", "class_code", "probability", *(f"p_{c}" for c in CLASS_CODES))
     assert tuple(rows[0]) == columns
     for row in rows:

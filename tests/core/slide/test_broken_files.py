@@ -25,7 +25,7 @@ from napari_deepheme.core.slide.tiff_check import has_sound_counts
 if TYPE_CHECKING:
     from pathlib import Path
 
-FORMATS = ["svs", "ome", "strips", "raw", "png", "jpg"]
+FORMATS = ["svs", "ome", "strips", "raw", "png", "jpg", "webp"]
 EXTREMES = [0, 1, 7, 255, 65_535, 1 << 20, (1 << 31) - 1, 1 << 31, (1 << 32) - 1]
 
 
@@ -77,6 +77,7 @@ def samples(tmp_path_factory: Any) -> dict[str, bytes]:
     exif[274] = 6
     picture.save(folder / "png", "PNG")
     picture.save(folder / "jpg", "JPEG", exif=exif)
+    picture.save(folder / "webp", "WEBP", exif=exif)
     return {name: (folder / name).read_bytes() for name in FORMATS}
 
 
@@ -172,8 +173,9 @@ def test_pages_without_end(tmp_path: Path, samples: Any) -> None:
         (b"%PDF-1.7\n" + bytes(200), "format is not known"),
         (b"II*\0", "as a slide"),
         (b"BM" + bytes(60), "as a slide"),
+        (b"RIFF" + bytes(4) + b"WAVEfmt ", "format is not known"),
     ],
-    ids=["empty", "text", "zip", "pdf", "head", "bmp"],
+    ids=["empty", "text", "zip", "pdf", "head", "bmp", "sound"],
 )
 def test_other_files_named_svs(tmp_path: Path, content: bytes, reason: str) -> None:
     path = tmp_path / "slide.svs"
@@ -233,6 +235,16 @@ def test_a_vast_picture_is_refused_before_it_is_decoded(tmp_path: Path) -> None:
     Image.new("1", (21_000, 21_000)).save(flat)
     with pytest.raises(UnreadableSlideError, match="too many"):
         open_slide(flat)
+
+
+def test_a_webp_that_would_fill_the_memory_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("napari_deepheme.core.slide.picture._HARMLESS", 1 << 20)
+    path = tmp_path / "flat.webp"
+    Image.new("RGB", (2000, 2000)).save(path, lossless=True)
+    with pytest.raises(UnreadableSlideError, match="no picture of cells"):
+        open_slide(path)
 
 
 @pytest.mark.parametrize("kind", ["svs", "ome", "strips"])

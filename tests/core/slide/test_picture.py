@@ -19,20 +19,21 @@ def whole(path: Path) -> Any:
         return slide.read_region(Point(0, 0), 0, slide.size)
 
 
-@pytest.mark.parametrize("suffix", ["png", "bmp"])
+@pytest.mark.parametrize("suffix", ["png", "bmp", "webp"])
 def test_a_picture_is_a_slide_of_one_level_without_mpp(
     tmp_path: Path, painted: Any, suffix: str
 ) -> None:
     path = tmp_path / f"eyepiece.{suffix}"
-    Image.fromarray(painted).save(path, dpi=(300, 300))
+    Image.fromarray(painted).save(path, dpi=(300, 300), lossless=True)
     with open_slide(path) as slide:
         assert (slide.name, slide.mpp, len(slide.levels)) == (path.name, None, 1)
         assert slide.path == path
     np.testing.assert_array_equal(whole(path), painted)
 
 
-def test_a_photograph_is_set_upright(tmp_path: Path, painted: Any) -> None:
-    path = tmp_path / "phone.jpg"
+@pytest.mark.parametrize("suffix", ["jpg", "webp"])
+def test_a_photograph_is_set_upright(tmp_path: Path, painted: Any, suffix: str) -> None:
+    path = tmp_path / f"phone.{suffix}"
     picture = Image.fromarray(np.rot90(painted).copy())
     exif = picture.getexif()
     exif[0x0112] = 6
@@ -72,8 +73,9 @@ def test_palettes_and_bits_become_rgb(tmp_path: Path) -> None:
     assert (whole(path) == 255).all()
 
 
-def test_a_transparent_picture_lies_on_white(tmp_path: Path) -> None:
-    path = tmp_path / "cut-out.png"
+@pytest.mark.parametrize("suffix", ["png", "webp"])
+def test_a_transparent_picture_lies_on_white(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"cut-out.{suffix}"
     Image.new("RGBA", (6, 4), (10, 20, 30, 0)).save(path)
     assert (whole(path) == 255).all()
 

@@ -5,8 +5,9 @@ from typing import Any
 import numpy as np
 import pytest
 import tifffile
+from PIL import Image
 
-from napari_deepheme.core.errors import UnreadableSlideError
+from napari_deepheme.core.errors import NotRgbSlideError, UnreadableSlideError
 from napari_deepheme.core.geometry import Point, Region
 from napari_deepheme.core.slide import PixelGrid, open_slide, read_grid
 
@@ -16,7 +17,10 @@ PLANES = np.moveaxis(RGB, 2, 0)
 GREY = RGB[..., 0]
 AS_GREY = np.repeat(GREY[..., None], 3, axis=2)
 PALETTE = np.stack([np.arange(256), 255 - np.arange(256), np.zeros(256)]).astype("u2")
+RAMP = (np.arange(256) * 257).astype("u2")
 TILED = {"tile": (64, 64), "compression": "zlib"}
+
+APERIO = "Aperio Image Library v12.0.15 \r\n170x150 (64x64) JPEG/RGB Q=90|MPP = 0.25"
 
 
 def whole(path: Any) -> Any:
@@ -113,13 +117,144 @@ def test_the_first_plane_of_an_ome_stack_is_taken(
         (RGB.astype("i4"), {"photometric": "rgb"}, "int32"),
         (PLANES[:2], {"name": "a.ome.tif", "metadata": {"axes": "CYX"}}, "2 channels"),
         (RGB.astype("c8"), {"photometric": "rgb"}, "complex"),
+        (RGB.astype("i1"), {"photometric": "rgb"}, "int8"),
+        (RGB.astype("i2"), {"photometric": "rgb"}, "int16"),
+        (np.dstack([RGB, RGB[..., :2]]), {"photometric": "rgb"}, "5 channels"),
+        (RGB, {"planarconfig": "contig"}, "3 channels, of which one is grey"),
+        (np.dstack([RGB, GREY]), {"planarconfig": "contig"}, "4 channels, of which"),
+        (RGB, {"photometric": "icclab"}, "colours of kind 9"),
     ],
 )
+@pytest.mark.parametrize("tiled", [{}, TILED], ids=["strips", "tiles"])
 def test_what_cannot_be_rgb_is_refused(
+    write_tiff: Any, pixels: Any, options: Any, reason: str, tiled: Any
+) -> None:
+    # OpenSlide, which opens any tiled TIFF, makes false colours of most of these.
+    path = write_tiff(pixels, **{"photometric": "minisblack", **options, **tiled})
+    with pytest.raises(NotRgbSlideError, match=reason):
+        open_slide(path)
+
+
+@pytest.mark.parametrize(
+    ("pixels", "options", "reason"),
+    [
+        (np.dstack([RGB, RGB[..., :2]]), {"photometric": "rgb"}, "5 channels"),
+        (RGB.astype("i1"), {"photometric": "rgb"}, "int8"),
+        (RGB.astype("i2"), {"photometric": "rgb"}, "int16"),
+    ],
+)
+def test_an_aperio_file_whose_pixels_are_no_rgb_is_refused(
     write_tiff: Any, pixels: Any, options: Any, reason: str
 ) -> None:
-    path = write_tiff(pixels, **{"photometric": "minisblack", **options})
-    with pytest.raises(UnreadableSlideError, match=reason):
+    path = write_tiff(pixels, description=APERIO, metadata=None, **options, **TILED)
+    with pytest.raises(NotRgbSlideError, match=reason):
+        open_slide(path)
+
+
+@pytest.mark.parametrize("description", ["", APERIO], ids=["plain", "aperio"])
+@pytest.mark.parametrize("kind", ["unspecified", "unassalpha"])
+def test_a_fourth_channel_is_opacity_only_where_it_is_said_to_be(
+    write_tiff: Any, description: str, kind: str
+) -> None:
+    value = 0 if kind == "unspecified" else 255
+    pixels = np.dstack([RGB, np.full(RGB.shape[:2], value, "u1")])
+    options = {"photometric": "rgb", "extrasamples": [kind], "metadata": None, **TILED}
+    path = write_tiff(pixels, description=description or None, **options)
+    np.testing.assert_array_equal(whole(path), RGB)
+
+
+@pytest.mark.parametrize("codec", ["webp", "jpegxl", "png", "jpeg2000", "lerc"])
+@pytest.mark.parametrize("tile", [None, (64, 64)], ids=["strips", "tiles"])
+def test_ycbcr_is_never_taken_for_rgb(write_tiff: Any, codec: str, tile: Any) -> None:
+    ycbcr = np.array(Image.fromarray(RGB).convert("YCbCr"))
+    lossless = {"lossless": True} if codec in ("webp", "jpegxl") else None
+    path = write_tiff(
+        ycbcr,
+        photometric="ycbcr",
+        subsampling=(1, 1),
+        compression=codec,
+        compressionargs=lossless,
+        tile=tile,
+    )
+    # Where OpenSlide knows the codec, it makes RGB of it.
+    try:
+        got = whole(path)
+    except UnreadableSlideError as error:
+        assert "YCbCr" in str(error)
+    else:
+        assert np.abs(got.astype(int) - RGB).max() <= 3
+
+
+@pytest.mark.parametrize("tile", [None, (64, 64)], ids=["strips", "tiles"])
+def test_the_ycbcr_of_jpeg_is_made_rgb(
+    write_tiff: Any, painted: Any, tile: Any
+) -> None:
+    ycbcr = np.array(Image.fromarray(painted).convert("YCbCr"))
+    path = write_tiff(
+        ycbcr, photometric="ycbcr", compression="jpeg", subsampling=(1, 1), tile=tile
+    )
+    assert np.abs(whole(path).astype(int) - painted).mean() < 3
+
+
+@pytest.mark.parametrize("description", ["", APERIO], ids=["plain", "aperio"])
+@pytest.mark.parametrize("orientation", [2, 3, 6, 8])
+def test_a_picture_that_is_to_be_turned_is_left_as_it_is_stored(
+    write_tiff: Any, orientation: int, description: str
+) -> None:
+    path = write_tiff(
+        RGB,
+        photometric="rgb",
+        description=description or None,
+        metadata=None,
+        extratags=[(274, 3, 1, orientation, True)],
+        **TILED,
+    )
+    np.testing.assert_array_equal(whole(path), RGB)
+
+
+def test_a_turned_picture_that_only_others_read_is_refused(write_tiff: Any) -> None:
+    cmyk = np.dstack([255 - RGB, np.zeros_like(GREY)])
+    turned = [(274, 3, 1, 3, True)]
+    path = write_tiff(cmyk, photometric="separated", extratags=turned, **TILED)
+    with pytest.raises(UnreadableSlideError, match=r"Orientation .*\(save it anew"):
+        open_slide(path)
+
+
+@pytest.mark.parametrize("tile", [None, (64, 64)], ids=["strips", "tiles"])
+@pytest.mark.parametrize(
+    ("names", "colours"),
+    [
+        (["Blue", "Green", "Red"], (2, 1, 0)),
+        (["G", "b", " r "], (1, 2, 0)),
+        (["C:0", "C:1", "C:2"], (0, 1, 2)),
+        (["Channel:0:0", "Channel:0:1", "Channel:0:2"], (0, 1, 2)),
+        (["", "", ""], (0, 1, 2)),
+    ],
+)
+def test_channels_are_sorted_by_the_colours_that_name_them(
+    write_tiff: Any, names: Any, colours: Any, tile: Any
+) -> None:
+    metadata = {"axes": "CYX", "Channel": {"Name": names}}
+    stored = np.stack([PLANES[colour] for colour in colours])
+    path = write_tiff(
+        stored, name="a.ome.tif", photometric="minisblack", metadata=metadata, tile=tile
+    )
+    np.testing.assert_array_equal(whole(path), RGB)
+
+
+@pytest.mark.parametrize("tile", [None, (64, 64)], ids=["strips", "tiles"])
+@pytest.mark.parametrize(
+    "names",
+    [["DAPI", "FITC", "TRITC"], ["405", "488", "561"], ["Red", "Red", "Blue"]],
+)
+def test_channels_that_are_no_colours_are_refused(
+    write_tiff: Any, names: Any, tile: Any
+) -> None:
+    metadata = {"axes": "CYX", "Channel": {"Name": names}}
+    path = write_tiff(
+        PLANES, name="a.ome.tif", photometric="minisblack", metadata=metadata, tile=tile
+    )
+    with pytest.raises(NotRgbSlideError, match=", ".join(names)):
         open_slide(path)
 
 
@@ -187,8 +322,72 @@ def test_levels_may_be_pages(tmp_path: Any, painted: Any, subfiletype: int) -> N
         )
 
 
-def test_tiles_that_a_scanner_left_out_are_white(write_tiff: Any) -> None:
-    path = write_tiff(RGB, photometric="rgb", **TILED)
+@pytest.mark.parametrize("step", [2, 4])
+@pytest.mark.parametrize("mpp", [0.25, 50.0])
+def test_another_image_of_an_ome_tiff_is_no_level(
+    tmp_path: Any, painted: Any, step: int, mpp: float
+) -> None:
+    path = tmp_path / "two.ome.tif"
+    with tifffile.TiffWriter(path, ome=True) as tif:
+        # Not even where it happens to look the same.
+        for pixels, own in ((painted, 0.25), (painted[::step, ::step], mpp)):
+            sizes = {"PhysicalSizeX": own, "PhysicalSizeY": own}
+            tif.write(pixels, photometric="rgb", metadata=sizes, **TILED)
+    with open_slide(path) as slide:
+        assert [level.downsample for level in slide.levels] == [1]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        lambda painted: np.full_like(painted[::2, ::2], 250),
+        lambda painted: 255 - painted[::2, ::2],
+        lambda painted: np.ascontiguousarray(painted[::2, ::2][::-1]),
+        lambda painted: np.ascontiguousarray(painted[:320, :384]),
+    ],
+    ids=["flat", "inverted", "mirrored", "part"],
+)
+@pytest.mark.parametrize("layout", [{}, TILED], ids=["strips", "tiles"])
+def test_a_page_that_shows_something_else_is_no_level(
+    tmp_path: Any, painted: Any, other: Any, layout: Any
+) -> None:
+    path = tmp_path / "two.tif"
+    with tifffile.TiffWriter(path) as tif:
+        for pixels in (painted, other(painted)):
+            tif.write(pixels, photometric="rgb", metadata=None, **layout)
+    with open_slide(path) as slide:
+        assert [level.downsample for level in slide.levels] == [1]
+
+
+@pytest.mark.parametrize("codec", ["jpeg", "webp"])
+def test_a_page_compressed_with_loss_is_a_level(
+    tmp_path: Any, painted: Any, codec: str
+) -> None:
+    path = tmp_path / "two.tif"
+    options = {"photometric": "rgb", "tile": (64, 64), "metadata": None}
+    with tifffile.TiffWriter(path) as tif:
+        for step in (1, 2, 16):
+            args = {"level": 40}
+            pixels = painted[::step, ::step]
+            tif.write(pixels, compression=codec, compressionargs=args, **options)
+    with open_slide(path) as slide:
+        assert [level.downsample for level in slide.levels] == [1, 2, 16]
+
+
+@pytest.mark.parametrize(
+    ("pixels", "options"),
+    [
+        (RGB, {"photometric": "rgb"}),
+        (255 - GREY, {"photometric": "miniswhite"}),
+        (GREY, {"photometric": "palette", "colormap": np.stack([RAMP // 2] * 3)}),
+    ],
+    ids=["rgb", "white-is-zero", "palette-without-white"],
+)
+def test_tiles_that_a_scanner_left_out_are_white(
+    write_tiff: Any, pixels: Any, options: Any
+) -> None:
+    path = write_tiff(pixels, **options, **TILED)
+    before = whole(path)
     with tifffile.TiffFile(path, mode="r+b") as tif:
         tags = tif.pages[0].tags
         offsets, counts = list(tags[324].value), list(tags[325].value)
@@ -197,12 +396,10 @@ def test_tiles_that_a_scanner_left_out_are_white(write_tiff: Any) -> None:
         tags[325].overwrite(counts)
     got = whole(path)
     assert (got[:64, :64] == 255).all()
-    np.testing.assert_array_equal(got[64:], RGB[64:])
+    np.testing.assert_array_equal(got[64:], before[64:])
 
 
 def test_cmyk_is_left_to_pillow(tmp_path: Any) -> None:
-    from PIL import Image
-
     path = tmp_path / "print.tif"
     Image.fromarray(RGB).convert("CMYK").save(path)
     np.testing.assert_array_equal(whole(path), RGB)

@@ -34,6 +34,7 @@ from napari_deepheme.core.errors.of_models import (
 from napari_deepheme.core.errors.of_slides import (
     NoPicturesError,
     NotDicomError,
+    NotRgbSlideError,
     RegionOutOfBoundsError,
     SlideChangedError,
     SlideGoneError,
@@ -61,6 +62,7 @@ __all__ = [
     "NoPicturesError",
     "NotDicomError",
     "NotExplainableError",
+    "NotRgbSlideError",
     "OtherRunError",
     "OutOfMemoryError",
     "RegionOutOfBoundsError",

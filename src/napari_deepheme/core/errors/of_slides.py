@@ -14,6 +14,11 @@ _AGAIN: Final = (
     "vms, svslide, DICOM, TIFF, OME-TIFF, PNG and JPEG are read"
 )
 
+_AS_RGB: Final = (
+    "export it as RGB of 8 bits a channel; of three channels that are red, green and "
+    "blue, under these names"
+)
+
 
 class SlideNotFoundError(DeephemeError, FileNotFoundError):
     """There is no file at the path."""
@@ -40,6 +45,16 @@ class UnreadableSlideError(DeephemeError, OSError):
         """Word the error."""
         reason = one_line(self.reason).rstrip(".")
         return f"cannot read {self.slide} as a slide: {reason} ({self.remedy})"
+
+
+class NotRgbSlideError(UnreadableSlideError):
+    """The pixels of a slide can be read, but what they are is no colour.
+
+    No other reader is to be asked: it would take them for what they are not.
+    """
+
+    def __init__(self, slide: str, reason: str, remedy: str = _AS_RGB) -> None:
+        super().__init__(slide, reason, remedy)
 
 
 class SlideChangedError(DeephemeError, OSError):

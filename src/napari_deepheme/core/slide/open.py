@@ -5,15 +5,20 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 from stat import S_ISDIR, S_ISREG
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 import openslide
 
-from napari_deepheme.core.errors import SlideNotFoundError, UnreadableSlideError
+from napari_deepheme.core.errors import (
+    NotRgbSlideError,
+    SlideNotFoundError,
+    UnreadableSlideError,
+)
 from napari_deepheme.core.slide.dicom_check import check_dicom
 from napari_deepheme.core.slide.mirax_check import check_mirax
 from napari_deepheme.core.slide.mpp import given_mpp
 from napari_deepheme.core.slide.openslide_slide import OpenSlideSlide
+from napari_deepheme.core.slide.openslide_tiff import has_true_colours, is_upright
 from napari_deepheme.core.slide.patience import BRING_BACK, NoAnswerError, Patience
 from napari_deepheme.core.slide.picture import is_picture, open_picture
 from napari_deepheme.core.slide.pyramid import reason_of
@@ -54,8 +59,8 @@ def open_slide(
     ----------
     path : Path or str
         A file, or a folder that holds the DICOM files of one slide. Scanners' formats
-        are read by OpenSlide, other TIFF by tifffile, PNG, JPEG and BMP by Pillow; the
-        content decides, not the name.
+        are read by OpenSlide, other TIFF by tifffile, PNG, JPEG, BMP and WebP by
+        Pillow; the content decides, not the name.
     mpp : float or tuple of float, optional
         Micrometres per pixel, for both axes or along x and y, in place of what the file
         states.
@@ -74,7 +79,8 @@ def open_slide(
     SlideNotFoundError
         If there is nothing at the path.
     UnreadableSlideError
-        If it cannot be read as a slide, or does not answer in time.
+        If it cannot be read as a slide, or does not answer in time; a
+        `NotRgbSlideError`, if its pixels are no colours.
     UnknownMppError
         If `mpp` is not positive and finite.
 
@@ -143,6 +149,8 @@ def _openers(path: Path) -> list[Callable[[Path, Mpp | None], PyramidSlide]]:
     openers: list[Callable[[Path, Mpp | None], PyramidSlide]] = []
     vendor = _vendor(path)
     if start.startswith(_TIFF_STARTS):
+        if not _holds(path, is_upright):
+            return [_open_turned_tiff]
         openers.append(_open_tiff)
     if vendor is not None and _suits_openslide(path, start, vendor):
         opener = _OPENERS.get(vendor, _open_openslide)
@@ -170,6 +178,8 @@ def _first_that_opens(
     for opener in openers:
         try:
             return opener(path, mpp)
+        except NotRgbSlideError:
+            raise
         except UnreadableSlideError as error:
             errors.append(error)
     raise UnreadableSlideError(str(path), errors[0].reason, errors[0].remedy)
@@ -210,6 +220,21 @@ def _open_tiff(path: Path, mpp: Mpp | None) -> PyramidSlide:
     return TiffSlide(path, mpp=mpp)
 
 
+def _open_turned_tiff(path: Path, mpp: Mpp | None) -> PyramidSlide:
+    """Open a TIFF whose picture is to be turned, which is left as it is stored."""
+    try:
+        return TiffSlide(path, mpp=mpp)
+    except NotRgbSlideError:
+        raise
+    except UnreadableSlideError as error:
+        reason = (
+            f"{error.reason}; others, which would scramble it, are not asked, as its "
+            "Orientation tag is not 1"
+        )
+        remedy = "save it anew, turned upright, with Orientation 1"
+        raise UnreadableSlideError(str(path), reason, remedy) from error
+
+
 def _open_picture(path: Path, mpp: Mpp | None) -> PyramidSlide:
     return open_picture(path, mpp=mpp)
 
@@ -231,15 +256,20 @@ def _vendor(path: Path) -> str | None:
 
 
 def _suits_openslide(path: Path, start: bytes, vendor: str) -> bool:
-    """Tell whether OpenSlide neither dies of a TIFF nor takes its levels for others."""
+    """Tell whether OpenSlide neither dies of a TIFF nor takes it for another one."""
     if not start.startswith(_TIFF_STARTS):
         return True
+    checks = [has_sound_counts, has_true_colours]
+    checks += [has_sound_order] * (vendor == _APERIO)
+    return all(_holds(path, check) for check in checks)
+
+
+def _holds(path: Path, check: Callable[[BinaryIO], bool]) -> bool:
     try:
         with path.open("rb") as stream:
-            is_sound = has_sound_counts(stream)
-            return is_sound and (vendor != _APERIO or has_sound_order(stream))
+            return check(stream)
     except (OSError, ValueError):
-        # OpenSlide says what is wrong.
+        # What opens it says what is wrong.
         return True
 
 

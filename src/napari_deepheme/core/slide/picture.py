@@ -17,6 +17,7 @@ from PIL import (
     JpegImagePlugin,
     PngImagePlugin,
     TiffImagePlugin,
+    WebPImagePlugin,
 )
 
 from napari_deepheme.core.errors import UnreadableSlideError
@@ -50,6 +51,7 @@ _READERS: dict[bytes, Callable[[BinaryIO], Any]] = {
     b"BM": BmpImagePlugin.BmpImageFile,
     b"II*\x00": TiffImagePlugin.TiffImageFile,
     b"MM\x00*": TiffImagePlugin.TiffImageFile,
+    b"RIFFWEBP": WebPImagePlugin.WebPImageFile,
 }
 
 # What of a TIFF is left to Pillow: colours other than grey and RGB.
@@ -76,7 +78,7 @@ _WARNINGS = threading.Lock()
 
 
 def open_picture(path: Path, *, mpp: Mpp | None = None) -> ArraySlide:
-    """Open a PNG, JPEG, BMP or CMYK TIFF as a slide of one level, held in memory.
+    """Open a PNG, JPEG, BMP, WebP or CMYK TIFF as a slide of one level, held in memory.
 
     Parameters
     ----------
@@ -106,6 +108,8 @@ def is_picture(start: bytes) -> bool:
 
 
 def _reader(start: bytes) -> Callable[[BinaryIO], Any] | None:
+    # The length of the file stands between the two words by which a WebP is known.
+    start = start[:4] + start[8:] if start.startswith(b"RIFF") else start
     found = (reader for magic, reader in _READERS.items() if start.startswith(magic))
     return next(found, None)
 

@@ -10,6 +10,10 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 
+class NotRgbError(ValueError):
+    """Pixels are there, but their channels, type or colours are not RGB."""
+
+
 def check_pixels(shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
     """Refuse pixels that `to_rgb` cannot convert.
 
@@ -40,11 +44,11 @@ def check_dtype(dtype: np.dtype[Any]) -> None:
 
     Raises
     ------
-    ValueError
+    NotRgbError
         If they are not bool, unsigned integers of 8 or 16 bits, or floats.
     """
     if dtype.kind not in "buf" or (dtype.kind == "u" and dtype.itemsize > 2):
-        raise ValueError(f"pixels of type {dtype} are not 8-bit colours: convert them")
+        raise NotRgbError(f"pixels of type {dtype} are not 8-bit colours: convert them")
 
 
 def to_rgb(pixels: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
@@ -152,6 +156,6 @@ def over_white(
 def _unit_to_uint8(pixels: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
     # Written so that NaN fails too.
     if not bool(np.all((pixels >= 0) & (pixels <= 1))):
-        raise ValueError("pixels are floats beyond 0 to 1: scale them")
+        raise NotRgbError("pixels are floats beyond 0 to 1: scale them")
     scaled: npt.NDArray[np.uint8] = np.rint(pixels * 255).astype(np.uint8)
     return scaled

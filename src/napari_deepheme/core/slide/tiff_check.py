@@ -25,12 +25,12 @@ _MOST_SUB_IFDS = 64
 # Tags: lengths of tiles and strips, and sizes; and how numbers of a type are stored.
 _BYTE_COUNTS = frozenset({279, 325})
 _IMAGE_WIDTH, _TILE_WIDTH = 256, 322
-_NUMBERS = {3: "u2", 4: "u4", 16: "u8"}
+_NUMBERS = {1: "u1", 3: "u2", 4: "u4", 16: "u8"}
 _MOST_NUMBERS = 1 << 24
 
 
 @dataclass(frozen=True, slots=True)
-class _Layout:
+class Layout:
     """Where the numbers of a directory are: classic TIFF or BigTIFF."""
 
     order: str
@@ -41,7 +41,7 @@ class _Layout:
 
 
 @dataclass(frozen=True, slots=True)
-class _Tag:
+class Tag:
     """A tag: type and number of its values, and where they, or their place, are."""
 
     code: int
@@ -51,22 +51,23 @@ class _Tag:
 
 
 @dataclass(frozen=True, slots=True)
-class _Directory:
+class Directory:
     """The tags of a page."""
 
     offset: int
-    tags: list[_Tag]
+    tags: list[Tag]
 
     @property
     def is_tiled(self) -> bool:
+        """Whether its picture is stored in tiles."""
         return any(tag.code == _TILE_WIDTH for tag in self.tags)
 
 
 _LAYOUTS = {
-    b"II*\0": _Layout("<", 4, "H", "HHI4x", "I"),
-    b"MM\0*": _Layout(">", 4, "H", "HHI4x", "I"),
-    b"II+\0": _Layout("<", 8, "Q", "HHQ8x", "Q"),
-    b"MM\0+": _Layout(">", 8, "Q", "HHQ8x", "Q"),
+    b"II*\0": Layout("<", 4, "H", "HHI4x", "I"),
+    b"MM\0*": Layout(">", 4, "H", "HHI4x", "I"),
+    b"II+\0": Layout("<", 8, "Q", "HHQ8x", "Q"),
+    b"MM\0+": Layout(">", 8, "Q", "HHQ8x", "Q"),
 }
 
 
@@ -114,8 +115,8 @@ def has_sound_counts(stream: BinaryIO) -> bool:
     """
     length = stream.seek(0, 2)
     return all(
-        _numbers(stream, layout, tag).max(initial=0) <= length
-        for layout, directory in _each_directory(stream)
+        tag_numbers(stream, layout, tag).max(initial=0) <= length
+        for layout, directory in each_directory(stream)
         for tag in directory.tags
         if tag.code in _BYTE_COUNTS
     )
@@ -133,16 +134,22 @@ def has_sound_order(stream: BinaryIO) -> bool:
         A TIFF that `check_directories` accepts; its position is changed.
     """
     widths = [
-        int(_numbers(stream, layout, tag).max(initial=0))
-        for layout, directory in _each_directory(stream)
+        int(tag_numbers(stream, layout, tag).max(initial=0))
+        for layout, directory in each_directory(stream)
         for tag in directory.tags
         if tag.code == _IMAGE_WIDTH and directory.is_tiled
     ]
     return all(before >= after for before, after in pairwise(widths))
 
 
-def _each_directory(stream: BinaryIO) -> Iterator[tuple[_Layout, _Directory]]:
-    """Go through the pages up to the end of the file, or to one that was there."""
+def each_directory(stream: BinaryIO) -> Iterator[tuple[Layout, Directory]]:
+    """Go through the pages up to the end of the file, or to one that was there.
+
+    Parameters
+    ----------
+    stream : file
+        A TIFF that `check_directories` accepts; its position is changed.
+    """
     stream.seek(0)
     layout = _LAYOUTS[stream.read(4)]
     seen: set[int] = set()
@@ -154,7 +161,7 @@ def _each_directory(stream: BinaryIO) -> Iterator[tuple[_Layout, _Directory]]:
             yield layout, directory
 
 
-def _directories(stream: BinaryIO, layout: _Layout) -> Iterator[_Directory]:
+def _directories(stream: BinaryIO, layout: Layout) -> Iterator[Directory]:
     stream.seek(layout.first)
     (offset,) = _unpack(stream, layout.order + layout.offset)
     while offset:
@@ -168,16 +175,26 @@ def _directories(stream: BinaryIO, layout: _Layout) -> Iterator[_Directory]:
         tags = []
         for behind in range(n_bytes, (n_tags + 1) * n_bytes, n_bytes):
             code, kind, count = _unpack(stream, form)
-            tags.append(_Tag(code, kind, count, at + behind - room))
-        yield _Directory(offset, tags)
+            tags.append(Tag(code, kind, count, at + behind - room))
+        yield Directory(offset, tags)
         stream.seek(at + n_tags * n_bytes)
         (offset,) = _unpack(stream, layout.order + layout.offset)
 
 
-def _numbers(
-    stream: BinaryIO, layout: _Layout, tag: _Tag
+def tag_numbers(
+    stream: BinaryIO, layout: Layout, tag: Tag
 ) -> npt.NDArray[np.unsignedinteger]:
-    """Read the whole numbers of a tag, where it has some."""
+    """Read the whole numbers of a tag, where it has some.
+
+    Parameters
+    ----------
+    stream : file
+        The file; its position is changed.
+    layout : Layout
+        Of the file.
+    tag : Tag
+        One of a directory.
+    """
     if tag.kind not in _NUMBERS:
         return np.empty(0, np.uint64)
     form = np.dtype(layout.order + _NUMBERS[tag.kind])

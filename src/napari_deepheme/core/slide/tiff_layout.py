@@ -1,100 +1,25 @@
-"""Which pages of a TIFF are the slide, and what their values mean."""
+"""Which pages of a TIFF are the slide."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from napari_deepheme.core.geometry import Size
-from napari_deepheme.core.slide.pixel_types import check_dtype, over_white, to_uint8
+from napari_deepheme.core.slide.pixel_types import NotRgbError
 from napari_deepheme.core.slide.pyramid import nominal_downsample
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
+    from collections.abc import Callable, Iterator
+
     import tifffile
 
-# Values of the tags Photometric, Compression and ExtraSamples.
-_MINISWHITE, _MINISBLACK, _RGB, _PALETTE, _YCBCR = 0, 1, 2, 3, 6
-_PREMULTIPLIED, _OPACITY = 1, 2
-_BYTE_CODECS = frozenset({1, 5, 8, 32773, 32946, 34925, 50000, 50013})
+# Values of the tag Photometric that are decoded alike.
+_RGB, _YCBCR = 2, 6
 
-
-@dataclass(frozen=True, slots=True)
-class TiffColour:
-    """How the values of a page become colours.
-
-    Attributes
-    ----------
-    largest : int or None
-        Value of white, where it is not the largest of the dtype.
-    inverted : bool
-        Whether 0 is white.
-    palette : ndarray of uint8, shape (n, 3), or None
-        Colours that the values number.
-    n_colours : int
-        1 or 3 samples of colour.
-    alpha : int or None
-        Kind of the opacity that follows them, as TIFF numbers it.
-    """
-
-    largest: int | None
-    inverted: bool
-    palette: npt.NDArray[np.uint8] | None
-    n_colours: int
-    alpha: int | None
-
-    def rgb(self, values: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
-        """Give colours, shape (height, width, 3), of values (height, width, n)."""
-        if self.palette is not None:
-            numbers = np.minimum(values[..., 0], len(self.palette) - 1)
-            return np.asarray(np.take(self.palette, numbers, axis=0), np.uint8)
-        eight = to_uint8(values, largest=self.largest)
-        colour = eight[..., : self.n_colours]
-        if self.inverted:
-            colour = 255 - colour
-        if self.n_colours == 1:
-            colour = np.repeat(colour, 3, axis=2)
-        if self.alpha is None:
-            return np.array(colour, copy=True, order="C")
-        opacity = eight[..., self.n_colours : self.n_colours + 1]
-        premultiplied = self.alpha == _PREMULTIPLIED
-        return over_white(colour, opacity, premultiplied=premultiplied)
-
-
-def tiff_colour(key: tifffile.TiffPage, n_samples: int) -> TiffColour:
-    """Tell how the values of a page become colours.
-
-    Parameters
-    ----------
-    key : tifffile.TiffPage
-        The page.
-    n_samples : int
-        Samples a pixel, over all planes.
-
-    Raises
-    ------
-    ValueError
-        If they cannot be made RGB here.
-    """
-    if key.dtype is None:
-        raise ValueError("pixels of an unknown type")
-    dtype, photometric = np.dtype(key.dtype), int(key.photometric)
-    check_dtype(dtype)
-    if photometric not in (_MINISWHITE, _MINISBLACK, _RGB, _PALETTE, _YCBCR):
-        raise ValueError(f"colours of kind {photometric} are not RGB: convert them")
-    if photometric == _YCBCR and int(key.compression) in _BYTE_CODECS:
-        raise ValueError("colours are YCbCr, not RGB: convert them")
-    if n_samples not in (1, 2, 3, 4):
-        raise ValueError(f"{n_samples} channels are not red, green and blue")
-    return TiffColour(
-        largest=_largest(key, dtype),
-        inverted=photometric == _MINISWHITE,
-        palette=_palette(key) if photometric == _PALETTE else None,
-        n_colours=1 if n_samples < 3 else 3,
-        alpha=_alpha(key) if n_samples in (2, 4) else None,
-    )
+# Bits of NewSubfileType: a mask, and what Aperio says of the macro image.
+_NO_LEVEL = 4 | 8
 
 
 def main_series(tif: tifffile.TiffFile) -> tifffile.TiffPageSeries:
@@ -111,20 +36,52 @@ def main_series(tif: tifffile.TiffFile) -> tifffile.TiffPageSeries:
     return max(series, key=lambda one: _area(series_size(one)))
 
 
-def pyramid_series(tif: tifffile.TiffFile) -> list[tifffile.TiffPageSeries]:
+def pyramid_series(
+    tif: tifffile.TiffFile, shows_same: Callable[[tifffile.TiffPageSeries], bool]
+) -> list[tifffile.TiffPageSeries]:
     """Give the levels of the largest picture, the largest first.
 
-    They are those that the file names, and any other series with the same kind of
-    pixels whose size is that of the picture over a whole number.
+    Of an OME-TIFF, whose images are pictures of their own, they are its sub-IFDs. Of
+    another TIFF they are the series with the same kind of pixels, whose size
+    is that of the picture over a whole number, that are said to be reduced images, or
+    of which nothing is said, but which show the same.
+
+    Parameters
+    ----------
+    tif : tifffile.TiffFile
+        The open file.
+    shows_same : callable
+        Tells of another series whether it shows what the picture shows. If it raises
+        anything, it does not.
     """
     main = main_series(tif)
     found = {series_size(main): main}
-    for one in main.levels[1:]:
+    if tif.is_ome:
+        levels = [one for one in main.levels[1:] if one.keyframe.is_subifd]
+    else:
+        levels = list(_other_levels(tif, main, shows_same))
+    for one in levels:
         found.setdefault(series_size(one), one)
-    for one in tif.series:
-        if "Y" in one.axes and "X" in one.axes and _is_reduced(main, one):
-            found.setdefault(series_size(one), one)
     return sorted(found.values(), key=lambda one: -_area(series_size(one)))
+
+
+def _other_levels(
+    tif: tifffile.TiffFile,
+    main: tifffile.TiffPageSeries,
+    shows_same: Callable[[tifffile.TiffPageSeries], bool],
+) -> Iterator[tifffile.TiffPageSeries]:
+    """Give what tifffile takes for levels, by little but their size, and others."""
+    others = [
+        one
+        for one in tif.series
+        if "Y" in one.axes and "X" in one.axes and _may_be_reduced(main, one)
+    ]
+    for one in (*main.levels[1:], *others):
+        key = one.keyframe
+        if not key.subfiletype & _NO_LEVEL and (
+            key.is_reduced or key.is_subifd or _agrees(one, shows_same)
+        ):
+            yield one
 
 
 def series_size(series: tifffile.TiffPageSeries) -> Size:
@@ -138,8 +95,10 @@ def series_pages(series: tifffile.TiffPageSeries) -> list[Any]:
 
     Raises
     ------
+    NotRgbError
+        If it has channels other than three.
     ValueError
-        If it has channels other than three, or in an order that is not understood.
+        If its first plane is missing.
     """
     leading = series.axes[: -len(series.keyframe.axes)]
     if "C" not in leading:
@@ -147,7 +106,7 @@ def series_pages(series: tifffile.TiffPageSeries) -> list[Any]:
     else:
         at = leading.index("C")
         if series.shape[at] not in (1, 3) or series.is_truncated:
-            raise ValueError(
+            raise NotRgbError(
                 f"{series.shape[at]} channels are not red, green and blue: merge them"
             )
         stride = int(np.prod(series.shape[at + 1 : len(leading)], dtype=np.int64))
@@ -157,7 +116,20 @@ def series_pages(series: tifffile.TiffPageSeries) -> list[Any]:
     return pages
 
 
-def _is_reduced(main: tifffile.TiffPageSeries, other: tifffile.TiffPageSeries) -> bool:
+def _agrees(
+    series: tifffile.TiffPageSeries,
+    shows_same: Callable[[tifffile.TiffPageSeries], bool],
+) -> bool:
+    # What is wrong with a page that need not be a level is no failure of the slide.
+    try:
+        return shows_same(series)
+    except Exception:
+        return False
+
+
+def _may_be_reduced(
+    main: tifffile.TiffPageSeries, other: tifffile.TiffPageSeries
+) -> bool:
     full, size = series_size(main), series_size(other)
     if size.width >= full.width or size.height >= full.height or min(size) < 1:
         return False
@@ -165,31 +137,16 @@ def _is_reduced(main: tifffile.TiffPageSeries, other: tifffile.TiffPageSeries) -
         nominal_downsample(full.width, size.width),
         nominal_downsample(full.height, size.height),
     }
-    alike = (main.axes, main.dtype) == (other.axes, other.dtype)
-    return alike and len(factors) == 1 and factors.pop().is_integer()
+    return (
+        _kind(main) == _kind(other) and len(factors) == 1 and factors.pop().is_integer()
+    )
+
+
+def _kind(series: tifffile.TiffPageSeries) -> tuple[Any, ...]:
+    key = series.keyframe
+    kind = _RGB if int(key.photometric) == _YCBCR else int(key.photometric)
+    return (series.axes, series.dtype, int(key.samplesperpixel), kind)
 
 
 def _area(size: Size) -> int:
     return size.width * size.height
-
-
-def _largest(key: tifffile.TiffPage, dtype: np.dtype[Any]) -> int | None:
-    bits = key.bitspersample
-    if dtype.kind != "u" or not isinstance(bits, int) or bits >= dtype.itemsize * 8:
-        return None
-    return int((1 << bits) - 1)
-
-
-def _palette(key: tifffile.TiffPage) -> npt.NDArray[np.uint8]:
-    colormap = key.colormap
-    if colormap is None or colormap.ndim != 2 or colormap.shape[0] != 3:
-        raise ValueError("its table of colours is broken")
-    # Some writers put 8-bit colours into the 16-bit table.
-    shift = 8 if colormap.max(initial=0) > 255 else 0
-    table: npt.NDArray[np.uint8] = (colormap.T >> shift).astype(np.uint8)
-    return np.ascontiguousarray(table)
-
-
-def _alpha(key: tifffile.TiffPage) -> int | None:
-    extra = tuple(key.extrasamples)
-    return int(extra[0]) if extra and extra[0] in (_PREMULTIPLIED, _OPACITY) else None

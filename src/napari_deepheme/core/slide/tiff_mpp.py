@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, Any
-from xml.etree import ElementTree
 
 from napari_deepheme.core.slide.mpp import stated_mpp
+from napari_deepheme.core.slide.ome_xml import ome_pixels
 
 if TYPE_CHECKING:
+    from xml.etree import ElementTree
+
     import tifffile
 
     from napari_deepheme.core.geometry import Mpp
@@ -63,17 +65,10 @@ def tiff_mpp(tif: tifffile.TiffFile, page: tifffile.TiffPage, index: int) -> Mpp
 
 
 def _ome_mpp(xml: str | None, index: int) -> Mpp | None:
-    if not xml:
+    pixels = ome_pixels(xml, index)
+    if pixels is None:
         return None
-    try:
-        root = ElementTree.fromstring(xml)
-    except (ElementTree.ParseError, ValueError):
-        return None
-    pixels = [one for one in root.iter() if one.tag.rpartition("}")[2] == "Pixels"]
-    if not 0 <= index < len(pixels):
-        return None
-    found = pixels[index]
-    return stated_mpp(_ome_length(found, "X"), _ome_length(found, "Y"))
+    return stated_mpp(_ome_length(pixels, "X"), _ome_length(pixels, "Y"))
 
 
 def _ome_length(pixels: ElementTree.Element, axis: str) -> float | None:

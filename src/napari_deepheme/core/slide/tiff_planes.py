@@ -9,6 +9,7 @@ import numpy as np
 from napari_deepheme.core.geometry import Region, Size
 from napari_deepheme.core.slide.jpeg_size import jpeg_size
 from napari_deepheme.core.slide.pyramid import paste_pixels
+from napari_deepheme.core.slide.tiff_colour import stored_white
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -29,6 +30,8 @@ _LARGE_SEGMENT = 1 << 24
 
 # A file that was cut off is read as far as it goes, if that is not next to nothing.
 _MOST_LACKING = 1000
+
+_ROW_PX = 256
 
 _JPEG = frozenset({6, 7, 33007, 34892})
 
@@ -58,7 +61,7 @@ class TiffPlane:
         self.size = Size(int(key.imagewidth), int(key.imagelength))
         self.n_samples = int(key.samplesperpixel)
         self.segment_size = _segment_size(key, self.size)
-        self._dtype = np.dtype(key.dtype)
+        self._dtype, self._white = stored_white(key)
         self._separate = int(key.planarconfig) == 2
         self._columns = -(-self.size.width // self.segment_size.width)
         self._rows = -(-self.size.height // _step(key, self.segment_size))
@@ -78,6 +81,13 @@ class TiffPlane:
     def is_float(self) -> bool:
         """Whether the values are floats."""
         return str(self._dtype.kind) == "f"
+
+    @property
+    def piece_size(self) -> Size:
+        """What is decoded at once; of plain rows, about what is read at once."""
+        if self._raw_dtype is None:
+            return self.segment_size
+        return Size(min(self.size.width, _ROW_PX), 1)
 
     def read(self, window: Region) -> npt.NDArray[Any]:
         """Read a window that lies inside the page, shape (height, width, samples)."""
@@ -154,8 +164,7 @@ class TiffPlane:
         # A tile that a scanner left out is glass.
         width, height = self.segment_size
         samples = 1 if self._separate else self.n_samples
-        white = np.iinfo(self._dtype).max if self._dtype.kind == "u" else 1
-        return np.full((height, width, samples), white, self._dtype)
+        return np.full((height, width, samples), self._white, self._dtype)
 
     def _check_jpeg(self, data: bytes) -> None:
         # A decoder makes room for what the data state, which may be a lie.

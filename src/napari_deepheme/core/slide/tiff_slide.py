@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import logging
+from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import tifffile
 
-from napari_deepheme.core.errors import UnreadableSlideError
+from napari_deepheme.core.errors import NotRgbSlideError, UnreadableSlideError
 from napari_deepheme.core.geometry import Region, Size
 from napari_deepheme.core.slide.cache import PixelCache
+from napari_deepheme.core.slide.ome_xml import rgb_order
+from napari_deepheme.core.slide.pixel_types import NotRgbError
 from napari_deepheme.core.slide.protocol import Level
 from napari_deepheme.core.slide.pyramid import (
     PyramidSlide,
@@ -19,12 +22,13 @@ from napari_deepheme.core.slide.pyramid import (
     nominal_downsample,
     reason_of,
 )
+from napari_deepheme.core.slide.same_picture import Look, shows_same_picture
 from napari_deepheme.core.slide.tiff_check import check_directories
+from napari_deepheme.core.slide.tiff_colour import tiff_colour
 from napari_deepheme.core.slide.tiff_layout import (
     main_series,
     pyramid_series,
     series_pages,
-    tiff_colour,
 )
 from napari_deepheme.core.slide.tiff_mpp import tiff_mpp
 from napari_deepheme.core.slide.tiff_planes import TiffPlane
@@ -50,10 +54,12 @@ class TiffSlide(PyramidSlide):
     """A TIFF, read tile by tile or strip by strip.
 
     Pyramids are found as levels of an OME-TIFF, as reduced pages, and as further pages
-    whose size is that of the first over a whole number. Of a stack the first plane is
-    taken; three channels in a page each are red, green and blue. Grey and palettes
-    become RGB; 16-bit values are scaled by their whole range, others by that of their
-    number of bits. Transparent pixels lie on white; what a scanner left out is white.
+    that show the same, in a size that is that of the first over a whole number. Of a
+    stack the first plane is taken; three channels in a page each are red, green and
+    blue, in this order or as an OME-TIFF names them. Grey and palettes become RGB;
+    16-bit values are scaled by their whole range, others by that of their number of
+    bits. Transparent pixels lie on white; what a scanner left out is white. A picture
+    that is to be turned is left as it is stored.
 
     Parameters
     ----------
@@ -65,7 +71,9 @@ class TiffSlide(PyramidSlide):
     Raises
     ------
     UnreadableSlideError
-        If it is not a TIFF, it is broken, or its colours cannot be made RGB.
+        If it is not a TIFF, it is broken, or its colours are made RGB by others.
+    NotRgbSlideError
+        If nothing makes RGB of its channels, their type or their colours.
     """
 
     def __init__(self, path: Path, *, mpp: Mpp | None = None) -> None:
@@ -74,6 +82,7 @@ class TiffSlide(PyramidSlide):
         except OSError as error:
             raise UnreadableSlideError(str(path), reason_of(error)) from error
         self._stream = TiffStream(stream)
+        self._cache: PixelCache[npt.NDArray[Any]] = PixelCache(_CACHE_BYTES)
         # A broken file raises anything out of the parser.
         try:
             check_directories(stream)
@@ -84,31 +93,56 @@ class TiffSlide(PyramidSlide):
             self._check_floats()
         except Exception as error:
             self._stream.close()
-            raise UnreadableSlideError(str(path), reason_of(error)) from error
+            refusal = (
+                NotRgbSlideError
+                if isinstance(error, NotRgbError)
+                else UnreadableSlideError
+            )
+            raise refusal(str(path), reason_of(error)) from error
 
     def _read_facts(
         self, tif: tifffile.TiffFile, path: Path, mpp: Mpp | None
     ) -> SlideFacts:
-        cache: PixelCache[npt.NDArray[Any]] = PixelCache(_CACHE_BYTES)
-        series = pyramid_series(tif)
-        pages = [series_pages(one) for one in series]
-        self._planes = [
-            [TiffPlane(page, self._stream, cache) for page in level] for level in pages
-        ]
-        key = series[0].keyframe
-        n_samples = sum(plane.n_samples for plane in self._planes[0])
-        self._colour = tiff_colour(key, n_samples)
-        index = tif.series.index(main_series(tif))
+        main = main_series(tif)
+        full = self._planes_of(main, tif)
+        n_samples = sum(plane.n_samples for plane in full)
+        self._colour = tiff_colour(main.keyframe, n_samples)
+        levels = pyramid_series(
+            tif, lambda other: self._shows_same(full, self._planes_of(other, tif))
+        )
+        self._planes = [full, *(self._planes_of(level, tif) for level in levels[1:])]
+        index = tif.series.index(main)
         return SlideFacts(
             name=path.name,
             path=path,
             levels=_levels(self._planes),
-            mpp=mpp or tiff_mpp(tif, pages[0][0].keyframe, index),
-            properties=_properties(tif, key),
+            mpp=mpp or tiff_mpp(tif, series_pages(main)[0].keyframe, index),
+            properties=_properties(tif, main.keyframe),
         )
 
+    def _planes_of(
+        self, series: tifffile.TiffPageSeries, tif: tifffile.TiffFile
+    ) -> list[TiffPlane]:
+        pages = series_pages(series)
+        if len(pages) == 3:
+            index = tif.series.index(main_series(tif))
+            pages = [pages[at] for at in rgb_order(tif.ome_metadata, index)]
+        return [TiffPlane(page, self._stream, self._cache) for page in pages]
+
+    def _shows_same(self, full: list[TiffPlane], other: list[TiffPlane]) -> bool:
+        return shows_same_picture(self._look(full), self._look(other))
+
+    def _look(self, level: list[TiffPlane]) -> Look:
+        read = partial(self._read_planes, level)
+        return Look(level[0].size, level[0].piece_size, read)
+
     def _read_level(self, level: int, window: Region) -> npt.NDArray[np.uint8]:
-        planes = [plane.read(window) for plane in self._planes[level]]
+        return self._read_planes(self._planes[level], window)
+
+    def _read_planes(
+        self, level: list[TiffPlane], window: Region
+    ) -> npt.NDArray[np.uint8]:
+        planes = [plane.read(window) for plane in level]
         values = planes[0] if len(planes) == 1 else np.concatenate(planes, axis=2)
         return self._colour.rgb(values)
 
@@ -129,7 +163,7 @@ def _levels(planes: list[list[TiffPlane]]) -> tuple[Level, ...]:
     full = planes[0][0]
     for level in planes:
         if any(plane.size != level[0].size for plane in level):
-            raise ValueError("its channels differ in size")
+            raise NotRgbError("its channels differ in size")
         if sum(p.n_samples for p in level) != sum(p.n_samples for p in planes[0]):
             raise ValueError("its levels differ in their channels")
     return tuple(_level(full.size, level[0]) for level in planes)

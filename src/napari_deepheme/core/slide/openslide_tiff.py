@@ -1,0 +1,84 @@
+"""Whether what OpenSlide makes of a TIFF are its colours, each in its place.
+
+It decodes tiles by libtiff, which takes almost any numbers for RGB, and mirrors each
+tile in itself where the file says that the picture lies on its side.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, BinaryIO, Final
+
+from napari_deepheme.core.slide.tiff_check import each_directory, tag_numbers
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_BITS, _PHOTOMETRIC, _ORIENTATION = 258, 262, 274
+_SAMPLES, _EXTRA_SAMPLES, _SAMPLE_FORMAT = 277, 338, 339
+_LOOKED_AT: Final = frozenset(
+    {_BITS, _PHOTOMETRIC, _ORIENTATION, _SAMPLES, _EXTRA_SAMPLES, _SAMPLE_FORMAT}
+)
+
+# Of other numbers than these, libtiff takes no notice.
+_TURNED: Final = range(2, 9)
+
+# Unsigned, and of no stated kind.
+_UNSIGNED: Final = frozenset({1, 4})
+
+_RGB: Final = 2
+_SAMPLES_OF: Final = {0: 1, 1: 1, _RGB: 3, 3: 1, 5: 4, 6: 3}
+"""By Photometric: grey, grey, RGB, a palette, CMYK and YCbCr."""
+
+_OPACITY: Final = frozenset({1, 2})
+
+_Tags = dict[int, tuple[int, ...]]
+
+
+def is_upright(stream: BinaryIO) -> bool:
+    """Tell whether every tiled page of a TIFF has its first row at the top.
+
+    Parameters
+    ----------
+    stream : file
+        A TIFF that `check_directories` accepts; its position is changed.
+    """
+    pages = _tiled_pages(stream)
+    return all(page.get(_ORIENTATION, (1,))[0] not in _TURNED for page in pages)
+
+
+def has_true_colours(stream: BinaryIO) -> bool:
+    """Tell whether libtiff gives the colours of every tiled page as they are meant.
+
+    Parameters
+    ----------
+    stream : file
+        A TIFF that `check_directories` accepts; its position is changed.
+    """
+    return all(_has_true_colours(page) for page in _tiled_pages(stream))
+
+
+def _tiled_pages(stream: BinaryIO) -> Iterator[_Tags]:
+    for layout, directory in each_directory(stream):
+        if directory.is_tiled:
+            found = {
+                tag.code: tag_numbers(stream, layout, tag)
+                for tag in directory.tags
+                if tag.code in _LOOKED_AT
+            }
+            yield {c: tuple(n.tolist()) for c, n in found.items() if n.size}
+
+
+def _has_true_colours(page: _Tags) -> bool:
+    if not _UNSIGNED.issuperset(page.get(_SAMPLE_FORMAT, ())):
+        return False
+    if any(bits > 16 for bits in page.get(_BITS, ())):
+        return False
+    n_samples = page.get(_SAMPLES, (1,))[0]
+    if _PHOTOMETRIC not in page:
+        # By their number, libtiff takes them for grey or RGB.
+        return n_samples in (1, 3)
+    (photometric, *_) = page[_PHOTOMETRIC]
+    if photometric == _RGB and n_samples == 4:
+        # Where it is not said what the fourth is, libtiff takes it for opacity.
+        return page.get(_EXTRA_SAMPLES, (0,))[0] in _OPACITY
+    return n_samples == _SAMPLES_OF.get(photometric)

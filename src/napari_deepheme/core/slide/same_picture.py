@@ -1,0 +1,145 @@
+"""Whether a small picture is a large one reduced, told by a few looks at both."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import product
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from napari_deepheme.core.geometry import Region, Size
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    import numpy.typing as npt
+
+    Means = npt.NDArray[np.float64]
+
+_LOOKS: Final = 4
+"""Windows along each side, spread evenly."""
+
+_SIDE_PX: Final = 128
+_SIDE_LEAST_PX: Final = 16
+"""Side of a window in pixels of the large picture, and the least in the small one."""
+
+_CELLS: Final = 4
+"""A window is compared by the means of so many parts along each side."""
+
+_MOST_PIXELS: Final = 1 << 21
+"""What may be decoded of each picture: some hundredths of a second."""
+
+_LARGEST_DIFFERENCE: Final = 16
+"""More than compression, and the sharpening of scanners, change such a mean."""
+
+_LARGEST_SHARE: Final = 1 / 2
+"""Of the spread of the means. Between two pictures, the difference is all of it."""
+
+_LEAST_SPREAD: Final = 2.0
+"""With less, as between two empty glasses, nothing can be told."""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """A picture that can be looked at.
+
+    Attributes
+    ----------
+    size : Size
+        Its width and height.
+    piece : Size
+        What is decoded at once.
+    read : callable
+        Gives the colours of a window, shape (height, width, 3).
+    """
+
+    size: Size
+    piece: Size
+    read: Callable[[Region], npt.NDArray[np.uint8]]
+
+
+def shows_same_picture(large: Look, small: Look) -> bool:
+    """Tell whether one picture is another, reduced.
+
+    Parameters
+    ----------
+    large, small : Look
+        The pictures.
+
+    Returns
+    -------
+    bool
+        False, too, if looking at them would take too long, or nothing is to be seen.
+    """
+    n_cells = Size(min(_CELLS, small.size.width), min(_CELLS, small.size.height))
+    pairs = [
+        (_means(large.read(of_large), n_cells), _means(small.read(of_small), n_cells))
+        for of_large, of_small in _affordable(large, small)
+    ]
+    if not pairs:
+        return False
+    one, other = (np.concatenate(means) for means in zip(*pairs, strict=True))
+    spread = float(np.abs(one - one.mean(axis=0)).mean())
+    difference = float(np.abs(one - other).mean())
+    bound = min(_LARGEST_DIFFERENCE, _LARGEST_SHARE * spread)
+    return spread >= _LEAST_SPREAD and difference <= bound
+
+
+def _affordable(large: Look, small: Look) -> Iterator[tuple[Region, Region]]:
+    """Give windows of both as long as what they need of either is little enough."""
+    needed: tuple[set[tuple[int, int]], ...] = (set(), set())
+    for pair in _windows(large.size, small.size):
+        if pair[0].area > _MOST_PIXELS:
+            return
+        more = [
+            have | set(_pieces(window, look.piece))
+            for have, window, look in zip(needed, pair, (large, small), strict=True)
+        ]
+        if all(
+            len(pieces) * look.piece.width * look.piece.height <= _MOST_PIXELS
+            for pieces, look in zip(more, (large, small), strict=True)
+        ):
+            needed = (more[0], more[1])
+            yield pair
+
+
+def _windows(large: Size, small: Size) -> Iterator[tuple[Region, Region]]:
+    along_x, along_y = large.width / small.width, large.height / small.height
+    side = max(round(_SIDE_PX / along_x), _SIDE_LEAST_PX)
+    places = list(product(_starts(small.height, side), _starts(small.width, side)))
+    # In large steps, so that the first few are spread, too.
+    step = 2 * _LOOKS - 1
+    for at in range(len(places)):
+        y, x = places[(at + 1) * step % len(places)]
+        window = Region(x, y, min(side, small.width), min(side, small.height))
+        scaled = Region.from_corners(
+            round(window.x * along_x),
+            round(window.y * along_y),
+            round(window.right * along_x),
+            round(window.bottom * along_y),
+        )
+        yield scaled, window
+
+
+def _starts(length: int, side: int) -> list[int]:
+    room = max(0, length - side)
+    return [round(room * (at + 0.5) / _LOOKS) for at in range(_LOOKS)]
+
+
+def _pieces(window: Region, piece: Size) -> Iterator[tuple[int, int]]:
+    rows = range(window.y // piece.height, -(-window.bottom // piece.height))
+    columns = range(window.x // piece.width, -(-window.right // piece.width))
+    return product(rows, columns)
+
+
+def _means(pixels: npt.NDArray[np.uint8], n_cells: Size) -> Means:
+    """Give the mean colours of the parts of a window, one a row."""
+    height, width, _ = pixels.shape
+    rows = np.linspace(0, height, n_cells.height + 1).round().astype(int)
+    columns = np.linspace(0, width, n_cells.width + 1).round().astype(int)
+    sums: Means = np.add.reduceat(pixels.astype(np.float64), rows[:-1], axis=0)
+    sums = np.add.reduceat(sums, columns[:-1], axis=1)
+    n_pixels = np.outer(np.diff(rows), np.diff(columns))
+    means: Means = sums / n_pixels[..., np.newaxis]
+    return means.reshape(-1, 3)

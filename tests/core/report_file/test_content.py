@@ -2,8 +2,10 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
+from napari_deepheme.core.corrections import READER_CLASS
 from napari_deepheme.core.geometry import Region
 from napari_deepheme.core.intervals import wilson
 from napari_deepheme.core.reference_ranges import ReferenceRange, ReferenceRanges
@@ -70,7 +72,7 @@ def test_percentages_are_of_the_cells_that_count(content):
         assert sum(int(row.values[1]) for row in table.rows) == 24
         assert any("sampling error only" in c.title for c in table.columns)
     assert "24 nucleated cells" in words(content, "Differential count")
-    assert "1 unidentified cell of 30" in words(content, "Differential count")
+    assert "1 unidentified cell of 29 found" in words(content, "Differential count")
 
 
 def test_indices_state_what_they_are_counted_from(content):
@@ -170,6 +172,36 @@ def test_what_the_count_rests_on_is_stated(content):
         "1 called no cell, 1 deleted, 0 added, 3 named in all"
     )
     assert found["run"] == "complete"
+
+
+def with_added(cells):
+    """Let cell 29 be added and left to the model, 28 added and taken away again."""
+    given = cells.further["reader_class"].copy()
+    given[27] = "deleted"
+    added = np.array([*[""] * 27, "yes", "yes", ""])
+    return replace(
+        cells, further={**cells.further, "added": added, READER_CLASS: given}
+    )
+
+
+def test_an_added_cell_is_called_so_and_one_that_was_taken_away_again_is_not_told(
+    result, slide, facts
+):
+    cells = with_added(result.cells)
+    report = gather_report(replace(result, cells=cells), facts, slide, date=DATE)
+    (table,) = blocks(report, "Corrections by hand", Table)
+    assert [row.values[:3] for row in table.rows[2:]] == [
+        ("25", "plasma cell (L4)", "deleted"),
+        ("29", "added by hand", "lymphocyte (L2)"),
+    ]
+    (table,) = blocks(report, "What the count rests on", Table)
+    found = {name: value for name, (value,) in lines(table).items()}
+    assert found["cells in the table"] == "29"
+    assert found["by a reader"] == (
+        "1 called no cell, 1 deleted, 1 added, 3 named in all"
+    )
+    # Neither what was deleted nor what was taken away again.
+    assert "1 unidentified cell of 28 found" in words(report, "Differential count")
 
 
 def test_corrections_are_listed_and_those_beyond_500_are_counted(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from napari_deepheme.core.corrections import is_unidentified
+from napari_deepheme.core.corrections import is_unidentified, n_found
 from napari_deepheme.core.mitoses import mitotic_indices
 from napari_deepheme.core.report import (
     full_differential,
@@ -115,7 +115,8 @@ def _unidentified_words(cells: CellTable) -> str:
     n = int(is_unidentified(cells).sum())
     if not n:
         return "No cell is unidentified."
-    return f"{plural(n, 'unidentified cell')} of {len(cells):,} found are in no figure."
+    found = f"{n_found(cells):,} found"
+    return f"{plural(n, 'unidentified cell')} of {found} are in no figure."
 
 
 def _count_table(

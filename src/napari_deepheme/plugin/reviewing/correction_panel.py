@@ -148,8 +148,8 @@ class CorrectionPanel(QWidget):
         self.redo_button = button("Redo", "Do again what was taken back")
         self.add_button = button(
             "Add a cell",
-            "The next click on the slide adds a cell that was missed, of the class "
-            "chosen above",
+            "The next click on the slide adds a cell that was missed: of the class "
+            "whose key is pressed, else of the class chosen above. Escape gives it up.",
         )
         self.add_button.setCheckable(True)
         self.buttons = {name: button(text, tip) for name, text, tip in _BUTTONS}

@@ -187,12 +187,11 @@ class Review:
         judged = self.corrected.judged()[list(rows)].tolist()
         self.correct(rows, [READER_CLASSES[i] for i in judged])
 
-    def add(self, cells: CellTable) -> None:
-        """Add cells that no detector found, under the class that is chosen."""
+    def add(self, cells: CellTable, word: str) -> None:
+        """Add cells that no detector found, and call them so; "": as the model says."""
         session, overlay = self._session, self._overlay
         if overlay is None or not session.can_correct:
             return
-        word = session.reader_class or cells.class_codes[0]
         n = len(self.corrected)
         corrected = self.corrected.add(
             cells, word, reader=session.reader, at=self._now()

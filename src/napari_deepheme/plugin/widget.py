@@ -151,6 +151,7 @@ class ClassifyCellsWidget(QWidget):
                 self._bound,
                 self._on_mouse_move,
                 self._on_mouse_press,
+                self._on_camera,
             )
         )
         application = QApplication.instance()
@@ -290,9 +291,13 @@ def _leave(
     bound: BoundKeys,
     on_move: object,
     on_press: object,
+    on_camera: object,
     *_: object,
 ) -> None:
-    """Take mouse, keys and docks of a viewer from a widget that is gone."""
+    """Take mouse, keys, camera and docks of a viewer from a widget that is gone."""
+    camera = viewer.scene.camera
+    camera.events.zoom.disconnect(on_camera)
+    camera.events.center.disconnect(on_camera)
     docks.close()
     bound.release()
     for callbacks, own in (

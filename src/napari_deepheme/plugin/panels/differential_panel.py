@@ -29,6 +29,7 @@ from napari_deepheme.plugin.controls.labels import (
     small_label,
     swatch,
 )
+from napari_deepheme.plugin.controls.lifetime import hear_while_alive
 from napari_deepheme.plugin.panels.count_table import CountTable, StagesChart, number
 from napari_deepheme.plugin.panels.differential import SCOPES
 
@@ -120,7 +121,7 @@ class DifferentialPanel(QWidget):
 
     def _connect(self) -> None:
         self._rested = qdebounced(self.show_counts, timeout=_REST_MS)
-        self._differentials.changed.connect(self._on_changed)
+        hear_while_alive(self, (self._differentials.changed, self._on_changed))
         self.scope_box.currentIndexChanged.connect(self._on_scope)
         self.lines_box.currentIndexChanged.connect(self.show_counts)
         self.ranges_button.clicked.connect(self._ask_for_ranges)

@@ -31,6 +31,7 @@ from napari_deepheme.core.mitoses import indices_of
 from napari_deepheme.core.taxonomy import MITOTIC_CODE, class_index
 from napari_deepheme.plugin.controls.key_manners import is_typed
 from napari_deepheme.plugin.controls.labels import button, label
+from napari_deepheme.plugin.controls.lifetime import hear_while_alive
 from napari_deepheme.plugin.kinds import DOUBTED, is_figure, kind_counts
 from napari_deepheme.plugin.words import RENDERED_ONLY
 
@@ -141,8 +142,11 @@ class MitosisPanel(QWidget):
 
     def _connect(self) -> None:
         self._rested = qdebounced(self.show_figures, timeout=_REST_MS)
-        self._review.changed.connect(self._on_changed)
-        self._review.selection_changed.connect(self._on_selection)
+        hear_while_alive(
+            self,
+            (self._review.changed, self._on_changed),
+            (self._review.selection_changed, self._on_selection),
+        )
         self.table.selectionModel().currentRowChanged.connect(self._on_row)
         self.previous_button.clicked.connect(self._on_previous)
         self.next_button.clicked.connect(self._on_next)

@@ -61,7 +61,7 @@ def test_all_cells_are_counted_with_n_and_interval(panel):
     assert rows["blasts"] == ["0", "0.0", "0.0–56.1"]
     assert rows["M:E"] == ["1:1", "1.00", "0.10–9.58"]
     assert rows["mitotic index (per 1,000)"] == ["1 of 4", "250.0", "45.6–699.4"]
-    assert panel.told_label.text() == "3 cells counted."
+    assert panel.told_label.text() == "3 cells counted, 0 unidentified."
     assert "sampling error only" in panel.note_label.text()
     assert "Research use only" in panel.note_label.text()
 
@@ -84,10 +84,10 @@ def test_every_class_can_be_shown(panel):
 def test_only_what_is_in_view_can_be_counted(panel, differentials):
     panel.scope_box.setCurrentIndex(panel.scope_box.findData("view"))
     panel.show_counts()
-    assert panel.told_label.text() == "2 cells counted."
+    assert panel.told_label.text() == "2 cells counted, 0 unidentified."
     differentials.areas["visible"] = None
     panel.show_counts()
-    assert panel.told_label.text() == "0 cells counted."
+    assert panel.told_label.text() == "0 cells counted, 0 unidentified."
 
 
 def test_drawn_regions_stand_side_by_side(panel, differentials):
@@ -102,6 +102,31 @@ def test_drawn_regions_stand_side_by_side(panel, differentials):
     rows = lines(panel)
     assert rows["promyelocytes"] == ["50.0 (1)", "0.0 (0)"]
     assert rows["cells counted"] == ["2", "1"]
+    assert rows["unidentified, out of the count"] == ["0", "0"]
+
+
+@pytest.mark.parametrize(
+    ("scope", "told"),
+    [
+        ("all", "2 cells counted, 1 unidentified (out of the count)."),
+        ("sample", "2 cells counted, 1 unidentified (out of the count)."),
+        ("view", "1 cells counted, 1 unidentified (out of the count)."),
+        ("regions", "1 cells counted, 1 unidentified (out of the count)."),
+    ],
+)
+def test_how_many_cells_are_unidentified_stands_beside_every_count(
+    panel, differentials, ran, scope, told
+):
+    differentials.areas["drawn"] = [
+        ("mine 1", Region(0, 0, 400, 400)),
+        ("mine 2", Region(400, 400, 100, 100)),
+    ]
+    ran.desk.review.correct([1], "unidentified")
+    panel.scope_box.setCurrentIndex(panel.scope_box.findData(scope))
+    panel.show_counts()
+    assert panel.told_label.text().startswith(told)
+    if scope == "regions":
+        assert lines(panel)["unidentified, out of the count"] == ["1", "0"]
 
 
 def test_a_double_click_selects_the_cells_behind_a_number(panel, ran):

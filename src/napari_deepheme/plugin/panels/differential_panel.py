@@ -163,6 +163,9 @@ class DifferentialPanel(QWidget):
         item = self._plain_item("cells counted")
         for column, rows in enumerate(by_count, 1):
             item.setText(column, str(rows[0].n))
+        item = self._plain_item("unidentified, out of the count")
+        for column, count in enumerate(counts, 1):
+            item.setText(column, str(count.n_unidentified))
 
     @property
     def _is_full(self) -> bool:
@@ -230,7 +233,9 @@ class DifferentialPanel(QWidget):
         if not self._counts:
             return "Draw rectangles, ellipses or polygons on a Shapes layer first."
         numbers = [count.grouped[0].n for count in self._counts]
-        words = f"{sum(numbers)} cells counted."
+        left_out = sum(count.n_unidentified for count in self._counts)
+        words = f"{sum(numbers)} cells counted, {left_out} unidentified"
+        words += " (out of the count)." if left_out else "."
         if self._differentials.scope == "sample" and numbers[0] < 500:
             words += " There are no more."
         if self._differentials.ranges.file:

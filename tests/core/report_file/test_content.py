@@ -86,7 +86,8 @@ def test_indices_state_what_they_are_counted_from(content):
     overall = found["mitotic index, per 1,000 †"]
     assert overall == ("76.9", interval(2, 26, times=1000), "2 in 26")
     assert found["mitotic index, erythroid, per 1,000 †"][0] == "142.9"
-    assert found["mitotic index, eosinophil, per 1,000 †"] == ("–", "–", "0 in 0")
+    assert found["mitotic index, eosinophil, per 1,000 †"] == ("–", "–", "–")
+    assert found["mitotic figures of unknown lineage"] == ("–", "–", "1")
 
 
 def test_bars_are_percent_of_their_series_and_stay_on_the_chart(content):
@@ -113,6 +114,25 @@ def test_mitotic_figures_are_listed_with_phase_lineage_and_place(content):
         ("28", "–", "–", "390, 480", "0.80"),
     ]
     assert all(row.picture is not None for row in table.rows)
+
+
+def test_of_a_figure_that_a_reader_named_no_probability_of_another_class_is_told(
+    result, slide, facts
+):
+    given = result.cells.further["reader_class"].copy()
+    given[28] = "U4"
+    said = np.array([*[""] * 28, "anaphase", ""])
+    further = {**result.cells.further, READER_CLASS: given, "reader_phase": said}
+    cells = replace(result.cells, further=further)
+    report = gather_report(replace(result, cells=cells), facts, slide, date=DATE)
+    (table,) = blocks(report, "Mitotic figures", Table)
+    assert table.rows[-1].values == (
+        "29*",
+        "anaphase",
+        "–",
+        "480, 480",
+        "named by hand",
+    )
 
 
 def test_a_gallery_holds_every_class_and_marks_what_a_reader_named(content):

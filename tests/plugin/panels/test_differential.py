@@ -204,12 +204,27 @@ def mitoses(ran, qtbot):
 STATE = 6
 
 
-def states(panel):
+def column(panel, place):
     model = panel.model
     return [
-        model.data(model.index(row, STATE), Qt.ItemDataRole.DisplayRole)
+        model.data(model.index(row, place), Qt.ItemDataRole.DisplayRole)
         for row in range(model.rowCount())
     ]
+
+
+def states(panel):
+    return column(panel, STATE)
+
+
+def test_a_figure_without_a_lineage_is_told_beside_the_indices(mitoses, panel):
+    told = mitoses.indices_label.text()
+    assert "  erythroid: – (0 of 1; no lineage is known)" in told
+    assert "  eosinophil: –\n" in told
+    assert "  1 of unknown lineage" in told
+    rows = lines(panel)
+    assert rows["mitotic index, erythroid (per 1,000)"][:2] == ["0 of 1", "–"]
+    assert rows["mitotic index, eosinophil (per 1,000)"][:2] == ["–", "–"]
+    assert rows["mitotic figures of unknown lineage"][0] == "1"
 
 
 def test_the_list_of_figures_is_gone_through_confirmed_and_rejected(
@@ -227,6 +242,9 @@ def test_the_list_of_figures_is_gone_through_confirmed_and_rejected(
     )
     ran.desk.review.correct([0], "U4")
     qtbot.waitUntil(lambda: len(states(mitoses)) == 2, timeout=2000)
+    assert states(mitoses) == ["named by hand", "rejected: unidentified"]
+    # Sure of a promyelocyte, as the model is of the first, says nothing of a mitosis.
+    assert column(mitoses, STATE - 1) == ["–", "80 %"]
 
 
 def test_a_selected_figure_is_marked_in_the_list(mitoses, ran):

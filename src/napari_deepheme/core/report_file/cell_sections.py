@@ -6,17 +6,19 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from napari_deepheme.core.cell_table import LINEAGE, PHASE
 from napari_deepheme.core.corrections import (
     NOT_A_CELL,
     READ_AT,
     READ_FROM,
     READER,
+    READER_LINEAGE,
+    READER_PHASE,
     UNIDENTIFIED,
     is_added,
     is_corrected,
     is_unidentified,
     judged_classes,
+    judged_mitosis,
 )
 from napari_deepheme.core.report_file.content import (
     CORRECTED,
@@ -128,7 +130,10 @@ def mitoses_section(shown: CellPictures) -> Section:
     )
     chosen = shown.cells.take(listed)
     told = zip(
-        listed.tolist(), _further(chosen, PHASE), _further(chosen, LINEAGE), strict=True
+        listed.tolist(),
+        judged_mitosis(chosen, READER_PHASE).tolist(),
+        judged_mitosis(chosen, READER_LINEAGE).tolist(),
+        strict=True,
     )
     rows = tuple(
         Row(
@@ -137,7 +142,7 @@ def mitoses_section(shown: CellPictures) -> Section:
                 phase or NOTHING,
                 lineage or NOTHING,
                 "{}, {}".format(*shown.position(row)),
-                f"{shown.cells.probabilities[row]:.2f}",
+                _probability_of_mitosis(shown.cells, row),
             ),
             picture=shown.picture(row),
         )
@@ -150,6 +155,13 @@ def mitoses_section(shown: CellPictures) -> Section:
             Paragraph(f"The {len(rows)} most certain of {len(figures):,}."),
         )
     return Section("Mitotic figures", tuple(blocks))
+
+
+def _probability_of_mitosis(cells: CellTable, row: int) -> str:
+    """Word how sure the model was: of a mitosis, and not of what else it saw."""
+    if CLASS_CODES[cells.class_indices[row]] != MITOTIC_CODE:
+        return "named by hand"
+    return f"{cells.probabilities[row]:.2f}"
 
 
 def gallery_section(

@@ -19,6 +19,7 @@ from qtpy.QtWidgets import (
 from superqt.utils import qdebounced
 
 from napari_deepheme.core.errors import DeephemeError
+from napari_deepheme.core.mitoses import n_unknown
 from napari_deepheme.core.reference_ranges import read_reference_ranges
 from napari_deepheme.core.taxonomy import CLASS_BY_CODE
 from napari_deepheme.plugin.controls.inks import error_ink, follow_theme
@@ -143,8 +144,12 @@ class DifferentialPanel(QWidget):
             self._judge(item, ranges, key, row.percent)
         for ratio in count.ratios:
             self._show_ratio(ratio, ranges)
-        for index in self._differentials.indices(count):
+        indices = self._differentials.indices(count)
+        for index in indices:
             self._show_index(index, ranges)
+        if n_unknown(indices):
+            item = self._plain_item("mitotic figures of unknown lineage")
+            item.setText(1, str(n_unknown(indices)))
 
     def _show_side_by_side(self, counts: Sequence[Count]) -> None:
         self._set_titles(["", *(f"{c.title}, %" for c in counts)])
@@ -206,7 +211,7 @@ class DifferentialPanel(QWidget):
     def _show_index(self, index: MitoticIndex, ranges: ReferenceRanges) -> None:
         of = "" if index.name == "all" else f", {index.name}"
         item = self._plain_item(f"mitotic index{of} (per 1,000)")
-        item.setText(1, f"{index.figures} of {index.n}")
+        item.setText(1, f"{index.figures} of {index.n}" if index.n else "–")
         item.setText(2, number(index.per_1000))
         item.setText(3, _span(index.interval))
         self._judge(item, ranges, f"mitotic index{of}", index.per_1000)

@@ -36,6 +36,11 @@ MAP_HINT = (
     "that."
 )
 
+PAINTED_HINT = (
+    "Green is where cells are counted, as you painted it. Delete the layer “Where to "
+    "count” for a new map."
+)
+
 RENDERED_ONLY = "learned from rendered cells only"
 
 _NO_CLASS = {

@@ -296,6 +296,21 @@ def test_doubtful_cells_are_gone_through_in_both_directions(ran):
     assert visited == [[1], [3], [1], [3]]
 
 
+def test_doubtful_cells_of_a_class_that_is_hidden_are_passed_over(ran):
+    review = ran.desk.review
+    review.set_threshold(0.9)
+    review.apply_threshold()
+    ran.desk.toggle_class("L4")
+    visited = []
+    for _ in range(4):
+        ran.desk.actions.do("next")
+        visited.append(review.selected)
+    assert visited == [[0], [2], [3], [0]]
+    ran.desk.toggle_class(UNIDENTIFIED)
+    ran.desk.actions.do("next")
+    assert "hidden" in ran.session.message
+
+
 def test_going_to_a_cell_centres_it_and_brings_it_near(ran, viewer):
     viewer.scene.camera.zoom = 0.1
     ran.desk.review.go_to(1)

@@ -69,5 +69,7 @@ class Actions:
     def _step(self, step: int) -> None:
         if not self._review.step_doubtful(step):
             self._session.say(
-                "No cell is unidentified. Raise the threshold for less sure ones."
+                "All unidentified cells are hidden. Show their classes in the legend."
+                if self._session.n_unidentified
+                else "No cell is unidentified. Raise the threshold for less sure ones."
             )

@@ -17,6 +17,7 @@ from napari_deepheme.plugin.kinds import (
     N_KINDS,
     kinds_of,
     numbers_by_class,
+    shown_kinds,
 )
 from napari_deepheme.plugin.result_layers.drawing import Ready
 from napari_deepheme.plugin.words import describe
@@ -229,11 +230,14 @@ class Review:
             self.changed.emit(rows)
 
     def doubtful(self) -> npt.NDArray[np.intp]:
-        """Return the cells that are unidentified, as they lie on the slide."""
-        return np.flatnonzero(self.kinds >= DOUBTED)
+        """Return the unidentified cells that are shown, as they lie on the slide."""
+        shown = shown_kinds(self._session.hidden)
+        return np.flatnonzero((self.kinds >= DOUBTED) & shown[self.kinds])
 
     def step_doubtful(self, step: int) -> bool:
-        """Go to the next or the previous unidentified cell; tell whether there is one.
+        """Go to the next or the previous unidentified cell that is shown, if there is.
+
+        Tell whether there is one.
 
         Parameters
         ----------

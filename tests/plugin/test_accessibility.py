@@ -440,10 +440,10 @@ def test_the_legend_is_gone_through_and_switched_by_keys(ran, qtbot, monkeypatch
     active(ran.window(), qtbot)
     legend = ran.view.legend
     legend.setFocus(Qt.FocusReason.TabFocusReason)
-    assert legend.currentItem() is legend._rows["B1"]
+    assert legend.currentItem() is legend._rows["M1"]
     press(qtbot, legend, Qt.Key.Key_Down)
     press(qtbot, legend, Qt.Key.Key_Space)
-    assert ran.session.hidden == {"B2"}
+    assert ran.session.hidden == {"M2"}
     press(qtbot, legend, Qt.Key.Key_Return)
     assert ran.session.hidden == frozenset()
     monkeypatch.setattr(
@@ -451,7 +451,7 @@ def test_the_legend_is_gone_through_and_switched_by_keys(ran, qtbot, monkeypatch
         lambda *_, **__: ("F3", True),
     )
     press(qtbot, legend, Qt.Key.Key_F2)
-    assert legend._rows["B2"].text(3) == "F3"
+    assert legend._rows["M2"].text(3) == "F3"
 
 
 def test_the_classes_of_the_gallery_are_one_stop_and_arrows_go_among_them(ran, qtbot):

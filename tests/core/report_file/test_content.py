@@ -170,8 +170,8 @@ def test_a_number_outside_its_range_is_told_in_words(result, slide, facts):
     assert lines(full)["plasma cell (L4)"][3:] == ("0 to 3", "above")
     assert lines(full)["segmented neutrophil (M6)"][3:] == ("50 to 60", "below")
     assert [row.values[0] for row in full.rows if row.is_marked] == [
-        "plasma cell (L4)",
         "segmented neutrophil (M6)",
+        "plasma cell (L4)",
     ]
     (indices,) = blocks(report, "Indices", Table)
     assert lines(indices)["M:E"][3:] == ("1.2 to 5", "")

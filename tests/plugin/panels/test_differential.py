@@ -11,7 +11,7 @@ from napari_deepheme.core.cell_table import CellTable
 from napari_deepheme.core.corrected_cells import CorrectedCells
 from napari_deepheme.core.geometry import Region
 from napari_deepheme.core.report import differential
-from napari_deepheme.core.taxonomy import CELL_CLASSES, CLASS_BY_CODE, class_index
+from napari_deepheme.core.taxonomy import CLASS_BY_CODE, CLASSES_AS_READ, class_index
 from napari_deepheme.plugin.kinds import cell_kinds
 from napari_deepheme.plugin.panels.differential import SAMPLE, Differentials
 from napari_deepheme.plugin.panels.differential_panel import (
@@ -76,7 +76,7 @@ def test_the_panel_follows_a_correction(panel, ran, qtbot):
 def test_every_class_can_be_shown(panel):
     panel.lines_box.setCurrentIndex(1)
     rows = lines(panel)
-    named = [c for c in CELL_CLASSES if c.in_ndc]
+    named = [c for c in CLASSES_AS_READ if c.in_ndc]
     assert [f"{c.code}  {c.name}" for c in named] == list(rows)[: len(named)]
     assert rows["M2  promyelocyte"][0] == "1"
 

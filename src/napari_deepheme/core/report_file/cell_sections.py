@@ -34,9 +34,9 @@ from napari_deepheme.core.report_file.content import (
 from napari_deepheme.core.report_file.pictures import THUMBNAIL_UM, read_thumbnail
 from napari_deepheme.core.report_file.wording import class_title, plural
 from napari_deepheme.core.taxonomy import (
-    CELL_CLASSES,
     CLASS_BY_CODE,
     CLASS_CODES,
+    CLASSES_AS_READ,
     MITOTIC_CODE,
 )
 
@@ -217,7 +217,7 @@ def _correction_rows(cells: CellTable, rows: npt.NDArray[np.intp]) -> tuple[Row,
 def _galleries(
     shown: CellPictures, rendered_only: Collection[str], per_class: int
 ) -> Iterator[Gallery]:
-    kinds = [(c.code, c.colour) for c in CELL_CLASSES]
+    kinds = [(c.code, c.colour) for c in CLASSES_AS_READ]
     for kind, colour in (*kinds, (UNIDENTIFIED, UNIDENTIFIED_COLOUR)):
         rows = shown.rows_of(kind)
         if not len(rows):

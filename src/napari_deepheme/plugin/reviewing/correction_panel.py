@@ -24,7 +24,7 @@ from napari_deepheme.core.corrections import (
     READER_CLASSES,
     UNIDENTIFIED,
 )
-from napari_deepheme.core.taxonomy import CELL_CLASSES
+from napari_deepheme.core.taxonomy import CLASSES_AS_READ
 from napari_deepheme.plugin.controls.labels import (
     button,
     colour_items,
@@ -238,13 +238,13 @@ def _class_box() -> QComboBox:
     box.setIconSize(QSize(14, 14))
     box.setMaxVisibleItems(len(READER_CLASSES) + 1)
     box.setMinimumContentsLength(12)
-    for cell_class in CELL_CLASSES:
+    for cell_class in CLASSES_AS_READ:
         code = cell_class.code
         box.addItem(class_words(code), code)
     for word in (NOT_A_CELL, UNIDENTIFIED):
         box.addItem(class_words(word), word)
     box.addItem(_AS_THE_MODEL, "")
-    colour_items(box, [c.colour for c in CELL_CLASSES])
+    colour_items(box, [c.colour for c in CLASSES_AS_READ])
     return box
 
 

@@ -20,7 +20,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_deepheme.core.corrections import READER_CLASSES
-from napari_deepheme.core.taxonomy import CELL_CLASSES
+from napari_deepheme.core.taxonomy import CLASSES_AS_READ
 from napari_deepheme.plugin.controls.labels import (
     button,
     colour_items,
@@ -285,8 +285,8 @@ def _class_box() -> QComboBox:
     box.setSizeAdjustPolicy(
         QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
     )
-    for cell_class in CELL_CLASSES:
+    for cell_class in CLASSES_AS_READ:
         code = cell_class.code
         box.addItem(class_words(code), code)
-    colour_items(box, [c.colour for c in CELL_CLASSES])
+    colour_items(box, [c.colour for c in CLASSES_AS_READ])
     return box

@@ -15,12 +15,15 @@ from napari_deepheme.core.corrections import (
     READER_CLASSES,
     UNIDENTIFIED,
     identified_at,
+    is_added,
     is_corrected,
     is_deleted,
     is_unidentified,
     judged_classes,
     judged_counts,
+    n_found,
     short_words,
+    written_rows,
 )
 from napari_deepheme.core.geometry import Region
 from napari_deepheme.core.remembered import recall, remember
@@ -122,6 +125,35 @@ def test_cells_that_the_reader_added_come_last_and_come_again():
     again = recall(model_says(), known, [EVERYWHERE])
     assert judged_classes(again).tolist() == [*["M2"] * N, "M1"]
     assert len(recall(model_says(), known, [Region(0, 0, 250, 30)])) == N
+
+
+def test_an_added_cell_says_who_added_it_and_came_from_no_class():
+    cell = CellTable.from_arrays([(300, 40, 20, 20)], [0], [13], [0.4])
+    added = CorrectedCells(model_says()).add(cell, "", reader="AB", at="t1")
+    further = added.cells.further
+    assert judged_classes(added.cells)[-1] == "M2"
+    assert (further["reader"][-1], further["read_at"][-1]) == ("AB", "t1")
+    assert "read_from" not in further
+    assert added.n_corrected == 0
+    named = added.correct([N], "M3", reader="CD", at="t2").cells
+    assert named.further["read_from"][-1] == "M2"
+    known = remember(added.cells, CellTable.empty())
+    assert len(recall(model_says(), known, [EVERYWHERE])) == N + 1
+
+
+@pytest.mark.parametrize(
+    "take_back", [CorrectedCells.undo, lambda c: c.correct([N], DELETED)]
+)
+def test_an_added_cell_that_is_taken_away_is_written_and_counted_nowhere(take_back):
+    cell = CellTable.from_arrays([(300, 40, 20, 20)], [0], [13], [0.4])
+    corrected = take_back(CorrectedCells(model_says()).add(cell, "M1"))
+    cells = corrected.correct([0], DELETED).cells
+    assert corrected.n_corrected == 0
+    assert is_corrected(cells).tolist() == [True, *[False] * N]
+    assert written_rows(cells).tolist() == list(range(N))
+    assert n_found(cells) == N - 1
+    assert not is_added(cells).any()
+    assert len(remember(cells, CellTable.empty())) == 1
 
 
 def test_taking_back_an_added_cell_deletes_it_and_redoing_brings_it_back():

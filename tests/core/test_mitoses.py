@@ -13,7 +13,12 @@ from napari_deepheme.core.corrections import (
     judged_counts,
 )
 from napari_deepheme.core.intervals import wilson
-from napari_deepheme.core.mitoses import lineages_of, mitotic_figures, mitotic_indices
+from napari_deepheme.core.mitoses import (
+    lineages_of,
+    mitotic_figures,
+    mitotic_indices,
+    n_unknown,
+)
 from napari_deepheme.core.report import differential, ratios
 from napari_deepheme.core.taxonomy import class_index
 
@@ -111,6 +116,22 @@ def test_without_a_known_lineage_the_lineages_have_no_index():
     every, *by_lineage = mitotic_indices(cells)
     assert every.per_1000 is not None
     assert {index.per_1000 for index in by_lineage} == {None}
+    # The cells are there all the same, and the figures are told.
+    assert [(index.figures, index.n) for index in by_lineage] == [
+        (0, 5),
+        (0, 14),
+        (0, 2),
+    ]
+    assert n_unknown([every, *by_lineage]) == 2
+
+
+def test_figures_of_unknown_lineage_are_told_beside_the_index_of_those_known():
+    cells = forty_cells()
+    cells.further["mitotic_lineage"][38] = ""
+    indices = mitotic_indices(cells)
+    assert n_unknown(indices) == 1
+    assert [index.figures for index in indices] == [2, 1, 0, 0]
+    assert all(index.per_1000 is not None for index in indices)
 
 
 def test_the_threshold_alone_moves_cells_out_of_the_count_and_back():

@@ -8,6 +8,7 @@ from napari_deepheme.core.taxonomy import (
     CELL_CLASSES,
     CLASS_BY_CODE,
     CLASS_CODES,
+    CLASSES_AS_READ,
     MITOTIC_CODE,
     class_index,
 )
@@ -79,3 +80,12 @@ def test_a_class_is_found_by_its_code():
 def test_an_unknown_code_is_refused():
     with pytest.raises(ValueError, match="not in"):
         class_index("M7")
+
+
+def test_people_read_all_classes_by_lineage_from_the_youngest_cell():
+    codes = [c.code for c in CLASSES_AS_READ]
+    assert sorted(codes) == sorted(CLASS_CODES)
+    assert codes[:6] == ["M1", "M2", "M3", "M4", "M5", "M6"]
+    counted = [c.in_ndc for c in CLASSES_AS_READ]
+    # What is not counted comes last.
+    assert counted == sorted(counted, reverse=True)

@@ -80,7 +80,8 @@ class Core:
         self.mpp = plausible_mpp(slide, mpp=search.mpp)
         regions = search.regions
         if search.goal is not None:
-            yield self.adequacy
+            painted = search.adequacy
+            yield self.adequacy if painted is None else painted
             size = regions[0].size
             halves = [Region(0, 0, size.width, size.height // 2)]
             halves.append(Region(0, halves[0].bottom, *halves[0].size))

@@ -379,14 +379,71 @@ def test_enter_presses_the_control_that_has_the_focus_and_confirms_no_cell(ran, 
     assert given([1]) == [""]
 
 
+def test_enter_confirms_cells_after_a_button_was_clicked_with_the_mouse(ran, qtbot):
+    active(ran.window(), qtbot)
+    review = ran.desk.review
+    review.correct([1], "unidentified")
+    review.undo()
+    review.set_threshold(0.9)
+    review.apply_threshold()
+    button = ran.view.corrections.buttons["next"]
+    qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
+    (row,) = review.selected
+    assert QApplication.focusWidget() is button
+    press(qtbot, button, Qt.Key.Key_Return)
+    assert review.corrected.given([row]) == [review.cells.class_codes[row]]
+    assert review.selected == [row]
+    # Who comes by the keyboard presses it.
+    press(qtbot, button, Qt.Key.Key_Tab)
+    press(qtbot, QApplication.focusWidget(), Qt.Key.Key_Backtab)
+    assert QApplication.focusWidget() is button
+    press(qtbot, button, Qt.Key.Key_Return)
+    assert review.selected != [row]
+
+
+@pytest.mark.parametrize(
+    ("key", "name"), [("P", "L4"), ("M", "U4"), ("4", "M4"), ("N", "not-a-cell")]
+)
+def test_letters_name_cells_also_where_a_box_of_choices_has_the_keyboard(
+    ran, qtbot, key, name
+):
+    active(ran.window(), qtbot)
+    ran.desk.review.select([1])
+    box = ran.view.corrections.class_box
+    box.setFocus()
+    before = box.currentIndex()
+    qtbot.keyClicks(box, key)
+    assert ran.desk.review.corrected.given([1]) == [name]
+    assert box.currentIndex() == before
+    press(qtbot, box, Qt.Key.Key_Up)
+    assert box.currentIndex() == before - 1
+    qtbot.keyClicks(box, "A")
+    assert ran.session.adding
+    press(qtbot, box, Qt.Key.Key_Escape)
+    assert not ran.session.adding
+
+
+def test_what_is_folded_away_gets_no_focus(ran, qtbot):
+    active(ran.window(), qtbot)
+    view = ran.view
+    folded = {w.native for w in (view.slide_box, view.device_box, view.mpp_box)}
+    assert not view.setup.isExpanded()
+    assert not folded & set(tab_through(view.open_button, qtbot, ran))
+    toggle = view.setup.toggleButton()
+    toggle.setFocus(Qt.FocusReason.TabFocusReason)
+    assert ring_of(toggle).isVisible()
+    press(qtbot, toggle, Qt.Key.Key_Space)
+    assert folded <= set(tab_through(view.open_button, qtbot, ran))
+
+
 def test_the_legend_is_gone_through_and_switched_by_keys(ran, qtbot, monkeypatch):
     active(ran.window(), qtbot)
     legend = ran.view.legend
     legend.setFocus(Qt.FocusReason.TabFocusReason)
-    assert legend.currentItem() is legend._rows["B1"]
+    assert legend.currentItem() is legend._rows["M1"]
     press(qtbot, legend, Qt.Key.Key_Down)
     press(qtbot, legend, Qt.Key.Key_Space)
-    assert ran.session.hidden == {"B2"}
+    assert ran.session.hidden == {"M2"}
     press(qtbot, legend, Qt.Key.Key_Return)
     assert ran.session.hidden == frozenset()
     monkeypatch.setattr(
@@ -394,7 +451,7 @@ def test_the_legend_is_gone_through_and_switched_by_keys(ran, qtbot, monkeypatch
         lambda *_, **__: ("F3", True),
     )
     press(qtbot, legend, Qt.Key.Key_F2)
-    assert legend._rows["B2"].text(3) == "F3"
+    assert legend._rows["M2"].text(3) == "F3"
 
 
 def test_the_classes_of_the_gallery_are_one_stop_and_arrows_go_among_them(ran, qtbot):

@@ -1,5 +1,6 @@
 """Sittings, tables and reports of the widget: saved, and gone on with."""
 
+import csv
 import json
 from pathlib import Path
 
@@ -229,8 +230,27 @@ def test_crops_by_class_are_saved_in_a_folder_of_their_own(ran, tmp_path):
     ran.desk.review.correct([0], "M3")
     ran.desk.saving.save("crops", folder)
     (made,) = [p for p in folder.iterdir() if p.is_dir()]
+    assert made.name == "case 1 crops"
     assert list((made / "M3").glob("*.png"))
     assert (folder / "mine.txt").read_text() == "stays"
+
+
+def test_a_picture_bears_the_number_that_its_cell_has_in_the_table(ran, core, tmp_path):
+    ran.desk.review.correct([1], "deleted")
+    ran.desk.saving.save("crops", tmp_path)
+    ran.desk.saving.save("csv", tmp_path / "cells.csv")
+    with (tmp_path / "case 1 crops" / "manifest.csv").open() as stream:
+        pictures = list(csv.DictReader(stream))
+    with (tmp_path / "cells.csv").open() as stream:
+        cells = {row["cell_id"]: row for row in csv.DictReader(stream)}
+    # No two cells of the slide have the same class, so the class tells the box.
+    boxes = dict(zip(core.cells.class_codes, core.cells.boxes.tolist(), strict=True))
+    assert len(pictures) == 3
+    for picture in pictures:
+        number = Path(picture["file"]).stem.rpartition("-")[2]
+        cell = cells[number]
+        box = [int(cell[name]) for name in ("x", "y", "width", "height")]
+        assert box == boxes[picture["label"]]
 
 
 def test_dicom_annotations_of_another_slide_are_refused_in_words(ran, tmp_path):

@@ -41,6 +41,39 @@ def test_each_dock_opens_once_and_goes_with_the_widget(viewer, widget, qtbot):
     qtbot.waitUntil(lambda: len(gone) == len(DOCKS), timeout=3000)
 
 
+def test_a_dock_that_is_gone_is_told_nothing_more(viewer, widget, qtbot):
+    review, docks = widget.desk.review, widget.docks
+    told = (
+        review.changed,
+        review.selection_changed,
+        docks.differentials.changed,
+        docks.density.changed,
+        docks.seeing.changed,
+        docks.space.changed,
+    )
+    before = [len(signal) for signal in told]
+    # Held, as by a traceback, or by what Python has not collected yet.
+    opened = [docks.open(name) for name in DOCKS]
+    assert sum(map(len, told)) > sum(before)
+    gone = []
+    for made in opened:
+        made.destroyed.connect(lambda *_: gone.append(True))
+    docks.close()
+    qtbot.waitUntil(lambda: len(gone) == len(DOCKS), timeout=3000)
+    assert [len(signal) for signal in told] == before
+    review.changed.emit(None)
+
+
+def test_a_camera_that_moves_after_the_widget_is_gone_tells_it_nothing(
+    viewer, widget, qtbot
+):
+    gone = []
+    widget.destroyed.connect(lambda *_: gone.append(True))
+    viewer.window.remove_dock_widget("all")
+    qtbot.waitUntil(lambda: bool(gone), timeout=3000)
+    viewer.scene.camera.zoom = 7.5
+
+
 def test_a_button_opens_its_dock(viewer, widget, qtbot):
     widget.view.dock_buttons["Differential"].click()
     assert "Differential" in viewer.window.dock_widgets

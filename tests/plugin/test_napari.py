@@ -170,8 +170,8 @@ def test_a_click_on_the_canvas_selects_a_cell_and_a_key_corrects_it(
     assert viewer.layers["Cells"].selected_data == {0}
     widget.view.corrections.class_box.setCurrentIndex(0)
     keys(viewer)["C"](viewer)
-    assert viewer.layers["Cells"].features["reader_class"][0] == "B1"
-    assert widget.session.counts["B1"] >= 1
+    assert viewer.layers["Cells"].features["reader_class"][0] == "M1"
+    assert widget.session.counts["M1"] >= 1
 
 
 def test_a_dock_that_is_gone_leaves_mouse_and_key_alone(viewer, qtbot):

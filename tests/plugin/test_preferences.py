@@ -5,7 +5,6 @@ from napari.settings import get_plugin_settings
 from npe2 import PluginManifest
 
 from napari_deepheme.core.models.registry import DEFAULT_CLASSIFIER
-from napari_deepheme.plugin import preferred
 from napari_deepheme.plugin.choices import COUNTS
 from napari_deepheme.plugin.desk import Desk
 from napari_deepheme.plugin.own_models.model_choice import ModelChoice
@@ -119,12 +118,10 @@ def test_a_widget_that_is_gone_follows_no_longer(page, keep, session):
     assert session.reader != "CD"
 
 
-def test_without_a_name_the_reader_is_who_is_logged_in(
-    page, keep, session, monkeypatch
-):
-    monkeypatch.setattr(preferred.getpass, "getuser", lambda: "ef")
+def test_without_a_name_no_reader_is_named(page, keep, session, monkeypatch):
+    monkeypatch.setenv("LOGNAME", "root")
     keep()
-    assert session.reader == "ef"
+    assert session.reader == ""
 
 
 def test_a_model_that_is_not_there_is_told_and_the_bundled_one_taken(

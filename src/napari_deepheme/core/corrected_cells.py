@@ -166,8 +166,10 @@ class CorrectedCells:
 
     @property
     def n_corrected(self) -> int:
-        """Number of cells of which the reader said something."""
-        return int(np.count_nonzero(self._given))
+        """Number of cells that the reader named or took away."""
+        deleted = np.flatnonzero(self._given == _NUMBER[DELETED])
+        n_withdrawn = np.count_nonzero(self._was_added(deleted))
+        return int(np.count_nonzero(self._given) - n_withdrawn)
 
     def __len__(self) -> int:
         """Count the rows, those of deleted cells among them."""
@@ -277,14 +279,14 @@ class CorrectedCells:
     ) -> CorrectedCells:
         """Add cells that no detector found; they come last.
 
-        To take the step back deletes them.
+        To take the step back withdraws them, see `corrections.is_withdrawn`.
 
         Parameters
         ----------
         cells : CellTable
             With what the model says of them.
         reader_class, reader, at : str
-            As for `correct`.
+            As for `correct`: without a class they are what the model says.
         """
         n = len(self.base)
         marked = {
@@ -334,6 +336,10 @@ class CorrectedCells:
         given[list(step.rows)] = [_NUMBER[word] for word in words]
         return replace(self, steps=steps, undone=undone, _given=given)
 
+    def _was_added(self, rows: npt.NDArray[np.intp]) -> npt.NDArray[np.bool_]:
+        column = self.base.further.get(ADDED)
+        return np.zeros(len(rows), bool) if column is None else column[rows] == "yes"
+
     @cached_property
     def _noted(self) -> dict[int, tuple[str, str, str]]:
         """Who, when and from what, of each row that the last step on it touched."""
@@ -356,8 +362,14 @@ class CorrectedCells:
         said = [noted[row] for row in rows[places].tolist()]
         codes = [CLASS_CODES[i] for i in cells.class_indices[places].tolist()]
         readers, times, words = zip(*said, strict=True) if said else ((), (), ())
-        froms = [word or code for word, code in zip(words, codes, strict=True)]
-        left = given[places] != 0
+        added = self._was_added(rows[places])
+        # Before it was added, it counted as nothing.
+        froms = [
+            "" if is_new and word == DELETED else word or code
+            for word, code, is_new in zip(words, codes, added.tolist(), strict=True)
+        ]
+        # Who added a cell is told, also where the class is the model's.
+        left = (given[places] != 0) | added
         notes: dict[str, npt.NDArray[np.str_]] = {}
         for name, values in zip(_NOTES, (readers, times, froms), strict=True):
             told = np.where(left, np.array(values, np.str_), "")

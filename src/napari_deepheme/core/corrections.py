@@ -32,7 +32,7 @@ READ_AT: Final = "read_at"
 """Further column: when, in UTC after ISO 8601, such as 2026-03-01T09:30:00Z."""
 
 READ_FROM: Final = "read_from"
-"""Further column: the class that counted before."""
+"""Further column: the class that counted before; empty for a cell that was added."""
 
 ADDED: Final = "added"
 """Further column: "yes" for a cell that the reader added, which no detector found."""
@@ -129,7 +129,29 @@ def judged_indices(cells: CellTable) -> npt.NDArray[np.uint8]:
 def is_corrected(cells: CellTable) -> npt.NDArray[np.bool_]:
     """Tell which cells the reader has named."""
     corrected: npt.NDArray[np.bool_] = reader_classes(cells) != ""
-    return corrected
+    return corrected & ~is_withdrawn(cells)
+
+
+def is_added(cells: CellTable) -> npt.NDArray[np.bool_]:
+    """Tell which cells the reader added; those that were taken away again are none."""
+    return _was_added(cells) & ~is_deleted(cells)
+
+
+def is_withdrawn(cells: CellTable) -> npt.NDArray[np.bool_]:
+    """Tell which cells the reader added and took away again.
+
+    They keep their rows while a sitting goes on, since steps go by rows, but are
+    neither counted nor written: it is as if they had never been.
+    """
+    return _was_added(cells) & is_deleted(cells)
+
+
+def written_rows(cells: CellTable) -> npt.NDArray[np.intp]:
+    """Return the rows that files hold: all but what was withdrawn.
+
+    A cell's number in a file is that of its row, so there may be gaps.
+    """
+    return np.flatnonzero(~is_withdrawn(cells))
 
 
 def is_unidentified(cells: CellTable) -> npt.NDArray[np.bool_]:
@@ -149,6 +171,11 @@ def is_deleted(cells: CellTable) -> npt.NDArray[np.bool_]:
     """Tell which cells the reader took away."""
     deleted: npt.NDArray[np.bool_] = reader_classes(cells) == DELETED
     return deleted
+
+
+def n_found(cells: CellTable) -> int:
+    """Count the cells that were found or added and not taken away."""
+    return len(cells) - int(is_deleted(cells).sum())
 
 
 def judged_counts(cells: CellTable) -> dict[str, int]:
@@ -189,6 +216,11 @@ def identified_at(
     """Return the column `IDENTIFIED` for a threshold: "no" below it, else "yes"."""
     # Both with the digits of the table, so that the threshold itself is reached.
     return np.where(probabilities >= np.float32(threshold), "yes", "no")
+
+
+def _was_added(cells: CellTable) -> npt.NDArray[np.bool_]:
+    column = cells.further.get(ADDED)
+    return np.zeros(len(cells), bool) if column is None else column == "yes"
 
 
 def _counts(indices: npt.NDArray[np.uint8]) -> dict[str, int]:

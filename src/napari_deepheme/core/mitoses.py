@@ -17,7 +17,7 @@ from napari_deepheme.core.report import differential
 from napari_deepheme.core.taxonomy import CELL_CLASSES, MITOTIC_CODE, MITOTIC_LINEAGES
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from napari_deepheme.core.cell_table import CellTable
     from napari_deepheme.core.taxonomy import Lineage
@@ -43,7 +43,7 @@ class MitoticIndex:
     per_1000 : float or None
         The index; None when there is no cell, or no figure's lineage is known.
     interval : tuple of float, or None
-        Its 95 % interval after Wilson, per 1,000: sampling error only.
+        Its 95 % interval after Wilson, per 1,000: sampling error only. None as above.
     """
 
     name: str
@@ -62,8 +62,8 @@ def mitotic_figures(cells: CellTable) -> CellTable:
 def mitotic_indices(cells: CellTable) -> tuple[MitoticIndex, ...]:
     """Return the index of all cells and that of each lineage.
 
-    Figures whose lineage is not known are counted in no lineage; where none is known,
-    the lineages have no index.
+    Figures whose lineage is not known are counted in no lineage, see `n_unknown`; where
+    none is known, the lineages have no index.
     """
     return indices_of(judged_counts(cells), mitotic_figures(cells))
 
@@ -85,8 +85,14 @@ def indices_of(
     found = [_index("all", len(figures), len(figures) + differential(counts).n)]
     for name, own in lineages.items():
         n = own + _in_lineage(counts, _LINEAGE_OF_FIGURE[name])
-        found.append(_index(name, own, n if is_told else 0))
+        found.append(_index(name, own, n, is_known=is_told))
     return tuple(found)
+
+
+def n_unknown(indices: Sequence[MitoticIndex]) -> int:
+    """Count the figures of unknown lineage, of what `mitotic_indices` returns."""
+    every, *by_lineage = indices
+    return every.figures - sum(index.figures for index in by_lineage)
 
 
 def lineages_of(figures: CellTable) -> dict[str, int]:
@@ -108,8 +114,8 @@ def mitotic_index(counts: Mapping[str, int]) -> float | None:
     return 1000 * figures / n if n else None
 
 
-def _index(name: str, figures: int, n: int) -> MitoticIndex:
-    if not n:
+def _index(name: str, figures: int, n: int, *, is_known: bool = True) -> MitoticIndex:
+    if not n or not is_known:
         return MitoticIndex(name, figures, n, None, None)
     low, high = (1000 * share for share in wilson(figures, n))
     return MitoticIndex(name, figures, n, 1000 * figures / n, (low, high))

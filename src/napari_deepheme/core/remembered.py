@@ -9,7 +9,6 @@ import numpy as np
 
 from napari_deepheme.core.cell_table import CellTable
 from napari_deepheme.core.corrections import (
-    ADDED,
     MITOSIS_READ_AT,
     MITOSIS_READ_FROM,
     MITOSIS_READER,
@@ -18,7 +17,9 @@ from napari_deepheme.core.corrections import (
     READ_FROM,
     READER,
     READER_CLASS,
+    is_added,
     is_corrected,
+    is_withdrawn,
 )
 
 if TYPE_CHECKING:
@@ -83,22 +84,17 @@ def recall(cells: CellTable, known: CellTable, areas: Sequence[Area]) -> CellTab
             column[rows] = values[[found[row] for row in rows.tolist()]]
             further[name] = column
     left = known.take(np.array(sorted(place.values()), np.intp))
-    added = left.take(_is_added(left) & _lies_in(left, areas))
+    added = left.take(is_added(left) & _lies_in(left, areas))
     recalled = replace(cells, further=further)
     return CellTable.concatenate([recalled, added]) if len(added) else recalled
 
 
 def _is_said(cells: CellTable) -> npt.NDArray[np.bool_]:
-    said = is_corrected(cells)
+    said = is_corrected(cells) | is_added(cells)
     for of in MITOSIS_WORDS:
         if of in cells.further:
             said = said | (cells.further[of] != "")
-    return said
-
-
-def _is_added(cells: CellTable) -> npt.NDArray[np.bool_]:
-    column = cells.further.get(ADDED)
-    return np.zeros(len(cells), bool) if column is None else column == "yes"
+    return said & ~is_withdrawn(cells)
 
 
 def _lies_in(cells: CellTable, areas: Sequence[Area]) -> npt.NDArray[np.bool_]:

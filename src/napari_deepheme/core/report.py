@@ -16,8 +16,10 @@ from napari_deepheme.core.intervals import wilson
 from napari_deepheme.core.taxonomy import (
     CELL_CLASSES,
     CLASS_BY_CODE,
+    CLASSES_AS_READ,
     REPORT_GROUPS,
     SERIES,
+    class_index,
 )
 
 if TYPE_CHECKING:
@@ -109,7 +111,9 @@ def differential(counted: Mapping[str, int] | CellTable) -> Differential:
     >>> count.n, count.percent["M6"], count.percent["L2"]
     (4, 75.0, 0.0)
     """
-    rows = full_differential(_counts(counted))
+    found = full_differential(_counts(counted))
+    # In the order that files have.
+    rows = sorted(found, key=lambda row: class_index(row.codes[0]))
     return Differential(
         rows[0].n,
         {row.codes[0]: row.percent for row in rows},
@@ -118,8 +122,8 @@ def differential(counted: Mapping[str, int] | CellTable) -> Differential:
 
 
 def full_differential(counts: Mapping[str, int]) -> tuple[CountRow, ...]:
-    """Return a line for each class of the nucleated differential count."""
-    counted = [c for c in CELL_CLASSES if c.in_ndc]
+    """Return a line for each class of the nucleated differential count, as read."""
+    counted = [c for c in CLASSES_AS_READ if c.in_ndc]
     n = sum(counts.get(c.code, 0) for c in counted)
     return tuple(_row(c.name, (c.code,), counts, n) for c in counted)
 

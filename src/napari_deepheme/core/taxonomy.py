@@ -104,6 +104,16 @@ CLASS_CODES: Final[tuple[str, ...]] = tuple(c.code for c in CELL_CLASSES)
 
 CLASS_BY_CODE: Final[dict[str, CellClass]] = {c.code: c for c in CELL_CLASSES}
 
+_AS_READ: Final = (
+    *("M1", "M2", "M3", "M4", "M5", "M6", "E1", "E4", "B2", "B1", "MO2"),
+    *("ER1", "ER2", "ER3", "ER4", "L2", "L4"),
+    *("PL2", "PL3", "ER5", "ER6", "U1", "U4"),
+)
+
+CLASSES_AS_READ: Final = tuple(CLASS_BY_CODE[code] for code in _AS_READ)
+"""The classes as people read them: by lineage, as they mature, last what is not in the
+NDC. Files and weights keep the order of `CELL_CLASSES`."""
+
 REPORT_GROUPS: Final = (
     "blasts",
     "promyelocytes",

@@ -17,7 +17,7 @@ from qtpy.QtWidgets import (
 
 from napari_deepheme.core.corrections import NOT_A_CELL, UNIDENTIFIED
 from napari_deepheme.core.report import differential
-from napari_deepheme.core.taxonomy import CELL_CLASSES
+from napari_deepheme.core.taxonomy import CLASSES_AS_READ
 from napari_deepheme.plugin.controls.inks import accent, follow_theme, muted
 from napari_deepheme.plugin.controls.key_manners import ENTERS, go_to_first, is_typed
 from napari_deepheme.plugin.controls.labels import swatch
@@ -88,7 +88,7 @@ class Legend(QTreeWidget):
             mode = QHeaderView.ResizeMode.ResizeToContents
             header.setSectionResizeMode(column, mode)
         self._rows = {
-            c.code: self._row(c.code, f"{c.code}  {c.name}") for c in CELL_CLASSES
+            c.code: self._row(c.code, f"{c.code}  {c.name}") for c in CLASSES_AS_READ
         }
         for word, (title, tip) in _APART.items():
             self._rows[word] = self._row(word, title)
@@ -131,7 +131,7 @@ class Legend(QTreeWidget):
         """Show counts, and the percent of those that count in the differential."""
         self._counts = counts
         share, faint = differential(counts).percent, muted(self.palette())
-        for cell_class in CELL_CLASSES:
+        for cell_class in CLASSES_AS_READ:
             row = self._rows[cell_class.code]
             n = counts.get(cell_class.code, 0)
             percent = share.get(cell_class.code)
@@ -152,7 +152,7 @@ class Legend(QTreeWidget):
 
     def set_rendered_only(self, codes: Collection[str]) -> None:
         """Mark the classes that the model learned from rendered cells only."""
-        for cell_class in CELL_CLASSES:
+        for cell_class in CLASSES_AS_READ:
             row = self._rows[cell_class.code]
             title = f"{cell_class.code}  {cell_class.name}"
             is_rendered = cell_class.code in codes

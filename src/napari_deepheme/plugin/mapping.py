@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from napari_deepheme.core.errors import DeephemeError
 from napari_deepheme.core.slide import plausible_mpp
 from napari_deepheme.plugin.layers import frame_of
-from napari_deepheme.plugin.result_layers.where_to_count import show_map
+from napari_deepheme.plugin.result_layers.where_to_count import show_map, show_painted
 from napari_deepheme.plugin.slides import slide_key, slide_of
-from napari_deepheme.plugin.words import MAP_HINT
+from napari_deepheme.plugin.words import MAP_HINT, PAINTED_HINT
 from napari_deepheme.plugin.worker import Failed
 
 if TYPE_CHECKING:
@@ -56,8 +56,11 @@ class Mapping:
         self.task: Task | None = None
 
     def begin(self, layer: Image) -> None:
-        """Make the map of a slide's layer."""
+        """Show the map of a slide's layer as it was painted; make one if it was not."""
         slide, session = slide_of(layer), self._session
+        if show_painted(self._viewer, slide_key(layer)):
+            session.say(PAINTED_HINT)
+            return
         try:
             mpp = plausible_mpp(slide, mpp=session.mpp or None)
         except DeephemeError as error:

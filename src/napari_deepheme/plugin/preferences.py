@@ -35,7 +35,7 @@ class Preferences:
     max_cells : int
         Cells to count in the best areas of a whole slide; 0 for every cell.
     reader : str
-        Who corrects; empty for the name that is logged in.
+        Who corrects; empty for none.
     unidentified_below : float
         Probability under which a cell is unidentified; 0 for the model's own.
     show_codes : bool

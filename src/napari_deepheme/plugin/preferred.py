@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 from typing import TYPE_CHECKING, Any
 
 from napari_deepheme.plugin.preferences import read_preferences, watch_preferences
@@ -61,7 +60,7 @@ class PreferenceKeeper:
         if is_new("max_cells"):
             session.max_cells = now.max_cells
         if is_new("reader"):
-            session.reader = now.reader or _user()
+            session.reader = now.reader
         if is_new("unidentified_below"):
             session.own_threshold = now.unidentified_below
         if is_new("show_codes"):
@@ -78,11 +77,3 @@ class PreferenceKeeper:
                 "is chosen.",
                 error=True,
             )
-
-
-def _user() -> str:
-    """Return who is logged in; empty where no one knows."""
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError, ImportError):
-        return ""

@@ -126,7 +126,7 @@ class Session:
     show_codes: bool = True
     selected: str = ""
     n_selected: int = 0
-    reader_class: str = "M1"
+    reader_class: str = ""
     reader: str = ""
     threshold: float = 0.0
     own_threshold: float = 0.0

@@ -246,6 +246,7 @@ class View(QWidget):
         self.earlier_button.clicked.connect(self._request_earlier)
         for name, made in self.dock_buttons.items():
             made.clicked.connect(self._dock_requester(name))
+        self.setup.toggled.connect(self.setup.content().setVisible)
         self._session.events.can_export.connect(self._on_result)
         self._session.events.connect(self._on_session)
 

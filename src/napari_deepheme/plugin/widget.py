@@ -38,6 +38,7 @@ from napari_deepheme.plugin.own_models.own_training import (
 from napari_deepheme.plugin.own_models.training import Training
 from napari_deepheme.plugin.preferences import read_preferences
 from napari_deepheme.plugin.preferred import PreferenceKeeper
+from napari_deepheme.plugin.reviewing.actions import STOP_ADDING
 from napari_deepheme.plugin.reviewing.bound_keys import BoundKeys
 from napari_deepheme.plugin.reviewing.keys import keep_keys, read_keys
 from napari_deepheme.plugin.session import Session
@@ -131,6 +132,7 @@ class ClassifyCellsWidget(QWidget):
         viewer.mouse_move_callbacks.append(self._on_mouse_move)
         viewer.mouse_drag_callbacks.append(self._on_mouse_press)
         self.session.events.can_export.connect(self._bind_keys)
+        self.session.events.adding.connect(self._bind_keys)
         self.desk.review.selection_changed.connect(self._tell_selected)
         self.desk.review.changed.connect(self._tell_selected)
         self._saving = QTimer(self)
@@ -149,6 +151,7 @@ class ClassifyCellsWidget(QWidget):
                 self._bound,
                 self._on_mouse_move,
                 self._on_mouse_press,
+                self._on_camera,
             )
         )
         application = QApplication.instance()
@@ -222,7 +225,11 @@ class ClassifyCellsWidget(QWidget):
 
     def _bind_keys(self, *_: object) -> None:
         """Give the keys to the review while there are cells, back to napari after."""
-        self._bound.bind(self._keys.keys if self.session.can_export else {})
+        session = self.session
+        keys = dict(self._keys.keys) if session.can_export else {}
+        if session.adding:
+            keys[STOP_ADDING] = "Escape"
+        self._bound.bind(keys)
 
     def _on_key(self, name: str) -> None:
         active = self._viewer.layers.selection.active
@@ -284,9 +291,13 @@ def _leave(
     bound: BoundKeys,
     on_move: object,
     on_press: object,
+    on_camera: object,
     *_: object,
 ) -> None:
-    """Take mouse, keys and docks of a viewer from a widget that is gone."""
+    """Take mouse, keys, camera and docks of a viewer from a widget that is gone."""
+    camera = viewer.scene.camera
+    camera.events.zoom.disconnect(on_camera)
+    camera.events.center.disconnect(on_camera)
     docks.close()
     bound.release()
     for callbacks, own in (

@@ -10,6 +10,7 @@ from napari_deepheme.core.corrections import (
     MITOSIS_WORDS,
     NOT_A_CELL,
     UNIDENTIFIED,
+    is_added,
     is_unidentified,
     judged_classes,
     judged_counts,
@@ -33,6 +34,11 @@ CLICK_HINT = "Click a cell to select it, Shift-click to add more."
 MAP_HINT = (
     "Green is where cells are counted. Paint on the layer “Where to count” to change "
     "that."
+)
+
+PAINTED_HINT = (
+    "Green is where cells are counted, as you painted it. Delete the layer “Where to "
+    "count” for a new map."
 )
 
 RENDERED_ONLY = "learned from rendered cells only"
@@ -98,6 +104,8 @@ def card_note(card: ModelCard) -> str:
 def _one(cell: CellTable, row: int) -> str:
     code, judged = cell.class_codes[0], str(judged_classes(cell)[0])
     percent = f"{100 * cell.probabilities[0]:.0f} %"
+    if is_added(cell)[0]:
+        return _added(cell, row)
     place = f"cell {row + 1}, detector {cell.scores[0]:.2f}"
     given = str(reader_classes(cell)[0])
     if given == code:
@@ -109,6 +117,18 @@ def _one(cell: CellTable, row: int) -> str:
     mitosis = [str(judged_mitosis(cell, of)[0]) for of in MITOSIS_WORDS]
     words = [class_words(judged), *filter(None, mitosis), percent]
     return f"{', '.join(words)} ({place})"
+
+
+def _added(cell: CellTable, row: int) -> str:
+    """Tell of a cell that no detector found."""
+    known = UNIDENTIFIED if is_unidentified(cell)[0] else str(judged_classes(cell)[0])
+    words = f"{class_words(known)}, added by hand (cell {row + 1}"
+    # No model was asked where it is not at hand.
+    if cell.probabilities[0]:
+        words += (
+            f"; the model: {cell.class_codes[0]} {100 * cell.probabilities[0]:.0f} %"
+        )
+    return f"{words})"
 
 
 def progress_in_words(session: Session) -> str:

@@ -33,6 +33,15 @@ def cells():
     )
 
 
+def test_what_was_added_and_taken_away_is_left_out_and_numbers_stay(cells):
+    cells.further["added"] = np.array(["yes", "", "yes"])
+    cells.further["reader_class"] = np.array(["deleted", "M3", "L4"])
+    made = to_anndata(cells, np.arange(3, dtype=np.float32).reshape(3, 1))
+    assert made.obs_names.tolist() == ["2", "3"]
+    assert made.X.tolist() == [[1], [2]]
+    assert np.array_equal(made.obsm["boxes"], cells.boxes[1:])
+
+
 def test_anndata_finds_cells_features_places_and_facts(cells, tmp_path):
     features = np.arange(6, dtype=np.float32).reshape(3, 2)
     facts = TableFacts("smear.svs", Mpp(0.25, 0.26), "net 1")

@@ -2,8 +2,10 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
+from napari_deepheme.core.corrections import READER_CLASS
 from napari_deepheme.core.geometry import Region
 from napari_deepheme.core.intervals import wilson
 from napari_deepheme.core.reference_ranges import ReferenceRange, ReferenceRanges
@@ -70,7 +72,7 @@ def test_percentages_are_of_the_cells_that_count(content):
         assert sum(int(row.values[1]) for row in table.rows) == 24
         assert any("sampling error only" in c.title for c in table.columns)
     assert "24 nucleated cells" in words(content, "Differential count")
-    assert "1 unidentified cell of 30" in words(content, "Differential count")
+    assert "1 unidentified cell of 29 found" in words(content, "Differential count")
 
 
 def test_indices_state_what_they_are_counted_from(content):
@@ -84,7 +86,8 @@ def test_indices_state_what_they_are_counted_from(content):
     overall = found["mitotic index, per 1,000 †"]
     assert overall == ("76.9", interval(2, 26, times=1000), "2 in 26")
     assert found["mitotic index, erythroid, per 1,000 †"][0] == "142.9"
-    assert found["mitotic index, eosinophil, per 1,000 †"] == ("–", "–", "0 in 0")
+    assert found["mitotic index, eosinophil, per 1,000 †"] == ("–", "–", "–")
+    assert found["mitotic figures of unknown lineage"] == ("–", "–", "1")
 
 
 def test_bars_are_percent_of_their_series_and_stay_on_the_chart(content):
@@ -111,6 +114,25 @@ def test_mitotic_figures_are_listed_with_phase_lineage_and_place(content):
         ("28", "–", "–", "390, 480", "0.80"),
     ]
     assert all(row.picture is not None for row in table.rows)
+
+
+def test_of_a_figure_that_a_reader_named_no_probability_of_another_class_is_told(
+    result, slide, facts
+):
+    given = result.cells.further["reader_class"].copy()
+    given[28] = "U4"
+    said = np.array([*[""] * 28, "anaphase", ""])
+    further = {**result.cells.further, READER_CLASS: given, "reader_phase": said}
+    cells = replace(result.cells, further=further)
+    report = gather_report(replace(result, cells=cells), facts, slide, date=DATE)
+    (table,) = blocks(report, "Mitotic figures", Table)
+    assert table.rows[-1].values == (
+        "29*",
+        "anaphase",
+        "–",
+        "480, 480",
+        "named by hand",
+    )
 
 
 def test_a_gallery_holds_every_class_and_marks_what_a_reader_named(content):
@@ -148,8 +170,8 @@ def test_a_number_outside_its_range_is_told_in_words(result, slide, facts):
     assert lines(full)["plasma cell (L4)"][3:] == ("0 to 3", "above")
     assert lines(full)["segmented neutrophil (M6)"][3:] == ("50 to 60", "below")
     assert [row.values[0] for row in full.rows if row.is_marked] == [
-        "plasma cell (L4)",
         "segmented neutrophil (M6)",
+        "plasma cell (L4)",
     ]
     (indices,) = blocks(report, "Indices", Table)
     assert lines(indices)["M:E"][3:] == ("1.2 to 5", "")
@@ -170,6 +192,36 @@ def test_what_the_count_rests_on_is_stated(content):
         "1 called no cell, 1 deleted, 0 added, 3 named in all"
     )
     assert found["run"] == "complete"
+
+
+def with_added(cells):
+    """Let cell 29 be added and left to the model, 28 added and taken away again."""
+    given = cells.further["reader_class"].copy()
+    given[27] = "deleted"
+    added = np.array([*[""] * 27, "yes", "yes", ""])
+    return replace(
+        cells, further={**cells.further, "added": added, READER_CLASS: given}
+    )
+
+
+def test_an_added_cell_is_called_so_and_one_that_was_taken_away_again_is_not_told(
+    result, slide, facts
+):
+    cells = with_added(result.cells)
+    report = gather_report(replace(result, cells=cells), facts, slide, date=DATE)
+    (table,) = blocks(report, "Corrections by hand", Table)
+    assert [row.values[:3] for row in table.rows[2:]] == [
+        ("25", "plasma cell (L4)", "deleted"),
+        ("29", "added by hand", "lymphocyte (L2)"),
+    ]
+    (table,) = blocks(report, "What the count rests on", Table)
+    found = {name: value for name, (value,) in lines(table).items()}
+    assert found["cells in the table"] == "29"
+    assert found["by a reader"] == (
+        "1 called no cell, 1 deleted, 1 added, 3 named in all"
+    )
+    # Neither what was deleted nor what was taken away again.
+    assert "1 unidentified cell of 28 found" in words(report, "Differential count")
 
 
 def test_corrections_are_listed_and_those_beyond_500_are_counted(

@@ -11,7 +11,7 @@ from napari_deepheme.core.cell_table import CellTable
 from napari_deepheme.core.corrected_cells import CorrectedCells
 from napari_deepheme.core.geometry import Region
 from napari_deepheme.core.report import differential
-from napari_deepheme.core.taxonomy import CELL_CLASSES, CLASS_BY_CODE, class_index
+from napari_deepheme.core.taxonomy import CLASS_BY_CODE, CLASSES_AS_READ, class_index
 from napari_deepheme.plugin.kinds import cell_kinds
 from napari_deepheme.plugin.panels.differential import SAMPLE, Differentials
 from napari_deepheme.plugin.panels.differential_panel import (
@@ -61,7 +61,7 @@ def test_all_cells_are_counted_with_n_and_interval(panel):
     assert rows["blasts"] == ["0", "0.0", "0.0–56.1"]
     assert rows["M:E"] == ["1:1", "1.00", "0.10–9.58"]
     assert rows["mitotic index (per 1,000)"] == ["1 of 4", "250.0", "45.6–699.4"]
-    assert panel.told_label.text() == "3 cells counted."
+    assert panel.told_label.text() == "3 cells counted, 0 unidentified."
     assert "sampling error only" in panel.note_label.text()
     assert "Research use only" in panel.note_label.text()
 
@@ -76,7 +76,7 @@ def test_the_panel_follows_a_correction(panel, ran, qtbot):
 def test_every_class_can_be_shown(panel):
     panel.lines_box.setCurrentIndex(1)
     rows = lines(panel)
-    named = [c for c in CELL_CLASSES if c.in_ndc]
+    named = [c for c in CLASSES_AS_READ if c.in_ndc]
     assert [f"{c.code}  {c.name}" for c in named] == list(rows)[: len(named)]
     assert rows["M2  promyelocyte"][0] == "1"
 
@@ -84,10 +84,10 @@ def test_every_class_can_be_shown(panel):
 def test_only_what_is_in_view_can_be_counted(panel, differentials):
     panel.scope_box.setCurrentIndex(panel.scope_box.findData("view"))
     panel.show_counts()
-    assert panel.told_label.text() == "2 cells counted."
+    assert panel.told_label.text() == "2 cells counted, 0 unidentified."
     differentials.areas["visible"] = None
     panel.show_counts()
-    assert panel.told_label.text() == "0 cells counted."
+    assert panel.told_label.text() == "0 cells counted, 0 unidentified."
 
 
 def test_drawn_regions_stand_side_by_side(panel, differentials):
@@ -102,6 +102,31 @@ def test_drawn_regions_stand_side_by_side(panel, differentials):
     rows = lines(panel)
     assert rows["promyelocytes"] == ["50.0 (1)", "0.0 (0)"]
     assert rows["cells counted"] == ["2", "1"]
+    assert rows["unidentified, out of the count"] == ["0", "0"]
+
+
+@pytest.mark.parametrize(
+    ("scope", "told"),
+    [
+        ("all", "2 cells counted, 1 unidentified (out of the count)."),
+        ("sample", "2 cells counted, 1 unidentified (out of the count)."),
+        ("view", "1 cells counted, 1 unidentified (out of the count)."),
+        ("regions", "1 cells counted, 1 unidentified (out of the count)."),
+    ],
+)
+def test_how_many_cells_are_unidentified_stands_beside_every_count(
+    panel, differentials, ran, scope, told
+):
+    differentials.areas["drawn"] = [
+        ("mine 1", Region(0, 0, 400, 400)),
+        ("mine 2", Region(400, 400, 100, 100)),
+    ]
+    ran.desk.review.correct([1], "unidentified")
+    panel.scope_box.setCurrentIndex(panel.scope_box.findData(scope))
+    panel.show_counts()
+    assert panel.told_label.text().startswith(told)
+    if scope == "regions":
+        assert lines(panel)["unidentified, out of the count"] == ["1", "0"]
 
 
 def test_a_double_click_selects_the_cells_behind_a_number(panel, ran):
@@ -179,12 +204,27 @@ def mitoses(ran, qtbot):
 STATE = 6
 
 
-def states(panel):
+def column(panel, place):
     model = panel.model
     return [
-        model.data(model.index(row, STATE), Qt.ItemDataRole.DisplayRole)
+        model.data(model.index(row, place), Qt.ItemDataRole.DisplayRole)
         for row in range(model.rowCount())
     ]
+
+
+def states(panel):
+    return column(panel, STATE)
+
+
+def test_a_figure_without_a_lineage_is_told_beside_the_indices(mitoses, panel):
+    told = mitoses.indices_label.text()
+    assert "  erythroid: – (0 of 1; no lineage is known)" in told
+    assert "  eosinophil: –\n" in told
+    assert "  1 of unknown lineage" in told
+    rows = lines(panel)
+    assert rows["mitotic index, erythroid (per 1,000)"][:2] == ["0 of 1", "–"]
+    assert rows["mitotic index, eosinophil (per 1,000)"][:2] == ["–", "–"]
+    assert rows["mitotic figures of unknown lineage"][0] == "1"
 
 
 def test_the_list_of_figures_is_gone_through_confirmed_and_rejected(
@@ -202,6 +242,9 @@ def test_the_list_of_figures_is_gone_through_confirmed_and_rejected(
     )
     ran.desk.review.correct([0], "U4")
     qtbot.waitUntil(lambda: len(states(mitoses)) == 2, timeout=2000)
+    assert states(mitoses) == ["named by hand", "rejected: unidentified"]
+    # Sure of a promyelocyte, as the model is of the first, says nothing of a mitosis.
+    assert column(mitoses, STATE - 1) == ["–", "80 %"]
 
 
 def test_a_selected_figure_is_marked_in_the_list(mitoses, ran):

@@ -47,6 +47,31 @@ def test_a_second_map_takes_the_place_of_the_first(
     assert [one.name for one in viewer.layers] == ["slide", NAME]
 
 
+def test_a_map_that_was_painted_is_shown_again_as_it_was_painted(
+    controller, slide_layer, viewer, adequacy
+):
+    controller.show_where_to_count()
+    controller.finish()
+    layer = viewer.layers[NAME]
+    painted = [[SMEAR, SMEAR], [0, SMEAR]]
+    layer.data = np.array(painted, np.uint8)
+    # Before a count that goes by it, and after.
+    for _ in range(2):
+        layer.visible = False
+        controller.show_where_to_count()
+        assert not controller.session.running
+        assert layer.visible
+        assert np.asarray(layer.data).tolist() == painted
+        assert "as you painted it" in controller.session.message
+        controller.set_max_cells(2)
+        controller.classify_slide()
+        controller.finish()
+    layer.data = adequacy.kinds.copy()
+    controller.show_where_to_count()
+    controller.finish()
+    assert "as you painted it" not in controller.session.message
+
+
 def test_what_is_painted_is_what_is_counted_by(
     controller, slide_layer, viewer, adequacy, core
 ):

@@ -27,23 +27,32 @@ class Asked:
         cells = CellTable.from_arrays(
             np.reshape(boxes, (n, 4)), [0.9] * n, [0] * n, [0.8] * n
         )
-        self.said, self.added, self.error = [], [], error
+        self.said, self.added, self.words, self.error = [], [], [], error
         self.session = SimpleNamespace(
             adding=True,
             can_correct=True,
             reader_class="M3",
-            say=lambda text, error=False: self.said.append((text, error)),
+            message="",
+            say=self.say,
         )
         self.review = SimpleNamespace(
             slide=SimpleNamespace(size=Size(WIDTH, HEIGHT)),
             mpp=mpp,
             models=models,
             corrected=CorrectedCells(cells),
-            add=self.added.append,
+            add=self.add,
         )
         self.adding = Adding(
             self.session, self.review, name_boxes=self.name_boxes, start=self.start
         )
+
+    def say(self, text, *, error=False):
+        self.session.message = text
+        self.said.append((text, error))
+
+    def add(self, cells, word):
+        self.added.append(cells)
+        self.words.append(word)
 
     def name_boxes(self, slide, boxes, classifier, *, mpp):
         if self.error:
@@ -72,14 +81,22 @@ def test_the_model_is_asked_where_there_is_one():
 
 
 @pytest.mark.parametrize(
-    ("word", "code"), [("M3", "M3"), ("", "B1"), ("nothing", "B1")]
+    ("word", "code", "called"),
+    [
+        ("M3", "M3", "M3"),
+        ("", "B1", "unidentified"),
+        ("unidentified", "B1", "unidentified"),
+    ],
 )
-def test_without_a_model_the_cell_has_the_class_at_hand_and_no_probability(word, code):
+def test_without_a_model_the_cell_has_the_class_at_hand_or_is_unidentified(
+    word, code, called
+):
     asked = Asked()
     asked.session.reader_class = word
     asked.adding.add_at(100, 100)
     (cells,) = asked.added
     assert cells.class_codes == (code,)
+    assert asked.words == [called]
     assert cells.probabilities.tolist() == cells.scores.tolist() == [0]
 
 
@@ -131,7 +148,34 @@ def test_adding_is_turned_on_only_where_cells_can_be_corrected():
     assert not asked.session.adding
     asked.adding.toggle()
     assert asked.session.adding
-    assert asked.said == [("Click a cell that was missed.", False)]
+    assert asked.session.message == "Click a cell that was missed."
     asked.session.adding, asked.session.can_correct = False, False
     asked.adding.toggle()
     assert not asked.session.adding
+
+
+def test_a_key_names_the_cell_that_is_to_be_added_and_no_other_one():
+    asked = Asked(models=MODELS)
+    asked.session.adding = False
+    asked.adding.toggle()
+    asked.adding.name("L4")
+    assert asked.session.message == "Click the cell that was missed: L4 plasma cell."
+    asked.adding.add_at(100, 100)
+    asked.adding.toggle()
+    asked.adding.add_at(100, 100)
+    assert asked.words == ["L4", "M3"]
+
+
+def test_what_was_asked_is_taken_back_when_a_cell_is_added_or_given_up():
+    asked = Asked(models=MODELS)
+    for end in (asked.adding.stop, lambda: asked.adding.add_at(100, 100)):
+        asked.session.adding = False
+        asked.adding.toggle()
+        end()
+        assert not asked.session.adding
+        assert asked.session.message == ""
+    asked.session.adding = False
+    asked.adding.toggle()
+    asked.say("Saved: here")
+    asked.adding.stop()
+    assert asked.session.message == "Saved: here"

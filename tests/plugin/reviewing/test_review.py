@@ -297,6 +297,21 @@ def test_doubtful_cells_are_gone_through_in_both_directions(ran):
     assert visited == [[1], [3], [1], [3]]
 
 
+def test_doubtful_cells_of_a_class_that_is_hidden_are_passed_over(ran):
+    review = ran.desk.review
+    review.set_threshold(0.9)
+    review.apply_threshold()
+    ran.desk.toggle_class("L4")
+    visited = []
+    for _ in range(4):
+        ran.desk.actions.do("next")
+        visited.append(review.selected)
+    assert visited == [[0], [2], [3], [0]]
+    ran.desk.toggle_class(UNIDENTIFIED)
+    ran.desk.actions.do("next")
+    assert "hidden" in ran.session.message
+
+
 def test_going_to_a_cell_centres_it_and_brings_it_near(ran, viewer):
     viewer.scene.camera.zoom = 0.1
     ran.desk.review.go_to(1)
@@ -326,6 +341,60 @@ def test_a_click_adds_a_missed_cell_and_the_model_is_asked(ran, viewer, core):
     ran.desk.review.undo()
     assert ran.session.counts["M1"] == 0
     assert viewer.layers["Cells"].shown.tolist() == [*[True] * 4, False]
+
+
+def add_a_cell(ran):
+    ran.desk.actions.do("add")
+    ran.desk.select_at((50 * 0.25, 60 * 0.25))
+    ran.finish()
+
+
+def test_an_added_cell_has_the_class_of_the_model_or_is_as_doubtful(ran):
+    add_a_cell(ran)
+    assert ran.session.counts["L2"] == 1
+    assert ran.session.selected == (
+        "L2 lymphocyte, added by hand (cell 5; the model: L2 70 %)"
+    )
+    assert ran.session.n_corrected == 0
+    ran.desk.review.set_threshold(0.75)
+    ran.desk.review.apply_threshold()
+    assert ran.session.counts["L2"] == 0
+    assert ran.session.n_unidentified == 1
+
+
+def test_a_class_key_names_the_cell_that_is_to_be_added(ran):
+    ran.desk.review.select([0])
+    ran.desk.actions.do("add")
+    ran.desk.actions.do("L4")
+    ran.desk.select_at((50 * 0.25, 60 * 0.25))
+    ran.finish()
+    assert ran.desk.review.corrected.given(range(5)) == ["", "", "", "", "L4"]
+    assert ran.session.selected == (
+        "L4 plasma cell, added by hand (cell 5; the model: L2 70 %)"
+    )
+
+
+def test_an_addition_that_is_undone_leaves_no_trace(ran, tmp_path):
+    ran.desk.export(tmp_path / "before")
+    add_a_cell(ran)
+    ran.desk.review.undo()
+    assert ran.session.n_corrected == 0
+    ran.desk.export(tmp_path / "undone")
+    summaries = [
+        json.loads((tmp_path / name / "summary.json").read_bytes())
+        for name in ("before", "undone")
+    ]
+    assert summaries[0] == summaries[1]
+    rows = (tmp_path / "undone" / "cells.csv").read_text().splitlines()
+    assert len(rows) == 5
+    # The next one keeps the number of its row.
+    add_a_cell(ran)
+    ran.desk.export(tmp_path / "again")
+    with (tmp_path / "again" / "cells.csv").open() as stream:
+        last = list(csv.DictReader(stream))[-1]
+    assert (last["cell_id"], last["added"]) == ("6", "yes")
+    assert last["read_at"]
+    assert "read_from" not in last
 
 
 def test_off_the_slide_no_cell_is_added(ran):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from napari_deepheme.core.cell_table import CellTable
+from napari_deepheme.core.corrections import written_rows
 from napari_deepheme.core.errors import InvalidTableError, MissingExtraError
 from napari_deepheme.core.export.facts import NOTICE, TableFacts
 from napari_deepheme.core.files import atomic_file
@@ -36,7 +37,7 @@ def to_anndata(
     feature_names: Sequence[str] | None = None,
     facts: TableFacts = _NO_FACTS,
 ) -> anndata.AnnData:
-    """Return cells as AnnData.
+    """Return cells as AnnData, without what the reader added and took away again.
 
     Parameters
     ----------
@@ -67,14 +68,15 @@ def to_anndata(
     matrix = np.empty((len(cells), 0), np.float32) if features is None else features
     if matrix.ndim != 2 or len(matrix) != len(cells):
         raise ValueError(f"features must be ({len(cells)}, d), not {matrix.shape}")
+    rows = written_rows(cells)
     names = _names(matrix.shape[1]) if feature_names is None else list(feature_names)
     if len(names) != matrix.shape[1]:
         raise ValueError(f"{len(names)} names for {matrix.shape[1]} features")
     return anndata.AnnData(
-        X=matrix,
-        obs=_obs(cells),
+        X=matrix[rows],
+        obs=_obs(cells.take(rows), rows),
         var=_frame(names),
-        obsm={"boxes": cells.boxes.copy(), "spatial": cells.centres},
+        obsm={"boxes": cells.boxes[rows], "spatial": cells.centres[rows]},
         uns={
             "slide": facts.slide_text,
             "mpp": np.array(facts.mpp or (), np.float64),
@@ -139,11 +141,11 @@ def read_anndata(path: Path | str) -> CellTable:
         raise InvalidTableError(str(path), str(error)) from error
 
 
-def _obs(cells: CellTable) -> pandas.DataFrame:
+def _obs(cells: CellTable, rows: npt.NDArray[np.intp]) -> pandas.DataFrame:
     import pandas
 
-    plain = cells.to_pandas()
-    obs = _frame(plain.pop("cell_id").astype(str).tolist())
+    plain = cells.to_pandas().drop(columns="cell_id")
+    obs = _frame((rows + 1).astype(str).tolist())
     for name in plain.columns:
         values = plain[name].tolist()
         if plain[name].dtype.kind in "if":

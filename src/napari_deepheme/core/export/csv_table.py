@@ -12,7 +12,11 @@ import numpy as np
 
 from napari_deepheme.core.cell_table import COLUMNS, DECIMALS, IDENTIFIED, CellTable
 from napari_deepheme.core.class_words import class_named
-from napari_deepheme.core.corrections import READER_CLASS, READER_CLASSES
+from napari_deepheme.core.corrections import (
+    READER_CLASS,
+    READER_CLASSES,
+    written_rows,
+)
 from napari_deepheme.core.errors import InvalidTableError
 from napari_deepheme.core.files import atomic_file
 from napari_deepheme.core.spreadsheets import (
@@ -26,6 +30,8 @@ from napari_deepheme.core.taxonomy import CELL_CLASSES
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    import numpy.typing as npt
+
 CHUNK_ROWS: Final = 20_000
 """Rows that are turned into text at once: what is held does not grow with the table."""
 
@@ -36,6 +42,8 @@ _REMEMBERED: Final = 1 << 15
 def write_csv(cells: CellTable, path: Path | str) -> None:
     """Write a table, numbering its rows from 1.
 
+    What the reader added and took away again is left out.
+
     Raises
     ------
     CannotWriteError
@@ -45,9 +53,10 @@ def write_csv(cells: CellTable, path: Path | str) -> None:
     header = [_text(name, quote_all) for name in (*COLUMNS, *cells.further)]
     with atomic_file(path) as stream:
         stream.write(f"{','.join(header)}\n".encode())
-        for start in range(0, len(cells), CHUNK_ROWS):
-            stop = min(start + CHUNK_ROWS, len(cells))
-            columns = _columns(cells.take(np.arange(start, stop)), start + 1)
+        kept = written_rows(cells)
+        for start in range(0, len(kept), CHUNK_ROWS):
+            rows = kept[start : start + CHUNK_ROWS]
+            columns = _columns(cells.take(rows), rows)
             stream.write(_lines(columns, quote_all).encode())
 
 
@@ -81,11 +90,11 @@ def read_csv(path: Path | str) -> CellTable:
         raise InvalidTableError(str(path), why_unreadable(error)) from error
 
 
-def _columns(cells: CellTable, first: int) -> list[list[str]]:
+def _columns(cells: CellTable, rows: npt.NDArray[np.intp]) -> list[list[str]]:
     """Return the texts of each column, not quoted yet."""
     names = [c.name for c in CELL_CLASSES]
     return [
-        list(map(str, range(first, first + len(cells)))),
+        list(map(str, (rows + 1).tolist())),
         *(list(map(str, values)) for values in cells.boxes.T.tolist()),
         list(map(_share_text, cells.scores.tolist())),
         list(cells.class_codes),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from napari_deepheme.core.cell_table import COLUMNS, CellTable
+from napari_deepheme.core.corrections import written_rows
 from napari_deepheme.core.errors import InvalidTableError, MissingExtraError
 from napari_deepheme.core.export.facts import NOTICE, TableFacts
 from napari_deepheme.core.files import atomic_file
@@ -17,6 +18,7 @@ from napari_deepheme.core.taxonomy import CELL_CLASSES, CLASS_CODES
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import numpy.typing as npt
     import pyarrow
 
 _NO_FACTS: Final = TableFacts()
@@ -27,8 +29,9 @@ def write_parquet(
 ) -> None:
     """Write a table, numbering its rows from 1.
 
-    Whole numbers are int32, shares float32, classes dictionary-coded texts. Slide, mpp
-    (a JSON list), model and notice stand in the metadata of the schema.
+    What the reader added and took away again is left out. Whole numbers are int32,
+    shares float32, classes dictionary-coded texts. Slide, mpp (a JSON list), model and
+    notice stand in the metadata of the schema.
 
     Raises
     ------
@@ -40,7 +43,8 @@ def write_parquet(
     _need_pyarrow()
     import pyarrow.parquet
 
-    table = _arrow(cells).replace_schema_metadata(_metadata(facts))
+    rows = written_rows(cells)
+    table = _arrow(cells.take(rows), rows).replace_schema_metadata(_metadata(facts))
     with atomic_file(path) as stream:
         pyarrow.parquet.write_table(table, stream)
 
@@ -73,12 +77,12 @@ def read_parquet(path: Path | str) -> CellTable:
         raise InvalidTableError(str(path), str(error)) from error
 
 
-def _arrow(cells: CellTable) -> pyarrow.Table:
+def _arrow(cells: CellTable, rows: npt.NDArray[np.intp]) -> pyarrow.Table:
     import pyarrow
 
     x, y, width, height = cells.boxes.T
     columns = (
-        np.arange(1, len(cells) + 1, dtype=np.int32),
+        (rows + 1).astype(np.int32),
         x,
         y,
         width,

@@ -10,11 +10,11 @@ import orjson
 from napari_deepheme.core.corrections import (
     READER_PHASE,
     is_corrected,
-    is_deleted,
     is_unidentified,
     judged_counts,
     judged_mitosis,
     likeliest_counts,
+    n_found,
 )
 from napari_deepheme.core.export.csv_table import write_csv
 from napari_deepheme.core.export.facts import NOTICE
@@ -103,7 +103,7 @@ def summarize(result: RegionResult, facts: RunFacts) -> dict[str, Any]:
         "device": facts.compute.device,
         "backend": facts.compute.backend,
         "precision": facts.compute.precision,
-        "n_cells": len(cells) - int(is_deleted(cells).sum()),
+        "n_cells": n_found(cells),
         "counts": likeliest_counts(cells),
         "differential": {
             "n": count.n,

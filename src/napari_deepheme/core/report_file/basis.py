@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from napari_deepheme.core.corrections import (
-    ADDED,
     NOT_A_CELL,
+    is_added,
     is_corrected,
     is_deleted,
     is_unidentified,
+    is_withdrawn,
     judged_classes,
 )
 from napari_deepheme.core.geometry import Region
@@ -142,14 +143,15 @@ def _means(facts: RunFacts | None) -> Iterator[tuple[str, str]]:
 def _left_out(cells: CellTable) -> Iterator[tuple[str, str]]:
     unidentified = int(is_unidentified(cells).sum())
     not_cells = int((judged_classes(cells) == NOT_A_CELL).sum())
-    added = cells.further.get(ADDED)
-    n_added = 0 if added is None else int((added == "yes").sum())
-    yield "cells in the table", f"{len(cells):,}"
+    withdrawn = is_withdrawn(cells)
+    deleted = int((is_deleted(cells) & ~withdrawn).sum())
+    yield "cells in the table", f"{int((~withdrawn).sum()):,}"
     yield "of these unidentified", f"{unidentified:,}"
     yield (
         "by a reader",
-        f"{not_cells:,} called no cell, {int(is_deleted(cells).sum()):,} deleted, "
-        f"{n_added:,} added, {int(is_corrected(cells).sum()):,} named in all",
+        f"{not_cells:,} called no cell, {deleted:,} deleted, "
+        f"{int(is_added(cells).sum()):,} added, "
+        f"{int(is_corrected(cells).sum()):,} named in all",
     )
 
 

@@ -6,18 +6,19 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from napari_deepheme.core.cell_table import LINEAGE, PHASE
 from napari_deepheme.core.corrections import (
-    ADDED,
     NOT_A_CELL,
     READ_AT,
     READ_FROM,
     READER,
+    READER_LINEAGE,
+    READER_PHASE,
     UNIDENTIFIED,
+    is_added,
     is_corrected,
     is_unidentified,
     judged_classes,
-    reader_classes,
+    judged_mitosis,
 )
 from napari_deepheme.core.report_file.content import (
     CORRECTED,
@@ -33,9 +34,9 @@ from napari_deepheme.core.report_file.content import (
 from napari_deepheme.core.report_file.pictures import THUMBNAIL_UM, read_thumbnail
 from napari_deepheme.core.report_file.wording import class_title, plural
 from napari_deepheme.core.taxonomy import (
-    CELL_CLASSES,
     CLASS_BY_CODE,
     CLASS_CODES,
+    CLASSES_AS_READ,
     MITOTIC_CODE,
 )
 
@@ -48,6 +49,8 @@ if TYPE_CHECKING:
     from napari_deepheme.core.geometry import Mpp
     from napari_deepheme.core.report_file.content import Block, Picture
     from napari_deepheme.core.slide import SlideReader
+
+ADDED_BY_HAND: Final = "added by hand"
 
 UNIDENTIFIED_COLOUR: Final = "#808080"
 
@@ -73,10 +76,9 @@ class CellPictures:
 
     def __init__(self, cells: CellTable, slide: SlideReader, mpp: Mpp) -> None:
         self.cells = cells
-        self.kinds = np.where(
-            is_unidentified(cells), UNIDENTIFIED, judged_classes(cells)
-        )
+        self.kinds = _kinds(cells)
         self._corrected = is_corrected(cells)
+        self._added = is_added(cells)
         # What a reader named is as certain as can be.
         self._certainty = np.where(self._corrected, 2.0, cells.probabilities)
         self._slide, self._mpp = slide, mpp
@@ -93,8 +95,10 @@ class CellPictures:
     def thumbnail(self, row: int) -> Thumbnail:
         """Return a cell as a gallery shows it."""
         x, y = self.position(row)
+        by_hand = f"{ADDED_BY_HAND}, " if self._added[row] else ""
+        code = CLASS_CODES[self.cells.class_indices[row]]
         hint = (
-            f"cell {row + 1}: model {CLASS_CODES[self.cells.class_indices[row]]} "
+            f"cell {row + 1}: {by_hand}model {code} "
             f"{self.cells.probabilities[row]:.2f}, centre ({x}, {y})"
         )
         return Thumbnail(
@@ -126,7 +130,10 @@ def mitoses_section(shown: CellPictures) -> Section:
     )
     chosen = shown.cells.take(listed)
     told = zip(
-        listed.tolist(), _further(chosen, PHASE), _further(chosen, LINEAGE), strict=True
+        listed.tolist(),
+        judged_mitosis(chosen, READER_PHASE).tolist(),
+        judged_mitosis(chosen, READER_LINEAGE).tolist(),
+        strict=True,
     )
     rows = tuple(
         Row(
@@ -135,7 +142,7 @@ def mitoses_section(shown: CellPictures) -> Section:
                 phase or NOTHING,
                 lineage or NOTHING,
                 "{}, {}".format(*shown.position(row)),
-                f"{shown.cells.probabilities[row]:.2f}",
+                _probability_of_mitosis(shown.cells, row),
             ),
             picture=shown.picture(row),
         )
@@ -148,6 +155,13 @@ def mitoses_section(shown: CellPictures) -> Section:
             Paragraph(f"The {len(rows)} most certain of {len(figures):,}."),
         )
     return Section("Mitotic figures", tuple(blocks))
+
+
+def _probability_of_mitosis(cells: CellTable, row: int) -> str:
+    """Word how sure the model was: of a mitosis, and not of what else it saw."""
+    if CLASS_CODES[cells.class_indices[row]] != MITOTIC_CODE:
+        return "named by hand"
+    return f"{cells.probabilities[row]:.2f}"
 
 
 def gallery_section(
@@ -169,7 +183,7 @@ def gallery_section(
 
 def corrections_section(cells: CellTable) -> Section:
     """Return what readers changed, cell by cell."""
-    rows = np.flatnonzero(is_corrected(cells))
+    rows = np.flatnonzero(is_corrected(cells) | is_added(cells))
     if not len(rows):
         return Section("Corrections by hand", (Paragraph("None."),))
     columns = (
@@ -192,7 +206,7 @@ def _correction_rows(cells: CellTable, rows: npt.NDArray[np.intp]) -> tuple[Row,
     columns = zip(
         (str(row + 1) for row in rows.tolist()),
         _classes_before(chosen),
-        (_called(word) for word in reader_classes(chosen).tolist()),
+        map(_called, _kinds(chosen).tolist()),
         (word or NOTHING for word in _further(chosen, READER)),
         (word or NOTHING for word in _further(chosen, READ_AT)),
         strict=True,
@@ -203,7 +217,7 @@ def _correction_rows(cells: CellTable, rows: npt.NDArray[np.intp]) -> tuple[Row,
 def _galleries(
     shown: CellPictures, rendered_only: Collection[str], per_class: int
 ) -> Iterator[Gallery]:
-    kinds = [(c.code, c.colour) for c in CELL_CLASSES]
+    kinds = [(c.code, c.colour) for c in CLASSES_AS_READ]
     for kind, colour in (*kinds, (UNIDENTIFIED, UNIDENTIFIED_COLOUR)):
         rows = shown.rows_of(kind)
         if not len(rows):
@@ -233,11 +247,19 @@ def _further(cells: CellTable, name: str) -> list[str]:
 
 def _classes_before(cells: CellTable) -> list[str]:
     """Return what counted before: the model's class where nothing is noted."""
-    noted, added = _further(cells, READ_FROM), _further(cells, ADDED)
+    noted, added = _further(cells, READ_FROM), is_added(cells).tolist()
     return [
-        "added" if is_added == "yes" else _called(word or code)
-        for word, is_added, code in zip(noted, added, cells.class_codes, strict=True)
+        ADDED_BY_HAND if is_new else _called(word or code)
+        for word, is_new, code in zip(noted, added, cells.class_codes, strict=True)
     ]
+
+
+def _kinds(cells: CellTable) -> npt.NDArray[np.str_]:
+    """Return the class that counts, `UNIDENTIFIED` also where the model doubts."""
+    kinds: npt.NDArray[np.str_] = np.where(
+        is_unidentified(cells), UNIDENTIFIED, judged_classes(cells)
+    )
+    return kinds
 
 
 def _called(word: str) -> str:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from napari_deepheme.core.corrections import is_unidentified
-from napari_deepheme.core.mitoses import mitotic_indices
+from napari_deepheme.core.corrections import is_unidentified, n_found
+from napari_deepheme.core.mitoses import mitotic_indices, n_unknown
 from napari_deepheme.core.report import (
     full_differential,
     grouped_differential,
@@ -88,13 +88,17 @@ def indices_section(
         Column("counted", 0.14, "right"),
         *_reference_columns(ranges, 0.2),
     )
+    indices = mitotic_indices(cells)
     rows = [
         *(_ratio_row(ratio, ranges) for ratio in ratios(counts)),
         *(
             _mitotic_row(index, ranges, MITOTIC_CODE in rendered_only)
-            for index in mitotic_indices(cells)
+            for index in indices
         ),
     ]
+    if n_unknown(indices):
+        title, n = "mitotic figures of unknown lineage", f"{n_unknown(indices):,}"
+        rows.append(_judged((title, NOTHING, NOTHING, n), None, (), ranges))
     return Section("Indices", (Table(columns, tuple(rows)),))
 
 
@@ -115,7 +119,8 @@ def _unidentified_words(cells: CellTable) -> str:
     n = int(is_unidentified(cells).sum())
     if not n:
         return "No cell is unidentified."
-    return f"{plural(n, 'unidentified cell')} of {len(cells):,} found are in no figure."
+    found = f"{n_found(cells):,} found"
+    return f"{plural(n, 'unidentified cell')} of {found} are in no figure."
 
 
 def _count_table(
@@ -183,7 +188,7 @@ def _mitotic_row(
         f"{title} {RENDERED}" if is_rendered else title,
         number(index.per_1000, 1),
         span(index.interval, 1),
-        f"{index.figures:,} in {index.n:,}",
+        f"{index.figures:,} in {index.n:,}" if index.n else NOTHING,
     )
     return _judged(values, index.per_1000, (name,), ranges)
 

@@ -6,10 +6,10 @@ confirms cells and letters name them.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from qtpy.QtCore import QEvent, QObject, Qt
-from qtpy.QtGui import QKeyEvent
+from qtpy.QtGui import QFocusEvent, QKeyEvent
 from qtpy.QtWidgets import (
     QAbstractButton,
     QAbstractSpinBox,
@@ -24,6 +24,15 @@ if TYPE_CHECKING:
 
 _KEY = Qt.Key
 ENTERS = (_KEY.Key_Return, _KEY.Key_Enter)
+_CLICKED: Final = "deepheme-clicked"
+
+_STAYS: Final = (
+    Qt.FocusReason.MouseFocusReason,
+    Qt.FocusReason.ActiveWindowFocusReason,
+    Qt.FocusReason.PopupFocusReason,
+)
+"""Reasons for which a button that was clicked gets the keyboard, or gets it back."""
+
 _HELD = (
     Qt.KeyboardModifier.ControlModifier
     | Qt.KeyboardModifier.AltModifier
@@ -34,9 +43,16 @@ _HELD = (
 def keep_manners(root: QWidget) -> None:
     """Let Enter press the control that it is given to, and typing stay where it is.
 
-    Other keys that no control below `root` takes go on to the viewer.
+    Other keys that no control below `root` takes go on to the viewer: also Enter, where
+    a button has the keyboard from a click of the mouse, and letters in a box of
+    choices, which would search it. Controls that are made later are not known.
     """
     root.installEventFilter(_Manners(root))
+    clicks, letters = _Clicks(root), _Letters(root)
+    for button in root.findChildren(QAbstractButton):
+        button.installEventFilter(clicks)
+    for box in root.findChildren(QComboBox):
+        box.installEventFilter(letters)
 
 
 def is_typed(event: QKeyEvent) -> bool:
@@ -61,10 +77,39 @@ class _Manners(QObject):
             return False
         control = QApplication.focusWidget()
         if event.key() in ENTERS:
+            if control is not None and control.property(_CLICKED):
+                return False
             _press(control)
             return True
         writes = isinstance(control, (QLineEdit, QAbstractSpinBox))
         return writes and is_typed(event)
+
+
+class _Clicks(QObject):
+    """Notes of a button whether it has the keyboard from the mouse.
+
+    Who clicks goes on with the cells: Enter must not do once more what was clicked.
+    """
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        if event.type() == QEvent.Type.MouseButtonPress:
+            watched.setProperty(_CLICKED, True)
+        elif isinstance(event, QFocusEvent) and event.gotFocus():
+            stays = bool(watched.property(_CLICKED)) and event.reason() in _STAYS
+            watched.setProperty(_CLICKED, stays)
+        return False
+
+
+class _Letters(QObject):
+    """Hands letters that a box of choices gets on to what it lies in."""
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        if event.type() != QEvent.Type.KeyPress or not isinstance(event, QKeyEvent):
+            return False
+        if not is_typed(event):
+            return False
+        event.ignore()
+        return True
 
 
 def _press(control: QWidget | None) -> None:

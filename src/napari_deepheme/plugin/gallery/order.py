@@ -14,7 +14,12 @@ from napari_deepheme.core.corrections import (
     UNIDENTIFIED,
     is_corrected,
 )
-from napari_deepheme.core.taxonomy import CELL_CLASSES, CLASS_BY_CODE, Lineage
+from napari_deepheme.core.taxonomy import (
+    CELL_CLASSES,
+    CLASS_BY_CODE,
+    CLASSES_AS_READ,
+    Lineage,
+)
 from napari_deepheme.plugin.kinds import DOUBTED, N_KINDS
 
 if TYPE_CHECKING:
@@ -49,7 +54,7 @@ def classes_of(lineage: str) -> tuple[str, ...]:
     >>> classes_of("eosinophilic")
     ('E1', 'E4')
     """
-    return tuple(c.code for c in CELL_CLASSES if c.lineage == lineage)
+    return tuple(c.code for c in CLASSES_AS_READ if c.lineage == lineage)
 
 
 def group_title(group: str) -> str:

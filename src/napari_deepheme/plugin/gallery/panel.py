@@ -23,6 +23,7 @@ from qtpy.QtWidgets import (
 from napari_deepheme.core.corrections import UNIDENTIFIED
 from napari_deepheme.core.geometry import Mpp
 from napari_deepheme.core.taxonomy import CLASS_BY_CODE
+from napari_deepheme.plugin.controls.lifetime import hear_while_alive
 from napari_deepheme.plugin.controls.spoken import SpokenLabel
 from napari_deepheme.plugin.gallery.canvas import LARGEST, SMALLEST
 from napari_deepheme.plugin.gallery.class_strip import ClassStrip
@@ -38,7 +39,7 @@ from napari_deepheme.plugin.gallery.order import (
 from napari_deepheme.plugin.thumbnails import ThumbnailStore
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from qtpy.QtGui import QCloseEvent, QResizeEvent, QShowEvent
 
@@ -91,9 +92,6 @@ class Gallery(QWidget):
         application = QApplication.instance()
         if application is not None:
             application.aboutToQuit.connect(self.store.close)
-        self.destroyed.connect(
-            partial(_leave, reviewed, self._on_changed, self._on_selection)
-        )
 
     @property
     def selected(self) -> list[int]:
@@ -197,8 +195,11 @@ class Gallery(QWidget):
         self.grid.rows_selected.connect(self._reviewed.select)
         self.grid.row_opened.connect(self._reviewed.go_to)
         self.grid.menu_requested.connect(self._on_menu)
-        self._reviewed.changed.connect(self._on_changed)
-        self._reviewed.selection_changed.connect(self._on_selection)
+        hear_while_alive(
+            self,
+            (self._reviewed.changed, self._on_changed),
+            (self._reviewed.selection_changed, self._on_selection),
+        )
 
     def _on_changed(self, rows: Sequence[int] | None) -> None:
         if not self.isVisible():
@@ -307,13 +308,3 @@ def _size_slider(side: int) -> QSlider:
 
 def _let_go(store: ThumbnailStore, *_: object) -> None:
     store.close()
-
-
-def _leave(
-    reviewed: Reviewed,
-    on_changed: Callable[..., None],
-    on_selection: Callable[..., None],
-    *_: object,
-) -> None:
-    reviewed.changed.disconnect(on_changed, missing_ok=True)
-    reviewed.selection_changed.disconnect(on_selection, missing_ok=True)

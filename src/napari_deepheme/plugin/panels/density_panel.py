@@ -14,6 +14,7 @@ from napari_deepheme.plugin.controls.labels import (
     label,
     small_label,
 )
+from napari_deepheme.plugin.controls.lifetime import hear_while_alive
 from napari_deepheme.plugin.controls.spoken import SpokenLabel
 from napari_deepheme.plugin.result_layers.density_choices import CHOICES, OFF, ramp
 from napari_deepheme.plugin.result_layers.density_layer import UNIT
@@ -59,8 +60,9 @@ class DensityPanel(QWidget):
         self.choice_box.currentIndexChanged.connect(self._on_choice)
         self.go_button.clicked.connect(self._on_go)
         self._rest.timeout.connect(self._on_rest)
-        density.changed.connect(self._show)
-        reviewed.changed.connect(self._on_cells)
+        hear_while_alive(
+            self, (density.changed, self._show), (reviewed.changed, self._on_cells)
+        )
         self._show()
 
     def _lay_out(self) -> None:

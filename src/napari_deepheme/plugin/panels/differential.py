@@ -19,7 +19,12 @@ from napari_deepheme.core.report import (
     ratios,
 )
 from napari_deepheme.core.taxonomy import CELL_CLASSES
-from napari_deepheme.plugin.kinds import N_KINDS, is_figure, numbers_by_class
+from napari_deepheme.plugin.kinds import (
+    N_KINDS,
+    is_figure,
+    n_unidentified,
+    numbers_by_class,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -58,11 +63,15 @@ class Count:
         These cells, those out of the differential among them.
     counts : mapping of str to int
         Them by class.
+    n_unidentified : int
+        Cells that are out of these counts until they are named; of 500 that were
+        chosen at random, all from which these were chosen.
     """
 
     title: str
     rows: Rows
     counts: Mapping[str, int]
+    n_unidentified: int
 
     @property
     def grouped(self) -> tuple[CountRow, ...]:
@@ -157,7 +166,9 @@ class Differentials:
 
     def _count(self, title: str, rows: Rows, kinds: npt.NDArray[np.uint8]) -> Count:
         numbers = np.bincount(kinds[rows], minlength=N_KINDS)
-        return Count(title, rows, numbers_by_class(numbers))
+        # Those chosen at random are all identified.
+        among = kinds if self.scope == "sample" else kinds[rows]
+        return Count(title, rows, numbers_by_class(numbers), n_unidentified(among))
 
     def _on_changed(self, _: object) -> None:
         self.changed.emit()

@@ -19,6 +19,7 @@ from qtpy.QtWidgets import (
 from superqt.utils import qdebounced
 
 from napari_deepheme.core.errors import DeephemeError
+from napari_deepheme.core.mitoses import n_unknown
 from napari_deepheme.core.reference_ranges import read_reference_ranges
 from napari_deepheme.core.taxonomy import CLASS_BY_CODE
 from napari_deepheme.plugin.controls.inks import error_ink, follow_theme
@@ -29,6 +30,7 @@ from napari_deepheme.plugin.controls.labels import (
     small_label,
     swatch,
 )
+from napari_deepheme.plugin.controls.lifetime import hear_while_alive
 from napari_deepheme.plugin.panels.count_table import CountTable, StagesChart, number
 from napari_deepheme.plugin.panels.differential import SCOPES
 
@@ -120,7 +122,7 @@ class DifferentialPanel(QWidget):
 
     def _connect(self) -> None:
         self._rested = qdebounced(self.show_counts, timeout=_REST_MS)
-        self._differentials.changed.connect(self._on_changed)
+        hear_while_alive(self, (self._differentials.changed, self._on_changed))
         self.scope_box.currentIndexChanged.connect(self._on_scope)
         self.lines_box.currentIndexChanged.connect(self.show_counts)
         self.ranges_button.clicked.connect(self._ask_for_ranges)
@@ -142,8 +144,12 @@ class DifferentialPanel(QWidget):
             self._judge(item, ranges, key, row.percent)
         for ratio in count.ratios:
             self._show_ratio(ratio, ranges)
-        for index in self._differentials.indices(count):
+        indices = self._differentials.indices(count)
+        for index in indices:
             self._show_index(index, ranges)
+        if n_unknown(indices):
+            item = self._plain_item("mitotic figures of unknown lineage")
+            item.setText(1, str(n_unknown(indices)))
 
     def _show_side_by_side(self, counts: Sequence[Count]) -> None:
         self._set_titles(["", *(f"{c.title}, %" for c in counts)])
@@ -162,6 +168,9 @@ class DifferentialPanel(QWidget):
         item = self._plain_item("cells counted")
         for column, rows in enumerate(by_count, 1):
             item.setText(column, str(rows[0].n))
+        item = self._plain_item("unidentified, out of the count")
+        for column, count in enumerate(counts, 1):
+            item.setText(column, str(count.n_unidentified))
 
     @property
     def _is_full(self) -> bool:
@@ -202,7 +211,7 @@ class DifferentialPanel(QWidget):
     def _show_index(self, index: MitoticIndex, ranges: ReferenceRanges) -> None:
         of = "" if index.name == "all" else f", {index.name}"
         item = self._plain_item(f"mitotic index{of} (per 1,000)")
-        item.setText(1, f"{index.figures} of {index.n}")
+        item.setText(1, f"{index.figures} of {index.n}" if index.n else "–")
         item.setText(2, number(index.per_1000))
         item.setText(3, _span(index.interval))
         self._judge(item, ranges, f"mitotic index{of}", index.per_1000)
@@ -229,7 +238,9 @@ class DifferentialPanel(QWidget):
         if not self._counts:
             return "Draw rectangles, ellipses or polygons on a Shapes layer first."
         numbers = [count.grouped[0].n for count in self._counts]
-        words = f"{sum(numbers)} cells counted."
+        left_out = sum(count.n_unidentified for count in self._counts)
+        words = f"{sum(numbers)} cells counted, {left_out} unidentified"
+        words += " (out of the count)." if left_out else "."
         if self._differentials.scope == "sample" and numbers[0] < 500:
             words += " There are no more."
         if self._differentials.ranges.file:

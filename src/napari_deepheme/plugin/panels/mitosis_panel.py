@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from qtpy.QtCore import QAbstractTableModel, QModelIndex, Qt
 from qtpy.QtWidgets import (
     QAbstractItemView,
     QComboBox,
@@ -19,45 +18,33 @@ from qtpy.QtWidgets import (
 )
 from superqt.utils import qdebounced
 
-from napari_deepheme.core.cell_table import LINEAGE, PHASE
 from napari_deepheme.core.corrections import (
     MITOSIS_WORDS,
-    READER_CLASSES,
     READER_LINEAGE,
     READER_PHASE,
     UNIDENTIFIED,
 )
-from napari_deepheme.core.mitoses import indices_of
-from napari_deepheme.core.taxonomy import MITOTIC_CODE, class_index
+from napari_deepheme.core.mitoses import indices_of, n_unknown
+from napari_deepheme.core.taxonomy import MITOTIC_CODE
 from napari_deepheme.plugin.controls.key_manners import is_typed
 from napari_deepheme.plugin.controls.labels import button, label
-from napari_deepheme.plugin.kinds import DOUBTED, is_figure, kind_counts
+from napari_deepheme.plugin.controls.lifetime import hear_while_alive
+from napari_deepheme.plugin.kinds import is_figure, kind_counts
+from napari_deepheme.plugin.panels.figures_model import FiguresModel
 from napari_deepheme.plugin.words import RENDERED_ONLY
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
+    from qtpy.QtCore import QModelIndex
     from qtpy.QtGui import QKeyEvent
 
     from napari_deepheme.plugin.reviewing.review import Review
     from napari_deepheme.plugin.session import Session
-
-_COLUMNS: Final = (
-    "Cell",
-    "Phase",
-    "Lineage",
-    "Your\nphase",
-    "Your\nlineage",
-    "Sure",
-    "State",
-)
 
 _AS_THE_MODEL: Final = "the model's"
 
 _TITLES: Final = {READER_PHASE: "Phase", READER_LINEAGE: "Lineage"}
 
 _REST_MS: Final = 60
-
-_REJECTED: Final = {code: f"rejected: {code}" for code in READER_CLASSES}
 
 
 class MitosisPanel(QWidget):
@@ -141,8 +128,11 @@ class MitosisPanel(QWidget):
 
     def _connect(self) -> None:
         self._rested = qdebounced(self.show_figures, timeout=_REST_MS)
-        self._review.changed.connect(self._on_changed)
-        self._review.selection_changed.connect(self._on_selection)
+        hear_while_alive(
+            self,
+            (self._review.changed, self._on_changed),
+            (self._review.selection_changed, self._on_selection),
+        )
         self.table.selectionModel().currentRowChanged.connect(self._on_row)
         self.previous_button.clicked.connect(self._on_previous)
         self.next_button.clicked.connect(self._on_next)
@@ -154,16 +144,20 @@ class MitosisPanel(QWidget):
     def _indices(self) -> str:
         lines, kinds = [], self._review.kinds
         figures = self._review.corrected.take(np.flatnonzero(is_figure(kinds)))
-        for index in indices_of(kind_counts(kinds), figures):
+        indices = indices_of(kind_counts(kinds), figures)
+        for index in indices:
             of = "Mitotic index" if index.name == "all" else f"  {index.name}"
             if index.per_1000 is None or index.interval is None:
-                lines.append(f"{of}: –")
+                why = f" (0 of {index.n}; no lineage is known)" if index.n else ""
+                lines.append(f"{of}: –{why}")
                 continue
             low, high = index.interval
             lines.append(
                 f"{of}: {index.per_1000:.1f} per 1,000 ({index.figures} of {index.n}; "
                 f"95 % {low:.1f}–{high:.1f})"
             )
+        if n_unknown(indices):
+            lines.append(f"  {n_unknown(indices)} of unknown lineage")
         return "\n".join([*lines, "95 %: sampling error only (Wilson)"])
 
     def _on_changed(self, _: object) -> None:
@@ -244,87 +238,3 @@ def _word_box(of: str) -> QComboBox:
     policy = QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
     box.setSizeAdjustPolicy(policy)
     return box
-
-
-class FiguresModel(QAbstractTableModel):
-    """The rows of the list; only those in sight are asked for.
-
-    Parameters
-    ----------
-    review : Review
-        The cells.
-    """
-
-    def __init__(self, review: Review) -> None:
-        super().__init__()
-        self._review = review
-        self._rows: npt.NDArray[np.intp] = np.empty(0, np.intp)
-
-    def refresh(self) -> None:
-        """Look for figures anew: those that count, are doubted, or were rejected."""
-        kinds = self._review.kinds
-        by_model = self._review.corrected.base.class_indices == class_index(
-            MITOTIC_CODE
-        )
-        by_reader = kinds % DOUBTED == class_index(MITOTIC_CODE)
-        shown = len(kinds) == len(by_model)
-        rows = np.flatnonzero(by_model | by_reader) if shown else self._rows[:0]
-        if np.array_equal(rows, self._rows):
-            corner = self.index(max(0, len(rows) - 1), len(_COLUMNS) - 1)
-            self.dataChanged.emit(self.index(0, 0), corner)
-            return
-        self.beginResetModel()
-        self._rows = rows
-        self.endResetModel()
-
-    def cell_of(self, place: int) -> int:
-        """Return the cell of a row of the list."""
-        return int(self._rows[place])
-
-    def place_of(self, cell: int) -> int | None:
-        """Return the row of a cell in the list; None if it is no figure."""
-        place = int(np.searchsorted(self._rows, cell))
-        is_there = place < len(self._rows) and self._rows[place] == cell
-        return place if is_there else None
-
-    def rowCount(self, parent: QModelIndex | None = None) -> int:
-        """Count the figures."""
-        return 0 if parent is not None and parent.isValid() else len(self._rows)
-
-    def columnCount(self, parent: QModelIndex | None = None) -> int:
-        """Count the columns."""
-        return 0 if parent is not None and parent.isValid() else len(_COLUMNS)
-
-    def headerData(
-        self, section: int, orientation: Qt.Orientation, role: int = 0
-    ) -> Any:
-        """Return a column's title."""
-        is_title = role == Qt.ItemDataRole.DisplayRole
-        if is_title and orientation == Qt.Orientation.Horizontal:
-            return _COLUMNS[section]
-        return None
-
-    def data(self, index: QModelIndex, role: int = 0) -> Any:
-        """Return what stands in a field."""
-        if role != Qt.ItemDataRole.DisplayRole:
-            return None
-        row = self.cell_of(index.row())
-        cells = self._review.corrected.base
-        phase, lineage = (
-            str(cells.further[name][row]) if name in cells.further else ""
-            for name in (PHASE, LINEAGE)
-        )
-        sure = f"{100 * cells.probabilities[row]:.0f} %"
-        own = (self._review.corrected.told_of_mitosis(row, of) for of in MITOSIS_WORDS)
-        fields = (str(row + 1), phase or "–", lineage or "–", *own, sure)
-        fields = (*fields, self._state(row))
-        return fields[index.column()]
-
-    def _state(self, row: int) -> str:
-        kind = self._review.kinds[row]
-        (given,) = self._review.corrected.given([row])
-        if is_figure(kind):
-            return "confirmed" if given else "counted"
-        if given:
-            return _REJECTED[given]
-        return "doubtful: not counted"

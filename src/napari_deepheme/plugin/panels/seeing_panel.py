@@ -17,6 +17,7 @@ from qtpy.QtWidgets import (
 
 from napari_deepheme.core.slide.look import RANGES
 from napari_deepheme.plugin.controls.labels import button, label, small_label
+from napari_deepheme.plugin.controls.lifetime import hear_while_alive
 from napari_deepheme.plugin.controls.spoken import SpokenLabel
 from napari_deepheme.plugin.panels.seeing import DISPLAY_ONLY
 
@@ -109,7 +110,7 @@ class SeeingPanel(QWidget):
         self.reset_button.clicked.connect(self._on_reset)
         self.same_box.toggled.connect(self._on_same)
         self._rest.timeout.connect(self._on_rest)
-        self._seeing.changed.connect(self._show)
+        hear_while_alive(self, (self._seeing.changed, self._show))
 
     def _show(self) -> None:
         """Bring the panel in step with what it shows."""

@@ -38,6 +38,9 @@ def show_map(
 ) -> Labels:
     """Show a map of adequacy over its slide; an earlier one gives way.
 
+    Where that was painted, the map is what the painting made of it: what there was
+    before is remembered, so that it counts as painted still.
+
     Parameters
     ----------
     viewer : ViewerModel
@@ -53,9 +56,10 @@ def show_map(
     """
     layer = _layer(viewer, key)
     if layer is not None:
+        if not _is_painted(layer):
+            layer.metadata[METADATA_KEY]["map"] = adequacy
         layer.data = adequacy.kinds.copy()
         layer.visible = True
-        layer.metadata[METADATA_KEY]["map"] = adequacy
         return layer
     active = viewer.layers.selection.active
     layer = viewer.add_labels(**_labels_kwargs(adequacy, key, frame))
@@ -71,6 +75,15 @@ def hide_map(viewer: ViewerModel, key: str) -> None:
     layer = _layer(viewer, key)
     if layer is not None:
         layer.visible = False
+
+
+def show_painted(viewer: ViewerModel, key: str) -> bool:
+    """Bring the map in sight if it was painted on; tell whether it was."""
+    layer = _layer(viewer, key)
+    if layer is None or not _is_painted(layer):
+        return False
+    layer.visible = True
+    return True
 
 
 def painted_map(viewer: ViewerModel, key: str) -> AdequacyMap | None:
@@ -107,6 +120,11 @@ def _labels_kwargs(adequacy: AdequacyMap, key: str, frame: Frame) -> dict[str, A
         "features": pd.DataFrame({"index": range(len(KINDS)), "kind": KINDS}),
         "metadata": {METADATA_KEY: {"role": ROLE, "slide_key": key, "map": adequacy}},
     }
+
+
+def _is_painted(layer: Labels) -> bool:
+    adequacy: AdequacyMap = layer.metadata[METADATA_KEY]["map"]
+    return not np.array_equal(np.asarray(layer.data), adequacy.kinds)
 
 
 def _layer(viewer: ViewerModel, key: str) -> Labels | None:

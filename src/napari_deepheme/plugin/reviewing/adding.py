@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from napari_deepheme.core.cell_table import CellTable
+from napari_deepheme.core.corrections import UNIDENTIFIED
 from napari_deepheme.core.errors import DeephemeError
 from napari_deepheme.core.geometry import Region
 from napari_deepheme.core.taxonomy import CLASS_CODES
+from napari_deepheme.plugin.words import class_words
 from napari_deepheme.plugin.worker import Failed
 
 if TYPE_CHECKING:
@@ -18,6 +21,9 @@ if TYPE_CHECKING:
     from napari_deepheme.plugin.reviewing.review import Review
     from napari_deepheme.plugin.session import Session
     from napari_deepheme.plugin.worker import Task
+
+NAMES: Final = (*CLASS_CODES, UNIDENTIFIED)
+"""What a cell can be called as it is added."""
 
 _USUAL_UM: Final = 14.0
 """Width of a box where no other cell tells it."""
@@ -50,18 +56,33 @@ class Adding:
         self._review = review
         self._name_boxes = name_boxes
         self._start = start
+        self._name = self._asked = ""
 
     def toggle(self) -> None:
         """Let the next click add a cell, or no longer."""
         session = self._session
-        session.adding = session.can_correct and not session.adding
         if session.adding:
-            session.say("Click a cell that was missed.")
+            self.stop()
+        elif session.can_correct:
+            session.adding, self._name = True, ""
+            self._ask("Click a cell that was missed.")
+
+    def stop(self) -> None:
+        """Let the next click add none, and ask for none."""
+        session = self._session
+        session.adding = False
+        if self._asked and session.message == self._asked:
+            session.say("")
+
+    def name(self, word: str) -> None:
+        """Take what the cell that is to be added will be called: one of `NAMES`."""
+        self._name = word
+        self._ask(f"Click the cell that was missed: {class_words(word)}.")
 
     def add_at(self, x: float, y: float) -> None:
         """Add a cell centred at a place, in level-0 pixels; none off the slide."""
-        self._session.adding = False
-        review = self._review
+        self.stop()
+        review, word = self._review, self._name or self._session.reader_class
         slide, mpp = review.slide, review.mpp
         if slide is None or mpp is None:
             return
@@ -72,30 +93,27 @@ class Adding:
             return
         box = box.intersection(whole)
         if review.models is None:
-            review.add(self._unasked(box))
+            # Without a model, nothing but the reader can tell the class.
+            review.add(_unasked(box, word), word or UNIDENTIFIED)
             return
         classifier = review.models.classifier
         self._start(
             lambda: iter([self._name_boxes(slide, [box], classifier, mpp=mpp)]),
-            on_item=self._on_named,
+            on_item=partial(self._on_named, word),
             on_end=lambda: None,
         )
 
-    def _on_named(self, item: CellTable | Failed) -> None:
+    def _ask(self, words: str) -> None:
+        self._asked = words
+        self._session.say(words)
+
+    def _on_named(self, word: str, item: CellTable | Failed) -> None:
         if not isinstance(item, Failed):
-            self._review.add(item)
+            self._review.add(item, word)
         elif isinstance(item.error, DeephemeError):
             self._session.say(str(item.error), error=True)
         else:
             raise item.error
-
-    def _unasked(self, box: Region) -> CellTable:
-        """Make a cell of which no model says anything: the class with probability 0."""
-        word = self._session.reader_class
-        index = CLASS_CODES.index(word) if word in CLASS_CODES else 0
-        return CellTable.from_arrays(
-            [(box.x, box.y, box.width, box.height)], [0], [index], [0]
-        )
 
     def _usual_box(self) -> tuple[int, int]:
         boxes = self._review.corrected.base.boxes
@@ -105,3 +123,11 @@ class Adding:
         mpp = self._review.mpp
         side = 48 if mpp is None else round(_USUAL_UM / min(mpp))
         return side, side
+
+
+def _unasked(box: Region, word: str) -> CellTable:
+    """Make a cell of which no model says anything: the class with probability 0."""
+    index = CLASS_CODES.index(word) if word in CLASS_CODES else 0
+    return CellTable.from_arrays(
+        [(box.x, box.y, box.width, box.height)], [0], [index], [0]
+    )

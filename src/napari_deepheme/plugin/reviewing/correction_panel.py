@@ -24,7 +24,7 @@ from napari_deepheme.core.corrections import (
     READER_CLASSES,
     UNIDENTIFIED,
 )
-from napari_deepheme.core.taxonomy import CELL_CLASSES
+from napari_deepheme.core.taxonomy import CLASSES_AS_READ
 from napari_deepheme.plugin.controls.labels import (
     button,
     colour_items,
@@ -148,8 +148,8 @@ class CorrectionPanel(QWidget):
         self.redo_button = button("Redo", "Do again what was taken back")
         self.add_button = button(
             "Add a cell",
-            "The next click on the slide adds a cell that was missed, of the class "
-            "chosen above",
+            "The next click on the slide adds a cell that was missed: of the class "
+            "whose key is pressed, else of the class chosen above. Escape gives it up.",
         )
         self.add_button.setCheckable(True)
         self.buttons = {name: button(text, tip) for name, text, tip in _BUTTONS}
@@ -238,13 +238,13 @@ def _class_box() -> QComboBox:
     box.setIconSize(QSize(14, 14))
     box.setMaxVisibleItems(len(READER_CLASSES) + 1)
     box.setMinimumContentsLength(12)
-    for cell_class in CELL_CLASSES:
+    for cell_class in CLASSES_AS_READ:
         code = cell_class.code
         box.addItem(class_words(code), code)
     for word in (NOT_A_CELL, UNIDENTIFIED):
         box.addItem(class_words(word), word)
     box.addItem(_AS_THE_MODEL, "")
-    colour_items(box, [c.colour for c in CELL_CLASSES])
+    colour_items(box, [c.colour for c in CLASSES_AS_READ])
     return box
 
 

@@ -18,6 +18,7 @@ from napari_deepheme.plugin.kinds import (
     N_KINDS,
     kinds_of,
     numbers_by_class,
+    shown_kinds,
 )
 from napari_deepheme.plugin.result_layers.drawing import Ready
 from napari_deepheme.plugin.words import describe
@@ -214,12 +215,11 @@ class Review:
         judged = self.corrected.judged()[list(rows)].tolist()
         self.correct(rows, [READER_CLASSES[i] for i in judged])
 
-    def add(self, cells: CellTable) -> None:
-        """Add cells that no detector found, under the class that is chosen."""
+    def add(self, cells: CellTable, word: str) -> None:
+        """Add cells that no detector found, and call them so; "": as the model says."""
         session, overlay = self._session, self._overlay
         if overlay is None or not session.can_correct:
             return
-        word = session.reader_class or cells.class_codes[0]
         n = len(self.corrected)
         corrected = self.corrected.add(
             cells, word, reader=session.reader, at=self._now()
@@ -257,11 +257,14 @@ class Review:
             self.changed.emit(rows)
 
     def doubtful(self) -> npt.NDArray[np.intp]:
-        """Return the cells that are unidentified, as they lie on the slide."""
-        return np.flatnonzero(self.kinds >= DOUBTED)
+        """Return the unidentified cells that are shown, as they lie on the slide."""
+        shown = shown_kinds(self._session.hidden)
+        return np.flatnonzero((self.kinds >= DOUBTED) & shown[self.kinds])
 
     def step_doubtful(self, step: int) -> bool:
-        """Go to the next or the previous unidentified cell; tell whether there is one.
+        """Go to the next or the previous unidentified cell that is shown, if there is.
+
+        Tell whether there is one.
 
         Parameters
         ----------

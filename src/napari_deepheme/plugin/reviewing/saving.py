@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_deepheme.core.corrections import is_deleted
 from napari_deepheme.core.deidentify import nameless
 from napari_deepheme.core.errors import DeephemeError
 from napari_deepheme.core.export.facts import TableFacts
@@ -14,7 +14,6 @@ from napari_deepheme.plugin.worker import Failed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from napari_deepheme.core.export.summary import RunFacts
     from napari_deepheme.core.reference_ranges import ReferenceRanges
@@ -101,8 +100,7 @@ class Saving:
         elif kind in ("html", "pdf"):
             self._report(path, result, facts, slide)
         elif kind == "crops":
-            stem = nameless(slide).name if hide else path.name or "cells"
-            path = path / f"{stem} crops"
+            path = path / f"{_stem(slide, deidentify=hide)} crops"
             _crops(path, result, slide, deidentify=hide)
         else:
             if hide:
@@ -139,13 +137,20 @@ class Saving:
             raise item.error
 
 
+def _stem(slide: SlideReader, *, deidentify: bool) -> str:
+    """Return what a folder for a slide's cells is called."""
+    if deidentify:
+        return nameless(slide).name
+    return Path(slide.name).stem[:60] or "slide"
+
+
 def _crops(
     path: Path, result: RegionResult, slide: SlideReader, *, deidentify: bool
 ) -> None:
     from napari_deepheme.core.export.crop_folder import write_crop_folder
 
-    cells = result.cells.take(~is_deleted(result.cells))
-    write_crop_folder(cells, path, slide, mpp=result.mpp, deidentify=deidentify)
+    # All cells, those that were deleted among them: a picture bears its row's number.
+    write_crop_folder(result.cells, path, slide, mpp=result.mpp, deidentify=deidentify)
 
 
 def _table(
@@ -180,5 +185,4 @@ def _table(
             write_dicom_annotations,
         )
 
-        shown = cells.take(~is_deleted(cells))
-        write_dicom_annotations(shown, path, slide, facts=known, deidentify=deidentify)
+        write_dicom_annotations(cells, path, slide, facts=known, deidentify=deidentify)

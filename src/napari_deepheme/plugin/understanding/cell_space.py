@@ -18,10 +18,9 @@ from napari_deepheme.core.understanding.feature_space import (
 from napari_deepheme.plugin.worker import Failed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterator
 
     import numpy.typing as npt
-    from psygnal import SignalInstance
 
     from napari_deepheme.core.cell_table import CellTable
     from napari_deepheme.plugin.reviewing.reviewed import Reviewed
@@ -200,13 +199,8 @@ class CellSpace:
         self.changed.emit()
 
 
-def let_go(
-    links: Iterable[tuple[SignalInstance, Callable[..., object]]],
-    space: CellSpace | None,
-) -> None:
-    """Undo the connections of a dock that is gone, and close what was its own."""
-    for signal, slot in links:
-        signal.disconnect(slot, missing_ok=True)
+def let_go(space: CellSpace | None, *_: object) -> None:
+    """Close the space that a dock had for its own, when the dock is gone."""
     if space is not None:
         space.close()
 

@@ -10,6 +10,7 @@ from qtpy.QtWidgets import QApplication, QHBoxLayout, QProgressBar, QVBoxLayout,
 
 from napari_deepheme.core.corrections import READER_CLASSES
 from napari_deepheme.plugin.controls.labels import button, small_label
+from napari_deepheme.plugin.controls.lifetime import hear_while_alive
 from napari_deepheme.plugin.kinds import DOUBTED, kind_colours
 from napari_deepheme.plugin.understanding.cell_space import CellSpace, let_go
 from napari_deepheme.plugin.understanding.scatter_view import ScatterView
@@ -89,15 +90,13 @@ class EmbeddingPanel(QWidget):
         layout.addWidget(hint)
 
     def _connect(self) -> None:
-        links = (
+        hear_while_alive(
+            self,
             (self._reviewed.changed, self._on_cells),
             (self._reviewed.selection_changed, self._on_selection),
             (self._space.changed, self._show),
         )
-        for signal, slot in links:
-            signal.connect(slot)
-        # A dock that closes sends its widget no close event.
-        self.destroyed.connect(partial(let_go, links, self._own))
+        self.destroyed.connect(partial(let_go, self._own))
         application = QApplication.instance()
         if application is not None and self._own is not None:
             application.aboutToQuit.connect(self._own.close)

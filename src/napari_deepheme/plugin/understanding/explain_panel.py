@@ -20,13 +20,14 @@ from qtpy.QtWidgets import (
 )
 
 from napari_deepheme.core.corrections import READER_CLASSES
-from napari_deepheme.core.taxonomy import CELL_CLASSES
+from napari_deepheme.core.taxonomy import CLASSES_AS_READ
 from napari_deepheme.plugin.controls.labels import (
     button,
     colour_items,
     label,
     small_label,
 )
+from napari_deepheme.plugin.controls.lifetime import hear_while_alive
 from napari_deepheme.plugin.kinds import DOUBTED
 from napari_deepheme.plugin.understanding.cell_space import CellSpace, let_go
 from napari_deepheme.plugin.understanding.crop_picture import CropPicture
@@ -171,16 +172,14 @@ class ExplainPanel(QWidget):
         self.setMinimumWidth(330)
 
     def _connect(self) -> None:
-        links = (
+        hear_while_alive(
+            self,
             (self._reviewed.selection_changed, self._on_selection),
             (self._reviewed.changed, self._on_cells),
             (self.explaining.changed, self._show),
             (self._space.changed, self._show_space),
         )
-        for signal, slot in links:
-            signal.connect(slot)
-        # A dock that closes sends its widget no close event.
-        self.destroyed.connect(partial(let_go, links, self._own))
+        self.destroyed.connect(partial(let_go, self._own))
         application = QApplication.instance()
         if application is not None and self._own is not None:
             application.aboutToQuit.connect(self._own.close)
@@ -286,8 +285,8 @@ def _class_box() -> QComboBox:
     box.setSizeAdjustPolicy(
         QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
     )
-    for cell_class in CELL_CLASSES:
+    for cell_class in CLASSES_AS_READ:
         code = cell_class.code
         box.addItem(class_words(code), code)
-    colour_items(box, [c.colour for c in CELL_CLASSES])
+    colour_items(box, [c.colour for c in CLASSES_AS_READ])
     return box

@@ -1,0 +1,119 @@
+"""The rows of the list of mitotic figures."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from qtpy.QtCore import QAbstractTableModel, QModelIndex, Qt
+
+from napari_deepheme.core.cell_table import LINEAGE, PHASE
+from napari_deepheme.core.corrections import MITOSIS_WORDS, READER_CLASSES
+from napari_deepheme.core.taxonomy import MITOTIC_CODE, class_index
+from napari_deepheme.plugin.kinds import DOUBTED, is_figure
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from napari_deepheme.plugin.reviewing.review import Review
+
+_COLUMNS: Final = (
+    "Cell",
+    "Phase",
+    "Lineage",
+    "Your\nphase",
+    "Your\nlineage",
+    "Sure",
+    "State",
+)
+
+_FIGURE: Final = class_index(MITOTIC_CODE)
+
+_REJECTED: Final = {code: f"rejected: {code}" for code in READER_CLASSES}
+
+
+class FiguresModel(QAbstractTableModel):
+    """The rows of the list; only those in sight are asked for.
+
+    Parameters
+    ----------
+    review : Review
+        The cells.
+    """
+
+    def __init__(self, review: Review) -> None:
+        super().__init__()
+        self._review = review
+        self._rows: npt.NDArray[np.intp] = np.empty(0, np.intp)
+
+    def refresh(self) -> None:
+        """Look for figures anew: those that count, are doubted, or were rejected."""
+        kinds = self._review.kinds
+        by_model = self._review.corrected.base.class_indices == _FIGURE
+        by_reader = kinds % DOUBTED == _FIGURE
+        shown = len(kinds) == len(by_model)
+        rows = np.flatnonzero(by_model | by_reader) if shown else self._rows[:0]
+        if np.array_equal(rows, self._rows):
+            corner = self.index(max(0, len(rows) - 1), len(_COLUMNS) - 1)
+            self.dataChanged.emit(self.index(0, 0), corner)
+            return
+        self.beginResetModel()
+        self._rows = rows
+        self.endResetModel()
+
+    def cell_of(self, place: int) -> int:
+        """Return the cell of a row of the list."""
+        return int(self._rows[place])
+
+    def place_of(self, cell: int) -> int | None:
+        """Return the row of a cell in the list; None if it is no figure."""
+        place = int(np.searchsorted(self._rows, cell))
+        is_there = place < len(self._rows) and self._rows[place] == cell
+        return place if is_there else None
+
+    def rowCount(self, parent: QModelIndex | None = None) -> int:
+        """Count the figures."""
+        return 0 if parent is not None and parent.isValid() else len(self._rows)
+
+    def columnCount(self, parent: QModelIndex | None = None) -> int:
+        """Count the columns."""
+        return 0 if parent is not None and parent.isValid() else len(_COLUMNS)
+
+    def headerData(
+        self, section: int, orientation: Qt.Orientation, role: int = 0
+    ) -> Any:
+        """Return a column's title."""
+        is_title = role == Qt.ItemDataRole.DisplayRole
+        if is_title and orientation == Qt.Orientation.Horizontal:
+            return _COLUMNS[section]
+        return None
+
+    def data(self, index: QModelIndex, role: int = 0) -> Any:
+        """Return what stands in a field."""
+        if role != Qt.ItemDataRole.DisplayRole:
+            return None
+        row = self.cell_of(index.row())
+        cells = self._review.corrected.base
+        phase, lineage = (
+            str(cells.further[name][row]) if name in cells.further else ""
+            for name in (PHASE, LINEAGE)
+        )
+        # How sure it is of another class says nothing of a mitosis.
+        sure = f"{100 * cells.probabilities[row]:.0f} %" if self._by_model(row) else "–"
+        own = (self._review.corrected.told_of_mitosis(row, of) for of in MITOSIS_WORDS)
+        fields = (str(row + 1), phase or "–", lineage or "–", *own, sure)
+        fields = (*fields, self._state(row))
+        return fields[index.column()]
+
+    def _state(self, row: int) -> str:
+        kind = self._review.kinds[row]
+        (given,) = self._review.corrected.given([row])
+        if is_figure(kind):
+            own = "confirmed" if self._by_model(row) else "named by hand"
+            return own if given else "counted"
+        if given:
+            return _REJECTED[given]
+        return "doubtful: not counted"
+
+    def _by_model(self, row: int) -> bool:
+        return bool(self._review.corrected.base.class_indices[row] == _FIGURE)

@@ -34,6 +34,7 @@ ERRORS = [
     errors.OutOfMemoryError("cuda"),
     errors.CannotWriteError("a.csv", TWO_LINES),
     errors.InvalidTableError("a.csv", TWO_LINES),
+    errors.InvalidRangesError("ranges.csv", TWO_LINES),
     errors.InvalidSittingError("a.deepheme", TWO_LINES),
     errors.SittingElsewhereError("a.deepheme"),
     errors.InvalidSummaryError("summary.json", TWO_LINES),

@@ -11,6 +11,7 @@ from napari_deepheme.core.errors.base import (
 from napari_deepheme.core.errors.of_files import (
     CannotWriteError,
     InvalidKeyError,
+    InvalidRangesError,
     InvalidSittingError,
     InvalidSummaryError,
     InvalidTableError,
@@ -53,6 +54,7 @@ __all__ = [
     "EmbeddingError",
     "InvalidKeyError",
     "InvalidModelError",
+    "InvalidRangesError",
     "InvalidSittingError",
     "InvalidSummaryError",
     "InvalidTableError",

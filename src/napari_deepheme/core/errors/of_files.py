@@ -27,6 +27,17 @@ class InvalidTableError(OfFile, DeephemeError, ValueError):
         )
 
 
+class InvalidRangesError(InvalidTableError):
+    """A table of reference ranges cannot be understood."""
+
+    def __str__(self) -> str:
+        """Word the error."""
+        return (
+            f"{self.path} is not a table of reference ranges: "
+            f"{one_line(self.reason)} (mend it, or choose another)"
+        )
+
+
 class InvalidSittingError(OfFile, DeephemeError, ValueError):
     """A file of a sitting cannot be understood."""
 

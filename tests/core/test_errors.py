@@ -20,6 +20,7 @@ TWO_LINES = "first line\n  second line"
 ERRORS = [
     errors.SlideNotFoundError("a.svs"),
     errors.UnreadableSlideError("a.svs", TWO_LINES),
+    errors.OtherSlideError("a.svs", TWO_LINES),
     errors.SlideChangedError("a.svs"),
     errors.SlideGoneError("a.svs"),
     errors.UnreadableRegionError("a.svs", Region(1, 2, 3, 4), TWO_LINES),

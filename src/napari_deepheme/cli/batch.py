@@ -17,8 +17,8 @@ from napari_deepheme.cli.arguments import (
 )
 from napari_deepheme.cli.output import complain, say
 from napari_deepheme.cli.progress import Progress
-from napari_deepheme.core.export.cohort import check_parquet, write_cohort
-from napari_deepheme.core.files import make_folder
+from napari_deepheme.core.export.cohort import COHORT_FILES, check_parquet, write_cohort
+from napari_deepheme.core.files import make_folder, refuse_sources
 from napari_deepheme.core.run_request import RunRequest
 from napari_deepheme.dask_cluster import BatchConfig
 
@@ -90,6 +90,8 @@ def _run(options: argparse.Namespace) -> int:
         options.scheduler, options.workers, options.threads, options.overwrite
     )
     check_parquet()
+    for name in COHORT_FILES:
+        refuse_sources(options.out / name, *options.slides)
     make_folder(options.out)
     rows = _rows(options, request, config)
     made = result_folders(options.slides, options.out, deidentify=request.deidentify)

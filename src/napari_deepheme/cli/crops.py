@@ -12,9 +12,9 @@ import numpy as np
 from napari_deepheme.cli.arguments import Commands, add_model, mpp
 from napari_deepheme.cli.output import complain, say
 from napari_deepheme.core.cell_table import DECIMALS
-from napari_deepheme.core.crops import iter_crops
+from napari_deepheme.core.crops import iter_crops, pictures_in
 from napari_deepheme.core.errors import DeephemeError, NoPicturesError
-from napari_deepheme.core.files import atomic_file
+from napari_deepheme.core.files import atomic_file, refuse_sources
 from napari_deepheme.core.models.registry import load_classifier
 from napari_deepheme.core.taxonomy import CLASS_CODES
 
@@ -43,6 +43,7 @@ def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
+    refuse_sources(options.out, *pictures_in(options.folder))
     classifier = load_classifier(
         options.model, device=options.device, backend=options.backend
     )

@@ -11,6 +11,7 @@ from napari_deepheme.cli.arguments import Commands, add_deidentify, mpp
 from napari_deepheme.cli.output import say
 from napari_deepheme.core.export.csv_table import read_csv
 from napari_deepheme.core.export.geojson import read_geojson
+from napari_deepheme.core.files import refuse_sources
 from napari_deepheme.core.reference_ranges import NO_RANGES, read_reference_ranges
 from napari_deepheme.core.report_file import gather_report, write_report
 from napari_deepheme.core.report_file.known_run import known_run
@@ -85,6 +86,7 @@ def _report_path(text: str) -> Path:
 
 
 def _run(options: argparse.Namespace) -> int:
+    refuse_sources(options.out, options.slide)
     cells = _read_cells(options.cells)
     ranges = read_reference_ranges(options.reference) if options.reference else None
     today = "" if options.deidentify else date.today().isoformat()

@@ -21,7 +21,7 @@ import orjson
 
 from napari_deepheme.core.cell_table import CellTable
 from napari_deepheme.core.errors import CannotWriteError, OtherRunError, RunBusyError
-from napari_deepheme.core.files import atomic_file, lock_file
+from napari_deepheme.core.files import atomic_file, lock_file, replaced_file
 from napari_deepheme.core.geometry import Region
 
 if TYPE_CHECKING:
@@ -113,6 +113,7 @@ class Journal:
         self._head = _head(asked, used)
         self._synced = time.monotonic()
         with self._guarded():
+            replaced_file(self._path)
             # Not cut before it is known to be nobody else's.
             flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0)
             self._stream: BinaryIO = os.fdopen(

@@ -35,6 +35,7 @@ from napari_deepheme.core.errors.of_models import (
 from napari_deepheme.core.errors.of_slides import (
     NoPicturesError,
     NotDicomError,
+    OtherSlideError,
     RegionOutOfBoundsError,
     SlideChangedError,
     SlideGoneError,
@@ -64,6 +65,7 @@ __all__ = [
     "NotDicomError",
     "NotExplainableError",
     "OtherRunError",
+    "OtherSlideError",
     "OutOfMemoryError",
     "RegionOutOfBoundsError",
     "RunBusyError",

@@ -36,7 +36,18 @@ class TableFacts:
     @property
     def slide_text(self) -> str:
         """The slide's name as UTF-8: a name that is not is spelled out."""
-        return self.slide.encode("utf-8", "backslashreplace").decode()
+        return spelled_out(self.slide)
+
+
+def spelled_out(text: str) -> str:
+    r"""Return a text with what is not UTF-8 in it, as in file names, spelled out.
+
+    Examples
+    --------
+    >>> print(spelled_out("a" + chr(0xDCE9)))
+    a\udce9
+    """
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def facts_beside(path: Path) -> TableFacts:

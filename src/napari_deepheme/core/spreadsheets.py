@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import csv
+import re
 from dataclasses import dataclass
 from itertools import chain
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
     from typing import TextIO
+
+_IN_THOUSANDS: Final = re.compile(r"\s*-?[1-9]\d{0,2}([.,]\d{3})+\s*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +114,24 @@ def with_point(number: str, separator: str) -> str:
     ('0.5', '0.5', '0,5')
     """
     return number if separator == "," else number.replace(",", ".")
+
+
+def whole_with_point(number: str, separator: str) -> str:
+    """Return a number that is to be whole, as `with_point` does.
+
+    Raises
+    ------
+    ValueError
+        If a point or comma may separate thousands, where decimal commas can be.
+
+    Examples
+    --------
+    >>> whole_with_point("114,5", ";"), whole_with_point("1140", ";")
+    ('114.5', '1140')
+    """
+    if separator != "," and _IN_THOUSANDS.fullmatch(number):
+        raise ValueError(f"{number!r} may be in thousands: write whole numbers plainly")
+    return with_point(number, separator)
 
 
 def why_unreadable(error: Exception) -> str:

@@ -18,6 +18,7 @@ from napari_deepheme.core.files import atomic_file
 from napari_deepheme.core.spreadsheets import (
     refuse_double,
     separated_lines,
+    whole_with_point,
     why_unreadable,
     with_point,
     wrong_length,
@@ -148,8 +149,9 @@ def _as_meant(
 ) -> dict[str, Sequence[str]]:
     """Bring what a person or a spreadsheet wrote to the words of this program."""
     meant = dict(columns)
-    for name in _NUMBERS & meant.keys():
-        meant[name] = [with_point(value, separator) for value in meant[name]]
+    for names, read in ((_WHOLE, whole_with_point), (_SHARES, with_point)):
+        for name in names & meant.keys():
+            meant[name] = [read(value, separator) for value in meant[name]]
     for name in _WORDS.keys() & meant.keys():
         words = {word: _WORDS[name](word) for word in set(meant[name])}
         meant[name] = [words[word] for word in meant[name]]
@@ -176,6 +178,8 @@ def _yes_or_no(word: str) -> str:
     return plain if plain in ("yes", "no") else word
 
 
-_NUMBERS: Final = frozenset(("x", "y", "width", "height", "score", "probability"))
+_WHOLE: Final = frozenset(("x", "y", "width", "height"))
+
+_SHARES: Final = frozenset(("score", "probability"))
 
 _WORDS: Final = {READER_CLASS: _reader_class, IDENTIFIED: _yes_or_no}

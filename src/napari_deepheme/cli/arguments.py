@@ -4,13 +4,30 @@ from __future__ import annotations
 
 import argparse
 import math
+from pathlib import Path
+from typing import Final
 
 from napari_deepheme.core.geometry import Region, Size
 from napari_deepheme.core.models.compute import BACKENDS
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
 
+_LARGEST: Final = 2**31 - 1
+"""Of whole numbers: more cells, steps or processes there are not."""
+
 Commands = argparse._SubParsersAction
+
+
+def some_name(text: str) -> str:
+    """Take a name or an address; an empty one is not the same as none."""
+    if not text:
+        raise argparse.ArgumentTypeError("it is empty: give a name, or leave it out")
+    return text
+
+
+def some_path(text: str) -> Path:
+    """Take the path of a file or a folder, which cannot be empty."""
+    return Path(some_name(text))
 
 
 def region(text: str) -> Region:
@@ -62,8 +79,13 @@ def seconds(text: str) -> float:
 
 def positive(text: str) -> int:
     """Parse a whole number from 1 on."""
-    if not text.isdecimal() or not int(text):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 on")
+    # Python refuses to make a number of thousands of digits.
+    digits = text.lstrip("0")
+    is_short = text.isdecimal() and 0 < len(digits) < 12
+    if not (is_short and 1 <= int(digits) <= _LARGEST):
+        raise argparse.ArgumentTypeError(
+            f"{text[:40]!r} is not a whole number from 1 to {_LARGEST}"
+        )
     return int(text)
 
 
@@ -89,6 +111,7 @@ def add_model(parser: argparse.ArgumentParser) -> None:
     """Add ``--model``, ``--device`` and ``--backend``."""
     parser.add_argument(
         "--model",
+        type=some_name,
         metavar="NAME-OR-PATH",
         help="classifier: a name of `models list`, or a file (default: bundled)",
     )

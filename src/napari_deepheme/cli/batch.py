@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_deepheme.batch import iter_batch, result_folders
@@ -14,6 +13,8 @@ from napari_deepheme.cli.arguments import (
     add_read_timeout,
     mpp,
     positive,
+    some_name,
+    some_path,
 )
 from napari_deepheme.cli.output import complain, say
 from napari_deepheme.cli.progress import Progress
@@ -38,10 +39,11 @@ def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:
         "batch. Research use only.",
         epilog="example: napari-deepheme batch a.svs b.svs --out results --workers 2",
     )
-    parser.add_argument("slides", metavar="SLIDE", type=Path, nargs="+")
-    parser.add_argument("--out", type=Path, metavar="DIR", required=True)
+    parser.add_argument("slides", metavar="SLIDE", type=some_path, nargs="+")
+    parser.add_argument("--out", type=some_path, metavar="DIR", required=True)
     parser.add_argument(
         "--scheduler",
+        type=some_name,
         metavar="ADDRESS",
         help="of a Dask scheduler, such as tcp://HOST:8786, whose workers see the "
         "slides under the same paths (default: worker processes of this machine)",

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from napari_deepheme.cli.arguments import Commands, add_deidentify, mpp
+from napari_deepheme.cli.arguments import Commands, add_deidentify, mpp, some_path
 from napari_deepheme.cli.output import complain, say
 from napari_deepheme.core.deidentify import nameless, nameless_cells
 from napari_deepheme.core.errors import SlideNeededError
@@ -49,14 +48,14 @@ def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:
         epilog="example: napari-deepheme export cells.csv --to parquet "
         "--out cells.parquet",
     )
-    parser.add_argument("cells", metavar="CELLS", type=Path)
+    parser.add_argument("cells", metavar="CELLS", type=some_path)
     parser.add_argument("--to", required=True, choices=_KINDS)
     parser.add_argument(
-        "--out", type=Path, required=True, metavar="PATH", help="crops: a folder"
+        "--out", type=some_path, required=True, metavar="PATH", help="crops: a folder"
     )
     parser.add_argument(
         "--slide",
-        type=Path,
+        type=some_path,
         metavar="SLIDE",
         help="the slide of the cells: needed for crops and dicom; for geojson, it "
         "tells where QuPath's origin is",

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-from napari_deepheme.cli.arguments import Commands, seed, size
+from napari_deepheme.cli.arguments import Commands, seed, size, some_path
 from napari_deepheme.cli.output import say
 from napari_deepheme.cli.progress import Progress
 from napari_deepheme.core.files import refuse_existing
 from napari_deepheme.core.geometry import Size
 from napari_deepheme.core.phantom import truth_path, write_phantom
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 SMALLEST_PX, LARGEST_PX = 2_000, 100_000
 
@@ -53,7 +56,7 @@ def _phantom_size(text: str) -> Size:
 
 
 def _slide_path(text: str) -> Path:
-    path = Path(text)
+    path = some_path(text)
     if not path.name or path.suffix.lower() == ".csv":
         raise argparse.ArgumentTypeError(
             f"{text!r} is no name for a slide, beside which its truth becomes a .csv"

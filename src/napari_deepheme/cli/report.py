@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import argparse
 from datetime import date
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_deepheme.cli.arguments import Commands, add_deidentify, mpp
+from napari_deepheme.cli.arguments import Commands, add_deidentify, mpp, some_path
 from napari_deepheme.cli.output import say
 from napari_deepheme.core.export.csv_table import read_csv
 from napari_deepheme.core.export.geojson import read_geojson
@@ -19,6 +18,8 @@ from napari_deepheme.core.report_file.write import SUFFIXES
 from napari_deepheme.core.slide import open_slide
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from napari_deepheme.core.cell_table import CellTable
 
 
@@ -34,7 +35,7 @@ def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:
         epilog="example: napari-deepheme report slide.svs --cells "
         "slide-deepheme/cells.csv --out report.pdf",
     )
-    parser.add_argument("slide", metavar="SLIDE", type=Path)
+    parser.add_argument("slide", metavar="SLIDE", type=some_path)
     parser.add_argument(
         "--cells",
         type=_cells_path,
@@ -51,7 +52,7 @@ def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:
     )
     parser.add_argument(
         "--reference",
-        type=Path,
+        type=some_path,
         metavar="CSV",
         help="the laboratory's reference ranges: columns name, low, high, source",
     )
@@ -72,14 +73,14 @@ def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:
 
 
 def _cells_path(text: str) -> Path:
-    path = Path(text)
+    path = some_path(text)
     if path.suffix.lower() not in (".csv", ".geojson", ".json"):
         raise argparse.ArgumentTypeError(f"{text!r} is neither .csv nor .geojson")
     return path
 
 
 def _report_path(text: str) -> Path:
-    path = Path(text)
+    path = some_path(text)
     if path.suffix.lower() not in SUFFIXES:
         raise argparse.ArgumentTypeError(f"{text!r} ends neither in .html nor in .pdf")
     return path

@@ -190,6 +190,19 @@ def atomic_folder(path: Path | str) -> Iterator[Path]:
         shutil.rmtree(partial, ignore_errors=True)
 
 
+def check_regular(path: Path) -> None:
+    """Refuse to read what would be waited for, or would never end.
+
+    Raises
+    ------
+    OSError
+        If it is a pipe or a device, or is not there. A folder is left to the reader.
+    """
+    mode = path.stat().st_mode
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        raise OSError(errno.EINVAL, "it is a pipe or a device, not a file", str(path))
+
+
 def make_folder(path: Path | str) -> Path:
     """Make a folder with its parents, where it is missing.
 

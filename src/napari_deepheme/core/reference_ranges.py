@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
 from napari_deepheme.core.errors import InvalidRangesError
+from napari_deepheme.core.files import check_regular
 from napari_deepheme.core.spreadsheets import sheet_rows, why_unreadable
 from napari_deepheme.core.taxonomy import CELL_CLASSES, MITOTIC_LINEAGES, REPORT_GROUPS
 
@@ -105,6 +106,7 @@ def read_reference_ranges(path: Path | str) -> ReferenceRanges:
     """
     path = Path(path)
     try:
+        check_regular(path)
         with path.open(newline="", encoding="utf-8-sig") as stream:
             ranges = list(_ranges(sheet_rows(stream, _COLUMNS)))
     except (OSError, ValueError, csv.Error) as error:

@@ -36,10 +36,26 @@ class SheetRow:
 
     def number(self, name: str) -> str:
         """Return a column that is to be a number, with a decimal point."""
-        return with_point(self.words[name], self.separator)
+        return with_point(self.words.get(name, ""), self.separator)
+
+    def mpp(self) -> float | None:
+        """Return the column `mpp`, None where it is empty or missing.
+
+        Raises
+        ------
+        ValueError
+            If it is no number.
+        """
+        text = self.number("mpp")
+        try:
+            return float(text) if text else None
+        except ValueError:
+            raise ValueError(f"mpp is {text!r}: give a number such as 0.25") from None
 
 
-def sheet_rows(stream: TextIO, needed: Collection[str]) -> Iterator[SheetRow]:
+def sheet_rows(
+    stream: TextIO, needed: Collection[str], *, also: str = ""
+) -> Iterator[SheetRow]:
     """Give the rows of a table that are not empty.
 
     Parameters
@@ -48,6 +64,8 @@ def sheet_rows(stream: TextIO, needed: Collection[str]) -> Iterator[SheetRow]:
         Opened with `newline=""`.
     needed : collection of str
         Columns without which it is no such table.
+    also : str
+        Columns that can be there, for who left a needed one out.
 
     Raises
     ------
@@ -61,7 +79,8 @@ def sheet_rows(stream: TextIO, needed: Collection[str]) -> Iterator[SheetRow]:
     reader = csv.reader(lines, strict=True, delimiter=separator)
     header = [name.strip() for name in next(reader, [])]
     if missing := set(needed) - set(header):
-        raise ValueError(f"it lacks the columns {', '.join(sorted(missing))}")
+        told = f"it lacks the columns {', '.join(sorted(missing))}"
+        raise ValueError(f"{told} (understood too: {also})" if also else told)
     refuse_double(header)
     for row in reader:
         if not any(row):

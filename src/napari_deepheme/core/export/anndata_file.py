@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -10,12 +11,12 @@ import numpy as np
 from napari_deepheme.core.cell_table import CellTable
 from napari_deepheme.core.errors import InvalidTableError, MissingExtraError
 from napari_deepheme.core.export.facts import NOTICE, TableFacts
-from napari_deepheme.core.files import atomic_file
+from napari_deepheme.core.files import atomic_file, check_regular
+from napari_deepheme.core.spreadsheets import why_unreadable
 from napari_deepheme.core.taxonomy import CELL_CLASSES, CLASS_CODES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     import anndata
     import numpy.typing as npt
@@ -134,9 +135,10 @@ def read_anndata(path: Path | str) -> CellTable:
     import anndata
 
     try:
+        check_regular(Path(path))
         return CellTable.from_pandas(anndata.read_h5ad(path).obs)
     except (OSError, ValueError, TypeError, LookupError) as error:
-        raise InvalidTableError(str(path), str(error)) from error
+        raise InvalidTableError(str(path), why_unreadable(error)) from error
 
 
 def _obs(cells: CellTable) -> pandas.DataFrame:

@@ -14,7 +14,7 @@ from napari_deepheme.core.cell_table import COLUMNS, DECIMALS, IDENTIFIED, CellT
 from napari_deepheme.core.class_words import class_named
 from napari_deepheme.core.corrections import DELETED, READER_CLASS, READER_CLASSES
 from napari_deepheme.core.errors import InvalidTableError
-from napari_deepheme.core.files import atomic_file
+from napari_deepheme.core.files import atomic_file, check_regular
 from napari_deepheme.core.spreadsheets import (
     refuse_double,
     separated_lines,
@@ -72,6 +72,7 @@ def read_csv(path: Path | str) -> CellTable:
     """
     path = Path(path)
     try:
+        check_regular(path)
         with path.open(newline="", encoding="utf-8-sig") as stream:
             separator, lines = separated_lines(stream)
             reader = csv.reader(lines, strict=True, delimiter=separator)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import orjson
 
+from napari_deepheme.core.files import check_regular
 from napari_deepheme.core.geometry import Mpp
 
 if TYPE_CHECKING:
@@ -55,8 +56,10 @@ def facts_beside(path: Path) -> TableFacts:
 
     One that cannot be understood states nothing.
     """
+    beside = path.parent / "summary.json"
     try:
-        summary = orjson.loads((path.parent / "summary.json").read_bytes())
+        check_regular(beside)
+        summary = orjson.loads(beside.read_bytes())
         x, y = summary["mpp"]
         slide, model = str(summary["slide"]), str(summary["model"])
         return TableFacts(slide, Mpp(float(x), float(y)), model)

@@ -24,6 +24,7 @@ from napari_deepheme.core.corrections import (
     READER_CLASSES,
 )
 from napari_deepheme.core.errors import InvalidTableError, UnknownMppError
+from napari_deepheme.core.files import check_regular
 from napari_deepheme.core.spreadsheets import why_unreadable
 from napari_deepheme.core.table_columns import texts_of
 from napari_deepheme.core.taxonomy import CLASS_BY_CODE, class_index
@@ -103,6 +104,7 @@ def read_qupath(path: Path | str, *, mpp: float | None = None) -> QupathCells:
     path = Path(path)
     side = _point_side(path, mpp)
     try:
+        check_regular(path)
         content = path.read_bytes().removeprefix(codecs.BOM_UTF8)
         return _read(orjson.loads(content), side)
     except OSError as error:

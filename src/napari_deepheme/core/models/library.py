@@ -106,7 +106,8 @@ def remove_model(name: str, *, folder: Path | None = None) -> ModelCard:
     """
     folder = folder or user_folder()
     if name in (card.name for card in bundled_models()):
-        raise CannotWriteError(name, "it comes with the package and stays")
+        reason = "it belongs to the plugin and stays"
+        raise CannotWriteError(name, reason, "name a model of your own")
     cards = _cards_in(folder)
     for card in cards:
         if card.name == name:

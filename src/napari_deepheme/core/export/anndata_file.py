@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -30,6 +31,12 @@ _CODED: Final = {
 }
 
 
+_RENAMED: Final = "renamed_columns"
+"""In `uns`: names of columns as they were, by the names that HDF5 takes."""
+
+_NOT_A_NAME: Final = ("", ".", "_index")
+
+
 def to_anndata(
     cells: CellTable,
     features: npt.NDArray[np.floating] | None = None,
@@ -43,8 +50,9 @@ def to_anndata(
     ----------
     cells : CellTable
         One row of `obs` each, named by its number from 1, with the columns of
-        ``cells.csv``; `obsm` holds their "boxes" (x, y, width, height) and, as
-        "spatial", their centres, both in level-0 pixels.
+        ``cells.csv``, renamed where HDF5 cannot take a name (`uns` has the names then);
+        `obsm` holds their "boxes" (x, y, width, height) and, as "spatial", their
+        centres, both in level-0 pixels.
     features : ndarray of float, shape (n, d), optional
         What a network said of each cell, such as the probabilities of the 23 classes:
         `X`. Without it, `X` has no column: a table of cells holds no measurement from
@@ -71,9 +79,13 @@ def to_anndata(
     names = _names(matrix.shape[1]) if feature_names is None else list(feature_names)
     if len(names) != matrix.shape[1]:
         raise ValueError(f"{len(names)} names for {matrix.shape[1]} features")
+    obs = _obs(cells)
+    taken = dict(zip(_storable(list(obs.columns)), obs.columns, strict=True))
+    renamed = {new: old for new, old in taken.items() if new != old}
+    obs.columns = _texts(list(taken))
     return anndata.AnnData(
         X=matrix,
-        obs=_obs(cells),
+        obs=obs,
         var=_frame(names),
         obsm={"boxes": cells.boxes.copy(), "spatial": cells.centres},
         uns={
@@ -81,6 +93,7 @@ def to_anndata(
             "mpp": np.array(facts.mpp or (), np.float64),
             "model": facts.model,
             "notice": NOTICE,
+            **({_RENAMED: json.dumps(renamed)} if renamed else {}),
         },
     )
 
@@ -136,7 +149,9 @@ def read_anndata(path: Path | str) -> CellTable:
 
     try:
         check_regular(Path(path))
-        return CellTable.from_pandas(anndata.read_h5ad(path).obs)
+        data = anndata.read_h5ad(path)
+        renamed = json.loads(data.uns.get(_RENAMED, "{}"))
+        return CellTable.from_pandas(data.obs.rename(columns=renamed))
     except (OSError, ValueError, TypeError, LookupError) as error:
         raise InvalidTableError(str(path), why_unreadable(error)) from error
 
@@ -151,11 +166,24 @@ def _obs(cells: CellTable) -> pandas.DataFrame:
         if plain[name].dtype.kind in "if":
             obs[name] = plain[name].to_numpy()
         else:
+            # HDF5 holds no text with a zero in it.
+            values = [value.replace("\0", "\u2400") for value in values]
             words = _CODED.get(name) or sorted(set(values))
             dtype = pandas.CategoricalDtype(_texts(words))
             obs[name] = pandas.Categorical(_texts(values), dtype=dtype)
-    obs.columns = _texts(list(obs.columns))
     return obs
+
+
+def _storable(names: list[str]) -> list[str]:
+    """Return names that HDF5 takes for columns, each another, in place of names."""
+    stored: list[str] = []
+    for name in names:
+        plain = name.replace("/", "_").replace("\0", "\u2400")
+        new = f"column{plain}" if plain in _NOT_A_NAME else plain
+        while new in stored or (new != name and new in names):
+            new += "_"
+        stored.append(new)
+    return stored
 
 
 def _frame(names: list[str]) -> pandas.DataFrame:

@@ -31,6 +31,7 @@ ERRORS = [
     errors.InvalidModelError("m", TWO_LINES),
     errors.DeviceNotAvailableError("cuda", ("auto", "cpu")),
     errors.DeviceLostError("cuda", TWO_LINES),
+    errors.TorchNotLoadedError(TWO_LINES, "install it anew"),
     errors.OutOfMemoryError(),
     errors.OutOfMemoryError("cuda"),
     errors.CannotWriteError("a.csv", TWO_LINES),

@@ -24,6 +24,7 @@ from napari_deepheme.core.models.registry import (
     DEFAULT_CLASSIFIER,
     DEFAULT_DETECTOR,
 )
+from napari_deepheme.core.models.torch_loading import need_torch
 
 if TYPE_CHECKING:
     import argparse
@@ -140,6 +141,7 @@ def _add_length(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
+    need_torch()
     _refuse_without(options)
     if options.recipe == "bundled":
         return _run_bundled(options)

@@ -31,6 +31,7 @@ from napari_deepheme.core.errors.of_models import (
     ModelNotFoundError,
     NotExplainableError,
     OutOfMemoryError,
+    TorchNotLoadedError,
 )
 from napari_deepheme.core.errors.of_slides import (
     NoPicturesError,
@@ -75,6 +76,7 @@ __all__ = [
     "SlideGoneError",
     "SlideNeededError",
     "SlideNotFoundError",
+    "TorchNotLoadedError",
     "UnknownFormatError",
     "UnknownMppError",
     "UnreadableRegionError",

@@ -105,6 +105,19 @@ class OutOfMemoryError(DeephemeError, MemoryError):
         )
 
 
+class TorchNotLoadedError(DeephemeError, ImportError):
+    """What computes the networks cannot be loaded."""
+
+    def __init__(self, reason: str, remedy: str) -> None:
+        super().__init__(reason, remedy)
+        self.reason = reason
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        """Word the error."""
+        return f"torch cannot be loaded: {one_line(self.reason)[:200]} ({self.remedy})"
+
+
 class NotExplainableError(OfModel, DeephemeError, ValueError):
     """A model cannot show what it looked at, or where a cell lies among others."""
 

@@ -181,6 +181,7 @@ def test_a_phantom_that_cannot_be_written_is_told(tmp_path, refused, out):
         ["--size", "2000"],
         ["--seed", "-1"],
         ["--seed", "x"],
+        ["--seed", str(2**64)],
     ],
 )
 def test_a_phantom_of_an_impossible_size_or_seed_is_wrong_usage(refused, words):

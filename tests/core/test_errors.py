@@ -51,6 +51,7 @@ ERRORS = [
     errors.SchedulerNotFoundError("tcp://nowhere:1"),
     errors.NotExplainableError("m", TWO_LINES),
     errors.EmbeddingError(TWO_LINES),
+    errors.CannotRemoveError("m", TWO_LINES),
     errors.DownloadError("https://hub.example/m", TWO_LINES),
 ]
 

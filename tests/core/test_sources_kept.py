@@ -96,8 +96,11 @@ def test_links_that_lead_nowhere_are_told_in_clear_words(tmp_path):
     (tmp_path / "loop").symlink_to(tmp_path / "loop")
     with pytest.raises(CannotWriteError, match="a link that leads nowhere"):
         make_folder(tmp_path / "nowhere")
-    for name in ("nowhere", "loop"):
-        with pytest.raises(CannotWriteError), atomic_file(tmp_path / name):
+    for name, told in (("nowhere", "a folder that is not there"), ("loop", "link")):
+        with (
+            pytest.raises(CannotWriteError, match=told),
+            atomic_file(tmp_path / name),
+        ):
             raise AssertionError("it was opened")
 
 

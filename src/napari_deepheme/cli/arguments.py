@@ -13,7 +13,7 @@ from napari_deepheme.core.models.compute import BACKENDS
 DEVICES = ("auto", "cpu", "cuda", "mps")
 
 _LARGEST: Final = 2**31 - 1
-"""Of whole numbers: more cells, steps or processes there are not."""
+"""Whole numbers beyond it are of no use, and as seeds more than torch can take."""
 
 Commands = argparse._SubParsersAction
 
@@ -79,14 +79,7 @@ def seconds(text: str) -> float:
 
 def positive(text: str) -> int:
     """Parse a whole number from 1 on."""
-    # Python refuses to make a number of thousands of digits.
-    digits = text.lstrip("0")
-    is_short = text.isdecimal() and 0 < len(digits) < 12
-    if not (is_short and 1 <= int(digits) <= _LARGEST):
-        raise argparse.ArgumentTypeError(
-            f"{text[:40]!r} is not a whole number from 1 to {_LARGEST}"
-        )
-    return int(text)
+    return _whole(text, 1)
 
 
 def percentage(text: str) -> float:
@@ -102,9 +95,18 @@ def percentage(text: str) -> float:
 
 def seed(text: str) -> int:
     """Parse a whole number from 0 on."""
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 on")
-    return int(text)
+    return _whole(text, 0)
+
+
+def _whole(text: str, least: int) -> int:
+    # Python refuses to make a number of thousands of digits.
+    digits = text.lstrip("0") or "0"
+    is_short = text.isdecimal() and len(digits) < 12
+    if not (is_short and least <= int(digits) <= _LARGEST):
+        raise argparse.ArgumentTypeError(
+            f"{text[:40]!r} is not a whole number from {least} to {_LARGEST}"
+        )
+    return int(digits)
 
 
 def add_model(parser: argparse.ArgumentParser) -> None:

@@ -69,7 +69,8 @@ def replaced_file(path: Path | str) -> Path:
     Raises
     ------
     CannotWriteError
-        If it is there and no regular file: a folder, a pipe, a device.
+        If it is there and no regular file (a folder, a pipe, a device), or a link that
+        leads nowhere.
     """
     path = Path(path)
     try:
@@ -83,7 +84,13 @@ def replaced_file(path: Path | str) -> Path:
         raise
     except OSError as error:
         raise CannotWriteError(str(path), error.strerror or str(error)) from error
-    return Path(os.path.realpath(path)) if path.is_symlink() else path
+    if not path.is_symlink():
+        return path
+    target = Path(os.path.realpath(path))
+    if not target.parent.is_dir():
+        reason = "it is a link into a folder that is not there"
+        raise CannotWriteError(str(path), reason, _OTHER_NAME)
+    return target
 
 
 @contextmanager

@@ -22,6 +22,7 @@ from napari_deepheme.core.errors.of_files import (
     UnknownFormatError,
 )
 from napari_deepheme.core.errors.of_models import (
+    CannotRemoveError,
     DeviceLostError,
     DeviceNotAvailableError,
     DownloadError,
@@ -48,6 +49,7 @@ from napari_deepheme.core.errors.of_slides import (
 )
 
 __all__ = [
+    "CannotRemoveError",
     "CannotWriteError",
     "DeephemeError",
     "DeviceLostError",

@@ -33,6 +33,17 @@ class InvalidModelError(OfModel, DeephemeError, ValueError):
         )
 
 
+class CannotRemoveError(OfModel, DeephemeError, ValueError):
+    """A model is not the user's to take out."""
+
+    def __str__(self) -> str:
+        """Word the error."""
+        return (
+            f"cannot remove {self.model}: {one_line(self.reason)} (name a model of "
+            "your own)"
+        )
+
+
 class DownloadError(DeephemeError, OSError):
     """Something could not be fetched, or is not what was to be fetched."""
 

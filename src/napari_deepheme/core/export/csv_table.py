@@ -150,9 +150,13 @@ def _as_meant(
 ) -> dict[str, Sequence[str]]:
     """Bring what a person or a spreadsheet wrote to the words of this program."""
     meant = dict(columns)
-    for names, read in ((_WHOLE, whole_with_point), (_SHARES, with_point)):
-        for name in names & meant.keys():
-            meant[name] = [read(value, separator) for value in meant[name]]
+    for name in _SHARES & meant.keys():
+        meant[name] = [with_point(value, separator) for value in meant[name]]
+    for name in _WHOLE & meant.keys():
+        try:
+            meant[name] = [whole_with_point(v, separator) for v in meant[name]]
+        except ValueError as error:
+            raise ValueError(f"under {name}, {error}") from error
     for name in _WORDS.keys() & meant.keys():
         words = {word: _WORDS[name](word) for word in set(meant[name])}
         meant[name] = [words[word] for word in meant[name]]

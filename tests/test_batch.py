@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 
+import distributed
 import psutil
 import pyarrow.parquet
 import pytest
@@ -98,6 +99,19 @@ def test_a_scheduler_that_is_not_there_is_told_in_one_line(slides, tmp_path, cap
     told = capsys.readouterr().err
     assert len(told.splitlines()) == 1
     assert "127.0.0.1:9" in told
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["not an address", "127.0.0.1", "tcp://127.0.0.1:99999", "odd://127.0.0.1:8786"],
+)
+def test_what_is_no_address_is_refused_before_anybody_is_asked(
+    address, slides, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.setattr(distributed, "Client", None)
+    words = ["--out", str(tmp_path / "out"), "--scheduler", address]
+    assert run(["batch", str(slides[0]), *words]) == 1
+    assert f"no Dask scheduler answers at {address}" in capsys.readouterr().err
 
 
 def test_packages_that_are_missing_are_named_before_anything_is_done(

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 from concurrent.futures import CancelledError
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -20,6 +21,11 @@ _LOOPBACK: Final = "127.0.0.1"
 
 _PATIENCE_SECONDS: Final = 10
 """How long a scheduler may take to answer."""
+
+_CLOSING_SECONDS: Final = 2
+"""How long it may take to part; results are in by then."""
+
+_ADDRESS: Final = re.compile(r"(?:(\w+)://)?(?:\[[\da-fA-F:.]+\]|[^\s:/]+):(\d{1,5})/?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +72,7 @@ def open_client(config: BatchConfig) -> Iterator[Any]:
         raise MissingExtraError("batch", "distributed") from error
     scheduler = config.scheduler
     if scheduler is not None:
+        _check_address(scheduler)
         with _client_of(distributed, scheduler) as client, _told_if_lost(scheduler):
             yield client
         return
@@ -76,13 +83,33 @@ def open_client(config: BatchConfig) -> Iterator[Any]:
         yield client
 
 
-def _client_of(distributed: Any, scheduler: str) -> Any:
+def _check_address(scheduler: str) -> None:
+    """Refuse what is no address: a client of it would be waited for as it ends."""
+    from distributed.comm.registry import get_backend
+
+    parts = _ADDRESS.fullmatch(scheduler)
+    if parts is None or int(parts[2]) > 0xFFFF:
+        raise SchedulerNotFoundError(scheduler)
     try:
-        return distributed.Client(
+        get_backend(parts[1] or "tcp")
+    except ValueError as error:
+        raise SchedulerNotFoundError(scheduler) from error
+
+
+@contextmanager
+def _client_of(distributed: Any, scheduler: str) -> Iterator[Any]:
+    try:
+        client = distributed.Client(
             scheduler, set_as_default=False, timeout=_PATIENCE_SECONDS
         )
     except (OSError, ValueError) as error:
         raise SchedulerNotFoundError(scheduler) from error
+    try:
+        yield client
+    finally:
+        # One that is lost does not answer any more.
+        with suppress(TimeoutError):
+            client.close(timeout=_CLOSING_SECONDS)
 
 
 @contextmanager

@@ -1,4 +1,5 @@
 import json
+import os
 import subprocess
 import sys
 
@@ -190,6 +191,19 @@ def test_no_such_slide_is_told(tmp_path, refused):
 )
 def test_wrong_usage_ends_with_2(words, refused):
     refused(words, status=2)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names are Unicode elsewhere")
+def test_a_picture_whose_name_is_not_utf8_is_spelled_out(tmp_path, read_rows):
+    (tmp_path / "crops").mkdir()
+    picture = Image.new("RGB", (90, 90), (200, 150, 200))
+    for name in (b"Pr\xfcfung.png", b"plain.png"):
+        path = os.fsdecode(os.fsencode(tmp_path / "crops") + b"/" + name)
+        picture.save(path)
+    words = ["classify-crops", "crops", "--mpp", "0.25", "--out", "out.csv"]
+    assert run([*words, "--device", "cpu", "--backend", "torch"]) == 0
+    names = [row["file"] for row in read_rows(tmp_path / "out.csv")]
+    assert names == [r"Pr\udcfcfung.png", "plain.png"]
 
 
 def test_crops_are_classified_and_unreadable_ones_named(tmp_path, capfd, read_rows):

@@ -103,6 +103,36 @@ def test_what_cannot_be_done_is_refused_in_one_line(words, message, refused, tmp
 
 
 @pytest.mark.usefixtures("cells")
+def test_a_slide_of_another_name_is_told_in_the_words_of_a_report(
+    phantom, tmp_path, capsys
+):
+    summary = {"slide": "other.svs", "mpp": [0.25, 0.25], "model": "net 1"}
+    (tmp_path / "summary.json").write_text(json.dumps(summary))
+    words = ["cells.csv", "--to", "crops", "--slide", str(phantom), "--out", "crops"]
+    assert run(["export", *words]) == 0
+    told = "The run was of a slide named other.svs; the slide here is smear é.svs."
+    assert capsys.readouterr().err == f"napari-deepheme: {told}\n"
+    words = [str(phantom), "--cells", "cells.csv", "--out", "r.html"]
+    summary |= {"region": [0, 0, 900, 800], "complete": True}
+    (tmp_path / "summary.json").write_text(json.dumps(summary))
+    assert run(["report", *words]) == 0
+    assert told in (tmp_path / "r.html").read_text("utf-8")
+
+
+@pytest.mark.parametrize("kind", ["crops", "dicom"])
+def test_cells_beyond_the_edge_of_the_slide_are_of_another(
+    phantom, refused, tmp_path, kind
+):
+    boxes = [[200, 300, 40, 50], [5000, 400, 45, 45]]
+    cells = CellTable.from_arrays(boxes, [1, 1], [13, 14], [1, 1])
+    write_cells(cells, tmp_path / "cells.csv")
+    words = ["cells.csv", "--to", kind, "--slide", str(phantom), "--out", "out"]
+    told = "1 of 2 cells beyond the edge of the slide: they may be of another slide"
+    assert told in refused(["export", *words])
+    assert [p.name for p in tmp_path.iterdir()] == ["cells.csv"]
+
+
+@pytest.mark.usefixtures("cells")
 def test_a_slide_that_is_no_dicom_has_no_dicom_annotations(phantom, refused):
     words = ["--to", "dicom", "--slide", str(phantom), "--out", "cells.dcm"]
     assert "no DICOM slide" in refused(["export", "cells.csv", *words])

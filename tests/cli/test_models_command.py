@@ -98,7 +98,7 @@ def test_foreseen_failures_are_told_in_one_line(tmp_path, refused, monkeypatch):
         (f"import {bundled_weights()} --name a/b", "expected a name"),
         (f"import {bundled_weights()} --name m --mpp 99", "cannot be right"),
         ("remove nobody", "nobody"),
-        ("remove peaknet-marrow", "comes with the package"),
+        ("remove peaknet-marrow", "belongs to the plugin"),
         ("download nobody", "no public one yet"),
         ("download nobody --index http://example.org/i.json", "only https"),
         ("download nobody --index gone.json", "gone.json"),

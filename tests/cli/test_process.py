@@ -72,9 +72,10 @@ def test_a_failure_that_nobody_reads_keeps_its_exit_status(words, status):
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
-def test_a_full_disk_behind_standard_output_is_told():
+@pytest.mark.parametrize("words", [["models", "list"], ["--help"], ["--version"]])
+def test_a_full_disk_behind_standard_output_is_told(words):
     with open("/dev/full", "w") as full:
-        command = [*COMMAND, "models", "list"]
+        command = [*COMMAND, *words]
         done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True)
     assert done.returncode == 1
     assert "cannot write standard output" in done.stderr

@@ -79,11 +79,51 @@ def test_a_region_that_leaves_the_slide_is_refused(phantom, tmp_path, refused, r
         ["--read-timeout", "soon"],
         ["--read-timeout", "inf"],
         ["--device", "CUDA:0"],
+        ["--max-cells", "0"],
+        ["--max-cells", str(2**31)],
+        ["--max-cells", str(2**64)],
+        ["--max-cells", "9" * 5000],
+        ["--max-cells", "0" * 5000],
+        ["--out", ""],
+        ["--model", ""],
+        ["--detector", ""],
         ["another.svs"],
     ],
 )
 def test_a_word_that_cannot_be_meant_is_wrong_usage(phantom, tmp_path, refused, words):
     assert "usage:" in refused(["classify", str(phantom), *words], status=2)
+    assert everything_in(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["classify", ""],
+        ["report", "a.svs", "--cells", "", "--out", "a.html"],
+        ["report", "a.svs", "--cells", "cells.csv", "--out", ""],
+        ["report", "a.svs", "--cells", "a.csv", "--out", "a.pdf", "--reference", ""],
+        ["batch", "a.svs", "", "--out", "out"],
+        ["batch", "a.svs", "--out", "out", "--scheduler", ""],
+        ["classify-crops", "", "--mpp", "0.25", "--out", "out.csv"],
+        ["export", "", "--to", "csv", "--out", "a.csv"],
+        ["export", "cells.csv", "--to", "crops", "--out", "a", "--slide", ""],
+        ["evaluate", "--cells", "", "--out", "out"],
+        ["evaluate", "--model", "", "--out", "out"],
+        ["train", "classifier", "--data", "", "--out", "out"],
+        ["train", "classifier", "--data", "a", "--out", "out", "--from", ""],
+        ["train", "classifier", "--data", "a", "--out", "out", "--name", ""],
+        ["phantom", ""],
+        ["models", "info", ""],
+        ["models", "remove", ""],
+        ["models", "import", ""],
+        ["models", "import", "a.pt", "--name", ""],
+        ["models", "download", "", "--index", "a.json"],
+        ["models", "download", "a", "--index", ""],
+    ],
+    ids=" ".join,
+)
+def test_an_empty_name_is_not_taken_for_none_at_all(tmp_path, refused, words):
+    assert "it is empty: give a name" in refused(words, status=2)
     assert everything_in(tmp_path) == []
 
 
@@ -141,6 +181,7 @@ def test_a_phantom_that_cannot_be_written_is_told(tmp_path, refused, out):
         ["--size", "2000"],
         ["--seed", "-1"],
         ["--seed", "x"],
+        ["--seed", str(2**64)],
     ],
 )
 def test_a_phantom_of_an_impossible_size_or_seed_is_wrong_usage(refused, words):

@@ -21,6 +21,7 @@ ERRORS = [
     errors.SlideNotFoundError("a.svs"),
     errors.UnreadableSlideError("a.svs", TWO_LINES),
     errors.NotRgbSlideError("a.svs", TWO_LINES),
+    errors.OtherSlideError("a.svs", TWO_LINES),
     errors.SlideChangedError("a.svs"),
     errors.SlideGoneError("a.svs"),
     errors.UnreadableRegionError("a.svs", Region(1, 2, 3, 4), TWO_LINES),
@@ -31,10 +32,12 @@ ERRORS = [
     errors.InvalidModelError("m", TWO_LINES),
     errors.DeviceNotAvailableError("cuda", ("auto", "cpu")),
     errors.DeviceLostError("cuda", TWO_LINES),
+    errors.TorchNotLoadedError(TWO_LINES, "install it anew"),
     errors.OutOfMemoryError(),
     errors.OutOfMemoryError("cuda"),
     errors.CannotWriteError("a.csv", TWO_LINES),
     errors.InvalidTableError("a.csv", TWO_LINES),
+    errors.InvalidRangesError("ranges.csv", TWO_LINES),
     errors.InvalidSittingError("a.deepheme", TWO_LINES),
     errors.SittingElsewhereError("a.deepheme"),
     errors.InvalidSummaryError("summary.json", TWO_LINES),
@@ -49,6 +52,7 @@ ERRORS = [
     errors.SchedulerNotFoundError("tcp://nowhere:1"),
     errors.NotExplainableError("m", TWO_LINES),
     errors.EmbeddingError(TWO_LINES),
+    errors.CannotRemoveError("m", TWO_LINES),
     errors.DownloadError("https://hub.example/m", TWO_LINES),
 ]
 

@@ -1,10 +1,14 @@
 """What a journal keeps, and what a kill may do to it."""
 
+import os
+import sys
+import tracemalloc
+
 import numpy as np
 import pytest
 
 from napari_deepheme.core.cell_table import CellTable
-from napari_deepheme.core.errors import OtherRunError, RunBusyError
+from napari_deepheme.core.errors import CannotWriteError, OtherRunError, RunBusyError
 from napari_deepheme.core.geometry import Region
 from napari_deepheme.core.journal import (
     NAME,
@@ -117,6 +121,27 @@ def test_a_folder_without_a_journal_is_a_fresh_start(tmp_path):
     assert resumable(tmp_path / "nowhere", ASKED, overwrite=False) is None
     (tmp_path / NAME).write_bytes(b"something else\n")
     assert resumable(tmp_path, ASKED, overwrite=False) is None
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no pipes there")
+def test_a_pipe_in_the_place_of_a_journal_is_refused_at_once(tmp_path):
+    os.mkfifo(tmp_path / NAME)
+    assert read_past(tmp_path) is None
+    with pytest.raises(CannotWriteError, match="a pipe or a device"):
+        Journal(tmp_path, ASKED, USED)
+
+
+def test_a_journal_is_read_no_further_than_its_first_bad_record(tmp_path, tiles):
+    written(tmp_path, tiles[:1])
+    with (tmp_path / NAME).open("ab") as stream:
+        # Holes take no room on the disk; in memory they would.
+        stream.truncate(1 << 30)
+    tracemalloc.start()
+    past = read_past(tmp_path)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert [tile.index for tile in past.tiles] == [0]
+    assert peak < 1 << 28
 
 
 def test_two_runs_at_once_do_not_mix(tmp_path, tiles):

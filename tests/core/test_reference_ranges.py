@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from napari_deepheme.core.errors import InvalidTableError
+from napari_deepheme.core.errors import InvalidRangesError, InvalidTableError
 from napari_deepheme.core.reference_ranges import (
     INDICES,
     ReferenceRange,
@@ -73,11 +73,19 @@ def test_both_ends_belong_to_a_range(low, more, value):
         (["name,low", "blasts,0"], "it lacks the columns high"),
         ([""], "it lacks the columns high, low, name"),
         (["name,low,high", "blasts,,3"], "line 2 says nothing under low"),
+        (["name,low,high", "M2,0,5,3,5"], "line 2 has 5 values for 3 columns: numbers"),
+        (["name;low;high", "M2;0;5;3"], "line 2 has 4 values for 3 columns"),
+        (["name,low,low,high", "M2,1,2,3"], "two columns have the same name"),
     ],
 )
 def test_a_table_that_cannot_be_right_is_refused_with_its_line(tmp_path, rows, told):
     with pytest.raises(InvalidTableError, match=told):
         read_reference_ranges(write(tmp_path, *rows))
+
+
+def test_ranges_that_are_none_are_not_called_a_table_of_cells(tmp_path):
+    with pytest.raises(InvalidRangesError, match="not a table of reference ranges"):
+        read_reference_ranges(write(tmp_path, "name,low"))
 
 
 def test_no_file_is_told(tmp_path):

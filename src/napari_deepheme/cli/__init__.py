@@ -57,8 +57,8 @@ def run(arguments: Sequence[str]) -> int:
     try:
         options = parser.parse_args(_with_negative_values(arguments))
     except SystemExit as stop:
-        flush_output()
-        return int(stop.code or 0)
+        is_written = flush_output()
+        return int(stop.code or (0 if is_written else 1))
     _silence_libraries()
     spell_out_odd_letters()
     signal.signal(signal.SIGTERM, _interrupt)

@@ -4,13 +4,30 @@ from __future__ import annotations
 
 import argparse
 import math
+from pathlib import Path
+from typing import Final
 
 from napari_deepheme.core.geometry import Region, Size
 from napari_deepheme.core.models.compute import BACKENDS
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
 
+_LARGEST: Final = 2**31 - 1
+"""Whole numbers beyond it are of no use, and as seeds more than torch can take."""
+
 Commands = argparse._SubParsersAction
+
+
+def some_name(text: str) -> str:
+    """Take a name or an address; an empty one is not the same as none."""
+    if not text:
+        raise argparse.ArgumentTypeError("it is empty: give a name, or leave it out")
+    return text
+
+
+def some_path(text: str) -> Path:
+    """Take the path of a file or a folder, which cannot be empty."""
+    return Path(some_name(text))
 
 
 def region(text: str) -> Region:
@@ -62,9 +79,7 @@ def seconds(text: str) -> float:
 
 def positive(text: str) -> int:
     """Parse a whole number from 1 on."""
-    if not text.isdecimal() or not int(text):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 on")
-    return int(text)
+    return _whole(text, 1)
 
 
 def percentage(text: str) -> float:
@@ -80,15 +95,25 @@ def percentage(text: str) -> float:
 
 def seed(text: str) -> int:
     """Parse a whole number from 0 on."""
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 on")
-    return int(text)
+    return _whole(text, 0)
+
+
+def _whole(text: str, least: int) -> int:
+    # Python refuses to make a number of thousands of digits.
+    digits = text.lstrip("0") or "0"
+    is_short = text.isdecimal() and len(digits) < 12
+    if not (is_short and least <= int(digits) <= _LARGEST):
+        raise argparse.ArgumentTypeError(
+            f"{text[:40]!r} is not a whole number from {least} to {_LARGEST}"
+        )
+    return int(digits)
 
 
 def add_model(parser: argparse.ArgumentParser) -> None:
     """Add ``--model``, ``--device`` and ``--backend``."""
     parser.add_argument(
         "--model",
+        type=some_name,
         metavar="NAME-OR-PATH",
         help="classifier: a name of `models list`, or a file (default: bundled)",
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_deepheme.batch import iter_batch, result_folders
@@ -14,11 +13,13 @@ from napari_deepheme.cli.arguments import (
     add_read_timeout,
     mpp,
     positive,
+    some_name,
+    some_path,
 )
 from napari_deepheme.cli.output import complain, say
 from napari_deepheme.cli.progress import Progress
-from napari_deepheme.core.export.cohort import check_parquet, write_cohort
-from napari_deepheme.core.files import make_folder
+from napari_deepheme.core.export.cohort import COHORT_FILES, check_parquet, write_cohort
+from napari_deepheme.core.files import make_folder, refuse_sources
 from napari_deepheme.core.run_request import RunRequest
 from napari_deepheme.dask_cluster import BatchConfig
 
@@ -38,10 +39,11 @@ def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:
         "batch. Research use only.",
         epilog="example: napari-deepheme batch a.svs b.svs --out results --workers 2",
     )
-    parser.add_argument("slides", metavar="SLIDE", type=Path, nargs="+")
-    parser.add_argument("--out", type=Path, metavar="DIR", required=True)
+    parser.add_argument("slides", metavar="SLIDE", type=some_path, nargs="+")
+    parser.add_argument("--out", type=some_path, metavar="DIR", required=True)
     parser.add_argument(
         "--scheduler",
+        type=some_name,
         metavar="ADDRESS",
         help="of a Dask scheduler, such as tcp://HOST:8786, whose workers see the "
         "slides under the same paths (default: worker processes of this machine)",
@@ -90,6 +92,8 @@ def _run(options: argparse.Namespace) -> int:
         options.scheduler, options.workers, options.threads, options.overwrite
     )
     check_parquet()
+    for name in COHORT_FILES:
+        refuse_sources(options.out / name, *options.slides)
     make_folder(options.out)
     rows = _rows(options, request, config)
     made = result_folders(options.slides, options.out, deidentify=request.deidentify)

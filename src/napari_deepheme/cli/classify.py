@@ -16,6 +16,8 @@ from napari_deepheme.cli.arguments import (
     add_read_timeout,
     mpp,
     region,
+    some_name,
+    some_path,
 )
 from napari_deepheme.cli.output import say
 from napari_deepheme.cli.progress import Progress
@@ -43,7 +45,7 @@ def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:
         "Research use only.",
         epilog="example: napari-deepheme classify slide.svs --region 0,0,4000,4000",
     )
-    parser.add_argument("slide", metavar="SLIDE", type=Path)
+    parser.add_argument("slide", metavar="SLIDE", type=some_path)
     parser.add_argument(
         "--region",
         type=region,
@@ -52,14 +54,17 @@ def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:
     )
     parser.add_argument(
         "--out",
-        type=Path,
+        type=some_path,
         metavar="DIR",
         help="folder of the results (default: ./SLIDE-STEM-deepheme, or "
         "./PSEUDONYM-deepheme)",
     )
     add_model(parser)
     parser.add_argument(
-        "--detector", metavar="NAME-OR-PATH", help="detector (default: bundled)"
+        "--detector",
+        type=some_name,
+        metavar="NAME-OR-PATH",
+        help="detector (default: bundled)",
     )
     parser.add_argument(
         "--mpp",

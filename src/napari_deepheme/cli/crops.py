@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import csv
 import io
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_deepheme.cli.arguments import Commands, add_model, mpp
+from napari_deepheme.cli.arguments import Commands, add_model, mpp, some_path
 from napari_deepheme.cli.output import complain, say
 from napari_deepheme.core.cell_table import DECIMALS
-from napari_deepheme.core.crops import iter_crops
+from napari_deepheme.core.crops import iter_crops, pictures_in
 from napari_deepheme.core.errors import DeephemeError, NoPicturesError
-from napari_deepheme.core.files import atomic_file
+from napari_deepheme.core.files import atomic_file, refuse_sources
 from napari_deepheme.core.models.registry import load_classifier
 from napari_deepheme.core.taxonomy import CLASS_CODES
 
 if TYPE_CHECKING:
     import argparse
+    from pathlib import Path
 
     from napari_deepheme.core.crops import NamedCrop
 
@@ -33,16 +33,17 @@ def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:
         "each. Research use only.",
         epilog="example: napari-deepheme classify-crops DIR --mpp 0.25 --out crops.csv",
     )
-    parser.add_argument("folder", metavar="FOLDER", type=Path)
+    parser.add_argument("folder", metavar="FOLDER", type=some_path)
     parser.add_argument(
         "--mpp", type=mpp, required=True, help="micrometres per pixel of the pictures"
     )
-    parser.add_argument("--out", type=Path, required=True, metavar="FILE.csv")
+    parser.add_argument("--out", type=some_path, required=True, metavar="FILE.csv")
     add_model(parser)
     parser.set_defaults(run=_run)
 
 
 def _run(options: argparse.Namespace) -> int:
+    refuse_sources(options.out, *pictures_in(options.folder))
     classifier = load_classifier(
         options.model, device=options.device, backend=options.backend
     )
@@ -61,7 +62,10 @@ def _tell(error: DeephemeError) -> None:
 
 def _write(named: list[NamedCrop], path: Path) -> None:
     with atomic_file(path) as stream:
-        text = io.TextIOWrapper(stream, encoding="utf-8", newline="")
+        # A file name that is not UTF-8 is spelled out.
+        text = io.TextIOWrapper(
+            stream, encoding="utf-8", errors="backslashreplace", newline=""
+        )
         writer = csv.writer(text, lineterminator="\n")
         header = ("file", "class_code", "probability")
         writer.writerow((*header, *(f"p_{code}" for code in CLASS_CODES)))

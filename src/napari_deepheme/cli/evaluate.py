@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_deepheme.cli.arguments import DEVICES, Commands, mpp
+from napari_deepheme.cli.arguments import DEVICES, Commands, mpp, some_name, some_path
 from napari_deepheme.cli.output import say
 from napari_deepheme.cli.train import need_training_packages
 from napari_deepheme.core.files import make_folder
@@ -14,6 +13,7 @@ from napari_deepheme.core.models.registry import load_classifier, load_models
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator
+    from pathlib import Path
 
     from napari_deepheme.core.models.protocols import Models
     from napari_deepheme.core.training.evaluation import Evaluation
@@ -33,6 +33,7 @@ def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:
     )
     parser.add_argument(
         "--model",
+        type=some_name,
         action="append",
         metavar="NAME-OR-PATH",
         help="classifier: a name of `models list`, or a file (default: bundled); give "
@@ -40,7 +41,7 @@ def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:
     )
     parser.add_argument(
         "--cells",
-        type=Path,
+        type=some_path,
         metavar="CSV-OR-FOLDER",
         help="a table with the columns file and classes, or a folder by class",
     )
@@ -52,7 +53,7 @@ def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:
         choices=("train", "val", "test"),
         help="judge the cells of this split alone",
     )
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR")
+    parser.add_argument("--out", type=some_path, required=True, metavar="DIR")
     parser.add_argument("--device", choices=DEVICES, default="auto")
     _add_bundled(parser)
     parser.set_defaults(run=_run)
@@ -68,14 +69,14 @@ def _add_bundled(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--data",
-        type=Path,
+        type=some_path,
         metavar="DIR",
         help="bundled: holds cells/manifest.csv (rows of split val), fields/ and "
         "smears/",
     )
     parser.add_argument(
         "--slides",
-        type=Path,
+        type=some_path,
         metavar="DIR",
         help="bundled: holds bma-cells.svs, a grid of cells, and bma-cells.csv",
     )

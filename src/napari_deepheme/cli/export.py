@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from napari_deepheme.cli.arguments import Commands, add_deidentify, mpp
+from napari_deepheme.cli.arguments import Commands, add_deidentify, mpp, some_path
 from napari_deepheme.cli.output import complain, say
 from napari_deepheme.core.deidentify import nameless, nameless_cells
 from napari_deepheme.core.errors import SlideNeededError
@@ -16,10 +15,12 @@ from napari_deepheme.core.export.cells_file import read_cells
 from napari_deepheme.core.export.crop_folder import write_crop_folder
 from napari_deepheme.core.export.csv_table import write_csv
 from napari_deepheme.core.export.dicom_annotations import write_dicom_annotations
-from napari_deepheme.core.export.facts import facts_beside
+from napari_deepheme.core.export.facts import facts_beside, spelled_out
 from napari_deepheme.core.export.geojson import NO_SHIFT, read_qupath, write_geojson
 from napari_deepheme.core.export.nameless import nameless_table_facts
+from napari_deepheme.core.export.other_slide import refuse_other_slide, slide_doubts
 from napari_deepheme.core.export.parquet import write_parquet
+from napari_deepheme.core.files import refuse_sources, replaced_file
 from napari_deepheme.core.slide import open_slide, plausible_mpp
 from napari_deepheme.core.slide.mpp import given_mpp
 
@@ -47,14 +48,14 @@ def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:
         epilog="example: napari-deepheme export cells.csv --to parquet "
         "--out cells.parquet",
     )
-    parser.add_argument("cells", metavar="CELLS", type=Path)
+    parser.add_argument("cells", metavar="CELLS", type=some_path)
     parser.add_argument("--to", required=True, choices=_KINDS)
     parser.add_argument(
-        "--out", type=Path, required=True, metavar="PATH", help="crops: a folder"
+        "--out", type=some_path, required=True, metavar="PATH", help="crops: a folder"
     )
     parser.add_argument(
         "--slide",
-        type=Path,
+        type=some_path,
         metavar="SLIDE",
         help="the slide of the cells: needed for crops and dicom; for geojson, it "
         "tells where QuPath's origin is",
@@ -80,11 +81,13 @@ def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:
 def _run(options: argparse.Namespace) -> int:
     if options.to in _OF_SLIDES and options.slide is None:
         raise SlideNeededError(_OF_SLIDES[options.to])
+    _keep_slide(options)
     cells = _read(options)
     with ExitStack() as stack:
         slide: SlideReader | None = None
         if options.slide is not None:
             slide = stack.enter_context(open_slide(options.slide))
+            _check_slide(options, cells, slide)
         facts = _facts(options, slide)
         if options.deidentify:
             cells = nameless_cells(cells)
@@ -93,6 +96,26 @@ def _run(options: argparse.Namespace) -> int:
         told = _write(options, cells, slide, facts)
     say(f"{told}, written to {options.out}")
     return 0
+
+
+def _keep_slide(options: argparse.Namespace) -> None:
+    """Refuse to write over the slide, the one that is given or that of the cells."""
+    refuse_sources(options.out, options.slide)
+    named = facts_beside(options.cells).slide
+    if named and options.out.is_file():
+        replaced = replaced_file(options.out)
+        if spelled_out(replaced.name) == named:
+            refuse_sources(options.out, replaced)
+
+
+def _check_slide(
+    options: argparse.Namespace, cells: CellTable, slide: SlideReader
+) -> None:
+    """Tell what speaks against the slide; refuse to look for cells beyond its edge."""
+    if options.to in _OF_SLIDES:
+        refuse_other_slide(cells, slide)
+    for doubt in slide_doubts(cells, slide, facts_beside(options.cells).slide):
+        complain(doubt)
 
 
 def _read(options: argparse.Namespace) -> CellTable:

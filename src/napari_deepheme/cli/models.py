@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_deepheme.cli import models_import
+from napari_deepheme.cli.arguments import some_name
 from napari_deepheme.cli.output import say
 from napari_deepheme.core.models.hub import download_model
 from napari_deepheme.core.models.library import remove_model
@@ -39,7 +40,7 @@ def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:
         help="the card of a model",
         epilog="example: napari-deepheme models info litenet-marrow",
     )
-    info.add_argument("model", metavar="NAME")
+    info.add_argument("model", metavar="NAME", type=some_name)
     info.set_defaults(run=_info)
     models_import.add_parser(actions)
     _add_download(actions)
@@ -48,7 +49,7 @@ def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:
         help="take out a model of one's own",
         epilog="example: napari-deepheme models remove five-folds",
     )
-    removal.add_argument("model", metavar="NAME")
+    removal.add_argument("model", metavar="NAME", type=some_name)
     removal.set_defaults(run=_remove)
 
 
@@ -61,9 +62,10 @@ def _add_download(actions: Commands[argparse.ArgumentParser]) -> None:
         epilog="example: napari-deepheme models download five-folds "
         "--index https://lab.example/models.json",
     )
-    download.add_argument("model", metavar="NAME")
+    download.add_argument("model", metavar="NAME", type=some_name)
     download.add_argument(
         "--index",
+        type=some_name,
         metavar="URL",
         help="https address or file of the index (default: NAPARI_DEEPHEME_INDEX)",
     )

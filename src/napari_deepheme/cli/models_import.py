@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import argparse
 import math
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_deepheme.cli.arguments import mpp, positive
+from napari_deepheme.cli.arguments import mpp, positive, some_name, some_path
 from napari_deepheme.cli.output import say
 from napari_deepheme.core.models.importing import ImportOptions, import_model
 
@@ -31,8 +30,10 @@ def add_parser(actions: Commands[argparse.ArgumentParser]) -> None:
         description=_DESCRIPTION,
         epilog="example: napari-deepheme models import fold1.pth fold2.pth --name lab",
     )
-    parser.add_argument("files", nargs="+", type=Path, metavar="FILE")
-    parser.add_argument("--name", help="of the model (default: that of the file)")
+    parser.add_argument("files", nargs="+", type=some_path, metavar="FILE")
+    parser.add_argument(
+        "--name", type=some_name, help="of the model (default: that of the file)"
+    )
     parser.add_argument(
         "--kind", choices=("classifier", "detector"), help="of an ONNX file"
     )

@@ -26,9 +26,7 @@ def say(text: str) -> None:
         _drop(sys.stdout)
     except OSError as error:
         _drop(sys.stdout)
-        raise CannotWriteError(
-            "standard output", error.strerror or str(error)
-        ) from error
+        raise _not_said(error) from error
 
 
 def complain(text: str) -> None:
@@ -42,20 +40,35 @@ def complain(text: str) -> None:
         _drop(sys.stderr)
 
 
-def flush_output() -> None:
-    """Write what argparse has said, whose reader may have left as well."""
+def flush_output() -> bool:
+    """Write what argparse has said, whose reader may have left as well.
+
+    Returns
+    -------
+    bool
+        False if it cannot be written, such as into a file on a full disk.
+    """
+    is_written = True
     for stream in (sys.stdout, sys.stderr):
         try:
             if stream is not None:
                 stream.flush()
-        except OSError:
+        except OSError as error:
             _drop(stream)
+            if not isinstance(error, BrokenPipeError):
+                is_written = False
+                complain(str(_not_said(error)))
+    return is_written
 
 
 def spell_out_odd_letters() -> None:
     """Make letters that a terminal lacks be spelled out, rather than be an error."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
+
+
+def _not_said(error: OSError) -> CannotWriteError:
+    return CannotWriteError("standard output", error.strerror or str(error))
 
 
 def _drop(stream: TextIO) -> None:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-from napari_deepheme.cli.arguments import Commands, seed, size
+from napari_deepheme.cli.arguments import Commands, seed, size, some_path
 from napari_deepheme.cli.output import say
 from napari_deepheme.cli.progress import Progress
+from napari_deepheme.core.files import refuse_existing
 from napari_deepheme.core.geometry import Size
-from napari_deepheme.core.phantom import write_phantom
+from napari_deepheme.core.phantom import truth_path, write_phantom
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 SMALLEST_PX, LARGEST_PX = 2_000, 100_000
 
@@ -34,6 +38,11 @@ def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:
     parser.add_argument(
         "--seed", type=seed, default=0, help="same seed, same slide (default: 0)"
     )
+    parser.add_argument(
+        "--overwrite",
+        action="store_true",
+        help="replace files that have the names already, which is refused otherwise",
+    )
     parser.set_defaults(run=_run)
 
 
@@ -47,7 +56,7 @@ def _phantom_size(text: str) -> Size:
 
 
 def _slide_path(text: str) -> Path:
-    path = Path(text)
+    path = some_path(text)
     if not path.name or path.suffix.lower() == ".csv":
         raise argparse.ArgumentTypeError(
             f"{text!r} is no name for a slide, beside which its truth becomes a .csv"
@@ -56,6 +65,9 @@ def _slide_path(text: str) -> Path:
 
 
 def _run(options: argparse.Namespace) -> int:
+    if not options.overwrite:
+        for path in (options.slide, truth_path(options.slide)):
+            refuse_existing(path)
     progress = Progress("row")
     try:
         table = write_phantom(

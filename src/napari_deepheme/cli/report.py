@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import argparse
 from datetime import date
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_deepheme.cli.arguments import Commands, add_deidentify, mpp
+from napari_deepheme.cli.arguments import Commands, add_deidentify, mpp, some_path
 from napari_deepheme.cli.output import say
 from napari_deepheme.core.export.csv_table import read_csv
 from napari_deepheme.core.export.geojson import read_geojson
+from napari_deepheme.core.files import refuse_sources
 from napari_deepheme.core.reference_ranges import NO_RANGES, read_reference_ranges
 from napari_deepheme.core.report_file import gather_report, write_report
 from napari_deepheme.core.report_file.known_run import known_run
@@ -18,6 +18,8 @@ from napari_deepheme.core.report_file.write import SUFFIXES
 from napari_deepheme.core.slide import open_slide
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from napari_deepheme.core.cell_table import CellTable
 
 
@@ -33,7 +35,7 @@ def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:
         epilog="example: napari-deepheme report slide.svs --cells "
         "slide-deepheme/cells.csv --out report.pdf",
     )
-    parser.add_argument("slide", metavar="SLIDE", type=Path)
+    parser.add_argument("slide", metavar="SLIDE", type=some_path)
     parser.add_argument(
         "--cells",
         type=_cells_path,
@@ -50,7 +52,7 @@ def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:
     )
     parser.add_argument(
         "--reference",
-        type=Path,
+        type=some_path,
         metavar="CSV",
         help="the laboratory's reference ranges: columns name, low, high, source",
     )
@@ -71,20 +73,21 @@ def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:
 
 
 def _cells_path(text: str) -> Path:
-    path = Path(text)
+    path = some_path(text)
     if path.suffix.lower() not in (".csv", ".geojson", ".json"):
         raise argparse.ArgumentTypeError(f"{text!r} is neither .csv nor .geojson")
     return path
 
 
 def _report_path(text: str) -> Path:
-    path = Path(text)
+    path = some_path(text)
     if path.suffix.lower() not in SUFFIXES:
         raise argparse.ArgumentTypeError(f"{text!r} ends neither in .html nor in .pdf")
     return path
 
 
 def _run(options: argparse.Namespace) -> int:
+    refuse_sources(options.out, options.slide)
     cells = _read_cells(options.cells)
     ranges = read_reference_ranges(options.reference) if options.reference else None
     today = "" if options.deidentify else date.today().isoformat()

@@ -6,10 +6,17 @@ import logging
 import shlex
 import sys
 from importlib.util import find_spec
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from napari_deepheme.cli.arguments import DEVICES, Commands, mpp, positive, seed
+from napari_deepheme.cli.arguments import (
+    DEVICES,
+    Commands,
+    mpp,
+    positive,
+    seed,
+    some_name,
+    some_path,
+)
 from napari_deepheme.cli.output import complain, say
 from napari_deepheme.core.errors import MissingExtraError
 from napari_deepheme.core.models.card import ModelCard
@@ -17,6 +24,7 @@ from napari_deepheme.core.models.registry import (
     DEFAULT_CLASSIFIER,
     DEFAULT_DETECTOR,
 )
+from napari_deepheme.core.models.torch_loading import need_torch
 
 if TYPE_CHECKING:
     import argparse
@@ -48,25 +56,28 @@ def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:
     parser.add_argument("model", choices=tuple(_STEPS))
     parser.add_argument(
         "--data",
-        type=Path,
+        type=some_path,
         required=True,
         metavar="FOLDER-OR-CSV",
         help="classifier: a folder by class, one with manifest.csv, or a table with "
         "the columns file and classes; detector: a table with the columns file, x, y, "
         "width and height, or a folder with it as boxes.csv",
     )
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR")
+    parser.add_argument("--out", type=some_path, required=True, metavar="DIR")
     parser.add_argument(
         "--mpp", type=mpp, help="micrometres per pixel of pictures that state none"
     )
     parser.add_argument(
         "--from",
         dest="start_from",
+        type=some_name,
         metavar="MODEL",
         help="model to go on from (default: the bundled one); none: from scratch, "
         "classifiers only",
     )
-    parser.add_argument("--name", help="of the model (default: own-classifier ...)")
+    parser.add_argument(
+        "--name", type=some_name, help="of the model (default: own-classifier ...)"
+    )
     _add_length(parser)
     parser.add_argument("--device", choices=DEVICES, default="auto")
     parser.add_argument("--seed", type=seed, default=0)
@@ -95,6 +106,7 @@ def _add_recipe(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--without",
+        type=some_name,
         metavar="SOURCE",
         help="bundled classifier: leave a source out, such as pbc, to measure how the "
         "rest carries over to it",
@@ -129,6 +141,7 @@ def _add_length(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
+    need_torch()
     _refuse_without(options)
     if options.recipe == "bundled":
         return _run_bundled(options)

@@ -12,6 +12,7 @@ from napari_deepheme.core.table_columns import (
     check_names,
     class_indices_of,
     shares_of,
+    texts_of,
 )
 from napari_deepheme.core.taxonomy import CELL_CLASSES, CLASS_CODES
 
@@ -138,7 +139,7 @@ class CellTable:
             shares_of(columns, "score"),
             class_indices_of(columns),
             shares_of(columns, "probability"),
-            {k: np.array(v, np.str_) for k, v in columns.items() if k not in COLUMNS},
+            {name: texts_of(columns, name) for name in columns if name not in COLUMNS},
         )
 
     @classmethod

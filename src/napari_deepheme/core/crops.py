@@ -89,7 +89,7 @@ def iter_crops(
     UnknownMppError
         If `mpp` cannot be right.
     """
-    paths = _pictures(folder)
+    paths = pictures_in(folder)
     for start in range(0, len(paths), _CHUNK):
         read: list[tuple[Path, npt.NDArray[np.uint8]]] = []
         for path in paths[start : start + _CHUNK]:
@@ -102,7 +102,14 @@ def iter_crops(
         yield from _classify(read, folder, classifier)
 
 
-def _pictures(folder: Path) -> list[Path]:
+def pictures_in(folder: Path) -> list[Path]:
+    """Return the pictures under a folder, in order of path.
+
+    Raises
+    ------
+    NoPicturesError
+        If the folder cannot be searched.
+    """
     try:
         found = [p for p in folder.rglob("*") if p.suffix.lower() in _SUFFIXES]
         return sorted(p for p in found if p.is_file())

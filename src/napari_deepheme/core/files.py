@@ -1,10 +1,11 @@
-"""Files that are written whole or not at all."""
+"""Files that are written whole or not at all, and never over what is read."""
 
 from __future__ import annotations
 
 import errno
 import os
 import shutil
+import stat
 import sys
 import tempfile
 from contextlib import contextmanager, suppress
@@ -19,6 +20,78 @@ if TYPE_CHECKING:
 
 _FAR_BYTE: Final = 1 << 40
 
+_OTHER_NAME: Final = "choose another name for what is written"
+
+
+def refuse_sources(path: Path | str, *sources: Path | None) -> None:
+    """Refuse to write over what is read, by whatever name or link.
+
+    Parameters
+    ----------
+    path : Path or str
+        What is to be written.
+    sources : Path or None
+        Slides and pictures that are read; of a slide that is a folder, its DICOM
+        files. None for one that is no file.
+
+    Raises
+    ------
+    CannotWriteError
+        If it is one of them.
+    """
+    path = Path(path)
+    if not path.exists():
+        return
+    for source in sources:
+        if source is not None and _is_of(path, source):
+            reason = "it is the slide or picture that is read"
+            raise CannotWriteError(str(path), reason, _OTHER_NAME)
+
+
+def refuse_existing(path: Path | str) -> None:
+    """Refuse to write where something is.
+
+    Raises
+    ------
+    CannotWriteError
+        If something has the name.
+    """
+    if os.path.lexists(path):
+        remedy = f"{_OTHER_NAME}, or give --overwrite"
+        raise CannotWriteError(str(path), "it is there already", remedy)
+
+
+def replaced_file(path: Path | str) -> Path:
+    """Return the file that gives way when a path is written, which need not exist.
+
+    A symbolic link stays: what it leads to gives way.
+
+    Raises
+    ------
+    CannotWriteError
+        If it is there and no regular file (a folder, a pipe, a device), or a link that
+        leads nowhere.
+    """
+    path = Path(path)
+    try:
+        mode = path.stat().st_mode
+        if not stat.S_ISREG(mode):
+            kind = "a folder" if stat.S_ISDIR(mode) else "a pipe or a device"
+            raise CannotWriteError(str(path), f"it is {kind}", _OTHER_NAME)
+    except FileNotFoundError:
+        pass
+    except CannotWriteError:
+        raise
+    except OSError as error:
+        raise CannotWriteError(str(path), error.strerror or str(error)) from error
+    if not path.is_symlink():
+        return path
+    target = Path(os.path.realpath(path))
+    if not target.parent.is_dir():
+        reason = "it is a link into a folder that is not there"
+        raise CannotWriteError(str(path), reason, _OTHER_NAME)
+    return target
+
 
 @contextmanager
 def atomic_path(path: Path | str) -> Iterator[Path]:
@@ -27,23 +100,24 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
     Parameters
     ----------
     path : Path or str
-        The file to write; its folder exists.
+        The file to write, or a link to it; its folder exists.
 
     Yields
     ------
     Path
-        A file in the same folder. If the block raises, it is removed and the target
-        stays as it was.
+        A file in the folder of the target. If the block raises, it is removed and the
+        target stays as it was.
 
     Raises
     ------
     CannotWriteError
-        If the folder cannot be written to, or the disk is full.
+        If the folder cannot be written to, the disk is full, or the target is there
+        and no regular file.
     """
-    path = Path(path)
+    path, target = Path(path), replaced_file(path)
     try:
         handle, name = tempfile.mkstemp(
-            dir=path.parent, prefix=f".{path.stem[:40]}-", suffix=path.suffix
+            dir=target.parent, prefix=f".{path.stem[:40]}-", suffix=path.suffix
         )
         os.close(handle)
     except OSError as error:
@@ -53,11 +127,11 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
         yield partial
         # Libraries may have put a file of their own there: the mode is set last.
         partial.chmod(0o666 & ~_umask())
-        partial.replace(path)
+        partial.replace(target)
     except CannotWriteError:
         raise
     except OSError as error:
-        if error.filename not in (None, name, str(path)):
+        if error.filename not in (None, name, str(target)):
             raise
         raise CannotWriteError(str(path), error.strerror or str(error)) from error
     finally:
@@ -123,6 +197,19 @@ def atomic_folder(path: Path | str) -> Iterator[Path]:
         shutil.rmtree(partial, ignore_errors=True)
 
 
+def check_regular(path: Path) -> None:
+    """Refuse to read what would be waited for, or would never end.
+
+    Raises
+    ------
+    OSError
+        If it is a pipe or a device, or is not there. A folder is left to the reader.
+    """
+    mode = path.stat().st_mode
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        raise OSError(errno.EINVAL, "it is a pipe or a device, not a file", str(path))
+
+
 def make_folder(path: Path | str) -> Path:
     """Make a folder with its parents, where it is missing.
 
@@ -134,6 +221,10 @@ def make_folder(path: Path | str) -> Path:
     path = Path(path)
     try:
         path.mkdir(parents=True, exist_ok=True)
+    except FileExistsError as error:
+        leads_nowhere = path.is_symlink() and not path.exists()
+        kind = "a link that leads nowhere" if leads_nowhere else "there, and no folder"
+        raise CannotWriteError(str(path), f"it is {kind}", _OTHER_NAME) from error
     except OSError as error:
         raise CannotWriteError(str(path), error.strerror or str(error)) from error
     return path
@@ -171,6 +262,16 @@ def remove_if_empty(path: Path) -> None:
     """Remove a folder that nothing was written into."""
     with suppress(OSError):
         path.rmdir()
+
+
+def _is_of(path: Path, source: Path) -> bool:
+    try:
+        if path.suffix.lower() == ".dcm" and source.is_dir():
+            return path.parent.samefile(source)
+        return path.samefile(source)
+    except OSError:
+        # What is not there cannot be lost.
+        return False
 
 
 def _umask() -> int:

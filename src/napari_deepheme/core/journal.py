@@ -21,7 +21,12 @@ import orjson
 
 from napari_deepheme.core.cell_table import CellTable
 from napari_deepheme.core.errors import CannotWriteError, OtherRunError, RunBusyError
-from napari_deepheme.core.files import atomic_file, lock_file
+from napari_deepheme.core.files import (
+    atomic_file,
+    check_regular,
+    lock_file,
+    replaced_file,
+)
 from napari_deepheme.core.geometry import Region
 
 if TYPE_CHECKING:
@@ -34,6 +39,9 @@ _VERSION: Final = 1
 
 _SYNC_SECONDS: Final = 1.0
 """What a power cut may cost; a kill costs the tile that is being written."""
+
+_LONGEST_RECORD: Final = 1 << 26
+"""Bytes, of which a tile of a hundred thousand cells takes a fourth."""
 
 _FINISHED: Final = {"finished": True}
 
@@ -113,6 +121,7 @@ class Journal:
         self._head = _head(asked, used)
         self._synced = time.monotonic()
         with self._guarded():
+            replaced_file(self._path)
             # Not cut before it is known to be nobody else's.
             flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0)
             self._stream: BinaryIO = os.fdopen(
@@ -182,12 +191,18 @@ def read_past(folder: Path) -> Past | None:
 
     A record that is whole but no tile ends what is believed, as a torn one does.
     """
+    path = folder / NAME
     try:
-        content = (folder / NAME).read_bytes()
+        check_regular(path)
+        with path.open("rb") as stream:
+            return _past(stream)
     except OSError:
         return None
+
+
+def _past(stream: BinaryIO) -> Past | None:
     past = None
-    for record, end in _records(content):
+    for record, end in _records(stream):
         if past is None:
             past = _begun(record)
             if past is None:
@@ -266,18 +281,18 @@ def _line(record: dict[str, Any]) -> bytes:
     return b"%08x %s\n" % (zlib.crc32(content), content)
 
 
-def _records(content: bytes) -> Iterator[tuple[dict[str, Any], int]]:
+def _records(stream: BinaryIO) -> Iterator[tuple[dict[str, Any], int]]:
     """Give the whole records and where each ends, up to the first that is not."""
-    start = 0
-    while (end := content.find(b"\n", start)) >= 0:
-        line = content[start:end]
-        if line[:9] != b"%08x " % zlib.crc32(line[9:]):
+    end = 0
+    while (line := stream.readline(_LONGEST_RECORD)).endswith(b"\n"):
+        content = line[9:-1]
+        if line[:9] != b"%08x " % zlib.crc32(content):
             return
+        end += len(line)
         try:
-            yield orjson.loads(line[9:]), end + 1
+            yield orjson.loads(content), end
         except orjson.JSONDecodeError:
             return
-        start = end + 1
 
 
 def _tile_record(tile: DoneTile) -> dict[str, Any]:

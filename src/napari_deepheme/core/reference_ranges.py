@@ -7,16 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
-from napari_deepheme.core.errors import InvalidTableError
-from napari_deepheme.core.spreadsheets import (
-    separated_lines,
-    why_unreadable,
-    with_point,
-)
+from napari_deepheme.core.errors import InvalidRangesError
+from napari_deepheme.core.files import check_regular
+from napari_deepheme.core.spreadsheets import sheet_rows, why_unreadable
 from napari_deepheme.core.taxonomy import CELL_CLASSES, MITOTIC_LINEAGES, REPORT_GROUPS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+
+    from napari_deepheme.core.spreadsheets import SheetRow
 
 INDICES: Final = (
     "M:E",
@@ -102,19 +101,16 @@ def read_reference_ranges(path: Path | str) -> ReferenceRanges:
 
     Raises
     ------
-    InvalidTableError
+    InvalidRangesError
         If it is not such a table; the message names the line.
     """
     path = Path(path)
     try:
+        check_regular(path)
         with path.open(newline="", encoding="utf-8-sig") as stream:
-            separator, lines = separated_lines(stream)
-            reader = csv.DictReader(lines, strict=True, delimiter=separator)
-            if missing := set(_COLUMNS) - set(reader.fieldnames or ()):
-                raise ValueError(f"it lacks the columns {', '.join(sorted(missing))}")
-            ranges = list(_ranges(reader, separator))
+            ranges = list(_ranges(sheet_rows(stream, _COLUMNS)))
     except (OSError, ValueError, csv.Error) as error:
-        raise InvalidTableError(str(path), why_unreadable(error)) from error
+        raise InvalidRangesError(str(path), why_unreadable(error)) from error
     return ReferenceRanges({found.name: found for found in ranges}, path.name)
 
 
@@ -125,28 +121,24 @@ _NAMES: Final = {
 }
 
 
-def _ranges(rows: Iterable[dict[str, str]], separator: str) -> Iterable[ReferenceRange]:
+def _ranges(rows: Iterable[SheetRow]) -> Iterable[ReferenceRange]:
     seen: set[str] = set()
-    for line, row in enumerate(rows, 2):
-        if not any(row.values()):
-            continue
-        if missing := set(_COLUMNS) - {k for k, v in row.items() if v}:
-            words = ", ".join(sorted(missing))
-            raise ValueError(f"line {line} says nothing under {words}")
-        name = _NAMES.get(row["name"].strip().lower())
+    for row in rows:
+        line, words = row.line, row.words
+        if missing := [name for name in _COLUMNS if not words[name]]:
+            raise ValueError(f"line {line} says nothing under {', '.join(missing)}")
+        name = _NAMES.get(words["name"].lower())
         if name is None:
             raise ValueError(
-                f"line {line}: {row['name']!r} is no class, group or index"
+                f"line {line}: {words['name']!r} is no class, group or index"
             )
         if name in seen:
-            raise ValueError(f"line {line}: {row['name']!r} has a range already")
+            raise ValueError(f"line {line}: {words['name']!r} has a range already")
         seen.add(name)
-        low, high = (
-            _number(with_point(row[name], separator), line) for name in ("low", "high")
-        )
+        low, high = (_number(row.number(column), line) for column in ("low", "high"))
         if low > high:
             raise ValueError(f"line {line}: the range ends before it begins")
-        yield ReferenceRange(name, low, high, (row.get("source") or "").strip())
+        yield ReferenceRange(name, low, high, words.get("source", ""))
 
 
 def _number(text: str, line: int) -> float:

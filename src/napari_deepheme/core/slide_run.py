@@ -13,10 +13,14 @@ from napari_deepheme.core.errors import (
     UnreadableRegionError,
 )
 from napari_deepheme.core.export.nameless import nameless_run_facts
-from napari_deepheme.core.export.summary import RunFacts, export_run
-from napari_deepheme.core.files import make_folder, remove_if_empty
+from napari_deepheme.core.export.summary import RUN_FILES, RunFacts, export_run
+from napari_deepheme.core.files import (
+    make_folder,
+    refuse_sources,
+    remove_if_empty,
+)
 from napari_deepheme.core.geometry import Region
-from napari_deepheme.core.journal import DoneTile, Journal, resumable
+from napari_deepheme.core.journal import NAME, DoneTile, Journal, resumable
 from napari_deepheme.core.models.registry import load_models
 from napari_deepheme.core.pipeline import RunPlan, iter_chunks, plan_run
 from napari_deepheme.core.results import RegionResult, TileResult
@@ -75,7 +79,8 @@ class SlideRun:
     ModelNotFoundError, InvalidModelError, MissingExtraError, DeviceNotAvailableError
         As for `load_models`.
     RunBusyError, CannotWriteError
-        If the folder cannot be written to.
+        If the folder cannot be written to, or the slide is one of the files that a run
+        writes there.
     InvalidKeyError
         If names are to be left out, and the user's key for pseudonyms is none.
     """
@@ -91,6 +96,8 @@ class SlideRun:
     ) -> None:
         self._load = load or partial(load_asked, request)
         self.slide, self.request, self.folder = slide, request, folder
+        for name in (*RUN_FILES, NAME):
+            refuse_sources(folder / name, slide.path)
         self._is_over = False
         self._watch = SlideWatch(slide)
         self._mpp = plausible_mpp(slide, mpp=request.mpp)

@@ -2,12 +2,116 @@
 
 from __future__ import annotations
 
+import csv
+import re
+from dataclasses import dataclass
 from itertools import chain
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator, Mapping, Sequence
     from typing import TextIO
+
+_IN_THOUSANDS: Final = re.compile(r"\s*-?[1-9]\d{0,2}([.,]\d{3})+\s*")
+
+
+@dataclass(frozen=True, slots=True)
+class SheetRow:
+    """A row of a table.
+
+    Attributes
+    ----------
+    line : int
+        Its number in the file, from 1.
+    words : mapping of str to str
+        What stands in each column, without blanks around it; empty where the row ends
+        before the column.
+    separator : str
+        What separates the columns.
+    """
+
+    line: int
+    words: Mapping[str, str]
+    separator: str
+
+    def number(self, name: str) -> str:
+        """Return a column that is to be a number, with a decimal point."""
+        return with_point(self.words.get(name, ""), self.separator)
+
+    def mpp(self) -> float | None:
+        """Return the column `mpp`, None where it is empty or missing.
+
+        Raises
+        ------
+        ValueError
+            If it is no number.
+        """
+        text = self.number("mpp")
+        try:
+            return float(text) if text else None
+        except ValueError:
+            raise ValueError(f"mpp is {text!r}: give a number such as 0.25") from None
+
+
+def sheet_rows(
+    stream: TextIO, needed: Collection[str], *, also: str = ""
+) -> Iterator[SheetRow]:
+    """Give the rows of a table that are not empty.
+
+    Parameters
+    ----------
+    stream : text file
+        Opened with `newline=""`.
+    needed : collection of str
+        Columns without which it is no such table.
+    also : str
+        Columns that can be there, for who left a needed one out.
+
+    Raises
+    ------
+    ValueError
+        If a needed column is missing, two have one name, or a row has more values than
+        there are columns, as where a decimal comma separates.
+    csv.Error
+        If it is no CSV.
+    """
+    separator, lines = separated_lines(stream)
+    reader = csv.reader(lines, strict=True, delimiter=separator)
+    header = [name.strip() for name in next(reader, [])]
+    if missing := set(needed) - set(header):
+        told = f"it lacks the columns {', '.join(sorted(missing))}"
+        raise ValueError(f"{told} (understood too: {also})" if also else told)
+    refuse_double(header)
+    for row in reader:
+        if not any(row):
+            continue
+        if len(row) > len(header):
+            raise wrong_length(reader.line_num, row, header, separator)
+        words = [word.strip() for word in row] + [""] * (len(header) - len(row))
+        named = dict(zip(header, words, strict=True))
+        yield SheetRow(reader.line_num, named, separator)
+
+
+def refuse_double(header: Sequence[str]) -> None:
+    """Refuse columns of one name: which one is meant cannot be told.
+
+    Raises
+    ------
+    ValueError
+        If there are two.
+    """
+    if len(set(header)) != len(header):
+        raise ValueError("two columns have the same name")
+
+
+def wrong_length(
+    line: int, row: Sequence[str], header: Sequence[str], separator: str
+) -> ValueError:
+    """Word that a row has more or fewer values than there are columns."""
+    told = f"line {line} has {len(row)} values for {len(header)} columns"
+    if len(row) > len(header) and separator == ",":
+        told += ": numbers have decimal points where commas separate the columns"
+    return ValueError(told)
 
 
 def separated_lines(stream: TextIO) -> tuple[str, Iterator[str]]:
@@ -29,6 +133,24 @@ def with_point(number: str, separator: str) -> str:
     ('0.5', '0.5', '0,5')
     """
     return number if separator == "," else number.replace(",", ".")
+
+
+def whole_with_point(number: str, separator: str) -> str:
+    """Return a number that is to be whole, as `with_point` does.
+
+    Raises
+    ------
+    ValueError
+        If a point or comma may separate thousands, where decimal commas can be.
+
+    Examples
+    --------
+    >>> whole_with_point("114,5", ";"), whole_with_point("1140", ";")
+    ('114.5', '1140')
+    """
+    if separator != "," and _IN_THOUSANDS.fullmatch(number):
+        raise ValueError(f"{number!r} may be in thousands: write whole numbers plainly")
+    return with_point(number, separator)
 
 
 def why_unreadable(error: Exception) -> str:

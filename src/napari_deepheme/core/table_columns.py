@@ -16,6 +16,12 @@ if TYPE_CHECKING:
 NEEDED: Final = ("x", "y", "width", "height", "class_code")
 """Columns without which there is no table of cells."""
 
+_LONGEST_TEXT: Final = 10_000
+"""Letters that a field of a further column can have."""
+
+_LARGEST_COLUMN: Final = 1 << 30
+"""Letters of a further column, all fields as long as the longest: 4 GB are held."""
+
 _COORDINATE_LIMIT: Final = 2**31
 
 _INDEX_OF_CODE: Final = {code: index for index, code in enumerate(CLASS_CODES)}
@@ -75,8 +81,29 @@ def shares_of(
     return values
 
 
+def texts_of(columns: Mapping[str, Sequence[Any]], name: str) -> npt.NDArray[np.str_]:
+    """Return a further column, all fields of which take as much room as the longest.
+
+    Raises
+    ------
+    ValueError
+        If a field is too long.
+    """
+    values = columns[name]
+    longest = max(map(len, map(str, values)), default=0)
+    limit = min(_LONGEST_TEXT, _LARGEST_COLUMN // max(1, len(values)))
+    if longest > limit:
+        raise ValueError(
+            f"a field of the column {name[:40]!r} has {longest:,} letters, and "
+            f"{limit:,} are held at most of {len(values):,} cells"
+        )
+    return np.array(values, np.str_)
+
+
 def _pixels(columns: Mapping[str, Sequence[Any]], name: str) -> npt.NDArray[np.float64]:
     values = np.rint(_numbers(columns, name))
+    if not np.isfinite(values).all():
+        raise ValueError(f"the column {name} holds something that is no number")
     if not (np.abs(values) < _COORDINATE_LIMIT).all():
         raise ValueError(f"the column {name} holds a number that is too large")
     if name in ("width", "height") and (values < 1).any():

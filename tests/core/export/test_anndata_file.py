@@ -1,6 +1,7 @@
 """AnnData, as scverse reads it."""
 
 import sys
+from dataclasses import replace
 
 import anndata
 import numpy as np
@@ -62,6 +63,25 @@ def test_anndata_finds_cells_features_places_and_facts(cells, tmp_path):
     assert read.uns["mpp"].tolist() == [0.25, 0.26]
     assert read.uns["model"] == "net 1"
     assert read.uns["notice"].startswith("Research use only")
+
+
+def test_columns_whose_names_hdf5_refuses_come_back_under_their_own(cells, tmp_path):
+    names = ("_index", "index", "a/b", "a_b", "", ".", "column.", "x\0y", "obs")
+    further = {name: np.array([name, "two", "three"]) for name in names}
+    named = replace(cells, further=further)
+    path = tmp_path / "cells.h5ad"
+    write_anndata(named, path)
+    assert read_anndata(path).further.keys() == further.keys()
+    read = anndata.read_h5ad(path)
+    taken = ["column_index", "index", "a_b_", "a_b", "column", "column._"]
+    assert read.obs.columns.tolist()[8:] == [*taken, "column.", "x\u2400y", "obs"]
+
+
+def test_a_zero_in_a_text_is_shown_by_its_sign(cells, tmp_path):
+    noted = replace(cells, further={"note": np.array(["a\0b", "", "c"])})
+    write_anndata(noted, tmp_path / "cells.h5ad")
+    read = read_anndata(tmp_path / "cells.h5ad")
+    assert read.further["note"].tolist() == ["a\u2400b", "", "c"]
 
 
 def test_without_features_there_is_no_column_of_x(cells, tmp_path):

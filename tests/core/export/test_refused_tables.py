@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+from napari_deepheme.core import table_columns
 from napari_deepheme.core.cell_table import COLUMNS, CellTable
 from napari_deepheme.core.errors import InvalidTableError
 from napari_deepheme.core.export.csv_table import read_csv, write_csv
@@ -73,6 +74,55 @@ def test_a_csv_with_semicolons_or_tabs_and_decimal_commas_comes_in(csv_of, separ
     assert cells.further["note"].tolist() == ["a, b"]
 
 
+@pytest.mark.parametrize("text", ["1.140", "1,140", " 12.345.678 ", "-1.140"])
+@pytest.mark.parametrize("separator", [";", "\t"])
+def test_thousands_that_a_spreadsheet_separated_are_refused(csv_of, separator, text):
+    table = f"{HEADER.replace(',', ';')}\n{text};2;3;4;M2\n"
+    with pytest.raises(InvalidTableError, match=r"under x, .* may be in thousands"):
+        csv_of(table.replace(";", separator))
+
+
+@pytest.mark.parametrize("text", ["114,6", "114.6", "0,950", "1140", "2.0"])
+def test_numbers_that_cannot_be_in_thousands_come_in(csv_of, text):
+    cells = csv_of(f"{HEADER.replace(',', ';')}\n{text};2;3;4;M2\n")
+    assert cells.boxes[0, 0] == round(float(text.replace(",", ".")))
+
+
+def test_a_field_that_is_too_long_is_refused(csv_of, geojson_of, monkeypatch):
+    table = f"{HEADER},note\n1,2,3,4,M2,%s\n"
+    assert csv_of(table % ("x" * 10_000)).further["note"].tolist() == ["x" * 10_000]
+    with pytest.raises(InvalidTableError, match="10,001 letters, and 10,000 are held"):
+        csv_of(table % ("x" * 10_001))
+    noted = {"metadata": {"class_code": "M2", "note": "x" * 10_001}}
+    with pytest.raises(InvalidTableError, match="column 'note' has 10,001 letters"):
+        geojson_of([feature(noted)])
+    monkeypatch.setattr(table_columns, "_LARGEST_COLUMN", 100)
+    many = table % ("x" * 11) + "1,2,3,4,M2,\n" * 9
+    with pytest.raises(InvalidTableError, match="10 are held at most of 10 cells"):
+        csv_of(many)
+
+
+@pytest.mark.parametrize(
+    ("geometry", "told"),
+    [
+        (None, "object 2 has no outline"),
+        (
+            {"type": "GeometryCollection", "geometries": []},
+            "the outline of object 2 is a GeometryCollection, not one shape",
+        ),
+    ],
+)
+def test_an_object_without_a_shape_is_told_by_its_number(geojson_of, geometry, told):
+    with pytest.raises(InvalidTableError, match=told):
+        geojson_of([feature(), feature(geometry=geometry)])
+
+
+def test_geojson_with_a_byte_order_mark_comes_in(tmp_path):
+    text = json.dumps([feature()])
+    (tmp_path / "cells.geojson").write_text(text, "utf-8-sig")
+    assert len(read_geojson(tmp_path / "cells.geojson")) == 1
+
+
 def test_rows_that_were_emptied_are_passed_over(csv_of):
     assert len(csv_of(f"{HEADER}\n1,2,3,4,M2\n,,,,\n\n,,\n")) == 1
 
@@ -117,7 +167,7 @@ def test_a_csv_of_a_header_alone_is_an_empty_table(csv_of):
         (f"{HEADER}\n1,2,,4,M2\n", "column width"),
         (f"{HEADER}\n1,2,0,4,M2\n", "width must be at least 1"),
         (f"{HEADER}\n1,2,3,-4,M2\n", "height must be at least 1"),
-        (f"{HEADER}\n1,nan,3,4,M2\n", "column y"),
+        (f"{HEADER}\n1,nan,3,4,M2\n", "column y holds something that is no number"),
         (f"{HEADER}\n1e99,2,3,4,M2\n", "column x"),
         (f"{HEADER},score\n1,2,3,4,M2,1.5\n", "score must lie between 0 and 1"),
         (f"{HEADER},probability\n1,2,3,4,M2,nan\n", "probability must lie"),

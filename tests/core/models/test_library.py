@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from napari_deepheme.core.errors import (
+    CannotRemoveError,
     CannotWriteError,
     InvalidModelError,
     ModelNotFoundError,
@@ -55,7 +56,7 @@ def test_weights_that_two_models_share_stay_with_the_other(own_folder):
 
 
 def test_a_bundled_model_is_neither_removed_nor_replaced(own_folder):
-    with pytest.raises(CannotWriteError, match="comes with the package"):
+    with pytest.raises(CannotRemoveError, match="belongs to the plugin"):
         remove_model(DEFAULT_CLASSIFIER)
     with pytest.raises(CannotWriteError, match="bundled"):
         keep(DEFAULT_CLASSIFIER.upper(), b"", overwrite=True)

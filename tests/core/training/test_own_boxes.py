@@ -76,6 +76,21 @@ def test_a_row_that_cannot_be_understood_is_named_with_its_line(write, row, told
     assert told in str(caught.value)
 
 
+def test_boxes_with_semicolons_and_decimal_commas_are_read(write, tmp_path):
+    path = write(changed(x=1.5)) / "boxes.csv"
+    text = path.read_text("utf-8").replace(",", ";").replace(".5", ",5")
+    path.write_text(text, "utf-8")
+    (picture,) = read_boxes(path)
+    assert picture.boxes[0, 0] == 1.5
+
+
+def test_boxes_in_other_letters_are_told_what_to_save_them_as(tmp_path):
+    path = tmp_path / "boxes.csv"
+    path.write_bytes("file,x,y,width,height\nZürich.png,1,2,3,4\n".encode("latin-1"))
+    with pytest.raises(InvalidTableError, match="save it as CSV UTF-8"):
+        read_boxes(path)
+
+
 @pytest.mark.parametrize("word", ["mpp", "split", "patient"])
 def test_two_rows_of_a_picture_must_agree(write, word):
     other = changed(**{word: {"mpp": 0.5, "split": "train", "patient": "p2"}[word]})
@@ -84,7 +99,7 @@ def test_two_rows_of_a_picture_must_agree(write, word):
 
 
 def test_a_table_that_lacks_columns_rows_or_itself_is_refused(write, tmp_path):
-    with pytest.raises(InvalidTableError, match="height and width"):
+    with pytest.raises(InvalidTableError, match="lacks the columns height, width"):
         read_boxes(write(header=("file", "x", "y")))
     with pytest.raises(InvalidTableError, match="it holds no row"):
         read_boxes(write())

@@ -129,13 +129,32 @@ def test_a_table_with_semicolons_and_a_mark_at_its_start_is_read(tmp_path):
     assert (cell.targets, cell.mpp) == (("E1", "E4"), 0.2)
 
 
+def test_a_table_with_decimal_commas_is_read_where_they_do_not_separate(tmp_path):
+    save(tmp_path / "a.png")
+    path = tmp_path / "cells.csv"
+    rows = ["file;classes;mpp;background", "a.png;M2;0,2;230,5 231 240"]
+    path.write_text("\n".join(rows), encoding="utf-8")
+    (cell,) = read_own_cells(path)
+    assert (cell.mpp, cell.background) == (0.2, (230.5, 231, 240))
+    path.write_text("file,classes,mpp\na.png,M2,0,2\n", encoding="utf-8")
+    with pytest.raises(InvalidTableError, match="line 2 has 4 values for 3 columns"):
+        read_own_cells(path)
+
+
+def test_a_table_in_other_letters_is_told_what_to_save_it_as(tmp_path):
+    path = tmp_path / "cells.csv"
+    path.write_bytes("file,classes,patient\na.png,M2,Zürich\n".encode("latin-1"))
+    with pytest.raises(InvalidTableError, match="save it as CSV UTF-8"):
+        read_own_cells(path)
+
+
 @pytest.mark.parametrize(
     ("row", "told"),
     [
         (("a.png", "M2", "dev", "0.2"), "line 3: split is 'dev'"),
         (("b.png", "M2", "val", "0.2"), r"line 3: there is no picture b\.png"),
         (("a.png", "Q2", "val", "0.2"), "line 3: 'Q2' is no class"),
-        (("a.png", "M2", "val", "wide"), "line 3: could not convert"),
+        (("a.png", "M2", "val", "wide"), "line 3: mpp is 'wide': give a number"),
         (("", "M2", "val", "0.2"), "line 3: it names no file"),
     ],
 )
@@ -151,7 +170,7 @@ def test_a_row_that_cannot_be_understood_is_named_by_its_line(tmp_path, row, tol
 
 def test_a_table_without_a_needed_column_says_which(tmp_path):
     path = write_table(tmp_path / "cells.csv", ("file", "label"), ("a.png", "x"))
-    with pytest.raises(InvalidTableError, match="lacks the column classes"):
+    with pytest.raises(InvalidTableError, match="lacks the columns classes"):
         read_own_cells(path)
 
 

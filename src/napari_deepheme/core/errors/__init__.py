@@ -11,6 +11,7 @@ from napari_deepheme.core.errors.base import (
 from napari_deepheme.core.errors.of_files import (
     CannotWriteError,
     InvalidKeyError,
+    InvalidRangesError,
     InvalidSittingError,
     InvalidSummaryError,
     InvalidTableError,
@@ -21,6 +22,7 @@ from napari_deepheme.core.errors.of_files import (
     UnknownFormatError,
 )
 from napari_deepheme.core.errors.of_models import (
+    CannotRemoveError,
     DeviceLostError,
     DeviceNotAvailableError,
     DownloadError,
@@ -30,11 +32,13 @@ from napari_deepheme.core.errors.of_models import (
     ModelNotFoundError,
     NotExplainableError,
     OutOfMemoryError,
+    TorchNotLoadedError,
 )
 from napari_deepheme.core.errors.of_slides import (
     NoPicturesError,
     NotDicomError,
     NotRgbSlideError,
+    OtherSlideError,
     RegionOutOfBoundsError,
     SlideChangedError,
     SlideGoneError,
@@ -46,6 +50,7 @@ from napari_deepheme.core.errors.of_slides import (
 )
 
 __all__ = [
+    "CannotRemoveError",
     "CannotWriteError",
     "DeephemeError",
     "DeviceLostError",
@@ -54,6 +59,7 @@ __all__ = [
     "EmbeddingError",
     "InvalidKeyError",
     "InvalidModelError",
+    "InvalidRangesError",
     "InvalidSittingError",
     "InvalidSummaryError",
     "InvalidTableError",
@@ -64,6 +70,7 @@ __all__ = [
     "NotExplainableError",
     "NotRgbSlideError",
     "OtherRunError",
+    "OtherSlideError",
     "OutOfMemoryError",
     "RegionOutOfBoundsError",
     "RunBusyError",
@@ -73,6 +80,7 @@ __all__ = [
     "SlideGoneError",
     "SlideNeededError",
     "SlideNotFoundError",
+    "TorchNotLoadedError",
     "UnknownFormatError",
     "UnknownMppError",
     "UnreadableRegionError",

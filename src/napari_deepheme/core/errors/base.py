@@ -8,10 +8,10 @@ class DeephemeError(Exception):
 
 
 class OfFile(Exception):
-    """Facts of a failure with a file."""
+    """Facts of a failure with a file; what else is given is a kind's own."""
 
-    def __init__(self, path: str, reason: str) -> None:
-        super().__init__(path, reason)
+    def __init__(self, path: str, reason: str, *further: str) -> None:
+        super().__init__(path, reason, *further)
         self.path = path
         self.reason = reason
 

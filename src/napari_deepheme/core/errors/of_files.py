@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from napari_deepheme.core.errors.base import DeephemeError, OfFile, one_line
+
+_MAKE_ROOM: Final = (
+    "make room and see that you may write there, or choose another place"
+)
 
 
 class CannotWriteError(OfFile, DeephemeError, OSError):
     """A result cannot be written."""
 
+    def __init__(self, path: str, reason: str, remedy: str = _MAKE_ROOM) -> None:
+        super().__init__(path, reason, remedy)
+        self.remedy = remedy
+
     def __str__(self) -> str:
         """Word the error."""
-        return (
-            f"cannot write {self.path}: {one_line(self.reason)} (make room and see "
-            "that you may write there, or choose another place)"
-        )
+        return f"cannot write {self.path}: {one_line(self.reason)} ({self.remedy})"
 
 
 class InvalidTableError(OfFile, DeephemeError, ValueError):
@@ -24,6 +31,17 @@ class InvalidTableError(OfFile, DeephemeError, ValueError):
         return (
             f"{self.path} is not a table of cells: {one_line(self.reason)} (mend it, "
             "write it anew, or choose another)"
+        )
+
+
+class InvalidRangesError(InvalidTableError):
+    """A table of reference ranges cannot be understood."""
+
+    def __str__(self) -> str:
+        """Word the error."""
+        return (
+            f"{self.path} is not a table of reference ranges: "
+            f"{one_line(self.reason)} (mend it, or choose another)"
         )
 
 

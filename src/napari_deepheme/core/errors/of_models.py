@@ -33,6 +33,17 @@ class InvalidModelError(OfModel, DeephemeError, ValueError):
         )
 
 
+class CannotRemoveError(OfModel, DeephemeError, ValueError):
+    """A model is not the user's to take out."""
+
+    def __str__(self) -> str:
+        """Word the error."""
+        return (
+            f"cannot remove {self.model}: {one_line(self.reason)} (name a model of "
+            "your own)"
+        )
+
+
 class DownloadError(DeephemeError, OSError):
     """Something could not be fetched, or is not what was to be fetched."""
 
@@ -103,6 +114,19 @@ class OutOfMemoryError(DeephemeError, MemoryError):
             "the memory ran out: close other programs, or choose a smaller region; "
             "what is done is kept, and the same command goes on from there"
         )
+
+
+class TorchNotLoadedError(DeephemeError, ImportError):
+    """What computes the networks cannot be loaded."""
+
+    def __init__(self, reason: str, remedy: str) -> None:
+        super().__init__(reason, remedy)
+        self.reason = reason
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        """Word the error."""
+        return f"torch cannot be loaded: {one_line(self.reason)[:200]} ({self.remedy})"
 
 
 class NotExplainableError(OfModel, DeephemeError, ValueError):

@@ -57,6 +57,17 @@ class NotRgbSlideError(UnreadableSlideError):
         super().__init__(slide, reason, remedy)
 
 
+class OtherSlideError(OfSlide, DeephemeError, ValueError):
+    """The slide cannot be the one that the cells were found on."""
+
+    def __str__(self) -> str:
+        """Word the error."""
+        return (
+            f"{self.slide}: {one_line(self.reason)} (name the slide that they were "
+            "found on)"
+        )
+
+
 class SlideChangedError(DeephemeError, OSError):
     """Something wrote to a slide while it was read."""
 

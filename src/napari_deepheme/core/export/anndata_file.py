@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -11,12 +13,12 @@ from napari_deepheme.core.cell_table import CellTable
 from napari_deepheme.core.corrections import written_rows
 from napari_deepheme.core.errors import InvalidTableError, MissingExtraError
 from napari_deepheme.core.export.facts import NOTICE, TableFacts
-from napari_deepheme.core.files import atomic_file
+from napari_deepheme.core.files import atomic_file, check_regular
+from napari_deepheme.core.spreadsheets import why_unreadable
 from napari_deepheme.core.taxonomy import CELL_CLASSES, CLASS_CODES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     import anndata
     import numpy.typing as npt
@@ -28,6 +30,12 @@ _CODED: Final = {
     "class_code": list(CLASS_CODES),
     "class_name": [c.name for c in CELL_CLASSES],
 }
+
+
+_RENAMED: Final = "renamed_columns"
+"""In `uns`: names of columns as they were, by the names that HDF5 takes."""
+
+_NOT_A_NAME: Final = ("", ".", "_index")
 
 
 def to_anndata(
@@ -43,8 +51,9 @@ def to_anndata(
     ----------
     cells : CellTable
         One row of `obs` each, named by its number from 1, with the columns of
-        ``cells.csv``; `obsm` holds their "boxes" (x, y, width, height) and, as
-        "spatial", their centres, both in level-0 pixels.
+        ``cells.csv``, renamed where HDF5 cannot take a name (`uns` has the names then);
+        `obsm` holds their "boxes" (x, y, width, height) and, as "spatial", their
+        centres, both in level-0 pixels.
     features : ndarray of float, shape (n, d), optional
         What a network said of each cell, such as the probabilities of the 23 classes:
         `X`. Without it, `X` has no column: a table of cells holds no measurement from
@@ -72,9 +81,13 @@ def to_anndata(
     names = _names(matrix.shape[1]) if feature_names is None else list(feature_names)
     if len(names) != matrix.shape[1]:
         raise ValueError(f"{len(names)} names for {matrix.shape[1]} features")
+    obs = _obs(cells.take(rows), rows)
+    taken = dict(zip(_storable(list(obs.columns)), obs.columns, strict=True))
+    renamed = {new: old for new, old in taken.items() if new != old}
+    obs.columns = _texts(list(taken))
     return anndata.AnnData(
         X=matrix[rows],
-        obs=_obs(cells.take(rows), rows),
+        obs=obs,
         var=_frame(names),
         obsm={"boxes": cells.boxes[rows], "spatial": cells.centres[rows]},
         uns={
@@ -82,6 +95,7 @@ def to_anndata(
             "mpp": np.array(facts.mpp or (), np.float64),
             "model": facts.model,
             "notice": NOTICE,
+            **({_RENAMED: json.dumps(renamed)} if renamed else {}),
         },
     )
 
@@ -136,9 +150,12 @@ def read_anndata(path: Path | str) -> CellTable:
     import anndata
 
     try:
-        return CellTable.from_pandas(anndata.read_h5ad(path).obs)
+        check_regular(Path(path))
+        data = anndata.read_h5ad(path)
+        renamed = json.loads(data.uns.get(_RENAMED, "{}"))
+        return CellTable.from_pandas(data.obs.rename(columns=renamed))
     except (OSError, ValueError, TypeError, LookupError) as error:
-        raise InvalidTableError(str(path), str(error)) from error
+        raise InvalidTableError(str(path), why_unreadable(error)) from error
 
 
 def _obs(cells: CellTable, rows: npt.NDArray[np.intp]) -> pandas.DataFrame:
@@ -151,11 +168,24 @@ def _obs(cells: CellTable, rows: npt.NDArray[np.intp]) -> pandas.DataFrame:
         if plain[name].dtype.kind in "if":
             obs[name] = plain[name].to_numpy()
         else:
+            # HDF5 holds no text with a zero in it.
+            values = [value.replace("\0", "\u2400") for value in values]
             words = _CODED.get(name) or sorted(set(values))
             dtype = pandas.CategoricalDtype(_texts(words))
             obs[name] = pandas.Categorical(_texts(values), dtype=dtype)
-    obs.columns = _texts(list(obs.columns))
     return obs
+
+
+def _storable(names: list[str]) -> list[str]:
+    """Return names that HDF5 takes for columns, each another, in place of names."""
+    stored: list[str] = []
+    for name in names:
+        plain = name.replace("/", "_").replace("\0", "\u2400")
+        new = f"column{plain}" if plain in _NOT_A_NAME else plain
+        while new in stored or (new != name and new in names):
+            new += "_"
+        stored.append(new)
+    return stored
 
 
 def _frame(names: list[str]) -> pandas.DataFrame:

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+COHORT_FILES: Final = ("cohort.csv", "cohort.parquet")
+"""What `write_cohort` writes into a folder."""
+
 _COUNTED: Final = tuple(c.code for c in CELL_CLASSES if c.in_ndc)
 
 _NUMBERS: Final = (
@@ -99,9 +102,10 @@ def write_cohort(rows: Sequence[Mapping[str, Any]], folder: Path) -> None:
     writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
-    with atomic_file(folder / "cohort.csv") as stream:
+    table, parquet = (folder / name for name in COHORT_FILES)
+    with atomic_file(table) as stream:
         stream.write(text.getvalue().encode("utf-8", "backslashreplace"))
-    with atomic_file(folder / "cohort.parquet") as stream:
+    with atomic_file(parquet) as stream:
         stream.write(_parquet(rows))
 
 

@@ -30,6 +30,7 @@ from napari_deepheme.core.corrections import (
 )
 from napari_deepheme.core.deidentify import nameless
 from napari_deepheme.core.errors import InvalidTableError
+from napari_deepheme.core.export.facts import spelled_out
 from napari_deepheme.core.files import atomic_file, atomic_folder, make_folder
 from napari_deepheme.core.geometry import Region
 from napari_deepheme.core.pseudonyms import Pseudonyms
@@ -122,10 +123,14 @@ def write_crop_folder(
         names = Pseudonyms.of_this_user()
         _check_nameless(before, folder / MANIFEST, names)
         slide, patient = nameless(slide, names), names.of_name("patient", patient)
-    kept = [row for row in before if row["source"] != _name(slide)]
+    kept = [row for row in before if row["source"] != spelled_out(slide.name)]
     chosen = _chosen(cells, corrected_only=corrected_only, with_refused=with_refused)
     background = " ".join(f"{v:.1f}" for v in estimate_background(slide))
-    stated = {"source": _name(slide), "patient": patient, "background": background}
+    stated = {
+        "source": spelled_out(slide.name),
+        "patient": patient,
+        "background": background,
+    }
     with _place(folder) as place:
         written = (
             _write_crop(slide, cells, row, word, place, mpp) for row, word in chosen
@@ -136,11 +141,6 @@ def write_crop_folder(
     for name in {row["file"] for row in before} - listed:
         (folder / name).unlink(missing_ok=True)
     return dict(Counter(row["classes"] for row in rows))
-
-
-def _name(slide: SlideReader) -> str:
-    # A name that is not UTF-8 is spelled out.
-    return slide.name.encode("utf-8", "backslashreplace").decode()
 
 
 def _chosen(

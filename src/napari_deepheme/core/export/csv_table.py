@@ -13,16 +13,20 @@ import numpy as np
 from napari_deepheme.core.cell_table import COLUMNS, DECIMALS, IDENTIFIED, CellTable
 from napari_deepheme.core.class_words import class_named
 from napari_deepheme.core.corrections import (
+    DELETED,
     READER_CLASS,
     READER_CLASSES,
     written_rows,
 )
 from napari_deepheme.core.errors import InvalidTableError
-from napari_deepheme.core.files import atomic_file
+from napari_deepheme.core.files import atomic_file, check_regular
 from napari_deepheme.core.spreadsheets import (
+    refuse_double,
     separated_lines,
+    whole_with_point,
     why_unreadable,
     with_point,
+    wrong_length,
 )
 from napari_deepheme.core.table_columns import check_names
 from napari_deepheme.core.taxonomy import CELL_CLASSES
@@ -78,11 +82,12 @@ def read_csv(path: Path | str) -> CellTable:
     """
     path = Path(path)
     try:
+        check_regular(path)
         with path.open(newline="", encoding="utf-8-sig") as stream:
             separator, lines = separated_lines(stream)
             reader = csv.reader(lines, strict=True, delimiter=separator)
             header = next(reader, [])
-            rows = list(_checked(reader, header))
+            rows = _checked(reader, header, separator)
         values = zip(*rows, strict=True) if rows else ((),) * len(header)
         columns = dict(zip(header, values, strict=True))
         return CellTable.from_columns(_as_meant(columns, separator))
@@ -134,14 +139,17 @@ def _has_return(cells: CellTable) -> bool:
     )
 
 
-def _checked(reader: csv.reader, header: list[str]) -> Sequence[list[str]]:  # type: ignore[valid-type]
+def _checked(
+    reader: csv.reader,  # type: ignore[valid-type]
+    header: list[str],
+    separator: str,
+) -> list[list[str]]:
     check_names(header)
-    if len(set(header)) != len(header):
-        raise ValueError("two columns have the same name")
+    refuse_double(header)
     rows = []
     for row in reader:  # type: ignore[attr-defined]
         if any(row) and len(row) != len(header):
-            raise ValueError(f"line {reader.line_num} has {len(row)} values")  # type: ignore[attr-defined]
+            raise wrong_length(reader.line_num, row, header, separator)  # type: ignore[attr-defined]
         if any(row):
             rows.append(row)
     return rows
@@ -152,8 +160,13 @@ def _as_meant(
 ) -> dict[str, Sequence[str]]:
     """Bring what a person or a spreadsheet wrote to the words of this program."""
     meant = dict(columns)
-    for name in _NUMBERS & meant.keys():
+    for name in _SHARES & meant.keys():
         meant[name] = [with_point(value, separator) for value in meant[name]]
+    for name in _WHOLE & meant.keys():
+        try:
+            meant[name] = [whole_with_point(v, separator) for v in meant[name]]
+        except ValueError as error:
+            raise ValueError(f"under {name}, {error}") from error
     for name in _WORDS.keys() & meant.keys():
         words = {word: _WORDS[name](word) for word in set(meant[name])}
         meant[name] = [words[word] for word in meant[name]]
@@ -162,9 +175,11 @@ def _as_meant(
 
 def _reader_class(word: str) -> str:
     # A reader's word that is not understood must not be lost in silence.
-    if not word.strip() or word in READER_CLASSES:
-        return word.strip()
-    meant = class_named(word)
+    plain = word.strip()
+    if not plain or plain in READER_CLASSES:
+        return plain
+    # No class that a person can give elsewhere: it stands in these files alone.
+    meant = DELETED if plain.casefold() == DELETED else class_named(word)
     if meant is None:
         raise ValueError(
             f"{word!r} under {READER_CLASS} is no class: give a code such as M2, or a "
@@ -178,6 +193,8 @@ def _yes_or_no(word: str) -> str:
     return plain if plain in ("yes", "no") else word
 
 
-_NUMBERS: Final = frozenset(("x", "y", "width", "height", "score", "probability"))
+_WHOLE: Final = frozenset(("x", "y", "width", "height"))
+
+_SHARES: Final = frozenset(("score", "probability"))
 
 _WORDS: Final = {READER_CLASS: _reader_class, IDENTIFIED: _yes_or_no}

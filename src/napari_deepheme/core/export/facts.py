@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import orjson
 
+from napari_deepheme.core.files import check_regular
 from napari_deepheme.core.geometry import Mpp
 
 if TYPE_CHECKING:
@@ -36,7 +37,18 @@ class TableFacts:
     @property
     def slide_text(self) -> str:
         """The slide's name as UTF-8: a name that is not is spelled out."""
-        return self.slide.encode("utf-8", "backslashreplace").decode()
+        return spelled_out(self.slide)
+
+
+def spelled_out(text: str) -> str:
+    r"""Return a text with what is not UTF-8 in it, as in file names, spelled out.
+
+    Examples
+    --------
+    >>> print(spelled_out("a" + chr(0xDCE9)))
+    a\udce9
+    """
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def facts_beside(path: Path) -> TableFacts:
@@ -44,8 +56,10 @@ def facts_beside(path: Path) -> TableFacts:
 
     One that cannot be understood states nothing.
     """
+    beside = path.parent / "summary.json"
     try:
-        summary = orjson.loads((path.parent / "summary.json").read_bytes())
+        check_regular(beside)
+        summary = orjson.loads(beside.read_bytes())
         x, y = summary["mpp"]
         slide, model = str(summary["slide"]), str(summary["model"])
         return TableFacts(slide, Mpp(float(x), float(y)), model)

@@ -10,6 +10,7 @@ from napari_deepheme.core.deidentify import (
     nameless_cells,
     without_folders,
 )
+from napari_deepheme.core.export.facts import spelled_out
 from napari_deepheme.core.pseudonyms import Pseudonyms
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def nameless_run_facts(facts: RunFacts, slide: SlideReader) -> RunFacts:
         As for `deidentify.nameless`.
     """
     shown, names = nameless(slide), Pseudonyms.of_this_user()
-    is_this = _spelled_out(facts.slide) == _spelled_out(slide.name)
+    is_this = spelled_out(facts.slide) == spelled_out(slide.name)
     return replace(
         facts,
         slide=shown.name if is_this else names.of_name("slide", facts.slide),
@@ -67,7 +68,3 @@ def nameless_table_facts(facts: TableFacts, slide: NamelessSlide | None) -> Tabl
         slide=known if slide is None else slide.name,
         model=without_folders(facts.model),
     )
-
-
-def _spelled_out(name: str) -> str:
-    return name.encode("utf-8", "backslashreplace").decode()

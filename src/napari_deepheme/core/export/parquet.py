@@ -12,7 +12,8 @@ from napari_deepheme.core.cell_table import COLUMNS, CellTable
 from napari_deepheme.core.corrections import written_rows
 from napari_deepheme.core.errors import InvalidTableError, MissingExtraError
 from napari_deepheme.core.export.facts import NOTICE, TableFacts
-from napari_deepheme.core.files import atomic_file
+from napari_deepheme.core.files import atomic_file, check_regular
+from napari_deepheme.core.spreadsheets import why_unreadable
 from napari_deepheme.core.taxonomy import CELL_CLASSES, CLASS_CODES
 
 if TYPE_CHECKING:
@@ -69,12 +70,13 @@ def read_parquet(path: Path | str) -> CellTable:
     import pyarrow.parquet
 
     try:
+        check_regular(Path(path))
         # By its content alone: a path with "=" in it is no partition.
         with Path(path).open("rb") as stream:
             frame = pyarrow.parquet.read_table(stream).to_pandas()
         return CellTable.from_pandas(frame)
     except (OSError, ValueError, TypeError) as error:
-        raise InvalidTableError(str(path), str(error)) from error
+        raise InvalidTableError(str(path), why_unreadable(error)) from error
 
 
 def _arrow(cells: CellTable, rows: npt.NDArray[np.intp]) -> pyarrow.Table:

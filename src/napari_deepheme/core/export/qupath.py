@@ -7,6 +7,7 @@ What bears no class of a model was drawn by hand: its class is the reader's alon
 
 from __future__ import annotations
 
+import codecs
 import logging
 import math
 from collections import Counter
@@ -14,7 +15,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-import numpy as np
 import orjson
 
 from napari_deepheme.core.cell_table import COLUMNS, CellTable
@@ -24,7 +24,9 @@ from napari_deepheme.core.corrections import (
     READER_CLASSES,
 )
 from napari_deepheme.core.errors import InvalidTableError, UnknownMppError
+from napari_deepheme.core.files import check_regular
 from napari_deepheme.core.spreadsheets import why_unreadable
+from napari_deepheme.core.table_columns import texts_of
 from napari_deepheme.core.taxonomy import CLASS_BY_CODE, class_index
 
 if TYPE_CHECKING:
@@ -102,8 +104,9 @@ def read_qupath(path: Path | str, *, mpp: float | None = None) -> QupathCells:
     path = Path(path)
     side = _point_side(path, mpp)
     try:
-        content = orjson.loads(path.read_bytes())
-        return _read(content, side)
+        check_regular(path)
+        content = path.read_bytes().removeprefix(codecs.BOM_UTF8)
+        return _read(orjson.loads(content), side)
     except OSError as error:
         raise InvalidTableError(str(path), why_unreadable(error)) from error
     except (ValueError, TypeError, LookupError, AttributeError) as error:
@@ -127,7 +130,7 @@ def _read(content: Any, side: int) -> QupathCells:
         origin = content.get("napari_deepheme", {}).get("bounds_origin", origin)
     boxes, scores, classes, probabilities, metadata = [], [], [], [], []
     unknown: Counter[str] = Counter()
-    for feature in features:
+    for number, feature in enumerate(features, 1):
         properties = feature.get("properties") or {}
         name = _class_name(properties)
         told = class_named(name)
@@ -141,7 +144,7 @@ def _read(content: Any, side: int) -> QupathCells:
         index = class_index(code) if code is not None else _drawn_index(told)
         measured = _measurements(properties)
         missing = 0.0 if code is None else 1.0
-        for box in _boxes(feature["geometry"], origin, side):
+        for box in _boxes(_shape(feature, number), origin, side):
             boxes.append(box)
             classes.append(index)
             scores.append(_share(measured.get("score", missing)))
@@ -166,11 +169,9 @@ def _drawn_index(told: str | None) -> int:
 
 
 def _further(metadata: list[dict[str, Any]]) -> dict[str, Any]:
-    return {
-        name: np.array([str(row.get(name, "")) for row in metadata], np.str_)
-        for name in dict.fromkeys(k for row in metadata for k in row)
-        if name not in COLUMNS
-    }
+    names = dict.fromkeys(k for row in metadata for k in row)
+    columns = {k: [str(row.get(k, "")) for row in metadata] for k in names}
+    return {name: texts_of(columns, name) for name in names if name not in COLUMNS}
 
 
 def _class_name(properties: dict[str, Any]) -> str:
@@ -194,6 +195,16 @@ def _share(value: Any) -> float:
     if not 0 <= number <= 1:
         raise ValueError(f"{value!r} is not between 0 and 1")
     return number
+
+
+def _shape(feature: dict[str, Any], number: int) -> dict[str, Any]:
+    geometry = feature["geometry"]
+    if not isinstance(geometry, dict):
+        raise ValueError(f"object {number} has no outline")
+    if "coordinates" not in geometry:
+        kind = str(geometry.get("type"))[:40]
+        raise ValueError(f"the outline of object {number} is a {kind}, not one shape")
+    return geometry
 
 
 def _boxes(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import orjson
 
@@ -17,7 +17,7 @@ from napari_deepheme.core.corrections import (
     n_found,
 )
 from napari_deepheme.core.export.csv_table import write_csv
-from napari_deepheme.core.export.facts import NOTICE
+from napari_deepheme.core.export.facts import NOTICE, spelled_out
 from napari_deepheme.core.export.geojson import NO_SHIFT, write_geojson
 from napari_deepheme.core.files import atomic_file, make_folder
 from napari_deepheme.core.mitoses import (
@@ -39,6 +39,9 @@ if TYPE_CHECKING:
     from napari_deepheme.core.models.protocols import Models
     from napari_deepheme.core.results import RegionResult
     from napari_deepheme.core.slide import SlideReader
+
+RUN_FILES: Final = ("cells.csv", "cells.geojson", "summary.json")
+"""What a run writes into its folder."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +95,7 @@ def summarize(result: RegionResult, facts: RunFacts) -> dict[str, Any]:
     counts = judged_counts(cells)
     return {
         # A name that is not UTF-8 is spelled out: JSON has no other way to hold it.
-        "slide": facts.slide.encode("utf-8", "backslashreplace").decode(),
+        "slide": spelled_out(facts.slide),
         "region": [region.x, region.y, region.width, region.height],
         "counted_areas": None
         if result.counted_areas is None
@@ -171,8 +174,7 @@ def export_run(result: RegionResult, facts: RunFacts, folder: Path) -> None:
         If a file cannot be written.
     """
     make_folder(folder)
-    write_csv(result.cells, folder / "cells.csv")
-    write_geojson(
-        result.cells, folder / "cells.geojson", bounds_origin=facts.bounds_origin
-    )
-    write_summary(summarize(result, facts), folder / "summary.json")
+    table, shapes, summary = (folder / name for name in RUN_FILES)
+    write_csv(result.cells, table)
+    write_geojson(result.cells, shapes, bounds_origin=facts.bounds_origin)
+    write_summary(summarize(result, facts), summary)

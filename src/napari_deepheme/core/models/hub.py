@@ -35,8 +35,10 @@ from napari_deepheme.core.errors import (
     InvalidModelError,
     ModelNotFoundError,
 )
+from napari_deepheme.core.files import check_regular
 from napari_deepheme.core.models.card import ModelCard, WeightsFile
 from napari_deepheme.core.models.library import check_name, keep_model
+from napari_deepheme.core.spreadsheets import why_unreadable
 
 if TYPE_CHECKING:
     from io import BufferedWriter
@@ -136,12 +138,14 @@ def read_index(address: str) -> dict[str, RemoteModel]:
                 _fetch(address, path, largest=_LARGEST_TEXT)
                 content = json.loads(path.read_bytes())
         else:
+            check_regular(Path(address))
             content = json.loads(Path(address).read_bytes())
         return _models(content, address if is_url else "")
     except DownloadError:
         raise
     except (OSError, ValueError, TypeError, AttributeError, RecursionError) as error:
-        raise DownloadError(address, f"it is no index of models ({error})") from error
+        reason = f"it is no index of models ({why_unreadable(error)})"
+        raise DownloadError(address, reason) from error
     except KeyError as error:
         raise DownloadError(address, f"this index of models lacks {error}") from error
 

@@ -15,6 +15,7 @@ from napari_deepheme.core.models.library import (
     keep_model,
     safe_name,
 )
+from napari_deepheme.core.models.torch_loading import need_torch
 from napari_deepheme.core.taxonomy import CLASS_CODES
 
 if TYPE_CHECKING:
@@ -174,6 +175,7 @@ def import_model(
     MissingExtraError
         If it is an ONNX file and onnxruntime is not installed.
     """
+    need_torch()
     options = options or ImportOptions()
     given = [paths] if isinstance(paths, Path | str) else list(paths)
     files, title = _weights_files([Path(path) for path in given])

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from napari_deepheme.core.errors import (
+    CannotRemoveError,
     CannotWriteError,
     InvalidModelError,
     ModelNotFoundError,
@@ -101,12 +102,14 @@ def remove_model(name: str, *, folder: Path | None = None) -> ModelCard:
     ------
     ModelNotFoundError
         If there is none of that name.
+    CannotRemoveError
+        If it is bundled.
     CannotWriteError
-        If it is bundled, or cannot be removed.
+        If its files cannot be removed.
     """
     folder = folder or user_folder()
     if name in (card.name for card in bundled_models()):
-        raise CannotWriteError(name, "it comes with the package and stays")
+        raise CannotRemoveError(name, "it belongs to the plugin and stays")
     cards = _cards_in(folder)
     for card in cards:
         if card.name == name:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
+from napari_deepheme.core.models.torch_loading import need_torch
+
 _MEMINFO: Final = Path("/proc/meminfo")
 
 
@@ -33,7 +35,14 @@ def free_bytes(device: str) -> int | None:
 
 
 def count_gpus() -> int:
-    """Count the GPUs that CUDA sees."""
+    """Count the GPUs that CUDA sees.
+
+    Raises
+    ------
+    TorchNotLoadedError
+        If torch cannot be loaded.
+    """
+    need_torch()
     import torch
 
     return int(torch.cuda.device_count()) if torch.cuda.is_available() else 0

@@ -16,6 +16,7 @@ from napari_deepheme.core.errors import InvalidModelError, ModelNotFoundError
 from napari_deepheme.core.models.card import ModelCard, ModelKind
 from napari_deepheme.core.models.file_hash import read_verified
 from napari_deepheme.core.models.protocols import Models
+from napari_deepheme.core.models.torch_loading import need_torch
 
 if TYPE_CHECKING:
     from napari_deepheme.core.models.compute import Compute
@@ -121,9 +122,12 @@ def load_models(
         If onnxruntime or OpenVINO is needed and not installed.
     DeviceNotAvailableError
         If the device is not in this machine.
+    TorchNotLoadedError
+        If torch cannot be loaded.
     """
     classifier_card = find_of_kind(model or DEFAULT_CLASSIFIER, "classifier")
     detector_card = find_of_kind(detector or DEFAULT_DETECTOR, "detector")
+    need_torch()
     from napari_deepheme.core.models.fastest import check_available, choose_compute
 
     if compute is None:
@@ -146,6 +150,7 @@ def load_classifier(
 ) -> CellClassifier:
     """Load a classifier alone; parameters and errors as for `load_models`."""
     card = find_of_kind(model or DEFAULT_CLASSIFIER, "classifier")
+    need_torch()
     from napari_deepheme.core.models.fastest import choose_compute
 
     compute = choose_compute(card, _classifier, device=device, backend=backend)
@@ -186,6 +191,7 @@ def load_card(card: ModelCard, device: str) -> CellDetector | CellClassifier:
     InvalidModelError, MissingExtraError
         As for `load_models`.
     """
+    need_torch()
     from napari_deepheme.core.models.fastest import plain_compute
 
     compute = plain_compute(device)

@@ -107,11 +107,11 @@ def check_file(path: Path) -> None:
         If it is so.
     """
     try:
-        n_bytes = path.stat().st_size
-        if not path.is_file():
-            raise InvalidModelError(str(path), "expected a file of weights")
+        n_bytes, is_file = path.stat().st_size, path.is_file()
     except (OSError, ValueError) as error:
         raise InvalidModelError(str(path), _words(error)) from error
+    if not is_file:
+        raise InvalidModelError(str(path), "expected a file of weights")
     if not n_bytes:
         raise InvalidModelError(path.name, f"{_EXPECTED}; the file is empty")
     if n_bytes > _LARGEST_BYTES:

@@ -9,7 +9,7 @@ from napari_deepheme.core.phantom.cell import CellPicture, render_cell
 from napari_deepheme.core.phantom.lookalikes import LOOKALIKES, render_lookalike
 from napari_deepheme.core.phantom.smear import PhantomCell, Smear
 from napari_deepheme.core.phantom.stain import Stain
-from napari_deepheme.core.phantom.writer import write_phantom
+from napari_deepheme.core.phantom.writer import truth_path, write_phantom
 
 __all__ = [
     "LOOKALIKES",
@@ -19,5 +19,6 @@ __all__ = [
     "Stain",
     "render_cell",
     "render_lookalike",
+    "truth_path",
     "write_phantom",
 ]

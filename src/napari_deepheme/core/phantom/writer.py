@@ -94,14 +94,19 @@ def write_phantom(
             f"not {size.width} x {size.height}"
         )
     smear = Smear(size, seed, mpp=mpp)
-    truth_path = path.with_suffix(".csv")
-    with atomic_path(truth_path) as truth, atomic_path(path) as partial:
+    table = truth_path(path)
+    with atomic_path(table) as truth, atomic_path(path) as partial:
         try:
             _write_slide(partial, smear, progress or _silent)
             _write_truth(truth, smear.cells(Region(0, 0, *size)))
         except OSError as error:
             raise CannotWriteError(str(path), error.strerror or str(error)) from error
-    return truth_path
+    return table
+
+
+def truth_path(path: Path) -> Path:
+    """Return where the truth of a phantom slide lies: beside it."""
+    return path.with_suffix(".csv")
 
 
 def level_sizes(size: Size) -> list[Size]:

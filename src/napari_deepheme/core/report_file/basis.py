@@ -13,7 +13,7 @@ from napari_deepheme.core.corrections import (
     is_withdrawn,
     judged_classes,
 )
-from napari_deepheme.core.geometry import Region
+from napari_deepheme.core.export.other_slide import slide_doubts
 from napari_deepheme.core.report import full_differential
 from napari_deepheme.core.report_file.content import (
     Column,
@@ -28,7 +28,6 @@ from napari_deepheme.core.report_file.wording import (
     plural,
     region_words,
     regions_words,
-    spelled_out,
 )
 
 if TYPE_CHECKING:
@@ -36,6 +35,7 @@ if TYPE_CHECKING:
 
     from napari_deepheme.core.cell_table import CellTable
     from napari_deepheme.core.export.summary import RunFacts
+    from napari_deepheme.core.geometry import Region
     from napari_deepheme.core.results import RegionResult
     from napari_deepheme.core.slide import SlideReader
 
@@ -70,18 +70,7 @@ def alerts(
             f"{plural(len(result.failed), 'block')} of the slide could not be read "
             "and is not counted."
         )
-    if facts is not None and spelled_out(facts.slide) != spelled_out(slide.name):
-        yield (
-            f"The run was of a slide named {spelled_out(facts.slide)}; the pictures "
-            f"here are of {spelled_out(slide.name)}."
-        )
-    bounds = Region(0, 0, *slide.size)
-    beyond = ~bounds.holds_centres(result.cells.boxes)
-    if beyond.any():
-        yield (
-            f"{plural(int(beyond.sum()), 'cell')} beyond the edge of the slide: they "
-            "may be of another slide."
-        )
+    yield from slide_doubts(result.cells, slide, facts.slide if facts else "")
 
 
 def basis_section(result: RegionResult, facts: RunFacts | None) -> Section:

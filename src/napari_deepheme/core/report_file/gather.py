@@ -9,6 +9,7 @@ import numpy as np
 
 from napari_deepheme.core.corrections import DELETED, NOT_A_CELL, judged_counts
 from napari_deepheme.core.deidentify import nameless
+from napari_deepheme.core.export.facts import spelled_out
 from napari_deepheme.core.export.nameless import nameless_result, nameless_run_facts
 from napari_deepheme.core.geometry import Region
 from napari_deepheme.core.pseudonyms import Pseudonyms
@@ -37,7 +38,6 @@ from napari_deepheme.core.report_file.count_tables import (
     maturation_section,
 )
 from napari_deepheme.core.report_file.pictures import read_overview
-from napari_deepheme.core.report_file.wording import spelled_out
 from napari_deepheme.core.taxonomy import CLASS_BY_CODE
 
 if TYPE_CHECKING:

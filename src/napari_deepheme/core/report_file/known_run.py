@@ -10,6 +10,7 @@ import orjson
 
 from napari_deepheme.core.errors import InvalidSummaryError
 from napari_deepheme.core.export.summary import RunFacts
+from napari_deepheme.core.files import check_regular
 from napari_deepheme.core.geometry import Region
 from napari_deepheme.core.models.compute import Compute
 from napari_deepheme.core.results import RegionResult
@@ -76,8 +77,11 @@ def known_run(
 
 
 def _content(path: Path | None) -> bytes | None:
+    if path is None:
+        return None
     try:
-        return path.read_bytes() if path is not None else None
+        check_regular(path)
+        return path.read_bytes()
     except FileNotFoundError:
         return None
     except OSError as error:

@@ -93,14 +93,3 @@ def plural(n: int, thing: str) -> str:
     ('1 cell', '2,500 cells')
     """
     return f"{n:,} {thing}{'' if n == 1 else 's'}"
-
-
-def spelled_out(text: str) -> str:
-    r"""Return a text with what is not UTF-8 in it, as in file names, spelled out.
-
-    Examples
-    --------
-    >>> print(spelled_out("a" + chr(0xDCE9)))
-    a\udce9
-    """
-    return text.encode("utf-8", "backslashreplace").decode()

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import csv
+import io
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from napari_deepheme.core.cell_table import IDENTIFIED
 from napari_deepheme.core.config import ClassifyConfig
+from napari_deepheme.core.files import atomic_file
 from napari_deepheme.core.geometry import Mpp, Region, Size
 from napari_deepheme.core.intervals import wilson
 from napari_deepheme.core.models.postprocess import NOT_IDENTIFIABLE
@@ -269,12 +271,14 @@ def phantom_figures(models: Models, seeds: Sequence[int]) -> Iterator[Figure]:
 
 def write_figures(figures: Sequence[Figure], path: Path) -> None:
     """Write figures as CSV."""
-    with path.open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(("source", "what", "value", "low", "high", "n"))
-        for f in figures:
-            interval = [f"{v:.4f}" for v in (f.value, f.low, f.high)]
-            writer.writerow((f.source, f.what, *interval, f.n))
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(("source", "what", "value", "low", "high", "n"))
+    for f in figures:
+        interval = [f"{v:.4f}" for v in (f.value, f.low, f.high)]
+        writer.writerow((f.source, f.what, *interval, f.n))
+    with atomic_file(path) as stream:
+        stream.write(text.getvalue().encode())
 
 
 def validation_cells(folder: Path) -> list[LabelledCell]:

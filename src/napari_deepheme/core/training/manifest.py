@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -14,9 +14,11 @@ from napari_deepheme.core.errors import (
     InvalidTableError,
     UnknownMppError,
 )
+from napari_deepheme.core.files import check_regular
 from napari_deepheme.core.geometry import Point
 from napari_deepheme.core.slide import open_slide, plausible_mpp
 from napari_deepheme.core.slide.centre_crop import centre_crop
+from napari_deepheme.core.spreadsheets import sheet_rows, why_unreadable
 from napari_deepheme.core.training.class_words import (
     EXTRA_OUTPUTS,
     OUTPUTS,
@@ -26,8 +28,11 @@ from napari_deepheme.core.training.class_words import (
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from typing import TextIO
 
     import numpy.typing as npt
+
+    from napari_deepheme.core.spreadsheets import SheetRow
 
 __all__ = [
     "EXTRA_OUTPUTS",
@@ -109,13 +114,14 @@ def read_manifest(
     """
     path = Path(path)
     try:
+        check_regular(path)
         with path.open(newline="", encoding="utf-8-sig") as stream:
-            cells = _cells(stream.read(), path, mpp)
+            cells = _cells(stream, path, mpp)
             return [cell for cell in cells if unnamed or cell.targets]
     except (OSError, ValueError, csv.Error) as error:
         if isinstance(error, DeephemeError):
             raise
-        raise InvalidTableError(str(path), str(error)) from error
+        raise InvalidTableError(str(path), why_unreadable(error)) from error
 
 
 def load_crops(
@@ -177,29 +183,23 @@ def stated_mpp(path: Path, mpp: float | None) -> float:
     return float(np.sqrt(stated.x * stated.y))
 
 
-def _cells(text: str, path: Path, mpp: float | None) -> Iterator[LabelledCell]:
-    header = text.partition("\n")[0]
-    delimiter = ";" if "," not in header and ";" in header else ","
-    rows = csv.DictReader(text.splitlines(keepends=True), delimiter=delimiter)
-    missing = {"file", "classes"} - set(rows.fieldnames or ())
-    if missing:
-        raise ValueError(
-            f"it lacks the column {' and '.join(sorted(missing))} (needed: file and "
-            "classes; understood too: mpp, source, label, split, patient)"
-        )
+def _cells(stream: TextIO, path: Path, mpp: float | None) -> Iterator[LabelledCell]:
+    rows = sheet_rows(
+        stream, ("file", "classes"), also="mpp, source, label, split, patient"
+    )
     for row in rows:
-        if is_not_a_cell(row["classes"] or ""):
+        if is_not_a_cell(row.words["classes"]):
             continue
         try:
             yield _labelled_cell(row, path, mpp)
         except UnknownMppError:
             raise
         except (ValueError, OSError) as error:
-            raise ValueError(f"line {rows.line_num}: {error}") from error
+            raise ValueError(f"line {row.line}: {error}") from error
 
 
-def _labelled_cell(row: dict[str, Any], table: Path, mpp: float | None) -> LabelledCell:
-    words = {k: (v or "").strip() for k, v in row.items() if isinstance(v, str | None)}
+def _labelled_cell(row: SheetRow, table: Path, mpp: float | None) -> LabelledCell:
+    words = row.words
     if not words["file"]:
         raise ValueError("it names no file")
     path = table.parent / words["file"]
@@ -208,16 +208,16 @@ def _labelled_cell(row: dict[str, Any], table: Path, mpp: float | None) -> Label
     split = words.get("split", "")
     if split not in SPLITS:
         raise ValueError(f"split is {split!r}: give train, val, test or nothing")
-    stated = words.get("mpp", "")
+    stated = row.mpp()
     return LabelledCell(
         path,
         words.get("source") or table.parent.resolve().name,
         words.get("label") or words["classes"],
         parse_classes(words["classes"]),
         split,
-        stated_mpp(path, float(stated) if stated else mpp),
+        stated_mpp(path, mpp if stated is None else stated),
         words.get("patient", ""),
-        _background(words.get("background", "")),
+        _background(row.number("background")),
     )
 
 

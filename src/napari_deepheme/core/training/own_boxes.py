@@ -10,14 +10,21 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from napari_deepheme.core.errors import InvalidTableError
+from napari_deepheme.core.files import check_regular
 from napari_deepheme.core.geometry import Point
 from napari_deepheme.core.slide import open_slide, picture_background, whiten
+from napari_deepheme.core.spreadsheets import sheet_rows, why_unreadable
 from napari_deepheme.core.training.manifest import SPLITS, stated_mpp
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     import numpy.typing as npt
+
+    from napari_deepheme.core.spreadsheets import SheetRow
+
+_NEEDED: Final = ("file", "x", "y", "width", "height")
 
 NOT_SOUGHT: Final = frozenset(
     {"rbc", "platelet", "platelets", "er5", "er6", "pl3", "not-a-cell"}
@@ -80,49 +87,47 @@ def read_boxes(path: Path, *, mpp: float | None = None) -> list[BoxedPicture]:
     """
     table = path / "boxes.csv" if path.is_dir() else path
     try:
+        check_regular(table)
         with table.open(newline="", encoding="utf-8-sig") as stream:
-            rows = _rows(csv.DictReader(stream), table)
+            rows = _rows(sheet_rows(stream, _NEEDED), table)
     except (OSError, ValueError, csv.Error) as error:
-        raise InvalidTableError(str(table), str(error)) from error
+        raise InvalidTableError(str(table), why_unreadable(error)) from error
     if not rows:
         raise InvalidTableError(str(table), "it holds no row")
     return [_picture(name, rows[name], table, mpp) for name in sorted(rows)]
 
 
-def _rows(reader: csv.DictReader[str], table: Path) -> dict[str, list[dict[str, Any]]]:
-    needed = {"file", "x", "y", "width", "height"}
-    missing = needed - set(reader.fieldnames or ())
-    if missing:
-        raise ValueError(f"it lacks the column {' and '.join(sorted(missing))}")
+def _rows(sheet: Iterable[SheetRow], table: Path) -> dict[str, list[dict[str, Any]]]:
     rows = defaultdict(list)
-    for row in reader:
+    for row in sheet:
         try:
-            rows[row["file"]].append(_row(row, table))
-        except (ValueError, TypeError) as error:
-            raise ValueError(f"line {reader.line_num}: {error}") from error
+            rows[row.words["file"]].append(_row(row, table))
+        except ValueError as error:
+            raise ValueError(f"line {row.line}: {error}") from error
     return dict(rows)
 
 
-def _row(row: dict[str, Any], table: Path) -> dict[str, Any]:
-    split = row.get("split") or ""
+def _row(row: SheetRow, table: Path) -> dict[str, Any]:
+    words = row.words
+    split = words.get("split", "")
     if split not in SPLITS:
         raise ValueError(f"split is {split!r}: give train, val, test or nothing")
-    path = table.parent / row["file"]
+    path = table.parent / words["file"]
     if not path.is_file():
-        path = table.parent / "images" / row["file"]
+        path = table.parent / "images" / words["file"]
     if not path.is_file():
-        raise ValueError(f"there is no picture {row['file']} beside the table")
-    box = [row[name] or "" for name in ("x", "y", "width", "height")]
+        raise ValueError(f"there is no picture {words['file']} beside the table")
+    box = [row.number(name) for name in _NEEDED[1:]]
     numbers = [float(word) for word in box] if any(box) else []
     if numbers and not (min(numbers[2:]) > 0 and np.isfinite(numbers).all()):
         raise ValueError("a box needs a width and a height above 0")
-    sought = (row.get("class") or "").strip().casefold() not in NOT_SOUGHT
+    sought = words.get("class", "").casefold() not in NOT_SOUGHT
     return {
         "path": path,
         "box": numbers if sought else [],
-        "mpp": float(row["mpp"]) if row.get("mpp") else None,
+        "mpp": row.mpp(),
         "split": split,
-        "patient": row.get("patient") or "",
+        "patient": words.get("patient", ""),
     }
 
 

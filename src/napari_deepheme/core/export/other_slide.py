@@ -1,0 +1,59 @@
+"""Whether cells are of the slide that is at hand, asked and told by all in one way."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from napari_deepheme.core.errors import OtherSlideError
+from napari_deepheme.core.export.facts import spelled_out
+from napari_deepheme.core.geometry import Region
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from napari_deepheme.core.cell_table import CellTable
+    from napari_deepheme.core.slide import SlideReader
+
+
+def slide_doubts(cells: CellTable, slide: SlideReader, named: str) -> Iterator[str]:
+    """Yield what speaks against a slide being that of the cells, in sentences.
+
+    Parameters
+    ----------
+    cells : CellTable
+        The cells.
+    slide : SlideReader
+        The slide that is at hand.
+    named : str
+        What the run says that its slide was called; empty where that is not known.
+    """
+    if named and spelled_out(named) != spelled_out(slide.name):
+        yield (
+            f"The run was of a slide named {spelled_out(named)}; the slide here is "
+            f"{spelled_out(slide.name)}."
+        )
+    if beyond := _beyond_the_edge(cells, slide):
+        yield f"{beyond}."
+
+
+def refuse_other_slide(cells: CellTable, slide: SlideReader) -> None:
+    """Refuse a slide on which some of the cells cannot lie.
+
+    Raises
+    ------
+    OtherSlideError
+        If a cell lies beyond its edge.
+    """
+    if beyond := _beyond_the_edge(cells, slide):
+        raise OtherSlideError(slide.name, beyond)
+
+
+def _beyond_the_edge(cells: CellTable, slide: SlideReader) -> str:
+    bounds = Region(0, 0, *slide.size)
+    n_beyond = int((~bounds.holds_centres(cells.boxes)).sum())
+    if not n_beyond:
+        return ""
+    return (
+        f"{n_beyond:,} of {len(cells):,} cells beyond the edge of the slide: they may "
+        "be of another slide"
+    )

@@ -1,0 +1,65 @@
+"""What is no file but a pipe is refused at once, where it would be waited for."""
+
+import os
+import sys
+
+import pytest
+
+from napari_deepheme import CellTable, read_cells
+from napari_deepheme.core.errors import (
+    DownloadError,
+    InvalidModelError,
+    InvalidRangesError,
+    InvalidSummaryError,
+    InvalidTableError,
+)
+from napari_deepheme.core.export.facts import TableFacts, facts_beside
+from napari_deepheme.core.models.hub import read_index
+from napari_deepheme.core.models.importing import import_model
+from napari_deepheme.core.reference_ranges import read_reference_ranges
+from napari_deepheme.core.report_file.known_run import known_run
+from napari_deepheme.core.training.manifest import read_manifest
+from napari_deepheme.core.training.own_boxes import read_boxes
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="no pipes there")
+
+
+@pytest.fixture
+def pipe(tmp_path):
+    def make(name):
+        os.mkfifo(tmp_path / name)
+        return tmp_path / name
+
+    return make
+
+
+@pytest.mark.parametrize("suffix", ["csv", "geojson", "parquet", "h5ad"])
+def test_a_pipe_is_no_table_of_cells(pipe, suffix):
+    with pytest.raises(InvalidTableError, match=r": it is a pipe or a device"):
+        read_cells(pipe(f"cells.{suffix}"))
+
+
+@pytest.mark.parametrize("read", [read_manifest, read_boxes])
+def test_a_pipe_is_no_table_of_pictures(pipe, read):
+    with pytest.raises(InvalidTableError, match="a pipe or a device"):
+        read(pipe("cells.csv"))
+
+
+def test_a_pipe_holds_no_ranges_and_no_index(pipe):
+    with pytest.raises(InvalidRangesError, match="a pipe or a device"):
+        read_reference_ranges(pipe("ranges.csv"))
+    with pytest.raises(DownloadError, match="a pipe or a device"):
+        read_index(str(pipe("index.json")))
+
+
+def test_a_pipe_holds_no_weights_and_is_told_once(pipe):
+    with pytest.raises(InvalidModelError, match="expected a file of weights") as told:
+        import_model(pipe("net.pt"))
+    assert str(told.value).count("is not a usable model") == 1
+
+
+def test_a_pipe_beside_the_cells_is_no_summary(pipe, tmp_path):
+    summary = pipe("summary.json")
+    with pytest.raises(InvalidSummaryError, match="a pipe or a device"):
+        known_run(CellTable.empty(), None, summary)
+    assert facts_beside(tmp_path / "cells.csv") == TableFacts()

@@ -80,6 +80,7 @@ def test_only_the_chosen_slide_and_its_cells_are_seen(two):
     two.choose_slide("case 1.svs")
     assert {"case 1.svs", "Cells"} <= seen(two)
     assert not {"case 2.svs", "Cells [1]"} & seen(two)
+    assert two.viewer.layers.selection.active.name == "case 1.svs"
 
 
 def test_what_the_user_hid_stays_hidden(two):

@@ -48,6 +48,9 @@ class OnTop:
                 self._hidden.add(layer)
                 layer.visible = False
         chosen.visible = True
+        active = self._viewer.layers.selection.active
+        if active in self._hidden:
+            self._viewer.layers.selection.active = chosen
 
 
 def _owner(layer: Layer) -> str:

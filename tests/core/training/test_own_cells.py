@@ -253,7 +253,7 @@ def test_a_picture_that_is_named_twice_counts_once_and_is_told(tmp_path, caplog)
         ("a.png", ("M1",)),
         ("b.png", ("L4",)),
     ]
-    assert "3 rows left out" in caplog.text
+    assert "3 rows are left out" in caplog.text
 
 
 @pytest.mark.parametrize(

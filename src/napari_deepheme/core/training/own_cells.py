@@ -21,7 +21,7 @@ from napari_deepheme.core.training.manifest import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     import numpy.typing as npt
@@ -35,7 +35,12 @@ _SUFFIXES: Final = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp"})
 _SPLIT_FOLDERS: Final = frozenset({"train", "val", "test"})
 
 
-def read_own_cells(path: Path, *, mpp: float | None = None) -> list[LabelledCell]:
+def read_own_cells(
+    path: Path,
+    *,
+    mpp: float | None = None,
+    tell: Callable[[str], None] = _log.warning,
+) -> list[LabelledCell]:
     """Read a folder by class, a folder with ``manifest.csv``, or a table.
 
     Parameters
@@ -50,13 +55,16 @@ def read_own_cells(path: Path, *, mpp: float | None = None) -> list[LabelledCell
     mpp : float, optional
         Micrometres per pixel of the pictures that do not state their own; a column
         ``mpp`` goes before it.
+    tell : callable, optional
+        Is told how many rows are left out, of pictures that have several; the log if
+        left out.
 
     Returns
     -------
     list of LabelledCell
-        In order of the table, or of path. Those of "not-a-cell" are left out; those
-        that nobody has named ("unnamed") have no targets, and serve a fit as examples
-        of what is to stay as it is.
+        In order of the table, or of path, each picture once. Those of "not-a-cell" are
+        left out; those that nobody has named ("unnamed") have no targets, and serve a
+        fit as examples of what is to stay as it is.
 
     Raises
     ------
@@ -70,7 +78,8 @@ def read_own_cells(path: Path, *, mpp: float | None = None) -> list[LabelledCell
     once = _each_once(cells, path)
     if len(once) < len(cells):
         n = len(cells) - len(once)
-        _log.warning("%s: %d rows left out, of pictures that it names twice", path, n)
+        rows = "1 row is" if n == 1 else f"{n} rows are"
+        tell(f"{path}: {rows} left out, of pictures that it names several times")
     return once
 
 

@@ -10,11 +10,12 @@ import psutil
 import pyarrow.parquet
 import pytest
 
-from napari_deepheme.batch import iter_batch, result_folders
+from napari_deepheme.batch import iter_batch
 from napari_deepheme.cli import run
 from napari_deepheme.core.export.cohort import COLUMNS, write_cohort
 from napari_deepheme.core.geometry import Size
 from napari_deepheme.core.phantom import write_phantom
+from napari_deepheme.core.result_folders import asked_slides
 from napari_deepheme.core.run_request import RunRequest
 from napari_deepheme.dask_cluster import BatchConfig
 
@@ -46,7 +47,8 @@ def test_a_worker_killed_on_the_way_costs_its_parts_and_no_more(
     paths = [slides[0], broken, *slides[1:]]
     (tmp_path / "out").mkdir()
     rows, killed = [], False
-    for row in iter_batch(paths, tmp_path / "out", REQUEST, TWO):
+    asked = asked_slides(paths, tmp_path / "out", REQUEST)
+    for row in iter_batch(asked, REQUEST, TWO):
         rows.append(row)
         if not killed:
             workers = [
@@ -69,7 +71,8 @@ def test_a_worker_killed_on_the_way_costs_its_parts_and_no_more(
         assert run(["classify", str(slide), *words, "--out", str(alone)]) == 0
         assert files(alone) == files(tmp_path / "out" / slide.stem)
     # What is done is not done again: no worker is started for it.
-    again = list(iter_batch(slides, tmp_path / "out", REQUEST, TWO))
+    asked = asked_slides(slides, tmp_path / "out", REQUEST)
+    again = list(iter_batch(asked, REQUEST, TWO))
     assert [row["slide"] for row in again] == [slide.name for slide in slides]
     assert again == [by_slide[slide.name] for slide in slides]
 
@@ -85,12 +88,6 @@ def test_a_table_of_a_cohort_is_read_back_by_what_its_users_have(tmp_path):
     assert read[0]["slide"] == "a, b.svs"
     table = pyarrow.parquet.read_table(tmp_path / "cohort.parquet").to_pylist()
     assert [(r["n_cells"], r["me_ratio"]) for r in table] == [(7, 2.5), (7, None)]
-
-
-def test_slides_of_one_name_do_not_share_a_folder(tmp_path):
-    paths = [tmp_path / "a" / "x.svs", tmp_path / "b" / "x.svs", tmp_path / "y.svs"]
-    names = [folder.name for folder in result_folders(paths, tmp_path)]
-    assert names == ["x", "x-2", "y"]
 
 
 def test_a_scheduler_that_is_not_there_is_told_in_one_line(slides, tmp_path, capsys):

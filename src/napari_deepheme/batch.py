@@ -18,12 +18,12 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 
 from napari_deepheme.core.errors import DeephemeError, OutOfMemoryError
-from napari_deepheme.core.export.cohort import done_row, failed_row
+from napari_deepheme.core.export.cohort import NOT_BEGUN, done_row, failed_row
 from napari_deepheme.core.journal import read_past
 from napari_deepheme.core.models.compute import Compute
 from napari_deepheme.core.models.registry import load_models
 from napari_deepheme.core.pipeline import iter_chunks, plan_run
-from napari_deepheme.core.pseudonyms import Pseudonyms
+from napari_deepheme.core.result_folders import AskedSlide
 from napari_deepheme.core.run_request import RunRequest, run_identity
 from napari_deepheme.core.run_settings import RunSettings
 from napari_deepheme.core.slide import estimate_background, open_slide
@@ -55,16 +55,14 @@ _kept: dict[tuple[RunRequest, Compute], Models] = {}
 
 
 def iter_batch(
-    slides: Sequence[Path], out: Path, request: RunRequest, config: BatchConfig
+    slides: Sequence[AskedSlide], request: RunRequest, config: BatchConfig
 ) -> Generator[dict[str, Any], None, None]:
     """Classify slides, each into its folder; one that fails does not stop the others.
 
     Parameters
     ----------
-    slides : sequence of Path
-        The slides; workers find them under the same paths.
-    out : Path
-        Holds a folder a slide; exists.
+    slides : sequence of AskedSlide
+        As `asked_slides` gives them; workers find them under the same paths.
     request : RunRequest
         What each is asked for.
     config : BatchConfig
@@ -85,10 +83,8 @@ def iter_batch(
     DeephemeError
         If the models cannot be loaded.
     """
-    todo = deque[_Asked]()
-    names = shown_names(slides, deidentify=request.deidentify)
-    folders = result_folders(slides, out, deidentify=request.deidentify)
-    for asked in map(_Asked, slides, folders, names):
+    todo = deque[AskedSlide]()
+    for asked in slides:
         row = _finished_row(asked, request)
         if row is None:
             todo.append(asked)
@@ -99,41 +95,11 @@ def iter_batch(
             yield from _Batch(client, todo, request, config).rows()
 
 
-def shown_names(slides: Sequence[Path], *, deidentify: bool = False) -> list[str]:
-    """Return what each slide is called in the files: its file's name or a pseudonym."""
-    if not deidentify:
-        return [slide.name for slide in slides]
-    names = Pseudonyms.of_this_user()
-    return [names.of_path(slide) for slide in slides]
-
-
-def result_folders(
-    slides: Sequence[Path], out: Path, *, deidentify: bool = False
-) -> list[Path]:
-    """Return the folder of each slide's results; slides of one name get numbers."""
-    seen: dict[str, int] = {}
-    folders = []
-    for name in shown_names(slides, deidentify=deidentify):
-        stem = Path(name).stem
-        n = seen[stem] = seen.get(stem, 0) + 1
-        folders.append(out / (stem if n == 1 else f"{stem}-{n}"))
-    return folders
-
-
-@dataclass(frozen=True, slots=True)
-class _Asked:
-    """A slide, the folder of its results, and what it is called there."""
-
-    path: Path
-    folder: Path
-    name: str
-
-
 @dataclass(slots=True, eq=False)
 class _Open:
     """A slide that is being worked on."""
 
-    asked: _Asked
+    asked: AskedSlide
     run: SlideRun
     parts: deque[list[int]]
     started: float = field(default_factory=time.monotonic)
@@ -166,7 +132,7 @@ class _Batch:
     def __init__(
         self,
         client: Any,
-        todo: deque[_Asked],
+        todo: deque[AskedSlide],
         request: RunRequest,
         config: BatchConfig,
     ) -> None:
@@ -227,7 +193,7 @@ class _Batch:
         self._completed.add(future)
         slide.n_out += 1
 
-    def _begin(self, asked: _Asked) -> Iterator[dict[str, Any]]:
+    def _begin(self, asked: AskedSlide) -> Iterator[dict[str, Any]]:
         reader = None
         try:
             reader = open_slide(asked.path, read_timeout=self._request.read_timeout)
@@ -241,8 +207,7 @@ class _Batch:
         except (DeephemeError, MemoryError) as error:
             if reader is not None:
                 reader.close()
-            reason = _reason(error, self._request)
-            yield failed_row(asked.name, asked.folder.name, reason)
+            yield _row_not_begun(asked, _reason(error, self._request))
             return
         left = run.chunks_left()
         parts = deque(
@@ -317,7 +282,7 @@ def _planned(
     return slide, plan, estimate_background(slide)
 
 
-def _finished_row(asked: _Asked, request: RunRequest) -> dict[str, Any] | None:
+def _finished_row(asked: AskedSlide, request: RunRequest) -> dict[str, Any] | None:
     """Return the row of a slide that was done before, with the same request."""
     past = read_past(asked.folder)
     if past is None or not past.is_finished:
@@ -330,9 +295,15 @@ def _finished_row(asked: _Asked, request: RunRequest) -> dict[str, Any] | None:
         return None
 
 
-def _row(asked: _Asked) -> dict[str, Any]:
+def _row(asked: AskedSlide) -> dict[str, Any]:
     summary = orjson.loads((asked.folder / "summary.json").read_bytes())
     return done_row(asked.name, asked.folder.name, summary)
+
+
+def _row_not_begun(asked: AskedSlide, reason: str) -> dict[str, Any]:
+    """Return the row of a slide whose folder is as it was."""
+    status = "failed" if read_past(asked.folder) is None else NOT_BEGUN
+    return failed_row(asked.name, asked.folder.name, reason, status=status)
 
 
 def _reason(error: DeephemeError | MemoryError, request: RunRequest) -> str:

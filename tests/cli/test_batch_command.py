@@ -3,6 +3,8 @@
 import csv
 import io
 
+import pyarrow
+import pyarrow.parquet
 import pytest
 
 from napari_deepheme.cli import batch as batch_command
@@ -17,8 +19,9 @@ def given(monkeypatch):
     """Stand in for the workers: give rows, then what is to happen."""
     asked = {}
 
-    def iter_batch(slides, out, request, config):
-        asked.update(slides=[str(s) for s in slides], request=request, config=config)
+    def iter_batch(slides, request, config):
+        paths = [str(slide.path) for slide in slides]
+        asked.update(slides=paths, request=request, config=config)
         try:
             for row in asked["rows"]:
                 if isinstance(row, BaseException):
@@ -31,18 +34,20 @@ def given(monkeypatch):
     return asked
 
 
-def done(name):
-    return {"slide": f"{name}.svs", "folder": name, "status": "done"}
+def done(name, n=500, n_failed=0, model=""):
+    row = {"slide": f"{name}.svs", "folder": name, "status": "done", "model": model}
+    return {**row, "differential_n": n, "failed_tiles": n_failed, "me_ratio": 1 / 3}
 
 
-def failed(name, reason):
-    row = {"slide": f"{name}.svs", "folder": name, "status": "failed"}
+def failed(name, reason, status="failed"):
+    row = {"slide": f"{name}.svs", "folder": name, "status": status}
     return {**row, "reason": reason}
 
 
-def cohort(tmp_path):
+def cohort(tmp_path, *columns):
+    columns = columns or ("slide", "status")
     with (tmp_path / "out" / "cohort.csv").open(newline="", encoding="utf-8") as stream:
-        return [(row["slide"], row["status"]) for row in csv.DictReader(stream)]
+        return [tuple(row[c] for c in columns) for row in csv.DictReader(stream)]
 
 
 def test_the_table_has_the_slides_in_the_order_they_were_named(given, tmp_path, capfd):
@@ -76,6 +81,62 @@ def test_a_batch_that_is_stopped_keeps_what_is_done(given, tmp_path, capfd):
     assert cohort(tmp_path) == [("b.svs", "done")]
     assert given["closed"]
     assert capfd.readouterr().out.startswith("1 of 2 slides done")
+
+
+def test_rows_of_slides_that_are_not_named_stay_as_they_are(given, tmp_path, capfd):
+    given["rows"] = [done("a", model="m1"), done("b", model="m1"), done("c")]
+    assert run(["batch", "a.svs", "b.svs", "c.svs", "--out", "out"]) == 0
+    before = (tmp_path / "out" / "cohort.csv").read_text().splitlines()
+    given["rows"] = [done("d", model="m2"), done("b", model="m2")]
+    assert run(["batch", "d.svs", "b.svs", "--out", "out"]) == 0
+    after = (tmp_path / "out" / "cohort.csv").read_text().splitlines()
+    assert [after[1], after[3]] == [before[1], before[3]]
+    assert cohort(tmp_path, "slide", "model") == [
+        ("a.svs", "m1"),
+        ("b.svs", "m2"),
+        ("c.svs", ""),
+        ("d.svs", "m2"),
+    ]
+
+
+def test_a_slide_that_is_not_begun_keeps_its_row_and_is_told(given, tmp_path, capfd):
+    given["rows"] = [done("a", model="m1")]
+    assert run(["batch", "a.svs", "--out", "out"]) == 0
+    table = (tmp_path / "out" / "cohort.csv").read_bytes()
+    capfd.readouterr()
+    given["rows"] = [failed("a", "out/a holds another run", "not begun")]
+    assert run(["batch", "a.svs", "--out", "out"]) == 1
+    assert (tmp_path / "out" / "cohort.csv").read_bytes() == table
+    out, err = capfd.readouterr()
+    assert "a.svs: out/a holds another run" in err
+    assert out == "0 of 1 slides done, written to out\n"
+
+
+@pytest.mark.parametrize("content", [b"", b"no table", None])
+def test_a_file_in_the_place_of_the_table_is_refused_before_anything_is_done(
+    content, given, tmp_path, refused
+):
+    (tmp_path / "out").mkdir()
+    path = tmp_path / "out" / "cohort.parquet"
+    if content is None:
+        pyarrow.parquet.write_table(pyarrow.table({"other": [1]}), path)
+    else:
+        path.write_bytes(content)
+    assert "cohort.parquet" in refused(["batch", "a.svs", "--out", "out"])
+    assert "request" not in given
+
+
+def test_what_a_slide_fell_short_of_is_told_slide_by_slide(given, capfd):
+    given["rows"] = [done("a", 143), done("b", 500, 2), done("c", 12, 1), done("d")]
+    slides = ["a.svs", "b.svs", "c.svs", "d.svs"]
+    assert run(["batch", *slides, "--out", "out", "--max-cells", "500"]) == 0
+    unread = "could not be read (failed_regions of summary.json)"
+    assert capfd.readouterr().out.splitlines() == [
+        "a.svs: the differential has 143 of 500 cells",
+        f"b.svs: 2 blocks {unread}",
+        f"c.svs: the differential has 12 of 500 cells; 1 block {unread}",
+        "4 of 4 slides done, written to out",
+    ]
 
 
 class Terminal(io.StringIO):

@@ -187,3 +187,18 @@ def test_a_count_that_falls_short_is_said(phantom, capsys):
     n = json.loads(Path("out/summary.json").read_text())["differential"]["n"]
     assert 0 < n < 500
     assert f"; the differential has {n} of 500 cells\n" in capsys.readouterr().out
+
+
+def test_a_count_in_a_region_smaller_than_its_blocks_has_the_cells_that_lie_there(
+    phantom, whole, tmp_path, read_rows
+):
+    words = ["--region", "100,100,700,600", "--max-cells", "8", "--out", "part"]
+    assert run(["classify", str(phantom), *words]) == 0
+    summary = json.loads((tmp_path / "part" / "summary.json").read_text())
+    assert summary["differential"]["n"] == 8
+    rows = read_rows(tmp_path / "part" / "cells.csv")
+    assert rows
+    for x, y in map(centre, rows):
+        assert 100 <= x < 800
+        assert 100 <= y < 700
+        assert near(read_rows(whole / "cells.csv"), x, y)

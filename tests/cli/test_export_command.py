@@ -46,6 +46,21 @@ def test_each_kind_of_table_holds_the_cells_and_what_they_are_of(
     assert anndata.read_h5ad("out.h5ad").uns["mpp"].tolist() == [0.25, 0.26]
 
 
+def test_cells_that_were_deleted_are_not_told_as_written(tmp_path, capsys):
+    cells = CellTable.from_arrays(
+        [[0, 0, 9, 9], [20, 0, 9, 9]],
+        [0.9, 0.9],
+        [13, 14],
+        [0.5, 0.5],
+        {"reader_class": np.array(["", "deleted"])},
+    )
+    write_cells(cells, tmp_path / "cells.csv")
+    assert run(["export", "cells.csv", "--to", "geojson", "--out", "o.geojson"]) == 0
+    told = "1 cells without the 1 that a reader deleted, written to o.geojson\n"
+    assert capsys.readouterr().out == told
+    assert len(read_cells("o.geojson")) == 1
+
+
 @pytest.mark.usefixtures("cells")
 def test_crops_of_the_slide_are_what_a_fit_takes(phantom, capsys):
     words = ["export", "cells.csv", "--to", "crops", "--slide", str(phantom)]

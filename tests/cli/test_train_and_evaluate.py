@@ -130,3 +130,14 @@ def test_a_detector_goes_on_from_the_bundled_one(tmp_path, capfd):
     assert card.kind == "detector"
     assert "5 own boxes" in card.description
     assert logging.getLogger("napari_deepheme").handlers
+
+
+@pytest.mark.usefixtures("cells")
+def test_pictures_that_a_table_names_twice_are_told_and_counted_once(tmp_path, capfd):
+    rows = ["file,classes", *["cells/M3/0.png,M3"] * 3, "cells/L2/0.png,L2"]
+    (tmp_path / "t.csv").write_text("\n".join(rows))
+    words = ["evaluate", "--cells", "t.csv", "--mpp", "0.9", "--out", "report"]
+    assert run([*words, "--device", "cpu"]) == 0
+    told = capfd.readouterr()
+    assert "t.csv: 2 rows are left out" in told.err
+    assert "n 2" in told.out

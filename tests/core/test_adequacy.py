@@ -311,6 +311,51 @@ def test_each_start_of_the_order_is_spread(n):
     assert min(per_part.values()) >= 0.6 * n / 16 - 1
 
 
+def test_the_order_of_a_whole_slide_stays_as_it_was():
+    kinds = np.random.default_rng(5).integers(0, len(KINDS), (7, 9))
+    adequacy = flat_map(kinds)
+    order = [(a.y // BLOCK, a.x // BLOCK) for a in areas_to_count(adequacy)]
+    assert order == [
+        (2, 5), (1, 1), (5, 8), (2, 2), (2, 8), (2, 6), (4, 7), (2, 0), (5, 1), (3, 1),
+    ]  # fmt: skip
+    assert areas_to_count(adequacy, Region(0, 0, *adequacy.size)) == areas_to_count(
+        adequacy
+    )
+
+
+def test_blocks_are_cut_at_the_edge_of_the_region_that_was_asked_for():
+    region = Region(300, 300, 700, 700)
+    areas = areas_to_count(smear_map(4, 4), region)
+    assert len(areas) == 4
+    assert all(region.contains(area) for area in areas)
+    assert sum(area.area for area in areas) == region.area
+    assert areas_to_count(smear_map(4, 4), Region(600, 600, 100, 100)) == [
+        Region(600, 600, 100, 100)
+    ]
+    assert areas_to_count(smear_map(4, 4), Region(600, 600, 0, 100)) == []
+
+
+def test_smear_outside_of_the_region_does_not_keep_its_better_half_from_being_taken():
+    kinds = np.full((4, 4), kind("smear"))
+    kinds[:2, :2] = kind("thick")
+    scores = np.full((4, 4), 0.9)
+    scores[:2, :2] = [[0.4, 0.1], [0.3, 0.2]]
+    region = Region(0, 0, 2 * BLOCK, 2 * BLOCK)
+    areas = areas_to_count(flat_map(kinds, scores), region)
+    assert {(a.y // BLOCK, a.x // BLOCK) for a in areas} == {(0, 0), (1, 0)}
+
+
+def test_each_start_of_the_order_is_spread_over_the_region():
+    region = Region(30 * BLOCK, 11 * BLOCK, 64 * BLOCK, 64 * BLOCK)
+    for n in (16, 32, 64):
+        per_part = Counter(
+            ((a.x - region.x) // (16 * BLOCK), (a.y - region.y) // (16 * BLOCK))
+            for a in areas_to_count(smear_map(118, 118), region, n=n)
+        )
+        assert len(per_part) == 16
+        assert set(per_part.values()) == {n // 16}
+
+
 def test_two_islands_are_counted_by_their_size():
     kinds = np.zeros((80, 80), int)
     kinds[2:32, 2:42] = kind("smear")

@@ -47,6 +47,24 @@ def test_a_region_beyond_the_slide_is_refused(disc_slide, max_cells):
         classify(disc_slide, Region(0, 0, 10_000, 5), max_cells=max_cells)
 
 
+@pytest.mark.parametrize(
+    ("given", "kind", "told"),
+    [
+        ({"slide": None}, TypeError, "a slide or its path, not NoneType"),
+        ({"slide": b"a.svs"}, TypeError, "not bytes"),
+        ({"region": (0, 0, 80, 80)}, TypeError, r"Region\(x, y, width, height\)"),
+        ({"region": Region(0, 0, 0, 80)}, ValueError, "no area"),
+        ({"max_cells": 20.5}, TypeError, "whole number, not 20.5"),
+        ({"max_cells": 0}, ValueError, "at least one cell, not 0"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_with_what_was_expected(
+    disc_slide, given, kind, told
+):
+    with pytest.raises(kind, match=told):
+        classify(**({"slide": disc_slide} | given))
+
+
 def test_what_is_not_there_is_refused(phantom_svs):
     with pytest.raises(SlideNotFoundError):
         classify("missing.svs")

@@ -41,6 +41,7 @@ ERRORS = [
     errors.InvalidSittingError("a.deepheme", TWO_LINES),
     errors.SittingElsewhereError("a.deepheme"),
     errors.InvalidSummaryError("summary.json", TWO_LINES),
+    errors.InvalidCohortError("cohort.parquet", TWO_LINES),
     errors.InvalidKeyError("pseudonyms.key", TWO_LINES),
     errors.UnknownFormatError("cells.xls", (".csv", ".parquet")),
     errors.NotDicomError("a.svs", TWO_LINES),

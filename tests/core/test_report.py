@@ -186,3 +186,21 @@ def test_a_ratio_of_as_many_on_both_sides_has_an_interval():
     low, high = me.interval
     assert low < me.value == 1 < high
     assert low * high == pytest.approx(1)
+
+
+def test_figures_are_read_off_cells_as_off_their_numbers(make_table):
+    cells = make_table((0, 0, 9, 9, "M6"), (20, 0, 9, 9, "ER4"), (40, 0, 9, 9, "U4"))
+    counts = {"M6": 1, "ER4": 1, "U4": 1}
+    assert me_ratio(cells) == me_ratio(counts) == 1
+    assert mitotic_index(cells) == mitotic_index(counts)
+    assert differential(cells) == differential(counts)
+
+
+@pytest.mark.parametrize("figure", [differential, me_ratio, mitotic_index])
+def test_numbers_that_cannot_be_are_refused(figure):
+    with pytest.raises(ValueError, match="-3 cells of M1"):
+        figure({"M1": -3})
+    with pytest.raises(ValueError, match="code 'XX'"):
+        figure({"XX": 3})
+    with pytest.raises(TypeError, match="not list"):
+        figure(["M1"])

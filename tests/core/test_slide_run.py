@@ -146,7 +146,7 @@ def quarters(monkeypatch):
         Region(0, 450, 550, 450),
     ]
     monkeypatch.setattr(slide_run, "map_adequacy", lambda *_, **__: None)
-    monkeypatch.setattr(slide_run, "areas_within", lambda *_: tuple(areas))
+    monkeypatch.setattr(slide_run, "areas_to_count", lambda *_: tuple(areas))
     return areas
 
 
@@ -178,7 +178,7 @@ def test_a_count_that_is_killed_and_resumed_takes_the_same_cells(
     wanted = (tmp_path / "whole" / "cells.csv").read_bytes()
     stopped_after(3, disc_slide, tmp_path / "cut", request)
     # What the slide looks like by now does not matter: the areas are in the journal.
-    monkeypatch.setattr(slide_run, "areas_within", lambda *_: ())
+    monkeypatch.setattr(slide_run, "areas_to_count", lambda *_: ())
     finished(disc_slide, tmp_path / "cut", request)
     assert (tmp_path / "cut" / "cells.csv").read_bytes() == wanted
 

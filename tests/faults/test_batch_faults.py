@@ -138,6 +138,20 @@ def test_memory_that_runs_out_over_one_slide_does_not_stop_the_others(
     assert {row["status"] for row in rows(tmp_path).values()} == {"done"}
 
 
+def test_a_run_that_is_refused_leaves_its_row_as_it_is(go, tmp_path, capfd):
+    assert go() == 0
+    whole = outputs(tmp_path / "out")
+    assert go("--max-cells", "5") == 1
+    assert outputs(tmp_path / "out") == whole
+    told = capfd.readouterr().err.splitlines()
+    assert len(told) == 3
+    assert all("max_cells is left open, not 5" in line for line in told)
+    assert str(tmp_path / "in" / "b.svs") in told[1]
+    (tmp_path / "in" / "b.svs").unlink()
+    assert go() == 1
+    assert outputs(tmp_path / "out") == whole
+
+
 def vanish(path):
     path.unlink()
 

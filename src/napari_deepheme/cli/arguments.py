@@ -149,8 +149,8 @@ def add_counting(parser: argparse.ArgumentParser) -> None:
         "--max-cells",
         type=positive,
         metavar="N",
-        help="count N nucleated cells in the best areas, spread over the slide, "
-        "instead of everything",
+        help="count N nucleated cells in the best areas, spread over the slide or "
+        "the region, instead of everything",
     )
     parser.add_argument(
         "--half-width",

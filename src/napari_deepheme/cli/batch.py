@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from napari_deepheme.batch import iter_batch, result_folders
+from napari_deepheme.batch import iter_batch
 from napari_deepheme.cli.arguments import (
     Commands,
     add_counting,
@@ -18,13 +18,25 @@ from napari_deepheme.cli.arguments import (
 )
 from napari_deepheme.cli.output import complain, say
 from napari_deepheme.cli.progress import Progress
-from napari_deepheme.core.export.cohort import COHORT_FILES, check_parquet, write_cohort
+from napari_deepheme.cli.shortfall import shortfall
+from napari_deepheme.core.export.cohort import (
+    COHORT_FILES,
+    NOT_BEGUN,
+    check_parquet,
+    merge_cohort,
+    read_cohort,
+    write_cohort,
+)
 from napari_deepheme.core.files import make_folder, refuse_sources
+from napari_deepheme.core.result_folders import asked_slides
 from napari_deepheme.core.run_request import RunRequest
 from napari_deepheme.dask_cluster import BatchConfig
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Sequence
+
+    from napari_deepheme.core.result_folders import AskedSlide
 
 
 def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:
@@ -72,7 +84,8 @@ def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:
     parser.add_argument(
         "--overwrite",
         action="store_true",
-        help="throw away runs of other slides, models or settings that lie in DIR",
+        help="throw away runs of these slides with other models or settings that "
+        "lie in DIR",
     )
     parser.set_defaults(run=_run)
 
@@ -95,38 +108,53 @@ def _run(options: argparse.Namespace) -> int:
     for name in COHORT_FILES:
         refuse_sources(options.out / name, *options.slides)
     make_folder(options.out)
-    rows = _rows(options, request, config)
-    made = result_folders(options.slides, options.out, deidentify=request.deidentify)
-    folders = [folder.name for folder in made]
+    before = read_cohort(options.out)
+    slides = asked_slides(options.slides, options.out, request)
+    rows = _rows(slides, request, config)
+    folders = [slide.folder.name for slide in slides]
     rows.sort(key=lambda row: folders.index(row["folder"]))
-    write_cohort(rows, options.out)
-    failed = [row for row in rows if row["status"] == "failed"]
-    for row in failed:
-        complain(f"{row['slide']}: {row['reason']}")
-    for folder, slide in zip(folders, options.slides, strict=True):
-        if request.deidentify:
-            say(f"{folder} is {slide}")
-    is_whole = len(rows) == len(options.slides)
+    write_cohort(merge_cohort(before, rows), options.out)
+    n_failed = _tell(slides, rows, request)
     say(
-        f"{len(rows) - len(failed)} of {len(options.slides)} slides done, "
-        f"written to {options.out}"
+        f"{len(rows) - n_failed} of {len(slides)} slides done, written to {options.out}"
     )
-    return 130 if not is_whole else int(bool(failed))
+    return 130 if len(rows) < len(slides) else int(bool(n_failed))
 
 
 def _rows(
-    options: argparse.Namespace, request: RunRequest, config: BatchConfig
+    slides: Sequence[AskedSlide], request: RunRequest, config: BatchConfig
 ) -> list[dict[str, Any]]:
     """Work to the end, or as far as the user lets it."""
     progress, rows = Progress("slide"), []
-    batch = iter_batch(options.slides, options.out, request, config)
+    batch = iter_batch(slides, request, config)
     try:
         for row in batch:
             rows.append(row)
-            progress.update(len(rows), len(options.slides), "")
+            progress.update(len(rows), len(slides), "")
     except KeyboardInterrupt:
         pass
     finally:
         batch.close()
         progress.close()
     return rows
+
+
+def _tell(
+    slides: Sequence[AskedSlide], rows: Sequence[dict[str, Any]], request: RunRequest
+) -> int:
+    """Say slide by slide what is not as expected; return how many were not done."""
+    by_folder, n_failed = {row["folder"]: row for row in rows}, 0
+    for slide in slides:
+        row = by_folder.get(slide.folder.name, {"status": ""})
+        told = slide.name if request.deidentify else slide.path
+        if row["status"] in ("failed", NOT_BEGUN):
+            n_failed += 1
+            complain(f"{told}: {row['reason']}")
+        elif row["status"] == "done":
+            lacks = shortfall(request, row["differential_n"], row["failed_tiles"])
+            if lacks:
+                say(f"{told}: {lacks}")
+    for slide in slides:
+        if slide.folder.name != slide.path.stem:
+            say(f"{slide.folder.name} is {slide.path}")
+    return n_failed

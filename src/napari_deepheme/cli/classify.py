@@ -21,6 +21,7 @@ from napari_deepheme.cli.arguments import (
 )
 from napari_deepheme.cli.output import say
 from napari_deepheme.cli.progress import Progress
+from napari_deepheme.cli.shortfall import shortfall
 from napari_deepheme.core.deidentify import nameless
 from napari_deepheme.core.report import differential
 from napari_deepheme.core.run_request import RunRequest
@@ -30,8 +31,6 @@ from napari_deepheme.core.slide_run import SlideRun
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator
-
-    from napari_deepheme.core.results import RegionResult
 
 
 def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:
@@ -109,21 +108,15 @@ def _run(options: argparse.Namespace) -> int:
         with _undisturbed():
             result = run.finish(time.monotonic() - started)
         compute = run.models.compute
+    lacks = ""
+    if result.complete:
+        n_counted = differential(result.cells).n
+        lacks = shortfall(request, n_counted, len(result.failed))
     say(
         f"{len(result.cells)} cells in {result.seconds:.1f} s by {compute}, "
-        f"written to {folder}{_shortfall(options, result)}"
+        f"written to {folder}{lacks and f'; {lacks}'}"
     )
     return 0 if result.complete else 130
-
-
-def _shortfall(options: argparse.Namespace, result: RegionResult) -> str:
-    """Say that the differential has fewer cells than were asked for, if so."""
-    if options.max_cells is None or options.half_width or not result.complete:
-        return ""
-    n = differential(result.cells).n
-    if n >= options.max_cells:
-        return ""
-    return f"; the differential has {n} of {options.max_cells} cells"
 
 
 def _analyse(run: SlideRun) -> None:

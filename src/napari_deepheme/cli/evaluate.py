@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from napari_deepheme.cli.arguments import DEVICES, Commands, mpp, some_name, some_path
-from napari_deepheme.cli.output import say
+from napari_deepheme.cli.output import complain, say
 from napari_deepheme.cli.train import need_training_packages
 from napari_deepheme.core.files import make_folder
 from napari_deepheme.core.models.registry import load_classifier, load_models
@@ -111,7 +111,7 @@ def _cells(options: argparse.Namespace) -> list[LabelledCell]:
         raise TrainingError(
             "say which cells to judge: --cells CSV-OR-FOLDER (or --recipe bundled)"
         )
-    cells = read_own_cells(options.cells, mpp=options.mpp)
+    cells = read_own_cells(options.cells, mpp=options.mpp, tell=complain)
     if options.split is None:
         return cells
     chosen = [cell for cell in cells if cell.split == options.split]

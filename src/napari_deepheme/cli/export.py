@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from napari_deepheme.cli.arguments import Commands, add_deidentify, mpp, some_path
 from napari_deepheme.cli.output import complain, say
+from napari_deepheme.core.corrections import is_deleted
 from napari_deepheme.core.deidentify import nameless, nameless_cells
 from napari_deepheme.core.errors import SlideNeededError
 from napari_deepheme.core.export.anndata_file import write_anndata
@@ -125,6 +126,8 @@ def _read(options: argparse.Namespace) -> CellTable:
     read = read_qupath(options.cells, mpp=options.mpp)
     for name, n in read.unknown_classes.items():
         complain(f"class not known: {name or 'none at all'}, {n} objects")
+    if read.n_lines:
+        complain(f"lines are no cells: {read.n_lines} objects left out")
     return read.cells
 
 
@@ -159,6 +162,11 @@ def _write(
         write_geojson(cells, path, bounds_origin=origin)
     else:
         write_csv(cells, path)
+    if kind == "geojson":
+        # QuPath has no word for a cell that was taken back.
+        n_deleted = int(is_deleted(cells).sum())
+        left_out = f" without the {n_deleted} that a reader deleted"
+        return f"{len(cells) - n_deleted} cells{left_out if n_deleted else ''}"
     return f"{len(cells)} cells"
 
 

@@ -185,7 +185,7 @@ def _classifier(options: argparse.Namespace, name: str) -> Iterator[FitProgress]
         device=options.device,
     )
     return iter_classifier_training(
-        read_own_cells(options.data, mpp=options.mpp),
+        read_own_cells(options.data, mpp=options.mpp, tell=complain),
         options.out,
         name,
         config,

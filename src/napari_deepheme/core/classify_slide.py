@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -63,7 +64,10 @@ def classify(
         If the slide's mpp is not known, or the region leaves it.
     ModelNotFoundError, InvalidModelError, MissingExtraError, DeviceNotAvailableError
         As for `load_models`.
+    TypeError, ValueError
+        If what is given is no slide, no region, or no number of cells.
     """
+    _check(slide, region, max_cells)
     if isinstance(slide, Path | str):
         with open_slide(slide) as opened:
             return classify(
@@ -89,6 +93,20 @@ def classify(
         reason = "nothing of it can be decoded"
         raise UnreadableRegionError(slide.name, region, reason)
     return result
+
+
+def _check(slide: object, region: object, max_cells: object) -> None:
+    """Refuse what can be no slide, no region or no number, before anything is read."""
+    if not isinstance(slide, Path | str) and not hasattr(slide, "read_region"):
+        kind = type(slide).__name__
+        raise TypeError(f"expected a slide or its path, not {kind}")
+    if region is not None:
+        if not isinstance(region, Region):
+            raise TypeError(f"expected Region(x, y, width, height), not {region!r}")
+        if not region.area:
+            raise ValueError(f"{region} has no area")
+    if max_cells is not None and not isinstance(max_cells, Integral):
+        raise TypeError(f"max_cells is a whole number, not {max_cells!r}")
 
 
 def _count(

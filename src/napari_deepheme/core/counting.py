@@ -45,7 +45,7 @@ class CountGoal:
     def __post_init__(self) -> None:
         """Refuse a count of nothing."""
         if self.n_cells < 1:
-            raise ValueError("a count has at least one cell")
+            raise ValueError(f"a count has at least one cell, not {self.n_cells}")
         if self.half_width is not None and not 0 < self.half_width < 100:
             raise ValueError("half_width must lie between 0 and 100")
 

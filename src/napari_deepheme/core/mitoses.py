@@ -13,7 +13,7 @@ from napari_deepheme.core.corrections import (
     judged_mitosis,
 )
 from napari_deepheme.core.intervals import wilson
-from napari_deepheme.core.report import differential
+from napari_deepheme.core.report import counts_of, differential
 from napari_deepheme.core.taxonomy import CELL_CLASSES, MITOTIC_CODE, MITOTIC_LINEAGES
 
 if TYPE_CHECKING:
@@ -101,14 +101,17 @@ def lineages_of(figures: CellTable) -> dict[str, int]:
     return {name: int((told == name).sum()) for name in MITOTIC_LINEAGES}
 
 
-def mitotic_index(counts: Mapping[str, int]) -> float | None:
+def mitotic_index(counted: Mapping[str, int] | CellTable) -> float | None:
     """Return mitotic figures per 1,000 nucleated cells, the figures among them.
+
+    Parameters and errors are those of `report.differential`.
 
     Examples
     --------
     >>> mitotic_index({"M6": 99, "U4": 1})
     10.0
     """
+    counts = counts_of(counted)
     figures = counts.get(MITOTIC_CODE, 0)
     n = differential(counts).n + figures
     return 1000 * figures / n if n else None

@@ -7,8 +7,8 @@ figure without a denominator is None.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from napari_deepheme.core.cell_table import CellTable
 from napari_deepheme.core.corrections import judged_counts
@@ -21,9 +21,6 @@ from napari_deepheme.core.taxonomy import (
     SERIES,
     class_index,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,13 +102,20 @@ def differential(counted: Mapping[str, int] | CellTable) -> Differential:
         then the reader's class counts where there is one, and unidentified cells do
         not.
 
+    Raises
+    ------
+    TypeError
+        If it is neither.
+    ValueError
+        If a code is that of no class, or its number is negative.
+
     Examples
     --------
     >>> count = differential({"M6": 3, "ER4": 1, "U1": 5})
     >>> count.n, count.percent["M6"], count.percent["L2"]
     (4, 75.0, 0.0)
     """
-    found = full_differential(_counts(counted))
+    found = full_differential(counts_of(counted))
     # In the order that files have.
     rows = sorted(found, key=lambda row: class_index(row.codes[0]))
     return Differential(
@@ -174,16 +178,34 @@ def ratios(counts: Mapping[str, int]) -> tuple[Ratio, ...]:
     return tuple(found)
 
 
-def me_ratio(counts: Mapping[str, int]) -> float | None:
+def me_ratio(counted: Mapping[str, int] | CellTable) -> float | None:
     """Return granulocytic and monocytic cells over nucleated erythroid cells.
+
+    Parameters and errors are those of `differential`.
 
     Examples
     --------
     >>> me_ratio({"M6": 3, "ER4": 2, "L2": 9}), me_ratio({"M6": 3})
     (1.5, None)
     """
+    counts = counts_of(counted)
     erythroid = _on_side(counts, "erythroid")
     return _on_side(counts, "myeloid") / erythroid if erythroid else None
+
+
+def counts_of(counted: Mapping[str, int] | CellTable) -> Mapping[str, int]:
+    """Return cells by class code; parameters and errors are those of `differential`."""
+    if isinstance(counted, CellTable):
+        return judged_counts(counted)
+    if not isinstance(counted, Mapping):
+        kind = type(counted).__name__
+        raise TypeError(f"expected a CellTable, or a dict of cells by code, not {kind}")
+    for code, n in counted.items():
+        if code not in CLASS_BY_CODE:
+            raise ValueError(f"no class has the code {code!r}")
+        if n < 0:
+            raise ValueError(f"there cannot be {n} cells of {code}")
+    return counted
 
 
 def percent_interval(count: int, n: int) -> tuple[float, float] | None:
@@ -192,10 +214,6 @@ def percent_interval(count: int, n: int) -> tuple[float, float] | None:
         return None
     low, high = wilson(count, n)
     return 100 * low, 100 * high
-
-
-def _counts(counted: Mapping[str, int] | CellTable) -> Mapping[str, int]:
-    return judged_counts(counted) if isinstance(counted, CellTable) else counted
 
 
 def _row(

@@ -78,7 +78,7 @@ def run_identity(slide: SlideReader, request: RunRequest) -> dict[str, Any]:
     """
     r = request.region
     return {
-        "slide": _slide_asked(slide, request),
+        "slide": slide_asked(slide, request),
         "region": [r.x, r.y, r.width, r.height] if r else None,
         "max_cells": request.max_cells,
         "half_width": request.half_width,
@@ -90,7 +90,8 @@ def run_identity(slide: SlideReader, request: RunRequest) -> dict[str, Any]:
     }
 
 
-def _slide_asked(slide: SlideReader, request: RunRequest) -> dict[str, Any]:
+def slide_asked(slide: SlideReader, request: RunRequest) -> dict[str, Any]:
+    """Return what tells the slide of a run from others; errors as `run_identity`."""
     known = slide_identity(slide)
     if not request.deidentify:
         return known

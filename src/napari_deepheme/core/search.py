@@ -86,13 +86,8 @@ def iter_search(
     mpp = plausible_mpp(slide, mpp=search.mpp)
     adequacy = search.adequacy or map_adequacy(slide, mpp=mpp)
     yield adequacy
-    areas = areas_within(adequacy, search.regions[0])
+    areas = areas_to_count(adequacy, search.regions[0])
     config = sizes_for_counting(models.compute)
     plan = plan_run(slide, areas, models, config, mpp=search.mpp)
     yield plan
     yield from iter_chunks(slide, plan, models, config, stopping=stopping)
-
-
-def areas_within(adequacy: AdequacyMap, region: Region) -> tuple[Region, ...]:
-    """Return the areas to count in that lie in a region, in the order to take them."""
-    return tuple(a for a in areas_to_count(adequacy) if region.contains(a))

@@ -6,7 +6,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Self
 
-from napari_deepheme.core.adequacy import map_adequacy
+from napari_deepheme.core.adequacy import areas_to_count, map_adequacy
 from napari_deepheme.core.errors import (
     OtherRunError,
     RegionOutOfBoundsError,
@@ -26,7 +26,6 @@ from napari_deepheme.core.pipeline import RunPlan, iter_chunks, plan_run
 from napari_deepheme.core.results import RegionResult, TileResult
 from napari_deepheme.core.run_request import RunRequest, run_identity
 from napari_deepheme.core.run_settings import RunSettings, settings_of
-from napari_deepheme.core.search import areas_within
 from napari_deepheme.core.sizes import sizes_for, sizes_for_counting
 from napari_deepheme.core.slide import plausible_mpp
 from napari_deepheme.core.slide.watch import SlideWatch
@@ -211,8 +210,8 @@ class SlideRun:
         if self.request.goal is None:
             return RunSettings(compute, sizes_for(self.region.area, compute), whole)
         adequacy = map_adequacy(self.slide, mpp=self._mpp)
-        areas = areas_within(adequacy, self.region)
-        return RunSettings(compute, sizes_for_counting(compute), areas)
+        areas = areas_to_count(adequacy, self.region)
+        return RunSettings(compute, sizes_for_counting(compute), tuple(areas))
 
     def _keep(self, done: DoneTile) -> None:
         n_tiles = len(self.plan.tiles)

@@ -145,6 +145,7 @@ def test_what_was_drawn_by_hand_is_the_readers_alone(tmp_path):
     ]
     assert not cells.scores.any()
     assert not cells.probabilities.any()
+    assert cells.further["added"].tolist() == ["yes"] * 4
 
 
 def test_each_point_is_a_cell_twelve_micrometres_wide(tmp_path):
@@ -175,6 +176,35 @@ def test_unknown_classes_are_left_out_and_counted(tmp_path, caplog):
     with caplog.at_level(logging.WARNING):
         assert read_geojson(tmp_path / "drawn.geojson") == read.cells
     assert "2 of Tumour, 1 of no class" in caplog.text
+
+
+def test_a_cell_of_ours_whose_class_was_removed_stays_and_is_told(two_cells, tmp_path):
+    def change(features):
+        del features[0]["properties"]["classification"]
+
+    read = changed(two_cells, tmp_path, change)
+    assert read.cells == two_cells
+    assert read.unknown_classes == {"": 1}
+
+
+def test_cells_drawn_beside_ours_are_the_added_ones(two_cells, tmp_path):
+    def change(features):
+        properties = {"classification": {"name": "L4"}}
+        geometry = {"type": "Polygon", "coordinates": square(0, 0, 9)}
+        features.append({"geometry": geometry, "properties": properties})
+
+    cells = changed(two_cells, tmp_path, change).cells
+    assert cells.further["added"].tolist() == ["", "", "yes"]
+
+
+def test_lines_are_no_cells_and_told(tmp_path, caplog):
+    line = ("L4", "LineString", [[300, 300], [310, 310]])
+    read = drawn(tmp_path, line, ("M3", "Polygon", square(0, 0, 9)))
+    assert read.cells.class_codes == ("M3",)
+    assert (read.n_lines, read.unknown_classes) == (1, {})
+    with caplog.at_level(logging.WARNING):
+        read_geojson(tmp_path / "drawn.geojson")
+    assert "1 lines are no cells" in caplog.text
 
 
 def test_each_class_is_found_by_name_and_by_code_in_upper_and_lower_case(tmp_path):

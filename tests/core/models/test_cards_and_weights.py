@@ -320,6 +320,11 @@ def test_a_card_reads_as_text(write_model):
     assert lines[0] == "small 3 (classifier): names three"
     assert "Research use only." in lines
     assert "Classes: M6 ER4 B1" in lines
+    assert [line for line in lines if line.startswith("Input: ")] == [
+        "Input: 32 px wide, channels in [0, 1] less 0.5 0.5 0.5, over 0.5 0.5 0.5, "
+        "background brought to one white"
+    ]
+    assert "Activation: softmax" in lines
     assert "  ER4: marrow + rendered" in lines
     assert lines[-3:] == ["Limits:", "  - one lab", "  - one stain"]
 

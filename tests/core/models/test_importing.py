@@ -147,6 +147,8 @@ def test_what_is_asked_for_stands_over_the_layout(make_state, tmp_path, own_fold
         {"size_px": 5},
         {"activation": "relu"},
         {"normalisation": "imagenet"},
+        {"normalisation": "none", "mean": (0.5, 0.5, 0.5)},
+        {"normalisation": "none", "std": (0.2, 0.2, 0.2)},
         {"kind": "detector"},
         {"settings": (("temperature", -1),)},
     ],

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,8 +14,8 @@ from napari_deepheme.core.models.protocols import CropProbabilities, Models
 from napari_deepheme.core.models.registry import find_model, load_models
 from napari_deepheme.core.models.yolo import (
     YoloSettings,
+    possible_layouts,
     read_boxes,
-    tell_generation,
 )
 from napari_deepheme.core.pipeline import analyze_region
 from napari_deepheme.core.slide import ArraySlide
@@ -101,6 +102,29 @@ def test_an_output_of_another_shape_is_told():
             read_boxes(output, settings(generation))
 
 
+@pytest.mark.usefixtures("own_folder")
+def test_a_shape_that_two_layouts_share_is_asked_for(save_yolo, tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        "napari_deepheme.core.models.onnx_card.possible_layouts",
+        lambda shape, size: {5: 1, 10: 1},
+    )
+    path = save_yolo(tmp_path / "y.onnx", generation=5)
+    options = ImportOptions(kind="detector", mpp=MPP, settings=(("overlap_um", 16),))
+    with pytest.raises(InvalidModelError, match="YOLO 5 and 10: say which as yolo"):
+        import_model(path, options)
+    options = replace(options, settings=(*options.settings, ("yolo", 5.0)))
+    assert import_model(path, options).settings["yolo"] == 5
+
+
+@pytest.mark.usefixtures("own_folder")
+def test_a_shape_with_another_number_of_anchors_is_refused_with_the_right_one(
+    save_yolo, tmp_path
+):
+    options = ImportOptions(kind="detector", mpp=MPP)
+    with pytest.raises(InvalidModelError, match=r"128 px .*336.*1008.*found"):
+        import_model(save_yolo(tmp_path / "y.onnx"), options)
+
+
 def test_thousands_of_candidates_are_no_burden():
     rows = np.tile(ROWS[:1], (20_000, 1))
     rows[:, 0] += np.arange(20_000) % 7
@@ -109,12 +133,13 @@ def test_thousands_of_candidates_are_no_burden():
 
 
 def test_the_generation_is_told_by_the_shape():
-    assert tell_generation((5, 5376), 512) == (8, 1)
-    assert tell_generation((84, 8400), 640) == (8, 80)
-    assert tell_generation((25200, 8), 640) == (5, 3)
-    assert tell_generation((300, 6), 640) == (10, 1)
-    assert tell_generation((23,), 640) is None
-    assert tell_generation((23, 2), 640) is None
+    assert possible_layouts((5, 5376), 512) == {8: 1}
+    assert possible_layouts((84, 8400), 640) == {8: 80}
+    assert possible_layouts((25200, 8), 640) == {5: 3}
+    assert possible_layouts((25200, 6), 640) == {5: 1, 10: 1}
+    assert possible_layouts((300, 6), 640) == {10: 1}
+    assert possible_layouts((23,), 640) == {}
+    assert possible_layouts((23, 2), 640) == {}
 
 
 @pytest.mark.parametrize(
@@ -222,8 +247,8 @@ def test_a_yolo_is_imported_without_a_card(
 ):
     # The stand-in has one anchor per 16 px; real ones have three scales.
     monkeypatch.setattr(
-        "napari_deepheme.core.models.onnx_card.tell_generation",
-        lambda shape, size: (generation, 2),
+        "napari_deepheme.core.models.onnx_card.possible_layouts",
+        lambda shape, size: {generation: 2},
     )
     path = save_yolo(tmp_path / "y.onnx", generation=generation, classes=2)
     options = ImportOptions(

@@ -98,13 +98,14 @@ def test_pictures_state_their_pixel_size_or_the_user_does(tmp_path):
 
 def test_a_table_needs_only_file_and_classes(tmp_path):
     save(tmp_path / "a.png")
+    save(tmp_path / "b.png")
     header = ("file", "classes", "patient", "background")
     path = write_table(
         tmp_path / "manifest.csv",
         header,
         ("a.png", "m2", "P7", "200 210 220"),
         ("a.png", "not-a-cell", "P7", ""),
-        ("a.png", "unnamed", "P7", ""),
+        ("b.png", "unnamed", "P7", ""),
     )
     named, unnamed = read_own_cells(tmp_path, mpp=0.3)
     assert named == LabelledCell(
@@ -259,3 +260,30 @@ def test_few_cells_of_each_class_are_held_out_all_the_same():
 def test_too_few_cells_to_part_are_refused(n):
     with pytest.raises(TrainingError, match="name more cells"):
         split_cells(cells_of({"M3": n}))
+
+
+def test_a_picture_that_is_named_twice_counts_once_and_is_told(tmp_path, caplog):
+    save(tmp_path / "a.png")
+    save(tmp_path / "b.png")
+    rows = [("a.png", "M1"), ("b.png", "L2|L4"), ("./a.png", "M1"), ("b.png", "L4")]
+    table = write_table(tmp_path / "t.csv", ("file", "classes"), *rows, ("a.png", ""))
+    cells = read_own_cells(table, mpp=0.25)
+    assert [(c.path.name, c.targets) for c in cells] == [
+        ("a.png", ("M1",)),
+        ("b.png", ("L4",)),
+    ]
+    assert "3 rows are left out" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("rows", "told"),
+    [
+        ([("a.png", "M1", ""), ("a.png", "L2|L4", "")], r"a\.png is called M1 and L2"),
+        ([("a.png", "M1", "train"), ("a.png", "M1", "test")], "train and of test"),
+    ],
+)
+def test_rows_that_contradict_each_other_are_refused(tmp_path, rows, told):
+    save(tmp_path / "a.png")
+    table = write_table(tmp_path / "t.csv", ("file", "classes", "split"), *rows)
+    with pytest.raises(InvalidTableError, match=told):
+        read_own_cells(table, mpp=0.25)

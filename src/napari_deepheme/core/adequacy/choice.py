@@ -1,4 +1,4 @@
-"""Which blocks to count, in an order that is spread over the slide from the start."""
+"""Which blocks to count, in an order that is spread from the start."""
 
 from __future__ import annotations
 
@@ -7,17 +7,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_deepheme.core.adequacy.map import EMPTY, SMEAR, UNREADABLE
+from napari_deepheme.core.geometry import Region
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
     from napari_deepheme.core.adequacy.map import AdequacyMap
-    from napari_deepheme.core.geometry import Region
 
     Integers = npt.NDArray[np.int64]
 
 
-def areas_to_count(adequacy: AdequacyMap, *, n: int | None = None) -> list[Region]:
+def areas_to_count(
+    adequacy: AdequacyMap, region: Region | None = None, *, n: int | None = None
+) -> list[Region]:
     """Give the blocks to count, in the order to take them.
 
     A count may stop after any of them: what was taken by then is spread evenly over all
@@ -28,27 +30,45 @@ def areas_to_count(adequacy: AdequacyMap, *, n: int | None = None) -> list[Regio
     ----------
     adequacy : AdequacyMap
         The map.
+    region : Region, optional
+        Where to count, in level-0 pixels; the whole slide if left out. What lies
+        outside of it has no say in what is taken.
     n : int, optional
         So many blocks at most; all by default.
 
     Returns
     -------
     list of Region
-        All smear. Where there is none, the better half of what is neither empty nor
-        unreadable; where there is only that, nothing.
+        All smear, each block as far as it lies in the region. Where there is none, the
+        better half of what is neither empty nor unreadable; where there is only that,
+        nothing.
     """
-    blocks = np.argwhere(_worth(adequacy))
+    whole = Region(0, 0, *adequacy.size)
+    asked = whole if region is None else region.intersection(whole)
+    blocks = np.argwhere(_worth(adequacy, _touched(adequacy, asked)))
+    corner = np.array([asked.y, asked.x]) // adequacy.block_px
     return [
-        adequacy.region(int(row), int(column))
-        for row, column in blocks[_spread_order(blocks)][:n]
+        adequacy.region(int(row), int(column)).intersection(asked)
+        for row, column in blocks[_spread_order(blocks - corner)][:n]
     ]
 
 
-def _worth(adequacy: AdequacyMap) -> npt.NDArray[np.bool_]:
-    smear: npt.NDArray[np.bool_] = adequacy.kinds == SMEAR
+def _touched(adequacy: AdequacyMap, region: Region) -> npt.NDArray[np.bool_]:
+    """Tell which blocks share a pixel with a region of the slide."""
+    side, touched = adequacy.block_px, np.zeros(adequacy.kinds.shape, bool)
+    if region.area:
+        rows = slice(region.y // side, -(-region.bottom // side))
+        touched[rows, region.x // side : -(-region.right // side)] = True
+    return touched
+
+
+def _worth(
+    adequacy: AdequacyMap, asked: npt.NDArray[np.bool_]
+) -> npt.NDArray[np.bool_]:
+    smear: npt.NDArray[np.bool_] = asked & (adequacy.kinds == SMEAR)
     if smear.any():
         return smear
-    left: npt.NDArray[np.bool_] = ~np.isin(adequacy.kinds, (EMPTY, UNREADABLE))
+    left: npt.NDArray[np.bool_] = asked & ~np.isin(adequacy.kinds, (EMPTY, UNREADABLE))
     if not left.any():
         return left
     left &= adequacy.scores >= np.median(adequacy.scores[left])

@@ -10,6 +10,7 @@ from napari_deepheme.core.errors.base import (
 )
 from napari_deepheme.core.errors.of_files import (
     CannotWriteError,
+    InvalidCohortError,
     InvalidKeyError,
     InvalidRangesError,
     InvalidSittingError,
@@ -57,6 +58,7 @@ __all__ = [
     "DeviceNotAvailableError",
     "DownloadError",
     "EmbeddingError",
+    "InvalidCohortError",
     "InvalidKeyError",
     "InvalidModelError",
     "InvalidRangesError",

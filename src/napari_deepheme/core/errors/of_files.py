@@ -82,6 +82,17 @@ class InvalidSummaryError(OfFile, DeephemeError, ValueError):
         )
 
 
+class InvalidCohortError(OfFile, DeephemeError, ValueError):
+    """A file in the folder of a batch is not the table of its slides."""
+
+    def __str__(self) -> str:
+        """Word the error."""
+        return (
+            f"{self.path} is not the table of a batch: {one_line(self.reason)} (move "
+            "it away; slides that are done get their rows anew when they are given)"
+        )
+
+
 class InvalidKeyError(OfFile, DeephemeError, ValueError):
     """The key of the pseudonyms is none."""
 

@@ -6,7 +6,7 @@ import csv
 import io
 from typing import TYPE_CHECKING, Any, Final
 
-from napari_deepheme.core.errors import MissingExtraError
+from napari_deepheme.core.errors import InvalidCohortError, MissingExtraError
 from napari_deepheme.core.files import atomic_file
 from napari_deepheme.core.taxonomy import CELL_CLASSES
 
@@ -42,6 +42,9 @@ COLUMNS: Final = (
 )
 """No times and no machine: the same slides give the same table."""
 
+NOT_BEGUN: Final = "not begun"
+"""Status of a slide whose folder holds an earlier run, which stays as it is."""
+
 _TEXTS: Final = frozenset(COLUMNS[:6])
 
 _WHOLE: Final = frozenset(
@@ -68,10 +71,12 @@ def done_row(slide: str, folder: str, summary: Mapping[str, Any]) -> dict[str, A
     }
 
 
-def failed_row(slide: str, folder: str, reason: str) -> dict[str, Any]:
-    """Return the row of a slide that could not be done."""
+def failed_row(
+    slide: str, folder: str, reason: str, *, status: str = "failed"
+) -> dict[str, Any]:
+    """Return the row of a slide that could not be done, or was `NOT_BEGUN`."""
     row: dict[str, Any] = dict.fromkeys(COLUMNS)
-    texts = {"slide": slide, "folder": folder, "status": "failed"}
+    texts = {"slide": slide, "folder": folder, "status": status}
     row.update(texts, model="", detector="", reason=" ".join(reason.split()))
     return row
 
@@ -88,6 +93,61 @@ def check_parquet() -> None:
         import pyarrow.parquet  # noqa: F401
     except ImportError as error:
         raise MissingExtraError("batch", "pyarrow") from error
+
+
+def read_cohort(folder: Path) -> list[dict[str, Any]]:
+    """Read the rows of ``cohort.parquet``; none if there is no such file.
+
+    Raises
+    ------
+    InvalidCohortError
+        If it is something else.
+    """
+    import pyarrow
+    import pyarrow.parquet
+
+    path = folder / "cohort.parquet"
+    if not path.exists():
+        return []
+    try:
+        # The reader for one file: folders beside it have nothing to say about columns.
+        rows = pyarrow.parquet.ParquetFile(path).read().to_pylist()
+    except (OSError, ValueError, pyarrow.ArrowException) as error:
+        raise InvalidCohortError(str(path), str(error)) from error
+    if rows and not {"slide", "folder", "status"} <= rows[0].keys():
+        raise InvalidCohortError(str(path), "it has no slide, folder and status")
+    return [{name: row.get(name) for name in COLUMNS} for row in rows]
+
+
+def merge_cohort(
+    before: Sequence[dict[str, Any]], rows: Sequence[dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """Return the rows of a table with those of a further command.
+
+    Parameters
+    ----------
+    before : sequence of dict
+        What the table holds.
+    rows : sequence of dict
+        Of the command's slides, in its order. One that was not begun leaves the row
+        that its folder has.
+
+    Returns
+    -------
+    list of dict
+        In the order of the command where it names all slides of the table; else those
+        that the table had stay where they are, and new ones follow.
+    """
+    known = {row["folder"]: row for row in before}
+    new = {
+        row["folder"]: known.get(row["folder"], row)
+        if row["status"] == NOT_BEGUN
+        else row
+        for row in rows
+    }
+    if known.keys() <= new.keys():
+        return list(new.values())
+    return list({**known, **new}.values())
 
 
 def write_cohort(rows: Sequence[Mapping[str, Any]], folder: Path) -> None:

@@ -20,6 +20,7 @@ import orjson
 from napari_deepheme.core.cell_table import COLUMNS, CellTable
 from napari_deepheme.core.class_words import class_named
 from napari_deepheme.core.corrections import (
+    ADDED,
     READER_CLASS,
     READER_CLASSES,
 )
@@ -40,6 +41,9 @@ _POINT_UM: Final = 12.0
 _POINT_PX: Final = 48
 """Sides of the box around a point: about a nucleated cell, seen at 0.25 um a pixel."""
 
+_NO_CELLS: Final = ("LineString", "MultiLineString", "GeometryCollection")
+"""Kinds of geometry that hold no cell."""
+
 _NO_CELL: Final = class_index("U1")
 """Class of what the reader drew and called no cell or unidentified: no model saw it."""
 
@@ -56,18 +60,24 @@ class QupathCells:
         Objects whose class is none of the reader's, by the name of that class; "" for
         objects without one. What was drawn by hand is left out; a cell of ours stays
         as it was.
+    n_lines : int
+        Objects that are lines, or several shapes of different kinds: no cells, and
+        left out.
     """
 
     cells: CellTable
     unknown_classes: Mapping[str, int]
+    n_lines: int = 0
 
 
 def read_geojson(path: Path | str, *, mpp: float | None = None) -> CellTable:
     """Read cells that `write_geojson` or QuPath wrote; parameters as `read_qupath`.
 
-    Objects of unknown class are told in the log.
+    Objects of unknown class and lines are told in the log.
     """
     read = read_qupath(path, mpp=mpp)
+    if read.n_lines:
+        _log.warning("%s: %d lines are no cells: left out", path, read.n_lines)
     if read.unknown_classes:
         told = (
             f"{n} of {name or 'no class'}" for name, n in read.unknown_classes.items()
@@ -83,8 +93,8 @@ def read_qupath(path: Path | str, *, mpp: float | None = None) -> QupathCells:
     reader's. An object drawn by hand is a cell with the reader's class, found by name
     ("plasma cell", in upper or lower case, with blanks, ``-`` or ``_``) or by code;
     score and probability are 0, since no model saw it, and its own class is the same,
-    or U1 for "not a cell" and "unidentified". A polygon is taken by its bounding box,
-    each point of a set of points as a cell.
+    or U1 for "not a cell" and "unidentified", and it is marked as added. A polygon is
+    taken by its bounding box, each point of a set of points as a cell.
 
     Parameters
     ----------
@@ -130,21 +140,28 @@ def _read(content: Any, side: int) -> QupathCells:
         origin = content.get("napari_deepheme", {}).get("bounds_origin", origin)
     boxes, scores, classes, probabilities, metadata = [], [], [], [], []
     unknown: Counter[str] = Counter()
+    n_lines = 0
     for number, feature in enumerate(features, 1):
+        shape = _shape(feature, number)
+        if shape.get("type") in _NO_CELLS:
+            n_lines += 1
+            continue
         properties = feature.get("properties") or {}
         name = _class_name(properties)
         told = class_named(name)
         own = dict(properties.get("metadata") or {})
         code = own.get("class_code")
-        if told is None and (name or code is None):
+        if told is None:
             unknown[name] += 1
-        if told is None and code is None:
-            continue
+            if code is None:
+                continue
+        if code is None:
+            own[ADDED] = "yes"
         _note_reader(own, code, told)
         index = class_index(code) if code is not None else _drawn_index(told)
         measured = _measurements(properties)
         missing = 0.0 if code is None else 1.0
-        for box in _boxes(_shape(feature, number), origin, side):
+        for box in _boxes(shape, origin, side):
             boxes.append(box)
             classes.append(index)
             scores.append(_share(measured.get("score", missing)))
@@ -153,7 +170,7 @@ def _read(content: Any, side: int) -> QupathCells:
     cells = CellTable.from_arrays(
         boxes, scores, classes, probabilities, _further(metadata)
     )
-    return QupathCells(cells, dict(unknown))
+    return QupathCells(cells, dict(unknown), n_lines)
 
 
 def _note_reader(metadata: dict[str, Any], code: Any, told: str | None) -> None:

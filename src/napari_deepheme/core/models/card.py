@@ -201,6 +201,9 @@ class ModelCard:
             f"Licence of the weights: {self.license}",
             f"Network: {network}{members}, sees {self.mpp:g} micrometres per pixel",
         ]
+        lines.append(f"Input: {self._input_words()}")
+        if self.kind == "classifier":
+            lines.append(f"Activation: {self.activation}")
         if self.class_codes:
             lines.append(f"Classes: {' '.join(self.class_codes)}")
         if self.settings:
@@ -218,3 +221,10 @@ class ModelCard:
             lines.append(f"{title}:")
             lines += [f"  - {paragraph}" for paragraph in paragraphs]
         return "\n".join(lines)
+
+    def _input_words(self) -> str:
+        """Say what the network is given."""
+        side = f"{self.size_px} px wide" if self.size_px else "of any size"
+        mean, std = (" ".join(f"{v:g}" for v in part) for part in (self.mean, self.std))
+        white = "background brought to one white" if self.whitened else "not whitened"
+        return f"{side}, channels in [0, 1] less {mean}, over {std}, {white}"

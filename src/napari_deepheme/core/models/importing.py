@@ -48,7 +48,7 @@ class ImportOptions:
     normalisation : {"deployed", "training", "none"} or None
         Mean and deviation that DeepHeme's code states in two places, or none.
     mean, std : tuple of float or None
-        Red, green and blue; before `normalisation`.
+        Red, green and blue; before `normalisation`, of which "none" allows neither.
     activation : {"softmax", "sigmoid", "none"} or None
         What makes probabilities of the outputs.
     size_px : int or None
@@ -112,6 +112,11 @@ class ImportOptions:
             return {}
         if self.normalisation not in NORMALISATIONS:
             reason = f"expected a normalisation of {', '.join(NORMALISATIONS)}"
+            raise InvalidModelError(name, reason)
+        if self.normalisation == "none" and (self.mean or self.std):
+            reason = (
+                "expected no mean and std with normalisation none: give one of them"
+            )
             raise InvalidModelError(name, reason)
         mean, std = NORMALISATIONS[self.normalisation]
         return {"mean": mean, "std": std}

@@ -11,7 +11,7 @@ from napari_deepheme.core.models.card import CLASSES, ModelCard, WeightsFile
 from napari_deepheme.core.models.importing import unknown_origin
 from napari_deepheme.core.models.onnx_classifier import joined_outputs
 from napari_deepheme.core.models.onnx_runner import OnnxRunner
-from napari_deepheme.core.models.yolo import tell_generation
+from napari_deepheme.core.models.yolo import n_anchors, possible_layouts
 from napari_deepheme.core.taxonomy import CLASS_CODES
 
 if TYPE_CHECKING:
@@ -97,14 +97,21 @@ def _yolo_settings(
     file: str, output: npt.NDArray[np.float32], options: ImportOptions, size_px: int
 ) -> dict[str, float]:
     asked = dict(options.settings)
-    told = tell_generation(output.shape[1:], size_px)
-    if told is None and "yolo" not in asked:
+    told = possible_layouts(output.shape[1:], size_px)
+    if "yolo" not in asked and len(told) > 1:
+        words = " and ".join(map(str, told))
+        reason = f"its output {output.shape} can be of YOLO {words}: say which as yolo"
+        raise InvalidModelError(file, reason)
+    if "yolo" not in asked and not told:
+        anchors = n_anchors(size_px)
         reason = (
-            "expected an output of YOLO, (n, 4 + classes, anchors), (n, anchors, 5 + "
-            f"classes) or (n, rows, 6); found {output.shape}"
+            "expected an output of YOLO: for its input of "
+            f"{size_px} px (n, 4 + classes, {anchors}) or (n, {3 * anchors}, 5 + "
+            f"classes) by its anchors, or (n, rows, 6); found {output.shape}"
         )
         raise InvalidModelError(file, reason)
-    generation, n_classes = told or (int(asked["yolo"]), 1)
+    generation = int(asked["yolo"]) if "yolo" in asked else next(iter(told))
+    n_classes = told.get(generation, 1)
     return {
         "min_score": _MIN_SCORE,
         "yolo": generation,

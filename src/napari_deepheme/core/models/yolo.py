@@ -148,8 +148,8 @@ def without_overlaps(
     return boxes[rows], scores[rows]
 
 
-def tell_generation(shape: tuple[int, ...], size_px: int) -> tuple[int, int] | None:
-    """Tell the layout of an output by its shape.
+def possible_layouts(shape: tuple[int, ...], size_px: int) -> dict[int, int]:
+    """Tell which layouts an output can have by its shape.
 
     Parameters
     ----------
@@ -160,26 +160,31 @@ def tell_generation(shape: tuple[int, ...], size_px: int) -> tuple[int, int] | N
 
     Returns
     -------
-    tuple of int or None
-        Generation and number of classes (1 for 10, which does not tell); None where
-        it is none of the three.
+    dict of int to int
+        Number of classes by generation (1 for 10, which does not tell); empty where it
+        is none of the three.
 
     Examples
     --------
-    >>> tell_generation((84, 8400), 640), tell_generation((25200, 6), 640)
-    ((8, 80), (5, 1))
+    >>> possible_layouts((84, 8400), 640), possible_layouts((25200, 6), 640)
+    ({8: 80}, {5: 1, 10: 1})
     """
     if len(shape) != 2:
-        return None
-    n_anchors = sum((size_px // stride) ** 2 for stride in (8, 16, 32))
+        return {}
+    found, anchors = {}, n_anchors(size_px)
     rows, columns = shape
-    if columns == n_anchors and rows > 4:
-        return 8, rows - 4
-    if rows == 3 * n_anchors and columns > 5:
-        return 5, columns - 5
+    if columns == anchors and rows > 4:
+        found[8] = rows - 4
+    if rows == 3 * anchors and columns > 5:
+        found[5] = columns - 5
     if columns == _COLUMNS_OF_10:
-        return 10, 1
-    return None
+        found[10] = 1
+    return found
+
+
+def n_anchors(size_px: int) -> int:
+    """Return the places at which a network of three strides looks for a cell."""
+    return sum((size_px // stride) ** 2 for stride in (8, 16, 32))
 
 
 def _parted(

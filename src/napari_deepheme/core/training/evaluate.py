@@ -10,6 +10,7 @@ from scipy.optimize import linear_sum_assignment
 from scipy.spatial.distance import cdist
 
 from napari_deepheme.core.taxonomy import CLASS_CODES
+from napari_deepheme.core.training.calibration_interval import confidence_bins
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -122,7 +123,7 @@ def calibration_error(
     confidence: npt.NDArray[np.float32], right: npt.NDArray[np.bool_]
 ) -> float:
     """Return the expected calibration error in 15 bins of equal width (Guo 2017)."""
-    bins = np.minimum((confidence * 15).astype(int), 14)
+    bins = confidence_bins(confidence)
     gaps = [
         (bins == b).mean() * abs(confidence[bins == b].mean() - right[bins == b].mean())
         for b in np.unique(bins)

@@ -9,6 +9,11 @@ import numpy as np
 
 from napari_deepheme.core.intervals import wilson
 from napari_deepheme.core.taxonomy import CLASS_CODES
+from napari_deepheme.core.training.calibration_interval import (
+    N_BINS,
+    calibration_interval,
+    confidence_bins,
+)
 from napari_deepheme.core.training.evaluate import (
     area_under_curve,
     calibration_error,
@@ -34,7 +39,8 @@ class Measure:
     value : float
         The figure; NaN where there is nothing to measure.
     low, high : float
-        Its 95 % interval: Wilson's for a share, by bootstrap over the cells else.
+        Its 95 % interval: Wilson's for a share, of a calibration error that of
+        `calibration_interval`, by bootstrap over the cells else.
     n : int
         Cells behind it: of a precision those that were called so, else of the class.
     """
@@ -140,7 +146,7 @@ def measure(probabilities: npt.NDArray[np.float32], targets: Sequence[str]) -> R
     calls = called_classes(probabilities, classes)
     scores = np.stack([_score(probabilities, target) for target in classes], axis=1)
     right = named_right(probabilities, targets)
-    samples = _samples(truth, calls, scores, right, probabilities.max(axis=1))
+    samples = _samples(truth, calls, scores)
     confusion = np.zeros((len(classes), len(classes) + 1), np.intp)
     np.add.at(confusion, (truth, calls), 1)  # -1 is the last column
     of_class = [
@@ -152,13 +158,14 @@ def measure(probabilities: npt.NDArray[np.float32], targets: Sequence[str]) -> R
         for name in NAMES
     }
     n = len(targets)
-    error = calibration_error(probabilities.max(axis=1), right)
+    confidence = probabilities.max(axis=1)
+    error = calibration_error(confidence, right)
     return Report(
         n=n,
         classes=tuple(of_class),
         macro=macro,
         accuracy=share(int(right.sum()), n),
-        calibration=_bounded(error, samples["calibration"], n),
+        calibration=Measure(error, *calibration_interval(confidence, right), n),
         confusion=confusion,
     )
 
@@ -192,11 +199,11 @@ def reliability(
     """Return the 15 bins of the calibration error, without the empty ones."""
     confidence = probabilities.max(axis=1)
     right = named_right(probabilities, targets)
-    places = np.minimum((confidence * 15).astype(int), 14)
+    places = confidence_bins(confidence)
     return [
         ReliabilityBin(
-            b / 15,
-            (b + 1) / 15,
+            b / N_BINS,
+            (b + 1) / N_BINS,
             int((places == b).sum()),
             float(confidence[places == b].mean()),
             float(right[places == b].mean()),
@@ -242,14 +249,11 @@ def _samples(
     truth: npt.NDArray[np.intp],
     calls: npt.NDArray[np.intp],
     scores: npt.NDArray[np.float32],
-    right: npt.NDArray[np.bool_],
-    confidence: npt.NDArray[np.float32],
 ) -> dict[str, npt.NDArray[np.float64]]:
     """Measure bootstrap samples of the cells: (samples, classes), NaN where absent."""
     n, k = scores.shape
     rng = np.random.default_rng(0)
     found = {name: np.full((_N_SAMPLES, k), np.nan) for name in NAMES}
-    errors = np.empty(_N_SAMPLES)
     # Ranks once, so that an AUC is a sum over counts.
     order = np.argsort(scores, axis=0, kind="stable")
     for s in range(_N_SAMPLES):
@@ -267,9 +271,7 @@ def _samples(
                 for i in range(k)
                 for is_class in [truth[order[:, i]] == i]
             ]
-        rows = np.repeat(np.arange(n), weight)
-        errors[s] = calibration_error(confidence[rows], right[rows])
-    return {**found, "calibration": errors}
+    return found
 
 
 def _weighted_auc(

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import logging
+import os
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -18,19 +21,26 @@ from napari_deepheme.core.training.manifest import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     import numpy.typing as npt
 
     from napari_deepheme.core.models.protocols import CellClassifier
 
+_log = logging.getLogger(__name__)
+
 _SUFFIXES: Final = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp"})
 
 _SPLIT_FOLDERS: Final = frozenset({"train", "val", "test"})
 
 
-def read_own_cells(path: Path, *, mpp: float | None = None) -> list[LabelledCell]:
+def read_own_cells(
+    path: Path,
+    *,
+    mpp: float | None = None,
+    tell: Callable[[str], None] = _log.warning,
+) -> list[LabelledCell]:
     """Read a folder by class, a folder with ``manifest.csv``, or a table.
 
     Parameters
@@ -45,21 +55,35 @@ def read_own_cells(path: Path, *, mpp: float | None = None) -> list[LabelledCell
     mpp : float, optional
         Micrometres per pixel of the pictures that do not state their own; a column
         ``mpp`` goes before it.
+    tell : callable, optional
+        Is told how many rows are left out, of pictures that have several; the log if
+        left out.
 
     Returns
     -------
     list of LabelledCell
-        In order of the table, or of path. Those of "not-a-cell" are left out; those
-        that nobody has named ("unnamed") have no targets, and serve a fit as examples
-        of what is to stay as it is.
+        In order of the table, or of path, each picture once. Those of "not-a-cell" are
+        left out; those that nobody has named ("unnamed") have no targets, and serve a
+        fit as examples of what is to stay as it is.
 
     Raises
     ------
     InvalidTableError
-        If it is none of these; names the line and what to do.
+        If it is none of these; names the line and what to do. If one picture is called
+        what excludes each other, or is of two splits.
     UnknownMppError
         If a picture states no pixel size and `mpp` is not given, or cannot be right.
     """
+    cells = _read(path, mpp)
+    once = _each_once(cells, path)
+    if len(once) < len(cells):
+        n = len(cells) - len(once)
+        rows = "1 row is" if n == 1 else f"{n} rows are"
+        tell(f"{path}: {rows} left out, of pictures that it names several times")
+    return once
+
+
+def _read(path: Path, mpp: float | None) -> list[LabelledCell]:
     if not path.is_dir():
         return read_manifest(path, mpp=mpp, unnamed=True)
     if (path / "manifest.csv").is_file():
@@ -77,6 +101,35 @@ def read_own_cells(path: Path, *, mpp: float | None = None) -> list[LabelledCell
         )
         raise InvalidTableError(str(path), reason)
     return cells
+
+
+def _each_once(cells: Sequence[LabelledCell], table: Path) -> list[LabelledCell]:
+    """Return one row a picture, at its first place, with what all its rows allow."""
+    once: dict[str, LabelledCell] = {}
+    for cell in cells:
+        key = os.path.realpath(cell.path)
+        once[key] = _joined(once[key], cell, table) if key in once else cell
+    return list(once.values())
+
+
+def _joined(one: LabelledCell, other: LabelledCell, table: Path) -> LabelledCell:
+    if one.split != other.split:
+        reason = (
+            f"{other.path.name} is of split {one.split or 'none'} and of "
+            f"{other.split or 'none'}: leave one row of it"
+        )
+        raise InvalidTableError(str(table), reason)
+    if not one.targets or not other.targets:
+        # A row without a class says nothing against one that has one.
+        return one if one.targets else other
+    shared = tuple(code for code in one.targets if code in other.targets)
+    if not shared:
+        reason = (
+            f"{other.path.name} is called {'|'.join(one.targets)} and "
+            f"{'|'.join(other.targets)}: leave what is right"
+        )
+        raise InvalidTableError(str(table), reason)
+    return replace(one, targets=shared)
 
 
 def load_own_crops(

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from napari_deepheme.core.export.qupath import QupathCells
     from napari_deepheme.core.slide import SlideReader
 
 TABLES: Final = (".csv", ".geojson", ".json")
@@ -90,14 +91,23 @@ def opened_table(path: Path, slide: SlideReader, mpp: float | None) -> Opened:
     else:
         found = read_qupath(path, mpp=min(plausible_mpp(slide, mpp=mpp)))
         cells = found.cells
-        if found.unknown_classes:
-            names = ", ".join(
-                f"{n} {name}" for name, n in found.unknown_classes.items()
-            )
-            left_out = f" Left as they were or out, of classes not known here: {names}."
+        left_out = _left_out(found)
     beside = path.parent / "summary.json"
     sitting, ready = _begun(cells, slide, mpp, beside)
     return sitting, ready, left_out
+
+
+def _left_out(found: QupathCells) -> str:
+    told = ""
+    if found.unknown_classes:
+        names = ", ".join(
+            f"{n} {name or 'without a class'}"
+            for name, n in found.unknown_classes.items()
+        )
+        told = f" Left as they were or out, of classes not known here: {names}."
+    if found.n_lines:
+        told += f" Left out, since lines are no cells: {found.n_lines}."
+    return told
 
 
 def opened_layer(cells: CellTable, slide: SlideReader, mpp: float | None) -> Opened:

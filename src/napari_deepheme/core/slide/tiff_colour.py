@@ -93,6 +93,9 @@ def tiff_colour(key: tifffile.TiffPage, n_samples: int) -> TiffColour:
         raise NotRgbError("pixels of an unknown type")
     dtype, photometric = np.dtype(key.dtype), int(key.photometric)
     check_dtype(dtype)
+    if photometric == _CIELAB and int(key.compression) in _JPEG:
+        # Libtiff, which others decode by, cannot, and writes to the screen by itself.
+        raise NotRgbError("CIELab colours in JPEG are not RGB: convert them")
     if photometric in (_CMYK, _CIELAB):
         raise ValueError(f"colours of kind {photometric} are not RGB: convert them")
     if _is_left_ycbcr(key):

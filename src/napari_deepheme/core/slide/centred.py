@@ -92,8 +92,7 @@ class CropRaster:
         centres : ndarray of float64, shape (n, 2)
             x and y in level-0 pixels.
         """
-        # Not rint, which would round halves to even: left of some, right of others.
-        corners = np.floor(centres / self._downsample - np.array(self.source) / 2 + 0.5)
+        corners = np.rint(centres / self._downsample - np.array(self.source) / 2)
         return [Region(x, y, *self.source) for x, y in corners.astype(int).tolist()]
 
     def placed(

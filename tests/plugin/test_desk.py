@@ -319,3 +319,12 @@ def test_a_key_that_is_none_is_told_when_names_are_to_be_left_out(ran, tmp_path)
     ran.desk.export(tmp_path / "out")
     assert KEY_NAME in ran.session.message
     assert not (tmp_path / "out").exists()
+
+
+def test_what_is_saved_does_not_take_the_place_of_the_slide(ran, slide_path):
+    before = slide_path.read_bytes()
+    for kind in ("csv", "html"):
+        ran.desk.saving.save(kind, slide_path)
+        assert ran.session.message_kind == "error"
+        assert "it is the slide" in ran.session.message
+    assert slide_path.read_bytes() == before

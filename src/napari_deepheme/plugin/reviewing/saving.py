@@ -10,6 +10,7 @@ from napari_deepheme.core.deidentify import nameless
 from napari_deepheme.core.errors import DeephemeError
 from napari_deepheme.core.export.facts import TableFacts
 from napari_deepheme.core.export.nameless import nameless_result, nameless_run_facts
+from napari_deepheme.core.files import refuse_sources
 from napari_deepheme.plugin.worker import Failed
 
 if TYPE_CHECKING:
@@ -95,6 +96,7 @@ class Saving:
     ) -> str:
         """Write a file; tell where it lies."""
         hide = self._session.deidentify
+        refuse_sources(path, slide.path)
         if kind == "sitting":
             self._keeping.save_as(path)
         elif kind in ("html", "pdf"):

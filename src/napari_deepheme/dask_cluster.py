@@ -25,6 +25,10 @@ _PATIENCE_SECONDS: Final = 10
 _CLOSING_SECONDS: Final = 2
 """How long it may take to part; results are in by then."""
 
+_SILENCED: Final = logging.CRITICAL
+"""What fails in a part comes back with it; the rest are farewells of processes that
+end, such as a heartbeat that nobody answers any more."""
+
 _ADDRESS: Final = re.compile(r"(?:(\w+)://)?(?:\[[\da-fA-F:.]+\]|[^\s:/]+):(\d{1,5})/?")
 
 
@@ -137,7 +141,7 @@ def _local_cluster(distributed: Any, config: BatchConfig) -> Any:
                 "memory_limit": 0,
                 "host": _LOOPBACK,
                 "dashboard": False,
-                "silence_logs": logging.ERROR,
+                "silence_logs": _SILENCED,
                 "env": {"CUDA_VISIBLE_DEVICES": str(index % n_gpus)} if n_gpus else {},
             },
         }
@@ -155,4 +159,4 @@ def _local_cluster(distributed: Any, config: BatchConfig) -> Any:
         "MALLOC_MMAP_MAX_": 0,
     }
     with dask.config.set({"distributed.nanny.pre-spawn-environ": environment}):
-        return distributed.SpecCluster(workers, scheduler, silence_logs=logging.ERROR)
+        return distributed.SpecCluster(workers, scheduler, silence_logs=_SILENCED)

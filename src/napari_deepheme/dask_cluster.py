@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _LOOPBACK: Final = "127.0.0.1"
+
+_ANY_PORT: Final = f"{_LOOPBACK}:0"
+"""Dask's own choice is one port, of all networks, which a second batch finds taken."""
 """Processes of this machine are nobody else's business."""
 
 _PATIENCE_SECONDS: Final = 10
@@ -141,6 +144,7 @@ def _local_cluster(distributed: Any, config: BatchConfig) -> Any:
                 "memory_limit": 0,
                 "host": _LOOPBACK,
                 "dashboard": False,
+                "dashboard_address": _ANY_PORT,
                 "silence_logs": _SILENCED,
                 "env": {"CUDA_VISIBLE_DEVICES": str(index % n_gpus)} if n_gpus else {},
             },
@@ -149,7 +153,11 @@ def _local_cluster(distributed: Any, config: BatchConfig) -> Any:
     }
     scheduler = {
         "cls": distributed.Scheduler,
-        "options": {"host": _LOOPBACK, "dashboard": False},
+        "options": {
+            "host": _LOOPBACK,
+            "dashboard": False,
+            "dashboard_address": _ANY_PORT,
+        },
     }
     # Read when a process starts. Dask's own value has memory given back after each
     # batch, and taken again.

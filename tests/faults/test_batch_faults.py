@@ -28,7 +28,10 @@ def client():
     distributed = pytest.importorskip("distributed")
     with (
         distributed.LocalCluster(
-            processes=False, n_workers=1, threads_per_worker=1, dashboard_address=None
+            processes=False,
+            n_workers=1,
+            threads_per_worker=1,
+            dashboard_address="127.0.0.1:0",
         ) as cluster,
         distributed.Client(cluster, set_as_default=False) as client,
     ):
@@ -85,9 +88,14 @@ def test_a_disk_that_fills_during_a_batch_leaves_whole_files_and_it_goes_on(
         shutil.rmtree(out)
         capfd.readouterr()
         with disk.failing(moment, k):
-            assert go() == 1
+            code = go()
         err = capfd.readouterr().err
         assert "Traceback" not in err
+        # How often a journal is brought to the disk depends on the time: the last
+        # moment of one run may not come in another.
+        if disk.count <= k:
+            continue
+        assert code == 1
         assert "cannot write" in err
         for path, content in outputs(out).items() if out.exists() else ():
             assert path in whole, path
@@ -207,7 +215,9 @@ SERVED = """
 import sys
 from distributed import LocalCluster
 if __name__ == "__main__":
-    with LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None) as c:
+    with LocalCluster(
+        n_workers=1, threads_per_worker=1, dashboard_address="127.0.0.1:0"
+    ) as c:
         print(c.scheduler_address, flush=True)
         sys.stdin.readline()
 """

@@ -26,6 +26,7 @@ from napari_deepheme.core.corrections import (
     UNIDENTIFIED,
     identified_at,
     reader_classes,
+    was_added,
 )
 from napari_deepheme.core.mitosis_words import MitosisWords
 from napari_deepheme.core.taxonomy import CLASS_CODES
@@ -168,7 +169,7 @@ class CorrectedCells:
     def n_corrected(self) -> int:
         """Number of cells that the reader named or took away."""
         deleted = np.flatnonzero(self._given == _NUMBER[DELETED])
-        n_withdrawn = np.count_nonzero(self._was_added(deleted))
+        n_withdrawn = np.count_nonzero(was_added(self.base.take(deleted)))
         return int(np.count_nonzero(self._given) - n_withdrawn)
 
     def __len__(self) -> int:
@@ -336,10 +337,6 @@ class CorrectedCells:
         given[list(step.rows)] = [_NUMBER[word] for word in words]
         return replace(self, steps=steps, undone=undone, _given=given)
 
-    def _was_added(self, rows: npt.NDArray[np.intp]) -> npt.NDArray[np.bool_]:
-        column = self.base.further.get(ADDED)
-        return np.zeros(len(rows), bool) if column is None else column[rows] == "yes"
-
     @cached_property
     def _noted(self) -> dict[int, tuple[str, str, str]]:
         """Who, when and from what, of each row that the last step on it touched."""
@@ -362,7 +359,7 @@ class CorrectedCells:
         said = [noted[row] for row in rows[places].tolist()]
         codes = [CLASS_CODES[i] for i in cells.class_indices[places].tolist()]
         readers, times, words = zip(*said, strict=True) if said else ((), (), ())
-        added = self._was_added(rows[places])
+        added = was_added(self.base.take(rows[places]))
         # Before it was added, it counted as nothing.
         froms = [
             "" if is_new and word == DELETED else word or code

@@ -134,7 +134,7 @@ def is_corrected(cells: CellTable) -> npt.NDArray[np.bool_]:
 
 def is_added(cells: CellTable) -> npt.NDArray[np.bool_]:
     """Tell which cells the reader added; those that were taken away again are none."""
-    return _was_added(cells) & ~is_deleted(cells)
+    return was_added(cells) & ~is_deleted(cells)
 
 
 def is_withdrawn(cells: CellTable) -> npt.NDArray[np.bool_]:
@@ -143,7 +143,7 @@ def is_withdrawn(cells: CellTable) -> npt.NDArray[np.bool_]:
     They keep their rows while a sitting goes on, since steps go by rows, but are
     neither counted nor written: it is as if they had never been.
     """
-    return _was_added(cells) & is_deleted(cells)
+    return was_added(cells) & is_deleted(cells)
 
 
 def written_rows(cells: CellTable) -> npt.NDArray[np.intp]:
@@ -218,7 +218,8 @@ def identified_at(
     return np.where(probabilities >= np.float32(threshold), "yes", "no")
 
 
-def _was_added(cells: CellTable) -> npt.NDArray[np.bool_]:
+def was_added(cells: CellTable) -> npt.NDArray[np.bool_]:
+    """Tell which cells the reader added, also those that were taken away again."""
     column = cells.further.get(ADDED)
     return np.zeros(len(cells), bool) if column is None else column == "yes"
 

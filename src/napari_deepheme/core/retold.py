@@ -15,6 +15,7 @@ from napari_deepheme.core.corrections import (
     READ_AT,
     READER,
     READER_CLASS,
+    READER_CLASSES,
 )
 from napari_deepheme.core.remembered import SAID
 
@@ -37,11 +38,6 @@ def retold(cells: CellTable) -> CorrectedCells:
     cells : CellTable
         Such as `remembered.recall` gives it.
 
-    Raises
-    ------
-    ValueError
-        If a word is none that a reader can say.
-
     Examples
     --------
     >>> from napari_deepheme.core.cell_table import CellTable
@@ -61,7 +57,9 @@ def retold(cells: CellTable) -> CorrectedCells:
 
 def _steps(cells: CellTable, of: str, reader: str, at: str) -> Iterator[Correction]:
     words = _column(cells, of)
-    rows = np.flatnonzero(words != "")
+    known = READER_CLASSES if of == READER_CLASS else MITOSIS_WORDS[of]
+    # A table from elsewhere may hold words that no reader can say.
+    rows = np.flatnonzero(np.isin(words, list(known)) & (words != ""))
     if not rows.size:
         return
     told = np.stack([_column(cells, at)[rows], _column(cells, reader)[rows]], axis=1)

@@ -113,16 +113,19 @@ class Bench:
             self.viewer,
             self.session,
             load_models=lambda *_: Models(_Named(), _Named()),
-            iter_regions=self.tiles,
+            iter_search=self.tiles,
+            map_adequacy=_not_asked,
             keep_corrections=lambda _: None,
+            name_boxes=_not_asked,
             start=start,
         )
-        self.viewer.scene.camera.events.connect(lambda _: self.controller.desk.look())
+        self.desk = self.controller.desk
+        self.viewer.scene.camera.events.connect(lambda _: self.desk.look())
         self.viewer.reset_view()
         self.frame()
 
     def tiles(
-        self, slide: Any, regions: Any, models: Any, config: Any, *, mpp: Any
+        self, slide: Any, search: Any, models: Any, *, stopping: Any
     ) -> Iterator[TileResult]:
         """Give the cells tile by tile, with those just beyond each core."""
         whole = Region(0, 0, *self.size)
@@ -175,33 +178,30 @@ class Bench:
         self.viewer.scene.camera.zoom *= 1.25 if step % 2 else 0.8
 
     def filter(self, step: int) -> None:
-        self.controller.desk.toggle_class("ER3")
+        self.desk.toggle_class("ER3")
 
     def relabel(self, step: int) -> None:
-        overlay = self.controller.desk.overlay
-        overlay.select(self.row_in_view)
-        self.controller.correcting.choose("M2" if step % 2 else "L4")
-        self.controller.correct()
+        desk = self.desk
+        desk.overlay.select(self.row_in_view)
+        desk.review.correct([self.row_in_view], "M2" if step % 2 else "L4")
 
     def point(self, step: int) -> None:
         x, y = self.cells.centres[step] * 0.25
-        self.controller.desk.point_at((y, x))
+        self.desk.point_at((y, x))
 
     def look_close(self, n: int) -> None:
         """Zoom in until so many cells are in view."""
-        overlay, viewer = self.controller.desk.overlay, self.viewer
-        x, y = np.median(overlay.cells.centres, axis=0) * 0.25
+        viewer = self.viewer
+        x, y = np.median(self.cells.centres, axis=0) * 0.25
         viewer.scene.camera.center = (0, y, x)
         while self.n_in_view() > n:
             viewer.scene.camera.zoom *= 1.1
-        self.controller.desk.follow_camera()
+        self.desk.follow_camera()
         self.frame()
 
     def n_in_view(self) -> int:
         region = visible_region(self.viewer, self.layer, self.slide.size)
-        rows = np.flatnonzero(
-            region.holds_centres(self.controller.desk.overlay.cells.boxes)
-        )
+        rows = np.flatnonzero(region.holds_centres(self.desk.review.cells.boxes))
         self.row_in_view = int(rows[0]) if rows.size else 0
         return len(rows)
 
@@ -248,6 +248,10 @@ class _Sized:
 
 class _Named:
     spec = ClassifierSpec("made up", 0.25, 32)
+
+
+def _not_asked(*_: Any, **__: Any) -> Any:
+    raise AssertionError("not part of this benchmark")
 
 
 def main() -> None:

@@ -105,7 +105,7 @@ def open_review(n: int):
     mark = SlideMark.of(slide_of(layer))
     path = Path(tempfile.mkdtemp()) / "a.deepheme"
     create_sitting(path, Sitting(mark, facts, result, CorrectedCells(cells)))
-    widget.returning.open_sitting(path)
+    widget.controller.returning.open_sitting(path)
     while not widget.session.can_export:
         turn(0.1)
     for name in ("Differential", "Mitoses", "Gallery"):

@@ -1,6 +1,7 @@
 """How networks are computed: alike by every backend, the fastest by default."""
 
 import sys
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -16,6 +17,7 @@ from napari_deepheme.core.models.compute import Compute, make_runner
 from napari_deepheme.core.models.measuring_cells import measuring_cells
 from napari_deepheme.core.models.memory import free_bytes
 from napari_deepheme.core.models.openvino_runner import import_openvino
+from napari_deepheme.core.models.postprocess import closeness
 from napari_deepheme.core.models.registry import find_model, load_models
 from napari_deepheme.core.phantom import Smear
 from napari_deepheme.core.pipeline import analyze_region
@@ -100,7 +102,8 @@ def test_openvino_that_is_not_there_is_named(monkeypatch):
 def measured(monkeypatch, tmp_path):
     """Say how fast each backend is; note which were measured."""
     speeds, asked = {"torch": 10.0, "openvino": 20.0}, []
-    calls = dict.fromkeys(("float32", "bfloat16", "float16"), np.zeros(100))
+    sure = np.tile([0.9, 0.1], (100, 1))
+    calls = dict.fromkeys(("float32", "bfloat16", "float16"), sure)
 
     def speed(classifier, cells):
         asked.append(classifier.backend)
@@ -108,7 +111,7 @@ def measured(monkeypatch, tmp_path):
 
     monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "cache"))
     monkeypatch.setattr(fastest, "_crops_per_second", speed)
-    monkeypatch.setattr(fastest, "_calls", lambda way, _: calls[way.precision])
+    monkeypatch.setattr(fastest, "_probabilities", lambda way, _: calls[way.precision])
     monkeypatch.setattr(fastest, "has_openvino", lambda: True)
     return SimpleNamespace(speeds=speeds, asked=asked, calls=calls)
 
@@ -125,21 +128,66 @@ def test_the_fastest_way_is_measured_once_and_remembered(measured):
     assert len(measured.asked) == 2
 
 
+def named_otherwise(n, *, sure):
+    """Return probabilities of 100 cells, n of which are named otherwise."""
+    given = np.tile([0.9, 0.1], (100, 1))
+    given[:n] = [0.1, 0.9] if sure else [0.48, 0.52]
+    return given
+
+
 def test_a_reduced_precision_that_names_cells_otherwise_is_not_taken(
     measured, monkeypatch
 ):
     way = Compute("cpu", "torch", "bfloat16")
     monkeypatch.setattr(fastest, "plain_compute", lambda _: way)
     assert choose().precision == "bfloat16"
-    measured.calls["bfloat16"] = np.arange(100) < 3
+    measured.calls["bfloat16"] = named_otherwise(3, sure=True)
     monkeypatch.setattr(fastest, "_remembered", dict)
     assert choose() == Compute("cpu", "openvino", "float32")
 
 
 def test_the_only_way_there_is_has_to_name_cells_alike_too(measured):
-    measured.calls["bfloat16"] = np.arange(100) < 3
+    measured.calls["bfloat16"] = named_otherwise(3, sure=True)
     for backend in ("torch", "openvino"):
         assert choose(backend=backend).precision == "float32"
+
+
+def test_close_calls_are_left_to_single_precision_where_that_mends_them(
+    measured, monkeypatch
+):
+    way = Compute("cpu", "torch", "bfloat16")
+    monkeypatch.setattr(fastest, "plain_compute", lambda _: way)
+    measured.calls["bfloat16"] = named_otherwise(3, sure=False)
+    # 0.48 is 0.92 of 0.52.
+    assert choose() == Compute("cpu", "openvino", "bfloat16", close_call=0.9)
+    # It is remembered.
+    measured.calls["bfloat16"] = named_otherwise(3, sure=True)
+    assert choose().close_call == 0.9
+    # Where half of the cells would be computed twice, all are computed once.
+    monkeypatch.setattr(fastest, "_remembered", dict)
+    measured.calls["bfloat16"] = named_otherwise(50, sure=False)
+    assert choose() == Compute("cpu", "openvino", "float32")
+
+
+def test_close_calls_are_those_of_single_precision():
+    crops = measuring_cells(CARD.size_px)[:60]
+    way = Compute("cpu", "openvino", "bfloat16", close_call=0.2)
+    mixed, reduced, exact = (
+        load_models(compute=compute).classifier.classify(crops, batch_size=16)
+        for compute in (way, replace(way, close_call=1.0), way.exact)
+    )
+    close = closeness(reduced.classes) > way.close_call
+    assert 0 < close.sum() < len(crops)
+    for name in ("classes", "phases", "lineages"):
+        given = getattr(mixed, name)
+        assert np.array_equal(given[close], getattr(exact, name)[close])
+        assert np.array_equal(given[~close], getattr(reduced, name)[~close])
+        assert not np.array_equal(given, getattr(reduced, name))
+
+
+def test_how_close_a_call_is_compares_the_two_likeliest():
+    given = closeness(np.array([[0.5, 0.5, 0], [0.2, 0.2, 0.6], [1, 0, 0]], np.float32))
+    assert given == pytest.approx([1, 1 / 3, 0])
 
 
 def test_what_is_remembered_but_not_understood_is_measured_again(measured, tmp_path):
@@ -172,9 +220,15 @@ def test_a_gpu_is_a_candidate_in_half_precision(monkeypatch):
 
 
 def test_a_way_to_compute_survives_json_and_nothing_else_does():
-    way = Compute("cpu", "openvino", "bfloat16", 2)
+    way = Compute("cpu", "openvino", "bfloat16", 2, 0.7)
     assert Compute.from_json(orjson.loads(orjson.dumps(way.to_json()))) == way
-    for wrong in ({}, {"device": 1}, {"speed": 3}, {"device": "cpu", "n_threads": "2"}):
+    for wrong in (
+        {},
+        {"device": 1},
+        {"speed": 3},
+        {"device": "cpu", "n_threads": "2"},
+        {"close_call": "0.5"},
+    ):
         if wrong:
             with pytest.raises(ValueError, match="no compute"):
                 Compute.from_json(wrong)

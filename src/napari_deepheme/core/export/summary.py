@@ -105,7 +105,7 @@ def summarize(result: RegionResult, facts: RunFacts) -> dict[str, Any]:
         "detector": facts.detector,
         "device": facts.compute.device,
         "backend": facts.compute.backend,
-        "precision": facts.compute.precision,
+        "precision": facts.compute.numbers,
         "n_cells": n_found(cells),
         "counts": likeliest_counts(cells),
         "differential": {

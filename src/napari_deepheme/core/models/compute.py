@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, Protocol, Self
 
 if TYPE_CHECKING:
@@ -33,12 +33,16 @@ class Compute:
         "float32", "bfloat16" or "float16".
     n_threads : int
         Threads on a CPU; 0 as the backend likes.
+    close_call : float
+        In (0, 1]. A cell whose second likeliest class has more than this part of the
+        likeliest one's probability is classified again in single precision; 1 for none.
     """
 
     device: str = "cpu"
     backend: str = "torch"
     precision: str = "float32"
     n_threads: int = 0
+    close_call: float = 1.0
 
     def __str__(self) -> str:
         """Word it for a report.
@@ -47,8 +51,22 @@ class Compute:
         --------
         >>> print(Compute("cpu", "openvino", "bfloat16"))
         openvino on cpu, bfloat16
+        >>> print(Compute("cpu", "openvino", "bfloat16", close_call=0.6))
+        openvino on cpu, bfloat16 and close calls in float32
         """
-        return f"{self.backend} on {self.device}, {self.precision}"
+        return f"{self.backend} on {self.device}, {self.numbers}"
+
+    @property
+    def numbers(self) -> str:
+        """Number formats, as a report words them."""
+        if self.close_call < 1:
+            return f"{self.precision} and close calls in float32"
+        return self.precision
+
+    @property
+    def exact(self) -> Self:
+        """The same in single precision."""
+        return replace(self, precision="float32", close_call=1.0)
 
     @property
     def overlaps(self) -> bool:
@@ -75,9 +93,10 @@ class Compute:
             given = cls(**stored)
         except TypeError as error:
             raise ValueError(f"no compute: {error}") from error
-        words = (given.device, given.backend, given.precision)
-        if not all(isinstance(w, str) for w in words) or not isinstance(
-            given.n_threads, int
+        kinds: dict[str, Any] = {"n_threads": int, "close_call": (int, float)}
+        if not all(
+            isinstance(value, kinds.get(name, str))
+            for name, value in asdict(given).items()
         ):
             raise ValueError(f"no compute: {stored}")
         return given

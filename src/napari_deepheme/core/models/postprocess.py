@@ -105,6 +105,26 @@ def member_probabilities(
     return np.stack([mean_probabilities([m], crops, card).classes for m in members])
 
 
+def closeness(
+    probabilities: npt.NDArray[np.float32],
+) -> npt.NDArray[np.float32]:
+    """Say how near the second likeliest class of each cell comes to the likeliest.
+
+    Parameters
+    ----------
+    probabilities : ndarray of float32, shape (n, 23)
+        Of classes.
+
+    Returns
+    -------
+    ndarray of float32, shape (n,)
+        The one's probability over the other's: 1 for a tie, near 0 for a sure call.
+    """
+    two = np.partition(probabilities, -2, axis=1)[:, -2:]
+    over: npt.NDArray[np.float32] = two[:, 0] / two[:, 1]
+    return over
+
+
 def class_channel(card: ModelCard, code: str) -> int | None:
     """Return the place of a class among a network's outputs, None if it has none."""
     start = 0

@@ -116,6 +116,26 @@ class CropProbabilities:
             np.concatenate([part.lineages for part in parts]),
         )
 
+    def replaced(
+        self, rows: npt.NDArray[np.intp], by: CropProbabilities
+    ) -> CropProbabilities:
+        """Return them with some rows replaced.
+
+        Parameters
+        ----------
+        rows : ndarray of int, shape (m,)
+            Which.
+        by : CropProbabilities
+            What stands there instead; m rows.
+        """
+        replaced = CropProbabilities(
+            self.classes.copy(), self.phases.copy(), self.lineages.copy()
+        )
+        replaced.classes[rows] = by.classes
+        replaced.phases[rows] = by.phases
+        replaced.lineages[rows] = by.lineages
+        return replaced
+
     def take(self, rows: slice) -> CropProbabilities:
         """Return some rows."""
         return CropProbabilities(

@@ -5,18 +5,21 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from napari_deepheme.core.models.compute import make_runner
 from napari_deepheme.core.models.ensemble import EnsembleClassifier
+from napari_deepheme.core.models.postprocess import closeness
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    import numpy as np
     import numpy.typing as npt
     from torch import nn
 
     from napari_deepheme.core.models.card import ModelCard
     from napari_deepheme.core.models.compute import Compute
+    from napari_deepheme.core.models.protocols import CropProbabilities
 
 
 class TorchClassifier(EnsembleClassifier):
@@ -47,6 +50,23 @@ class TorchClassifier(EnsembleClassifier):
         super().__init__(card)
         self.compute = compute
         self._runners = [make_runner(network, card, compute) for network in networks]
+        self._exact = (
+            TorchClassifier(card, networks, compute.exact)
+            if compute.close_call < 1
+            else None
+        )
+
+    def classify(
+        self, crops: npt.NDArray[np.uint8], *, batch_size: int
+    ) -> CropProbabilities:
+        """Give probabilities; see `protocols.CellClassifier.classify`."""
+        given = super().classify(crops, batch_size=batch_size)
+        if self._exact is None:
+            return given
+        rows = np.flatnonzero(closeness(given.classes) > self.compute.close_call)
+        return given.replaced(
+            rows, self._exact.classify(crops[rows], batch_size=batch_size)
+        )
 
     def torch_networks(self) -> tuple[list[nn.Module], str]:
         """Return the networks, normalisations folded in, and the device they are on.

@@ -291,7 +291,7 @@ def _finished_row(asked: AskedSlide, request: RunRequest) -> dict[str, Any] | No
         with open_slide(asked.path, read_timeout=request.read_timeout) as reader:
             same = run_identity(reader, request) == past.asked
         return _row(asked) if same else None
-    except (DeephemeError, OSError, ValueError, KeyError):
+    except (DeephemeError, OSError, ValueError, KeyError, TypeError):
         return None
 
 

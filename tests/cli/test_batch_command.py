@@ -36,7 +36,8 @@ def given(monkeypatch):
 
 def done(name, n=500, n_failed=0, model=""):
     row = {"slide": f"{name}.svs", "folder": name, "status": "done", "model": model}
-    return {**row, "differential_n": n, "failed_tiles": n_failed, "me_ratio": 1 / 3}
+    figures = {"differential_n": n, "percent_M6": 100.0, "me_ratio": 1 / 3}
+    return {**row, **figures, "failed_tiles": n_failed}
 
 
 def failed(name, reason, status="failed"):

@@ -187,6 +187,11 @@ def test_a_count_that_falls_short_is_said(phantom, capsys):
     n = json.loads(Path("out/summary.json").read_text())["differential"]["n"]
     assert 0 < n < 500
     assert f"; the differential has {n} of 500 cells\n" in capsys.readouterr().out
+    # Nor were its intervals narrow enough to end it.
+    words = [*words[:-1], "narrow", "--half-width", "0.5"]
+    assert run(words) == 0
+    told = f"{n} of 500 cells; its intervals are wider than ±0.5 %\n"
+    assert told in capsys.readouterr().out
 
 
 def test_a_count_in_a_region_smaller_than_its_blocks_has_the_cells_that_lie_there(

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from napari_deepheme.core.cell_table import CellTable
+from napari_deepheme.core.classify import named_table
 from napari_deepheme.core.corrected_cells import CorrectedCells
 from napari_deepheme.core.corrections import (
     ADDED,
@@ -26,6 +27,7 @@ from napari_deepheme.core.corrections import (
     written_rows,
 )
 from napari_deepheme.core.geometry import Region
+from napari_deepheme.core.models.protocols import CropProbabilities
 from napari_deepheme.core.remembered import recall, remember
 
 N = 6
@@ -206,3 +208,16 @@ def test_what_the_reader_took_away_is_told_apart():
 def test_a_cell_at_the_threshold_itself_is_identified():
     probabilities = np.array([0.4999, 0.5, 0.5001], np.float32)
     assert identified_at(probabilities, 0.5).tolist() == ["no", "yes", "yes"]
+
+
+def test_the_models_threshold_and_the_same_threshold_given_later_agree():
+    boxes = np.array([[0, 0, 9, 9]], np.int32)
+    given = np.zeros((1, 23), np.float32)
+    # With the four digits of a table it is the threshold itself.
+    given[0, :2] = 0.549965, 0.450035
+    named = named_table(
+        boxes, np.ones(1, np.float32), CropProbabilities.of_classes(given), 0.55
+    )
+    assert not is_unidentified(named).any()
+    assert not CorrectedCells(named).with_threshold(0.55).unidentified().any()
+    assert CorrectedCells(named).with_threshold(0.5501).unidentified().all()

@@ -14,6 +14,7 @@ from napari_deepheme.core.files import (
     atomic_file,
     atomic_folder,
     atomic_path,
+    is_there,
     lock_file,
     make_folder,
 )
@@ -170,3 +171,9 @@ def test_a_file_system_without_locks_does_without(
     monkeypatch.setattr(sys, "platform", "linux")
     with (tmp_path / "lock").open("wb") as stream:
         assert lock_file(stream) == is_locked
+
+
+def test_what_no_file_can_be_called_is_not_there(tmp_path):
+    assert is_there(tmp_path)
+    assert not is_there(tmp_path / "none")
+    assert not is_there(tmp_path / ("a" * 300))

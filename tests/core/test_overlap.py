@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from napari_deepheme.core.overlap import suppress_overlaps
+from napari_deepheme.core.overlap import _neighbours, suppress_overlaps
 
 rows = st.tuples(
     st.integers(-30, 30),
@@ -120,3 +120,26 @@ def test_an_overlap_of_just_the_most_that_is_allowed_leaves_both():
     # 40 px shared of 100 px together; 40 of the 50 px of the smaller one.
     assert len(kept_rows([(0, 0, 7, 10, 0.5), (3, 0, 7, 10, 0.75)], 0.4)) == 2
     assert len(kept_rows([(0, 0, 10, 10, 0.5), (6, 0, 5, 10, 0.75)], 0.4)) == 2
+
+
+def test_one_box_that_is_far_too_wide_does_not_pair_all_others():
+    rng = np.random.default_rng(0)
+    n = 30_000
+    corners = rng.integers(0, int(40 * n**0.5), (n, 2))
+    boxes = np.hstack([corners, np.full((n, 2), 40)]).astype(np.int32)
+    scores = rng.random(n).astype(np.float32)
+    boxes[0] = (-5000, -5000, 640, 640)
+    pairs = _neighbours(boxes.astype(float))
+    # Of pairs within the reach of the wide box there were some 10 million.
+    assert len(pairs) < 20 * n
+    assert 0 in suppress_overlaps(boxes, scores, max_overlap=0.4)
+
+
+def test_boxes_of_unlike_size_are_paired_where_they_overlap():
+    boxes = np.array([[0, 0, 640, 640], [600, 600, 50, 50], [700, 0, 50, 50]], float)
+    assert {frozenset(pair) for pair in _neighbours(boxes).tolist()} >= {
+        frozenset({0, 1})
+    }
+    inside = np.array([[0, 0, 640, 640], [300, 300, 20, 20]], np.int32)
+    kept = suppress_overlaps(inside, np.array([0.5, 0.9], np.float32), max_overlap=0.4)
+    assert kept.tolist() == [1]

@@ -30,11 +30,12 @@ from napari_deepheme.core.export.cohort import (
 from napari_deepheme.core.files import make_folder, refuse_sources
 from napari_deepheme.core.result_folders import asked_slides
 from napari_deepheme.core.run_request import RunRequest
+from napari_deepheme.core.taxonomy import CELL_CLASSES
 from napari_deepheme.dask_cluster import BatchConfig
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from napari_deepheme.core.result_folders import AskedSlide
 
@@ -151,10 +152,17 @@ def _tell(
             n_failed += 1
             complain(f"{told}: {row['reason']}")
         elif row["status"] == "done":
-            lacks = shortfall(request, row["differential_n"], row["failed_tiles"])
+            lacks = shortfall(request.goal, _counted(row), row["failed_tiles"])
             if lacks:
                 say(f"{told}: {lacks}")
     for slide in slides:
         if slide.folder.name != slide.path.stem:
             say(f"{slide.folder.name} is {slide.path}")
     return n_failed
+
+
+def _counted(row: Mapping[str, Any]) -> dict[str, int]:
+    """Return the differential of a row of the cohort, by class code."""
+    percent = {c.code: row[f"percent_{c.code}"] for c in CELL_CLASSES if c.in_ndc}
+    n = row["differential_n"]
+    return {code: round((share or 0) * n / 100) for code, share in percent.items()}

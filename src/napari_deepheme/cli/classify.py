@@ -22,8 +22,8 @@ from napari_deepheme.cli.arguments import (
 from napari_deepheme.cli.output import say
 from napari_deepheme.cli.progress import Progress
 from napari_deepheme.cli.shortfall import shortfall
+from napari_deepheme.core.corrections import judged_counts
 from napari_deepheme.core.deidentify import nameless
-from napari_deepheme.core.report import differential
 from napari_deepheme.core.run_request import RunRequest
 from napari_deepheme.core.slide import open_slide
 from napari_deepheme.core.slide_run import SlideRun
@@ -110,8 +110,8 @@ def _run(options: argparse.Namespace) -> int:
         compute = run.models.compute
     lacks = ""
     if result.complete:
-        n_counted = differential(result.cells).n
-        lacks = shortfall(request, n_counted, len(result.failed))
+        counts = judged_counts(result.cells)
+        lacks = shortfall(request.goal, counts, len(result.failed))
     say(
         f"{len(result.cells)} cells in {result.seconds:.1f} s by {compute}, "
         f"written to {folder}{lacks and f'; {lacks}'}"

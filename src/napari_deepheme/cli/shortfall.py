@@ -4,27 +4,32 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from napari_deepheme.core.report import differential
+
 if TYPE_CHECKING:
-    from napari_deepheme.core.run_request import RunRequest
+    from collections.abc import Mapping
+
+    from napari_deepheme.core.counting import CountGoal
 
 
-def shortfall(request: RunRequest, n_counted: int, n_failed: int) -> str:
+def shortfall(goal: CountGoal | None, counts: Mapping[str, int], n_failed: int) -> str:
     """Say what a finished run lacks; "" where it lacks nothing.
 
     Parameters
     ----------
-    request : RunRequest
-        What was asked for. A count that may end early by `half_width` has no number
-        that it falls short of.
-    n_counted : int
-        Cells of its differential.
+    goal : CountGoal or None
+        What was to be counted; None for all that is there.
+    counts : mapping of str to int
+        Cells by class code, unidentified ones left out.
     n_failed : int
         Blocks that could not be read.
     """
     words = []
-    wanted = None if request.half_width else request.max_cells
-    if wanted is not None and n_counted < wanted:
-        words.append(f"the differential has {n_counted} of {wanted} cells")
+    if goal is not None and not goal.is_reached(counts):
+        n = differential(counts).n
+        words.append(f"the differential has {n} of {goal.n_cells} cells")
+        if goal.half_width is not None:
+            words.append(f"its intervals are wider than ±{goal.half_width:g} %")
     if n_failed:
         blocks = "1 block" if n_failed == 1 else f"{n_failed} blocks"
         words.append(f"{blocks} could not be read (failed_regions of summary.json)")

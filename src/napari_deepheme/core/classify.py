@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from napari_deepheme.core.cell_table import IDENTIFIED, LINEAGE, PHASE, CellTable
+from napari_deepheme.core.corrections import identified_at
 from napari_deepheme.core.geometry import touched_by
 from napari_deepheme.core.models.protocols import CropProbabilities
 from napari_deepheme.core.models.resampling import resize
@@ -160,17 +161,13 @@ def named_table(
     likeliest = given.classes.argmax(axis=1)
     probabilities = given.classes.max(axis=1, initial=0)
     in_mitosis = likeliest == class_index(MITOTIC_CODE)
-    return CellTable.from_arrays(
-        boxes,
-        scores,
-        likeliest,
-        probabilities,
-        {
-            IDENTIFIED: np.where(probabilities >= unidentified_below, "yes", "no"),
-            PHASE: _named(given.phases, MITOTIC_PHASES, in_mitosis),
-            LINEAGE: _named(given.lineages, MITOTIC_LINEAGES, in_mitosis),
-        },
-    )
+    table = CellTable.from_arrays(boxes, scores, likeliest, probabilities)
+    further = {
+        IDENTIFIED: identified_at(table.probabilities, unidentified_below),
+        PHASE: _named(given.phases, MITOTIC_PHASES, in_mitosis),
+        LINEAGE: _named(given.lineages, MITOTIC_LINEAGES, in_mitosis),
+    }
+    return replace(table, further=further)
 
 
 def _named(

@@ -23,6 +23,14 @@ _FAR_BYTE: Final = 1 << 40
 _OTHER_NAME: Final = "choose another name for what is written"
 
 
+def is_there(path: Path) -> bool:
+    """Tell whether something can be found at a path; not behind a closed folder."""
+    try:
+        return path.exists()
+    except OSError:
+        return False
+
+
 def refuse_sources(path: Path | str, *sources: Path | None) -> None:
     """Refuse to write over what is read, by whatever name or link.
 
@@ -40,7 +48,7 @@ def refuse_sources(path: Path | str, *sources: Path | None) -> None:
         If it is one of them.
     """
     path = Path(path)
-    if not path.exists():
+    if not is_there(path):
         return
     for source in sources:
         if source is not None and _is_of(path, source):

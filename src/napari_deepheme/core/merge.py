@@ -108,14 +108,14 @@ def _near(
     centres_um: npt.NDArray[np.float64], reach_um: npt.NDArray[np.float64]
 ) -> dict[int, list[int]]:
     """Return which others lie within the smaller reach of two, by place."""
-    near = cKDTree(centres_um).query_pairs(reach_um.max(), output_type="set")
-    others: dict[int, list[int]] = {place: [] for place in range(len(centres_um))}
-    for one, other in sorted(near):
-        apart_um = np.hypot(*(centres_um[one] - centres_um[other]))
-        if apart_um < min(reach_um[one], reach_um[other]):
-            others[one].append(other)
-            others[other].append(one)
-    return others
+    # What lies just at the reach is another.
+    below = np.nextafter(reach_um, 0)
+    in_reach = cKDTree(centres_um).query_ball_point(centres_um, below)
+    seen = [set(places) for places in in_reach]
+    return {
+        one: [other for other in sorted(seen[one] - {one}) if one in seen[other]]
+        for one in range(len(seen))
+    }
 
 
 def _phases(cells: CellTable) -> npt.NDArray[np.str_]:

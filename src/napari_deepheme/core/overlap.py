@@ -63,13 +63,30 @@ def suppress_overlaps(
 
 
 def _neighbours(boxes: npt.NDArray[np.float64]) -> npt.NDArray[np.intp]:
-    """Pair boxes whose centres are near enough for an overlap."""
+    """Pair boxes whose centres are near enough for an overlap.
+
+    Boxes of like size are looked up together: one that is far too wide would else be
+    paired, as would all others, with everything within its reach.
+    """
     centres = boxes[:, :2] + boxes[:, 2:] / 2
-    reach = float(boxes[:, 2:].max())
-    pairs: npt.NDArray[np.intp] = cKDTree(centres).query_pairs(
-        reach, p=np.inf, output_type="ndarray"
-    )
-    return pairs
+    sides = boxes[:, 2:].max(axis=1)
+    sizes = np.ceil(np.log2(np.maximum(sides, 1)))
+    groups = [np.flatnonzero(sizes == size) for size in np.unique(sizes)]
+    trees = [cKDTree(centres[rows]) for rows in groups]
+    pairs = []
+    for i, rows in enumerate(groups):
+        reach = sides[rows].max()
+        within = trees[i].query_pairs(reach, p=np.inf, output_type="ndarray")
+        pairs.append(rows[within])
+        for j in range(i):
+            between = trees[i].sparse_distance_matrix(
+                trees[j],
+                (reach + sides[groups[j]].max()) / 2,
+                p=np.inf,
+                output_type="ndarray",
+            )
+            pairs.append(np.column_stack([rows[between["i"]], groups[j][between["j"]]]))
+    return np.concatenate(pairs)
 
 
 def _are_one_cell(

@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from napari_deepheme.core.geometry import Region, touched_by
+from napari_deepheme.core.geometry import Region, area_of, touched_by
 from napari_deepheme.core.merge import merge_tiles
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ class RegionResult:
     @property
     def is_unreadable(self) -> bool:
         """Whether nothing of the region could be read."""
-        lost = sum(block.intersection(self.region).area for block in self.failed)
+        lost = area_of(block.intersection(self.region) for block in self.failed)
         return lost >= self.region.area
 
 

@@ -47,13 +47,13 @@ class Tally:
         self._results: dict[int, TileResult] = {}
         self._counts = dict.fromkeys(CLASS_CODES, 0)
         self._n_first_done = 0
-        self._n_needed: int | None = None
+        self._is_enough = False
         self._advance()
 
     @property
     def is_enough(self) -> bool:
         """Whether nothing is left to do: all is done, or enough is counted."""
-        return self._n_needed is not None
+        return self._is_enough
 
     def chunks_left(self) -> list[int]:
         """Return the chunks that are still to be done, in order."""
@@ -78,38 +78,57 @@ class Tally:
 
     def result(self) -> RegionResult:
         """Merge what is done."""
-        indices = sorted(self._results)
-        areas: tuple[Region, ...] = (self._region,)
         if self.goal is not None:
-            n_chunks = self._n_needed or self._n_first_done
-            indices = [i for c in range(n_chunks) for i in self.plan.chunk(c)]
-            areas = tuple(self.plan.tiles[i].core for i in indices)
-        collector = ResultCollector(
-            self._region, areas, self.plan.mpp, self._max_overlap
-        )
+            return self._counted(self.goal)
+        collector = self._collector((self._region,))
+        for index in sorted(self._results):
+            collector.add(self._results[index])
+        return replace(collector.result(), complete=self.is_enough)
+
+    def _counted(self, goal: CountGoal) -> RegionResult:
+        """Merge the chunks that are done without a gap."""
+        chunks = range(self._n_first_done)
+        indices = [index for chunk in chunks for index in self.plan.chunk(chunk)]
+        areas = tuple(self.plan.tiles[index].core for index in indices)
+        collector = self._collector(areas)
         for index in indices:
             collector.add(self._results[index])
-        result = replace(collector.result(), complete=self.is_enough)
-        if self.goal is None:
-            return result
-        cells = take_counted(result.cells, areas, self.goal.n_cells)
-        return replace(result, cells=cells, counted_areas=areas)
+        result = collector.result()
+        return replace(
+            result,
+            cells=take_counted(result.cells, areas, goal.n_cells),
+            counted_areas=areas,
+            complete=self.is_enough,
+        )
+
+    def _collector(self, areas: tuple[Region, ...]) -> ResultCollector:
+        return ResultCollector(self._region, areas, self.plan.mpp, self._max_overlap)
 
     def _is_done(self, chunk: int) -> bool:
         return all(index in self._results for index in self.plan.chunk(chunk))
 
     def _advance(self) -> None:
         """Look how many chunks are done without a gap, and whether these are enough."""
-        while self._n_needed is None:
+        while not self._is_enough:
             if self._n_first_done == self.plan.n_chunks:
-                self._n_needed = self.plan.n_chunks
+                self._is_enough = True
             elif not self._is_done(self._n_first_done):
                 return
             else:
                 self._count(self._n_first_done)
                 self._n_first_done += 1
-                if self.goal is not None and self.goal.is_reached(self._counts):
-                    self._n_needed = self._n_first_done
+                self._is_enough = self._has_reached_goal()
+
+    def _has_reached_goal(self) -> bool:
+        """Tell whether enough is counted.
+
+        Tile by tile a cell may count twice, and one beside what another tile could not
+        read still counts: where the sum seems enough, what is merged decides.
+        """
+        goal = self.goal
+        if goal is None or not goal.is_reached(self._counts):
+            return False
+        return goal.is_reached(judged_counts(self._counted(goal).cells))
 
     def _count(self, chunk: int) -> None:
         for index in self.plan.chunk(chunk):

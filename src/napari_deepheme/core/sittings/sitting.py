@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from napari_deepheme.core.export.summary import RunFacts
+from napari_deepheme.core.files import is_there
 from napari_deepheme.core.geometry import Mpp, Point, Polygon, Region
 from napari_deepheme.core.models.compute import Compute
 from napari_deepheme.core.results import RegionResult
@@ -71,7 +72,7 @@ class SlideMark:
         if self.name:
             places += [folder / self.name, folder.parent / self.name]
         for place in places:
-            if place.exists() and self._lies_at(place):
+            if is_there(place) and self._lies_at(place):
                 return place
         return None
 

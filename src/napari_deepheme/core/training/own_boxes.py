@@ -85,8 +85,9 @@ def read_boxes(path: Path, *, mpp: float | None = None) -> list[BoxedPicture]:
     UnknownMppError
         If nobody states the micrometres per pixel of a picture.
     """
-    table = path / "boxes.csv" if path.is_dir() else path
+    table = path
     try:
+        table = path / "boxes.csv" if path.is_dir() else path
         check_regular(table)
         with table.open(newline="", encoding="utf-8-sig") as stream:
             rows = _rows(sheet_rows(stream, _NEEDED), table)

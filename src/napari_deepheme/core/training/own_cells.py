@@ -12,6 +12,7 @@ import numpy as np
 from napari_deepheme.core.config import ClassifyConfig
 from napari_deepheme.core.errors import InvalidTableError
 from napari_deepheme.core.slide import picture_background, whiten
+from napari_deepheme.core.spreadsheets import why_unreadable
 from napari_deepheme.core.training.class_words import is_not_a_cell, parse_classes
 from napari_deepheme.core.training.manifest import (
     LabelledCell,
@@ -83,8 +84,15 @@ def read_own_cells(
     return once
 
 
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError as error:
+        raise InvalidTableError(str(path), why_unreadable(error)) from error
+
+
 def _read(path: Path, mpp: float | None) -> list[LabelledCell]:
-    if not path.is_dir():
+    if not _is_folder(path):
         return read_manifest(path, mpp=mpp, unnamed=True)
     if (path / "manifest.csv").is_file():
         return read_manifest(path / "manifest.csv", mpp=mpp, unnamed=True)

@@ -312,6 +312,17 @@ def test_doubtful_cells_of_a_class_that_is_hidden_are_passed_over(ran):
     assert "hidden" in ran.session.message
 
 
+def test_keys_leave_cells_alone_whose_class_was_hidden(ran):
+    ran.desk.review.select([0, 1, 2])
+    ran.desk.toggle_class("L4")
+    assert ran.desk.review.selected == [0, 2]
+    assert ran.session.selected == "2 cells selected: 1 M2, 1 U4"
+    ran.desk.actions.do("M6")
+    assert ran.session.counts["L4"] == 1
+    ran.desk.toggle_class("L4")
+    assert ran.desk.review.selected == [0, 2]
+
+
 def test_going_to_a_cell_centres_it_and_brings_it_near(ran, viewer):
     viewer.scene.camera.zoom = 0.1
     ran.desk.review.go_to(1)

@@ -203,10 +203,14 @@ class Overlay:
             self._outline()
 
     def hide_classes(self, hidden: frozenset[str]) -> None:
-        """Switch classes off and all others on."""
+        """Switch classes off and all others on; cells that go are selected no more."""
         self._hidden = hidden
         self._drawing.hide_classes(hidden)
         self._outline()
+        selected = np.array(self.selected(), np.intp)
+        left = self._drawing.shown(selected)
+        if len(left) < len(selected):
+            self.select_rows(left)
 
     def look(self, visible: Region) -> None:
         """Bring what is drawn in step with what the canvas shows."""

@@ -255,6 +255,36 @@ def test_cells_that_were_named_in_qupath_arrive_in_the_review(
     assert made.desk.result[1].model == "namer 1"
 
 
+def test_a_table_says_when_it_was_of_a_slide_with_another_name(
+    ran, make_controller, slide_path, tmp_path
+):
+    ran.desk.export(tmp_path / "out")
+    made = make_controller()
+    made.open_slide(slide_path)
+    made.returning.open_sitting(tmp_path / "out" / "cells.csv")
+    assert made.session.message == "4 cells, as they were left."
+    other = slide_path.with_name("case 2.svs")
+    other.write_bytes(slide_path.read_bytes() + b" ")
+    made.open_slide(other)
+    made.returning.open_sitting(tmp_path / "out" / "cells.csv")
+    assert made.session.message.endswith(
+        "The run was of a slide named case 1.svs; the slide here is case 2.svs."
+    )
+    assert made.session.message_kind == "error"
+
+
+def test_a_table_of_a_larger_slide_is_refused_in_the_widget(ran, slide_path, tmp_path):
+    before = ran.desk.review.cells
+    path = tmp_path / "cells.csv"
+    path.write_text(
+        "x,y,width,height,score,class_code,probability\n4000,10,40,40,0.9,L2,0.8\n"
+    )
+    ran.returning.open_sitting(path)
+    assert ran.session.message_kind == "error"
+    assert "1 of 1 cells beyond the edge" in ran.session.message
+    assert ran.desk.review.cells is before
+
+
 def test_cells_without_a_slide_are_not_opened(make_controller, tmp_path):
     made = make_controller()
     made.returning.open_sitting(tmp_path / "cells.csv")

@@ -114,9 +114,9 @@ class Desk:
             self.result = (result, facts)
             overlay.set_facts({"bounds_origin": facts.bounds_origin})
             self._session.can_export = True
-            if self._session.own_threshold:
-                self.review.set_threshold(self._session.own_threshold)
-                self.review.apply_threshold()
+            threshold = self._session.first_threshold
+            if threshold is not None:
+                self.review.begin_at(threshold)
             over = run.kept if result.complete else None
             self.keeping.begin(over.forget if over is not None else None)
 
@@ -315,7 +315,7 @@ class Desk:
         session.hidden = frozenset(sitting.view.get("hidden", ()))
         session.reader = str(sitting.view.get("reader", session.reader))
         session.rendered_only = sitting.facts.rendered_only
-        threshold = sitting.corrected.threshold
+        threshold = session.reader_threshold = sitting.corrected.threshold
         session.threshold = (
             sitting.facts.unidentified_below if threshold is None else threshold
         )

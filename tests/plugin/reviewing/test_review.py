@@ -312,6 +312,21 @@ def test_doubtful_cells_of_a_class_that_is_hidden_are_passed_over(ran):
     assert "hidden" in ran.session.message
 
 
+@pytest.mark.parametrize(("threshold", "n_doubted"), [(0.9, 4), (0.0, 0)])
+def test_the_readers_threshold_holds_when_the_slide_is_classified_again(
+    ran, threshold, n_doubted
+):
+    ran.session.own_threshold = 0.85
+    ran.desk.review.set_threshold(threshold)
+    for _ in range(2):
+        ran.classify_slide()
+        ran.finish()
+        assert ran.session.threshold == threshold
+        assert ran.session.n_unidentified == n_doubted
+        _, facts = ran.desk.reviewed_result()
+        assert facts.unidentified_below == threshold
+
+
 def test_keys_leave_cells_alone_whose_class_was_hidden(ran):
     ran.desk.review.select([0, 1, 2])
     ran.desk.toggle_class("L4")

@@ -111,6 +111,7 @@ class Review:
         self._overlay = None
         self.corrected = CorrectedCells(CellTable.empty())
         self.slide, self.mpp, self.models = None, None, None
+        self._session.reader_threshold = None
         self._tell()
         self.changed.emit(None)
         self.selection_changed.emit()
@@ -241,10 +242,17 @@ class Review:
             self._take(self.corrected.redo(), undone[-1].rows)
 
     def set_threshold(self, threshold: float) -> None:
-        """Take the probability under which cells are unidentified; counts follow."""
-        self._session.threshold = threshold
-        self.corrected = self.corrected.with_threshold(threshold)
-        self._count(self._kinds_now())
+        """Take the probability under which cells are unidentified; counts follow.
+
+        It holds for the slide, also when that is classified again.
+        """
+        self._session.reader_threshold = threshold
+        self._doubt_below(threshold)
+
+    def begin_at(self, threshold: float) -> None:
+        """Begin with a probability under which cells are unidentified."""
+        self._doubt_below(threshold)
+        self.apply_threshold()
 
     def apply_threshold(self) -> None:
         """Bring what is drawn in step with the threshold."""
@@ -285,6 +293,11 @@ class Review:
     def recount(self) -> None:
         """Tell the counts again."""
         self._tell()
+
+    def _doubt_below(self, threshold: float) -> None:
+        self._session.threshold = threshold
+        self.corrected = self.corrected.with_threshold(threshold)
+        self._count(self._kinds_now())
 
     def _kinds_now(self) -> npt.NDArray[np.uint8]:
         return kinds_of(self.corrected.judged(), self.corrected.unidentified())

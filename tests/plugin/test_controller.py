@@ -200,6 +200,9 @@ def test_axes_that_change_places_leave_the_view_where_it_is(
     controller.finish()
     controller.desk.review.go_to(1)
     assert viewer.scene.camera.center[-2:] == (319.5 * 0.25, 159.5 * 0.25)
+    # The code stands beside its cell, along what runs down the canvas and across.
+    places, *_ = cells_layer(viewer)._view_text_coords
+    assert np.allclose(places[0], (319.5, 159.5), atol=40)
 
 
 def test_a_slide_that_is_seen_from_its_side_is_out_of_sight(

@@ -303,7 +303,6 @@ class Controller:
             self._say(f"The run broke off: {merged.error!r}", error=True)
             raise merged.error
         result, ready = merged
-        session.n_cells = len(result.cells)
         if result.complete:
             # A count needs no more of its areas.
             session.n_tiles = session.n_done

@@ -319,7 +319,6 @@ class Desk:
         session.threshold = (
             sitting.facts.unidentified_below if threshold is None else threshold
         )
-        session.n_cells = len(sitting.corrected)
         mpp = result.mpp
         self.review.show(ready, overlay, slide=slide, mpp=mpp, models=models)
         self.review.restore(sitting.corrected, ready, overlay)

@@ -160,7 +160,7 @@ class Returning:
             )
             return
         self._desk.restore(sitting, ready, layer)
-        told = f"{len(sitting.corrected)} cells, as they were left.{amiss}"
+        told = f"{session.n_cells} cells, as they were left.{amiss}"
         session.say(told, error=bool(amiss))
         file = taken_over(path, sitting) if path.suffix == SUFFIX else None
         if file is not None:

@@ -44,7 +44,7 @@ class Session:
     n_tiles, n_done : int
         Tiles of the run, and those that are done; of a training, its steps.
     n_cells : int
-        Cells found so far.
+        Cells found so far; of a review, without those that the reader took away.
     seconds_left : float
         At the pace so far; 0 before the first tile.
     step : str

@@ -6,8 +6,10 @@ import re
 
 import numpy as np
 import pytest
+from tests.plugin.conftest import table
 
 from napari_deepheme.core.corrections import DELETED, NOT_A_CELL, UNIDENTIFIED
+from napari_deepheme.core.export.summary import summarize
 
 
 @pytest.fixture
@@ -310,6 +312,27 @@ def test_doubtful_cells_of_a_class_that_is_hidden_are_passed_over(ran):
     ran.desk.toggle_class(UNIDENTIFIED)
     ran.desk.actions.do("next")
     assert "hidden" in ran.session.message
+
+
+def test_a_run_again_counts_what_was_added_rejected_and_deleted_before(ran):
+    ran.desk.review.add(table((600, 400, "L2"), (700, 400, "L2")), "L2")
+    assert ran.session.n_cells == 6
+    correct(ran, [2], UNIDENTIFIED)
+    correct(ran, [1], DELETED)
+    ran.classify_slide()
+    ran.finish()
+    assert ran.session.message == "5 cells, 0 mitotic figures."
+    assert ran.session.n_cells == 5
+    assert summarize(*ran.desk.reviewed_result())["n_cells"] == 5
+
+
+def test_a_run_that_is_stopped_counts_what_was_added_before(ran, core):
+    ran.desk.review.add(table((600, 400, "L2")), "L2")
+    core.cells = core.cells.take([])
+    core.while_computing = ran.cancel
+    ran.classify_slide()
+    ran.finish()
+    assert ran.session.message.startswith("1 cells, 0 mitotic figures; stopped")
 
 
 @pytest.mark.parametrize(("threshold", "n_doubted"), [(0.9, 4), (0.0, 0)])

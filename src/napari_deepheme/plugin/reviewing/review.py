@@ -17,6 +17,7 @@ from napari_deepheme.plugin.kinds import (
     DOUBTED,
     N_KINDS,
     kinds_of,
+    n_found,
     numbers_by_class,
     shown_kinds,
 )
@@ -329,5 +330,6 @@ class Review:
     def _count(self, kinds: npt.NDArray[np.uint8]) -> None:
         session, numbers = self._session, np.bincount(kinds, minlength=N_KINDS)
         session.counts = numbers_by_class(numbers)
+        session.n_cells = n_found(kinds)
         session.n_unidentified = int(numbers[DOUBTED:].sum())
         session.n_not_cells = int(numbers[READER_CLASSES.index(NOT_A_CELL)])

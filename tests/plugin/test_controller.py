@@ -91,6 +91,28 @@ def test_the_layer_of_figures_exists_also_when_there_is_none(
     assert len(cells_layer(viewer).data) == 1
 
 
+def test_a_slide_whose_layer_is_renamed_stays_the_chosen_one(
+    controller, slide_layer, viewer, core
+):
+    other = viewer.add_image(np.zeros((50, 50, 3), np.uint8), rgb=True, name="other")
+    viewer.layers.selection.active = slide_layer
+    controller.set_mpp(0.2)
+    viewer.layers.selection.active = None
+    slide_layer.name = "case 1"
+    session = controller.session
+    assert session.slide == "case 1"
+    assert set(session.slides) == {"case 1", "other"}
+    assert session.mpp == 0.2
+    controller.classify_slide()
+    slide_layer.name = "case 2"
+    controller.finish()
+    assert session.slide == "case 2"
+    assert session.can_export
+    other.name = "case 3"
+    assert session.slide == "case 2"
+    assert set(session.slides) == {"case 2", "case 3"}
+
+
 def test_a_second_run_updates_the_layers_of_the_first(
     controller, slide_layer, look_at, viewer
 ):

@@ -107,6 +107,7 @@ class Controller:
         self._mapping = Mapping(viewer, session, map_adequacy, start)
         viewer.layers.events.inserted.connect(self._on_layers_changed)
         viewer.layers.events.removed.connect(self._on_layers_changed)
+        viewer.layers.events.renamed.connect(self._on_layers_changed)
         viewer.layers.selection.events.active.connect(self._on_layers_changed)
         self._on_layers_changed()
 

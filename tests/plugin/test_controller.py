@@ -91,6 +91,28 @@ def test_the_layer_of_figures_exists_also_when_there_is_none(
     assert len(cells_layer(viewer).data) == 1
 
 
+def test_a_slide_whose_layer_is_renamed_stays_the_chosen_one(
+    controller, slide_layer, viewer, core
+):
+    other = viewer.add_image(np.zeros((50, 50, 3), np.uint8), rgb=True, name="other")
+    viewer.layers.selection.active = slide_layer
+    controller.set_mpp(0.2)
+    viewer.layers.selection.active = None
+    slide_layer.name = "case 1"
+    session = controller.session
+    assert session.slide == "case 1"
+    assert set(session.slides) == {"case 1", "other"}
+    assert session.mpp == 0.2
+    controller.classify_slide()
+    slide_layer.name = "case 2"
+    controller.finish()
+    assert session.slide == "case 2"
+    assert session.can_export
+    other.name = "case 3"
+    assert session.slide == "case 2"
+    assert set(session.slides) == {"case 2", "case 3"}
+
+
 def test_a_second_run_updates_the_layers_of_the_first(
     controller, slide_layer, look_at, viewer
 ):
@@ -137,6 +159,82 @@ def test_drawn_shapes_are_the_region_when_their_layer_is_active(
     ]
     codes = cells_layer(viewer).features["class_code"].tolist()
     assert codes == ["M2", "L4"]
+
+
+def drawn(viewer, left, top, side, unit):
+    """Draw a square on a layer in another unit of length, and make it active."""
+    corners = [(top, left), (top, left + side), (top + side, left + side)]
+    shapes = viewer.add_shapes(
+        [[*corners, (top + side, left)]], shape_type="polygon", units=(unit, unit)
+    )
+    shapes.selected_data = set()
+    viewer.layers.selection.active = shapes
+
+
+# A pixel of the slide is 0.25 um, and its centre is where napari counts from.
+@pytest.mark.parametrize(
+    ("left", "top", "side", "unit"),
+    [(0.05, 0.025, 0.1, "mm"), (50_000, 25_000, 100_000, "nm")],
+)
+def test_shapes_that_are_drawn_in_another_unit_lie_where_they_are_seen(
+    controller, slide_layer, viewer, core, left, top, side, unit
+):
+    drawn(viewer, left, top, side, unit)
+    controller.classify_region()
+    controller.finish()
+    assert core.regions == [Region(200, 100, 401, 401)]
+
+
+def test_beside_a_layer_without_lengths_shapes_lie_where_they_are_seen(
+    controller, slide_layer, viewer, core
+):
+    viewer.add_image(np.zeros((9, 9)), name="in pixels")
+    drawn(viewer, 50, 25, 100, "mm")
+    controller.classify_region()
+    controller.finish()
+    assert core.regions == [Region(200, 100, 401, 401)]
+
+
+def test_a_cell_is_found_and_gone_to_beside_a_layer_in_another_unit(
+    controller, slide_layer, viewer
+):
+    controller.classify_slide()
+    controller.finish()
+    drawn(viewer, 0, 0, 9, "nm")
+    controller.desk.select_at((160 * 250, 320 * 250))
+    assert controller.desk.review.selected == [1]
+    controller.desk.review.go_to(0)
+    assert viewer.scene.camera.center[-2:] == pytest.approx((119.5 * 250,) * 2)
+
+
+def test_axes_that_change_places_leave_the_view_where_it_is(
+    controller, slide_layer, viewer, core
+):
+    viewer.dims.transpose()
+    viewer.canvas.size = (200, 100)
+    # Down the canvas runs the slide's x now.
+    viewer.scene.camera.center = (0, (400 - 0.5) * 0.25, (300 - 0.5) * 0.25)
+    viewer.scene.camera.zoom = 4.0
+    controller.classify_region()
+    controller.finish()
+    assert core.regions == [Region(300, 250, 200, 100)]
+    controller.classify_slide()
+    controller.finish()
+    controller.desk.review.go_to(1)
+    assert viewer.scene.camera.center[-2:] == (319.5 * 0.25, 159.5 * 0.25)
+    # The code stands beside its cell, along what runs down the canvas and across.
+    places, *_ = cells_layer(viewer)._view_text_coords
+    assert np.allclose(places[0], (319.5, 159.5), atol=40)
+
+
+def test_a_slide_that_is_seen_from_its_side_is_out_of_sight(
+    controller, slide_layer, viewer
+):
+    viewer.add_image(np.zeros((3, 9, 9)), name="of three axes")
+    viewer.layers.selection.active = slide_layer
+    viewer.dims.order = (1, 0, 2)
+    controller.classify_region()
+    assert "out of sight" in controller.session.message
 
 
 def test_selected_shapes_alone_are_the_region(controller, slide_layer, viewer):

@@ -86,6 +86,60 @@ def test_tomorrow_the_sitting_goes_on_on_its_slide(ran, make_controller, tmp_pat
     assert not read_sitting(path).corrected.steps
 
 
+def draw_a_region(viewer):
+    square = np.array([(10, 10), (10, 60), (60, 60), (60, 10)])
+    viewer.add_shapes([square], shape_type="rectangle", name="mine")
+
+
+def remove_the_slide(viewer):
+    viewer.layers.remove("case 1.svs")
+
+
+def remove_slide_and_regions(viewer):
+    viewer.layers.selection = {viewer.layers["case 1.svs"], viewer.layers["mine"]}
+    viewer.layers.remove_selected()
+
+
+def remove_all(viewer):
+    # As a viewer that closes does.
+    viewer.layers.clear()
+
+
+@pytest.mark.parametrize(
+    "goes", [remove_the_slide, remove_slide_and_regions, remove_all]
+)
+def test_drawn_regions_stay_in_the_sitting_when_the_slide_goes(ran, tmp_path, goes):
+    draw_a_region(ran.viewer)
+    goes(ran.viewer)
+    ran.desk.keeping.save()
+    ran.close()
+    (path,) = own_sittings(tmp_path)
+    assert [shape.layer for shape in read_sitting(path).shapes] == ["mine"]
+
+
+def test_drawn_regions_stay_in_the_sitting_when_their_slide_gives_way_to_another(
+    ran, slide_path, tmp_path
+):
+    draw_a_region(ran.viewer)
+    path = ran.session.sitting
+    other = slide_path.with_name("case 2.svs")
+    other.write_bytes(slide_path.read_bytes() + b" ")
+    ran.open_slide(other)
+    ran.choose_slide("case 1.svs")
+    remove_the_slide(ran.viewer)
+    assert ran.session.slide == "case 2.svs"
+    assert [shape.layer for shape in read_sitting(path).shapes] == ["mine"]
+
+
+def test_a_region_that_is_taken_away_leaves_the_sitting(ran, tmp_path):
+    draw_a_region(ran.viewer)
+    ran.desk.keeping.save()
+    ran.viewer.layers.remove("mine")
+    ran.close()
+    (path,) = own_sittings(tmp_path)
+    assert not read_sitting(path).shapes
+
+
 def test_a_slide_that_moved_is_found_beside_the_sitting(
     ran, make_controller, tmp_path, slide_path
 ):
@@ -199,6 +253,36 @@ def test_cells_that_were_named_in_qupath_arrive_in_the_review(
     assert cells.class_codes[0] == "M2"
     assert made.session.counts["M1"] == 1
     assert made.desk.result[1].model == "namer 1"
+
+
+def test_a_table_says_when_it_was_of_a_slide_with_another_name(
+    ran, make_controller, slide_path, tmp_path
+):
+    ran.desk.export(tmp_path / "out")
+    made = make_controller()
+    made.open_slide(slide_path)
+    made.returning.open_sitting(tmp_path / "out" / "cells.csv")
+    assert made.session.message == "4 cells, as they were left."
+    other = slide_path.with_name("case 2.svs")
+    other.write_bytes(slide_path.read_bytes() + b" ")
+    made.open_slide(other)
+    made.returning.open_sitting(tmp_path / "out" / "cells.csv")
+    assert made.session.message.endswith(
+        "The run was of a slide named case 1.svs; the slide here is case 2.svs."
+    )
+    assert made.session.message_kind == "error"
+
+
+def test_a_table_of_a_larger_slide_is_refused_in_the_widget(ran, slide_path, tmp_path):
+    before = ran.desk.review.cells
+    path = tmp_path / "cells.csv"
+    path.write_text(
+        "x,y,width,height,score,class_code,probability\n4000,10,40,40,0.9,L2,0.8\n"
+    )
+    ran.returning.open_sitting(path)
+    assert ran.session.message_kind == "error"
+    assert "1 of 1 cells beyond the edge" in ran.session.message
+    assert ran.desk.review.cells is before
 
 
 def test_cells_without_a_slide_are_not_opened(make_controller, tmp_path):

@@ -112,6 +112,13 @@ def test_a_change_on_the_page_is_followed_and_leaves_the_rest(page, keep, sessio
     assert session.device == "cuda"
 
 
+def test_a_threshold_of_the_page_takes_the_place_of_the_sliders(page, keep, session):
+    keep()
+    session.reader_threshold = 0.9
+    page.reviewing.unidentified_below = 0.7
+    assert session.first_threshold == 0.7
+
+
 def test_a_widget_that_is_gone_follows_no_longer(page, keep, session):
     keep().close()
     page.reviewing.reader = "CD"

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.plugin.conftest import MODELS
 
 from napari_deepheme.core.corrections import judged_classes
 from napari_deepheme.core.sittings.sitting_file import read_sitting
@@ -70,6 +71,17 @@ def test_each_slide_has_its_own_review(two, tmp_path):
     two.desk.export(tmp_path / "run")
     summary = json.loads((tmp_path / "run" / "summary.json").read_text())
     assert (summary["slide"], summary["corrected"]) == ("case 2.svs", 1)
+
+
+def test_each_slide_has_its_own_threshold(two):
+    two.choose_slide("case 1.svs")
+    two.desk.review.set_threshold(0.9)
+    two.choose_slide("case 2.svs")
+    two.classify_slide()
+    assert two.session.threshold == MODELS.classifier.spec.unidentified_below
+    two.choose_slide("case 1.svs")
+    two.classify_slide()
+    assert two.session.threshold == 0.9
 
 
 def test_only_the_chosen_slide_and_its_cells_are_seen(two):

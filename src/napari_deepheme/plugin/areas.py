@@ -43,7 +43,7 @@ def asked_areas(
     """
     active = viewer.layers.selection.active
     if is_drawn_on(active):
-        polygons = drawn_polygons(active, layer)
+        polygons = drawn_polygons(viewer, active, layer)
         regions = [clipped(polygon.region, slide) for polygon in polygons]
         return (
             polygons,

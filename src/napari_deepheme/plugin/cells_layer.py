@@ -166,6 +166,7 @@ class CellsLayer(Points):
         # What is in view may be of the cells before, while others take their place.
         shown = self._view_indices[places] if places else np.empty(0, np.intp)
         coordinates = self.data[shown] if places else np.zeros((1, self.ndim))
+        coordinates = coordinates[:, list(self._slice_input.displayed)]
         # Napari takes 40 us to lay out a text, also an empty one.
         text: Any = self.text
         return text.compute_text_coords(

@@ -107,6 +107,7 @@ class Controller:
         self._mapping = Mapping(viewer, session, map_adequacy, start)
         viewer.layers.events.inserted.connect(self._on_layers_changed)
         viewer.layers.events.removed.connect(self._on_layers_changed)
+        viewer.layers.events.renamed.connect(self._on_layers_changed)
         viewer.layers.selection.events.active.connect(self._on_layers_changed)
         self._on_layers_changed()
 
@@ -303,7 +304,6 @@ class Controller:
             self._say(f"The run broke off: {merged.error!r}", error=True)
             raise merged.error
         result, ready = merged
-        session.n_cells = len(result.cells)
         if result.complete:
             # A count needs no more of its areas.
             session.n_tiles = session.n_done

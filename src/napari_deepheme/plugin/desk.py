@@ -95,6 +95,10 @@ class Desk:
         self._pointing = Pointing(viewer, session)
         self.review.changed.connect(self._on_changed)
         self.naming = Naming(session, self.slides, start=start)
+        self._are_going = False
+        viewer.layers.events.removing.connect(self._keep_drawn)
+        viewer.layers.events.begin_batch.connect(self._on_many_go)
+        viewer.layers.events.end_batch.connect(self._on_many_gone)
 
     def take_result(
         self, run: Run, overlay: Overlay, result: RegionResult, ready: Ready
@@ -110,9 +114,9 @@ class Desk:
             self.result = (result, facts)
             overlay.set_facts({"bounds_origin": facts.bounds_origin})
             self._session.can_export = True
-            if self._session.own_threshold:
-                self.review.set_threshold(self._session.own_threshold)
-                self.review.apply_threshold()
+            threshold = self._session.first_threshold
+            if threshold is not None:
+                self.review.begin_at(threshold)
             over = run.kept if result.complete else None
             self.keeping.begin(over.forget if over is not None else None)
 
@@ -158,11 +162,10 @@ class Desk:
         if run is None or self.result is None:
             return None
         result, facts = self.result
-        is_there = run.layer in self._viewer.layers
-        shapes = drawn_shapes(self._viewer, run.layer) if is_there else ()
+        self._keep_drawn()
         view = {"hidden": sorted(session.hidden), "reader": session.reader}
         mark = run.mark = run.mark or SlideMark.of(run.slide)
-        return Sitting(mark, facts, result, self.review.corrected, shapes, view)
+        return Sitting(mark, facts, result, self.review.corrected, run.shapes, view)
 
     def shows(self, layer: Layer) -> bool:
         """Tell whether a layer shows the cells of the last run."""
@@ -248,6 +251,20 @@ class Desk:
         self.overlay = overlay
         return overlay
 
+    def _keep_drawn(self, _: object = None) -> None:
+        """Take what is drawn on the slide, which stays when the slide's layer goes."""
+        run = self.run
+        if run is not None and run.layer in self._viewer.layers and not self._are_going:
+            run.shapes = drawn_shapes(self._viewer, run.layer)
+
+    def _on_many_go(self, _: object = None) -> None:
+        """Take it before the shapes go with the slide, as when the viewer closes."""
+        self._keep_drawn()
+        self._are_going = True
+
+    def _on_many_gone(self, _: object = None) -> None:
+        self._are_going = False
+
     def _on_changed(self, _: object) -> None:
         self.follow_camera()
 
@@ -289,6 +306,7 @@ class Desk:
         collector = ResultCollector(result.region, areas, result.mpp, 1.0)
         self.run = Run(layer, slide, collector)
         self.run.mark, self.run.models = sitting.slide, models
+        self.run.shapes = sitting.shapes
         give_mpp(self._viewer, layer, result.mpp)
         session.reset_counts()
         overlay = self.new_overlay(layer, slide, result.region)
@@ -297,11 +315,10 @@ class Desk:
         session.hidden = frozenset(sitting.view.get("hidden", ()))
         session.reader = str(sitting.view.get("reader", session.reader))
         session.rendered_only = sitting.facts.rendered_only
-        threshold = sitting.corrected.threshold
+        threshold = session.reader_threshold = sitting.corrected.threshold
         session.threshold = (
             sitting.facts.unidentified_below if threshold is None else threshold
         )
-        session.n_cells = len(sitting.corrected)
         mpp = result.mpp
         self.review.show(ready, overlay, slide=slide, mpp=mpp, models=models)
         self.review.restore(sitting.corrected, ready, overlay)

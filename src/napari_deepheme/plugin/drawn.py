@@ -30,7 +30,7 @@ def drawn_shapes(viewer: ViewerModel, slide_layer: Image) -> tuple[DrawnShape, .
         DrawnShape(layer.name, polygon)
         for layer in viewer.layers
         if is_drawn_on(layer)
-        for polygon in drawn_polygons(layer, slide_layer, all_of_them=True)
+        for polygon in drawn_polygons(viewer, layer, slide_layer, all_of_them=True)
     )
 
 

@@ -104,3 +104,8 @@ def n_unidentified(kinds: npt.NDArray[np.uint8]) -> int:
 def n_not_cells(kinds: npt.NDArray[np.uint8]) -> int:
     """Count what the reader called no cell."""
     return int((kinds % DOUBTED == READER_CLASSES.index(NOT_A_CELL)).sum())
+
+
+def n_found(kinds: npt.NDArray[np.uint8]) -> int:
+    """Count the cells without those that the reader took away."""
+    return int((kinds % DOUBTED != READER_CLASSES.index(DELETED)).sum())

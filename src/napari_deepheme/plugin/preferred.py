@@ -63,6 +63,7 @@ class PreferenceKeeper:
             session.reader = now.reader
         if is_new("unidentified_below"):
             session.own_threshold = now.unidentified_below
+            session.reader_threshold = None
         if is_new("show_codes"):
             self._desk.set_show_codes(now.show_codes)
         if is_new("model"):

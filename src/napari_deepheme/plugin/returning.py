@@ -150,7 +150,7 @@ class Returning:
             if not isinstance(item.error, DeephemeError):
                 raise item.error
             return
-        sitting, ready, left_out = item
+        sitting, ready, amiss = item
         layer = self._desk.slides.find(sitting.slide, path)
         if layer is None:
             session.say(
@@ -160,7 +160,8 @@ class Returning:
             )
             return
         self._desk.restore(sitting, ready, layer)
-        session.say(f"{len(sitting.corrected)} cells, as they were left.{left_out}")
+        told = f"{session.n_cells} cells, as they were left.{amiss}"
+        session.say(told, error=bool(amiss))
         file = taken_over(path, sitting) if path.suffix == SUFFIX else None
         if file is not None:
             self._desk.keeping.go_on(file)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from napari_deepheme.core.models.protocols import Models
     from napari_deepheme.core.pipeline import RunPlan
     from napari_deepheme.core.results import ResultCollector, TileResult
-    from napari_deepheme.core.sittings.sitting import SlideMark
+    from napari_deepheme.core.sittings.sitting import DrawnShape, SlideMark
     from napari_deepheme.core.slide import SlideReader
 
 
@@ -52,6 +52,7 @@ class Run:
         self.kept = kept
         self.models: Models | None = None
         self.mark: SlideMark | None = None
+        self.shapes: tuple[DrawnShape, ...] = ()
         self.error: Exception | None = None
         self.stream = Stream(collector.areas)
         self.pace = Pace()

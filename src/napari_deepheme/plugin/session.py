@@ -44,7 +44,7 @@ class Session:
     n_tiles, n_done : int
         Tiles of the run, and those that are done; of a training, its steps.
     n_cells : int
-        Cells found so far.
+        Cells found so far; of a review, without those that the reader took away.
     seconds_left : float
         At the pace so far; 0 before the first tile.
     step : str
@@ -72,6 +72,9 @@ class Session:
         Probability under which a cell is unidentified.
     own_threshold : float
         Threshold with which a reader begins; 0 for the model's own.
+    reader_threshold : float or None
+        Threshold that the reader set for the cells of this slide, which holds when it
+        is classified again; None where none was set.
     adding : bool
         Whether the next click on the slide adds a cell.
     can_undo, can_redo : bool
@@ -130,6 +133,7 @@ class Session:
     reader: str = ""
     threshold: float = 0.0
     own_threshold: float = 0.0
+    reader_threshold: float | None = None
     adding: bool = False
     can_undo: bool = False
     can_redo: bool = False
@@ -148,6 +152,13 @@ class Session:
     def can_correct(self) -> bool:
         """Whether cells can be given the reader's class now."""
         return self.can_export and (self.training or not self.running)
+
+    @property
+    def first_threshold(self) -> float | None:
+        """Threshold with which the cells of a run begin; None for the model's own."""
+        if self.reader_threshold is None:
+            return self.own_threshold or None
+        return self.reader_threshold
 
     def reset_counts(self) -> None:
         """Forget the run before."""

@@ -37,14 +37,12 @@ class SlideChoice:
     def __init__(self, viewer: ViewerModel, session: Session) -> None:
         self._viewer = viewer
         self._session = session
+        self._chosen: Image | None = None
 
     @property
     def layer(self) -> Image | None:
-        """The layer of the chosen slide."""
-        for layer in self._viewer.layers:
-            if layer.name == self._session.slide and is_slide_layer(layer):
-                return layer
-        return None
+        """The layer of the chosen slide, whatever it is called by now."""
+        return self._chosen if self._chosen in self._viewer.layers else None
 
     def open(self, path: Path) -> None:
         """Open a slide as an image layer, and choose it."""
@@ -79,6 +77,8 @@ class SlideChoice:
         if name != session.slide:
             # What was given for one slide does not hold for another.
             session.mpp = 0.0
+        layers = filter(is_slide_layer, self._viewer.layers)
+        self._chosen = next((layer for layer in layers if layer.name == name), None)
         session.slide = name
         layer = self.layer
         if layer is None:
@@ -94,10 +94,12 @@ class SlideChoice:
             session.say("Zoom to an area where cells lie apart, then classify it.")
 
     def refresh(self) -> None:
-        """Look again at the layers that are there, and at the active one."""
+        """Look again at the layers that are there, their names, and the active one."""
         layers, session = self._viewer.layers, self._session
         names = tuple(layer.name for layer in layers if is_slide_layer(layer))
         session.slides = names
+        if (chosen := self.layer) is not None and chosen.name != session.slide:
+            session.slide = chosen.name
         active = layers.selection.active
         if active is not None and active.name in names and not session.running:
             if active.name != session.slide:

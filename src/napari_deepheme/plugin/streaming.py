@@ -117,7 +117,7 @@ class Streaming:
             error = UnreadableRegionError(run.slide.name, result.region, reason)
             session.say(str(error), error=True)
             return
-        told = outcome(result, session.rendered_only)
+        told = outcome(result, session)
         if not result.complete and run.kept is not None and run.kept.is_kept:
             told += f" {GO_ON_HINT}"
         session.say(told, error=bool(result.failed))

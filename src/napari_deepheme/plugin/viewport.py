@@ -11,7 +11,7 @@ from napari_deepheme.core.geometry import Polygon, Region
 if TYPE_CHECKING:
     import numpy.typing as npt
     from napari.components import ViewerModel
-    from napari.layers import Image, Shapes
+    from napari.layers import Image, Layer, Shapes
 
     from napari_deepheme.core.geometry import Size
 
@@ -40,24 +40,58 @@ def visible_region(viewer: ViewerModel, layer: Image, size: Size) -> Region:
     Region
         In level-0 pixels; without area if the slide is out of sight.
     """
+    axes = _canvas_axes(viewer)
+    if axes is None:
+        return Region(0, 0, 0, 0)
     height, width = viewer.canvas.size
     half = np.array([height, width]) / viewer.scene.camera.zoom / 2
     centre = np.array(viewer.scene.camera.center[-2:])
     signs = np.array([[-1, -1], [-1, 1], [1, 1], [1, -1]])
-    corners = _to_data(layer, centre + signs * half)
+    # Two axes that change places do so back by the same order.
+    corners = to_slide(viewer, layer, (centre + signs * half)[:, axes])
     top, left = np.floor(corners.min(axis=0)).astype(int).tolist()
     bottom, right = np.ceil(corners.max(axis=0)).astype(int).tolist()
     shown = Region.from_corners(left, top, right, bottom)
     return shown.intersection(Region(0, 0, *size))
 
 
+def centre_on(viewer: ViewerModel, layer: Layer, row_column: tuple[float, ...]) -> None:
+    """Bring a place of a flat layer, as napari counts, to the centre of the canvas."""
+    axes = _canvas_axes(viewer)
+    if axes is not None:
+        world = np.array(layer.data_to_world(row_column)) * _world_units(viewer, layer)
+        camera = viewer.scene.camera
+        camera.center = (*camera.center[:-2], *world[axes].tolist())
+
+
+def to_slide(
+    viewer: ViewerModel, layer: Layer, world: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float64]:
+    """Bring positions in the viewer's world to row and column of level 0.
+
+    Parameters
+    ----------
+    viewer : ViewerModel
+        Its world has the smallest of the units of its layers.
+    layer : Layer
+        The slide's layer, or one in the same frame.
+    world : ndarray of float, shape (n, 2)
+        Positions, whichever axis runs across the canvas.
+    """
+    own = world / _world_units(viewer, layer)
+    # The edge of a pixel lies half a pixel before its centre, where data has its zero.
+    return np.array([layer.world_to_data(point)[-2:] for point in own]) + 0.5
+
+
 def drawn_polygons(
-    shapes: Shapes, layer: Image, *, all_of_them: bool = False
+    viewer: ViewerModel, shapes: Shapes, layer: Image, *, all_of_them: bool = False
 ) -> tuple[Polygon, ...]:
     """Return the closed shapes that are drawn: the selected ones, all when none is.
 
     Parameters
     ----------
+    viewer : ViewerModel
+        The viewer.
     shapes : Shapes
         The layer that they are drawn on.
     layer : Image
@@ -68,28 +102,52 @@ def drawn_polygons(
     selected = () if all_of_them else sorted(shapes.selected_data)
     chosen = selected or range(shapes.nshapes)
     return tuple(
-        _polygon(shapes.data[i], shapes.shape_type[i], shapes, layer)
+        _polygon(viewer, _outline(shapes.data[i], shapes.shape_type[i]), shapes, layer)
         for i in chosen
         if shapes.shape_type[i] in _CLOSED
     )
 
 
-def _polygon(
-    vertices: npt.NDArray[np.float64], kind: str, shapes: Shapes, layer: Image
-) -> Polygon:
+def _outline(vertices: npt.NDArray[np.float64], kind: str) -> npt.NDArray[np.float64]:
+    """Return the corners of a shape, row and column of its layer."""
     corners = vertices[:, -2:]
-    if kind == "ellipse":
-        # Napari keeps the corners of the box; the axes run along its sides.
-        centre = corners.mean(axis=0)
-        u, v = (corners[1] - corners[0]) / 2, (corners[3] - corners[0]) / 2
-        turn = np.linspace(0, 2 * np.pi, _ELLIPSE_CORNERS, endpoint=False)[:, None]
-        corners = centre + np.cos(turn) * u + np.sin(turn) * v
-    world = np.array([shapes.data_to_world(c)[-2:] for c in corners])
-    rows_columns = _to_data(layer, world)
+    if kind != "ellipse":
+        return corners
+    # Napari keeps the corners of the box; the axes run along its sides.
+    centre = corners.mean(axis=0)
+    u, v = (corners[1] - corners[0]) / 2, (corners[3] - corners[0]) / 2
+    turn = np.linspace(0, 2 * np.pi, _ELLIPSE_CORNERS, endpoint=False)[:, None]
+    turned: npt.NDArray[np.float64] = centre + np.cos(turn) * u + np.sin(turn) * v
+    return turned
+
+
+def _polygon(
+    viewer: ViewerModel,
+    corners: npt.NDArray[np.float64],
+    shapes: Shapes,
+    layer: Image,
+) -> Polygon:
+    drawn = np.array([shapes.data_to_world(corner)[-2:] for corner in corners])
+    world = drawn * _world_units(viewer, shapes)
+    rows_columns = to_slide(viewer, layer, world)
     return Polygon(tuple((float(c), float(r)) for r, c in rows_columns))
 
 
-def _to_data(layer: Image, world: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Bring world positions, shape (n, 2), to row and column of level 0."""
-    # The edge of a pixel lies half a pixel before its centre, where data has its zero.
-    return np.array([layer.world_to_data(point)[-2:] for point in world]) + 0.5
+def _canvas_axes(viewer: ViewerModel) -> list[int] | None:
+    """Return which axis of a slide runs down the canvas, 0 or 1, and which across.
+
+    None where the slide is not seen from above.
+    """
+    dims = viewer.dims
+    axes = [axis - dims.ndim + 2 for axis in dims.order[-2:]]
+    return axes if min(axes) == 0 else None
+
+
+def _world_units(viewer: ViewerModel, layer: Layer) -> npt.NDArray[np.float64]:
+    """Return how many units of the world one of a layer is, shape (2,)."""
+    world = viewer.dims.units
+    if world is None:
+        # Of layers with and without lengths napari takes the numbers as they are.
+        return np.ones(2)
+    pairs = zip(layer.units[-2:], world[-2:], strict=True)
+    return np.array([(1 * own).to(one).magnitude for own, one in pairs])

@@ -13,7 +13,6 @@ from napari_deepheme.core.corrections import (
     is_added,
     is_unidentified,
     judged_classes,
-    judged_counts,
     judged_mitosis,
     reader_classes,
     short_words,
@@ -75,15 +74,15 @@ def describe(chosen: CellTable, rows: Sequence[int]) -> str:
     return f"{len(rows)} cells selected: " + ", ".join(f"{n} {c}" for c, n in numbers)
 
 
-def outcome(result: RegionResult, rendered_only: Sequence[str]) -> str:
-    """Tell how a run ended."""
-    figures = judged_counts(result.cells)[MITOTIC_CODE]
+def outcome(result: RegionResult, session: Session) -> str:
+    """Tell how a run ended, and how many cells there are with what was said before."""
+    figures = session.counts[MITOTIC_CODE]
     told = f"{figures} mitotic figure{'' if figures == 1 else 's'}"
-    if MITOTIC_CODE in rendered_only:
+    if MITOTIC_CODE in session.rendered_only:
         told += f" ({RENDERED_ONLY})"
-    words = [f"{len(result.cells)} cells, {told}"]
+    words = [f"{session.n_cells} cells, {told}"]
     if result.counted_areas is not None:
-        n = differential(judged_counts(result.cells)).n
+        n = differential(session.counts).n
         words.append(f"{n} counted in {len(result.counted_areas)} areas")
     if result.failed:
         words.append(f"{len(result.failed)} places could not be read")

@@ -7,7 +7,11 @@ import numpy as np
 import pytest
 
 from napari_deepheme.core.cell_table import CellTable
-from napari_deepheme.core.errors import InvalidTableError, UnknownMppError
+from napari_deepheme.core.errors import (
+    InvalidTableError,
+    OtherSlideError,
+    UnknownMppError,
+)
 from napari_deepheme.core.export.csv_table import write_csv
 from napari_deepheme.core.export.geojson import write_geojson
 from napari_deepheme.core.sittings.sitting_file import create_sitting, read_mark
@@ -15,6 +19,7 @@ from napari_deepheme.core.slide import ArraySlide
 from napari_deepheme.plugin.reviewing.reopening import (
     is_left_of_a_slide,
     iter_newest,
+    opened_layer,
     opened_sitting,
     opened_table,
     taken_over,
@@ -68,6 +73,17 @@ def test_a_table_that_is_none_or_whose_scale_nobody_knows_is_refused(tmp_path, c
     (tmp_path / "cells.csv").write_text("nothing,of,it\n1,2,3\n")
     with pytest.raises(InvalidTableError, match=r"cells\.csv"):
         opened_table(tmp_path / "cells.csv", unknown, 0.25)
+
+
+def test_cells_beyond_the_edge_of_a_slide_are_not_laid_on_it(
+    slide, make_table, tmp_path
+):
+    cells = make_table((10, 20, 30, 40, "M3"), (290, 50, 30, 40, "L2"))
+    write_csv(cells, tmp_path / "cells.csv")
+    with pytest.raises(OtherSlideError, match="1 of 2 cells beyond the edge"):
+        opened_table(tmp_path / "cells.csv", slide, None)
+    with pytest.raises(OtherSlideError, match="1 of 2 cells beyond the edge"):
+        opened_layer(cells, slide, None)
 
 
 def kept(folder, slide, name, age):

@@ -6,8 +6,10 @@ import re
 
 import numpy as np
 import pytest
+from tests.plugin.conftest import table
 
 from napari_deepheme.core.corrections import DELETED, NOT_A_CELL, UNIDENTIFIED
+from napari_deepheme.core.export.summary import summarize
 
 
 @pytest.fixture
@@ -310,6 +312,53 @@ def test_doubtful_cells_of_a_class_that_is_hidden_are_passed_over(ran):
     ran.desk.toggle_class(UNIDENTIFIED)
     ran.desk.actions.do("next")
     assert "hidden" in ran.session.message
+
+
+def test_a_run_again_counts_what_was_added_rejected_and_deleted_before(ran):
+    ran.desk.review.add(table((600, 400, "L2"), (700, 400, "L2")), "L2")
+    assert ran.session.n_cells == 6
+    correct(ran, [2], UNIDENTIFIED)
+    correct(ran, [1], DELETED)
+    ran.classify_slide()
+    ran.finish()
+    assert ran.session.message == "5 cells, 0 mitotic figures."
+    assert ran.session.n_cells == 5
+    assert summarize(*ran.desk.reviewed_result())["n_cells"] == 5
+
+
+def test_a_run_that_is_stopped_counts_what_was_added_before(ran, core):
+    ran.desk.review.add(table((600, 400, "L2")), "L2")
+    core.cells = core.cells.take([])
+    core.while_computing = ran.cancel
+    ran.classify_slide()
+    ran.finish()
+    assert ran.session.message.startswith("1 cells, 0 mitotic figures; stopped")
+
+
+@pytest.mark.parametrize(("threshold", "n_doubted"), [(0.9, 4), (0.0, 0)])
+def test_the_readers_threshold_holds_when_the_slide_is_classified_again(
+    ran, threshold, n_doubted
+):
+    ran.session.own_threshold = 0.85
+    ran.desk.review.set_threshold(threshold)
+    for _ in range(2):
+        ran.classify_slide()
+        ran.finish()
+        assert ran.session.threshold == threshold
+        assert ran.session.n_unidentified == n_doubted
+        _, facts = ran.desk.reviewed_result()
+        assert facts.unidentified_below == threshold
+
+
+def test_keys_leave_cells_alone_whose_class_was_hidden(ran):
+    ran.desk.review.select([0, 1, 2])
+    ran.desk.toggle_class("L4")
+    assert ran.desk.review.selected == [0, 2]
+    assert ran.session.selected == "2 cells selected: 1 M2, 1 U4"
+    ran.desk.actions.do("M6")
+    assert ran.session.counts["L4"] == 1
+    ran.desk.toggle_class("L4")
+    assert ran.desk.review.selected == [0, 2]
 
 
 def test_going_to_a_cell_centres_it_and_brings_it_near(ran, viewer):

@@ -14,6 +14,7 @@ from napari_deepheme.plugin.cells_layer import CellsLayer
 from napari_deepheme.plugin.kinds import is_figure, shown_kinds
 from napari_deepheme.plugin.result_layers.drawing import MAX_POINTS, Drawing, Ready
 from napari_deepheme.plugin.result_layers.figures import Figures
+from napari_deepheme.plugin.viewport import centre_on, to_slide
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -156,12 +157,11 @@ class Overlay:
         cell = self.take([row])
         row_column = layers.centres_rc(cell)[0]
         camera = self._viewer.scene.camera
-        world = self._points.data_to_world(row_column)
         width = float(cell.boxes[0, 2:].max() * min(self._frame["scale"]))
         # What is drawn follows once, when the camera is there.
         self._is_moving = True
         try:
-            camera.center = (*camera.center[:-2], *world[-2:])
+            centre_on(self._viewer, self._points, row_column)
             camera.zoom = max(camera.zoom, _LOOKED_AT_PX / width)
         finally:
             self._is_moving = False
@@ -203,10 +203,14 @@ class Overlay:
             self._outline()
 
     def hide_classes(self, hidden: frozenset[str]) -> None:
-        """Switch classes off and all others on."""
+        """Switch classes off and all others on; cells that go are selected no more."""
         self._hidden = hidden
         self._drawing.hide_classes(hidden)
         self._outline()
+        selected = np.array(self.selected(), np.intp)
+        left = self._drawing.shown(selected)
+        if len(left) < len(selected):
+            self.select_rows(left)
 
     def look(self, visible: Region) -> None:
         """Bring what is drawn in step with what the canvas shows."""
@@ -265,7 +269,8 @@ class Overlay:
 
     def place_of(self, position: tuple[float, ...]) -> tuple[float, float]:
         """Return x and y, in level-0 pixels, of a world position."""
-        row, column = np.asarray(self._points.world_to_data(position)[-2:]) + 0.5
+        world = np.array([position[-2:]], float)
+        row, column = to_slide(self._viewer, self._points, world)[0]
         return float(column), float(row)
 
     def fit_outlines(self, zoom: float) -> None:

@@ -12,6 +12,7 @@ from napari_deepheme.core.corrected_cells import CorrectedCells
 from napari_deepheme.core.errors import CannotWriteError, DeephemeError
 from napari_deepheme.core.export.csv_table import read_csv
 from napari_deepheme.core.export.geojson import read_qupath
+from napari_deepheme.core.export.other_slide import refuse_other_slide, slide_doubts
 from napari_deepheme.core.export.summary import RunFacts
 from napari_deepheme.core.models.compute import Compute
 from napari_deepheme.core.remembered import remember
@@ -43,7 +44,7 @@ _LOOKED_AT: Final = 20
 
 
 Opened = tuple[Sitting, Ready, str]
-"""A sitting, its cells ready to be shown, and what was left out, in words."""
+"""A sitting, its cells ready to be shown, and what is amiss with them, in words."""
 
 
 def is_left_of_a_slide(path: Path) -> bool:
@@ -64,7 +65,7 @@ def opened_sitting(path: Path) -> Opened:
 
 
 def opened_table(path: Path, slide: SlideReader, mpp: float | None) -> Opened:
-    """Read a table of cells on a slide as a sitting that begins, and what was left out.
+    """Read a table of cells on a slide as a sitting that begins, and what is amiss.
 
     Cells that were named or drawn in QuPath have the reader's class.
 
@@ -84,6 +85,8 @@ def opened_table(path: Path, slide: SlideReader, mpp: float | None) -> Opened:
         If a file cannot be understood.
     UnknownMppError
         If the micrometres per pixel are not known.
+    OtherSlideError
+        If a cell lies beyond the edge of the slide.
     """
     left_out = ""
     if path.suffix.lower() == ".csv":
@@ -94,7 +97,8 @@ def opened_table(path: Path, slide: SlideReader, mpp: float | None) -> Opened:
         left_out = _left_out(found)
     beside = path.parent / "summary.json"
     sitting, ready = _begun(cells, slide, mpp, beside)
-    return sitting, ready, left_out
+    doubts = slide_doubts(cells, slide, sitting.facts.slide)
+    return sitting, ready, "".join([*(f" {doubt}" for doubt in doubts), left_out])
 
 
 def _left_out(found: QupathCells) -> str:
@@ -117,6 +121,8 @@ def opened_layer(cells: CellTable, slide: SlideReader, mpp: float | None) -> Ope
     ------
     UnknownMppError
         If the micrometres per pixel are not known.
+    OtherSlideError
+        If a cell lies beyond the edge of the slide.
     """
     return *_begun(cells, slide, mpp), ""
 
@@ -128,6 +134,7 @@ def _begun(
     summary: Path | None = None,
 ) -> tuple[Sitting, Ready]:
     """Make a sitting of cells of which no more is known than a summary says."""
+    refuse_other_slide(cells, slide)
     result, facts = known_run(cells, slide, summary, mpp=mpp)
     if facts is None:
         facts = RunFacts(slide.name, "not known (cells of a table)", "", Compute())

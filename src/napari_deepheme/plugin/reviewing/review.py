@@ -17,6 +17,7 @@ from napari_deepheme.plugin.kinds import (
     DOUBTED,
     N_KINDS,
     kinds_of,
+    n_found,
     numbers_by_class,
     shown_kinds,
 )
@@ -111,6 +112,7 @@ class Review:
         self._overlay = None
         self.corrected = CorrectedCells(CellTable.empty())
         self.slide, self.mpp, self.models = None, None, None
+        self._session.reader_threshold = None
         self._tell()
         self.changed.emit(None)
         self.selection_changed.emit()
@@ -241,10 +243,17 @@ class Review:
             self._take(self.corrected.redo(), undone[-1].rows)
 
     def set_threshold(self, threshold: float) -> None:
-        """Take the probability under which cells are unidentified; counts follow."""
-        self._session.threshold = threshold
-        self.corrected = self.corrected.with_threshold(threshold)
-        self._count(self._kinds_now())
+        """Take the probability under which cells are unidentified; counts follow.
+
+        It holds for the slide, also when that is classified again.
+        """
+        self._session.reader_threshold = threshold
+        self._doubt_below(threshold)
+
+    def begin_at(self, threshold: float) -> None:
+        """Begin with a probability under which cells are unidentified."""
+        self._doubt_below(threshold)
+        self.apply_threshold()
 
     def apply_threshold(self) -> None:
         """Bring what is drawn in step with the threshold."""
@@ -286,6 +295,11 @@ class Review:
         """Tell the counts again."""
         self._tell()
 
+    def _doubt_below(self, threshold: float) -> None:
+        self._session.threshold = threshold
+        self.corrected = self.corrected.with_threshold(threshold)
+        self._count(self._kinds_now())
+
     def _kinds_now(self) -> npt.NDArray[np.uint8]:
         return kinds_of(self.corrected.judged(), self.corrected.unidentified())
 
@@ -316,5 +330,6 @@ class Review:
     def _count(self, kinds: npt.NDArray[np.uint8]) -> None:
         session, numbers = self._session, np.bincount(kinds, minlength=N_KINDS)
         session.counts = numbers_by_class(numbers)
+        session.n_cells = n_found(kinds)
         session.n_unidentified = int(numbers[DOUBTED:].sum())
         session.n_not_cells = int(numbers[READER_CLASSES.index(NOT_A_CELL)])

@@ -6,6 +6,7 @@ import sqlite3
 import subprocess
 import sys
 import textwrap
+from dataclasses import fields
 
 import numpy as np
 import pandas as pd
@@ -26,7 +27,13 @@ from napari_deepheme.core.geometry import Mpp, Point, Polygon, Region
 from napari_deepheme.core.models.compute import Compute
 from napari_deepheme.core.results import RegionResult
 from napari_deepheme.core.sittings import sitting_file
-from napari_deepheme.core.sittings.sitting import DrawnShape, Sitting, SlideMark
+from napari_deepheme.core.sittings.sitting import (
+    DrawnShape,
+    Sitting,
+    SlideMark,
+    result_from_json,
+    result_to_json,
+)
 from napari_deepheme.core.sittings.sitting_file import (
     SittingFile,
     create_sitting,
@@ -58,6 +65,7 @@ def a_sitting(corrected=None):
         complete=False,
         seconds=1.5,
         counted_areas=(Region(1, 2, 30, 40),),
+        drawn_areas=(Polygon(((1.5, 2.0), (31.25, 2.0), (1.5, 42.0))),),
     )
     compute = Compute("cpu", "openvino", "bfloat16", 2)
     facts = RunFacts("é.svs", "namer 2", "finder 1", compute, ("U4",), Point(3, 4), 0.5)
@@ -73,8 +81,16 @@ def same(one, other):
     assert one.corrected.threshold == other.corrected.threshold
     assert one.shapes == other.shapes
     assert one.view == other.view
-    for name in ("region", "mpp", "failed", "complete", "seconds", "counted_areas"):
-        assert getattr(one.result, name) == getattr(other.result, name)
+    for field in fields(RegionResult):
+        if field.name != "cells":
+            ours, theirs = (getattr(s.result, field.name) for s in (one, other))
+            assert ours == theirs
+
+
+def test_a_result_of_an_earlier_version_says_nothing_of_what_was_drawn():
+    stored = result_to_json(a_sitting().result)
+    del stored["drawn_areas"]
+    assert result_from_json(stored, model_says()).drawn_areas == ()
 
 
 def test_a_sitting_comes_back_as_it_was(tmp_path):

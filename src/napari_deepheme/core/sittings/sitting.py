@@ -164,6 +164,7 @@ def result_to_json(result: RegionResult) -> dict[str, Any]:
         "complete": result.complete,
         "seconds": result.seconds,
         "counted_areas": None if areas is None else [_corners(r) for r in areas],
+        "drawn_areas": [list(area.corners) for area in result.drawn_areas],
     }
 
 
@@ -178,6 +179,8 @@ def result_from_json(stored: Mapping[str, Any], cells: CellTable) -> RegionResul
         complete=bool(stored["complete"]),
         seconds=float(stored["seconds"]),
         counted_areas=None if areas is None else tuple(_region(r) for r in areas),
+        # Sittings of earlier versions do not tell.
+        drawn_areas=tuple(map(Polygon.from_corners, stored.get("drawn_areas", ()))),
     )
 
 

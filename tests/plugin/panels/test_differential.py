@@ -42,6 +42,7 @@ def differentials(ran):
 def panel(differentials, qtbot):
     made = DifferentialPanel(differentials)
     qtbot.addWidget(made)
+    made.show()
     return made
 
 
@@ -71,6 +72,28 @@ def test_the_panel_follows_a_correction(panel, ran, qtbot):
     qtbot.waitUntil(lambda: lines(panel)["blasts"][0] == "1", timeout=2000)
     ran.desk.review.undo()
     qtbot.waitUntil(lambda: lines(panel)["blasts"][0] == "0", timeout=2000)
+
+
+def test_a_panel_that_nobody_sees_catches_up_when_it_is_shown(panel, ran, qtbot):
+    panel.hide()
+    ran.desk.review.correct([0], "M1")
+    qtbot.wait(200)
+    assert lines(panel)["blasts"][0] == "0"
+    panel.show()
+    assert lines(panel)["blasts"][0] == "1"
+
+
+@pytest.mark.parametrize("scope", ["view", "regions"])
+def test_the_panel_follows_the_camera_and_what_is_drawn(
+    panel, differentials, qtbot, scope
+):
+    differentials.areas["drawn"] = [("mine 1", Region(0, 0, 400, 400))]
+    panel.scope_box.setCurrentIndex(panel.scope_box.findData(scope))
+    qtbot.waitUntil(lambda: "2 cells" in panel.told_label.text(), timeout=2000)
+    differentials.areas["visible"] = Region(0, 0, 200, 200)
+    differentials.areas["drawn"] = [("mine 1", Region(0, 0, 200, 200))]
+    differentials.follow(scope)
+    qtbot.waitUntil(lambda: "1 cells" in panel.told_label.text(), timeout=2000)
 
 
 def test_every_class_can_be_shown(panel):
@@ -184,6 +207,13 @@ def test_500_cells_are_500_of_the_differential_and_stay_the_same_ones():
     (after,) = made.counts()
     assert len(set(before.rows) ^ set(after.rows)) == 2
     assert differential(after.counts).n == SAMPLE
+
+
+def test_of_500_cells_at_random_the_mitotic_index_is_that_of_all(panel):
+    panel.scope_box.setCurrentIndex(panel.scope_box.findData("sample"))
+    panel.show_counts()
+    told = lines(panel)["mitotic index (per 1,000 of all cells)"]
+    assert told == ["1 of 4", "250.0", "45.6–699.4"]
 
 
 def test_of_fewer_cells_all_are_counted():

@@ -37,6 +37,8 @@ from napari_deepheme.plugin.panels.differential import SCOPES
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from qtpy.QtGui import QShowEvent
+
     from napari_deepheme.core.mitoses import MitoticIndex
     from napari_deepheme.core.reference_ranges import ReferenceRanges
     from napari_deepheme.core.report import CountRow, Ratio
@@ -99,6 +101,11 @@ class DifferentialPanel(QWidget):
         self.chart.show_series(self._counts[0] if self._counts else None)
         self.told_label.setText(self._told())
 
+    def showEvent(self, event: QShowEvent) -> None:
+        """Catch up with what changed while nobody looked."""
+        super().showEvent(event)
+        self.show_counts()
+
     def load_ranges(self, path: Path) -> None:
         """Take reference ranges from a file."""
         try:
@@ -121,7 +128,7 @@ class DifferentialPanel(QWidget):
         layout.addWidget(self.note_label)
 
     def _connect(self) -> None:
-        self._rested = qdebounced(self.show_counts, timeout=_REST_MS)
+        self._rested = qdebounced(self._follow, timeout=_REST_MS)
         hear_while_alive(self, (self._differentials.changed, self._on_changed))
         self.scope_box.currentIndexChanged.connect(self._on_scope)
         self.lines_box.currentIndexChanged.connect(self.show_counts)
@@ -210,7 +217,10 @@ class DifferentialPanel(QWidget):
 
     def _show_index(self, index: MitoticIndex, ranges: ReferenceRanges) -> None:
         of = "" if index.name == "all" else f", {index.name}"
-        item = self._plain_item(f"mitotic index{of} (per 1,000)")
+        per = (
+            "1,000 of all cells" if self._differentials.indices_are_of_all else "1,000"
+        )
+        item = self._plain_item(f"mitotic index{of} (per {per})")
         item.setText(1, f"{index.figures} of {index.n}" if index.n else "–")
         item.setText(2, number(index.per_1000))
         item.setText(3, _span(index.interval))
@@ -249,6 +259,10 @@ class DifferentialPanel(QWidget):
 
     def _on_changed(self) -> None:
         self._rested()
+
+    def _follow(self) -> None:
+        if self.isVisible():
+            self.show_counts()
 
     def _on_scope(self, _: int) -> None:
         self._differentials.choose(self.scope_box.currentData())

@@ -174,6 +174,20 @@ def test_ranges_of_a_laboratory_mark_what_lies_outside(panel, tmp_path):
     assert "not a table" in panel.told_label.text()
 
 
+def test_a_range_by_a_classs_name_marks_its_line_or_is_told_to_have_none(
+    panel, tmp_path
+):
+    path = tmp_path / "ours.csv"
+    path.write_text("name,low,high\npromyelocyte,99,100\nM5,1,2\n")
+    panel.load_ranges(path)
+    panel.show_counts()
+    assert lines(panel)["promyelocytes"][3:] == ["99 to 100", "▼ below"]
+    assert panel.told_label.text().endswith("No line here for the range of M5.")
+    panel.lines_box.setCurrentIndex(1)
+    assert lines(panel)["M5  band neutrophil"][3] == "1 to 2"
+    assert panel.told_label.text().endswith("ours.csv.")
+
+
 class ManyCells:
     """A review of many cells, without layers."""
 

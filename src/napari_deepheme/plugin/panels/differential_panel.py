@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from qtpy.QtGui import QShowEvent
 
     from napari_deepheme.core.mitoses import MitoticIndex
-    from napari_deepheme.core.reference_ranges import ReferenceRanges
+    from napari_deepheme.core.reference_ranges import ReferenceRange, ReferenceRanges
     from napari_deepheme.core.report import CountRow, Ratio
     from napari_deepheme.plugin.panels.differential import Count, Differentials
 
@@ -147,8 +147,7 @@ class DifferentialPanel(QWidget):
             item.setText(1, str(row.count))
             item.setText(2, number(row.percent))
             item.setText(3, _span(row.interval))
-            key = row.codes[0] if len(row.codes) == 1 and self._is_full else row.name
-            self._judge(item, ranges, key, row.percent)
+            self._judge(item, ranges.of_line(row), row.percent)
         for ratio in count.ratios:
             self._show_ratio(ratio, ranges)
         indices = self._differentials.indices(count)
@@ -213,7 +212,7 @@ class DifferentialPanel(QWidget):
         item.setText(1, f"{ratio.over}:{ratio.under}")
         item.setText(2, number(ratio.value, 2))
         item.setText(3, _span(ratio.interval, 2))
-        self._judge(item, ranges, ratio.name, ratio.value)
+        self._judge(item, ranges.of(ratio.name), ratio.value)
 
     def _show_index(self, index: MitoticIndex, ranges: ReferenceRanges) -> None:
         of = "" if index.name == "all" else f", {index.name}"
@@ -224,20 +223,18 @@ class DifferentialPanel(QWidget):
         item.setText(1, f"{index.figures} of {index.n}" if index.n else "–")
         item.setText(2, number(index.per_1000))
         item.setText(3, _span(index.interval))
-        self._judge(item, ranges, f"mitotic index{of}", index.per_1000)
+        self._judge(item, ranges.of(f"mitotic index{of}"), index.per_1000)
 
     def _judge(
         self,
         item: QTreeWidgetItem,
-        ranges: ReferenceRanges,
-        name: str,
+        usual: ReferenceRange | None,
         value: float | None,
     ) -> None:
-        usual = ranges.of(name)
         if usual is None:
             return
         item.setText(4, f"{usual.low:g} to {usual.high:g}")
-        item.setToolTip(4, usual.source or ranges.file)
+        item.setToolTip(4, usual.source or self._differentials.ranges.file)
         word = _OUTSIDE.get(usual.judge(value) or "", "")
         item.setText(5, word)
         if word:
@@ -253,8 +250,15 @@ class DifferentialPanel(QWidget):
         words += " (out of the count)." if left_out else "."
         if self._differentials.scope == "sample" and numbers[0] < 500:
             words += " There are no more."
-        if self._differentials.ranges.file:
-            words += f" Ranges: {self._differentials.ranges.file}."
+        return words + self._told_of_ranges(self._differentials.ranges)
+
+    def _told_of_ranges(self, ranges: ReferenceRanges) -> str:
+        if not ranges.file:
+            return ""
+        words = f" Ranges: {ranges.file}."
+        left = ranges.without_line(self._lines(self._counts[0]))
+        if left:
+            words += f" No line here for the range of {', '.join(left)}."
         return words
 
     def _on_changed(self) -> None:

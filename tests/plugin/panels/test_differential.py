@@ -128,6 +128,26 @@ def test_drawn_regions_stand_side_by_side(panel, differentials):
     assert rows["unidentified, out of the count"] == ["0", "0"]
 
 
+def test_the_chart_is_of_all_regions_together_and_a_cell_counts_once(
+    panel, differentials
+):
+    differentials.areas["drawn"] = [
+        ("mine 1", Region(0, 0, 200, 200)),
+        ("mine 2", Region(0, 0, 400, 400)),
+        ("mine 3", Region(800, 800, 200, 200)),
+    ]
+    panel.scope_box.setCurrentIndex(panel.scope_box.findData("regions"))
+    panel.show_counts()
+    # M2 lies in two regions, L4 in one of these, ER3 in the third.
+    assert panel.told_label.text() == (
+        "3 cells counted, 0 unidentified. "
+        "Cells of several regions are counted once here."
+    )
+    stages = panel.chart.accessibleDescription()
+    assert "M2 100.0 %" in stages
+    assert "ER3 100.0 %" in stages
+
+
 @pytest.mark.parametrize(
     ("scope", "told"),
     [

@@ -139,6 +139,13 @@ class Differentials:
         kinds = self._review.kinds
         return [self._count(title, rows, kinds) for title, rows in self._parts(kinds)]
 
+    def together(self, counts: Sequence[Count]) -> Count | None:
+        """Return several counts as one, each cell once; None without any."""
+        if len(counts) < 2:
+            return counts[0] if counts else None
+        rows = np.unique(np.concatenate([count.rows for count in counts]))
+        return self._count("together", rows, self._review.kinds)
+
     def follow(self, scope: str) -> None:
         """Tell that a scope may hold other cells, if it is the one that is chosen."""
         if scope == self.scope:

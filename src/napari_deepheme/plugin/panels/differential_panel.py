@@ -32,7 +32,7 @@ from napari_deepheme.plugin.controls.labels import (
 )
 from napari_deepheme.plugin.controls.lifetime import hear_while_alive
 from napari_deepheme.plugin.panels.count_table import CountTable, StagesChart, number
-from napari_deepheme.plugin.panels.differential import SCOPES
+from napari_deepheme.plugin.panels.differential import SAMPLE, SCOPES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -98,8 +98,9 @@ class DifferentialPanel(QWidget):
         else:
             self._show_side_by_side(self._counts)
         self.table.come_back(*at)
-        self.chart.show_series(self._counts[0] if self._counts else None)
-        self.told_label.setText(self._told())
+        together = self._differentials.together(self._counts)
+        self.chart.show_series(together)
+        self.told_label.setText(self._told(together))
 
     def showEvent(self, event: QShowEvent) -> None:
         """Catch up with what changed while nobody looked."""
@@ -240,16 +241,17 @@ class DifferentialPanel(QWidget):
         if word:
             item.setForeground(5, error_ink(self.palette()))
 
-    def _told(self) -> str:
+    def _told(self, together: Count | None) -> str:
         mark_error(self.told_label, False)
-        if not self._counts:
+        if together is None:
             return "Draw rectangles, ellipses or polygons on a Shapes layer first."
-        numbers = [count.grouped[0].n for count in self._counts]
-        left_out = sum(count.n_unidentified for count in self._counts)
-        words = f"{sum(numbers)} cells counted, {left_out} unidentified"
+        n, left_out = together.grouped[0].n, together.n_unidentified
+        words = f"{n} cells counted, {left_out} unidentified"
         words += " (out of the count)." if left_out else "."
-        if self._differentials.scope == "sample" and numbers[0] < 500:
+        if self._differentials.scope == "sample" and n < SAMPLE:
             words += " There are no more."
+        if len(together.rows) < sum(len(count.rows) for count in self._counts):
+            words += " Cells of several regions are counted once here."
         return words + self._told_of_ranges(self._differentials.ranges)
 
     def _told_of_ranges(self, ranges: ReferenceRanges) -> str:

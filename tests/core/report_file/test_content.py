@@ -130,11 +130,26 @@ def test_of_a_figure_that_a_reader_named_no_probability_of_another_class_is_told
     (table,) = blocks(report, "Mitotic figures", Table)
     assert table.rows[-1].values == (
         "29*",
-        "anaphase",
+        "anaphase*",
         "–",
         "480, 480",
         "named by hand",
     )
+
+
+def test_a_phase_or_lineage_that_a_reader_gave_is_marked(result, slide, facts, content):
+    phases = np.array([*[""] * 26, "prophase", "", "", ""])
+    lineages = np.array([*[""] * 26, "unknown", "neutrophil", "", ""])
+    said = {"reader_phase": phases, "reader_lineage": lineages}
+    cells = replace(result.cells, further={**result.cells.further, **said})
+    report = gather_report(replace(result, cells=cells), facts, slide, date=DATE)
+    (table,) = blocks(report, "Mitotic figures", Table)
+    assert [row.values[:3] for row in table.rows] == [
+        ("27", "prophase*", "–*"),
+        ("28", "–", "neutrophil*"),
+    ]
+    assert "as a reader said" in words(report, "Mitotic figures")
+    assert words(content, "Mitotic figures") == ""
 
 
 def test_a_gallery_holds_every_class_and_marks_what_a_reader_named(content):

@@ -265,7 +265,7 @@ def mitoses(ran, qtbot):
     return made
 
 
-STATE = 6
+STATE, SURE = 1, 6
 
 
 def column(panel, place):
@@ -300,15 +300,15 @@ def test_the_list_of_figures_is_gone_through_confirmed_and_rejected(
     mitoses.confirm_button.click()
     qtbot.waitUntil(lambda: states(mitoses) == ["confirmed"], timeout=2000)
     mitoses.reject_button.click()
-    qtbot.waitUntil(lambda: states(mitoses) == ["rejected: unidentified"], timeout=2000)
+    qtbot.waitUntil(lambda: states(mitoses) == ["rejected"], timeout=2000)
     qtbot.waitUntil(
         lambda: "0.0 per 1,000 (0 of 3" in mitoses.indices_label.text(), timeout=2000
     )
     ran.desk.review.correct([0], "U4")
     qtbot.waitUntil(lambda: len(states(mitoses)) == 2, timeout=2000)
-    assert states(mitoses) == ["named by hand", "rejected: unidentified"]
+    assert states(mitoses) == ["by hand", "rejected"]
     # Sure of a promyelocyte, as the model is of the first, says nothing of a mitosis.
-    assert column(mitoses, STATE - 1) == ["–", "80 %"]
+    assert column(mitoses, SURE) == ["–", "80 %"]
 
 
 def test_a_selected_figure_is_marked_in_the_list(mitoses, ran):
@@ -320,7 +320,10 @@ def test_a_selected_figure_is_marked_in_the_list(mitoses, ran):
 def test_figures_that_the_model_doubts_are_listed_and_not_counted(mitoses, ran, qtbot):
     ran.desk.review.set_threshold(0.9)
     ran.desk.review.apply_threshold()
-    qtbot.waitUntil(lambda: states(mitoses) == ["doubtful: not counted"], timeout=2000)
+    qtbot.waitUntil(lambda: states(mitoses) == ["doubtful"], timeout=2000)
+    state = mitoses.model.index(0, STATE)
+    told = mitoses.model.data(state, Qt.ItemDataRole.ToolTipRole)
+    assert told == "doubtful: not counted"
 
 
 def test_what_the_model_learned_mitosis_from_is_told(ran, qtbot):
@@ -372,8 +375,8 @@ def test_the_reader_says_phase_and_lineage_beside_the_model(mitoses, ran, qtbot)
     phase.setCurrentIndex(phase.findData("anaphase"))
     phase.activated.emit(phase.currentIndex())
     lineage.activated.emit(lineage.findData("eosinophil"))
-    row = [mitoses.model.index(0, column).data() for column in range(5)]
-    assert row[3:] == ["anaphase", "eosinophil"]
+    row = [mitoses.model.index(0, column).data() for column in range(6)]
+    assert row[4:] == ["anaphase", "eosinophil"]
     assert "reader_class" not in review.cells.further
     qtbot.waitUntil(
         lambda: "eosinophil: 1000.0 per 1,000 (1 of 1" in mitoses.indices_label.text(),

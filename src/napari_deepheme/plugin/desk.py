@@ -282,8 +282,9 @@ class Desk:
         models: Models | None = None,
     ) -> None:
         """Show a sitting on its slide as if its run had just ended."""
-        session, result = self._session, sitting.result
         slide = slide_of(layer)
+        sitting = sitting.on(slide)
+        session, result = self._session, sitting.result
         collector = ResultCollector(result.region, result.areas, result.mpp, 1.0)
         self.run = Run(layer, slide, collector)
         self.run.mark, self.run.models = sitting.slide, models

@@ -6,7 +6,8 @@ import sqlite3
 import subprocess
 import sys
 import textwrap
-from dataclasses import fields
+from dataclasses import fields, replace
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -335,3 +336,13 @@ def test_a_sitting_from_before_there_were_such_words_goes_on(tmp_path):
     said = again.tell_mitosis([1], "reader_phase", "anaphase")
     file.sync(said)
     assert read_sitting(path).corrected.cells == said.cells
+
+
+def test_a_sitting_has_the_name_of_its_slide_now_and_a_run_of_another_keeps_its_own():
+    slide = SimpleNamespace(name="renamed.svs", path=None)
+    sitting = a_sitting()
+    again = sitting.on(slide)
+    assert again.facts.slide == again.slide.name == "renamed.svs"
+    assert again.slide.identity == sitting.slide.identity
+    other = replace(sitting, facts=replace(sitting.facts, slide="other.svs"))
+    assert other.on(slide).facts.slide == "other.svs"

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.ndimage import gaussian_filter
 
 from napari_deepheme.core.density import MAX_CELLS, cell_density
-from napari_deepheme.core.geometry import Mpp, Region
+from napari_deepheme.core.geometry import Mpp, Polygon, Region
 
 MPP = Mpp(0.5, 0.5)
 WHOLE = Region(1000, 2000, 4000, 3000)
@@ -147,3 +147,40 @@ def test_a_million_cells_take_little_and_a_huge_slide_a_coarser_grid():
     assert time.perf_counter() - start < 10
     assert found.grid.size <= MAX_CELLS
     assert found.total == pytest.approx(1e6, rel=1e-3)
+
+
+def polygons(n_most=4):
+    along = st.integers(0, 24_000).map(lambda eighths: eighths / 8)
+    corner = st.tuples(along, along)
+    one = st.lists(corner, min_size=3, max_size=8).map(lambda c: Polygon(tuple(c)))
+    return st.lists(one, min_size=1, max_size=n_most)
+
+
+@settings(max_examples=50, deadline=None)
+@given(areas=polygons(), seed=st.integers(0, 99))
+def test_drawn_areas_hold_the_cells_that_lie_in_them(areas, seed):
+    centres = scattered(500, Region(-200, -200, 4000, 4000), seed)
+    boxes = np.column_stack([centres, np.zeros_like(centres)])
+    n_in = np.any([area.holds_centres(boxes) for area in areas], axis=0).sum()
+    found = cell_density(centres, areas, MPP)
+    assert found.n_cells == n_in
+    assert found.total == pytest.approx(n_in, rel=1e-4, abs=1e-4)
+
+
+@settings(max_examples=30, deadline=None)
+@given(areas=polygons())
+def test_the_area_of_what_was_drawn_is_that_of_the_polygons(areas):
+    # Counted on a lattice of 10 px: as many points as the area has units of 100 px.
+    x, y = (lattice.ravel() for lattice in np.mgrid[5:3000:10, 5:3000:10])
+    boxes = np.column_stack([x, y, 0 * x, 0 * y])
+    n_in = np.any([area.holds_centres(boxes) for area in areas], axis=0).sum()
+    found = cell_density(np.empty((0, 2)), areas, MPP)
+    px = found.area_mm2.sum(dtype=float) / 0.25e-6
+    assert px == pytest.approx(100 * n_in, rel=0.02, abs=50_000)
+
+
+def test_two_rectangles_in_opposite_corners_have_their_own_density():
+    drawn = [Region(50, 50, 450, 450), Region(2000, 2000, 450, 450)]
+    cells = scattered(26, drawn[0])
+    found = cell_density(cells, [Polygon.of(area) for area in drawn], MPP)
+    assert found.mean == pytest.approx(26 / (2 * 0.225**2))

@@ -10,6 +10,7 @@ from napari_deepheme.core.reference_ranges import (
     ReferenceRange,
     read_reference_ranges,
 )
+from napari_deepheme.core.report import full_differential, grouped_differential
 from napari_deepheme.core.taxonomy import CELL_CLASSES, REPORT_GROUPS
 
 
@@ -45,6 +46,24 @@ def test_ranges_that_a_spreadsheet_saved_with_semicolons_come_in(tmp_path):
     assert ranges.ranges == {"blasts": ReferenceRange("blasts", 0, 2.5)}
 
 
+def test_columns_are_known_in_upper_case_and_with_blanks(tmp_path):
+    rows = ["Name , Low, HIGH , Source", " Blasts , 0 , 3 , ours"]
+    ranges = read_reference_ranges(write(tmp_path, *rows))
+    assert ranges.of("blasts") == ReferenceRange("blasts", 0, 3, "ours")
+
+
+def test_the_range_of_a_class_holds_on_the_line_that_is_of_it_alone(tmp_path):
+    rows = ["promyelocyte,99,100", "M5,1,2", "plasma cells,0,3", "U4,0,1", "M:E,1,300"]
+    ranges = read_reference_ranges(write(tmp_path, "name,low,high", *rows))
+    grouped, full = grouped_differential({}), full_differential({})
+    found = {row.name: r.name for row in grouped if (r := ranges.of_line(row))}
+    assert found == {"promyelocytes": "M2", "plasma cells": "plasma cells"}
+    found = {row.codes[0]: r.name for row in full if (r := ranges.of_line(row))}
+    assert found == {"M2": "M2", "M5": "M5", "L4": "plasma cells"}
+    assert ranges.without_line(grouped) == ["M5", "U4"]
+    assert ranges.without_line(full) == ["U4"]
+
+
 def test_every_line_of_a_report_can_have_a_range(tmp_path):
     names = [*REPORT_GROUPS, *INDICES, *(c.code for c in CELL_CLASSES)]
     rows = [f'"{name}",0,1' for name in names]
@@ -68,6 +87,7 @@ def test_both_ends_belong_to_a_range(low, more, value):
         (["name,low,high", "blasts,2,1"], "line 2: the range ends before"),
         (["name,low,high", "blasts,0,x"], "line 2: 'x' is no number"),
         (["name,low,high", "blasts,0,-1"], "line 2: '-1' is no percentage"),
+        (["name,low,high", "blasts,0,300"], "line 2: '300' is no percentage"),
         (["name,low,high", "blasts,nan,1"], "line 2: 'nan' is no percentage"),
         (["name,low,high", "blasts,0,1", "Blasts,0,2"], "line 3: 'Blasts' has a range"),
         (["name,low", "blasts,0"], "it lacks the columns high"),

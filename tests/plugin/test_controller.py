@@ -237,6 +237,36 @@ def test_a_slide_that_is_seen_from_its_side_is_out_of_sight(
     assert "out of sight" in controller.session.message
 
 
+def test_what_was_drawn_is_what_was_analysed_and_not_the_box_around_it(
+    controller, slide_layer, viewer, tmp_path
+):
+    shapes = viewer.add_shapes(ndim=2, name="mine", scale=slide_layer.scale)
+    shapes.add_rectangles(np.array([[-50, -90], [-50, 199], [199, 199], [199, -90]]))
+    shapes.add_polygons(np.array([[850, 850], [850, 999], [999, 850]]))
+    shapes.selected_data = set()
+    viewer.layers.selection.active = shapes
+    controller.classify_region()
+    controller.finish()
+    corner, triangle = controller.desk.analysed()
+    # Napari counts from the centre of the first pixel; the slide has no more than that.
+    assert corner.region == Region(0, 0, 200, 200)
+    assert triangle.corners == ((850.5, 850.5), (999.5, 850.5), (850.5, 999.5))
+    controller.desk.export(tmp_path)
+    summary = json.loads((tmp_path / "summary.json").read_text())
+    assert summary["region"] == [0, 0, 1000, 1000]
+    assert summary["drawn_areas"][1] == [list(c) for c in triangle.corners]
+
+
+def test_shapes_beside_the_slide_are_nothing_to_classify(
+    controller, slide_layer, viewer
+):
+    shapes = viewer.add_shapes(ndim=2, name="mine", scale=slide_layer.scale)
+    shapes.add_rectangles(np.array([[-50, -90], [-50, -9], [-9, -9], [-9, -90]]))
+    viewer.layers.selection.active = shapes
+    controller.classify_region()
+    assert "Draw" in controller.session.message
+
+
 def test_selected_shapes_alone_are_the_region(controller, slide_layer, viewer):
     shapes = viewer.add_shapes(ndim=2, name="mine", scale=slide_layer.scale)
     shapes.add_rectangles(np.array([[80, 80], [80, 200], [200, 200], [200, 80]]))

@@ -165,6 +165,10 @@ def test_a_slide_that_is_open_under_another_name_is_taken(
     tomorrow.returning.open_sitting(path)
     assert tomorrow.session.can_export
     assert len(tomorrow.viewer.layers["Cells"].data) == 4
+    tomorrow.desk.export(tmp_path)
+    summary = json.loads((tmp_path / "summary.json").read_text())
+    assert summary["slide"] == "other.svs"
+    assert tomorrow.desk.sitting().slide.name == "other.svs"
 
 
 def test_another_slide_is_not_taken_for_the_sittings(

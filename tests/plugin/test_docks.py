@@ -74,6 +74,50 @@ def test_a_camera_that_moves_after_the_widget_is_gone_tells_it_nothing(
     viewer.scene.camera.zoom = 7.5
 
 
+SQUARE = np.array([[0, 0], [0, 9], [9, 9], [9, 0]])
+
+
+def test_what_is_drawn_is_counted_anew_when_it_changes(viewer, widget):
+    counts, told = widget.docks.differentials, []
+    counts.changed.connect(lambda: told.append(True))
+    counts.choose("regions")
+    # One that napari's own button makes, and one with shapes in it.
+    drawn = viewer.add_shapes(ndim=2, name="mine")
+    for change in (
+        lambda: drawn.add_rectangles(SQUARE),
+        lambda: setattr(drawn, "name", "trails"),
+        lambda: setattr(drawn, "translate", (5, 5)),
+        lambda: viewer.add_shapes([SQUARE], name="other"),
+        lambda: drawn.remove([0]),
+        lambda: viewer.layers.remove(drawn),
+    ):
+        told.clear()
+        change()
+        assert told
+    told.clear()
+    drawn.name = "thrown away"
+    counts.choose("all")
+    viewer.layers["other"].add_rectangles(SQUARE)
+    assert told == [True]
+
+
+def test_what_is_in_view_is_counted_anew_when_camera_or_canvas_change(
+    viewer, widget, qtbot
+):
+    counts, told = widget.docks.differentials, []
+    counts.choose("view")
+    counts.changed.connect(lambda: told.append(True))
+    for change in (
+        lambda: setattr(viewer.scene.camera, "zoom", 3.5),
+        lambda: setattr(viewer.scene.camera, "center", (0, 40, 50)),
+        lambda: setattr(viewer.canvas, "size", (300, 400)),
+    ):
+        qtbot.wait(400)
+        told.clear()
+        change()
+        qtbot.waitUntil(lambda: bool(told), timeout=2000)
+
+
 def test_a_button_opens_its_dock(viewer, widget, qtbot):
     widget.view.dock_buttons["Differential"].click()
     assert "Differential" in viewer.window.dock_widgets

@@ -86,12 +86,20 @@ def judged_mitosis(cells: CellTable, of: str) -> npt.NDArray[np.str_]:
     of : str
         `READER_PHASE` or `READER_LINEAGE`.
     """
-    nothing = np.zeros(len(cells), np.str_)
-    told = cells.further.get(MODEL_COLUMN[of], nothing)
-    given = cells.further.get(of, nothing)
-    given = np.where(np.isin(given, MITOSIS_WORDS[of]), given, "")
+    told = cells.further.get(MODEL_COLUMN[of], np.zeros(len(cells), np.str_))
+    given = reader_mitosis(cells, of)
     judged: npt.NDArray[np.str_] = np.where(given == "", told, given)
     return np.where(judged == UNKNOWN, "", judged)
+
+
+def reader_mitosis(cells: CellTable, of: str) -> npt.NDArray[np.str_]:
+    """Return the reader's phase or lineage, empty where nothing was said.
+
+    Words of a file that are none of `MITOSIS_WORDS` count as nothing said.
+    """
+    given = cells.further.get(of, np.zeros(len(cells), np.str_))
+    known: npt.NDArray[np.str_] = np.where(np.isin(given, MITOSIS_WORDS[of]), given, "")
+    return known
 
 
 def reader_classes(cells: CellTable) -> npt.NDArray[np.str_]:

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from napari_deepheme.core.geometry import Region
+from napari_deepheme.core.coverage import coverage
+from napari_deepheme.core.geometry import Polygon, Region, hull
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,6 +38,9 @@ _TIME_STEP: Final = 0.2
 
 # A smaller part of a grid cell is what rounding leaves of none. One pixel is more.
 _LEAST_COVERED: Final = 1e-9
+
+# What is covered of a grid cell that an oblique edge cuts so that it seems empty.
+_SLIVER: Final = 0.01
 
 # The kernel is at least so many grid cells wide, or the grid would be seen.
 _MIN_KERNEL: Final = 1.0
@@ -96,7 +100,7 @@ class Density:
 
 def cell_density(
     centres: npt.ArrayLike,
-    regions: Region | Sequence[Region],
+    regions: Region | Sequence[Region | Polygon],
     mpp: Mpp,
     *,
     cell_um: float = CELL_UM,
@@ -108,7 +112,7 @@ def cell_density(
     ----------
     centres : array-like of float, shape (n, 2)
         x and y of the cells, in level-0 pixels; those outside the regions are left out.
-    regions : Region or sequence of Region
+    regions : Region or sequence of Region or Polygon
         What was analysed; where they overlap they count once.
     mpp : Mpp
         Micrometres per pixel.
@@ -138,25 +142,29 @@ def cell_density(
     """
     if not (cell_um > 0 and kernel_um > 0):
         raise ValueError("a grid cell and its smoothing must be larger than nothing")
-    boxes = [regions] if isinstance(regions, Region) else regions
-    boxes = [box for box in boxes if box.area]
-    if not boxes:
+    areas = [regions] if isinstance(regions, Region) else regions
+    polygons = [a if isinstance(a, Polygon) else Polygon.of(a) for a in areas]
+    polygons = [polygon for polygon in polygons if polygon.region.area]
+    if not polygons:
         nothing = np.zeros((0, 0), np.float32)
         return Density(nothing, nothing, (0.0, 0.0), (1.0, 1.0), 0)
-    union = _Union.of(boxes)
-    (left, top), (width, height) = union.origin, union.extent
-    side_um = _side(width * mpp.x, height * mpp.y, cell_um)
+    whole = hull([polygon.region for polygon in polygons])
+    side_um = _side(whole.width * mpp.x, whole.height * mpp.y, cell_um)
     cell_px = (side_um / mpp.x, side_um / mpp.y)
-    shape = (ceil(height / cell_px[1]), ceil(width / cell_px[0]))
-    covered = _covered(union, cell_px, shape)
-    inside = union.holds(np.asarray(centres, np.float64).reshape(-1, 2))
-    counts = _counts((inside - (left, top)) / cell_px, shape)
+    shape = (ceil(whole.height / cell_px[1]), ceil(whole.width / cell_px[0]))
+    part = coverage(polygons, whole.location, cell_px, shape)
+    # What rounding leaves of nothing is nothing.
+    part[part < _LEAST_COVERED] = 0
+    covered: npt.NDArray[np.float32] = part.clip(0, 1).astype(np.float32)
+    inside = _inside(np.asarray(centres, np.float64).reshape(-1, 2), polygons)
+    counts = _counts((inside - whole.location) / cell_px, shape)
+    covered[(counts > 0) & (covered == 0)] = _SLIVER
     area_mm2 = (side_um / 1000) ** 2
     spread = _spread(counts, covered, max(kernel_um / side_um, _MIN_KERNEL))
     return Density(
         spread / np.float32(area_mm2),
         covered * np.float32(area_mm2),
-        (float(left), float(top)),
+        (float(whole.x), float(whole.y)),
         cell_px,
         len(inside),
     )
@@ -168,68 +176,16 @@ def _side(width_um: float, height_um: float, cell_um: float) -> float:
     return cell_um
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Union:
-    """Boxes cut along all their edges into pieces that do not overlap."""
-
-    x_edges: npt.NDArray[np.int64]
-    y_edges: npt.NDArray[np.int64]
-    is_in: npt.NDArray[np.bool_]
-
-    @classmethod
-    def of(cls, boxes: Sequence[Region]) -> _Union:
-        x_edges = np.unique([x for b in boxes for x in (b.x, b.right)])
-        y_edges = np.unique([y for b in boxes for y in (b.y, b.bottom)])
-        is_in = np.zeros((len(y_edges) - 1, len(x_edges) - 1), bool)
-        for b in boxes:
-            x0, x1 = np.searchsorted(x_edges, (b.x, b.right))
-            y0, y1 = np.searchsorted(y_edges, (b.y, b.bottom))
-            is_in[y0:y1, x0:x1] = True
-        return cls(x_edges, y_edges, is_in)
-
-    @property
-    def origin(self) -> tuple[int, int]:
-        """Upper left corner of what holds all boxes."""
-        return int(self.x_edges[0]), int(self.y_edges[0])
-
-    @property
-    def extent(self) -> tuple[int, int]:
-        """Width and height of what holds all boxes."""
-        return int(np.ptp(self.x_edges)), int(np.ptp(self.y_edges))
-
-    def holds(self, centres: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        """Return the centres that lie in one of the boxes."""
-        columns = np.searchsorted(self.x_edges, centres[:, 0], side="right") - 1
-        rows = np.searchsorted(self.y_edges, centres[:, 1], side="right") - 1
-        n_rows, n_columns = self.is_in.shape
-        inside = (columns >= 0) & (columns < n_columns) & (rows >= 0) & (rows < n_rows)
-        inside[inside] = self.is_in[rows[inside], columns[inside]]
-        found: npt.NDArray[np.float64] = centres[inside]
-        return found
-
-
-def _covered(
-    union: _Union, cell_px: tuple[float, float], shape: tuple[int, int]
-) -> npt.NDArray[np.float32]:
-    """Return which part of each grid cell the boxes cover."""
-    left, top = union.origin
-    down = _overlaps(union.y_edges - top, cell_px[1], shape[0])
-    along = _overlaps(union.x_edges - left, cell_px[0], shape[1])
-    covered = down @ union.is_in @ along.T
-    # What rounding leaves of nothing is nothing.
-    covered[covered < _LEAST_COVERED] = 0
-    share: npt.NDArray[np.float32] = covered.clip(0, 1).astype(np.float32)
-    return share
-
-
-def _overlaps(
-    edges: npt.NDArray[np.int64], side: float, n: int
+def _inside(
+    centres: npt.NDArray[np.float64], polygons: Sequence[Polygon]
 ) -> npt.NDArray[np.float64]:
-    """Return which part of each grid row lies in each strip, shape (n, strips)."""
-    starts = side * np.arange(n)[:, np.newaxis]
-    common = np.minimum(starts + side, edges[1:]) - np.maximum(starts, edges[:-1])
-    share: npt.NDArray[np.float64] = common.clip(0) / side
-    return share
+    """Return the centres that lie in one of the polygons."""
+    points = np.column_stack([centres, np.zeros_like(centres)])
+    is_in = np.zeros(len(centres), bool)
+    for polygon in polygons:
+        is_in |= polygon.holds_centres(points)
+    inside: npt.NDArray[np.float64] = centres[is_in]
+    return inside
 
 
 def _counts(

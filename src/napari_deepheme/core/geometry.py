@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol, Self
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     import numpy.typing as npt
 
@@ -181,6 +181,26 @@ class Polygon:
 
     corners: tuple[tuple[float, float], ...]
 
+    @classmethod
+    def of(cls, region: Region) -> Self:
+        """Return a region as a polygon: it holds the same cells."""
+        left, top, right, bottom = region.x, region.y, region.right, region.bottom
+        return cls(((left, top), (right, top), (right, bottom), (left, bottom)))
+
+    @classmethod
+    def from_corners(cls, corners: Iterable[Iterable[float]]) -> Self:
+        """Take corners as JSON holds them, x and y each.
+
+        Raises
+        ------
+        ValueError
+            If these are not three finite corners or more.
+        """
+        taken = tuple((float(x), float(y)) for x, y in corners)
+        if len(taken) < 3 or not np.isfinite(taken).all():
+            raise ValueError(f"no polygon: {str(taken)[:80]}")
+        return cls(taken)
+
     @property
     def region(self) -> Region:
         """Smallest region that holds it."""
@@ -189,7 +209,28 @@ class Polygon:
             floor(min(xs)), floor(min(ys)), ceil(max(xs)), ceil(max(ys))
         )
 
-    def holds_centres(self, boxes: npt.NDArray[np.int32]) -> npt.NDArray[np.bool_]:
+    def clipped(self, region: Region) -> Self | None:
+        """Return the part of it that lies in a region; None if there is none.
+
+        Examples
+        --------
+        >>> Polygon(((-5, 0), (5, 0), (5, 5))).clipped(Region(0, 0, 9, 9)).corners
+        ((0.0, 2.5), (0.0, 0.0), (5, 0), (5, 5))
+        >>> Polygon(((-5, 0), (-1, 0), (-1, 9))).clipped(Region(0, 0, 9, 9))
+        """
+        corners = self.corners
+        for axis, edge, sign in (
+            (0, region.x, 1),
+            (1, region.y, 1),
+            (0, region.right, -1),
+            (1, region.bottom, -1),
+        ):
+            corners = _cut(corners, axis, edge, sign)
+        return type(self)(corners) if corners else None
+
+    def holds_centres(
+        self, boxes: npt.NDArray[np.int32 | np.float64]
+    ) -> npt.NDArray[np.bool_]:
         """Tell which boxes, shape (n, 4), have their centre inside (even-odd rule).
 
         Examples
@@ -207,6 +248,32 @@ class Polygon:
             crosses = (y1 > y) != (y2 > y)
             inside ^= crosses & (x < x1 + (y - y1) * (x2 - x1) / (y2 - y1))
         return inside
+
+
+def _cut(
+    corners: tuple[tuple[float, float], ...], axis: int, edge: float, sign: int
+) -> tuple[tuple[float, float], ...]:
+    """Keep what lies beyond an edge, along x (0) or y (1), in the sign's direction."""
+    kept: list[tuple[float, float]] = []
+    for start, end in zip((*corners[-1:], *corners[:-1]), corners, strict=True):
+        before, after = sign * (start[axis] - edge), sign * (end[axis] - edge)
+        if (before >= 0) != (after >= 0):
+            part = before / (before - after)
+            along = start[1 - axis] + part * (end[1 - axis] - start[1 - axis])
+            kept.append((float(edge), along) if axis == 0 else (along, float(edge)))
+        if after >= 0:
+            kept.append(end)
+    return tuple(kept)
+
+
+def hull(regions: Sequence[Region]) -> Region:
+    """Return the smallest region that holds all of some regions, at least one."""
+    return Region.from_corners(
+        min(r.x for r in regions),
+        min(r.y for r in regions),
+        max(r.right for r in regions),
+        max(r.bottom for r in regions),
+    )
 
 
 def touched_by(

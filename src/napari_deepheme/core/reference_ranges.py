@@ -10,11 +10,17 @@ from typing import TYPE_CHECKING, Final, Literal
 from napari_deepheme.core.errors import InvalidRangesError
 from napari_deepheme.core.files import check_regular
 from napari_deepheme.core.spreadsheets import sheet_rows, why_unreadable
-from napari_deepheme.core.taxonomy import CELL_CLASSES, MITOTIC_LINEAGES, REPORT_GROUPS
+from napari_deepheme.core.taxonomy import (
+    CELL_CLASSES,
+    CLASS_BY_CODE,
+    MITOTIC_LINEAGES,
+    REPORT_GROUPS,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
+    from napari_deepheme.core.report import CountRow
     from napari_deepheme.core.spreadsheets import SheetRow
 
 INDICES: Final = (
@@ -27,6 +33,8 @@ INDICES: Final = (
 """What can have a range beside classes and groups, as a report names it."""
 
 _COLUMNS: Final = ("name", "low", "high")
+
+_ALL_PERCENT: Final = 100
 
 Judgement = Literal["below", "within", "above"]
 
@@ -85,6 +93,28 @@ class ReferenceRanges:
         """Return the range of a class code, a group or an index, if there is one."""
         return self.ranges.get(name)
 
+    def of_line(self, row: CountRow) -> ReferenceRange | None:
+        """Return the range of a line of a differential, if there is one.
+
+        A line of one class has its range under its own name, the class's code, or the
+        group that holds this class alone.
+        """
+        found = map(self.ranges.get, _names_of(row))
+        return next((usual for usual in found if usual is not None), None)
+
+    def without_line(self, rows: Iterable[CountRow]) -> list[str]:
+        """Return of which classes and groups the range belongs to none of some lines.
+
+        Examples
+        --------
+        >>> from napari_deepheme.core.report import grouped_differential
+        >>> both = {n: ReferenceRange(n, 0, 3) for n in ("M2", "M5")}
+        >>> ReferenceRanges(both).without_line(grouped_differential({}))
+        ['M5']
+        """
+        told = {usual.name for row in rows if (usual := self.of_line(row))}
+        return [name for name in self.ranges if name not in {*told, *INDICES}]
+
 
 NO_RANGES: Final = ReferenceRanges({})
 
@@ -96,7 +126,8 @@ def read_reference_ranges(path: Path | str) -> ReferenceRanges:
     ----------
     path : Path or str
         CSV with the columns name, low and high, and source if wanted. A name is a
-        class's code or name, a group of the report, or an index; case does not matter.
+        class's code or name, a group of the report, or an index; case does not matter,
+        in the columns' names neither.
         Semicolons or tabs, with decimal commas, are read as well.
 
     Raises
@@ -112,6 +143,18 @@ def read_reference_ranges(path: Path | str) -> ReferenceRanges:
     except (OSError, ValueError, csv.Error) as error:
         raise InvalidRangesError(str(path), why_unreadable(error)) from error
     return ReferenceRanges({found.name: found for found in ranges}, path.name)
+
+
+def _names_of(row: CountRow) -> Iterator[str]:
+    """Yield under what a laboratory may give the range of a line."""
+    yield row.name
+    if len(row.codes) > 1:
+        return
+    code = row.codes[0]
+    group = CLASS_BY_CODE[code].group
+    yield code
+    if group and sum(c.group == group for c in CELL_CLASSES) == 1:
+        yield group
 
 
 _NAMES: Final = {
@@ -136,6 +179,8 @@ def _ranges(rows: Iterable[SheetRow]) -> Iterable[ReferenceRange]:
             raise ValueError(f"line {line}: {words['name']!r} has a range already")
         seen.add(name)
         low, high = (_number(row.number(column), line) for column in ("low", "high"))
+        if high > _ALL_PERCENT and name not in INDICES:
+            raise ValueError(f"line {line}: {words['high']!r} is no percentage")
         if low > high:
             raise ValueError(f"line {line}: the range ends before it begins")
         yield ReferenceRange(name, low, high, words.get("source", ""))

@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from napari_deepheme.core.geometry import Region, area_of, touched_by
+from napari_deepheme.core.geometry import Polygon, Region, area_of, touched_by
 from napari_deepheme.core.merge import merge_tiles
 
 if TYPE_CHECKING:
@@ -58,6 +58,8 @@ class RegionResult:
         How long it took.
     counted_areas : tuple of Region, or None
         Where cells were counted, in that order, when that was not everywhere.
+    drawn_areas : tuple of Polygon
+        What was drawn, when cells were sought there alone; the region holds it all.
     """
 
     region: Region
@@ -67,6 +69,12 @@ class RegionResult:
     complete: bool
     seconds: float
     counted_areas: tuple[Region, ...] | None = None
+    drawn_areas: tuple[Polygon, ...] = ()
+
+    @property
+    def areas(self) -> tuple[Region | Polygon, ...]:
+        """Where a cell must be centred to be among the cells."""
+        return self.drawn_areas or self.counted_areas or (self.region,)
 
     @property
     def is_unreadable(self) -> bool:
@@ -124,4 +132,5 @@ class ResultCollector:
             failed=tuple(sorted(self._failed, key=lambda r: (r.y, r.x))),
             complete=self._n_left == 0,
             seconds=time.monotonic() - self._started,
+            drawn_areas=tuple(a for a in self.areas if isinstance(a, Polygon)),
         )

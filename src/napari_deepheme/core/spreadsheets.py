@@ -24,8 +24,8 @@ class SheetRow:
     line : int
         Its number in the file, from 1.
     words : mapping of str to str
-        What stands in each column, without blanks around it; empty where the row ends
-        before the column.
+        What stands in each column, by its name in lower case, without blanks around
+        it; empty where the row ends before the column.
     separator : str
         What separates the columns.
     """
@@ -63,7 +63,7 @@ def sheet_rows(
     stream : text file
         Opened with `newline=""`.
     needed : collection of str
-        Columns without which it is no such table.
+        Columns, in lower case, without which it is no such table.
     also : str
         Columns that can be there, for who left a needed one out.
 
@@ -77,7 +77,7 @@ def sheet_rows(
     """
     separator, lines = separated_lines(stream)
     reader = csv.reader(lines, strict=True, delimiter=separator)
-    header = [name.strip() for name in next(reader, [])]
+    header = [name.strip().lower() for name in next(reader, [])]
     if missing := set(needed) - set(header):
         told = f"it lacks the columns {', '.join(sorted(missing))}"
         raise ValueError(f"{told} (understood too: {also})" if also else told)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from napari_deepheme.core.geometry import Region
 from napari_deepheme.plugin.drawn import is_drawn_on
-from napari_deepheme.plugin.run import clipped
 from napari_deepheme.plugin.viewport import drawn_polygons, visible_region
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from napari.components import ViewerModel
     from napari.layers import Image
 
-    from napari_deepheme.core.geometry import Area, Region
+    from napari_deepheme.core.geometry import Area
     from napari_deepheme.core.slide import SlideReader
 
 
@@ -43,11 +43,12 @@ def asked_areas(
     """
     active = viewer.layers.selection.active
     if is_drawn_on(active):
-        polygons = drawn_polygons(viewer, active, layer)
-        regions = [clipped(polygon.region, slide) for polygon in polygons]
+        bounds = Region(0, 0, *slide.size)
+        drawn = [p.clipped(bounds) for p in drawn_polygons(viewer, active, layer)]
+        polygons = [p for p in drawn if p is not None and p.region.area]
         return (
             polygons,
-            regions,
+            [polygon.region for polygon in polygons],
             "Draw a rectangle, an ellipse or a polygon on the slide first.",
         )
     regions = [visible_region(viewer, layer, slide.size)]

@@ -10,7 +10,7 @@ from napari_deepheme.core.adequacy import AdequacyMap
 from napari_deepheme.core.config import DetectConfig
 from napari_deepheme.core.counting import CountGoal
 from napari_deepheme.core.errors import DeephemeError, OutOfMemoryError
-from napari_deepheme.core.geometry import Region
+from napari_deepheme.core.geometry import Region, hull
 from napari_deepheme.core.kept_search import KeptSearch
 from napari_deepheme.core.pipeline import RunPlan
 from napari_deepheme.core.results import RegionResult, ResultCollector, TileResult
@@ -24,7 +24,7 @@ from napari_deepheme.plugin.result_layers.where_to_count import hide_map, painte
 from napari_deepheme.plugin.returning import Returning
 from napari_deepheme.plugin.reviewing.keeping import unfinished_folder
 from napari_deepheme.plugin.reviewing.reopening import said_before
-from napari_deepheme.plugin.run import Run, hull
+from napari_deepheme.plugin.run import Run
 from napari_deepheme.plugin.slides import (
     give_mpp,
     slide_key,

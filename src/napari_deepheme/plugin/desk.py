@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from napari.layers import Image, Layer
 
     from napari_deepheme.core.cell_table import CellTable
-    from napari_deepheme.core.geometry import Region
+    from napari_deepheme.core.geometry import Polygon, Region
     from napari_deepheme.core.models.protocols import Models
     from napari_deepheme.core.slide import SlideReader
     from napari_deepheme.plugin.result_layers.drawing import Ready
@@ -149,12 +149,11 @@ class Desk:
             facts = replace(facts, unidentified_below=threshold)
         return replace(result, cells=self.review.cells), facts
 
-    def analysed(self) -> tuple[Region, ...]:
+    def analysed(self) -> tuple[Region | Polygon, ...]:
         """Return where cells were sought; nowhere without a result."""
         if self.result is None:
             return ()
-        result, _ = self.result
-        return result.counted_areas or (result.region,)
+        return self.result[0].areas
 
     def sitting(self) -> Sitting | None:
         """Return all that there is to come back to; None without a result."""
@@ -300,10 +299,10 @@ class Desk:
         models: Models | None = None,
     ) -> None:
         """Show a sitting on its slide as if its run had just ended."""
-        session, result = self._session, sitting.result
         slide = slide_of(layer)
-        areas = result.counted_areas or (result.region,)
-        collector = ResultCollector(result.region, areas, result.mpp, 1.0)
+        sitting = sitting.on(slide)
+        session, result = self._session, sitting.result
+        collector = ResultCollector(result.region, result.areas, result.mpp, 1.0)
         self.run = Run(layer, slide, collector)
         self.run.mark, self.run.models = sitting.slide, models
         self.run.shapes = sitting.shapes

@@ -10,7 +10,7 @@ from qtpy.QtCore import Qt, QTimer
 from qtpy.QtWidgets import QDockWidget, QMainWindow, QWidget
 
 from napari_deepheme.plugin.controls.key_manners import keep_manners
-from napari_deepheme.plugin.drawn import drawn_shapes
+from napari_deepheme.plugin.drawn import DrawnWatch, drawn_shapes
 from napari_deepheme.plugin.gallery.panel import Gallery
 from napari_deepheme.plugin.panels.density import CellDensity
 from napari_deepheme.plugin.panels.density_panel import DensityPanel
@@ -58,6 +58,7 @@ class Docks:
         self.differentials = Differentials(
             desk.review, visible=desk.visible, drawn=self._drawn
         )
+        self._drawn_watch = DrawnWatch(viewer, self._on_drawn)
         self.seeing = Seeing(viewer)
         self.density = CellDensity(viewer, desk.review, analysed=desk.analysed)
         session.events.slide.connect(self._on_slide)
@@ -121,9 +122,17 @@ class Docks:
             if dock is not None:
                 dock.deleteLater()
         self._open.clear()
+        self._drawn_watch.release()
         self.seeing.release()
         self.density.release()
         self.space.close()
+
+    def follow_camera(self) -> None:
+        """Bring what is counted of the view in step with the camera at rest."""
+        self.differentials.follow("view")
+
+    def _on_drawn(self) -> None:
+        self.differentials.follow("regions")
 
     def _on_slide(self, *_: object) -> None:
         self.seeing.use(self._desk.slides.layer)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from napari_deepheme.plugin.layers import METADATA_KEY
 from napari_deepheme.plugin.viewport import drawn_polygons
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from napari.components import ViewerModel
     from napari.layers import Image
@@ -19,9 +19,70 @@ if TYPE_CHECKING:
     from napari_deepheme.plugin.layers import Frame
 
 
+_TELLING: Final = (
+    "data",
+    "name",
+    "scale",
+    "translate",
+    "rotate",
+    "shear",
+    "affine",
+    "units",
+)
+"""Events of a layer after which its shapes may be others, or lie elsewhere."""
+
+
 def is_drawn_on(layer: Any) -> bool:
     """Tell whether a layer holds shapes that are not the plugin's own."""
     return hasattr(layer, "shape_type") and METADATA_KEY not in layer.metadata
+
+
+class DrawnWatch:
+    """Tells when what is drawn may be other than it was.
+
+    Parameters
+    ----------
+    viewer : ViewerModel
+        The viewer.
+    on_change : callable
+        Called without arguments.
+    """
+
+    def __init__(self, viewer: ViewerModel, on_change: Callable[[], None]) -> None:
+        self._viewer = viewer
+        self._on_change = on_change
+        viewer.layers.events.inserted.connect(self._on_inserted)
+        viewer.layers.events.removed.connect(self._on_removed)
+        for layer in filter(is_drawn_on, viewer.layers):
+            self._watch(layer)
+
+    def release(self) -> None:
+        """Let go of the viewer."""
+        self._viewer.layers.events.inserted.disconnect(self._on_inserted)
+        self._viewer.layers.events.removed.disconnect(self._on_removed)
+        for layer in filter(is_drawn_on, self._viewer.layers):
+            self._let_go(layer)
+
+    def _watch(self, layer: Any) -> None:
+        for name in _TELLING:
+            layer.events[name].connect(self._on_event)
+
+    def _let_go(self, layer: Any) -> None:
+        for name in _TELLING:
+            layer.events[name].disconnect(self._on_event)
+
+    def _on_inserted(self, event: Any) -> None:
+        if is_drawn_on(event.value):
+            self._watch(event.value)
+            self._on_change()
+
+    def _on_removed(self, event: Any) -> None:
+        if is_drawn_on(event.value):
+            self._let_go(event.value)
+            self._on_change()
+
+    def _on_event(self, _: Any) -> None:
+        self._on_change()
 
 
 def drawn_shapes(viewer: ViewerModel, slide_layer: Image) -> tuple[DrawnShape, ...]:

@@ -5,16 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from napari_deepheme.core.config import DetectConfig
-from napari_deepheme.core.geometry import Region
 from napari_deepheme.core.tally import Tally
 from napari_deepheme.plugin.result_layers.stream import Pace, Stream
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from napari.layers import Image
 
     from napari_deepheme.core.counting import CountGoal
+    from napari_deepheme.core.geometry import Region
     from napari_deepheme.core.kept_search import KeptSearch
     from napari_deepheme.core.models.protocols import Models
     from napari_deepheme.core.pipeline import RunPlan
@@ -71,18 +69,3 @@ class Run:
         """Take in what a tile gave."""
         self.collector.add(result)
         self.stream.add(result)
-
-
-def clipped(region: Region, slide: SlideReader) -> Region:
-    """Return the part of a region that lies on the slide."""
-    return region.intersection(Region(0, 0, *slide.size))
-
-
-def hull(regions: Sequence[Region]) -> Region:
-    """Return the smallest region that holds all of some regions."""
-    return Region.from_corners(
-        min(r.x for r in regions),
-        min(r.y for r in regions),
-        max(r.right for r in regions),
-        max(r.bottom for r in regions),
-    )

@@ -129,6 +129,7 @@ class ClassifyCellsWidget(QWidget):
         camera = viewer.scene.camera
         camera.events.zoom.connect(self._on_camera)
         camera.events.center.connect(self._on_camera)
+        viewer.canvas.events.size.connect(self._on_camera)
         viewer.mouse_move_callbacks.append(self._on_mouse_move)
         viewer.mouse_drag_callbacks.append(self._on_mouse_press)
         self.session.events.can_export.connect(self._bind_keys)
@@ -218,6 +219,7 @@ class ClassifyCellsWidget(QWidget):
 
     def _follow_camera(self) -> None:
         self.desk.follow_camera()
+        self.docks.follow_camera()
 
     def _on_threshold(self, threshold: float) -> None:
         self.desk.review.set_threshold(threshold)
@@ -298,6 +300,7 @@ def _leave(
     camera = viewer.scene.camera
     camera.events.zoom.disconnect(on_camera)
     camera.events.center.disconnect(on_camera)
+    viewer.canvas.events.size.disconnect(on_camera)
     docks.close()
     bound.release()
     for callbacks, own in (

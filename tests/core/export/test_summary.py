@@ -7,7 +7,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from napari_deepheme.core.errors import CannotWriteError
+from napari_deepheme.core.cell_table import CellTable
+from napari_deepheme.core.errors import CannotWriteError, InvalidSummaryError
 from napari_deepheme.core.export.csv_table import read_csv
 from napari_deepheme.core.export.geojson import read_geojson
 from napari_deepheme.core.export.summary import (
@@ -16,9 +17,10 @@ from napari_deepheme.core.export.summary import (
     summarize,
     write_summary,
 )
-from napari_deepheme.core.geometry import Mpp, Point, Region
+from napari_deepheme.core.geometry import Mpp, Point, Polygon, Region
 from napari_deepheme.core.models.compute import Compute
 from napari_deepheme.core.models.protocols import ClassifierSpec, DetectorSpec, Models
+from napari_deepheme.core.report_file.known_run import known_run
 from napari_deepheme.core.results import RegionResult
 from napari_deepheme.core.taxonomy import CLASS_CODES
 
@@ -26,6 +28,7 @@ KEYS = [
     "slide",
     "region",
     "counted_areas",
+    "drawn_areas",
     "mpp",
     "model",
     "detector",
@@ -88,6 +91,25 @@ def test_a_summary_has_the_keys_that_scripts_rely_on_and_numbers_checked_by_hand
     assert summary["region"] == [1, 2, 3000, 400]
     assert summary["mpp"] == [0.25, 0.26]
     assert summary["seconds"] == 1.235
+    assert summary["drawn_areas"] is None
+
+
+def test_what_was_drawn_is_known_again_from_the_summary(make_result, tmp_path):
+    drawn = Polygon(((1.5, 2.0), (90.0, 2.0), (50.0, 70.25)))
+    result = replace(make_result("M2"), drawn_areas=(drawn,))
+    path = tmp_path / "summary.json"
+    write_summary(summarize(result, FACTS), path)
+    again, _ = known_run(result.cells, None, path)
+    assert again.drawn_areas == (drawn,)
+
+
+@pytest.mark.parametrize("corners", [[[1, 2], [3, 4]], [[1, 2], [3, 4], [5]], [7]])
+def test_a_summary_that_draws_no_polygon_is_refused(make_result, tmp_path, corners):
+    summary = summarize(make_result("M2"), FACTS)
+    path = tmp_path / "summary.json"
+    path.write_text(json.dumps({**summary, "drawn_areas": [corners]}))
+    with pytest.raises(InvalidSummaryError):
+        known_run(CellTable.empty(), None, path)
     assert (summary["failed_tiles"], summary["failed_regions"]) == (0, [])
     assert summary["complete"] is True
     assert summary["learned_from_rendered_cells_only"] == ["U4", "PL3"]

@@ -1,12 +1,14 @@
 """What a report says of thirty cells, checked by hand."""
 
+import io
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from napari_deepheme.core.corrections import READER_CLASS
-from napari_deepheme.core.geometry import Region
+from napari_deepheme.core.geometry import Polygon, Region
 from napari_deepheme.core.intervals import wilson
 from napari_deepheme.core.reference_ranges import ReferenceRange, ReferenceRanges
 from napari_deepheme.core.report_file import gather_report
@@ -128,11 +130,26 @@ def test_of_a_figure_that_a_reader_named_no_probability_of_another_class_is_told
     (table,) = blocks(report, "Mitotic figures", Table)
     assert table.rows[-1].values == (
         "29*",
-        "anaphase",
+        "anaphase*",
         "–",
         "480, 480",
         "named by hand",
     )
+
+
+def test_a_phase_or_lineage_that_a_reader_gave_is_marked(result, slide, facts, content):
+    phases = np.array([*[""] * 26, "prophase", "", "", ""])
+    lineages = np.array([*[""] * 26, "unknown", "neutrophil", "", ""])
+    said = {"reader_phase": phases, "reader_lineage": lineages}
+    cells = replace(result.cells, further={**result.cells.further, **said})
+    report = gather_report(replace(result, cells=cells), facts, slide, date=DATE)
+    (table,) = blocks(report, "Mitotic figures", Table)
+    assert [row.values[:3] for row in table.rows] == [
+        ("27", "prophase*", "–*"),
+        ("28", "–", "neutrophil*"),
+    ]
+    assert "as a reader said" in words(report, "Mitotic figures")
+    assert words(content, "Mitotic figures") == ""
 
 
 def test_a_gallery_holds_every_class_and_marks_what_a_reader_named(content):
@@ -192,6 +209,24 @@ def test_what_the_count_rests_on_is_stated(content):
         "1 called no cell, 1 deleted, 0 added, 3 named in all"
     )
     assert found["run"] == "complete"
+
+
+def test_what_was_drawn_is_told_and_outlined(result, slide, facts):
+    drawn = (
+        Polygon(((100, 100), (300, 100), (100, 300))),
+        Polygon.of(Region(500, 400, 200, 100)),
+    )
+    report = gather_report(replace(result, drawn_areas=drawn), facts, slide, date=DATE)
+    (table,) = blocks(report, "What the count rests on", Table)
+    # 20,000 px each, of 1/16 square micrometre.
+    assert lines(table)["drawn areas"] == (
+        "2 shapes, 0.0025 mm² in all; within 200 × 200 px at (100, 100); "  # noqa: RUF001
+        "200 × 100 px at (500, 400)",  # noqa: RUF001
+    )
+    (plate,) = blocks(report, "Where the cells lie", Plate)
+    picture = np.asarray(Image.open(io.BytesIO(plate.picture.jpeg)).convert("L"))
+    slanting, right_of_it = picture[200, 200], picture[150, 300]
+    assert slanting < 100 < right_of_it
 
 
 def with_added(cells):

@@ -6,6 +6,8 @@ import sqlite3
 import subprocess
 import sys
 import textwrap
+from dataclasses import fields, replace
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -26,7 +28,13 @@ from napari_deepheme.core.geometry import Mpp, Point, Polygon, Region
 from napari_deepheme.core.models.compute import Compute
 from napari_deepheme.core.results import RegionResult
 from napari_deepheme.core.sittings import sitting_file
-from napari_deepheme.core.sittings.sitting import DrawnShape, Sitting, SlideMark
+from napari_deepheme.core.sittings.sitting import (
+    DrawnShape,
+    Sitting,
+    SlideMark,
+    result_from_json,
+    result_to_json,
+)
 from napari_deepheme.core.sittings.sitting_file import (
     SittingFile,
     create_sitting,
@@ -58,6 +66,7 @@ def a_sitting(corrected=None):
         complete=False,
         seconds=1.5,
         counted_areas=(Region(1, 2, 30, 40),),
+        drawn_areas=(Polygon(((1.5, 2.0), (31.25, 2.0), (1.5, 42.0))),),
     )
     compute = Compute("cpu", "openvino", "bfloat16", 2)
     facts = RunFacts("é.svs", "namer 2", "finder 1", compute, ("U4",), Point(3, 4), 0.5)
@@ -73,8 +82,16 @@ def same(one, other):
     assert one.corrected.threshold == other.corrected.threshold
     assert one.shapes == other.shapes
     assert one.view == other.view
-    for name in ("region", "mpp", "failed", "complete", "seconds", "counted_areas"):
-        assert getattr(one.result, name) == getattr(other.result, name)
+    for field in fields(RegionResult):
+        if field.name != "cells":
+            ours, theirs = (getattr(s.result, field.name) for s in (one, other))
+            assert ours == theirs
+
+
+def test_a_result_of_an_earlier_version_says_nothing_of_what_was_drawn():
+    stored = result_to_json(a_sitting().result)
+    del stored["drawn_areas"]
+    assert result_from_json(stored, model_says()).drawn_areas == ()
 
 
 def test_a_sitting_comes_back_as_it_was(tmp_path):
@@ -319,3 +336,13 @@ def test_a_sitting_from_before_there_were_such_words_goes_on(tmp_path):
     said = again.tell_mitosis([1], "reader_phase", "anaphase")
     file.sync(said)
     assert read_sitting(path).corrected.cells == said.cells
+
+
+def test_a_sitting_has_the_name_of_its_slide_now_and_a_run_of_another_keeps_its_own():
+    slide = SimpleNamespace(name="renamed.svs", path=None)
+    sitting = a_sitting()
+    again = sitting.on(slide)
+    assert again.facts.slide == again.slide.name == "renamed.svs"
+    assert again.slide.identity == sitting.slide.identity
+    other = replace(sitting, facts=replace(sitting.facts, slide="other.svs"))
+    assert other.on(slide).facts.slide == "other.svs"

@@ -42,6 +42,7 @@ def differentials(ran):
 def panel(differentials, qtbot):
     made = DifferentialPanel(differentials)
     qtbot.addWidget(made)
+    made.show()
     return made
 
 
@@ -71,6 +72,28 @@ def test_the_panel_follows_a_correction(panel, ran, qtbot):
     qtbot.waitUntil(lambda: lines(panel)["blasts"][0] == "1", timeout=2000)
     ran.desk.review.undo()
     qtbot.waitUntil(lambda: lines(panel)["blasts"][0] == "0", timeout=2000)
+
+
+def test_a_panel_that_nobody_sees_catches_up_when_it_is_shown(panel, ran, qtbot):
+    panel.hide()
+    ran.desk.review.correct([0], "M1")
+    qtbot.wait(200)
+    assert lines(panel)["blasts"][0] == "0"
+    panel.show()
+    assert lines(panel)["blasts"][0] == "1"
+
+
+@pytest.mark.parametrize("scope", ["view", "regions"])
+def test_the_panel_follows_the_camera_and_what_is_drawn(
+    panel, differentials, qtbot, scope
+):
+    differentials.areas["drawn"] = [("mine 1", Region(0, 0, 400, 400))]
+    panel.scope_box.setCurrentIndex(panel.scope_box.findData(scope))
+    qtbot.waitUntil(lambda: "2 cells" in panel.told_label.text(), timeout=2000)
+    differentials.areas["visible"] = Region(0, 0, 200, 200)
+    differentials.areas["drawn"] = [("mine 1", Region(0, 0, 200, 200))]
+    differentials.follow(scope)
+    qtbot.waitUntil(lambda: "1 cells" in panel.told_label.text(), timeout=2000)
 
 
 def test_every_class_can_be_shown(panel):
@@ -103,6 +126,26 @@ def test_drawn_regions_stand_side_by_side(panel, differentials):
     assert rows["promyelocytes"] == ["50.0 (1)", "0.0 (0)"]
     assert rows["cells counted"] == ["2", "1"]
     assert rows["unidentified, out of the count"] == ["0", "0"]
+
+
+def test_the_chart_is_of_all_regions_together_and_a_cell_counts_once(
+    panel, differentials
+):
+    differentials.areas["drawn"] = [
+        ("mine 1", Region(0, 0, 200, 200)),
+        ("mine 2", Region(0, 0, 400, 400)),
+        ("mine 3", Region(800, 800, 200, 200)),
+    ]
+    panel.scope_box.setCurrentIndex(panel.scope_box.findData("regions"))
+    panel.show_counts()
+    # M2 lies in two regions, L4 in one of these, ER3 in the third.
+    assert panel.told_label.text() == (
+        "3 cells counted, 0 unidentified. "
+        "Cells of several regions are counted once here."
+    )
+    stages = panel.chart.accessibleDescription()
+    assert "M2 100.0 %" in stages
+    assert "ER3 100.0 %" in stages
 
 
 @pytest.mark.parametrize(
@@ -151,6 +194,20 @@ def test_ranges_of_a_laboratory_mark_what_lies_outside(panel, tmp_path):
     assert "not a table" in panel.told_label.text()
 
 
+def test_a_range_by_a_classs_name_marks_its_line_or_is_told_to_have_none(
+    panel, tmp_path
+):
+    path = tmp_path / "ours.csv"
+    path.write_text("name,low,high\npromyelocyte,99,100\nM5,1,2\n")
+    panel.load_ranges(path)
+    panel.show_counts()
+    assert lines(panel)["promyelocytes"][3:] == ["99 to 100", "▼ below"]
+    assert panel.told_label.text().endswith("No line here for the range of M5.")
+    panel.lines_box.setCurrentIndex(1)
+    assert lines(panel)["M5  band neutrophil"][3] == "1 to 2"
+    assert panel.told_label.text().endswith("ours.csv.")
+
+
 class ManyCells:
     """A review of many cells, without layers."""
 
@@ -186,6 +243,13 @@ def test_500_cells_are_500_of_the_differential_and_stay_the_same_ones():
     assert differential(after.counts).n == SAMPLE
 
 
+def test_of_500_cells_at_random_the_mitotic_index_is_that_of_all(panel):
+    panel.scope_box.setCurrentIndex(panel.scope_box.findData("sample"))
+    panel.show_counts()
+    told = lines(panel)["mitotic index (per 1,000 of all cells)"]
+    assert told == ["1 of 4", "250.0", "45.6–699.4"]
+
+
 def test_of_fewer_cells_all_are_counted():
     review = ManyCells(["M6"] * 20 + ["U1"] * 5)
     made = Differentials(review, visible=lambda: None, drawn=list)
@@ -201,7 +265,7 @@ def mitoses(ran, qtbot):
     return made
 
 
-STATE = 6
+STATE, SURE = 1, 6
 
 
 def column(panel, place):
@@ -236,15 +300,15 @@ def test_the_list_of_figures_is_gone_through_confirmed_and_rejected(
     mitoses.confirm_button.click()
     qtbot.waitUntil(lambda: states(mitoses) == ["confirmed"], timeout=2000)
     mitoses.reject_button.click()
-    qtbot.waitUntil(lambda: states(mitoses) == ["rejected: unidentified"], timeout=2000)
+    qtbot.waitUntil(lambda: states(mitoses) == ["rejected"], timeout=2000)
     qtbot.waitUntil(
         lambda: "0.0 per 1,000 (0 of 3" in mitoses.indices_label.text(), timeout=2000
     )
     ran.desk.review.correct([0], "U4")
     qtbot.waitUntil(lambda: len(states(mitoses)) == 2, timeout=2000)
-    assert states(mitoses) == ["named by hand", "rejected: unidentified"]
+    assert states(mitoses) == ["by hand", "rejected"]
     # Sure of a promyelocyte, as the model is of the first, says nothing of a mitosis.
-    assert column(mitoses, STATE - 1) == ["–", "80 %"]
+    assert column(mitoses, SURE) == ["–", "80 %"]
 
 
 def test_a_selected_figure_is_marked_in_the_list(mitoses, ran):
@@ -256,7 +320,10 @@ def test_a_selected_figure_is_marked_in_the_list(mitoses, ran):
 def test_figures_that_the_model_doubts_are_listed_and_not_counted(mitoses, ran, qtbot):
     ran.desk.review.set_threshold(0.9)
     ran.desk.review.apply_threshold()
-    qtbot.waitUntil(lambda: states(mitoses) == ["doubtful: not counted"], timeout=2000)
+    qtbot.waitUntil(lambda: states(mitoses) == ["doubtful"], timeout=2000)
+    state = mitoses.model.index(0, STATE)
+    told = mitoses.model.data(state, Qt.ItemDataRole.ToolTipRole)
+    assert told == "doubtful: not counted"
 
 
 def test_what_the_model_learned_mitosis_from_is_told(ran, qtbot):
@@ -308,8 +375,8 @@ def test_the_reader_says_phase_and_lineage_beside_the_model(mitoses, ran, qtbot)
     phase.setCurrentIndex(phase.findData("anaphase"))
     phase.activated.emit(phase.currentIndex())
     lineage.activated.emit(lineage.findData("eosinophil"))
-    row = [mitoses.model.index(0, column).data() for column in range(5)]
-    assert row[3:] == ["anaphase", "eosinophil"]
+    row = [mitoses.model.index(0, column).data() for column in range(6)]
+    assert row[4:] == ["anaphase", "eosinophil"]
     assert "reader_class" not in review.cells.further
     qtbot.waitUntil(
         lambda: "eosinophil: 1000.0 per 1,000 (1 of 1" in mitoses.indices_label.text(),

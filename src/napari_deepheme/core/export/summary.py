@@ -100,6 +100,7 @@ def summarize(result: RegionResult, facts: RunFacts) -> dict[str, Any]:
         "counted_areas": None
         if result.counted_areas is None
         else [[r.x, r.y, r.width, r.height] for r in result.counted_areas],
+        "drawn_areas": [list(a.corners) for a in result.drawn_areas] or None,
         "mpp": list(result.mpp),
         "model": facts.model,
         "detector": facts.detector,

@@ -23,6 +23,7 @@ from napari_deepheme.core.report_file.content import (
     Table,
 )
 from napari_deepheme.core.report_file.wording import (
+    areas_words,
     class_title,
     mpp_words,
     plural,
@@ -103,6 +104,8 @@ def _place(result: RegionResult, facts: RunFacts | None) -> Iterator[tuple[str, 
         yield "region", region_words(result.region)
     if result.counted_areas is not None:
         yield "counted areas", _several(result.counted_areas)
+    if result.drawn_areas:
+        yield "drawn areas", areas_words(result.drawn_areas, result.mpp)
     yield "pixel size", mpp_words(result.mpp)
     if facts is None:
         yield "run", f"{NOT_KNOWN} whether it was complete, and what could not be read"

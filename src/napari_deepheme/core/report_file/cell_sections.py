@@ -19,6 +19,7 @@ from napari_deepheme.core.corrections import (
     is_unidentified,
     judged_classes,
     judged_mitosis,
+    reader_mitosis,
 )
 from napari_deepheme.core.report_file.content import (
     CORRECTED,
@@ -131,16 +132,16 @@ def mitoses_section(shown: CellPictures) -> Section:
     chosen = shown.cells.take(listed)
     told = zip(
         listed.tolist(),
-        judged_mitosis(chosen, READER_PHASE).tolist(),
-        judged_mitosis(chosen, READER_LINEAGE).tolist(),
+        _words_of_mitosis(chosen, READER_PHASE),
+        _words_of_mitosis(chosen, READER_LINEAGE),
         strict=True,
     )
     rows = tuple(
         Row(
             (
                 shown.caption(row),
-                phase or NOTHING,
-                lineage or NOTHING,
+                phase,
+                lineage,
                 "{}, {}".format(*shown.position(row)),
                 _probability_of_mitosis(shown.cells, row),
             ),
@@ -154,7 +155,19 @@ def mitoses_section(shown: CellPictures) -> Section:
             0,
             Paragraph(f"The {len(rows)} most certain of {len(figures):,}."),
         )
+    if any(CORRECTED in word for row in rows for word in row.values):
+        blocks.append(Paragraph(f"{CORRECTED} as a reader said: cell, phase, lineage."))
     return Section("Mitotic figures", tuple(blocks))
+
+
+def _words_of_mitosis(cells: CellTable, of: str) -> list[str]:
+    """Word phases or lineages, marked where a reader gave them."""
+    told = judged_mitosis(cells, of).tolist()
+    by_reader = (reader_mitosis(cells, of) != "").tolist()
+    return [
+        f"{word or NOTHING}{CORRECTED if is_given else ''}"
+        for word, is_given in zip(told, by_reader, strict=True)
+    ]
 
 
 def _probability_of_mitosis(cells: CellTable, row: int) -> str:

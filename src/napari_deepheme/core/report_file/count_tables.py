@@ -29,10 +29,10 @@ from napari_deepheme.core.report_file.wording import (
     plural,
     span,
 )
-from napari_deepheme.core.taxonomy import CELL_CLASSES, CLASS_BY_CODE, MITOTIC_CODE
+from napari_deepheme.core.taxonomy import CLASS_BY_CODE, MITOTIC_CODE
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from napari_deepheme.core.cell_table import CellTable
     from napari_deepheme.core.mitoses import MitoticIndex
@@ -98,7 +98,7 @@ def indices_section(
     ]
     if n_unknown(indices):
         title, n = "mitotic figures of unknown lineage", f"{n_unknown(indices):,}"
-        rows.append(_judged((title, NOTHING, NOTHING, n), None, (), ranges))
+        rows.append(_judged((title, NOTHING, NOTHING, n), None, None, ranges))
     return Section("Indices", (Table(columns, tuple(rows)),))
 
 
@@ -147,7 +147,6 @@ def _count_row(
     else:
         is_rendered = any(code in rendered_only for code in row.codes)
         title = f"{row.name} {RENDERED}" if is_rendered else row.name
-    names = (row.name, *_other_names(row))
     values = (
         title,
         f"{row.count:,}",
@@ -155,18 +154,7 @@ def _count_row(
         span(row.interval, 1),
     )
     colours = tuple(CLASS_BY_CODE[code].colour for code in row.codes)
-    return _judged(values, row.percent, names, ranges, colours)
-
-
-def _other_names(row: CountRow) -> Iterator[str]:
-    """Yield under what else a laboratory may give the range of the same cells."""
-    if len(row.codes) > 1:
-        return
-    code = row.codes[0]
-    group = CLASS_BY_CODE[code].group
-    yield code
-    if group and sum(c.group == group for c in CELL_CLASSES) == 1:
-        yield group
+    return _judged(values, row.percent, ranges.of_line(row), ranges, colours)
 
 
 def _ratio_row(ratio: Ratio, ranges: ReferenceRanges) -> Row:
@@ -176,7 +164,7 @@ def _ratio_row(ratio: Ratio, ranges: ReferenceRanges) -> Row:
         span(ratio.interval, 2),
         f"{ratio.over:,} : {ratio.under:,}",
     )
-    return _judged(values, ratio.value, (ratio.name,), ranges)
+    return _judged(values, ratio.value, ranges.of(ratio.name), ranges)
 
 
 def _mitotic_row(
@@ -190,7 +178,7 @@ def _mitotic_row(
         span(index.interval, 1),
         f"{index.figures:,} in {index.n:,}" if index.n else NOTHING,
     )
-    return _judged(values, index.per_1000, (name,), ranges)
+    return _judged(values, index.per_1000, ranges.of(name), ranges)
 
 
 def _reference_columns(ranges: ReferenceRanges, width: float) -> tuple[Column, ...]:
@@ -205,25 +193,19 @@ def _reference_columns(ranges: ReferenceRanges, width: float) -> tuple[Column, .
 def _judged(
     values: tuple[str, ...],
     value: float | None,
-    names: Iterable[str],
+    found: ReferenceRange | None,
     ranges: ReferenceRanges,
     colours: tuple[str, ...] = (),
 ) -> Row:
     """Return a row with its reference range; in bold where it lies outside."""
     if not ranges.ranges:
         return Row(values, colours)
-    found = _range_of(names, ranges)
     if found is None:
         return Row((*values, NOTHING, ""), colours)
     judgement = found.judge(value)
     is_outside = judgement in ("below", "above")
     words = judgement if judgement and is_outside else ""
     return Row((*values, _range_words(found), words), colours, is_marked=is_outside)
-
-
-def _range_of(names: Iterable[str], ranges: ReferenceRanges) -> ReferenceRange | None:
-    found = (ranges.of(name) for name in names)
-    return next((r for r in found if r is not None), None)
 
 
 def _range_words(found: ReferenceRange) -> str:
@@ -247,9 +229,12 @@ def _notes(
     if ranges.ranges:
         sources = sorted({r.source for r in ranges.ranges.values() if r.source})
         words = f" Sources: {'; '.join(sources)}." if sources else ""
+        rows = (*grouped_differential(counts), *full_differential(counts))
+        left = ", ".join(ranges.without_line(rows))
+        lineless = f" There is no line for the range of {left}." if left else ""
         yield Paragraph(
             "Lines in bold, with the word below or above, lie outside the reference "
-            f"range of {ranges.file or 'the laboratory'}.{words}"
+            f"range of {ranges.file or 'the laboratory'}.{words}{lineless}"
         )
 
 

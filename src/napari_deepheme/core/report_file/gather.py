@@ -143,12 +143,11 @@ def _plates(
     colours = [_colour(kind) for kind in shown.kinds[rows].tolist()]
     whole = Region(0, 0, *slide.size)
     inside = result.region.intersection(whole)
-    areas = result.counted_areas or ()
-    parts: list[tuple[str, Region, tuple[Region, ...]]] = [
-        ("The slide", whole, areas or (result.region,))
-    ]
+    areas = result.areas
+    parts = [("The slide", whole, areas)]
     if 0 < inside.area < _SMALL_PART * whole.area:
-        parts.append(("The region alone", inside, areas))
+        is_all = areas == (result.region,)
+        parts.append(("The region alone", inside, () if is_all else areas))
     dot_px = _DOT_UM / min(result.mpp)
     for title, part, outlines in parts:
         picture = read_overview(slide, part, centres, colours, outlines, dot_px=dot_px)

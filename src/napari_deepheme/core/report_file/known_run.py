@@ -11,7 +11,7 @@ import orjson
 from napari_deepheme.core.errors import InvalidSummaryError
 from napari_deepheme.core.export.summary import RunFacts
 from napari_deepheme.core.files import check_regular
-from napari_deepheme.core.geometry import Region
+from napari_deepheme.core.geometry import Polygon, Region
 from napari_deepheme.core.models.compute import Compute
 from napari_deepheme.core.results import RegionResult
 from napari_deepheme.core.slide import plausible_mpp
@@ -121,6 +121,9 @@ def _result(cells: CellTable, summary: dict[str, Any]) -> RegionResult:
         counted_areas=None
         if areas is None
         else tuple(Region(*_whole(area)) for area in areas),
+        drawn_areas=tuple(
+            Polygon.from_corners(area) for area in summary.get("drawn_areas") or ()
+        ),
     )
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from napari_deepheme.core.errors import UnreadableRegionError
-from napari_deepheme.core.geometry import Region
+from napari_deepheme.core.geometry import Polygon, Region
 from napari_deepheme.core.report_file.content import Picture
 from napari_deepheme.core.slide import PixelGrid, read_grid, resample_at_once
 
@@ -74,7 +74,7 @@ def read_overview(
     area: Region,
     centres: npt.NDArray[np.float64],
     colours: Sequence[str],
-    outlines: Sequence[Region],
+    outlines: Sequence[Region | Polygon],
     *,
     dot_px: float,
 ) -> Picture | None:
@@ -90,7 +90,7 @@ def read_overview(
         x and y of the cells, in level-0 pixels.
     colours : sequence of str
         Of each cell, as ``#rrggbb``.
-    outlines : sequence of Region
+    outlines : sequence of Region or Polygon
         In level-0 pixels.
     dot_px : float
         Diameter of a cell, in level-0 pixels; dots are never too small to be seen.
@@ -115,7 +115,8 @@ def read_overview(
     radius = max(1.5, min(5.0, dot_px / scale / 2, float(crowded)))
     dots = _dots(picture.size, at[inside], shown, radius)
     picture.alpha_composite(dots)
-    _outline(picture, [_shifted(r, window, scale) for r in outlines])
+    for outline in outlines:
+        _outline(picture, _corners(outline, window, scale))
     return _encoded(picture.convert("RGB"))
 
 
@@ -144,23 +145,18 @@ def _dots(
     return Image.fromarray(canvas).resize(size, Image.Resampling.BOX)
 
 
-def _outline(picture: Image.Image, boxes: Sequence[tuple[float, ...]]) -> None:
-    draw = ImageDraw.Draw(picture)
-    for left, top, right, bottom in boxes:
-        # Kept on the picture, so that an area as large as the slide shows too.
-        corners = (
-            min(max(left, 0), picture.width - 4),
-            min(max(top, 0), picture.height - 4),
-            max(min(right, picture.width - 1), 3),
-            max(min(bottom, picture.height - 1), 3),
-        )
-        draw.rectangle(corners, outline=_INK, width=2)
+def _outline(picture: Image.Image, corners: npt.NDArray[np.float64]) -> None:
+    # Kept on the picture, so that an area as large as the slide shows too.
+    kept = corners.clip(1, np.array(picture.size) - 2)
+    ring = [(x, y) for x, y in (*kept, *kept[:2])]
+    ImageDraw.Draw(picture).line(ring, fill=_INK, width=2, joint="curve")
 
 
-def _shifted(region: Region, window: Region, scale: float) -> tuple[float, ...]:
-    left, right = region.x / scale - window.x, region.right / scale - window.x
-    top, bottom = region.y / scale - window.y, region.bottom / scale - window.y
-    return left, top, right, bottom
+def _corners(
+    area: Region | Polygon, window: Region, scale: float
+) -> npt.NDArray[np.float64]:
+    polygon = Polygon.of(area) if isinstance(area, Region) else area
+    return np.array(polygon.corners, np.float64) / scale - window.location
 
 
 def _rgba(colour: str) -> tuple[int, int, int, int]:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Final
 
+from napari_deepheme.core.coverage import covered_area
 from napari_deepheme.core.report_file.content import NOTHING, RENDERED
 from napari_deepheme.core.taxonomy import CLASS_BY_CODE
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection, Iterable, Sequence
 
-    from napari_deepheme.core.geometry import Mpp, Region
+    from napari_deepheme.core.geometry import Mpp, Polygon, Region
 
 _MOST_REGIONS: Final = 12
 """Regions that are spelled out; the rest is counted."""
@@ -75,6 +76,21 @@ def regions_words(regions: Iterable[Region]) -> str:
     words = [region_words(r) for r in listed[:_MOST_REGIONS]]
     left = len(listed) - len(words)
     return "; ".join(words) + (f"; and {left} more" if left else "")
+
+
+def areas_words(areas: Sequence[Polygon], mpp: Mpp) -> str:
+    """Word what was drawn: how much in all, and the box around each shape.
+
+    Examples
+    --------
+    >>> from napari_deepheme.core.geometry import Mpp, Polygon
+    >>> triangle = Polygon(((0, 0), (2000, 0), (0, 1000)))
+    >>> areas_words([triangle], Mpp(0.5, 0.5))
+    '1 shape, 0.25 mm² in all; within 2000 × 1000 px at (0, 0)'
+    """  # noqa: RUF002 - a sign of multiplication
+    mm2 = covered_area(areas) * mpp.x * mpp.y / 1e6
+    boxes = regions_words(area.region for area in areas)
+    return f"{plural(len(areas), 'shape')}, {mm2:.3g} mm² in all; within {boxes}"
 
 
 def mpp_words(mpp: Mpp) -> str:

@@ -6,7 +6,7 @@ was drawn. `sitting_file` keeps it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -47,8 +47,7 @@ class SlideMark:
     @classmethod
     def of(cls, slide: SlideReader) -> Self:
         """Take the mark of a slide."""
-        path = "" if slide.path is None else str(slide.path.resolve())
-        return cls(slide.name, path, slide_identity(slide))
+        return cls(slide.name, _path_of(slide), slide_identity(slide))
 
     def is_of(self, slide: SlideReader) -> bool:
         """Tell whether a slide is this one; its name and place may have changed."""
@@ -127,6 +126,15 @@ class Sitting:
     shapes: tuple[DrawnShape, ...] = ()
     view: Mapping[str, Any] = field(default_factory=dict)
 
+    def on(self, slide: SlideReader) -> Self:
+        """Return it on its slide, as that is called now and where it lies."""
+        mark = SlideMark(slide.name, _path_of(slide), self.slide.identity)
+        facts = self.facts
+        # A run of another slide, as a summary may say, stays one.
+        if facts.slide == self.slide.name:
+            facts = replace(facts, slide=slide.name)
+        return replace(self, slide=mark, facts=facts)
+
 
 def facts_to_json(facts: RunFacts) -> dict[str, Any]:
     """Return facts as JSON holds them."""
@@ -165,6 +173,7 @@ def result_to_json(result: RegionResult) -> dict[str, Any]:
         "complete": result.complete,
         "seconds": result.seconds,
         "counted_areas": None if areas is None else [_corners(r) for r in areas],
+        "drawn_areas": [list(area.corners) for area in result.drawn_areas],
     }
 
 
@@ -179,7 +188,13 @@ def result_from_json(stored: Mapping[str, Any], cells: CellTable) -> RegionResul
         complete=bool(stored["complete"]),
         seconds=float(stored["seconds"]),
         counted_areas=None if areas is None else tuple(_region(r) for r in areas),
+        # Sittings of earlier versions do not tell.
+        drawn_areas=tuple(map(Polygon.from_corners, stored.get("drawn_areas", ()))),
     )
+
+
+def _path_of(slide: SlideReader) -> str:
+    return "" if slide.path is None else str(slide.path.resolve())
 
 
 def _corners(region: Region) -> list[int]:

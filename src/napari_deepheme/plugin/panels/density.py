@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from napari.components import ViewerModel
     from napari.layers import Image, Layer
 
-    from napari_deepheme.core.geometry import Mpp
+    from napari_deepheme.core.geometry import Mpp, Polygon
     from napari_deepheme.core.slide import SlideReader
     from napari_deepheme.plugin.reviewing.reviewed import Reviewed
 
@@ -53,8 +53,8 @@ class CellDensity:
     reviewed : Reviewed
         The cells.
     analysed : callable, optional
-        Gives the regions that were analysed. Where it is left out or gives none, what
-        holds all cells is taken: then empty margins are not known of.
+        Gives the regions or polygons that were analysed. Where it is left out or gives
+        none, what holds all cells is taken: then empty margins are not known of.
 
     Attributes
     ----------
@@ -73,7 +73,7 @@ class CellDensity:
         viewer: ViewerModel,
         reviewed: Reviewed,
         *,
-        analysed: Callable[[], Sequence[Region]] | None = None,
+        analysed: Callable[[], Sequence[Region | Polygon]] | None = None,
     ) -> None:
         self._viewer = viewer
         self._reviewed = reviewed
@@ -170,7 +170,7 @@ class CellDensity:
             return f"{reviewed.slide.name} is not among the layers."
         return f"No {choice.words} among {self._n_all:,} cells."
 
-    def _regions(self) -> tuple[Region, ...]:
+    def _regions(self) -> tuple[Region | Polygon, ...]:
         given = tuple(self._analysed()) if self._analysed is not None else ()
         boxes = self._reviewed.cells.boxes
         if given or not len(boxes):
@@ -214,7 +214,7 @@ class _Shown:
 
     slide_key: str
     choice: Choice
-    regions: tuple[Region, ...]
+    regions: tuple[Region | Polygon, ...]
     boxes: npt.NDArray[np.int32]
     of_choice: npt.NDArray[np.bool_]
 

@@ -22,6 +22,7 @@ from napari_deepheme.core.taxonomy import CELL_CLASSES
 from napari_deepheme.plugin.kinds import (
     N_KINDS,
     is_figure,
+    kind_counts,
     n_unidentified,
     numbers_by_class,
 )
@@ -138,10 +139,35 @@ class Differentials:
         kinds = self._review.kinds
         return [self._count(title, rows, kinds) for title, rows in self._parts(kinds)]
 
+    def together(self, counts: Sequence[Count]) -> Count | None:
+        """Return several counts as one, each cell once; None without any."""
+        if len(counts) < 2:
+            return counts[0] if counts else None
+        rows = np.unique(np.concatenate([count.rows for count in counts]))
+        return self._count("together", rows, self._review.kinds)
+
+    def follow(self, scope: str) -> None:
+        """Tell that a scope may hold other cells, if it is the one that is chosen."""
+        if scope == self.scope:
+            self.changed.emit()
+
+    @property
+    def indices_are_of_all(self) -> bool:
+        """Whether mitotic indices are of all cells, whichever are counted.
+
+        No figure can be among cells that were chosen from those of the differential.
+        """
+        return self.scope == "sample"
+
     def indices(self, count: Count) -> tuple[MitoticIndex, ...]:
-        """Return the mitotic indices of the cells of a count."""
-        figures = count.rows[is_figure(self._review.kinds[count.rows])]
-        return indices_of(count.counts, self._review.corrected.take(figures))
+        """Return the mitotic indices of the cells of a count, or those of all cells."""
+        kinds = self._review.kinds
+        if self.indices_are_of_all:
+            rows, counts = np.arange(len(kinds)), kind_counts(kinds)
+        else:
+            rows, counts = count.rows, dict(count.counts)
+        figures = rows[is_figure(kinds[rows])]
+        return indices_of(counts, self._review.corrected.take(figures))
 
     def select(self, count: Count, codes: Sequence[str]) -> None:
         """Select the cells that stand behind a number."""

@@ -32,13 +32,15 @@ from napari_deepheme.plugin.controls.labels import (
 )
 from napari_deepheme.plugin.controls.lifetime import hear_while_alive
 from napari_deepheme.plugin.panels.count_table import CountTable, StagesChart, number
-from napari_deepheme.plugin.panels.differential import SCOPES
+from napari_deepheme.plugin.panels.differential import SAMPLE, SCOPES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from qtpy.QtGui import QShowEvent
+
     from napari_deepheme.core.mitoses import MitoticIndex
-    from napari_deepheme.core.reference_ranges import ReferenceRanges
+    from napari_deepheme.core.reference_ranges import ReferenceRange, ReferenceRanges
     from napari_deepheme.core.report import CountRow, Ratio
     from napari_deepheme.plugin.panels.differential import Count, Differentials
 
@@ -96,8 +98,14 @@ class DifferentialPanel(QWidget):
         else:
             self._show_side_by_side(self._counts)
         self.table.come_back(*at)
-        self.chart.show_series(self._counts[0] if self._counts else None)
-        self.told_label.setText(self._told())
+        together = self._differentials.together(self._counts)
+        self.chart.show_series(together)
+        self.told_label.setText(self._told(together))
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Catch up with what changed while nobody looked."""
+        super().showEvent(event)
+        self.show_counts()
 
     def load_ranges(self, path: Path) -> None:
         """Take reference ranges from a file."""
@@ -121,7 +129,7 @@ class DifferentialPanel(QWidget):
         layout.addWidget(self.note_label)
 
     def _connect(self) -> None:
-        self._rested = qdebounced(self.show_counts, timeout=_REST_MS)
+        self._rested = qdebounced(self._follow, timeout=_REST_MS)
         hear_while_alive(self, (self._differentials.changed, self._on_changed))
         self.scope_box.currentIndexChanged.connect(self._on_scope)
         self.lines_box.currentIndexChanged.connect(self.show_counts)
@@ -140,8 +148,7 @@ class DifferentialPanel(QWidget):
             item.setText(1, str(row.count))
             item.setText(2, number(row.percent))
             item.setText(3, _span(row.interval))
-            key = row.codes[0] if len(row.codes) == 1 and self._is_full else row.name
-            self._judge(item, ranges, key, row.percent)
+            self._judge(item, ranges.of_line(row), row.percent)
         for ratio in count.ratios:
             self._show_ratio(ratio, ranges)
         indices = self._differentials.indices(count)
@@ -206,49 +213,62 @@ class DifferentialPanel(QWidget):
         item.setText(1, f"{ratio.over}:{ratio.under}")
         item.setText(2, number(ratio.value, 2))
         item.setText(3, _span(ratio.interval, 2))
-        self._judge(item, ranges, ratio.name, ratio.value)
+        self._judge(item, ranges.of(ratio.name), ratio.value)
 
     def _show_index(self, index: MitoticIndex, ranges: ReferenceRanges) -> None:
         of = "" if index.name == "all" else f", {index.name}"
-        item = self._plain_item(f"mitotic index{of} (per 1,000)")
+        per = (
+            "1,000 of all cells" if self._differentials.indices_are_of_all else "1,000"
+        )
+        item = self._plain_item(f"mitotic index{of} (per {per})")
         item.setText(1, f"{index.figures} of {index.n}" if index.n else "–")
         item.setText(2, number(index.per_1000))
         item.setText(3, _span(index.interval))
-        self._judge(item, ranges, f"mitotic index{of}", index.per_1000)
+        self._judge(item, ranges.of(f"mitotic index{of}"), index.per_1000)
 
     def _judge(
         self,
         item: QTreeWidgetItem,
-        ranges: ReferenceRanges,
-        name: str,
+        usual: ReferenceRange | None,
         value: float | None,
     ) -> None:
-        usual = ranges.of(name)
         if usual is None:
             return
         item.setText(4, f"{usual.low:g} to {usual.high:g}")
-        item.setToolTip(4, usual.source or ranges.file)
+        item.setToolTip(4, usual.source or self._differentials.ranges.file)
         word = _OUTSIDE.get(usual.judge(value) or "", "")
         item.setText(5, word)
         if word:
             item.setForeground(5, error_ink(self.palette()))
 
-    def _told(self) -> str:
+    def _told(self, together: Count | None) -> str:
         mark_error(self.told_label, False)
-        if not self._counts:
+        if together is None:
             return "Draw rectangles, ellipses or polygons on a Shapes layer first."
-        numbers = [count.grouped[0].n for count in self._counts]
-        left_out = sum(count.n_unidentified for count in self._counts)
-        words = f"{sum(numbers)} cells counted, {left_out} unidentified"
+        n, left_out = together.grouped[0].n, together.n_unidentified
+        words = f"{n} cells counted, {left_out} unidentified"
         words += " (out of the count)." if left_out else "."
-        if self._differentials.scope == "sample" and numbers[0] < 500:
+        if self._differentials.scope == "sample" and n < SAMPLE:
             words += " There are no more."
-        if self._differentials.ranges.file:
-            words += f" Ranges: {self._differentials.ranges.file}."
+        if len(together.rows) < sum(len(count.rows) for count in self._counts):
+            words += " Cells of several regions are counted once here."
+        return words + self._told_of_ranges(self._differentials.ranges)
+
+    def _told_of_ranges(self, ranges: ReferenceRanges) -> str:
+        if not ranges.file:
+            return ""
+        words = f" Ranges: {ranges.file}."
+        left = ranges.without_line(self._lines(self._counts[0]))
+        if left:
+            words += f" No line here for the range of {', '.join(left)}."
         return words
 
     def _on_changed(self) -> None:
         self._rested()
+
+    def _follow(self) -> None:
+        if self.isVisible():
+            self.show_counts()
 
     def _on_scope(self, _: int) -> None:
         self._differentials.choose(self.scope_box.currentData())

@@ -8,7 +8,13 @@ import numpy as np
 from qtpy.QtCore import QAbstractTableModel, QModelIndex, Qt
 
 from napari_deepheme.core.cell_table import LINEAGE, PHASE
-from napari_deepheme.core.corrections import MITOSIS_WORDS, READER_CLASSES
+from napari_deepheme.core.corrections import (
+    DELETED,
+    MITOSIS_WORDS,
+    NOT_A_CELL,
+    READER_CLASSES,
+    UNIDENTIFIED,
+)
 from napari_deepheme.core.taxonomy import MITOTIC_CODE, class_index
 from napari_deepheme.plugin.kinds import DOUBTED, is_figure
 
@@ -19,17 +25,27 @@ if TYPE_CHECKING:
 
 _COLUMNS: Final = (
     "Cell",
+    "State",
     "Phase",
     "Lineage",
     "Your\nphase",
     "Your\nlineage",
     "Sure",
-    "State",
 )
+
+_STATE: Final = _COLUMNS.index("State")
 
 _FIGURE: Final = class_index(MITOTIC_CODE)
 
-_REJECTED: Final = {code: f"rejected: {code}" for code in READER_CLASSES}
+_REJECTED: Final = {
+    **{code: f"now {code}" for code in READER_CLASSES},
+    UNIDENTIFIED: "rejected",
+    NOT_A_CELL: "not a cell",
+    DELETED: "deleted",
+}
+"""State of what the reader called otherwise: short, for a narrow dock."""
+
+_IN_FULL: Final = (Qt.ItemDataRole.ToolTipRole, Qt.ItemDataRole.AccessibleTextRole)
 
 
 class FiguresModel(QAbstractTableModel):
@@ -89,10 +105,12 @@ class FiguresModel(QAbstractTableModel):
         return None
 
     def data(self, index: QModelIndex, role: int = 0) -> Any:
-        """Return what stands in a field."""
+        """Return what stands in a field, and a state in full beside it."""
+        row = self.cell_of(index.row())
+        if role in _IN_FULL and index.column() == _STATE:
+            return self._state(row)[1]
         if role != Qt.ItemDataRole.DisplayRole:
             return None
-        row = self.cell_of(index.row())
         cells = self._review.corrected.base
         phase, lineage = (
             str(cells.further[name][row]) if name in cells.further else ""
@@ -101,19 +119,23 @@ class FiguresModel(QAbstractTableModel):
         # How sure it is of another class says nothing of a mitosis.
         sure = f"{100 * cells.probabilities[row]:.0f} %" if self._by_model(row) else "–"
         own = (self._review.corrected.told_of_mitosis(row, of) for of in MITOSIS_WORDS)
-        fields = (str(row + 1), phase or "–", lineage or "–", *own, sure)
-        fields = (*fields, self._state(row))
+        state, _ = self._state(row)
+        fields = (str(row + 1), state, phase or "–", lineage or "–", *own, sure)
         return fields[index.column()]
 
-    def _state(self, row: int) -> str:
+    def _state(self, row: int) -> tuple[str, str]:
+        """Return what became of a figure, short and in full."""
         kind = self._review.kinds[row]
         (given,) = self._review.corrected.given([row])
         if is_figure(kind):
-            own = "confirmed" if self._by_model(row) else "named by hand"
-            return own if given else "counted"
+            if not given:
+                return "counted", "counted as the model called it"
+            if self._by_model(row):
+                return "confirmed", "confirmed by the reader"
+            return "by hand", "named by hand"
         if given:
-            return _REJECTED[given]
-        return "doubtful: not counted"
+            return _REJECTED[given], f"rejected: {given}"
+        return "doubtful", "doubtful: not counted"
 
     def _by_model(self, row: int) -> bool:
         return bool(self._review.corrected.base.class_indices[row] == _FIGURE)

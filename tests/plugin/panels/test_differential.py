@@ -241,6 +241,10 @@ def test_500_cells_are_500_of_the_differential_and_stay_the_same_ones():
     (after,) = made.counts()
     assert len(set(before.rows) ^ set(after.rows)) == 2
     assert differential(after.counts).n == SAMPLE
+    missed = CellTable.from_arrays([[9, 9, 40, 40]], [0], [0], [0.9])
+    review.corrected = review.corrected.add(missed, "M6")
+    (with_one_more,) = made.counts()
+    assert len(set(after.rows) ^ set(with_one_more.rows)) <= 2
 
 
 def test_of_500_cells_at_random_the_mitotic_index_is_that_of_all(panel):

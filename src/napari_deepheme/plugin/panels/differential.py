@@ -203,11 +203,12 @@ class Differentials:
 def _sample(kinds: npt.NDArray[np.uint8]) -> Rows:
     """Return `SAMPLE` cells of the differential, all if there are no more.
 
-    Each cell has a fixed place in a random order, so that a correction exchanges no
-    more cells than it must.
+    Each cell has a fixed place in a random order, so that a correction, or a cell that
+    is added, exchanges no more cells than it must.
     """
     in_ndc = np.zeros(N_KINDS, bool)
     in_ndc[: len(CELL_CLASSES)] = [c.in_ndc for c in CELL_CLASSES]
-    order = np.random.default_rng(_SEED).permutation(len(kinds))
+    # The numbers of the cells before stay the same when there is one more.
+    order = np.argsort(np.random.default_rng(_SEED).random(len(kinds)), kind="stable")
     counted: Rows = order[in_ndc[kinds[order]]][:SAMPLE]
     return np.sort(counted)

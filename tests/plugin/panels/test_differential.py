@@ -250,8 +250,11 @@ def test_500_cells_are_500_of_the_differential_and_stay_the_same_ones():
 def test_of_500_cells_at_random_the_mitotic_index_is_that_of_all(panel):
     panel.scope_box.setCurrentIndex(panel.scope_box.findData("sample"))
     panel.show_counts()
-    told = lines(panel)["mitotic index (per 1,000 of all cells)"]
-    assert told == ["1 of 4", "250.0", "45.6–699.4"]
+    told = lines(panel)
+    assert told["mitotic index (per 1,000)"] == ["1 of 4", "250.0", "45.6–699.4"]
+    named = list(told)
+    place = named.index("of all cells, not of these alone:")
+    assert named[place + 1] == "mitotic index (per 1,000)"
 
 
 def test_of_fewer_cells_all_are_counted():
@@ -313,6 +316,21 @@ def test_the_list_of_figures_is_gone_through_confirmed_and_rejected(
     assert states(mitoses) == ["by hand", "rejected"]
     # Sure of a promyelocyte, as the model is of the first, says nothing of a mitosis.
     assert column(mitoses, SURE) == ["–", "80 %"]
+
+
+def test_what_became_of_a_figure_is_seen_in_a_narrow_dock(mitoses, ran, qtbot):
+    mitoses.resize(400, 400)
+    mitoses.show()
+    mitoses.step(1)
+    mitoses.reject_button.click()
+    qtbot.waitUntil(lambda: states(mitoses) == ["rejected"], timeout=2000)
+    header = mitoses.table.horizontalHeader()
+    end = header.sectionPosition(STATE) + header.sectionSize(STATE)
+    assert end <= mitoses.table.viewport().width()
+    # The last one takes what is left, and no more.
+    others = sum(map(header.sectionSize, range(SURE)))
+    left = mitoses.table.viewport().width() - others
+    assert header.sectionSize(SURE) <= max(left, mitoses.table.sizeHintForColumn(SURE))
 
 
 def test_a_selected_figure_is_marked_in_the_list(mitoses, ran):

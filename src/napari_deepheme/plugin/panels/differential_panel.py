@@ -151,6 +151,8 @@ class DifferentialPanel(QWidget):
             self._judge(item, ranges.of_line(row), row.percent)
         for ratio in count.ratios:
             self._show_ratio(ratio, ranges)
+        if self._differentials.indices_are_of_all:
+            self._plain_item("of all cells, not of these alone:")
         indices = self._differentials.indices(count)
         for index in indices:
             self._show_index(index, ranges)
@@ -217,10 +219,7 @@ class DifferentialPanel(QWidget):
 
     def _show_index(self, index: MitoticIndex, ranges: ReferenceRanges) -> None:
         of = "" if index.name == "all" else f", {index.name}"
-        per = (
-            "1,000 of all cells" if self._differentials.indices_are_of_all else "1,000"
-        )
-        item = self._plain_item(f"mitotic index{of} (per {per})")
+        item = self._plain_item(f"mitotic index{of} (per 1,000)")
         item.setText(1, f"{index.figures} of {index.n}" if index.n else "–")
         item.setText(2, number(index.per_1000))
         item.setText(3, _span(index.interval))

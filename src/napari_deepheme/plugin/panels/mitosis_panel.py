@@ -75,6 +75,8 @@ class MitosisPanel(QWidget):
         header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
         # By the rows in sight: there may be thousands.
         header.setResizeContentsPrecision(0)
+        # The last one too is no wider than it must be, where there is no room.
+        header.setDefaultSectionSize(header.minimumSectionSize())
         header.setStretchLastSection(True)
         self.confirm_button = button("Confirm", "It is a mitotic figure")
         self.reject_button = button(

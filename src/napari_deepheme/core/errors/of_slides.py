@@ -63,7 +63,7 @@ class OtherSlideError(OfSlide, DeephemeError, ValueError):
     def __str__(self) -> str:
         """Word the error."""
         return (
-            f"{self.slide}: {one_line(self.reason)} (name the slide that they were "
+            f"{self.slide}: {one_line(self.reason)} (take the slide that they were "
             "found on)"
         )
 

@@ -179,6 +179,20 @@ def test_an_unfinished_run_is_not_mixed_with_other_settings_or_cells(painted, tm
     again.close()
 
 
+def test_an_unfinished_run_is_not_mixed_with_another_input_of_its_start(
+    painted, write_tiny_model, tmp_path
+):
+    card = write_tiny_model()
+    cells = painted({"M3": 10, "L2": 10})
+    config = OwnFit(start_from=str(card.path), n_steps=4, device="cpu")
+    run = iter_classifier_training(cells, tmp_path, "own", config)
+    next(run)
+    run.close()
+    replace(card, mean=(0.2, 0.9, 0.1)).write(card.path)
+    with pytest.raises(TrainingError, match="other settings"):
+        next(iter_classifier_training(cells, tmp_path, "own", config))
+
+
 def test_a_run_killed_by_force_and_resumed_ends_bit_for_bit_as_another(
     painted, tmp_path
 ):

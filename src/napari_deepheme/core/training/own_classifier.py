@@ -235,7 +235,11 @@ def _facts(config: OwnFit, device: str, data: OwnData, start: Start) -> dict[str
     files = start.base.weights if start.base else ()
     sums = [file.sha256 or sha256_of([file.path.read_bytes()]) for file in files]
     settings = {**asdict(config), "device": device}
-    return {"settings": settings, "cells": data.digest(), "start": sums}
+    return {
+        "settings": settings,
+        "cells": data.digest(),
+        "start": [*sums, start.card.facts],
+    }
 
 
 def _loop_config(

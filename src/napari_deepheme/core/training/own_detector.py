@@ -201,7 +201,10 @@ def _facts(
     return {
         "settings": {**asdict(config), "device": device},
         "pictures": sha256_of(parts),
-        "start": [sha256_of([file.path.read_bytes()]) for file in base.weights],
+        "start": [
+            *(sha256_of([file.path.read_bytes()]) for file in base.weights),
+            base.facts,
+        ],
     }
 
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from napari_deepheme.core.models.card import ModelCard
+from napari_deepheme.core.models.card import ModelCard, WeightsFile
 from napari_deepheme.core.models.registry import load_classifier
 from napari_deepheme.core.training.compare import compare_models
 from napari_deepheme.core.training.own_cells import name_cells
@@ -19,6 +19,8 @@ from napari_deepheme.core.training.own_classifier import (
     held_out_cells,
     iter_classifier_training,
 )
+from napari_deepheme.core.training.own_run import RunFolder, sha256_of
+from napari_deepheme.core.training.tensor_files import write_weights
 from napari_deepheme.core.training.training_error import TrainingError
 
 SCRATCH = OwnFit(
@@ -191,6 +193,47 @@ def test_an_unfinished_run_is_not_mixed_with_another_input_of_its_start(
     replace(card, mean=(0.2, 0.9, 0.1)).write(card.path)
     with pytest.raises(TrainingError, match="other settings"):
         next(iter_classifier_training(cells, tmp_path, "own", config))
+
+
+def weights_file(path, number):
+    write_weights(path, {"weight": torch.tensor([number])})
+    return WeightsFile(path, sha256_of([path.read_bytes()]))
+
+
+def test_no_file_of_another_model_in_the_folder_is_touched(write_tiny_model, tmp_path):
+    card = write_tiny_model()
+    other = weights_file(tmp_path / "ours-1.safetensors", 1.0)
+    replace(card, name="ours-1", weights=(other,)).write(tmp_path / "ours-1.json")
+    (tmp_path / "ours.fold1.fold1.pt").touch()
+    run, members = RunFolder(tmp_path, "ours"), [{"weight": torch.ones(1)}] * 2
+    run.begin({}, overwrite=False)
+    run.checkpoint(0).touch()
+    weights = run.write_weights(members)
+    assert [w.path.name for w in weights] == [
+        "ours-1_2.safetensors",
+        "ours-2.safetensors",
+    ]
+    run.finish(replace(card, name="ours", weights=(*weights, other)))
+    run.begin({"again": 1}, overwrite=True)
+    run.finish(replace(card, name="ours", weights=run.write_weights(members[:1])))
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "ours.json",
+        "ours.safetensors",
+        "ours-1.json",
+        "ours-1.safetensors",
+        "ours.fold1.fold1.pt",
+    }
+    assert sha256_of([other.path.read_bytes()]) == other.sha256
+
+
+def test_a_finished_model_is_not_written_over_unasked(write_tiny_model, tmp_path):
+    run = RunFolder(tmp_path, "ours")
+    run.begin({}, overwrite=False)
+    run.finish(write_tiny_model())
+    with pytest.raises(TrainingError, match=r"ours\.json is there .* --overwrite"):
+        run.begin({}, overwrite=False)
+    run.begin({"again": 1}, overwrite=True)
+    run.begin({"again": 1}, overwrite=False)
 
 
 def test_a_run_killed_by_force_and_resumed_ends_bit_for_bit_as_another(

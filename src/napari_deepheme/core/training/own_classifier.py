@@ -143,7 +143,8 @@ def iter_classifier_training(
     config : OwnFit
         Settings.
     overwrite : bool
-        Whether an unfinished run of other settings or cells is thrown away.
+        Whether an unfinished run of other settings or cells, or a finished model of
+        the name, is thrown away.
     command : str
         The command that says how to do it again, for the card.
 
@@ -155,7 +156,8 @@ def iter_classifier_training(
     Raises
     ------
     TrainingError
-        If the cells do not do, or an unfinished run with other settings lies there.
+        If the cells do not do, or an unfinished run with other settings, or a finished
+        one, lies there.
     ModelNotFoundError, InvalidModelError
         If the model to start from is none.
     DeviceNotAvailableError

@@ -146,6 +146,17 @@ def test_folds_and_snapshots_are_members_of_one_ensemble(painted, tmp_path):
     assert not torch.equal(first["head.weight"], second["head.weight"])
 
 
+def test_a_card_says_whose_cells_stand_on_both_sides(painted, tmp_path):
+    cells = painted({"M3": 12, "L2": 12}, patients=3)
+    cells = [
+        replace(c, split="val" if i == 0 else "train") for i, c in enumerate(cells)
+    ]
+    card, _ = train(cells, tmp_path, replace(SCRATCH, n_steps=2))
+    assert "Split as the table states it: 23 to learn" in card.texts["Data"][1]
+    told = "Cells of 1 patient stand on both sides: the figures flatter."
+    assert told in card.texts["Limits"]
+
+
 def test_a_run_that_was_closed_goes_on_and_ends_as_one_that_was_not(painted, tmp_path):
     cells = painted({"M3": 10, "L2": 10})
     config = replace(SCRATCH, n_steps=20)

@@ -162,6 +162,23 @@ def test_what_cannot_be_is_refused(make_state, tmp_path, own_folder, options):
     assert not files_in(own_folder)
 
 
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"mean": (142, 127, 177)}, "mean must be of channels in .*divide"),
+        ({"std": (68, 72, 55)}, "std must be of channels in .*not 72: divide"),
+        ({"settings": (("yolo", 8), ("min_score", 0.9))}, "yolo can be set"),
+        ({"settings": (("min_score", 0.9),)}, "for a detector only"),
+        ({"settings": (("ignore_class_1", 1),)}, "for a YOLO only"),
+    ],
+)
+@pytest.mark.usefixtures("untried", "own_folder")
+def test_what_belongs_to_another_model_is_told(make_state, tmp_path, options, told):
+    torch.save(make_state(), tmp_path / "w.pt")
+    with pytest.raises(InvalidModelError, match=told):
+        import_model(tmp_path / "w.pt", ImportOptions(**options))
+
+
 @pytest.mark.usefixtures("untried", "own_folder")
 def test_safetensors_in_a_layout_are_recognised(make_state, tmp_path):
     state = {k: v.clone() for k, v in make_state("retrained", wrap="model.").items()}

@@ -309,9 +309,19 @@ def test_what_cannot_be_trained_is_told(painted, write_tiny_model, tmp_path):
         with pytest.raises(TrainingError, match=match):
             next(iter_classifier_training(cells, tmp_path, name, config))
 
+    going_on = OwnFit(start_from=str(write_tiny_model().path), device="cpu")
     refuse([], SCRATCH, "two classes")
     refuse(painted({"M3": 4}), SCRATCH, "two classes")
     refuse(painted({"M3": 1, "L2": 1})[:1] * 2, SCRATCH, "two classes")
+    refuse(painted({"M3": 12}), going_on, "two classes at least, these are of M3:")
+    nameless = [replace(c, targets=("not-identifiable",)) for c in cells]
+    refuse(nameless, going_on, "these are of none:")
+    refuse([*nameless, *cells[:4]], going_on, "these are of M3:")
+    few_steps = replace(SCRATCH, n_steps=2, n_snapshots=5)
+    refuse(cells, few_steps, "2 steps end no 5 cycles")
+    few_epochs = replace(few_steps, n_steps=None, n_epochs=1)
+    refuse(cells, few_epochs, "1 steps end no 5 cycles")
+    assert not list(tmp_path.iterdir())
     refuse(cells, SCRATCH, "cannot be a model's name", name="../up")
     given = write_tiny_model(activation="none")
     refuse(cells, OwnFit(start_from=str(given.path), device="cpu"), "itself")

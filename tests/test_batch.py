@@ -4,16 +4,19 @@ import csv
 import os
 import signal
 import sys
+from types import SimpleNamespace
 
 import distributed
 import psutil
 import pyarrow.parquet
 import pytest
 
+from napari_deepheme import batch
 from napari_deepheme.batch import iter_batch
 from napari_deepheme.cli import run
 from napari_deepheme.core.export.cohort import COLUMNS, write_cohort
 from napari_deepheme.core.geometry import Size
+from napari_deepheme.core.models.compute import Compute
 from napari_deepheme.core.phantom import write_phantom
 from napari_deepheme.core.result_folders import asked_slides
 from napari_deepheme.core.run_request import RunRequest
@@ -35,6 +38,14 @@ def slides(tmp_path_factory):
 
 def files(folder):
     return [(folder / n).read_bytes() for n in ("cells.csv", "cells.geojson")]
+
+
+def test_a_worker_forgets_the_models_of_an_earlier_batch(monkeypatch):
+    anew = SimpleNamespace(compute=Compute())
+    monkeypatch.setattr(batch, "load_asked", lambda *_: anew)
+    monkeypatch.setattr(batch, "_kept", {(REQUEST, Compute("cuda")): "of before"})
+    batch._choose(REQUEST)
+    assert batch._kept == {(REQUEST, Compute()): anew}
 
 
 @pytest.mark.slow

@@ -244,6 +244,9 @@ class _Batch:
 
 def _choose(request: RunRequest) -> dict[str, Any]:
     """Choose, on a worker, how networks are computed."""
+    # Those of an earlier batch may be of other files under the same names.
+    _kept.clear()
+    _planned.cache_clear()
     models = load_asked(request, None)
     _kept[request, models.compute] = models
     return models.compute.to_json()

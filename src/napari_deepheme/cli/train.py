@@ -84,7 +84,8 @@ def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:
     parser.add_argument(
         "--overwrite",
         action="store_true",
-        help="throw away an unfinished run with other settings or cells",
+        help="throw away an unfinished run with other settings or cells, or a finished "
+        "model of the name",
     )
     parser.add_argument(
         "--register",

@@ -263,7 +263,7 @@ def _difference(before: dict[str, Any], now: dict[str, Any]) -> str:
         if before.get(key) != now.get(key):
             one, other = (_worded(asked.get(key)) for asked in (before, now))
             if one == other:
-                return f"its {key} is another file of the name {one}"
+                return f"its {key} is another one of the name {one}"
             return f"its {key} is {one}, not {other}"
     return ""
 

@@ -342,8 +342,12 @@ def _call(function: Callable[[], None], *_: object) -> None:
 
 def _load_models(model: str, detector: str, device: str) -> Models:
     """Load the models, or take those of the last run if their files are the same."""
-    files = [w.path for name in (model, detector) for w in find_model(name).weights]
-    stamps = tuple((str(f), f.stat().st_mtime_ns) for f in files if f.exists())
+    cards = [find_model(name) for name in (model, detector)]
+    files = [file.path for card in cards for file in card.weights]
+    stamps = (
+        *((str(f), f.stat().st_mtime_ns) for f in files if f.exists()),
+        *(card.facts for card in cards),
+    )
     return _loaded(model, detector, device, read_preferences().threads, stamps)
 
 

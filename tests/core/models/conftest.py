@@ -71,7 +71,7 @@ def save_classifier():
         side=96,
         channels_last=False,
         dtype=TensorProto.FLOAT,
-        softmax=False,
+        end="",
     ):
         axes = [1, 2] if channels_last else [2, 3]
         shape = [batch, side, side, 3] if channels_last else [batch, 3, side, side]
@@ -81,8 +81,8 @@ def save_classifier():
             helper.make_node("MatMul", ["means", "matrix"], ["logits"]),
         ]
         last = "logits"
-        if softmax:
-            nodes.append(helper.make_node("Softmax", ["logits"], ["p"], axis=1))
+        if end:
+            nodes.append(helper.make_node(end, ["logits"], ["p"]))
             last = "p"
         return _save(
             path,

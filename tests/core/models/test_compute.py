@@ -116,8 +116,8 @@ def measured(monkeypatch, tmp_path):
     return SimpleNamespace(speeds=speeds, asked=asked, calls=calls)
 
 
-def choose(**words):
-    return fastest.choose_compute(CARD, lambda _, way: way, **words)
+def choose(card=CARD, **words):
+    return fastest.choose_compute(card, lambda _, way: way, **words)
 
 
 def test_the_fastest_way_is_measured_once_and_remembered(measured):
@@ -126,6 +126,12 @@ def test_the_fastest_way_is_measured_once_and_remembered(measured):
     measured.speeds["openvino"] = 1.0
     assert choose().backend == "openvino"
     assert len(measured.asked) == 2
+
+
+def test_a_model_with_another_input_is_measured_anew(measured):
+    choose()
+    choose(replace(CARD, mean=(0.2, 0.9, 0.1)))
+    assert len(measured.asked) == 4
 
 
 def named_otherwise(n, *, sure):

@@ -162,6 +162,23 @@ def test_what_cannot_be_is_refused(make_state, tmp_path, own_folder, options):
     assert not files_in(own_folder)
 
 
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"mean": (142, 127, 177)}, "mean must be of channels in .*divide"),
+        ({"std": (68, 72, 55)}, "std must be of channels in .*not 72: divide"),
+        ({"settings": (("yolo", 8), ("min_score", 0.9))}, "yolo can be set"),
+        ({"settings": (("min_score", 0.9),)}, "for a detector only"),
+        ({"settings": (("ignore_class_1", 1),)}, "for a YOLO only"),
+    ],
+)
+@pytest.mark.usefixtures("untried", "own_folder")
+def test_what_belongs_to_another_model_is_told(make_state, tmp_path, options, told):
+    torch.save(make_state(), tmp_path / "w.pt")
+    with pytest.raises(InvalidModelError, match=told):
+        import_model(tmp_path / "w.pt", ImportOptions(**options))
+
+
 @pytest.mark.usefixtures("untried", "own_folder")
 def test_safetensors_in_a_layout_are_recognised(make_state, tmp_path):
     state = {k: v.clone() for k, v in make_state("retrained", wrap="model.").items()}
@@ -224,6 +241,13 @@ REFUSED = {
     "numbers": (lambda path, _: torch.save([1, 2], path), "no tensors"),
     "nothing": (lambda path, _: torch.save({}, path), "no tensors"),
     "tensor": (lambda path, _: torch.save(torch.ones(3), path), "no tensors"),
+    "average beside": (
+        lambda path, state: torch.save(
+            {"model": state, "ema": state, "opt": {"state": {0: state}}, "epoch": 2},
+            path,
+        ),
+        "found model, ema: save the one",
+    ),
     "other": (
         lambda path, _: torch.save(
             {"features.0.weight": torch.ones(3), "b": torch.ones(3)}, path
@@ -247,6 +271,14 @@ def test_what_is_no_state_dict_is_refused_in_one_line_and_never_run(
     assert hint in message
     assert len(message.splitlines()) == 1
     assert not files_in(own_folder)
+
+
+@pytest.mark.parametrize("name", ["opt", "opt_state", "optimizer", "lr_scheduler"])
+def test_what_serves_to_go_on_training_is_passed_over(make_state, tmp_path, name):
+    state = {0: {"step": torch.ones(1), "exp_avg": torch.ones(3)}}
+    torch.save({"model": make_state(), name: {"state": state}}, tmp_path / "w.pth")
+    (found,) = read_state_dicts(tmp_path / "w.pth")
+    assert found.keys() == make_state().keys()
 
 
 @pytest.mark.parametrize("ending", [".pt", ".safetensors"])

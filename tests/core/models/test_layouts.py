@@ -40,7 +40,6 @@ def test_each_layout_is_told_and_its_names_become_the_networks(
     assert last.tolist() == torch.arange(23).half().div(10).tolist()
     assert last.dtype is torch.half
     assert all(value.is_contiguous() for value in tensors.values())
-    assert tensors["bn1.num_batches_tracked"] == 7
 
 
 def test_the_layouts_state_what_deephemes_code_does():
@@ -50,11 +49,16 @@ def test_the_layouts_state_what_deephemes_code_does():
     assert NORMALISATIONS[RETRAINED.normalisation] == ((0, 0, 0), (1, 1, 1))
 
 
-def test_counters_that_old_files_lack_are_zero(make_state):
+@pytest.mark.parametrize("counter", [None, 7, torch.inf, torch.nan])
+def test_counters_of_batches_are_zero_whatever_the_file_has(make_state, counter):
     state = make_state()
-    old = {k: v for k, v in state.items() if not k.endswith("num_batches_tracked")}
-    _, tensors = recognise("f", old)
+    for name in [name for name in state if name.endswith("num_batches_tracked")]:
+        del state[name]
+        if counter is not None:
+            state[name] = torch.tensor(counter, dtype=torch.half)
+    _, tensors = recognise("f", state)
     assert tensors["layer4.2.bn3.num_batches_tracked"] == 0
+    assert tensors["bn1.num_batches_tracked"].dtype is torch.int64
     assert set(tensors) == set(names_and_shapes(ORIGINAL))
 
 
@@ -84,6 +88,13 @@ def put(name, value):
         (put("my_new_layers.2.bias", torch.full((23,), torch.nan)), "NaN"),
         (put("pretrained.bn1.bias", torch.full((64,), torch.inf)), "infinity"),
         (put("pretrained.bn1.bias", torch.zeros(64, dtype=torch.int8)), "int8"),
+        (put("pretrained.bn1.bias", torch.zeros(64).to(torch.float8_e4m3fn)), "float8"),
+        (put("pretrained.bn1.bias", torch.zeros(64, device="meta")), "no numbers"),
+        (put("pretrained.bn1.bias", torch.zeros(64).to_sparse()), "a sparse tensor"),
+        (
+            put("classifier.2.bias", torch.zeros(23)),
+            "one head; found classifier and my_new_layers",
+        ),
     ],
 )
 def test_every_name_and_shape_is_checked(make_state, change, hint):

@@ -1,6 +1,7 @@
 import json
 import pickle
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -22,6 +23,7 @@ from napari_deepheme.core.models.registry import (
     list_models,
     load_classifier,
     load_models,
+    models_identity,
 )
 from napari_deepheme.core.models.torch_detector import read_peaks
 from napari_deepheme.core.models.torch_runner import (
@@ -71,6 +73,34 @@ def test_a_copy_of_a_model_is_found_by_the_path_of_card_or_weights(copy):
         classifier = load_classifier(str(path), device="cpu")
         given = classifier.classify(crops, batch_size=8).classes
         assert np.array_equal(given, wanted)
+
+
+@pytest.mark.parametrize(
+    ("change", "is_another"),
+    [
+        ({"mpp": 0.4}, True),
+        ({"size_px": 64}, True),
+        ({"whitened": not CARD.whitened}, True),
+        ({"mean": (0.2, 0.9, 0.1)}, True),
+        ({"std": (0.2, 0.2, 0.2)}, True),
+        ({"activation": "sigmoid"}, True),
+        ({"arguments": {**CARD.arguments, "drop": 0.1}}, True),
+        ({"outputs": dict(reversed(CARD.outputs.items()))}, True),
+        ({"settings": {**CARD.settings, "temperature": 2.0}}, True),
+        ({"texts": {"Data": ("told otherwise",)}, "license": "MIT"}, False),
+    ],
+    ids=lambda value: "-".join(value) if isinstance(value, dict) else "",
+)
+def test_all_that_numbers_depend_on_tells_a_model_from_another(
+    copy, change, is_another
+):
+    before = models_identity(str(copy), None)
+    replace(ModelCard.read(copy.with_suffix(".json")), **change).write(
+        copy.with_suffix(".json")
+    )
+    after = models_identity(str(copy), None)
+    assert (after["model"] != before["model"]) == is_another
+    assert after["detector"] == before["detector"]
 
 
 def test_an_unknown_name_is_told_with_those_that_there_are():

@@ -3,6 +3,7 @@ import sys
 import numpy as np
 import pytest
 from onnx import TensorProto
+from scipy.special import expit
 
 from napari_deepheme.core.errors import InvalidModelError, MissingExtraError
 from napari_deepheme.core.models.card import ModelCard, WeightsFile
@@ -151,19 +152,18 @@ def test_an_onnx_classifier_with_its_card_is_imported(
 
 
 @pytest.mark.usefixtures("own_folder")
-@pytest.mark.parametrize("softmax", [False, True])
-def test_an_onnx_classifier_of_23_classes_needs_no_card(
-    save_classifier, tmp_path, softmax
-):
+@pytest.mark.parametrize("end", ["", "Softmax", "Sigmoid"])
+def test_an_onnx_classifier_of_23_classes_needs_no_card(save_classifier, tmp_path, end):
     matrix = RNG.normal(size=(3, 23)) * 4
-    path = save_classifier(tmp_path / "m.onnx", matrix, softmax=softmax)
+    path = save_classifier(tmp_path / "m.onnx", matrix, end=end)
     card = import_model(path, ImportOptions(kind="classifier", mpp=0.25))
     assert card.class_codes == CLASS_CODES
-    assert card.activation == ("none" if softmax else "softmax")
+    assert card.activation == ("none" if end else "softmax")
     assert (card.size_px, card.mean, card.std) == (96, (0, 0, 0), (1, 1, 1))
     pixels = crops()
     logits = pixels.mean(axis=(1, 2)) / 255 @ matrix
-    shares = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    values = expit(logits) if end == "Sigmoid" else np.exp(logits)
+    shares = values / values.sum(axis=1, keepdims=True)
     given = load_classifier("m", device="cpu").classify(pixels, batch_size=4)
     assert given.classes == pytest.approx(shares, abs=1e-4)
 

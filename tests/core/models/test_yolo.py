@@ -14,6 +14,7 @@ from napari_deepheme.core.models.protocols import CropProbabilities, Models
 from napari_deepheme.core.models.registry import find_model, load_models
 from napari_deepheme.core.models.yolo import (
     YoloSettings,
+    check_units,
     possible_layouts,
     read_boxes,
 )
@@ -125,6 +126,59 @@ def test_a_shape_with_another_number_of_anchors_is_refused_with_the_right_one(
         import_model(save_yolo(tmp_path / "y.onnx"), options)
 
 
+@pytest.mark.usefixtures("own_folder")
+def test_an_output_with_rows_and_columns_exchanged_is_named(
+    save_yolo, tmp_path, monkeypatch
+):
+    path = save_yolo(tmp_path / "y.onnx", generation=10)
+    monkeypatch.setattr("napari_deepheme.core.models.yolo.n_anchors", lambda _: 64)
+    monkeypatch.setattr("napari_deepheme.core.models.onnx_card.n_anchors", lambda _: 64)
+    options = ImportOptions(kind="detector", mpp=MPP)
+    with pytest.raises(InvalidModelError, match="rows and columns exchanged"):
+        import_model(path, options)
+
+
+def in_parts_of_the_side(rows):
+    return np.concatenate([rows[:, :4] / 128, rows[:, 4:]], axis=1)
+
+
+def before_the_sigmoid(rows):
+    return np.concatenate([rows[:, :4], rows[:, 4:] * 7 - 4], axis=1)
+
+
+@pytest.mark.parametrize("generation", [5, 8, 10])
+@pytest.mark.parametrize(
+    ("spoiled", "told"),
+    [(in_parts_of_the_side, "in pixels of"), (before_the_sigmoid, "from -4 to 3:")],
+)
+def test_boxes_and_scores_in_other_units_are_refused(generation, spoiled, told):
+    right = {
+        5: np.array([[50, 40, 20, 10, 1.0, 0.8, 0.0]] * 2),
+        8: np.array([[50, 40, 20, 10, 1.0, 0.0]] * 2),
+        10: np.array([[40, 35, 60, 45, 1.0, 0], [0, 0, 0, 0, 0, 0]]),
+    }[generation].astype(np.float32)
+    wrong = spoiled(right)
+    if generation == 8:
+        right, wrong = right.T, wrong.T
+    check_units(right, settings(generation))
+    with pytest.raises(ValueError, match=told):
+        check_units(wrong, settings(generation))
+
+
+@pytest.mark.usefixtures("own_folder")
+def test_a_detector_in_other_units_is_not_imported(save_yolo, tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        "napari_deepheme.core.models.onnx_card.possible_layouts",
+        lambda shape, size: {8: 1},
+    )
+    options = ImportOptions(
+        kind="detector", mpp=MPP, std=(0.2, 0.2, 0.2), settings=(("overlap_um", 16),)
+    )
+    # White is 5 to it, and what it makes of that -4.
+    with pytest.raises(InvalidModelError, match="scores from 0 to 1, not from -4"):
+        import_model(save_yolo(tmp_path / "y.onnx"), options)
+
+
 def test_thousands_of_candidates_are_no_burden():
     rows = np.tile(ROWS[:1], (20_000, 1))
     rows[:, 0] += np.arange(20_000) % 7
@@ -138,6 +192,8 @@ def test_the_generation_is_told_by_the_shape():
     assert possible_layouts((25200, 8), 640) == {5: 3}
     assert possible_layouts((25200, 6), 640) == {5: 1, 10: 1}
     assert possible_layouts((300, 6), 640) == {10: 1}
+    # Two classes, rows and columns exchanged; of any other number it is none either.
+    assert possible_layouts((8400, 6), 640) == possible_layouts((8400, 7), 640) == {}
     assert possible_layouts((23,), 640) == {}
     assert possible_layouts((23, 2), 640) == {}
 

@@ -8,7 +8,7 @@ import pytest
 from napari_deepheme.core.models.protocols import ClassifierSpec, CropProbabilities
 from napari_deepheme.core.taxonomy import class_index
 from napari_deepheme.core.training.compare import compare_models, mcnemar
-from napari_deepheme.core.training.evaluate import judge_classes
+from napari_deepheme.core.training.evaluate import judge_classes, macro_f1
 from napari_deepheme.core.training.evaluation import (
     evaluate_classifier,
     write_evaluations,
@@ -57,6 +57,23 @@ def test_figures_of_a_table_counted_by_hand():
     assert by_class["L2"]["precision"].value != by_class["L2"]["precision"].value
     assert report.macro["F1"].value == pytest.approx((2 / 3 + 4 / 5 + 0) / 3)
     assert report.accuracy == share(3, 5)
+
+
+def test_a_code_of_a_cells_own_set_is_right_beside_a_class_of_that_code_alone():
+    targets = ["E1|E4", "E1|E4", "E4", "M1"]
+    given = probabilities(["E4", "E1", "E4", "E4"])
+    report, older = measure(given, targets), judge_classes(given, targets)
+    by_class = {c.target: c.measures for c in report.classes}
+    assert report.targets == ("E1|E4", "E4", "M1")
+    assert report.confusion.tolist() == [[2, 0, 0, 0], [0, 1, 0, 0], [0, 1, 0, 0]]
+    assert by_class["E1|E4"]["recall"] == share(2, 2)
+    assert by_class["E4"]["precision"] == share(1, 2)
+    # A cell that may be an E4 is none of the rest: one tie with M1 alone.
+    assert by_class["E4"]["AUC"].value == 0.5
+    mean_f1 = (1 + 2 / 3 + 0) / 3
+    assert report.macro["F1"].value == pytest.approx(mean_f1)
+    assert older.macro_f1 == macro_f1(given, targets) == pytest.approx(mean_f1)
+    assert {c.target: c.auc for c in older.classes}["E4"] == 0.5
 
 
 def test_intervals_hold_the_figure_and_agree_with_the_older_measure():

@@ -9,7 +9,11 @@ from napari_deepheme.core.errors import InvalidTableError, UnknownMppError
 from napari_deepheme.core.training.class_words import parse_classes
 from napari_deepheme.core.training.manifest import LabelledCell, read_manifest
 from napari_deepheme.core.training.own_cells import load_own_crops, read_own_cells
-from napari_deepheme.core.training.splits import is_by_patient, split_cells
+from napari_deepheme.core.training.splits import (
+    is_by_patient,
+    split_cells,
+    torn_patients,
+)
 from napari_deepheme.core.training.training_error import TrainingError
 
 
@@ -222,6 +226,7 @@ def test_no_patient_is_on_both_sides(n_folds):
     for split in splits:
         sides = [{cells[i].patient for i in rows} for rows in (split.train, split.val)]
         assert not sides[0] & sides[1]
+    assert torn_patients(cells, splits) == (0, False)
     if n_folds > 1:
         held = np.concatenate([split.val for split in splits])
         assert sorted(held) == list(range(len(cells)))
@@ -248,6 +253,21 @@ def test_a_stated_split_is_kept_and_test_cells_are_in_no_fold():
     for fold in split_cells(cells, n_folds=3):
         assert fold.test.tolist() == [8, 9, 10]
         assert not {8, 9, 10} & {*fold.train.tolist(), *fold.val.tolist()}
+
+
+def test_patients_that_a_stated_split_tears_apart_are_counted():
+    cells = cells_of({"M3": 12}, patients=4)
+    cells = [
+        replace(c, split="val" if i in (0, 4, 5) else "train")
+        for i, c in enumerate(cells)
+    ]
+    # Of the first, all cells but one are watched, of the second one.
+    assert torn_patients(cells, split_cells(cells)) == (2, False)
+    cells = [*cells, *cells_of({"M6": 2})]
+    cells[-1] = replace(cells[-1], split="test")
+    assert torn_patients(cells, split_cells(cells)) == (2, True)
+    cells[-1] = replace(cells[-1], source="elsewhere")
+    assert torn_patients(cells, split_cells(cells)) == (2, False)
 
 
 def test_few_cells_of_each_class_are_held_out_all_the_same():

@@ -10,7 +10,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from napari_deepheme.core.models.card import ModelCard
+from napari_deepheme.core.models.card import ModelCard, WeightsFile
 from napari_deepheme.core.models.registry import load_classifier
 from napari_deepheme.core.training.compare import compare_models
 from napari_deepheme.core.training.own_cells import name_cells
@@ -19,6 +19,8 @@ from napari_deepheme.core.training.own_classifier import (
     held_out_cells,
     iter_classifier_training,
 )
+from napari_deepheme.core.training.own_run import RunFolder, sha256_of
+from napari_deepheme.core.training.tensor_files import write_weights
 from napari_deepheme.core.training.training_error import TrainingError
 
 SCRATCH = OwnFit(
@@ -144,6 +146,17 @@ def test_folds_and_snapshots_are_members_of_one_ensemble(painted, tmp_path):
     assert not torch.equal(first["head.weight"], second["head.weight"])
 
 
+def test_a_card_says_whose_cells_stand_on_both_sides(painted, tmp_path):
+    cells = painted({"M3": 12, "L2": 12}, patients=3)
+    cells = [
+        replace(c, split="val" if i == 0 else "train") for i, c in enumerate(cells)
+    ]
+    card, _ = train(cells, tmp_path, replace(SCRATCH, n_steps=2))
+    assert "Split as the table states it: 23 to learn" in card.texts["Data"][1]
+    told = "Cells of 1 patient stand on both sides: the figures flatter."
+    assert told in card.texts["Limits"]
+
+
 def test_a_run_that_was_closed_goes_on_and_ends_as_one_that_was_not(painted, tmp_path):
     cells = painted({"M3": 10, "L2": 10})
     config = replace(SCRATCH, n_steps=20)
@@ -177,6 +190,61 @@ def test_an_unfinished_run_is_not_mixed_with_other_settings_or_cells(painted, tm
     again = iter_classifier_training(cells, tmp_path, "own", other, overwrite=True)
     assert next(again).step == 0
     again.close()
+
+
+def test_an_unfinished_run_is_not_mixed_with_another_input_of_its_start(
+    painted, write_tiny_model, tmp_path
+):
+    card = write_tiny_model()
+    cells = painted({"M3": 10, "L2": 10})
+    config = OwnFit(start_from=str(card.path), n_steps=4, device="cpu")
+    run = iter_classifier_training(cells, tmp_path, "own", config)
+    next(run)
+    run.close()
+    replace(card, mean=(0.2, 0.9, 0.1)).write(card.path)
+    with pytest.raises(TrainingError, match="other settings"):
+        next(iter_classifier_training(cells, tmp_path, "own", config))
+
+
+def weights_file(path, number):
+    write_weights(path, {"weight": torch.tensor([number])})
+    return WeightsFile(path, sha256_of([path.read_bytes()]))
+
+
+def test_no_file_of_another_model_in_the_folder_is_touched(write_tiny_model, tmp_path):
+    card = write_tiny_model()
+    other = weights_file(tmp_path / "ours-1.safetensors", 1.0)
+    replace(card, name="ours-1", weights=(other,)).write(tmp_path / "ours-1.json")
+    (tmp_path / "ours.fold1.fold1.pt").touch()
+    run, members = RunFolder(tmp_path, "ours"), [{"weight": torch.ones(1)}] * 2
+    run.begin({}, overwrite=False)
+    run.checkpoint(0).touch()
+    weights = run.write_weights(members)
+    assert [w.path.name for w in weights] == [
+        "ours-1_2.safetensors",
+        "ours-2.safetensors",
+    ]
+    run.finish(replace(card, name="ours", weights=(*weights, other)))
+    run.begin({"again": 1}, overwrite=True)
+    run.finish(replace(card, name="ours", weights=run.write_weights(members[:1])))
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "ours.json",
+        "ours.safetensors",
+        "ours-1.json",
+        "ours-1.safetensors",
+        "ours.fold1.fold1.pt",
+    }
+    assert sha256_of([other.path.read_bytes()]) == other.sha256
+
+
+def test_a_finished_model_is_not_written_over_unasked(write_tiny_model, tmp_path):
+    run = RunFolder(tmp_path, "ours")
+    run.begin({}, overwrite=False)
+    run.finish(write_tiny_model())
+    with pytest.raises(TrainingError, match=r"ours\.json is there .* --overwrite"):
+        run.begin({}, overwrite=False)
+    run.begin({"again": 1}, overwrite=True)
+    run.begin({"again": 1}, overwrite=False)
 
 
 def test_a_run_killed_by_force_and_resumed_ends_bit_for_bit_as_another(
@@ -241,9 +309,19 @@ def test_what_cannot_be_trained_is_told(painted, write_tiny_model, tmp_path):
         with pytest.raises(TrainingError, match=match):
             next(iter_classifier_training(cells, tmp_path, name, config))
 
+    going_on = OwnFit(start_from=str(write_tiny_model().path), device="cpu")
     refuse([], SCRATCH, "two classes")
     refuse(painted({"M3": 4}), SCRATCH, "two classes")
     refuse(painted({"M3": 1, "L2": 1})[:1] * 2, SCRATCH, "two classes")
+    refuse(painted({"M3": 12}), going_on, "two classes at least, these are of M3:")
+    nameless = [replace(c, targets=("not-identifiable",)) for c in cells]
+    refuse(nameless, going_on, "these are of none:")
+    refuse([*nameless, *cells[:4]], going_on, "these are of M3:")
+    few_steps = replace(SCRATCH, n_steps=2, n_snapshots=5)
+    refuse(cells, few_steps, "2 steps end no 5 cycles")
+    few_epochs = replace(few_steps, n_steps=None, n_epochs=1)
+    refuse(cells, few_epochs, "1 steps end no 5 cycles")
+    assert not list(tmp_path.iterdir())
     refuse(cells, SCRATCH, "cannot be a model's name", name="../up")
     given = write_tiny_model(activation="none")
     refuse(cells, OwnFit(start_from=str(given.path), device="cpu"), "itself")

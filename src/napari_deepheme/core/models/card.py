@@ -8,7 +8,7 @@ description 0.5 (https://bioimage.io); what that has no word for stands under
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
 from napari_deepheme.core.errors import InvalidModelError
@@ -30,6 +30,22 @@ CLASSES: Final = "class_code"
 
 TRAINING_ONLY: Final = "training_only"
 """The group of outputs that served training: shown to nobody, but they tell doubt."""
+
+_WORDS: Final = frozenset(
+    {
+        "name",
+        "version",
+        "description",
+        "license",
+        "weights",
+        "learned_from",
+        "texts",
+        "authors",
+        "cite",
+        "path",
+    }
+)
+"""Fields on which no number of the model's depends; the weights are files."""
 
 PHASES: Final = "mitotic_phase"
 
@@ -178,6 +194,15 @@ class ModelCard:
     def class_codes(self) -> tuple[str, ...]:
         """Classes in the order of a classifier's outputs; empty for a detector."""
         return self.outputs.get(CLASSES, ())
+
+    @property
+    def facts(self) -> str:
+        """All that a model's numbers depend on beside its weights, as JSON."""
+        found = {f.name: getattr(self, f.name) for f in fields(self)}
+        kept = {name: value for name, value in found.items() if name not in _WORDS}
+        # Channels stand in the order of the groups.
+        kept["outputs"] = list(self.outputs.items())
+        return json.dumps(kept, sort_keys=True)
 
     @property
     def title(self) -> str:

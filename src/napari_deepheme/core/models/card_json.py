@@ -27,6 +27,9 @@ _ACTIVATIONS: Final = ("softmax", "sigmoid")
 
 _LARGEST_PX: Final = 4096
 
+_LARGEST_SHIFT: Final = 2.0
+"""Of a mean or deviation of channels in [0, 1]; those in [0, 255] are far larger."""
+
 _BOUNDS: Final = {
     "temperature": (0.05, 20.0),
     "doubt": (0.0, 20.0),
@@ -252,6 +255,11 @@ def _three(
     numbers = [_number(name, v) for v in value]
     if len(numbers) != 3 or min(numbers) <= above:
         raise ValueError(f"{name} must be three numbers, of red, green and blue")
+    if max(map(abs, numbers)) > _LARGEST_SHIFT:
+        raise ValueError(
+            f"{name} must be of channels in [0, 1], not {max(numbers):g}: divide what "
+            "is of a scale to 255 by 255"
+        )
     return numbers[0], numbers[1], numbers[2]
 
 

@@ -105,7 +105,7 @@ def choose_compute(
     A reduced precision is taken where it names at least 99 % of them as single
     precision does, also where there is one way alone; else where that holds for 99.5 %
     once close calls, of a third of the cells at most, are computed again in single
-    precision. The outcome is remembered by machine, libraries and weights, so that
+    precision. The outcome is remembered by machine, libraries and model, so that
     later runs take the same.
 
     Parameters
@@ -221,7 +221,7 @@ def _key(card: ModelCard, ways: list[Compute]) -> str:
         platform.machine(),
         version("napari-deepheme"),
         torch.__version__,
-        card.architecture,
+        card.facts,
         *(w.sha256 or str(w.path) for w in card.weights),
         *(str(way.to_json()) for way in ways),
     ]

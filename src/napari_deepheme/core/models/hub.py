@@ -239,7 +239,22 @@ def _fetch(url: str, path: Path, *, largest: int) -> None:
         raise
     # What requests raises derives from OSError.
     except (OSError, ValueError) as error:
-        raise DownloadError(url, str(error)[:200]) from error
+        raise DownloadError(url, _words(error)) from error
+
+
+def _words(error: Exception) -> str:
+    """Word what requests raises, which holds objects of Python as text."""
+    from requests import exceptions
+
+    kinds = {
+        exceptions.ChunkedEncodingError: "the connection broke off in the middle",
+        exceptions.ContentDecodingError: "it is not compressed as the server says",
+        exceptions.SSLError: "the server's certificate cannot be verified",
+        exceptions.Timeout: f"the server did not answer in {_SECONDS} s",
+        exceptions.ConnectionError: "the connection to the server failed",
+    }
+    told = [words for kind, words in kinds.items() if isinstance(error, kind)]
+    return told[0] if told else str(error)[:200]
 
 
 class _Limited:

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 _MOST_FILES: Final = 32
 
+_OF_YOLO: Final = frozenset({"yolo", "n_classes", "max_overlap", "overlap_um"})
+
 _PAPER: Final = (
     "Goldgof et al. 2023, DeepHeme: A generalizable, bone marrow classifier with "
     "hematopathologist-level performance, bioRxiv 10.1101/2023.02.20.528987 (of the "
@@ -85,6 +87,7 @@ class ImportOptions:
         if self.kind not in (None, card.kind):
             reason = f"expected a {self.kind}; it is a {card.kind}"
             raise InvalidModelError(card.name, reason)
+        self._check_settings(card)
         changes: dict[str, Any] = dict(self._normalisation(card.name))
         for name in (
             "mpp",
@@ -104,6 +107,18 @@ class ImportOptions:
         card = replace(card, **changes)
         check_card(card)
         return card
+
+    def _check_settings(self, card: ModelCard) -> None:
+        """Refuse settings that a model of that kind does not read."""
+        is_detector = card.kind == "detector"
+        is_yolo = is_detector and card.weights_format == "onnx"
+        for name, _ in self.settings:
+            of_yolo = name in _OF_YOLO or name.startswith("ignore_class_")
+            if of_yolo and not is_yolo:
+                raise InvalidModelError(card.name, f"{name} can be set for a YOLO only")
+            if name == "min_score" and not is_detector:
+                reason = f"{name} can be set for a detector only"
+                raise InvalidModelError(card.name, reason)
 
     def _normalisation(self, name: str) -> dict[str, RGB]:
         from napari_deepheme.core.models.layouts import NORMALISATIONS

@@ -69,6 +69,8 @@ _HEAD: Final = re.compile(r"^(?:my_new_layers|classifier)\.([02])\.")
 
 _COUNTER: Final = "num_batches_tracked"
 
+_PRECISIONS: Final = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+
 
 def recognise(
     file: str, state: Mapping[str, torch.Tensor]
@@ -88,16 +90,17 @@ def recognise(
         Which it is.
     tensors : dict of str to Tensor
         Fit for ``ResNeXt50(23, n_features=layout.n_features)``, in its order and of
-        the precision they had; counters of batches that old files lack are 0.
+        the precision they had; counters of batches, which only training reads, are 0.
 
     Raises
     ------
     InvalidModelError
-        If it is none of the layouts, or a name or shape differs.
+        If it is none of the layouts, a name or shape differs, or it has two heads.
     """
     bare = _unwrapped(state)
     if any(name.startswith("pretrained.") for name in bare):
         layout = ORIGINAL
+        _refuse_two_heads(file, bare)
         bare = {_HEAD.sub(r"head.\1.", k): v for k, v in bare.items()}
         bare = {k.removeprefix("pretrained."): v for k, v in bare.items()}
     elif "conv1.weight" in bare:
@@ -105,6 +108,16 @@ def recognise(
     else:
         raise InvalidModelError(file, _unknown(state))
     return layout, _checked(file, layout, bare)
+
+
+def _refuse_two_heads(file: str, bare: Mapping[str, torch.Tensor]) -> None:
+    heads = sorted({name.split(".")[0] for name in bare if _HEAD.match(name)})
+    if len(heads) > 1:
+        reason = (
+            f"expected one head; found {' and '.join(heads)}: save it without the one "
+            "that is not used"
+        )
+        raise InvalidModelError(file, reason)
 
 
 def _unwrapped(state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
@@ -177,9 +190,14 @@ def _shape(tensor: torch.Tensor) -> str:
 def _plain(file: str, name: str, tensor: torch.Tensor) -> torch.Tensor:
     """Return a tensor of the CPU that shares its memory with none."""
     if name.endswith(_COUNTER):
-        return torch.tensor(int(tensor.item()))
-    if not tensor.is_floating_point() or tensor.layout is not torch.strided:
-        reason = f"expected floating-point weights; {name} holds {tensor.dtype}"
+        # In half precision a long training is infinite.
+        return torch.tensor(0)
+    if tensor.is_meta or tensor.layout is not torch.strided:
+        kind = "no numbers (device meta)" if tensor.is_meta else "a sparse tensor"
+        reason = f"expected dense weights; {name} holds {kind}"
+        raise InvalidModelError(file, reason)
+    if tensor.dtype not in _PRECISIONS:
+        reason = f"expected weights of 16, 32 or 64 bits; {name} holds {tensor.dtype}"
         raise InvalidModelError(file, reason)
     if tensor.dtype is torch.float64:
         tensor = tensor.float()

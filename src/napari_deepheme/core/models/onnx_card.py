@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 _MIN_SCORE: Final = 0.25
 
+_ROUNDING: Final = 1e-3
+
 _DESCRIPTIONS: Final = {
     "classifier": "imported ONNX network, names single cells, 23 classes",
     "detector": "imported ONNX network of the YOLO family, finds cells",
@@ -109,6 +111,8 @@ def _yolo_settings(
             f"{size_px} px (n, 4 + classes, {anchors}) or (n, {3 * anchors}, 5 + "
             f"classes) by its anchors, or (n, rows, 6); found {output.shape}"
         )
+        if output.shape[1] == anchors:
+            reason += ", which is YOLO 8 with rows and columns exchanged"
         raise InvalidModelError(file, reason)
     generation = int(asked["yolo"]) if "yolo" in asked else next(iter(told))
     n_classes = told.get(generation, 1)
@@ -121,12 +125,15 @@ def _yolo_settings(
 
 
 def _activation(file: str, outputs: npt.NDArray[np.float32]) -> Activation:
-    """Tell whether a classifier gives probabilities already; else it wants softmax."""
+    """Tell whether a classifier gives probabilities already; else it wants softmax.
+
+    What lies in [0, 1] on noise, too, has a softmax or a sigmoid behind it.
+    """
     if outputs.shape[1] != len(CLASS_CODES):
         reason = (
             f"expected {len(CLASS_CODES)} outputs in the order of the class codes, or "
             f"a card that names them; found {outputs.shape[1]}"
         )
         raise InvalidModelError(file, reason)
-    are_shares = (outputs >= 0).all() and np.allclose(outputs.sum(axis=1), 1, atol=1e-2)
+    are_shares = outputs.min() >= 0 and outputs.max() <= 1 + _ROUNDING
     return "none" if are_shares else "softmax"

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import numpy as np
 
@@ -28,16 +28,21 @@ from napari_deepheme.core.models.onnx_runner import OnnxRunner
 from napari_deepheme.core.models.protocols import DetectorSpec
 from napari_deepheme.core.models.yolo import (
     YoloSettings,
+    check_units,
     read_boxes,
     without_overlaps,
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import numpy.typing as npt
 
     from napari_deepheme.core.models.card import ModelCard
 
     Found = tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]
+
+Read = TypeVar("Read")
 
 _WHITE: Final = 255
 
@@ -93,7 +98,7 @@ class YoloDetector:
             min_score=self._settings.min_score,
             whitened=card.whitened,
         )
-        self._look(np.full((card.size_px, card.size_px, 3), _WHITE, np.uint8))
+        self._try()
 
     def detect(self, pixels: npt.NDArray[np.uint8]) -> Found:
         """Find cells; see `protocols.CellDetector.detect`.
@@ -149,10 +154,22 @@ class YoloDetector:
                 self._remembered.popitem(last=False)
         return found
 
+    def _try(self) -> None:
+        """Refuse a network whose output is another than the card says."""
+        side = self._card.size_px
+        self._read(check_units, np.full((side, side, 3), _WHITE, np.uint8))
+
     def _look(self, square: npt.NDArray[np.uint8]) -> Found:
+        return self._read(read_boxes, square)
+
+    def _read(
+        self,
+        reader: Callable[[npt.NDArray[np.float32], YoloSettings], Read],
+        square: npt.NDArray[np.uint8],
+    ) -> Read:
         output = self._runner.run(square[None], batch_size=1)[0][0]
         try:
-            return read_boxes(output, self._settings)
+            return reader(output, self._settings)
         except ValueError as error:
             reason = f"expected an output of {error}"
             raise InvalidModelError(self._card.name, reason) from error

@@ -158,7 +158,7 @@ def load_classifier(
 
 
 def models_identity(model: str | None, detector: str | None) -> dict[str, Any]:
-    """Return what tells two models from others: names and hashes.
+    """Return what tells two models from others: names, and hashes of all that counts.
 
     Parameters
     ----------
@@ -209,7 +209,7 @@ def find_of_kind(model: str, kind: ModelKind) -> ModelCard:
 
 
 def _identity(card: ModelCard) -> dict[str, str]:
-    digest = hashlib.sha256(repr(sorted(card.settings.items())).encode())
+    digest = hashlib.sha256(card.facts.encode())
     for file in card.weights:
         digest.update(hashlib.sha256(read_verified(file)).digest())
     return {"name": card.title, "sha256": digest.hexdigest()}

@@ -34,7 +34,7 @@ _LARGEST_BYTES: Final = 8 << 30
 
 _INNER_KEYS: Final = ("model_state_dict", "state_dict")
 
-_NO_WEIGHTS: Final = re.compile(r"optim|sched|scaler|loop|callback|hyper")
+_NO_WEIGHTS: Final = re.compile(r"^opt(_|$)|optim|sched|scaler|loop|callback|hyper")
 """Entries of a checkpoint that serve to go on training."""
 
 _NUMBERED: Final = re.compile(
@@ -78,7 +78,8 @@ def read_state_dicts(path: Path) -> list[StateDict]:
     Raises
     ------
     InvalidModelError
-        If the file is something else, incomplete, or holds pickled code.
+        If the file is something else, incomplete, holds pickled code, or several
+        state dicts that need not be members of an ensemble.
     """
     check_file(path)
     if path.suffix.lower() == SAFETENSORS:
@@ -87,7 +88,8 @@ def read_state_dicts(path: Path) -> list[StateDict]:
         content = read_torch(path)
     else:
         raise InvalidModelError(path.name, f"expected one of {expected_suffixes()}")
-    found = [member for state in _states(content) for member in _members(state)]
+    states = _states(path.name, content)
+    found = [member for state in states for member in _members(state)]
     if not found:
         raise InvalidModelError(path.name, f"{_EXPECTED}; found no tensors in it")
     return found
@@ -220,7 +222,7 @@ def _refused_pickle(error: pickle.UnpicklingError) -> str:
     return f"{_EXPECTED}; its pickle holds what a state dict does not: {_REMEDY}"
 
 
-def _states(content: Any, depth: int = 0) -> list[StateDict]:
+def _states(file: str, content: Any, depth: int = 0) -> list[StateDict]:
     """Find the state dicts in what a file holds: one, or one a fold."""
     if depth > 4:
         return []
@@ -234,16 +236,31 @@ def _states(content: Any, depth: int = 0) -> list[StateDict]:
             return [tensors]
         for key in _INNER_KEYS:
             if key in content:
-                return _states(content[key], depth + 1)
-        inner = [v for k, v in content.items() if not _NO_WEIGHTS.search(str(k))]
-        return _all_states(inner, depth)
+                return _states(file, content[key], depth + 1)
+        parts = {
+            str(name): _states(file, part, depth + 1)
+            for name, part in content.items()
+            if not _NO_WEIGHTS.search(str(name))
+        }
+        _refuse_copies(file, [name for name, states in parts.items() if states])
+        return [state for states in parts.values() for state in states]
     if isinstance(content, list | tuple):
-        return _all_states(content, depth)
+        return [state for part in content for state in _states(file, part, depth + 1)]
     return []
 
 
-def _all_states(contents: Sequence[Any], depth: int) -> list[StateDict]:
-    return [state for content in contents for state in _states(content, depth + 1)]
+def _refuse_copies(file: str, names: Sequence[str]) -> None:
+    """Take for members of an ensemble only what differs by its number.
+
+    A moving average or a best state is the same network again.
+    """
+    if len({re.sub(r"\d+", "", name) for name in names}) > 1:
+        words = ", ".join(name[:40] for name in names[:6])
+        reason = (
+            f"expected one state dict, or members that are numbered; found {words}: "
+            "save the one that is to be used alone"
+        )
+        raise InvalidModelError(file, reason)
 
 
 def _members(state: StateDict) -> list[StateDict]:

@@ -31,6 +31,11 @@ _IGNORE: Final = "ignore_class_"
 
 _COLUMNS_OF_10: Final = 6
 
+_NARROW_PX: Final = 2.0
+"""A network whose widest box is no wider gives it in parts of the side."""
+
+_ROUNDING: Final = 0.01
+
 
 @dataclass(frozen=True, slots=True)
 class YoloSettings:
@@ -128,13 +133,44 @@ def read_boxes(
     ValueError
         If the output has another shape.
     """
-    boxes, scores, classes = _parted(output, settings)
+    boxes, scores, classes = _parted(_rows(output, settings), settings)
     kept = scores >= LOWEST_SCORE
     kept &= ~np.isin(classes, list(settings.ignored))
     kept &= (boxes[:, 2:] > 0).all(axis=1) & np.isfinite(boxes).all(axis=1)
     boxes, scores = boxes[kept], np.minimum(scores[kept], 1)
     best = np.sort(np.argsort(-scores, kind="stable")[:_MOST_CANDIDATES])
     return without_overlaps(boxes[best], scores[best], settings.max_overlap)
+
+
+def check_units(output: npt.NDArray[np.float32], settings: YoloSettings) -> None:
+    """Refuse a network whose scores or boxes are in other units.
+
+    Parameters
+    ----------
+    output, settings
+        As `read_boxes` takes them, of any picture.
+
+    Raises
+    ------
+    ValueError
+        If scores are not in [0, 1], or boxes not in pixels.
+    """
+    rows = _rows(output, settings)
+    if not len(rows):
+        return
+    scores = rows[:, 4:5] if settings.generation == 10 else rows[:, 4:]
+    low, high = float(scores.min()), float(scores.max())
+    if not -_ROUNDING <= low <= high <= 1 + _ROUNDING:
+        raise ValueError(
+            f"scores from 0 to 1, not from {low:.3g} to {high:.3g}: export the network "
+            "with the sigmoid behind it"
+        )
+    widest = float(_parted(rows, settings)[0][:, 2:].max())
+    if 0 < widest <= _NARROW_PX:
+        raise ValueError(
+            f"boxes in pixels of its input, of which the widest is {widest:.3g}: "
+            "export the network with boxes in pixels, not in parts of the side"
+        )
 
 
 def without_overlaps(
@@ -168,6 +204,11 @@ def possible_layouts(shape: tuple[int, ...], size_px: int) -> dict[int, int]:
     --------
     >>> possible_layouts((84, 8400), 640), possible_layouts((25200, 6), 640)
     ({8: 80}, {5: 1, 10: 1})
+
+    A row for each anchor is 8 with rows and columns exchanged.
+
+    >>> possible_layouts((8400, 6), 640)
+    {}
     """
     if len(shape) != 2:
         return {}
@@ -177,7 +218,7 @@ def possible_layouts(shape: tuple[int, ...], size_px: int) -> dict[int, int]:
         found[8] = rows - 4
     if rows == 3 * anchors and columns > 5:
         found[5] = columns - 5
-    if columns == _COLUMNS_OF_10:
+    if columns == _COLUMNS_OF_10 and rows != anchors:
         found[10] = 1
     return found
 
@@ -187,20 +228,27 @@ def n_anchors(size_px: int) -> int:
     return sum((size_px // stride) ** 2 for stride in (8, 16, 32))
 
 
-def _parted(
+def _rows(
     output: npt.NDArray[np.float32], settings: YoloSettings
-) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32], npt.NDArray[np.intp]]:
-    """Return boxes from their upper left corner, scores and classes."""
+) -> npt.NDArray[np.float32]:
+    """Return a row a box."""
     if output.ndim != 2:
         raise ValueError(f"two axes a picture, not {output.shape}")
     rows = output.T if settings.generation == 8 else output
-    n_columns = {5: 5 + settings.n_classes, 8: 4 + settings.n_classes, 10: 6}
-    wanted = n_columns[settings.generation]
+    first = {5: 5, 8: 4}.get(settings.generation, 0)
+    wanted = first + settings.n_classes if first else _COLUMNS_OF_10
     if rows.shape[1] != wanted:
         raise ValueError(
             f"{wanted} numbers a box (yolo {settings.generation}, "
             f"{settings.n_classes} classes), not {rows.shape[1]}"
         )
+    return rows
+
+
+def _parted(
+    rows: npt.NDArray[np.float32], settings: YoloSettings
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32], npt.NDArray[np.intp]]:
+    """Return boxes from their upper left corner, scores and classes."""
     if settings.generation == 10:
         corners = rows[:, :4]
         sizes = corners[:, 2:] - corners[:, :2]
@@ -208,9 +256,9 @@ def _parted(
         return boxes, rows[:, 4], np.nan_to_num(rows[:, 5]).astype(np.intp)
     boxes = rows[:, :4].copy()
     boxes[:, :2] -= boxes[:, 2:] / 2
-    first = wanted - settings.n_classes
-    classes = rows[:, first:].argmax(axis=1)
-    scores = rows[:, first:].max(axis=1)
+    of_classes = rows[:, -settings.n_classes :]
+    classes = of_classes.argmax(axis=1)
+    scores = of_classes.max(axis=1)
     if settings.generation == 5:
         scores = scores * rows[:, 4]
     return boxes, scores, classes

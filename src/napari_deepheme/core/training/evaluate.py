@@ -31,7 +31,8 @@ class ClassFigures:
     precision, recall, f1 : float
         Against the other cells of the source; 0 where nothing was called so.
     auc : float
-        Area under the ROC curve, one against the rest; NaN if there is no rest.
+        Area under the ROC curve, one against the cells that cannot be of the class;
+        NaN if there are none.
     """
 
     target: str
@@ -88,10 +89,11 @@ def judge_classes(
     """
     classes = sorted(set(targets))
     truth = np.array([classes.index(t) for t in targets])
-    calls = called_classes(probabilities, classes)
+    calls = called_classes(probabilities, targets, classes)
     f1 = _f1(truth, calls, len(classes))
+    apart = disjoint(classes)
     figures = tuple(
-        _class_figures(target, i, truth, calls, probabilities)
+        _class_figures(target, truth == i, apart[i, truth], calls == i, probabilities)
         for i, target in enumerate(classes)
     )
     right = np.array(
@@ -115,7 +117,7 @@ def macro_f1(probabilities: npt.NDArray[np.float32], targets: Sequence[str]) -> 
     """Return the mean F1 over the classes of some cells; see `judge_classes`."""
     classes = sorted(set(targets))
     truth = np.array([classes.index(t) for t in targets])
-    calls = called_classes(probabilities, classes)
+    calls = called_classes(probabilities, targets, classes)
     return float(_f1(truth, calls, len(classes)).mean())
 
 
@@ -166,24 +168,45 @@ def _mean_auc(figures: Sequence[ClassFigures]) -> float:
 
 
 def called_classes(
-    probabilities: npt.NDArray[np.float32], classes: Sequence[str]
+    probabilities: npt.NDArray[np.float32],
+    targets: Sequence[str],
+    classes: Sequence[str],
 ) -> npt.NDArray[np.intp]:
     """Map the likeliest code of each cell to the class that holds it; -1 for none.
+
+    A code of the cell's own set is a hit, also where the code stands alone as another
+    class.
 
     Parameters
     ----------
     probabilities : ndarray of float32, shape (n, 23)
         What the classifier gave.
+    targets : sequence of str
+        The right class of each cell, one of `classes`.
     classes : sequence of str
         Codes, or several joined by ``|``.
     """
+    own = {target: i for i, target in enumerate(classes)}
     of_code = {
         code: i for i, target in enumerate(classes) for code in target.split("|")
     }
     # A code that stands alone goes before a set that holds it too.
-    of_code |= {target: i for i, target in enumerate(classes) if "|" not in target}
+    of_code |= {target: i for target, i in own.items() if "|" not in target}
     codes = [CLASS_CODES[i] for i in probabilities.argmax(axis=1)]
-    return np.array([of_code.get(code, -1) for code in codes], np.intp)
+    calls = [
+        own[target] if code in target.split("|") else of_code.get(code, -1)
+        for code, target in zip(codes, targets, strict=True)
+    ]
+    return np.array(calls, np.intp)
+
+
+def disjoint(classes: Sequence[str]) -> npt.NDArray[np.bool_]:
+    """Tell which classes have no code in common, shape (classes, classes).
+
+    A cell of "E1|E4" may be an E4: it is none of the rest that E4 is held against.
+    """
+    sets = [set(target.split("|")) for target in classes]
+    return np.array([[one.isdisjoint(other) for other in sets] for one in sets], bool)
 
 
 def _f1(
@@ -211,31 +234,36 @@ def _bootstrap(
 
 def _class_figures(
     target: str,
-    index: int,
-    truth: npt.NDArray[np.intp],
-    calls: npt.NDArray[np.intp],
+    is_class: npt.NDArray[np.bool_],
+    is_rest: npt.NDArray[np.bool_],
+    is_called: npt.NDArray[np.bool_],
     probabilities: npt.NDArray[np.float32],
 ) -> ClassFigures:
-    is_class = truth == index
-    hits = int((is_class & (calls == index)).sum())
-    precision = hits / max(1, int((calls == index).sum()))
-    recall = hits / int(is_class.sum())
-    f1 = 2 * hits / int(is_class.sum() + (calls == index).sum())
+    n, n_called = int(is_class.sum()), int(is_called.sum())
+    hits = int((is_class & is_called).sum())
     columns = [CLASS_CODES.index(code) for code in target.split("|")]
-    auc = area_under_curve(probabilities[:, columns].sum(axis=1), is_class)
-    return ClassFigures(target, int(is_class.sum()), precision, recall, f1, auc)
+    return ClassFigures(
+        target,
+        n,
+        precision=hits / max(1, n_called),
+        recall=hits / n,
+        f1=2 * hits / (n + n_called),
+        auc=area_under_curve(probabilities[:, columns].sum(axis=1), is_class, is_rest),
+    )
 
 
 def area_under_curve(
-    scores: npt.NDArray[np.float32], is_class: npt.NDArray[np.bool_]
+    scores: npt.NDArray[np.float32],
+    is_class: npt.NDArray[np.bool_],
+    is_rest: npt.NDArray[np.bool_],
 ) -> float:
-    """Return the chance that a cell of the class scores above one that is not.
+    """Return the chance that a cell of the class scores above one of the rest.
 
-    NaN where there is no cell that is not.
+    NaN where there is no rest.
     """
-    if is_class.all():
+    if not is_rest.any():
         return float("nan")
-    rest = np.sort(scores[~is_class])
+    rest = np.sort(scores[is_rest])
     below = np.searchsorted(rest, scores[is_class], "left")
     not_above = np.searchsorted(rest, scores[is_class], "right")
     return float((below + not_above).mean() / 2 / len(rest))

@@ -18,6 +18,7 @@ from napari_deepheme.core.training.evaluate import (
     area_under_curve,
     calibration_error,
     called_classes,
+    disjoint,
 )
 
 if TYPE_CHECKING:
@@ -143,15 +144,19 @@ def measure(probabilities: npt.NDArray[np.float32], targets: Sequence[str]) -> R
     """
     classes = _in_order(set(targets))
     truth = np.array([classes.index(t) for t in targets], np.intp)
-    calls = called_classes(probabilities, classes)
+    calls = called_classes(probabilities, targets, classes)
     scores = np.stack([_score(probabilities, target) for target in classes], axis=1)
     right = named_right(probabilities, targets)
-    samples = _samples(truth, calls, scores)
+    rest = disjoint(classes)[:, truth].T
+    samples = _samples(truth, calls, scores, rest)
     confusion = np.zeros((len(classes), len(classes) + 1), np.intp)
     np.add.at(confusion, (truth, calls), 1)  # -1 is the last column
     of_class = [
-        _class_measures(classes, i, confusion, scores, truth, samples)
-        for i in range(len(classes))
+        _class_measures(classes[i], i, confusion, auc, samples)
+        for i, auc in enumerate(
+            area_under_curve(scores[:, i], truth == i, rest[:, i])
+            for i in range(len(classes))
+        )
     ]
     macro = {
         name: _mean([c.measures[name].value for c in of_class], samples[name], truth)
@@ -225,30 +230,29 @@ def _score(
 
 
 def _class_measures(
-    classes: list[str],
+    target: str,
     i: int,
     confusion: npt.NDArray[np.intp],
-    scores: npt.NDArray[np.float32],
-    truth: npt.NDArray[np.intp],
+    auc: float,
     samples: dict[str, npt.NDArray[np.float64]],
 ) -> ClassMeasures:
     hits, n = int(confusion[i, i]), int(confusion[i].sum())
     n_called = int(confusion[:, i].sum())
     f1 = 2 * hits / (n + n_called)
-    auc = area_under_curve(scores[:, i], truth == i)
     measures = {
         "precision": share(hits, n_called),
         "recall": share(hits, n),
         "F1": _bounded(f1, samples["F1"][:, i], n),
         "AUC": _bounded(auc, samples["AUC"][:, i], n),
     }
-    return ClassMeasures(classes[i], n, measures)
+    return ClassMeasures(target, n, measures)
 
 
 def _samples(
     truth: npt.NDArray[np.intp],
     calls: npt.NDArray[np.intp],
     scores: npt.NDArray[np.float32],
+    rest: npt.NDArray[np.bool_],
 ) -> dict[str, npt.NDArray[np.float64]]:
     """Measure bootstrap samples of the cells: (samples, classes), NaN where absent."""
     n, k = scores.shape
@@ -267,9 +271,10 @@ def _samples(
             f1 = 2 * hits / (n_true + n_called)
             found["F1"][s] = np.where(n_true > 0, f1, np.nan)
             found["AUC"][s] = [
-                _weighted_auc(scores[order[:, i], i], weight[order[:, i]], is_class)
-                for i in range(k)
-                for is_class in [truth[order[:, i]] == i]
+                _weighted_auc(
+                    scores[rows, i], weight[rows], truth[rows] == i, rest[rows, i]
+                )
+                for i, rows in enumerate(order.T)
             ]
     return found
 
@@ -278,11 +283,12 @@ def _weighted_auc(
     scores: npt.NDArray[np.float32],
     weight: npt.NDArray[np.intp],
     is_class: npt.NDArray[np.bool_],
+    is_rest: npt.NDArray[np.bool_],
 ) -> float:
     """Return the area under the curve of sorted scores, each counted so often."""
     starts = np.flatnonzero(np.r_[True, scores[1:] != scores[:-1]])
     own = np.add.reduceat(weight * is_class, starts).astype(float)
-    rest = np.add.reduceat(weight * ~is_class, starts).astype(float)
+    rest = np.add.reduceat(weight * is_rest, starts).astype(float)
     total = own.sum() * rest.sum()
     if not total:
         return float("nan")

@@ -14,7 +14,7 @@ from napari_deepheme.core.models.torch_weights import build_network, load_networ
 from napari_deepheme.core.taxonomy import CLASS_CODES
 from napari_deepheme.core.training.measures import measure
 from napari_deepheme.core.training.own_task import runner_of
-from napari_deepheme.core.training.splits import is_by_patient
+from napari_deepheme.core.training.splits import is_by_patient, torn_patients
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -226,11 +226,11 @@ def _data_texts(data: OwnData, splits: Sequence[Split]) -> list[str]:
         sizes = f"{len(splits)} folds"
     if len(first.test):
         sizes += f", {len(first.test)} to judge"
-    how = (
-        f"by patient, {len(patients)} of them"
-        if is_by_patient(data.cells)
-        else "by cell"
-    )
+    how = "by cell"
+    if is_by_patient(data.cells):
+        how = f"by patient, {len(patients)} of them"
+        if any(torn_patients(data.cells, splits)):
+            how = "as the table states it"
     return [
         f"{len(data.cells)} own cells of {', '.join(sources)}: {by_class}.",
         f"Split {how}: {sizes}; {len(data.kept)} cells to be kept as they were.",
@@ -270,5 +270,14 @@ def _limits(data: OwnData, splits: Sequence[Split]) -> list[str]:
     if not is_by_patient(data.cells):
         texts.append(
             "Patients are not told apart: cells of one patient may stand on both sides."
+        )
+        return texts
+    n_torn, unnamed = torn_patients(data.cells, splits)
+    if n_torn:
+        whose = "1 patient" if n_torn == 1 else f"{n_torn} patients"
+        texts.append(f"Cells of {whose} stand on both sides: the figures flatter.")
+    if unnamed:
+        texts.append(
+            "Cells without a patient stand on both sides: one patient may be on both."
         )
     return texts

@@ -11,6 +11,7 @@ from torch import nn
 
 from napari_deepheme.core.models.registry import DEFAULT_CLASSIFIER
 from napari_deepheme.core.models.torch_runner import choose_device
+from napari_deepheme.core.taxonomy import CLASS_CODES
 from napari_deepheme.core.training.own_card import finished_card
 from napari_deepheme.core.training.own_data import BatchSource, OwnData
 from napari_deepheme.core.training.own_loop import LoopConfig, Task, iter_loop
@@ -143,7 +144,8 @@ def iter_classifier_training(
     config : OwnFit
         Settings.
     overwrite : bool
-        Whether an unfinished run of other settings or cells is thrown away.
+        Whether an unfinished run of other settings or cells, or a finished model of
+        the name, is thrown away.
     command : str
         The command that says how to do it again, for the card.
 
@@ -155,7 +157,8 @@ def iter_classifier_training(
     Raises
     ------
     TrainingError
-        If the cells do not do, or an unfinished run with other settings lies there.
+        If the cells do not do, or an unfinished run with other settings, or a finished
+        one, lies there.
     ModelNotFoundError, InvalidModelError
         If the model to start from is none.
     DeviceNotAvailableError
@@ -171,6 +174,8 @@ def iter_classifier_training(
     if not data.cells:
         raise TrainingError(NOTHING_NAMED)
     splits = _splits(cells, data, config)
+    for split in splits:
+        _check_snapshots(_n_steps(config, start, split), config)
     imprint(start, data, splits[0].train, device)
     folder.begin(_facts(config, device, data, start), overwrite=overwrite)
     members: list[list[Weights]] = []
@@ -208,6 +213,12 @@ def held_out_cells(cells: Sequence[LabelledCell], config: OwnFit) -> list[Labell
 
 def _start(cells: Sequence[LabelledCell], name: str, config: OwnFit) -> Start:
     targets = {cell.targets for cell in cells if cell.targets}
+    classes = {"|".join(words) for words in targets if set(words) <= set(CLASS_CODES)}
+    if len(classes) < 2:
+        raise TrainingError(
+            "training needs cells of two classes at least, these are of "
+            f"{''.join(classes) or 'none'}: name cells of another"
+        )
     if config.start_from is not None:
         return start_from(config.start_from, targets)
     return from_scratch(
@@ -235,14 +246,18 @@ def _facts(config: OwnFit, device: str, data: OwnData, start: Start) -> dict[str
     files = start.base.weights if start.base else ()
     sums = [file.sha256 or sha256_of([file.path.read_bytes()]) for file in files]
     settings = {**asdict(config), "device": device}
-    return {"settings": settings, "cells": data.digest(), "start": sums}
+    return {
+        "settings": settings,
+        "cells": data.digest(),
+        "start": [*sums, start.card.facts],
+    }
 
 
 def _loop_config(
     config: OwnFit, start: Start, split: Split, fold: int, device: str
 ) -> LoopConfig:
     scratch = start.base is None
-    n_steps = config.n_steps or _suitable_steps(len(split.train), config, scratch)
+    n_steps = _n_steps(config, start, split)
     return LoopConfig(
         n_steps=n_steps,
         learning_rate=config.learning_rate or (2e-3 if scratch else 2e-4),
@@ -253,6 +268,19 @@ def _loop_config(
         seed=config.seed + fold,
         device=device,
     )
+
+
+def _n_steps(config: OwnFit, start: Start, split: Split) -> int:
+    scratch = start.base is None
+    return config.n_steps or _suitable_steps(len(split.train), config, scratch)
+
+
+def _check_snapshots(n_steps: int, config: OwnFit) -> None:
+    if n_steps < config.n_snapshots:
+        raise TrainingError(
+            f"{n_steps} steps end no {config.n_snapshots} cycles, each of which gives "
+            "a snapshot: take more steps, or fewer snapshots"
+        )
 
 
 def _suitable_steps(n_cells: int, config: OwnFit, scratch: bool) -> int:

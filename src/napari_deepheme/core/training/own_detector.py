@@ -115,7 +115,8 @@ def iter_detector_training(
     Raises
     ------
     TrainingError
-        If the pictures do not do, or an unfinished run with other settings lies there.
+        If the pictures do not do, or an unfinished run with other settings, or a
+        finished one, lies there.
     ModelNotFoundError, InvalidModelError
         If the model to start from is none.
     """
@@ -201,7 +202,10 @@ def _facts(
     return {
         "settings": {**asdict(config), "device": device},
         "pictures": sha256_of(parts),
-        "start": [sha256_of([file.path.read_bytes()]) for file in base.weights],
+        "start": [
+            *(sha256_of([file.path.read_bytes()]) for file in base.weights),
+            base.facts,
+        ],
     }
 
 

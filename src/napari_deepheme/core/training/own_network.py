@@ -113,11 +113,6 @@ def from_scratch(
     extra = tuple(word for word in EXTRA_OUTPUTS if word in named)
     if extra:
         outputs[TRAINING_ONLY] = extra
-    if len(outputs[CLASSES]) < 2:
-        raise TrainingError(
-            "a classifier from scratch needs cells of two classes: name some of "
-            "another, or go on from a model"
-        )
     card = ModelCard(
         name=name,
         version="1",

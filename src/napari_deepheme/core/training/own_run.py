@@ -55,7 +55,7 @@ class RunFolder:
         Raises
         ------
         TrainingError
-            If an unfinished run with other facts lies there.
+            If an unfinished run with other facts, or a finished one, lies there.
         """
         make_folder(self.out)
         stated = json.dumps(dict(facts), sort_keys=True, default=str, indent=1)
@@ -68,6 +68,11 @@ class RunFolder:
                     "settings or cells: repeat these to go on with it, choose another "
                     "folder, or give --overwrite"
                 )
+        elif self._card.exists() and not overwrite:
+            raise TrainingError(
+                f"{self._card} is there already: choose another name or folder, or "
+                "give --overwrite"
+            )
         self._forget()
         with atomic_file(self._facts) as stream:
             stream.write(stated.encode())
@@ -79,24 +84,30 @@ class RunFolder:
     def write_weights(
         self, members: Sequence[Mapping[str, torch.Tensor]]
     ) -> tuple[WeightsFile, ...]:
-        """Write one file a member of the ensemble."""
-        files = []
+        """Write one file a member of the ensemble, over none of another model's."""
+        files, taken = [], self._weights_of_others()
         for i, member in enumerate(members):
             number = f"-{i + 1}" if len(members) > 1 else ""
-            path = self.out / f"{self.name}{number}.safetensors"
+            stem = f"{self.name}{number}"
+            names = (stem, *(f"{stem}_{n}" for n in range(2, len(taken) + 3)))
+            paths = (self.out / f"{name}.safetensors" for name in names)
+            path = next(path for path in paths if path not in taken)
             write_weights(path, member)
             files.append(WeightsFile(path, sha256_of([path.read_bytes()])))
         return tuple(files)
 
     def finish(self, card: ModelCard) -> ModelCard:
         """Write the card and remove the run's state, and an older model's weights."""
-        path = self.out / f"{self.name}.json"
-        older = _weights_of(path)
-        card.write(path)
-        for file in older - {w.path for w in card.weights}:
+        older = _weights_of(self._card)
+        card.write(self._card)
+        for file in older - _weights_of(self._card) - self._weights_of_others():
             file.unlink(missing_ok=True)
         self._forget()
-        return ModelCard.read(path)
+        return ModelCard.read(self._card)
+
+    @property
+    def _card(self) -> Path:
+        return self.out / f"{self.name}.json"
 
     @property
     def _facts(self) -> Path:
@@ -104,8 +115,13 @@ class RunFolder:
 
     def _forget(self) -> None:
         self._facts.unlink(missing_ok=True)
-        for path in self.out.glob(f"{self.name}.fold*.pt"):
-            path.unlink(missing_ok=True)
+        for path in self.out.iterdir():
+            if re.fullmatch(rf"{re.escape(self.name)}\.fold\d+\.pt", path.name):
+                path.unlink(missing_ok=True)
+
+    def _weights_of_others(self) -> set[Path]:
+        cards = set(self.out.glob("*.json")) - {self._card}
+        return {path for card in cards for path in _weights_of(card)}
 
 
 def sha256_of(parts: Iterable[bytes]) -> str:

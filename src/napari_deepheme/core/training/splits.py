@@ -1,13 +1,14 @@
 """Cells parted into those that are learned from and those that are held out.
 
 Parts have the classes in like shares, and no patient is on both sides where the table
-names patients.
+names patients, unless it states the split so.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
+from itertools import combinations
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -98,6 +99,38 @@ def is_by_patient(cells: Sequence[LabelledCell]) -> bool:
     return len({cell.patient for cell in cells if cell.patient}) > 1
 
 
+def torn_patients(
+    cells: Sequence[LabelledCell], splits: Sequence[Split]
+) -> tuple[int, bool]:
+    """Say whose cells a split puts on several sides.
+
+    Parameters
+    ----------
+    cells : sequence of LabelledCell
+        Those that were parted.
+    splits : sequence of Split
+        One a fold.
+
+    Returns
+    -------
+    n_patients : int
+        Patients of whom some cells are learned from and others are held out, or are
+        watched and others judged.
+    unnamed : bool
+        Whether that is so of cells without a patient.
+    """
+    torn: set[tuple[str, str]] = set()
+    for split in splits:
+        sides = [
+            {_whose(cells[i]) for i in rows.tolist()}
+            for rows in (split.train, split.val, split.test)
+        ]
+        for one, other in combinations(sides, 2):
+            torn |= one & other
+    named = {patient for patient, _ in torn} - {""}
+    return len(named), len(named) < len(torn)
+
+
 def _parts(
     cells: Sequence[LabelledCell], n_parts: int, n_folds: int, seed: int
 ) -> npt.NDArray[np.intp]:
@@ -148,6 +181,10 @@ def _groups(cells: Sequence[LabelledCell]) -> list[list[int]]:
         return [[i] for i in range(len(cells))]
     groups = defaultdict(list)
     for i, cell in enumerate(cells):
-        # Who is not named may be anybody: such cells of a source stay together.
-        groups[cell.patient or f"somebody of {cell.source}"].append(i)
+        groups[_whose(cell)].append(i)
     return list(groups.values())
+
+
+def _whose(cell: LabelledCell) -> tuple[str, str]:
+    # Who is not named may be anybody: such cells of a source stay together.
+    return cell.patient, "" if cell.patient else cell.source

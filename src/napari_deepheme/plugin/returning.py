@@ -150,6 +150,13 @@ class Returning:
             if not isinstance(item.error, DeephemeError):
                 raise item.error
             return
+        if session.running:
+            session.say(
+                f"{path.name} was not opened, since a run began. Open it again when "
+                "that has ended.",
+                error=True,
+            )
+            return
         sitting, ready, left_out = item
         layer = self._desk.slides.find(sitting.slide, path)
         if layer is None:

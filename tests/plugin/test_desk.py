@@ -2,6 +2,7 @@
 
 import csv
 import json
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,8 @@ from napari_deepheme.core.errors import CannotWriteError
 from napari_deepheme.core.export.csv_table import read_csv
 from napari_deepheme.core.pseudonyms import KEY_NAME
 from napari_deepheme.core.sittings.sitting_file import SittingFile, read_sitting
+from napari_deepheme.plugin import desk
+from napari_deepheme.plugin.reviewing import saving
 from napari_deepheme.plugin.worker import Failed
 
 
@@ -328,3 +331,38 @@ def test_what_is_saved_does_not_take_the_place_of_the_slide(ran, slide_path):
         assert ran.session.message_kind == "error"
         assert "it is the slide" in ran.session.message
     assert slide_path.read_bytes() == before
+
+
+def test_a_sitting_is_taken_on_the_main_thread_and_written_on_another(
+    ran, tmp_path, monkeypatch, inline_start
+):
+    threads = []
+
+    def noted(viewer, layer):
+        threads.append(threading.current_thread())
+        return ()
+
+    def start(items, *, on_item, on_end):
+        made = []
+        worker = threading.Thread(target=lambda: made.extend(items()))
+        worker.start()
+        worker.join()
+        return inline_start(lambda: made, on_item=on_item, on_end=on_end)
+
+    monkeypatch.setattr(desk, "drawn_shapes", noted)
+    ran.desk.saving._start = ran.desk.keeping._start = start
+    ran.desk.saving.save("sitting", tmp_path / "mine")
+    assert ran.session.message == f"Saved: {tmp_path / 'mine.deepheme'}"
+    assert ran.session.sitting == str(tmp_path / "mine.deepheme")
+    assert set(threads) == {threading.main_thread()}
+
+
+def test_many_cells_are_exported_on_a_thread(ran, tmp_path, monkeypatch, later_start):
+    monkeypatch.setattr(saving, "FEW_CELLS", 3)
+    ran.desk.saving._start = later_start
+    ran.desk.export(tmp_path / "out")
+    assert ran.session.message == "Saving …"
+    assert not (tmp_path / "out").exists()
+    later_start.ends[0]()
+    assert ran.session.message.startswith("Written to ")
+    assert len(list((tmp_path / "out").iterdir())) == 3

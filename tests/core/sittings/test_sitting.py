@@ -6,6 +6,8 @@ import sqlite3
 import subprocess
 import sys
 import textwrap
+from contextlib import closing
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -15,7 +17,12 @@ from hypothesis import strategies as st
 
 from napari_deepheme.core.cell_table import CellTable
 from napari_deepheme.core.corrected_cells import CorrectedCells
-from napari_deepheme.core.corrections import READER_CLASSES, judged_classes
+from napari_deepheme.core.corrections import (
+    READER_CLASSES,
+    is_unidentified,
+    judged_classes,
+    written_rows,
+)
 from napari_deepheme.core.errors import (
     CannotWriteError,
     InvalidSittingError,
@@ -88,6 +95,21 @@ def test_a_sitting_comes_back_as_it_was(tmp_path):
     assert judged_classes(again.corrected.undo().cells)[-1] == "deleted"
 
 
+def counted_in(path):
+    """Read the view of what counts: cell and class."""
+    with closing(sqlite3.connect(path)) as database:
+        return database.execute("SELECT cell_id, counted_class FROM counted").fetchall()
+
+
+def counted_of(corrected):
+    """Tell the same of the cells themselves."""
+    cells = corrected.cells
+    words = judged_classes(cells)
+    words[is_unidentified(cells)] = "unidentified"
+    rows = written_rows(cells)
+    return list(zip((rows + 1).tolist(), words[rows].tolist(), strict=True))
+
+
 def test_an_empty_sitting_comes_back(tmp_path):
     sitting = a_sitting(CorrectedCells(CellTable.empty()))
     create_sitting(tmp_path / "a.deepheme", sitting)
@@ -110,6 +132,7 @@ step = st.one_of(
 )
 @given(st.lists(step, max_size=12))
 @example([("correct", {0}, "B1"), ("sync",), ("add",), ("undo",)])
+@example([("add",), ("correct", {0}, "deleted"), ("threshold", 0.5)])
 def test_whatever_the_reader_did_comes_back(tmp_path, steps):
     path = tmp_path / "b.deepheme"
     corrected = CorrectedCells(model_says())
@@ -134,6 +157,7 @@ def test_whatever_the_reader_did_comes_back(tmp_path, steps):
     again = read_sitting(path).corrected
     assert again.cells == corrected.cells
     assert again.steps == corrected.steps
+    assert counted_in(path) == counted_of(corrected)
     assert not file.sync(corrected)
 
 
@@ -151,7 +175,8 @@ def test_what_was_taken_back_stays_in_the_file_as_a_trace(tmp_path):
         [1, 5, "", "L4", "AB", AT, 1],
         [2, 5, "", "L2", "CD", AT, 0],
     ]
-    assert counted["counted_class"].tolist() == [*["M2"] * 4, "L2", *["M2"] * 3]
+    words = ["unidentified", *["M2"] * 3, "L2", *["M2"] * 3]
+    assert counted["counted_class"].tolist() == words
 
 
 def test_a_window_from_which_the_sitting_was_taken_over_is_refused(tmp_path):
@@ -319,3 +344,40 @@ def test_a_sitting_from_before_there_were_such_words_goes_on(tmp_path):
     said = again.tell_mitosis([1], "reader_phase", "anaphase")
     file.sync(said)
     assert read_sitting(path).corrected.cells == said.cells
+
+
+OLD_VIEW = """
+CREATE VIEW counted AS SELECT cells.*, COALESCE(
+    (SELECT NULLIF(class_after, '') FROM corrections AS c
+     WHERE c.cell_id = cells.cell_id AND NOT undone ORDER BY step DESC LIMIT 1),
+    class_code) AS counted_class FROM cells;
+"""
+
+
+def test_a_sitting_whose_view_is_of_before_counts_right_once_it_goes_on(tmp_path):
+    path = tmp_path / "v.deepheme"
+    cell = CellTable.from_arrays([(300, 40, 20, 20)], [0], [13], [0.4])
+    corrected = CorrectedCells(model_says()).add(cell, "M1")
+    create_sitting(path, a_sitting(corrected)).sync(corrected.undo())
+    with closing(sqlite3.connect(path)) as database:
+        database.executescript(f"DROP VIEW counted; {OLD_VIEW}")
+    assert len(counted_in(path)) == N + 1
+    again = read_sitting(path).corrected
+    SittingFile(path, again)
+    assert counted_in(path) == counted_of(again)
+    assert len(counted_in(path)) == N
+
+
+def test_what_a_table_said_of_earlier_readers_counts_in_the_view(tmp_path):
+    path = tmp_path / "v.deepheme"
+    said = {"reader_class": np.array(["M3", "deleted", *[""] * (N - 2)])}
+    table = CorrectedCells(model_says()).base
+    table = replace(table, further={**table.further, **said})
+    corrected = CorrectedCells(table).correct([0], "").correct([2], "not-a-cell")
+    create_sitting(path, a_sitting(corrected))
+    assert counted_in(path) == counted_of(corrected)
+    assert counted_in(path)[:3] == [
+        (1, "unidentified"),
+        (2, "deleted"),
+        (3, "not-a-cell"),
+    ]

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from napari_deepheme.core.corrections import judged_classes
-from napari_deepheme.core.errors import CannotWriteError
+from napari_deepheme.core.errors import CannotWriteError, SlideGoneError
 from napari_deepheme.core.export.csv_table import read_csv
 from napari_deepheme.core.pseudonyms import KEY_NAME
 from napari_deepheme.core.sittings.sitting_file import SittingFile, read_sitting
-from napari_deepheme.plugin import desk
+from napari_deepheme.plugin import desk, slide_choice
 from napari_deepheme.plugin.reviewing import saving
 from napari_deepheme.plugin.worker import Failed
 
@@ -366,3 +366,24 @@ def test_many_cells_are_exported_on_a_thread(ran, tmp_path, monkeypatch, later_s
     later_start.ends[0]()
     assert ran.session.message.startswith("Written to ")
     assert len(list((tmp_path / "out").iterdir())) == 3
+
+
+def test_a_sitting_whose_slide_cannot_be_opened_is_not_shown_on_another(
+    ran, make_controller, slide_path, tmp_path, monkeypatch
+):
+    ran.desk.review.correct([0], "M3")
+    ran.close()
+    (path,) = own_sittings(tmp_path)
+    other = slide_path.with_name("case 2.svs")
+    other.write_bytes(slide_path.read_bytes() + b" ")
+    made = make_controller()
+    made.open_slide(other)
+
+    def fails(path):
+        raise SlideGoneError("case 1.svs")
+
+    monkeypatch.setattr(slide_choice, "open_slide", fails)
+    made.returning.open_sitting(path)
+    assert made.session.message == str(SlideGoneError("case 1.svs"))
+    assert made.session.message_kind == "error"
+    assert not made.session.can_export

@@ -158,7 +158,11 @@ class Returning:
             )
             return
         sitting, ready, left_out = item
-        layer = self._desk.slides.find(sitting.slide, path)
+        try:
+            layer = self._desk.slides.find(sitting.slide, path)
+        except DeephemeError as error:
+            session.say(str(error), error=True)
+            return
         if layer is None:
             session.say(
                 f"The slide {sitting.slide.name} is neither where it was nor beside "

@@ -98,11 +98,11 @@ def cell_density(
     centres: npt.ArrayLike,
     regions: Region | Sequence[Region],
     mpp: Mpp,
-    *,
-    cell_um: float = CELL_UM,
-    kernel_um: float = KERNEL_UM,
 ) -> Density:
     """Give the density of cells over what was analysed.
+
+    On a grid of `CELL_UM`, coarser where there would be more than `MAX_CELLS`, smoothed
+    by a Gaussian of `KERNEL_UM`, wider where a grid cell is.
 
     Parameters
     ----------
@@ -112,21 +112,11 @@ def cell_density(
         What was analysed; where they overlap they count once.
     mpp : Mpp
         Micrometres per pixel.
-    cell_um : float
-        Side of a grid cell, in micrometres; it is larger where there would be more than
-        `MAX_CELLS`.
-    kernel_um : float
-        Standard deviation of the smoothing, in micrometres; at least a grid cell.
 
     Returns
     -------
     Density
         Its total is the number of cells.
-
-    Raises
-    ------
-    ValueError
-        If the side or the smoothing is not positive.
 
     Examples
     --------
@@ -136,8 +126,6 @@ def cell_density(
     >>> found.grid.shape, found.n_cells, round(found.mean, 3), round(found.total, 3)
     ((20, 20), 2, 8.0, 2.0)
     """
-    if not (cell_um > 0 and kernel_um > 0):
-        raise ValueError("a grid cell and its smoothing must be larger than nothing")
     boxes = [regions] if isinstance(regions, Region) else regions
     boxes = [box for box in boxes if box.area]
     if not boxes:
@@ -145,14 +133,14 @@ def cell_density(
         return Density(nothing, nothing, (0.0, 0.0), (1.0, 1.0), 0)
     union = _Union.of(boxes)
     (left, top), (width, height) = union.origin, union.extent
-    side_um = _side(width * mpp.x, height * mpp.y, cell_um)
+    side_um = _side(width * mpp.x, height * mpp.y)
     cell_px = (side_um / mpp.x, side_um / mpp.y)
     shape = (ceil(height / cell_px[1]), ceil(width / cell_px[0]))
     covered = _covered(union, cell_px, shape)
     inside = union.holds(np.asarray(centres, np.float64).reshape(-1, 2))
     counts = _counts((inside - (left, top)) / cell_px, shape)
     area_mm2 = (side_um / 1000) ** 2
-    spread = _spread(counts, covered, max(kernel_um / side_um, _MIN_KERNEL))
+    spread = _spread(counts, covered, max(KERNEL_UM / side_um, _MIN_KERNEL))
     return Density(
         spread / np.float32(area_mm2),
         covered * np.float32(area_mm2),
@@ -162,10 +150,11 @@ def cell_density(
     )
 
 
-def _side(width_um: float, height_um: float, cell_um: float) -> float:
-    while ceil(width_um / cell_um) * ceil(height_um / cell_um) > MAX_CELLS:
-        cell_um *= 1.25
-    return cell_um
+def _side(width_um: float, height_um: float) -> float:
+    side_um = CELL_UM
+    while ceil(width_um / side_um) * ceil(height_um / side_um) > MAX_CELLS:
+        side_um *= 1.25
+    return side_um
 
 
 @dataclass(frozen=True, slots=True, eq=False)

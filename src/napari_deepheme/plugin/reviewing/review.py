@@ -282,10 +282,6 @@ class Review:
         self.go_to(int(rows[place % len(rows)]))
         return True
 
-    def recount(self) -> None:
-        """Tell the counts again."""
-        self._tell()
-
     def _kinds_now(self) -> npt.NDArray[np.uint8]:
         return kinds_of(self.corrected.judged(), self.corrected.unidentified())
 

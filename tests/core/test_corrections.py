@@ -206,3 +206,10 @@ def test_what_the_reader_took_away_is_told_apart():
 def test_a_cell_at_the_threshold_itself_is_identified():
     probabilities = np.array([0.4999, 0.5, 0.5001], np.float32)
     assert identified_at(probabilities, 0.5).tolist() == ["no", "yes", "yes"]
+
+
+def test_a_cell_at_the_readers_threshold_is_identified():
+    corrected = CorrectedCells(model_says()).with_threshold(0.5)
+    assert not corrected.unidentified().any()
+    assert not is_unidentified(corrected.cells).any()
+    assert CorrectedCells(model_says()).with_threshold(0.5001).unidentified().all()

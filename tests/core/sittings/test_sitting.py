@@ -39,6 +39,7 @@ from napari_deepheme.core.sittings.sitting_file import (
     create_sitting,
     read_sitting,
 )
+from napari_deepheme.core.slide import open_slide
 
 N = 8
 AT = "2026-01-02T03:04:05Z"
@@ -381,3 +382,18 @@ def test_what_a_table_said_of_earlier_readers_counts_in_the_view(tmp_path):
         (2, "deleted"),
         (3, "not-a-cell"),
     ]
+
+
+@pytest.mark.parametrize("beside", ["a.deepheme", "sittings/a.deepheme"])
+def test_a_slide_that_was_moved_is_found_beside_its_sitting_or_above(
+    phantom_svs, tmp_path, beside
+):
+    moved = tmp_path / "moved" / phantom_svs.name
+    moved.parent.mkdir()
+    moved.write_bytes(phantom_svs.read_bytes())
+    with open_slide(moved) as slide:
+        mark = replace(SlideMark.of(slide), path=str(tmp_path / "gone.svs"))
+    assert mark.find(moved.parent / beside) == moved
+    # Of its name, but another slide.
+    moved.write_bytes(phantom_svs.read_bytes() + b" ")
+    assert mark.find(moved.parent / beside) is None

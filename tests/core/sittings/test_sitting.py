@@ -8,6 +8,7 @@ import sys
 import textwrap
 from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -397,3 +398,20 @@ def test_a_slide_that_was_moved_is_found_beside_its_sitting_or_above(
     # Of its name, but another slide.
     moved.write_bytes(phantom_svs.read_bytes() + b" ")
     assert mark.find(moved.parent / beside) is None
+
+
+def test_a_slide_is_found_beside_its_sitting_where_its_old_place_may_not_be_seen(
+    phantom_svs, tmp_path, monkeypatch
+):
+    locked = tmp_path / "locked" / phantom_svs.name
+    stat = Path.stat
+
+    def refuses(path, **options):
+        if path == locked:
+            raise PermissionError(13, "Permission denied", str(path))
+        return stat(path, **options)
+
+    with open_slide(phantom_svs) as slide:
+        mark = replace(SlideMark.of(slide), path=str(locked))
+    monkeypatch.setattr(Path, "stat", refuses)
+    assert mark.find(phantom_svs.with_name("a.deepheme")) == phantom_svs

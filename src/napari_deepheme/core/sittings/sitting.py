@@ -71,7 +71,7 @@ class SlideMark:
         if self.name:
             places += [folder / self.name, folder.parent / self.name]
         for place in places:
-            if place.exists() and self._lies_at(place):
+            if self._lies_at(place):
                 return place
         return None
 

@@ -4,6 +4,7 @@ import csv
 import os
 import signal
 import sys
+from collections import deque
 from types import SimpleNamespace
 
 import distributed
@@ -129,3 +130,31 @@ def test_packages_that_are_missing_are_named_before_anything_is_done(
     assert run(["batch", str(slides[0]), "--out", str(tmp_path / "out")]) == 1
     assert "napari-deepheme[batch]" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+def test_what_is_open_when_a_batch_is_stopped_is_let_go_of(monkeypatch):
+    let_go = []
+
+    class Opened:
+        def __init__(self, name):
+            self.close = lambda: let_go.append(name)
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_):
+            self.close()
+
+    def stopped(_):
+        raise KeyboardInterrupt
+
+    stopping = batch._Batch.__new__(batch._Batch)
+    run = Opened("run")
+    run.slide = Opened("slide")
+    stopping._open = [batch._Open(None, run, deque())]
+    stopping._client, stopping._todo = SimpleNamespace(loop=None), deque()
+    monkeypatch.setattr(distributed, "as_completed", lambda **_: None)
+    monkeypatch.setattr(batch._Batch, "_send", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        next(stopping.rows())
+    assert let_go == ["run", "slide"]

@@ -192,3 +192,48 @@ def test_each_test_that_a_promise_names_is_there():
         assert f"def {test}" in (TOP / path).read_text("utf-8"), test
     for page in re.findall(r"\]\((docs/[\w-]+\.md)\)", text):
         assert (TOP / page).is_file()
+
+
+NAMED = re.compile(
+    r"(?<![\w./-])((?:tests|src|docs|scripts|benchmarks|examples|\.github)/[\w./-]*\w"
+    r"|[\w/-]+/[\w-]+\.py\b)"
+)
+"""A file or folder of the repository; a module also without the folders before it."""
+
+ROOTS = (TOP, TOP / "tests", TOP / "src" / "napari_deepheme")
+
+
+@pytest.mark.parametrize(
+    "page",
+    [*PAGES, TOP / "SECURITY.md", TOP / "CHANGELOG.md"],
+    ids=lambda page: page.name,
+)
+def test_every_file_of_the_repository_that_a_page_names_is_there(page):
+    named = NAMED.findall(page.read_text("utf-8"))
+    missing = [n for n in named if not any((root / n).exists() for root in ROOTS)]
+    assert missing == []
+
+
+def test_files_of_the_repository_are_seen_where_a_page_names_them():
+    text = "tests/core/a_b.py makes one; `scripts/c.py`, (docs/d.md), `core/e.py`"
+    named = ["tests/core/a_b.py", "scripts/c.py", "docs/d.md", "core/e.py"]
+    assert NAMED.findall(text) == named
+
+
+def rooms_in(folder):
+    """Name the modules and packages of a folder, as the page on architecture does."""
+    paths = [p for p in folder.iterdir() if not p.name.startswith("_")]
+    return {p.stem for p in paths if p.suffix == ".py" or (p / "__init__.py").exists()}
+
+
+def test_the_page_on_architecture_has_each_room():
+    text = (TOP / "docs" / "architecture.md").read_text("utf-8")
+    told = {"": set(), "core": set(), "plugin": set()}
+    for row in re.findall(r"^\| (`.*?) \|", text, re.MULTILINE):
+        first, *others = re.findall(r"`([^`]+)`", row)
+        folder, _, name = first.rpartition("/")
+        told[folder] |= {name, *others}
+    package = TOP / "src" / "napari_deepheme"
+    assert told["core"] == rooms_in(package / "core")
+    assert told["plugin"] == rooms_in(package / "plugin")
+    assert told[""] == rooms_in(package) - {"core", "plugin"}

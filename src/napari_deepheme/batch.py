@@ -164,7 +164,8 @@ class _Batch:
                 yield from self._close_those_over()
         finally:
             for slide in self._open:
-                slide.run.close()
+                with slide.run.slide:
+                    slide.run.close()
 
     def _send(self) -> Iterator[dict[str, Any]]:
         """Send out parts until all workers have enough."""

@@ -221,3 +221,10 @@ def test_the_models_threshold_and_the_same_threshold_given_later_agree():
     assert not is_unidentified(named).any()
     assert not CorrectedCells(named).with_threshold(0.55).unidentified().any()
     assert CorrectedCells(named).with_threshold(0.5501).unidentified().all()
+
+
+def test_a_cell_at_the_readers_threshold_is_identified():
+    corrected = CorrectedCells(model_says()).with_threshold(0.5)
+    assert not corrected.unidentified().any()
+    assert not is_unidentified(corrected.cells).any()
+    assert CorrectedCells(model_says()).with_threshold(0.5001).unidentified().all()

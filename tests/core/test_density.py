@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.ndimage import gaussian_filter
 
-from napari_deepheme.core.density import MAX_CELLS, cell_density
+from napari_deepheme.core.density import KERNEL_UM, MAX_CELLS, cell_density
 from napari_deepheme.core.geometry import Mpp, Polygon, Region
 
 MPP = Mpp(0.5, 0.5)
@@ -133,10 +133,11 @@ def test_nothing_analysed_is_nothing():
         assert found.maximum == 0
 
 
-@pytest.mark.parametrize("sizes", [{"cell_um": 0}, {"kernel_um": -1}])
-def test_a_size_of_nothing_is_refused(sizes):
-    with pytest.raises(ValueError, match="larger than nothing"):
-        cell_density([[1, 1]], WHOLE, MPP, **sizes)
+def test_a_cell_on_the_edge_belongs_to_the_region_that_begins_there():
+    left, right = Region(0, 0, 100, 100), Region(200, 0, 100, 100)
+    on_edges = [[0, 0], [100, 50], [200, 50], [300, 50], [50, 100]]
+    counts = [cell_density([at], [left, right], MPP).n_cells for at in on_edges]
+    assert counts == [1, 0, 1, 0, 0]
 
 
 def test_a_million_cells_take_little_and_a_huge_slide_a_coarser_grid():
@@ -145,7 +146,8 @@ def test_a_million_cells_take_little_and_a_huge_slide_a_coarser_grid():
     found = cell_density(scattered(1_000_000, huge), huge, MPP)
     # Far more than it takes, for a machine that is busy.
     assert time.perf_counter() - start < 10
-    assert found.grid.size <= MAX_CELLS
+    # No coarser than it must be: a step of a quarter would be too much.
+    assert MAX_CELLS / 1.25**2 < found.grid.size <= MAX_CELLS
     assert found.total == pytest.approx(1e6, rel=1e-3)
 
 
@@ -184,3 +186,13 @@ def test_two_rectangles_in_opposite_corners_have_their_own_density():
     cells = scattered(26, drawn[0])
     found = cell_density(cells, [Polygon.of(area) for area in drawn], MPP)
     assert found.mean == pytest.approx(26 / (2 * 0.225**2))
+
+
+def test_where_the_grid_is_coarse_cells_are_smoothed_over_a_grid_cell_at_least():
+    huge = Region(0, 0, 400_000, 400_000)
+    centre = np.array([[200_000.0, 200_000.0]])
+    found = cell_density(centre, huge, MPP)
+    assert found.cell_px[0] * MPP.x > KERNEL_UM
+    # A Gaussian as wide as a grid cell: a sixth of it lies in the one in the middle.
+    peak = found.grid.max() * found.area_mm2.max()
+    assert peak == pytest.approx(1 / (2 * np.pi), rel=0.1)

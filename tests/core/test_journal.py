@@ -3,10 +3,12 @@
 import os
 import sys
 import tracemalloc
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from napari_deepheme.core import journal
 from napari_deepheme.core.cell_table import CellTable
 from napari_deepheme.core.errors import CannotWriteError, OtherRunError, RunBusyError
 from napari_deepheme.core.geometry import Region
@@ -14,6 +16,7 @@ from napari_deepheme.core.journal import (
     NAME,
     DoneTile,
     Journal,
+    Past,
     read_past,
     resumable,
 )
@@ -150,3 +153,27 @@ def test_two_runs_at_once_do_not_mix(tmp_path, tiles):
         with pytest.raises(RunBusyError):
             Journal(tmp_path, ASKED, USED)
     assert len(read_past(tmp_path).tiles) == 1
+
+
+def test_a_journal_that_cannot_be_cut_is_let_go_of(tmp_path, tiles):
+    written(tmp_path, tiles)
+    with pytest.raises(CannotWriteError) as told:
+        Journal(tmp_path, ASKED, USED, Past(ASKED, USED, n_bytes=-1))
+    # What was raised is still held, and with it what it was raised in.
+    Journal(tmp_path, ASKED, USED).close()
+    assert NAME in str(told.value)
+
+
+def test_what_was_noted_a_second_ago_is_on_the_disk(tmp_path, tiles, monkeypatch):
+    now, synced = [0.0], []
+    monkeypatch.setattr(journal, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    monkeypatch.setattr("os.fsync", synced.append)
+    with Journal(tmp_path, ASKED, USED) as begun:
+        begun.append(tiles[0])
+        assert len(synced) == 0
+        now[0] = 1.5
+        begun.append(tiles[1])
+        assert len(synced) == 1
+        now[0] = 2.0
+        begun.append(tiles[2])
+        assert len(synced) == 1

@@ -295,3 +295,24 @@ def test_a_region_of_which_nothing_can_be_read_says_so(painted_pixels, disc_mode
     slide.hole = Region(0, 0, 512, 512)
     assert not analyze_region(slide, None, disc_models).is_unreadable
     assert analyze_region(slide, Region(0, 0, 300, 300), disc_models).is_unreadable
+
+
+def test_naming_stops_within_a_few_batches_when_it_is_told_to(disc_models):
+    asked = []
+
+    def stopping():
+        asked.append(True)
+        return len(asked) > 2
+
+    class Counting:
+        spec = disc_models.classifier.spec
+        seen = 0
+
+        def classify(self, crops, *, batch_size):
+            self.seen += len(crops)
+            return disc_models.classifier.classify(crops, batch_size=batch_size)
+
+    classifier, side = Counting(), disc_models.classifier.spec.crop_px
+    crops = np.full((100, side, side, 3), 200, np.uint8)
+    assert classify_crops(crops, classifier, ClassifyConfig(2), stopping) is None
+    assert classifier.seen == 16

@@ -147,6 +147,19 @@ def inline_start():
     return start
 
 
+@pytest.fixture
+def later_start():
+    """Start work later: `later_start.ends` does what is due, thing by thing."""
+
+    def start(items, *, on_item, on_end):
+        task = InlineTask()
+        start.ends.append(lambda: task.run(items, on_item, on_end))
+        return task
+
+    start.ends = []
+    return start
+
+
 @pytest.fixture(autouse=True)
 def preferences_of_their_own(tmp_path, monkeypatch):
     """What is set on napari's pages is not what the user who runs the tests set."""

@@ -2,16 +2,19 @@
 
 import csv
 import json
+import threading
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from napari_deepheme.core.corrections import judged_classes
-from napari_deepheme.core.errors import CannotWriteError
+from napari_deepheme.core.errors import CannotWriteError, SlideGoneError
 from napari_deepheme.core.export.csv_table import read_csv
 from napari_deepheme.core.pseudonyms import KEY_NAME
 from napari_deepheme.core.sittings.sitting_file import SittingFile, read_sitting
+from napari_deepheme.plugin import desk, slide_choice
+from napari_deepheme.plugin.reviewing import saving
 from napari_deepheme.plugin.worker import Failed
 
 
@@ -416,3 +419,59 @@ def test_what_is_saved_does_not_take_the_place_of_the_slide(ran, slide_path):
         assert ran.session.message_kind == "error"
         assert "it is the slide" in ran.session.message
     assert slide_path.read_bytes() == before
+
+
+def test_a_sitting_is_taken_on_the_main_thread_and_written_on_another(
+    ran, tmp_path, monkeypatch, inline_start
+):
+    threads = []
+
+    def noted(viewer, layer):
+        threads.append(threading.current_thread())
+        return ()
+
+    def start(items, *, on_item, on_end):
+        made = []
+        worker = threading.Thread(target=lambda: made.extend(items()))
+        worker.start()
+        worker.join()
+        return inline_start(lambda: made, on_item=on_item, on_end=on_end)
+
+    monkeypatch.setattr(desk, "drawn_shapes", noted)
+    ran.desk.saving._start = ran.desk.keeping._start = start
+    ran.desk.saving.save("sitting", tmp_path / "mine")
+    assert ran.session.message == f"Saved: {tmp_path / 'mine.deepheme'}"
+    assert ran.session.sitting == str(tmp_path / "mine.deepheme")
+    assert set(threads) == {threading.main_thread()}
+
+
+def test_many_cells_are_exported_on_a_thread(ran, tmp_path, monkeypatch, later_start):
+    monkeypatch.setattr(saving, "FEW_CELLS", 3)
+    ran.desk.saving._start = later_start
+    ran.desk.export(tmp_path / "out")
+    assert ran.session.message == "Saving …"
+    assert not (tmp_path / "out").exists()
+    later_start.ends[0]()
+    assert ran.session.message.startswith("Written to ")
+    assert len(list((tmp_path / "out").iterdir())) == 3
+
+
+def test_a_sitting_whose_slide_cannot_be_opened_is_not_shown_on_another(
+    ran, make_controller, slide_path, tmp_path, monkeypatch
+):
+    ran.desk.review.correct([0], "M3")
+    ran.close()
+    (path,) = own_sittings(tmp_path)
+    other = slide_path.with_name("case 2.svs")
+    other.write_bytes(slide_path.read_bytes() + b" ")
+    made = make_controller()
+    made.open_slide(other)
+
+    def fails(path):
+        raise SlideGoneError("case 1.svs")
+
+    monkeypatch.setattr(slide_choice, "open_slide", fails)
+    made.returning.open_sitting(path)
+    assert made.session.message == str(SlideGoneError("case 1.svs"))
+    assert made.session.message_kind == "error"
+    assert not made.session.can_export

@@ -165,6 +165,7 @@ def test_a_run_whose_sitting_is_saved_by_name_first_is_forgotten(
     opened.classify_slide()
     opened.finish()
     opened.desk.keeping.save_as(tmp_path / "mine")
+    opened.finish()
     assert forgotten == [opened.desk.run.kept]
 
 

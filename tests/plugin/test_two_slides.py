@@ -189,3 +189,19 @@ def test_a_slide_whose_layer_was_removed_can_still_be_saved(
     made.viewer.layers.remove("case 1.svs")
     assert made.session.can_export
     assert len(made.desk.review.cells) == 4
+
+
+def test_a_sitting_that_arrives_while_a_run_goes_on_is_not_opened(two, later_start):
+    two.returning._start = two._start = later_start
+    two.returning.open_sitting(Path(two.first_sitting))
+    two.classify_slide()
+    run = two.desk.run
+    arrives, ends = later_start.ends
+    arrives()
+    assert two.desk.run is run
+    assert two.session.message.startswith(f"{Path(two.first_sitting).name} was not")
+    assert two.session.message_kind == "error"
+    ends()
+    assert two.session.slide == "case 2.svs"
+    assert read_sitting(two.session.sitting).slide.name == "case 2.svs"
+    assert two.session.n_corrected == 0

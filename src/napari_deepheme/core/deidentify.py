@@ -151,18 +151,11 @@ def nameless(slide: SlideReader, names: Pseudonyms | None = None) -> NamelessSli
     return NamelessSlide(slide, names.of_slide(slide))
 
 
-def nameless_cells(cells: CellTable, names: Pseudonyms | None = None) -> CellTable:
+def nameless_cells(cells: CellTable) -> CellTable:
     """Return cells with pseudonyms of readers, without days, and without notes.
 
     Of the further columns those that this program knows are kept, and in them the words
     that it knows; when a cell was read is left out.
-
-    Parameters
-    ----------
-    cells : CellTable
-        The cells.
-    names : Pseudonyms, optional
-        Those of the user if left out.
 
     Raises
     ------
@@ -176,7 +169,7 @@ def nameless_cells(cells: CellTable, names: Pseudonyms | None = None) -> CellTab
     }
     for column in (READER, MITOSIS_READER):
         if column in cells.further:
-            names = names or Pseudonyms.of_this_user()
+            names = Pseudonyms.of_this_user()
             readers, rows = np.unique(cells.further[column], return_inverse=True)
             told = [names.of_name("reader", str(reader)) for reader in readers]
             further[column] = np.array(told, np.str_)[rows]

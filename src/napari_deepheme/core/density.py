@@ -102,11 +102,11 @@ def cell_density(
     centres: npt.ArrayLike,
     regions: Region | Sequence[Region | Polygon],
     mpp: Mpp,
-    *,
-    cell_um: float = CELL_UM,
-    kernel_um: float = KERNEL_UM,
 ) -> Density:
     """Give the density of cells over what was analysed.
+
+    On a grid of `CELL_UM`, coarser where there would be more than `MAX_CELLS`, smoothed
+    by a Gaussian of `KERNEL_UM`, wider where a grid cell is.
 
     Parameters
     ----------
@@ -116,21 +116,11 @@ def cell_density(
         What was analysed; where they overlap they count once.
     mpp : Mpp
         Micrometres per pixel.
-    cell_um : float
-        Side of a grid cell, in micrometres; it is larger where there would be more than
-        `MAX_CELLS`.
-    kernel_um : float
-        Standard deviation of the smoothing, in micrometres; at least a grid cell.
 
     Returns
     -------
     Density
         Its total is the number of cells.
-
-    Raises
-    ------
-    ValueError
-        If the side or the smoothing is not positive.
 
     Examples
     --------
@@ -140,8 +130,6 @@ def cell_density(
     >>> found.grid.shape, found.n_cells, round(found.mean, 3), round(found.total, 3)
     ((20, 20), 2, 8.0, 2.0)
     """
-    if not (cell_um > 0 and kernel_um > 0):
-        raise ValueError("a grid cell and its smoothing must be larger than nothing")
     areas = [regions] if isinstance(regions, Region) else regions
     polygons = [a if isinstance(a, Polygon) else Polygon.of(a) for a in areas]
     polygons = [polygon for polygon in polygons if polygon.region.area]
@@ -149,7 +137,7 @@ def cell_density(
         nothing = np.zeros((0, 0), np.float32)
         return Density(nothing, nothing, (0.0, 0.0), (1.0, 1.0), 0)
     whole = hull([polygon.region for polygon in polygons])
-    side_um = _side(whole.width * mpp.x, whole.height * mpp.y, cell_um)
+    side_um = _side(whole.width * mpp.x, whole.height * mpp.y)
     cell_px = (side_um / mpp.x, side_um / mpp.y)
     shape = (ceil(whole.height / cell_px[1]), ceil(whole.width / cell_px[0]))
     part = coverage(polygons, whole.location, cell_px, shape)
@@ -160,7 +148,7 @@ def cell_density(
     counts = _counts((inside - whole.location) / cell_px, shape)
     covered[(counts > 0) & (covered == 0)] = _SLIVER
     area_mm2 = (side_um / 1000) ** 2
-    spread = _spread(counts, covered, max(kernel_um / side_um, _MIN_KERNEL))
+    spread = _spread(counts, covered, max(KERNEL_UM / side_um, _MIN_KERNEL))
     return Density(
         spread / np.float32(area_mm2),
         covered * np.float32(area_mm2),
@@ -170,10 +158,11 @@ def cell_density(
     )
 
 
-def _side(width_um: float, height_um: float, cell_um: float) -> float:
-    while ceil(width_um / cell_um) * ceil(height_um / cell_um) > MAX_CELLS:
-        cell_um *= 1.25
-    return cell_um
+def _side(width_um: float, height_um: float) -> float:
+    side_um = CELL_UM
+    while ceil(width_um / side_um) * ceil(height_um / side_um) > MAX_CELLS:
+        side_um *= 1.25
+    return side_um
 
 
 def _inside(

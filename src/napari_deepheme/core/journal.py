@@ -127,14 +127,21 @@ class Journal:
             self._stream: BinaryIO = os.fdopen(
                 os.open(self._path, flags, 0o666), "r+b", buffering=0
             )
-            if not lock_file(self._stream):
+            try:
+                self._begin(past)
+            except BaseException:
                 self._stream.close()
-                raise RunBusyError(str(folder))
-            n_bytes = past.n_bytes if past else 0
-            self._stream.truncate(n_bytes)
-            self._stream.seek(n_bytes)
-            if not past:
-                self._stream.write(_line(self._head))
+                raise
+
+    def _begin(self, past: Past | None) -> None:
+        """Lock the file, and cut it to what it is gone on from."""
+        if not lock_file(self._stream):
+            raise RunBusyError(str(self._path.parent))
+        n_bytes = past.n_bytes if past else 0
+        self._stream.truncate(n_bytes)
+        self._stream.seek(n_bytes)
+        if not past:
+            self._stream.write(_line(self._head))
 
     def append(self, tile: DoneTile) -> None:
         """Note a tile.

@@ -75,6 +75,8 @@ class SlideRun:
         If the folder holds a run that was asked for something else.
     UnknownMppError, RegionOutOfBoundsError
         As for `pipeline.iter_regions`.
+    UnreadableSlideError
+        If nothing is heard of the slide's drive any more.
     ModelNotFoundError, InvalidModelError, MissingExtraError, DeviceNotAvailableError
         As for `load_models`.
     RunBusyError, CannotWriteError

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from napari_deepheme.core.geometry import Mpp
     from napari_deepheme.core.slide import SlideReader
 
+_SIDE_UM: Final = 24.0
+"""Side of the picture of a cell that fits."""
+
 _MARGIN: Final = 1.3
 """Side of the picture of a large cell, over the longer side of its box."""
 
@@ -25,10 +28,9 @@ def cut_thumbnail(
     box: npt.NDArray[np.int32],
     mpp: Mpp,
     *,
-    side_um: float = 24.0,
     side_px: int = 72,
 ) -> npt.NDArray[np.uint8]:
-    """Cut a square around the middle of a cell, in the colours of the slide.
+    """Cut a square of 24 µm around the middle of a cell, in the colours of the slide.
 
     All cells have one scale, so that their sizes can be compared; only one that would
     not fit, such as a megakaryocyte, has a square of 1.3 times its box.
@@ -41,8 +43,6 @@ def cut_thumbnail(
         x, y, width, height in level-0 pixels.
     mpp : Mpp
         Micrometres per pixel of level 0.
-    side_um : float
-        Side of the square, in micrometres.
     side_px : int
         Side of the picture, in its own pixels.
 
@@ -66,7 +66,7 @@ def cut_thumbnail(
     (48, 48, 3)
     """
     x, y, width, height = (int(value) for value in box)
-    side = max(side_um, _MARGIN * width * mpp.x, _MARGIN * height * mpp.y)
+    side = max(_SIDE_UM, _MARGIN * width * mpp.x, _MARGIN * height * mpp.y)
     grid = PixelGrid.for_mpp(mpp, side / side_px)
     centre = grid.from_level0(np.array([x + width / 2, y + height / 2]))
     left, top = np.rint(centre - side_px / 2).astype(int).tolist()

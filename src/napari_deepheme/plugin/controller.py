@@ -61,7 +61,7 @@ class Controller:
     viewer : ViewerModel
         The viewer.
     session : Session
-        State that the view shows; written here alone.
+        State that the view shows; the run is written here.
     load_models : callable
         Gives the models for the names of a classifier and a detector and for a device;
         called on the thread.

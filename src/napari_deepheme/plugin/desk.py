@@ -9,9 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from napari_deepheme.core.corrections import DELETED, is_deleted
-from napari_deepheme.core.errors import DeephemeError
-from napari_deepheme.core.export.nameless import nameless_result, nameless_run_facts
-from napari_deepheme.core.export.summary import RunFacts, export_run
+from napari_deepheme.core.export.summary import RunFacts
 from napari_deepheme.core.results import RegionResult, ResultCollector
 from napari_deepheme.core.sittings.sitting import Sitting, SlideMark
 from napari_deepheme.plugin.drawn import drawn_shapes, show_shapes
@@ -122,22 +120,7 @@ class Desk:
 
     def export(self, folder: Path) -> None:
         """Write the three files of the last run into a folder."""
-        reviewed = self.reviewed_result()
-        if reviewed is None:
-            self._session.say("There is nothing to export yet.", error=True)
-            return
-        result, facts = reviewed
-        try:
-            if self._session.deidentify and self.run is not None:
-                facts = nameless_run_facts(facts, self.run.slide)
-                result = nameless_result(result)
-            export_run(result, facts, folder)
-        except DeephemeError as error:
-            self._session.say(str(error), error=True)
-            return
-        self._session.say(
-            f"Written to {folder}: cells.csv, cells.geojson, summary.json."
-        )
+        self.saving.export(folder)
 
     def reviewed_result(self) -> tuple[RegionResult, RunFacts] | None:
         """Return the last result with the reader's classes; None without one."""

@@ -150,8 +150,19 @@ class Returning:
             if not isinstance(item.error, DeephemeError):
                 raise item.error
             return
+        if session.running:
+            session.say(
+                f"{path.name} was not opened, since a run began. Open it again when "
+                "that has ended.",
+                error=True,
+            )
+            return
         sitting, ready, amiss = item
-        layer = self._desk.slides.find(sitting.slide, path)
+        try:
+            layer = self._desk.slides.find(sitting.slide, path)
+        except DeephemeError as error:
+            session.say(str(error), error=True)
+            return
         if layer is None:
             session.say(
                 f"The slide {sitting.slide.name} is neither where it was nor beside "

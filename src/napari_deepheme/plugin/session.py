@@ -1,4 +1,10 @@
-"""State of the widget. The view watches it, the controller alone writes it."""
+"""State of the widget. View and docks watch it; they ask, and write nothing.
+
+Each part is written by what decides it: the run by `controller` and `streaming`, the
+map by `mapping`; the slide by `slide_choice`; the review by `desk`, `reviewing` and
+`returning`; what is pointed at by `pointing`; models and training by `own_models`; what
+stands on the page of preferences by `preferred`. Anything may `say` something.
+"""
 
 from __future__ import annotations
 

@@ -47,29 +47,34 @@ class SlideChoice:
     def open(self, path: Path) -> None:
         """Open a slide as an image layer, and choose it."""
         try:
-            slide = open_slide(path)
+            self._open(path)
         except DeephemeError as error:
             self._session.say(str(error), error=True)
-            return
-        layer = self._viewer.add_image(**slide_kwargs(slide))
+
+    def _open(self, path: Path) -> Image:
+        slide = open_slide(path)
+        layer: Image = self._viewer.add_image(**slide_kwargs(slide))
         self._viewer.reset_view()
         self._viewer.canvas.overlays.scale_bar.visible = True
         self.choose(layer.name)
+        return layer
 
     def find(self, mark: SlideMark, sitting_path: Path) -> Image | None:
         """Return the layer of a sitting's slide; the slide is opened if it is not yet.
 
         None where it is neither open, nor where it was, nor beside the sitting.
+
+        Raises
+        ------
+        DeephemeError
+            As for `core.slide.open_slide`, of a slide that is there.
         """
         for layer in self._viewer.layers:
             if is_slide_layer(layer) and mark.is_of(slide_of(layer)):
                 self.choose(layer.name)
                 return layer
         path = mark.find(sitting_path)
-        if path is None:
-            return None
-        self.open(path)
-        return self.layer
+        return None if path is None else self._open(path)
 
     def choose(self, name: str) -> None:
         """Take a layer as the slide to analyse."""

@@ -173,6 +173,33 @@ def test_a_gallery_is_spread_from_the_surest_to_the_least_sure(result, slide, fa
     assert [cell.caption for cell in galleries[title].thumbnails] == ["5", "9", "14"]
 
 
+def test_what_a_reader_named_is_the_surest_of_its_class(result, slide, facts):
+    given = result.cells.further[READER_CLASS].copy()
+    # The least sure of the class, by the model.
+    given[13] = "M6"
+    cells = replace(result.cells, further={**result.cells.further, READER_CLASS: given})
+    report = gather_report(
+        replace(result, cells=cells), facts, slide, date=DATE, per_class=3
+    )
+    galleries = {g.title: g for g in blocks(report, "Cells by class", Gallery)}
+    title = "segmented neutrophil (M6): 10 cells, 3 of 10 shown"
+    assert galleries[title].thumbnails[0].caption == "14*"
+
+
+def test_of_many_figures_the_most_certain_are_listed_as_they_lie(result, slide, facts):
+    many = result.cells.take([27] * 70)
+    sure = np.linspace(0.7, 0.9, 70, dtype=np.float32)
+    report = gather_report(
+        replace(result, cells=replace(many, probabilities=sure)),
+        facts,
+        slide,
+        date=DATE,
+    )
+    (table,) = blocks(report, "Mitotic figures", Table)
+    assert [row.values[0] for row in table.rows] == [str(k) for k in range(11, 71)]
+    assert words(report, "Mitotic figures") == "The 60 most certain of 70."
+
+
 def test_a_number_outside_its_range_is_told_in_words(result, slide, facts):
     ranges = {
         "plasma cells": ReferenceRange("plasma cells", 0, 3, "a textbook"),
@@ -296,6 +323,16 @@ def test_what_must_be_known_first_is_told_first(result, slide, facts):
     far.boxes[0] = 9000, 9000, 40, 40
     alerts = gather_report(replace(result, cells=far), facts, slide, date=DATE).alerts
     assert any("beyond the edge" in alert for alert in alerts)
+
+
+@pytest.mark.parametrize(("n", "n_told"), [(299, 1), (300, 0)])
+def test_fewer_cells_than_the_guideline_asks_for_are_told_first(
+    result, slide, facts, n, n_told
+):
+    few = replace(result, cells=result.cells.take([4] * n))
+    alerts = gather_report(few, facts, slide, date=DATE).alerts
+    told = [alert for alert in alerts if "ICSH 2008 asks for at least 300" in alert]
+    assert len(told) == n_told
 
 
 def test_without_facts_of_the_run_the_report_says_so(result, slide):

@@ -6,7 +6,9 @@ import sqlite3
 import subprocess
 import sys
 import textwrap
+from contextlib import closing
 from dataclasses import fields, replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -17,7 +19,12 @@ from hypothesis import strategies as st
 
 from napari_deepheme.core.cell_table import CellTable
 from napari_deepheme.core.corrected_cells import CorrectedCells
-from napari_deepheme.core.corrections import READER_CLASSES, judged_classes
+from napari_deepheme.core.corrections import (
+    READER_CLASSES,
+    is_unidentified,
+    judged_classes,
+    written_rows,
+)
 from napari_deepheme.core.errors import (
     CannotWriteError,
     InvalidSittingError,
@@ -40,6 +47,7 @@ from napari_deepheme.core.sittings.sitting_file import (
     create_sitting,
     read_sitting,
 )
+from napari_deepheme.core.slide import open_slide
 
 N = 8
 AT = "2026-01-02T03:04:05Z"
@@ -105,6 +113,21 @@ def test_a_sitting_comes_back_as_it_was(tmp_path):
     assert judged_classes(again.corrected.undo().cells)[-1] == "deleted"
 
 
+def counted_in(path):
+    """Read the view of what counts: cell and class."""
+    with closing(sqlite3.connect(path)) as database:
+        return database.execute("SELECT cell_id, counted_class FROM counted").fetchall()
+
+
+def counted_of(corrected):
+    """Tell the same of the cells themselves."""
+    cells = corrected.cells
+    words = judged_classes(cells)
+    words[is_unidentified(cells)] = "unidentified"
+    rows = written_rows(cells)
+    return list(zip((rows + 1).tolist(), words[rows].tolist(), strict=True))
+
+
 def test_an_empty_sitting_comes_back(tmp_path):
     sitting = a_sitting(CorrectedCells(CellTable.empty()))
     create_sitting(tmp_path / "a.deepheme", sitting)
@@ -127,6 +150,7 @@ step = st.one_of(
 )
 @given(st.lists(step, max_size=12))
 @example([("correct", {0}, "B1"), ("sync",), ("add",), ("undo",)])
+@example([("add",), ("correct", {0}, "deleted"), ("threshold", 0.5)])
 def test_whatever_the_reader_did_comes_back(tmp_path, steps):
     path = tmp_path / "b.deepheme"
     corrected = CorrectedCells(model_says())
@@ -151,6 +175,7 @@ def test_whatever_the_reader_did_comes_back(tmp_path, steps):
     again = read_sitting(path).corrected
     assert again.cells == corrected.cells
     assert again.steps == corrected.steps
+    assert counted_in(path) == counted_of(corrected)
     assert not file.sync(corrected)
 
 
@@ -168,7 +193,8 @@ def test_what_was_taken_back_stays_in_the_file_as_a_trace(tmp_path):
         [1, 5, "", "L4", "AB", AT, 1],
         [2, 5, "", "L2", "CD", AT, 0],
     ]
-    assert counted["counted_class"].tolist() == [*["M2"] * 4, "L2", *["M2"] * 3]
+    words = ["unidentified", *["M2"] * 3, "L2", *["M2"] * 3]
+    assert counted["counted_class"].tolist() == words
 
 
 def test_a_window_from_which_the_sitting_was_taken_over_is_refused(tmp_path):
@@ -346,3 +372,72 @@ def test_a_sitting_has_the_name_of_its_slide_now_and_a_run_of_another_keeps_its_
     assert again.slide.identity == sitting.slide.identity
     other = replace(sitting, facts=replace(sitting.facts, slide="other.svs"))
     assert other.on(slide).facts.slide == "other.svs"
+
+
+OLD_VIEW = """
+CREATE VIEW counted AS SELECT cells.*, COALESCE(
+    (SELECT NULLIF(class_after, '') FROM corrections AS c
+     WHERE c.cell_id = cells.cell_id AND NOT undone ORDER BY step DESC LIMIT 1),
+    class_code) AS counted_class FROM cells;
+"""
+
+
+def test_a_sitting_whose_view_is_of_before_counts_right_once_it_goes_on(tmp_path):
+    path = tmp_path / "v.deepheme"
+    cell = CellTable.from_arrays([(300, 40, 20, 20)], [0], [13], [0.4])
+    corrected = CorrectedCells(model_says()).add(cell, "M1")
+    create_sitting(path, a_sitting(corrected)).sync(corrected.undo())
+    with closing(sqlite3.connect(path)) as database:
+        database.executescript(f"DROP VIEW counted; {OLD_VIEW}")
+    assert len(counted_in(path)) == N + 1
+    again = read_sitting(path).corrected
+    SittingFile(path, again)
+    assert counted_in(path) == counted_of(again)
+    assert len(counted_in(path)) == N
+
+
+def test_what_a_table_said_of_earlier_readers_counts_in_the_view(tmp_path):
+    path = tmp_path / "v.deepheme"
+    said = {"reader_class": np.array(["M3", "deleted", *[""] * (N - 2)])}
+    table = CorrectedCells(model_says()).base
+    table = replace(table, further={**table.further, **said})
+    corrected = CorrectedCells(table).correct([0], "").correct([2], "not-a-cell")
+    create_sitting(path, a_sitting(corrected))
+    assert counted_in(path) == counted_of(corrected)
+    assert counted_in(path)[:3] == [
+        (1, "unidentified"),
+        (2, "deleted"),
+        (3, "not-a-cell"),
+    ]
+
+
+@pytest.mark.parametrize("beside", ["a.deepheme", "sittings/a.deepheme"])
+def test_a_slide_that_was_moved_is_found_beside_its_sitting_or_above(
+    phantom_svs, tmp_path, beside
+):
+    moved = tmp_path / "moved" / phantom_svs.name
+    moved.parent.mkdir()
+    moved.write_bytes(phantom_svs.read_bytes())
+    with open_slide(moved) as slide:
+        mark = replace(SlideMark.of(slide), path=str(tmp_path / "gone.svs"))
+    assert mark.find(moved.parent / beside) == moved
+    # Of its name, but another slide.
+    moved.write_bytes(phantom_svs.read_bytes() + b" ")
+    assert mark.find(moved.parent / beside) is None
+
+
+def test_a_slide_is_found_beside_its_sitting_where_its_old_place_may_not_be_seen(
+    phantom_svs, tmp_path, monkeypatch
+):
+    locked = tmp_path / "locked" / phantom_svs.name
+    stat = Path.stat
+
+    def refuses(path, **options):
+        if path == locked:
+            raise PermissionError(13, "Permission denied", str(path))
+        return stat(path, **options)
+
+    with open_slide(phantom_svs) as slide:
+        mark = replace(SlideMark.of(slide), path=str(locked))
+    monkeypatch.setattr(Path, "stat", refuses)
+    assert mark.find(phantom_svs.with_name("a.deepheme")) == phantom_svs

@@ -96,3 +96,14 @@ def test_a_folder_is_watched_with_all_its_files(svs, monkeypatch):
         assert not watch.has_changed
         (folder / "b.dcm").write_bytes(b"b")
         assert watch.has_changed
+
+
+def test_a_drive_that_answers_no_more_when_the_watch_begins_is_told(svs, monkeypatch):
+    def hang(*_):
+        raise NoAnswerError(3)
+
+    with open_slide(svs) as slide:
+        monkeypatch.setattr(Patience, "call", hang)
+        with pytest.raises(UnreadableSlideError, match="within 3 s"):
+            SlideWatch(slide)
+        monkeypatch.undo()

@@ -36,7 +36,7 @@ class Asked:
             say=self.say,
         )
         self.review = SimpleNamespace(
-            slide=SimpleNamespace(size=Size(WIDTH, HEIGHT)),
+            slide=SimpleNamespace(name="a.svs", size=Size(WIDTH, HEIGHT)),
             mpp=mpp,
             models=models,
             corrected=CorrectedCells(cells),
@@ -179,3 +179,20 @@ def test_what_was_asked_is_taken_back_when_a_cell_is_added_or_given_up():
     asked.say("Saved: here")
     asked.adding.stop()
     assert asked.session.message == "Saved: here"
+
+
+def test_a_cell_of_a_slide_that_was_left_meanwhile_is_not_added_to_another():
+    asked = Asked(models=MODELS)
+    named = asked.name_boxes
+
+    def leave(*boxes, **scale):
+        asked.review.slide = SimpleNamespace(name="b.svs", size=Size(WIDTH, HEIGHT))
+        return named(*boxes, **scale)
+
+    asked.adding = Adding(
+        asked.session, asked.review, name_boxes=leave, start=asked.start
+    )
+    asked.adding.add_at(100, 100)
+    assert asked.added == []
+    assert asked.said[-1][1]
+    assert "a.svs was left" in asked.session.message

@@ -48,7 +48,7 @@ def desk(tmp_path, monkeypatch):
 
 
 def taken(desk):
-    slide = SimpleNamespace(name="a.svs")
+    slide = SimpleNamespace(name="a.svs", path="")
     return SimpleNamespace(slide=slide, corrected=desk.cells, shapes=(), view=None)
 
 
@@ -75,10 +75,42 @@ def test_a_run_that_ends_while_another_is_saved_gets_a_file_of_its_own(desk):
 def test_a_sitting_that_is_saved_by_name_meanwhile_stays_in_that_file(desk, tmp_path):
     desk.keeping.begin()
     desk.keeping.save_as(tmp_path / "mine")
-    desk.under_way.pop(0)()
+    by_itself, by_name = desk.under_way
+    desk.under_way.clear()
+    by_name()
+    by_itself()
     assert desk.keeping.path.name == "mine.deepheme"
     desk.cells = "corrected"
     desk.keeping.save()
     desk.under_way.pop(0)()
     assert desk.files[0].held == ["first", "corrected"]
     assert desk.files[1].held == ["first"]
+
+
+def test_what_is_corrected_while_a_sitting_is_saved_by_name_gets_there(desk, tmp_path):
+    desk.keeping.begin()
+    desk.under_way.pop(0)()
+    desk.keeping.save_as(tmp_path / "mine")
+    desk.cells = "corrected"
+    desk.keeping.save()
+    by_name, by_itself = desk.under_way
+    desk.under_way.clear()
+    by_itself()
+    by_name()
+    desk.keeping.save()
+    desk.under_way.pop(0)()
+    assert desk.files[1].path.name == "mine.deepheme"
+    assert desk.files[1].held == ["first", "corrected"]
+
+
+def test_a_run_that_ends_while_another_is_saved_by_name_is_not_saved_there(
+    desk, tmp_path
+):
+    desk.keeping.save_as(tmp_path / "mine")
+    desk.cells = "second"
+    desk.keeping.begin()
+    for end in desk.under_way:
+        end()
+    assert desk.session.message.startswith("Saved: ")
+    assert desk.keeping.path != tmp_path / "mine.deepheme"
+    assert [file.held for file in desk.files] == [["first"], ["second"]]

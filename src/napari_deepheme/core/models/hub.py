@@ -155,7 +155,6 @@ def download_model(
     index: str | None = None,
     *,
     overwrite: bool = False,
-    folder: Path | None = None,
 ) -> ModelCard:
     """Fetch a model, compare the hashes, try it and put it among the user's.
 
@@ -167,8 +166,6 @@ def download_model(
         URL or path of the index; from the environment if left out.
     overwrite : bool
         Whether a model of the user's of that name may be replaced.
-    folder : Path, optional
-        Folder of the user's models; `registry.user_folder` if left out.
 
     Raises
     ------
@@ -190,7 +187,7 @@ def download_model(
 
         load_card(card, "cpu")
         contents = [partial(read_verified, file) for file in card.weights]
-        return keep_model(card, contents, overwrite=overwrite, folder=folder)
+        return keep_model(card, contents, overwrite=overwrite)
 
 
 def _fetch_model(model: RemoteModel, folder: Path) -> ModelCard:

@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 _BRIGHTEST: Final = 99.0
 """Percentile of a SmoothGrad map that is 1; few pixels outshine all others."""
 
+_NOISE: Final = 0.15
+"""Standard deviation of the noise, as a part of the crop's range of values."""
+
 _NOISY_BATCH: Final = 8
 
 _MAP_VIEWS: Final = 8
@@ -130,7 +133,6 @@ class Insight:
         code: str,
         *,
         n_samples: int = 25,
-        noise: float = 0.15,
         seed: int = 0,
     ) -> npt.NDArray[np.float32]:
         """Show which pixels would change a class's logit (Smilkov et al. 2017).
@@ -144,8 +146,6 @@ class Insight:
             As for `grad_cam`.
         n_samples : int
             Noisy copies, shared out among the members.
-        noise : float
-            Standard deviation, as a part of the crop's range of values.
         seed : int
             Of the noise: the same gives the same map.
 
@@ -164,7 +164,7 @@ class Insight:
         maps = []
         for tapped, runner in zip(self._networks, self._runners, strict=True):
             pixels = runner.normalised(crop[np.newaxis])
-            deviation = noise * float(pixels.max() - pixels.min())
+            deviation = _NOISE * float(pixels.max() - pixels.min())
             random = torch.Generator().manual_seed(seed)
             total = torch.zeros_like(pixels)
             for start in range(0, n_each, _NOISY_BATCH):

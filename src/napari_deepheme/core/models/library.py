@@ -90,7 +90,7 @@ def keep_model(
     return card
 
 
-def remove_model(name: str, *, folder: Path | None = None) -> ModelCard:
+def remove_model(name: str) -> ModelCard:
     """Take one of the user's models out: its card, and weights that no other uses.
 
     Returns
@@ -107,7 +107,7 @@ def remove_model(name: str, *, folder: Path | None = None) -> ModelCard:
     CannotWriteError
         If its files cannot be removed.
     """
-    folder = folder or user_folder()
+    folder = user_folder()
     if name in (card.name for card in bundled_models()):
         raise CannotRemoveError(name, "it belongs to the plugin and stays")
     cards = _cards_in(folder)

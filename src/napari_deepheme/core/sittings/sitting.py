@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from napari_deepheme.core.export.summary import RunFacts
-from napari_deepheme.core.files import is_there
 from napari_deepheme.core.geometry import Mpp, Point, Polygon, Region
 from napari_deepheme.core.models.compute import Compute
 from napari_deepheme.core.results import RegionResult
@@ -71,7 +70,7 @@ class SlideMark:
         if self.name:
             places += [folder / self.name, folder.parent / self.name]
         for place in places:
-            if is_there(place) and self._lies_at(place):
+            if self._lies_at(place):
                 return place
         return None
 

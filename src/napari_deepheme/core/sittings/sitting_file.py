@@ -33,6 +33,7 @@ from napari_deepheme.core.sittings.sitting import (
 from napari_deepheme.core.sittings.sitting_rows import (
     has_said,
     put_cells,
+    put_counted,
     put_shapes,
     put_steps,
     read_cells,
@@ -72,10 +73,6 @@ CREATE TABLE corrections (step INTEGER NOT NULL, cell_id INTEGER NOT NULL,
     read_at TEXT NOT NULL, undone INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (step, cell_id));
 CREATE TABLE shapes (layer TEXT NOT NULL, geojson TEXT NOT NULL);
-CREATE VIEW counted AS SELECT cells.*, COALESCE(
-    (SELECT NULLIF(class_after, '') FROM corrections AS c
-     WHERE c.cell_id = cells.cell_id AND NOT undone ORDER BY step DESC LIMIT 1),
-    class_code) AS counted_class FROM cells;
 """
 
 
@@ -100,6 +97,7 @@ class SittingFile:
         with self._write() as database:
             _put(database, {"writer": self._writer})
             database.execute(_MITOSES)
+            put_counted(database)
             numbers = step_numbers(database)
         self._steps = [step for step, is_undone in numbers if not is_undone]
         self._last = max((step for step, _ in numbers), default=0)

@@ -7,9 +7,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from napari_deepheme.core.cell_table import COLUMNS, CellTable
+from napari_deepheme.core.cell_table import COLUMNS, IDENTIFIED, CellTable
 from napari_deepheme.core.corrected_cells import Correction
-from napari_deepheme.core.corrections import MITOSIS_WORDS, READER_CLASS
+from napari_deepheme.core.corrections import (
+    ADDED,
+    DELETED,
+    MITOSIS_WORDS,
+    READER_CLASS,
+    UNIDENTIFIED,
+)
 from napari_deepheme.core.geometry import Polygon
 from napari_deepheme.core.sittings.sitting import DrawnShape
 from napari_deepheme.core.taxonomy import CLASS_CODES, class_index
@@ -37,6 +43,8 @@ def put_cells(database: sqlite3.Connection, cells: CellTable, first: int) -> Non
     for name in further:
         if name not in there:
             database.execute(f"ALTER TABLE cells ADD COLUMN {_quoted(name)} TEXT")
+    if set(further) - set(there):
+        put_counted(database)
     if first == len(cells):
         return
     new = cells.take(np.arange(first, len(cells)))
@@ -52,6 +60,39 @@ def put_cells(database: sqlite3.Connection, cells: CellTable, first: int) -> Non
         strict=True,
     )
     database.executemany(f"INSERT INTO cells ({names}) VALUES ({marks})", rows)
+
+
+def put_counted(database: sqlite3.Connection) -> None:
+    """Make the view of the cells that were not withdrawn, with the class that counts.
+
+    As `corrections.judged_classes` and `corrections.is_unidentified` have it. It names
+    further columns that are there: a new one wants it made anew.
+    """
+    there = {row[1] for row in database.execute("PRAGMA table_info(cells)")}
+    said, identified, added = (
+        f"cells.{_quoted(name)}" if name in there else "NULL"
+        for name in (READER_CLASS, IDENTIFIED, ADDED)
+    )
+    database.execute("DROP VIEW IF EXISTS counted")
+    database.execute(f"""
+CREATE VIEW counted AS
+WITH last AS (
+    SELECT cell_id, class_after, MAX(step) FROM corrections
+    WHERE NOT undone GROUP BY cell_id),
+words AS (
+    SELECT cells.cell_id, COALESCE(last.class_after, {said}, '') AS word
+    FROM cells LEFT JOIN last USING (cell_id)),
+threshold AS (
+    SELECT CAST(NULLIF(value, 'null') AS REAL) AS under
+    FROM meta WHERE key = 'threshold')
+SELECT cells.*, CASE
+    WHEN words.word <> '' THEN words.word
+    WHEN COALESCE(cells.probability < (SELECT under FROM threshold),
+                  {identified} = 'no') THEN '{UNIDENTIFIED}'
+    ELSE cells.class_code END AS counted_class
+FROM cells JOIN words USING (cell_id)
+WHERE NOT (words.word = '{DELETED}' AND COALESCE({added}, '') = 'yes')
+ORDER BY cells.cell_id""")
 
 
 def read_cells(database: sqlite3.Connection) -> CellTable:

@@ -30,13 +30,18 @@ class SlideWatch:
     ----------
     slide : SlideReader
         The slide, just opened.
+
+    Raises
+    ------
+    UnreadableSlideError
+        If nothing is heard of its drive any more.
     """
 
     def __init__(self, slide: SlideReader) -> None:
         self._name = slide.name
         self._path = None if isinstance(slide, ArraySlide) else slide.path
         self._patience = Patience()
-        self._before = self._now()
+        self._before = self._asked()
 
     def check(self, *, is_whole: bool) -> None:
         """Refuse a slide that is not what it was.
@@ -58,12 +63,7 @@ class SlideWatch:
         """
         if self._before is None:
             return
-        try:
-            now = self._patience.call(self._now)
-        except NoAnswerError as error:
-            raise UnreadableSlideError(
-                str(self._path), str(error), BRING_BACK
-            ) from error
+        now = self._asked()
         if now is None and not is_whole:
             raise SlideGoneError(self._name)
         if now is not None and now != self._before:
@@ -79,6 +79,14 @@ class SlideWatch:
         except UnreadableSlideError:
             return False
         return False
+
+    def _asked(self) -> list[tuple[str, int, int]] | None:
+        try:
+            return self._patience.call(self._now)
+        except NoAnswerError as error:
+            raise UnreadableSlideError(
+                str(self._path), str(error), BRING_BACK
+            ) from error
 
     def _now(self) -> list[tuple[str, int, int]] | None:
         """Return what is known of the files; None where there are none."""

@@ -18,6 +18,7 @@ from napari_deepheme.plugin.worker import Failed
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from napari_deepheme.core.slide import SlideReader
     from napari_deepheme.plugin.reviewing.review import Review
     from napari_deepheme.plugin.session import Session
     from napari_deepheme.plugin.worker import Task
@@ -99,7 +100,7 @@ class Adding:
         classifier = review.models.classifier
         self._start(
             lambda: iter([self._name_boxes(slide, [box], classifier, mpp=mpp)]),
-            on_item=partial(self._on_named, word),
+            on_item=partial(self._on_named, slide, word),
             on_end=lambda: None,
         )
 
@@ -107,9 +108,17 @@ class Adding:
         self._asked = words
         self._session.say(words)
 
-    def _on_named(self, word: str, item: CellTable | Failed) -> None:
+    def _on_named(
+        self, slide: SlideReader, word: str, item: CellTable | Failed
+    ) -> None:
         if not isinstance(item, Failed):
-            self._review.add(item, word)
+            if self._review.slide is slide:
+                self._review.add(item, word)
+                return
+            self._session.say(
+                f"The cell was not added, since {slide.name} was left meanwhile.",
+                error=True,
+            )
         elif isinstance(item.error, DeephemeError):
             self._session.say(str(item.error), error=True)
         else:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 from platformdirs import user_data_path
 
 from napari_deepheme.core.errors import DeephemeError
+from napari_deepheme.core.files import refuse_sources
 from napari_deepheme.core.sittings.sitting_file import (
     SUFFIX,
     SittingFile,
@@ -155,23 +156,19 @@ class Keeping:
         )
 
     def save_as(self, path: Path) -> None:
-        """Save the sitting to a file that the user names, from now on.
+        """Save the sitting as it is now, on a thread, to a file that the user names.
 
-        Any thread can do it; `tell` says so then.
-
-        Raises
-        ------
-        CannotWriteError
-            If it cannot be written.
+        It is saved there from then on.
         """
-        sitting = self._take_sitting()
+        sitting, when_kept = self._take_sitting(), self._when_kept
         if sitting is None:
             return
-        path = path if path.suffix == SUFFIX else path.with_name(path.name + SUFFIX)
-        self._file, self._is_new = _created(path, sitting, self._when_kept), False
-        self._when_kept = None
-        # A save that is under way is not gone on with.
-        self._n_runs += 1
+        named = path if path.suffix == SUFFIX else path.with_name(path.name + SUFFIX)
+        self._start(
+            lambda: iter([_created(named, sitting, when_kept)]),
+            on_item=partial(self._on_named, self._n_runs),
+            on_end=lambda: None,
+        )
 
     def close(self, seconds: float) -> None:
         """Save what is left at once; wait no longer than this for a save before."""
@@ -209,6 +206,19 @@ class Keeping:
             path = folder / f"{stem} {time} ({n}){SUFFIX}"
         return path
 
+    def _on_named(self, run: int, item: SittingFile | Failed) -> None:
+        if isinstance(item, Failed):
+            self._session.say(str(item.error), error=True)
+            if not isinstance(item.error, DeephemeError):
+                raise item.error
+            return
+        self._session.say(f"Saved: {item.path}")
+        if run == self._n_runs:
+            self.go_on(item)
+            # A save that is under way is not gone on with; what it holds is saved here.
+            self._n_runs += 1
+            self._saved = ()
+
     def _on_saved(self, run: int, item: SittingFile | Failed) -> None:
         if isinstance(item, Failed) and not isinstance(item.error, DeephemeError):
             raise item.error
@@ -232,6 +242,8 @@ class Keeping:
 def _created(
     path: Path, sitting: Sitting, when_kept: Callable[[], None] | None
 ) -> SittingFile:
+    if sitting.slide.path:
+        refuse_sources(path, Path(sitting.slide.path))
     file = create_sitting(path, sitting)
     if when_kept is not None:
         when_kept()

@@ -291,10 +291,6 @@ class Review:
         self.go_to(int(rows[place % len(rows)]))
         return True
 
-    def recount(self) -> None:
-        """Tell the counts again."""
-        self._tell()
-
     def _doubt_below(self, threshold: float) -> None:
         self._session.threshold = threshold
         self.corrected = self.corrected.with_threshold(threshold)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from napari_deepheme.core.deidentify import nameless
 from napari_deepheme.core.errors import DeephemeError
 from napari_deepheme.core.export.facts import TableFacts
 from napari_deepheme.core.export.nameless import nameless_result, nameless_run_facts
+from napari_deepheme.core.export.summary import export_run
 from napari_deepheme.core.files import refuse_sources
 from napari_deepheme.plugin.worker import Failed
 
@@ -24,6 +26,10 @@ if TYPE_CHECKING:
     from napari_deepheme.plugin.reviewing.review import Review
     from napari_deepheme.plugin.session import Session
     from napari_deepheme.plugin.worker import Task
+
+
+FEW_CELLS: Final = 2000
+"""So many cells are exported in a tenth of a second."""
 
 
 class Saving:
@@ -80,11 +86,32 @@ class Saving:
             self._session.say("There is nothing to save yet.", error=True)
             return
         self._session.say("Saving …")
+        if kind == "sitting":
+            self._keeping.save_as(path)
+            return
         self._start(
             lambda: iter([self._write(kind, path, *reviewed, slide)]),
             on_item=self._on_saved,
             on_end=lambda: None,
         )
+
+    def export(self, folder: Path) -> None:
+        """Write the three files of a run into a folder; on a thread if it is much."""
+        reviewed, slide = self._reviewed_result(), self._review.slide
+        if reviewed is None or slide is None:
+            self._session.say("There is nothing to export yet.", error=True)
+            return
+        work = partial(_export, folder, *reviewed, slide, self._session.deidentify)
+        if len(self._review.cells) > FEW_CELLS:
+            self._session.say("Saving …")
+            self._start(
+                lambda: iter([work()]), on_item=self._on_saved, on_end=lambda: None
+            )
+            return
+        try:
+            self._on_saved(work())
+        except DeephemeError as error:
+            self._session.say(str(error), error=True)
 
     def _write(
         self,
@@ -97,17 +124,14 @@ class Saving:
         """Write a file; tell where it lies."""
         hide = self._session.deidentify
         refuse_sources(path, slide.path)
-        if kind == "sitting":
-            self._keeping.save_as(path)
-        elif kind in ("html", "pdf"):
+        if kind in ("html", "pdf"):
             self._report(path, result, facts, slide)
         elif kind == "crops":
             path = path / f"{_stem(slide, deidentify=hide)} crops"
             _crops(path, result, slide, deidentify=hide)
         else:
             if hide:
-                facts = nameless_run_facts(facts, slide)
-                result = nameless_result(result)
+                result, facts = _nameless(result, facts, slide)
             _table(kind, path, result, facts, slide, deidentify=hide)
         return f"Saved: {path}"
 
@@ -130,7 +154,6 @@ class Saving:
         write_report(content, path)
 
     def _on_saved(self, item: str | Failed) -> None:
-        self._keeping.tell()
         if not isinstance(item, Failed):
             self._session.say(item)
             return
@@ -144,6 +167,26 @@ def _stem(slide: SlideReader, *, deidentify: bool) -> str:
     if deidentify:
         return nameless(slide).name
     return Path(slide.name).stem[:60] or "slide"
+
+
+def _nameless(
+    result: RegionResult, facts: RunFacts, slide: SlideReader
+) -> tuple[RegionResult, RunFacts]:
+    return nameless_result(result), nameless_run_facts(facts, slide)
+
+
+def _export(
+    folder: Path,
+    result: RegionResult,
+    facts: RunFacts,
+    slide: SlideReader,
+    deidentify: bool,
+) -> str:
+    """Write the three files of a run; tell where they lie."""
+    if deidentify:
+        result, facts = _nameless(result, facts, slide)
+    export_run(result, facts, folder)
+    return f"Written to {folder}: cells.csv, cells.geojson, summary.json."
 
 
 def _crops(

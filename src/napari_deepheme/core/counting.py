@@ -21,6 +21,12 @@ if TYPE_CHECKING:
 
 _COUNTED: Final = np.array([c.in_ndc for c in CELL_CLASSES])
 
+FULL_COUNT: Final = 500
+"""Cells of a differential where an abnormal cell matters, after ICSH 2008."""
+
+LEAST_COUNT: Final = 300
+"""Cells that ICSH 2008 asks for at the least."""
+
 _FEWEST: Final = 100
 """Cells before which a count does not end, however narrow its intervals."""
 

@@ -298,28 +298,6 @@ def touched_by(
     return touched
 
 
-def area_of(regions: Iterable[Region]) -> int:
-    """Return how many pixels regions cover together.
-
-    Examples
-    --------
-    >>> area_of([Region(0, 0, 4, 4), Region(2, 0, 4, 4)])
-    24
-    """
-    held = [region for region in regions if region.area]
-    xs = np.unique([edge for r in held for edge in (r.x, r.right)])
-    ys = np.unique([edge for r in held for edge in (r.y, r.bottom)])
-    covered = np.zeros((len(ys), len(xs)), bool)
-    for r in held:
-        left, right = np.searchsorted(xs, (r.x, r.right))
-        top, bottom = np.searchsorted(ys, (r.y, r.bottom))
-        covered[top:bottom, left:right] = True
-    if not held:
-        return 0
-    sizes = np.diff(ys)[:, None] * np.diff(xs)
-    return int(sizes[covered[:-1, :-1]].sum())
-
-
 class Area(Protocol):
     """What cells can lie in: a `Region` or a `Polygon`."""
 

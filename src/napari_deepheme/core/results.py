@@ -6,7 +6,8 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from napari_deepheme.core.geometry import Polygon, Region, area_of, touched_by
+from napari_deepheme.core.coverage import covered_area
+from napari_deepheme.core.geometry import Polygon, Region, touched_by
 from napari_deepheme.core.merge import merge_tiles
 
 if TYPE_CHECKING:
@@ -79,8 +80,9 @@ class RegionResult:
     @property
     def is_unreadable(self) -> bool:
         """Whether nothing of the region could be read."""
-        lost = area_of(block.intersection(self.region) for block in self.failed)
-        return lost >= self.region.area
+        parts = [block.intersection(self.region) for block in self.failed]
+        lost = [Polygon.of(part) for part in parts if part.area]
+        return bool(lost) and round(covered_area(lost)) >= self.region.area
 
 
 @dataclass(slots=True)

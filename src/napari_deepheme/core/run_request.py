@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
-from napari_deepheme.core.counting import CountGoal
+from napari_deepheme.core.counting import FULL_COUNT, CountGoal
 from napari_deepheme.core.models.registry import models_identity
 from napari_deepheme.core.pseudonyms import Pseudonyms
 from napari_deepheme.core.slide.identity import slide_identity
@@ -14,9 +14,6 @@ from napari_deepheme.core.slide.identity import slide_identity
 if TYPE_CHECKING:
     from napari_deepheme.core.geometry import Region
     from napari_deepheme.core.slide import SlideReader
-
-USUAL_COUNT: Final = 500
-"""Cells of a full differential count, after ICSH 2008."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +25,7 @@ class RunRequest:
     region : Region or None
         In level-0 pixels; None for the whole slide.
     max_cells : int or None
-        Cells to count in the best areas; None for everything, or for `USUAL_COUNT`
+        Cells to count in the best areas; None for everything, or for `FULL_COUNT`
         where `half_width` is given.
     half_width : float or None
         As `CountGoal` has it.
@@ -61,7 +58,7 @@ class RunRequest:
         """When to stop counting; None for never."""
         if self.max_cells is None and self.half_width is None:
             return None
-        return CountGoal(self.max_cells or USUAL_COUNT, self.half_width)
+        return CountGoal(self.max_cells or FULL_COUNT, self.half_width)
 
 
 def run_identity(slide: SlideReader, request: RunRequest) -> dict[str, Any]:

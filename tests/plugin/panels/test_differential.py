@@ -9,11 +9,12 @@ from qtpy.QtGui import QColor
 
 from napari_deepheme.core.cell_table import CellTable
 from napari_deepheme.core.corrected_cells import CorrectedCells
+from napari_deepheme.core.counting import FULL_COUNT
 from napari_deepheme.core.geometry import Region
 from napari_deepheme.core.report import differential
 from napari_deepheme.core.taxonomy import CLASS_BY_CODE, CLASSES_AS_READ, class_index
 from napari_deepheme.plugin.kinds import cell_kinds
-from napari_deepheme.plugin.panels.differential import SAMPLE, Differentials
+from napari_deepheme.plugin.panels.differential import Differentials
 from napari_deepheme.plugin.panels.differential_panel import (
     DifferentialPanel,
     StagesChart,
@@ -236,11 +237,11 @@ def test_500_cells_are_500_of_the_differential_and_stay_the_same_ones():
     made.choose = None
     made.scope = "sample"
     (before,) = made.counts()
-    assert differential(before.counts).n == len(before.rows) == SAMPLE
+    assert differential(before.counts).n == len(before.rows) == FULL_COUNT
     review.corrected = review.corrected.correct([int(before.rows[7])], "U1")
     (after,) = made.counts()
     assert len(set(before.rows) ^ set(after.rows)) == 2
-    assert differential(after.counts).n == SAMPLE
+    assert differential(after.counts).n == FULL_COUNT
     missed = CellTable.from_arrays([[9, 9, 40, 40]], [0], [0], [0.9])
     review.corrected = review.corrected.add(missed, "M6")
     (with_one_more,) = made.counts()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from napari_deepheme.core.corrections import (
     NOT_A_CELL,
@@ -13,6 +13,7 @@ from napari_deepheme.core.corrections import (
     is_withdrawn,
     judged_classes,
 )
+from napari_deepheme.core.counting import FULL_COUNT, LEAST_COUNT
 from napari_deepheme.core.export.other_slide import slide_doubts
 from napari_deepheme.core.report import full_differential
 from napari_deepheme.core.report_file.content import (
@@ -23,6 +24,7 @@ from napari_deepheme.core.report_file.content import (
     Table,
 )
 from napari_deepheme.core.report_file.wording import (
+    NOT_KNOWN,
     areas_words,
     class_title,
     mpp_words,
@@ -40,11 +42,6 @@ if TYPE_CHECKING:
     from napari_deepheme.core.results import RegionResult
     from napari_deepheme.core.slide import SlideReader
 
-NOT_KNOWN: Final = "not known"
-
-_FEWEST: Final = 300
-"""Cells that ICSH 2008 asks for at the least."""
-
 
 def alerts(
     result: RegionResult,
@@ -54,10 +51,11 @@ def alerts(
 ) -> Iterator[str]:
     """Yield what must be known before any number is read."""
     n = full_differential(counts)[0].n
-    if n < _FEWEST:
+    if n < LEAST_COUNT:
         yield (
             f"{plural(n, 'nucleated cell')} counted: ICSH 2008 asks for at least "
-            f"{_FEWEST}, and for 500 where the share of an abnormal cell matters."
+            f"{LEAST_COUNT}, and for {FULL_COUNT} where the share of an abnormal cell "
+            "matters."
         )
     if facts is None:
         yield (

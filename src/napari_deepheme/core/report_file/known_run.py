@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import orjson
@@ -13,6 +13,7 @@ from napari_deepheme.core.export.summary import RunFacts
 from napari_deepheme.core.files import check_regular
 from napari_deepheme.core.geometry import Polygon, Region
 from napari_deepheme.core.models.compute import Compute
+from napari_deepheme.core.report_file.wording import NOT_KNOWN
 from napari_deepheme.core.results import RegionResult
 from napari_deepheme.core.slide import plausible_mpp
 from napari_deepheme.core.slide.mpp import stated_mpp
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
 
     from napari_deepheme.core.cell_table import CellTable
     from napari_deepheme.core.slide import SlideReader
-
-_NOT_KNOWN: Final = "not known"
 
 
 def known_run(
@@ -91,15 +90,15 @@ def _content(path: Path | None) -> bytes | None:
 
 def _facts(summary: dict[str, Any]) -> RunFacts:
     compute = Compute(
-        device=str(summary.get("device", _NOT_KNOWN)),
-        backend=str(summary.get("backend", _NOT_KNOWN)),
-        precision=str(summary.get("precision", _NOT_KNOWN)),
+        device=str(summary.get("device", NOT_KNOWN)),
+        backend=str(summary.get("backend", NOT_KNOWN)),
+        precision=str(summary.get("precision", NOT_KNOWN)),
     )
     rendered = summary.get("learned_from_rendered_cells_only", [])
     return RunFacts(
         slide=str(summary["slide"]),
-        model=str(summary.get("model", _NOT_KNOWN)),
-        detector=str(summary.get("detector", _NOT_KNOWN)),
+        model=str(summary.get("model", NOT_KNOWN)),
+        detector=str(summary.get("detector", NOT_KNOWN)),
         compute=compute,
         rendered_only=tuple(code for code in CLASS_CODES if code in rendered),
         unidentified_below=float(summary.get("unidentified_below") or 0),

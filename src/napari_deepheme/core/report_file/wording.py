@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
     from napari_deepheme.core.geometry import Mpp, Polygon, Region
 
+NOT_KNOWN: Final = "not known"
+
 _MOST_REGIONS: Final = 12
 """Regions that are spelled out; the rest is counted."""
 

@@ -47,6 +47,11 @@ def plausible_mpp(slide: SlideReader, *, mpp: float | None = None) -> Mpp:
     return stated
 
 
+def is_plausible(mpp: float) -> bool:
+    """Tell whether a slide's pixels can be so many micrometres wide."""
+    return SMALLEST_MPP <= mpp <= LARGEST_MPP
+
+
 def given_mpp(mpp: float | tuple[float, float] | None, slide: str) -> Mpp | None:
     """Give what a caller states, as one number or as one an axis.
 
@@ -82,6 +87,6 @@ def stated_mpp(x: float | str | None, y: float | str | None) -> Mpp | None:
 
 
 def _is_plausible(mpp: Mpp) -> bool:
-    if not all(SMALLEST_MPP <= value <= LARGEST_MPP for value in mpp):
+    if not all(map(is_plausible, mpp)):
         return False
     return max(mpp) <= _LARGEST_STRETCH * min(mpp)

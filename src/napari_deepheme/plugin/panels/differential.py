@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from psygnal import Signal
 
+from napari_deepheme.core.counting import FULL_COUNT
 from napari_deepheme.core.mitoses import MitoticIndex, indices_of
 from napari_deepheme.core.reference_ranges import NO_RANGES, ReferenceRanges
 from napari_deepheme.core.report import (
@@ -38,14 +39,11 @@ if TYPE_CHECKING:
 
     Rows = npt.NDArray[np.intp]
 
-SAMPLE: Final = 500
-"""Cells of a differential where an abnormal cell matters, after ICSH 2008."""
-
 _SEED: Final = 500
 
 SCOPES: Final = {
     "all": "All cells",
-    "sample": f"{SAMPLE} cells, chosen at random",
+    "sample": f"{FULL_COUNT} cells, chosen at random",
     "view": "What the viewer shows",
     "regions": "Each drawn region, side by side",
 }
@@ -201,7 +199,7 @@ class Differentials:
 
 
 def _sample(kinds: npt.NDArray[np.uint8]) -> Rows:
-    """Return `SAMPLE` cells of the differential, all if there are no more.
+    """Return `FULL_COUNT` cells of the differential, all if there are no more.
 
     Each cell has a fixed place in a random order, so that a correction, or a cell that
     is added, exchanges no more cells than it must.
@@ -210,5 +208,5 @@ def _sample(kinds: npt.NDArray[np.uint8]) -> Rows:
     in_ndc[: len(CELL_CLASSES)] = [c.in_ndc for c in CELL_CLASSES]
     # The numbers of the cells before stay the same when there is one more.
     order = np.argsort(np.random.default_rng(_SEED).random(len(kinds)), kind="stable")
-    counted: Rows = order[in_ndc[kinds[order]]][:SAMPLE]
+    counted: Rows = order[in_ndc[kinds[order]]][:FULL_COUNT]
     return np.sort(counted)

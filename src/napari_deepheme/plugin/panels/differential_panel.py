@@ -18,6 +18,7 @@ from qtpy.QtWidgets import (
 )
 from superqt.utils import qdebounced
 
+from napari_deepheme.core.counting import FULL_COUNT
 from napari_deepheme.core.errors import DeephemeError
 from napari_deepheme.core.mitoses import n_unknown
 from napari_deepheme.core.reference_ranges import read_reference_ranges
@@ -32,7 +33,7 @@ from napari_deepheme.plugin.controls.labels import (
 )
 from napari_deepheme.plugin.controls.lifetime import hear_while_alive
 from napari_deepheme.plugin.panels.count_table import CountTable, StagesChart, number
-from napari_deepheme.plugin.panels.differential import SAMPLE, SCOPES
+from napari_deepheme.plugin.panels.differential import SCOPES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -247,7 +248,7 @@ class DifferentialPanel(QWidget):
         n, left_out = together.grouped[0].n, together.n_unidentified
         words = f"{n} cells counted, {left_out} unidentified"
         words += " (out of the count)." if left_out else "."
-        if self._differentials.scope == "sample" and n < SAMPLE:
+        if self._differentials.scope == "sample" and n < FULL_COUNT:
             words += " There are no more."
         if len(together.rows) < sum(len(count.rows) for count in self._counts):
             words += " Cells of several regions are counted once here."

@@ -15,16 +15,7 @@ import numpy as np
 import pandas as pd
 
 from napari_deepheme.core.cell_table import IDENTIFIED
-from napari_deepheme.core.corrections import (
-    MITOSIS_READ_AT,
-    MITOSIS_READ_FROM,
-    MITOSIS_READER,
-    MITOSIS_WORDS,
-    READ_AT,
-    READ_FROM,
-    READER,
-    READER_CLASS,
-)
+from napari_deepheme.core.remembered import SAID
 from napari_deepheme.plugin import layers
 from napari_deepheme.plugin.cell_index import CellIndex
 from napari_deepheme.plugin.cells_layer import CellsLayer
@@ -57,17 +48,7 @@ While a run goes on the rings are exchanged often: half as many are drawn.
 _KEPT: Final = 2
 """Rings just out of view are kept, up to so many times `MAX_POINTS` in all."""
 
-_BY_READER: Final = (
-    IDENTIFIED,
-    READER_CLASS,
-    READER,
-    READ_AT,
-    READ_FROM,
-    *MITOSIS_WORDS,
-    MITOSIS_READER,
-    MITOSIS_READ_AT,
-    MITOSIS_READ_FROM,
-)
+_BY_READER: Final = (IDENTIFIED, *SAID)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -8,7 +8,7 @@ from PIL import Image
 
 from napari_deepheme.core.geometry import Point, Size
 from napari_deepheme.core.slide import open_slide
-from napari_deepheme.core.slide.jpeg_size import jpeg_size
+from napari_deepheme.core.slide.jpeg_stream import jpeg_size
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -15,7 +15,7 @@ import tifffile
 from napari_deepheme.core.geometry import Region
 from napari_deepheme.core.slide.cache import PixelCache
 from napari_deepheme.core.slide.tiff_check import check_directories
-from napari_deepheme.core.slide.tiff_planes import TiffPlane
+from napari_deepheme.core.slide.tiff_planes import BrokenTileError, TiffPlane
 from napari_deepheme.core.slide.tiff_stream import TiffStream
 
 if TYPE_CHECKING:
@@ -51,13 +51,21 @@ class DirectTiles:
         self._release = weakref.finalize(self, stream.close)
 
     def read(self, level: int, window: Region) -> npt.NDArray[np.uint8] | None:
-        """Read a window that lies inside a level; None where OpenSlide has to."""
+        """Read a window that lies inside a level; None where OpenSlide has to.
+
+        Raises
+        ------
+        BrokenTileError
+            If a tile is cut off or has a hole, for which OpenSlide has not always eyes.
+        """
         plane = self._planes.get(level)
         if plane is None:
             return None
-        # Whatever is wrong with a tile, OpenSlide is the judge of it.
+        # Whatever else is wrong with a tile, OpenSlide is the judge of it.
         try:
             return plane.read(window)
+        except BrokenTileError:
+            raise
         except Exception:
             return None
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_deepheme.core.geometry import Region, Size
-from napari_deepheme.core.slide.jpeg_size import jpeg_size
+from napari_deepheme.core.slide.jpeg_stream import jpeg_size
+from napari_deepheme.core.slide.jpeg_whole import is_whole
 from napari_deepheme.core.slide.pyramid import paste_pixels
 from napari_deepheme.core.slide.tiff_colour import stored_white
 
@@ -34,6 +35,10 @@ _MOST_LACKING = 1000
 _ROW_PX = 256
 
 _JPEG = frozenset({6, 7, 33007, 34892})
+
+
+class BrokenTileError(ValueError):
+    """A tile or strip can be decoded, but not to what it was."""
 
 
 class TiffPlane:
@@ -154,8 +159,16 @@ class TiffPlane:
         data = self._stream.read(offset, count)
         if not data:
             raise ValueError("a tile is empty")
-        if self._is_jpeg:
-            self._check_jpeg(data)
+        if not self._is_jpeg:
+            return self._codec(data, index)
+        self._check_jpeg(data)
+        segment = self._codec(data, index)
+        tables = self._extras["jpegtables"] or b""
+        if not is_whole(data, segment, lambda d: self._codec(d, index), tables):
+            raise BrokenTileError("a tile is cut off, or zeros stand for a part of it")
+        return segment
+
+    def _codec(self, data: bytes, index: int) -> npt.NDArray[Any]:
         decoded, _, _ = self._decode(data, index, **self._extras)
         segment: npt.NDArray[Any] = decoded[0]
         return segment

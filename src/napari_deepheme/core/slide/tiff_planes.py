@@ -108,7 +108,7 @@ class TiffPlane:
     def _check(self, key: tifffile.TiffPage) -> None:
         if min(self.size) < 1 or min(self.segment_size) < 1 or self.n_samples < 1:
             raise ValueError("it holds no pixels")
-        if self._raw_dtype is not None and _is_one_run(self._offsets, self._counts):
+        if self._raw_dtype is not None and self._is_one_run(key):
             self._check_raw()
             self.segment_size = Size(self.size.width, 1)
             return
@@ -124,6 +124,24 @@ class TiffPlane:
         needed = planes * self._columns * self._rows * self._depth
         if min(len(self._offsets), len(self._counts)) < needed:
             raise ValueError("its index of tiles is cut off")
+
+    def _is_one_run(self, key: tifffile.TiffPage) -> bool:
+        """Tell whether strips adjoin, with no bytes between the rows of two."""
+        offsets, counts = self._offsets, self._counts
+        if not offsets or not offsets[0] or len(offsets) != len(counts):
+            return False
+        ends = zip(offsets, counts, offsets[1:], strict=False)
+        if any(offset + count != after for offset, count, after in ends):
+            return False
+        line = self.size.width * (key.bitspersample // 8)
+        line *= 1 if self._separate else self.n_samples
+        step = _step(key, self.segment_size)
+        last = self.size.height - (self._rows - 1) * step
+        # What follows the very last strip is in nobody's way.
+        return all(
+            count == line * (step if (index + 1) % self._rows else last)
+            for index, count in enumerate(counts[:-1])
+        )
 
     def _check_raw(self) -> None:
         # Without an index of tiles, nothing else speaks against a vast size.
@@ -243,10 +261,3 @@ def _raw_dtype(key: tifffile.TiffPage) -> np.dtype[Any] | None:
         and not key.is_subsampled
     )
     return np.dtype(key.dtype).newbyteorder(key.parent.byteorder) if plain else None
-
-
-def _is_one_run(offsets: tuple[int, ...], counts: tuple[int, ...]) -> bool:
-    if not offsets or not offsets[0] or len(offsets) != len(counts):
-        return False
-    ends = zip(offsets, counts, offsets[1:], strict=False)
-    return all(offset + count == after for offset, count, after in ends)

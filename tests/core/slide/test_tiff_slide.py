@@ -295,17 +295,6 @@ def test_mpp_is_read_in_any_unit(write_tiff: Any, options: Any, mpp: Any) -> Non
         assert slide.mpp == (None if mpp is None else pytest.approx(mpp, rel=1e-4))
 
 
-def test_the_mpp_of_an_ome_tiff_is_that_of_its_largest_image(tmp_path: Any) -> None:
-    path = tmp_path / "two.ome.tif"
-    with tifffile.TiffWriter(path, ome=True) as tif:
-        for pixels, mpp in ((RGB[:50, :60], 9.0), (RGB, 0.25)):
-            sizes = {"PhysicalSizeX": mpp, "PhysicalSizeY": mpp}
-            tif.write(pixels, photometric="rgb", metadata=sizes)
-    with open_slide(path) as slide:
-        assert (slide.size, slide.mpp) == ((170, 150), (0.25, 0.25))
-        assert len(slide.levels) == 1
-
-
 @pytest.mark.parametrize("subfiletype", [0, 1])
 def test_levels_may_be_pages(tmp_path: Any, painted: Any, subfiletype: int) -> None:
     path = tmp_path / "pages.tif"
@@ -417,22 +406,3 @@ def test_a_cut_off_picture_is_read_up_to_the_cut(write_tiff: Any) -> None:
     np.testing.assert_array_equal(read.pixels[:n_rows], RGB[:n_rows])
     assert (read.pixels[n_rows + 1 :] == 255).all()
     np.testing.assert_array_equal(part.pixels, read.pixels[60:120, 30:130])
-
-
-def test_strips_with_bytes_behind_their_rows_are_read_strip_by_strip(
-    write_tiff: Any,
-) -> None:
-    path = write_tiff(RGB, photometric="rgb", rowsperstrip=7)
-    content = bytearray(path.read_bytes())
-    with tifffile.TiffFile(path) as tif:
-        tags = [tif.pages[0].tags[code] for code in (273, 279)]
-        strips = list(zip(*(tag.value for tag in tags), strict=True))
-    for index, (offset, count) in enumerate(strips):
-        numbers = (len(content), count + 100)
-        content += content[offset : offset + count] + bytes(100)
-        for tag, number in zip(tags, numbers, strict=True):
-            size = {3: 2, 4: 4, 16: 8}[int(tag.dtype)]
-            at = tag.valueoffset + size * index
-            content[at : at + size] = number.to_bytes(size, "little")
-    path.write_bytes(content)
-    np.testing.assert_array_equal(whole(path), RGB)

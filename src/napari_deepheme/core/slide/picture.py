@@ -153,7 +153,10 @@ def _upright_pixels(image: Image.Image) -> npt.NDArray[np.uint8]:
     with suppress(*_BROKEN_EXIF):
         ImageOps.exif_transpose(upright, in_place=True)
     if upright.mode in _TRANSPARENT or "transparency" in upright.info:
-        return to_rgb(np.asarray(upright.convert("RGBA")))
+        rgba = np.asarray(upright.convert("RGBA"))
+        if not rgba[..., 3].any():
+            raise ValueError("it is transparent throughout: there is nothing to see")
+        return to_rgb(rgba)
     if upright.mode.startswith("I"):
         return to_rgb(np.asarray(upright).clip(0, 65535).astype(np.uint16))
     if upright.mode == "F":

@@ -11,7 +11,7 @@ import pytest
 import tifffile
 from PIL import Image
 
-from napari_deepheme.core.errors import UnreadableRegionError
+from napari_deepheme.core.errors import UnreadableRegionError, UnreadableSlideError
 from napari_deepheme.core.geometry import Point, Size
 from napari_deepheme.core.slide import open_slide
 from napari_deepheme.core.slide.jpeg_whole import is_whole
@@ -94,6 +94,32 @@ def test_the_grey_of_a_picture_is_not_what_is_missing(tile: Any) -> None:
     assert (decoded(data)[-1, -1] == 128).all()
     assert judged(data)
     assert not judged(data[: len(data) * 2 // 3])
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
+def test_a_photograph_with_a_hole_is_refused(
+    tmp_path: Path, painted: Any, mode: str
+) -> None:
+    path = tmp_path / "photo.jpg"
+    Image.fromarray(painted).convert(mode).save(path, quality=90)
+    data = path.read_bytes()
+    # Some cameras put films behind their pictures.
+    path.write_bytes(data + bytes(999) + b"film")
+    open_slide(path).close()
+    at = len(data) // 2
+    path.write_bytes(data[:at] + bytes(512) + data[at + 512 :])
+    with pytest.raises(UnreadableSlideError, match="zeros"):
+        open_slide(path)
+
+
+def test_a_photograph_that_ends_in_grey_is_read(tmp_path: Path, painted: Any) -> None:
+    path, pixels = tmp_path / "photo.jpg", painted.copy()
+    pixels[-40:] = 128
+    Image.fromarray(pixels).save(path, quality=90)
+    open_slide(path).close()
+    path.write_bytes(path.read_bytes()[:-300] + END)
+    with pytest.raises(UnreadableSlideError, match="cut off"):
+        open_slide(path)
 
 
 def with_tile(path: Path, change: Any) -> Path:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tifffile
 
-from napari_deepheme.core.errors import NotRgbSlideError, UnreadableSlideError
+from napari_deepheme.core.errors import NotRgbSlideError, SlideElsewhereError
 from napari_deepheme.core.geometry import Mpp, Point, Size
 from napari_deepheme.core.slide import open_slide
 from napari_deepheme.core.slide.ome_xml import OmePage, ome_pixels
@@ -22,15 +22,16 @@ ELSEWHERE = (
     '<TiffData IFD="0" PlaneCount="1"><UUID FileName="other.ome.tif">'
     "urn:uuid:11111111-1111-1111-1111-111111111111</UUID></TiffData>"
 )
+SECOND = FIRST.replace("0", "1", 1)
 RED, GREEN, BLUE = 0xFF0000FF, 0x00FF00FF, 0x0000FFFF
 
 
-def write_two(path: Path) -> Path:
+def write_two(path: Path, tile: Any = None) -> Path:
     """Write an overview, of another mpp, and behind it the slide."""
     with tifffile.TiffWriter(path, ome=True) as tif:
         for pixels, mpp in ((RGB[:50, :60], 9.0), (RGB, 0.25)):
             sizes = {"PhysicalSizeX": mpp, "PhysicalSizeY": mpp}
-            tif.write(pixels, photometric="rgb", metadata=sizes)
+            tif.write(pixels, photometric="rgb", metadata=sizes, tile=tile)
     return path
 
 
@@ -54,16 +55,36 @@ def test_the_mpp_is_that_of_the_largest_image_whatever_became_of_others(
         )
 
 
-def test_pixels_of_another_file_are_never_sought_in_this_one(tmp_path: Path) -> None:
-    path = write_two(tmp_path / "two.ome.tif")
-    second = FIRST.replace("0", "1", 1)
-    reworded(path, second, ELSEWHERE)
+@pytest.fixture(params=[None, (16, 16)], ids=["strips", "tiles"])
+def two(request: Any, tmp_path: Path) -> Path:
+    return write_two(tmp_path / "two.ome.tif", tile=request.param)
+
+
+def test_pixels_of_another_file_are_never_sought_in_this_one(two: Path) -> None:
+    reworded(two, SECOND, ELSEWHERE)
     other = {"UUID": "urn:uuid:11111111-1111-1111-1111-111111111111"}
-    tifffile.imwrite(
-        tmp_path / "other.ome.tif", 255 - RGB, photometric="rgb", metadata=other
-    )
-    with pytest.raises(UnreadableSlideError, match="other files"):
-        open_slide(path)
+    path = two.with_name("other.ome.tif")
+    tifffile.imwrite(path, 255 - RGB, photometric="rgb", metadata=other)
+    with pytest.raises(SlideElsewhereError, match="in other files"):
+        open_slide(two)
+
+
+@pytest.mark.parametrize("instead", [ELSEWHERE, ""])
+def test_an_overview_is_not_taken_for_the_slide_that_is_missing(
+    two: Path, instead: str
+) -> None:
+    reworded(two, SECOND, instead)
+    with pytest.raises(SlideElsewhereError, match="170 x 150 px, is not in it"):
+        open_slide(two)
+
+
+def test_a_picture_that_was_cropped_is_no_missing_one(tmp_path: Path) -> None:
+    path = tmp_path / "one.ome.tif"
+    metadata = {"PhysicalSizeX": 0.25, "PhysicalSizeY": 0.25}
+    tifffile.imwrite(path, RGB, photometric="rgb", metadata=metadata)
+    reworded(path, 'SizeX="170"', 'SizeX="300"')
+    with open_slide(path) as slide:
+        assert (slide.size, slide.mpp) == (Size(170, 150), Mpp(0.25, 0.25))
 
 
 def image(size: str, *data: str) -> str:

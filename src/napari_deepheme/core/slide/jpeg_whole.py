@@ -15,7 +15,7 @@ import numpy as np
 from napari_deepheme.core.slide.jpeg_stream import SCAN, jpeg_segments
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     import numpy.typing as npt
 
@@ -37,6 +37,12 @@ _MORE: Final = (b"\x55\xaa" * 32, b"\xb6\x6d" * 32)
 
 _FEWER: Final = 8
 """Bytes without which a picture is not the same: they hold a block or more."""
+
+
+def is_doubtful(data: bytes, last: Sequence[int]) -> bool:
+    """Tell whether `is_whole` may deny a JPEG, by its bytes and its last pixel."""
+    is_closed = _END in data[-_LAST_BYTES:]
+    return not is_closed or _HOLE in data or _GREY.issuperset(last)
 
 
 def is_whole(
@@ -63,8 +69,8 @@ def is_whole(
     bool
         True where bits have flipped, which nothing shows.
     """
-    is_grey = _GREY.issuperset(pixels[-1, -1].tolist())
-    if not is_grey and _END in data[-_LAST_BYTES:] and _HOLE not in data:
+    last = pixels[-1, -1].tolist()
+    if not is_doubtful(data, last):
         return True
 
     def is_same(changed: bytes) -> bool:
@@ -75,7 +81,8 @@ def is_whole(
             return False
 
     start = next((s.end for s in jpeg_segments(data) if s.marker == SCAN), 0)
-    end = data.rfind(_END, start)
+    end = data.find(_END, start)
+    is_grey = _GREY.issuperset(last)
     scan = _Scan(data[:start], data[start:] if end < 0 else data[start:end], is_same)
     if (end < 0 or is_grey) and scan.is_cut_off(is_closed=end >= 0, is_grey=is_grey):
         return False

@@ -22,6 +22,10 @@ _PURE: Final = {0xFF0000: "red", 0x00FF00: "green", 0x0000FF: "blue"}
 _NUMBERED: Final = re.compile(r"(c|ch|channel)?[\s:_#-]*\d{1,2}(:\d{1,2})?")
 
 
+class ElsewhereError(ValueError):
+    """The pixels of a slide are in another file."""
+
+
 @dataclass(frozen=True, slots=True)
 class OmePage:
     """A page, by which its image is found.
@@ -57,13 +61,10 @@ def ome_pixels(xml: str | None, page: OmePage) -> ElementTree.Element | None:
         Of the first image that lists the page; where none does, of the only one of its
         size, or the only one. None, too, if the XML is broken.
     """
-    if not xml:
+    root = _root(xml)
+    if root is None:
         return None
-    try:
-        root = ElementTree.fromstring(xml)
-    except (ElementTree.ParseError, ValueError):
-        return None
-    pixels = [one for one in root.iter() if _is_named(one, "Pixels")]
+    pixels = _all_pixels(root)
     own = root.get("UUID")
     for one in pixels:
         if any(_lists(data, page, own) for data in _children(one, "TiffData")):
@@ -71,6 +72,35 @@ def ome_pixels(xml: str | None, page: OmePage) -> ElementTree.Element | None:
     sized = [one for one in pixels if _size(one) == page.size]
     found = sized or pixels
     return found[0] if len(found) == 1 else None
+
+
+def check_largest(
+    xml: str | None, found: ElementTree.Element | None, size: Size
+) -> None:
+    """Refuse an image beside which the XML tells of a larger one.
+
+    Parameters
+    ----------
+    xml : str or None
+        The description of the file.
+    found : Element or None
+        The Pixels of its image with the largest picture in it.
+    size : Size
+        Of that picture.
+
+    Raises
+    ------
+    ElsewhereError
+        If another image, of which the file does not hold the pixels, is larger.
+    """
+    root = _root(xml)
+    sizes = [] if root is None else [_size(one) for one in _all_pixels(root)]
+    largest = max(sizes, key=lambda one: one.width * one.height, default=size)
+    is_larger = largest.width * largest.height > size.width * size.height
+    if is_larger and (found is None or _size(found) != largest):
+        raise ElsewhereError(
+            f"its largest image, of {largest.width} x {largest.height} px, is not in it"
+        )
 
 
 def significant_bits(pixels: ElementTree.Element | None) -> int | None:
@@ -114,6 +144,19 @@ def rgb_order(pixels: ElementTree.Element | None) -> tuple[int, int, int]:
         raise NotRgbError(f"its channels are {', '.join(stated)}: no red, green, blue")
     red, green, blue = (one[0] for one in found)
     return (red, green, blue)
+
+
+def _root(xml: str | None) -> ElementTree.Element | None:
+    if not xml:
+        return None
+    try:
+        return ElementTree.fromstring(xml)
+    except (ElementTree.ParseError, ValueError):
+        return None
+
+
+def _all_pixels(root: ElementTree.Element) -> list[ElementTree.Element]:
+    return [one for one in root.iter() if _is_named(one, "Pixels")]
 
 
 def _lists(data: ElementTree.Element, page: OmePage, own: str | None) -> bool:

@@ -10,11 +10,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import tifffile
 
-from napari_deepheme.core.errors import NotRgbSlideError, UnreadableSlideError
+from napari_deepheme.core.errors import (
+    NotRgbSlideError,
+    SlideElsewhereError,
+    UnreadableSlideError,
+)
 from napari_deepheme.core.geometry import Region, Size
 from napari_deepheme.core.slide.cache import PixelCache
 from napari_deepheme.core.slide.ome_xml import (
+    ElsewhereError,
     OmePage,
+    check_largest,
     ome_pixels,
     rgb_order,
     significant_bits,
@@ -58,6 +64,9 @@ _CACHE_BYTES = 64 << 20
 _PEEK = 2048
 
 
+_REFUSALS = ((NotRgbError, NotRgbSlideError), (ElsewhereError, SlideElsewhereError))
+
+
 class TiffSlide(PyramidSlide):
     """A TIFF, read tile by tile or strip by strip.
 
@@ -82,6 +91,8 @@ class TiffSlide(PyramidSlide):
         If it is not a TIFF, it is broken, or its colours are made RGB by others.
     NotRgbSlideError
         If nothing makes RGB of its channels, their type or their colours.
+    SlideElsewhereError
+        If it is an OME-TIFF whose largest image is in another file.
     """
 
     def __init__(self, path: Path, *, mpp: Mpp | None = None) -> None:
@@ -101,11 +112,8 @@ class TiffSlide(PyramidSlide):
             self._check_values()
         except Exception as error:
             self._stream.close()
-            refusal = (
-                NotRgbSlideError
-                if isinstance(error, NotRgbError)
-                else UnreadableSlideError
-            )
+            refusals = (one for kind, one in _REFUSALS if isinstance(error, kind))
+            refusal = next(refusals, UnreadableSlideError)
             raise refusal(str(path), reason_of(error)) from error
 
     def _read_facts(
@@ -117,6 +125,7 @@ class TiffSlide(PyramidSlide):
         self._ome = ome_pixels(
             tif.ome_metadata, OmePage(path.name, first.index, series_size(main))
         )
+        check_largest(tif.ome_metadata, self._ome, series_size(main))
         full = self._planes_of(main, tif)
         n_samples = sum(plane.n_samples for plane in full)
         bits = significant_bits(self._ome)
@@ -138,9 +147,7 @@ class TiffSlide(PyramidSlide):
     ) -> list[TiffPlane]:
         pages = series_pages(series)
         if any(page.parent.filename != tif.filename for page in pages):
-            raise ValueError(
-                "its pixels are in other files: name the one that holds them"
-            )
+            raise ElsewhereError("the pixels of its largest image are in other files")
         if len(pages) == 3:
             pages = [pages[at] for at in rgb_order(self._ome)]
         return [TiffPlane(page, self._stream, self._cache) for page in pages]

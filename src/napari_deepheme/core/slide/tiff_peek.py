@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-import numpy as np
-
 from napari_deepheme.core.geometry import Region, Size
 from napari_deepheme.core.slide.pixel_types import NotRgbError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    import numpy as np
     import numpy.typing as npt
 
     from napari_deepheme.core.slide.tiff_colour import TiffColour
@@ -25,7 +24,10 @@ _DARK: Final = 1 / 4
 
 
 def check_values(
-    size: Size, read: Callable[[Region], npt.NDArray[Any]], colour: TiffColour
+    size: Size,
+    read: Callable[[Region], npt.NDArray[Any]],
+    colour: TiffColour,
+    dtype: np.dtype[Any],
 ) -> None:
     """Refuse a picture that is nearly black, or transparent, throughout.
 
@@ -39,6 +41,8 @@ def check_values(
         be read is passed over.
     colour : TiffColour
         What the values mean.
+    dtype : dtype
+        Of the values.
 
     Raises
     ------
@@ -46,7 +50,8 @@ def check_values(
         If values of 16 bits, of which nothing says how many count, end below a quarter
         of their range, or no pixel is opaque in the least.
     """
-    may_be_dark = colour.largest is None and colour.palette is None
+    is_wide = dtype.kind == "u" and dtype.itemsize == 2
+    may_be_dark = is_wide and colour.largest is None and colour.palette is None
     may_be_clear = colour.alpha is not None
     highest = -1
     for window in _windows(size):
@@ -58,7 +63,7 @@ def check_values(
             continue
         colours = values[..., : colour.n_colours]
         highest = max(highest, int(colours.max()))
-        may_be_dark &= values.dtype == np.uint16 and highest < _DARK * (1 << 16)
+        may_be_dark &= highest < _DARK * (1 << 16)
         may_be_clear &= not values[..., colour.n_colours :].any()
     if highest < 0 or size.width * size.height > _MOST_PIXELS:
         return

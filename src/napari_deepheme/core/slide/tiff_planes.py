@@ -66,7 +66,7 @@ class TiffPlane:
         self.size = Size(int(key.imagewidth), int(key.imagelength))
         self.n_samples = int(key.samplesperpixel)
         self.segment_size = _segment_size(key, self.size)
-        self._dtype, self._white = stored_white(key)
+        self.dtype, self._white = stored_white(key)
         self._separate = int(key.planarconfig) == 2
         self._columns = -(-self.size.width // self.segment_size.width)
         self._rows = -(-self.size.height // _step(key, self.segment_size))
@@ -83,11 +83,6 @@ class TiffPlane:
         self._check(key)
 
     @property
-    def is_float(self) -> bool:
-        """Whether the values are floats."""
-        return str(self._dtype.kind) == "f"
-
-    @property
     def piece_size(self) -> Size:
         """What is decoded at once; of plain rows, about what is read at once."""
         if self._raw_dtype is None:
@@ -98,7 +93,7 @@ class TiffPlane:
         """Read a window that lies inside the page, shape (height, width, samples)."""
         if self._raw_dtype is not None:
             return self._read_raw(window)
-        result = np.empty((window.height, window.width, self.n_samples), self._dtype)
+        result = np.empty((window.height, window.width, self.n_samples), self.dtype)
         for sample in range(self.n_samples if self._separate else 1):
             target = result[..., sample : sample + 1] if self._separate else result
             for index, place in self._segments(window, sample):
@@ -145,7 +140,7 @@ class TiffPlane:
 
     def _check_raw(self) -> None:
         # Without an index of tiles, nothing else speaks against a vast size.
-        stated = self.size.width * self.size.height * self._dtype.itemsize
+        stated = self.size.width * self.size.height * self.dtype.itemsize
         if stated > _MOST_LACKING * self._stream.length:
             width, height = self.size
             raise ValueError(f"it states {width} x {height} px, but has next to none")
@@ -195,7 +190,7 @@ class TiffPlane:
         # A tile that a scanner left out is glass.
         width, height = self.segment_size
         samples = 1 if self._separate else self.n_samples
-        return np.full((height, width, samples), self._white, self._dtype)
+        return np.full((height, width, samples), self._white, self.dtype)
 
     def _check_jpeg(self, data: bytes) -> None:
         # A decoder makes room for what the data state, which may be a lie.
@@ -222,7 +217,7 @@ class TiffPlane:
             )
             for data in planes
         ]
-        return np.concatenate(shaped, axis=2).astype(self._dtype, copy=False)
+        return np.concatenate(shaped, axis=2).astype(self.dtype, copy=False)
 
     def _raw_rows(self, start: int, window: Region, pixel: int) -> bytes:
         line = self.size.width * pixel

@@ -174,11 +174,13 @@ class TiffSlide(PyramidSlide):
     def _check_values(self) -> None:
         last = len(self.levels) - 1
         size = self.levels[last].size
+        dtype = self._planes[0][0].dtype
         # So that floats of another range are refused when the slide is opened.
-        if self._planes[0][0].is_float:
+        if dtype.kind == "f":
             peek = Region(0, 0, min(size.width, _PEEK), min(size.height, _PEEK))
             self._read_level(last, peek)
-        check_values(size, partial(self._values, self._planes[last]), self._colour)
+        read = partial(self._values, self._planes[last])
+        check_values(size, read, self._colour, dtype)
 
     def _release(self) -> None:
         self._stream.close()

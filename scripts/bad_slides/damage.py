@@ -8,7 +8,7 @@ import numpy as np
 
 from bad_slides.case import SEED, BadSlide
 from bad_slides.files import case
-from bad_slides.samples import sound
+from bad_slides.samples import sound, tiff
 from bad_slides.tiff_parts import (
     STRIP_OFFSETS,
     TILE_COUNTS,
@@ -16,6 +16,8 @@ from bad_slides.tiff_parts import (
     directories,
     entries,
     numbers,
+    with_bytes,
+    with_number,
 )
 
 if TYPE_CHECKING:
@@ -39,6 +41,7 @@ def cases() -> Iterator[BadSlide]:
         for kind, form, end in cut():
             what = f"{form} after {end} bytes"
             yield case(kind, what, form, sound()[form][:end])
+    yield from _jpeg_tiles()
     yield from _flips()
 
 
@@ -80,6 +83,26 @@ def _in_tiles() -> Iterator[tuple[str, str, int]]:
         for share in (0.1, 0.5, 0.99):
             end = offsets[int(len(offsets) * share)] + 700
             yield "cut off in the tiles", form, min(end, len(data) - 9)
+
+
+def _jpeg_tiles() -> Iterator[BadSlide]:
+    kind = "JPEG tiles without their rest"
+    for form, data in (
+        ("svs", sound()["svs"]),
+        ("tif", tiff(tile=(128, 128), compression="jpeg", photometric="rgb")),
+    ):
+        offsets, counts = numbers(data, TILE_OFFSETS), numbers(data, TILE_COUNTS)
+        quarters = no_end = zeros = sector = data
+        for index, (at, n) in enumerate(zip(offsets, counts, strict=True)):
+            no_end = with_number(no_end, TILE_COUNTS, n - 2, index=index)
+            if index >= len(counts) // 2:
+                quarters = with_number(quarters, TILE_COUNTS, n // 4, index=index)
+                zeros = with_bytes(zeros, at + n // 2, bytes(n - n // 2))
+                sector = with_bytes(sector, at + n // 2, bytes(min(512, n // 4)))
+        yield case(kind, f"{form}, cut to a quarter", form, quarters)
+        yield case(kind, f"{form}, second half zeros", form, zeros)
+        yield case(kind, f"{form}, a sector zeros", form, sector)
+        yield case(kind, f"{form}, the mark of their end lacking", form, no_end)
 
 
 def _in_levels() -> Iterator[tuple[str, str, int]]:

@@ -46,6 +46,13 @@ def _types() -> Iterator[BadSlide]:
     ):
         how = {} if values.ndim == 2 else {"photometric": "rgb"}
         yield case(kind, what, "tif", tiff(values, **how))
+    twelve = (rgb.astype("u4") * 4095 // 255).astype("u2")
+    for what, tags in (
+        ("12 bits of 16", []),
+        ("12 bits of 16, as a tag says", [(281, "H", 1, 4095, True)]),
+    ):
+        data = tiff(twelve, photometric="rgb", extratags=tags, **_TILED)
+        yield case(kind, what, "tif", data)
     yield case(kind, "uint16 svs", "svs", svs(rgb.astype("u2") * 257, compression=None))
     yield case(kind, "uint16 png", "png", picture("PNG", rgb[..., 0].astype("u2")))
 
@@ -70,6 +77,9 @@ def _colours() -> Iterator[BadSlide]:
     ):
         yield case("RGBA", form, form, data)
     yield case("RGBA", "all transparent", "png", picture("PNG", rgba * 0))
+    clear = np.dstack([rgb, alpha * 0])
+    data = tiff(clear, photometric="rgb", extrasamples=["unassalpha"], **_TILED)
+    yield case("RGBA", "tif, all transparent", "tif", data)
     yield from _print_colours(rgb)
     yield from _channels(rgb)
 
@@ -131,8 +141,18 @@ def _channels(rgb: Any) -> Iterator[BadSlide]:
     stack = np.stack([rgb] * 4)
     data = ome(stack, factors=(), metadata={"axes": "ZYXS"})
     yield case(kind, "4 focal planes", "ome.tif", data)
-    data = tiff(np.stack([grey] * 7), photometric="minisblack")
-    yield case(kind, "7 pages", "tif", data)
+    for n in (3, 7):
+        data = tiff(np.stack([grey] * n), photometric="minisblack")
+        yield case(kind, f"{n} pages", "tif", data)
+    yield case(kind, "coloured blue, green, red", "ome.tif", _coloured(planes))
+
+
+def _coloured(planes: Any) -> bytes:
+    # Blue, green and red with opacity, as OME has them: signed numbers of 32 bits.
+    colours = {"Color": [0x0000FFFF, 0x00FF00FF, 0xFF0000FF - (1 << 32)]}
+    metadata = {"axes": "CYX", "Channel": colours}
+    how: dict[str, Any] = {"photometric": "minisblack", "metadata": metadata}
+    return ome(planes[::-1].copy(), factors=(), **how)
 
 
 def _jpeg_2000() -> Iterator[BadSlide]:

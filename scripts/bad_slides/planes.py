@@ -1,15 +1,17 @@
-"""Planes apart, tiles of odd sizes, and numbers that are none."""
+"""Planes apart, odd tiles and strips, numbers that are none, images elsewhere."""
 
 from __future__ import annotations
 
+import io
 import struct
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
+import tifffile
 
 from bad_slides import tiff_parts as t
 from bad_slides.files import case
-from bad_slides.samples import aperio, cells, ome, svs, tiff
+from bad_slides.samples import aperio, cells, ome, reduced, svs, tiff
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,6 +26,8 @@ def cases() -> Iterator[BadSlide]:
     yield from _apart()
     yield from _odd_tiles()
     yield from _floats()
+    yield from _padded()
+    yield from _images()
 
 
 def _apart() -> Iterator[BadSlide]:
@@ -90,3 +94,40 @@ def _floats() -> Iterator[BadSlide]:
     yield case(kind, "svs, float16", "svs", data)
     grey = tiff(unit[..., 0].astype(np.float64), photometric="minisblack")
     yield case(kind, "grey, float64", "tif", grey)
+
+
+def _padded() -> Iterator[BadSlide]:
+    kind = "strips with bytes between them"
+    for rows, n_bytes in ((7, 4096), (32, 1), (640, 999)):
+        data = tiff(photometric="rgb", rowsperstrip=rows)
+        at, n = t.numbers(data, t.STRIP_OFFSETS), t.numbers(data, t.STRIP_COUNTS)
+        for index, (start, count) in enumerate(zip(at, n, strict=True)):
+            strip = data[start : start + count] + bytes(n_bytes)
+            data = t.with_number(data, t.STRIP_OFFSETS, len(data), index=index)
+            data = t.with_number(data, t.STRIP_COUNTS, len(strip), index=index)
+            data += strip
+        yield case(kind, f"{rows} rows and {n_bytes} bytes", "tif", data)
+
+
+def _images() -> Iterator[BadSlide]:
+    kind, stream = "OME-TIFF of several images", io.BytesIO()
+    with tifffile.TiffWriter(stream, ome=True) as tif:
+        for factor in (4, 1):
+            mpp = {"PhysicalSizeX": factor / 4, "PhysicalSizeY": factor / 4}
+            tif.write(reduced(cells(), factor), photometric="rgb", metadata=mpp)
+    data = stream.getvalue()
+    elsewhere = b'<UUID FileName="gone.ome.tif">urn:uuid:1</UUID></TiffData>'
+    for number, what in enumerate(("overview", "slide")):
+        listed = b'<TiffData IFD="%d" PlaneCount="1"/>' % number
+        yield case(kind, f"{what} not listed", "ome.tif", _reworded(data, listed, b""))
+        new = listed.replace(b"/>", b">") + elsewhere
+        gone = _reworded(data, listed, new)
+        yield case(kind, f"{what} in a file that is gone", "ome.tif", gone)
+
+
+def _reworded(data: bytes, old: bytes, new: bytes) -> bytes:
+    """Change the XML, and put it at the end."""
+    e = t.entry(data, t.DESCRIPTION)
+    xml = data[e.values_at : e.values_at + e.n_bytes].replace(old, new)
+    numbers = struct.pack("<II", len(xml), len(data))
+    return t.with_bytes(data, e.at + 4, numbers) + xml

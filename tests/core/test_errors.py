@@ -21,6 +21,7 @@ ERRORS = [
     errors.SlideNotFoundError("a.svs"),
     errors.UnreadableSlideError("a.svs", TWO_LINES),
     errors.NotRgbSlideError("a.svs", TWO_LINES),
+    errors.SlideElsewhereError("a.svs", TWO_LINES),
     errors.OtherSlideError("a.svs", TWO_LINES),
     errors.SlideChangedError("a.svs"),
     errors.SlideGoneError("a.svs"),

@@ -66,3 +66,25 @@ def test_a_file_that_no_parser_understands_is_left_to_openslide(tmp_path):
     path.write_bytes(b"II*\0" + bytes(20))
     sizes = [Size(10, 10)]
     assert open_direct_tiles(path, sizes, lambda *_: np.zeros((1, 1, 3))) is None
+
+
+def test_a_broken_tile_in_the_middle_leaves_the_others_to_be_decoded_directly(
+    phantom_svs, tmp_path
+):
+    copy = tmp_path / "broken.svs"
+    content = bytearray(phantom_svs.read_bytes())
+    with tifffile.TiffFile(phantom_svs) as tif:
+        page = tif.pages[0]
+        columns = -(-page.imagewidth // page.tilewidth)
+        row = page.imagelength // 2 // page.tilelength
+        index = row * columns + page.imagewidth // 2 // page.tilewidth
+        offset, count = page.dataoffsets[index], page.databytecounts[index]
+    half = count // 2
+    content[offset + half : offset + count] = bytes(count - half)
+    copy.write_bytes(content)
+    with open_slide(copy) as slide:
+        assert 0 in slide._direct._planes
+        slide.read_region(Point(0, 0), 0, Size(50, 50))
+        width, height = slide.size
+        with pytest.raises(UnreadableRegionError, match="cut off"):
+            slide.read_region(Point(width // 2, height // 2), 0, Size(9, 9))

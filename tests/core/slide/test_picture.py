@@ -8,7 +8,7 @@ from PIL import Image
 
 from napari_deepheme.core.geometry import Point, Size
 from napari_deepheme.core.slide import open_slide
-from napari_deepheme.core.slide.jpeg_size import jpeg_size
+from napari_deepheme.core.slide.jpeg_stream import jpeg_size
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -76,8 +76,10 @@ def test_palettes_and_bits_become_rgb(tmp_path: Path) -> None:
 @pytest.mark.parametrize("suffix", ["png", "webp"])
 def test_a_transparent_picture_lies_on_white(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"cut-out.{suffix}"
-    Image.new("RGBA", (6, 4), (10, 20, 30, 0)).save(path)
-    assert (whole(path) == 255).all()
+    picture = Image.new("RGBA", (64, 4), (10, 20, 30, 0))
+    picture.putpixel((0, 0), (10, 20, 30, 255))
+    picture.save(path)
+    assert (whole(path)[:, 32:] == 255).all()
 
 
 def test_the_size_of_a_jpeg_is_read_from_its_header(tmp_path: Path) -> None:

@@ -295,17 +295,6 @@ def test_mpp_is_read_in_any_unit(write_tiff: Any, options: Any, mpp: Any) -> Non
         assert slide.mpp == (None if mpp is None else pytest.approx(mpp, rel=1e-4))
 
 
-def test_the_mpp_of_an_ome_tiff_is_that_of_its_largest_image(tmp_path: Any) -> None:
-    path = tmp_path / "two.ome.tif"
-    with tifffile.TiffWriter(path, ome=True) as tif:
-        for pixels, mpp in ((RGB[:50, :60], 9.0), (RGB, 0.25)):
-            sizes = {"PhysicalSizeX": mpp, "PhysicalSizeY": mpp}
-            tif.write(pixels, photometric="rgb", metadata=sizes)
-    with open_slide(path) as slide:
-        assert (slide.size, slide.mpp) == ((170, 150), (0.25, 0.25))
-        assert len(slide.levels) == 1
-
-
 @pytest.mark.parametrize("subfiletype", [0, 1])
 def test_levels_may_be_pages(tmp_path: Any, painted: Any, subfiletype: int) -> None:
     path = tmp_path / "pages.tif"

@@ -19,6 +19,11 @@ _AS_RGB: Final = (
     "blue, under these names"
 )
 
+_TOGETHER: Final = (
+    "bring all files of the OME-TIFF into one folder, and name the one that holds the "
+    "pixels of the slide"
+)
+
 
 class SlideNotFoundError(DeephemeError, FileNotFoundError):
     """There is no file at the path."""
@@ -54,6 +59,16 @@ class NotRgbSlideError(UnreadableSlideError):
     """
 
     def __init__(self, slide: str, reason: str, remedy: str = _AS_RGB) -> None:
+        super().__init__(slide, reason, remedy)
+
+
+class SlideElsewhereError(UnreadableSlideError):
+    """A file tells of a slide whose pixels it does not hold.
+
+    No other reader is to be asked: it would take another picture for the slide.
+    """
+
+    def __init__(self, slide: str, reason: str, remedy: str = _TOGETHER) -> None:
         super().__init__(slide, reason, remedy)
 
 

@@ -7,6 +7,7 @@ decoding. Where a level's tiles are plain JPEG, they are decoded one by one and 
 from __future__ import annotations
 
 import weakref
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -15,7 +16,7 @@ import tifffile
 from napari_deepheme.core.geometry import Region
 from napari_deepheme.core.slide.cache import PixelCache
 from napari_deepheme.core.slide.tiff_check import check_directories
-from napari_deepheme.core.slide.tiff_planes import TiffPlane
+from napari_deepheme.core.slide.tiff_planes import BrokenTileError, TiffPlane
 from napari_deepheme.core.slide.tiff_stream import TiffStream
 
 if TYPE_CHECKING:
@@ -32,6 +33,10 @@ _JPEG: Final = 7
 
 _COLOURS: Final = (2, 6)
 """RGB and YCbCr."""
+
+
+_LOOKED_AT: Final = (1 / 2, 1 / 4, 3 / 4)
+"""Where tiles are compared, as shares of both sides; the first that can be read."""
 
 
 class DirectTiles:
@@ -51,13 +56,21 @@ class DirectTiles:
         self._release = weakref.finalize(self, stream.close)
 
     def read(self, level: int, window: Region) -> npt.NDArray[np.uint8] | None:
-        """Read a window that lies inside a level; None where OpenSlide has to."""
+        """Read a window that lies inside a level; None where OpenSlide has to.
+
+        Raises
+        ------
+        BrokenTileError
+            If a tile is cut off or has a hole, for which OpenSlide has not always eyes.
+        """
         plane = self._planes.get(level)
         if plane is None:
             return None
-        # Whatever is wrong with a tile, OpenSlide is the judge of it.
+        # Whatever else is wrong with a tile, OpenSlide is the judge of it.
         try:
             return plane.read(window)
+        except BrokenTileError:
+            raise
         except Exception:
             return None
 
@@ -142,10 +155,14 @@ def _is_same(
     plane: TiffPlane,
     read: Callable[[int, Region], npt.NDArray[np.uint8]],
 ) -> bool:
-    """Compare the tile in the middle with what OpenSlide makes of it."""
+    """Compare a tile, in the middle if that can be read, with what OpenSlide gives."""
     width, height = plane.segment_size
-    column = plane.size.width // 2 // width * width
-    row = plane.size.height // 2 // height * height
-    tile = Region(column, row, width, height)
-    tile = tile.intersection(Region(0, 0, *plane.size))
-    return bool(np.array_equal(plane.read(tile), read(level, tile)))
+    bounds = Region(0, 0, *plane.size)
+    for share in _LOOKED_AT:
+        column = int(plane.size.width * share) // width * width
+        row = int(plane.size.height * share) // height * height
+        tile = Region(column, row, width, height).intersection(bounds)
+        # One that is broken tells nothing of the others.
+        with suppress(Exception):
+            return bool(np.array_equal(plane.read(tile), read(level, tile)))
+    return False

@@ -11,6 +11,7 @@ import openslide
 
 from napari_deepheme.core.errors import (
     NotRgbSlideError,
+    SlideElsewhereError,
     SlideNotFoundError,
     UnreadableSlideError,
 )
@@ -178,7 +179,7 @@ def _first_that_opens(
     for opener in openers:
         try:
             return opener(path, mpp)
-        except NotRgbSlideError:
+        except (NotRgbSlideError, SlideElsewhereError):
             raise
         except UnreadableSlideError as error:
             errors.append(error)
@@ -224,7 +225,7 @@ def _open_turned_tiff(path: Path, mpp: Mpp | None) -> PyramidSlide:
     """Open a TIFF whose picture is to be turned, which is left as it is stored."""
     try:
         return TiffSlide(path, mpp=mpp)
-    except NotRgbSlideError:
+    except (NotRgbSlideError, SlideElsewhereError):
         raise
     except UnreadableSlideError as error:
         reason = (

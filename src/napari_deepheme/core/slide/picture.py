@@ -7,6 +7,7 @@ import struct
 import threading
 import warnings
 from contextlib import suppress
+from io import BytesIO
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
@@ -22,6 +23,7 @@ from PIL import (
 
 from napari_deepheme.core.errors import UnreadableSlideError
 from napari_deepheme.core.slide.array_slide import ArraySlide
+from napari_deepheme.core.slide.jpeg_whole import is_doubtful, is_whole
 from napari_deepheme.core.slide.pixel_types import to_rgb
 from napari_deepheme.core.slide.pyramid import reason_of
 
@@ -125,6 +127,8 @@ def _read_picture(path: Path) -> npt.NDArray[np.uint8]:
             _check_size(image, path)
             _check_kind(image)
             image.load()
+            if isinstance(image, JpegImagePlugin.JpegImageFile):
+                _check_whole(image, stream)
             return _upright_pixels(image)
 
 
@@ -147,13 +151,32 @@ def _check_kind(image: Image.Image) -> None:
         raise ValueError("it is a TIFF, but not a plain picture")
 
 
+def _check_whole(image: Image.Image, stream: BinaryIO) -> None:
+    # Pillow itself tells of one that is shorter than it should be, and of nothing else.
+    last: Any = image.getpixel((image.width - 1, image.height - 1))
+    stream.seek(0)
+    data = stream.read()
+    if not is_doubtful(data, np.atleast_1d(last).tolist()):
+        return
+
+    def decode(changed: bytes) -> npt.NDArray[Any]:
+        with JpegImagePlugin.JpegImageFile(BytesIO(changed)) as other:
+            return np.atleast_3d(np.asarray(other))
+
+    if not is_whole(data, np.atleast_3d(np.asarray(image)), decode):
+        raise ValueError("it is cut off, or zeros stand for a part of it")
+
+
 def _upright_pixels(image: Image.Image) -> npt.NDArray[np.uint8]:
     upright = image
     # In place, and row by row below: each further copy of a large picture is felt.
     with suppress(*_BROKEN_EXIF):
         ImageOps.exif_transpose(upright, in_place=True)
     if upright.mode in _TRANSPARENT or "transparency" in upright.info:
-        return to_rgb(np.asarray(upright.convert("RGBA")))
+        rgba = np.asarray(upright.convert("RGBA"))
+        if not rgba[..., 3].any():
+            raise ValueError("it is transparent throughout: there is nothing to see")
+        return to_rgb(rgba)
     if upright.mode.startswith("I"):
         return to_rgb(np.asarray(upright).clip(0, 65535).astype(np.uint16))
     if upright.mode == "F":

@@ -30,6 +30,11 @@ _JPEG = frozenset({6, 7, 33007, 34892})
 _YCBCR_CODEC = 33003
 
 
+# Of values of 16 bits, fewer may count, if not fewer than 8.
+_WIDE, _NARROW = 16, 8
+_MAX_SAMPLE_VALUE = 281
+
+
 @dataclass(frozen=True, slots=True)
 class TiffColour:
     """How the values of a page become colours.
@@ -72,7 +77,9 @@ class TiffColour:
         return over_white(colour, opacity, premultiplied=premultiplied)
 
 
-def tiff_colour(key: tifffile.TiffPage, n_samples: int) -> TiffColour:
+def tiff_colour(
+    key: tifffile.TiffPage, n_samples: int, *, bits: int | None = None
+) -> TiffColour:
     """Tell how the values of a page become colours.
 
     Parameters
@@ -81,6 +88,8 @@ def tiff_colour(key: tifffile.TiffPage, n_samples: int) -> TiffColour:
         The page.
     n_samples : int
         Samples a pixel, over all planes.
+    bits : int, optional
+        How many bits of a value count, where others than the page say so.
 
     Raises
     ------
@@ -108,7 +117,7 @@ def tiff_colour(key: tifffile.TiffPage, n_samples: int) -> TiffColour:
     if n_samples not in (1, 2, 3, 4):
         raise NotRgbError(f"{n_samples} channels are not red, green and blue")
     return TiffColour(
-        largest=_largest(key, dtype),
+        largest=_largest(key, dtype, bits),
         inverted=photometric == _MINISWHITE,
         palette=_palette(key) if photometric == _PALETTE else None,
         n_colours=1 if n_samples < 3 else 3,
@@ -140,11 +149,20 @@ def _is_left_ycbcr(key: tifffile.TiffPage) -> bool:
     return not is_made_rgb or bool(key.extrasamples)
 
 
-def _largest(key: tifffile.TiffPage, dtype: np.dtype[Any]) -> int | None:
-    bits = key.bitspersample
-    if dtype.kind != "u" or not isinstance(bits, int) or bits >= dtype.itemsize * 8:
+def _largest(
+    key: tifffile.TiffPage, dtype: np.dtype[Any], stated: int | None
+) -> int | None:
+    if dtype.kind != "u" or not isinstance(key.bitspersample, int):
         return None
-    return int((1 << bits) - 1)
+    all_bits = dtype.itemsize * 8
+    bits = min(key.bitspersample, all_bits)
+    if bits == _WIDE:
+        # Some writers state as the largest value the largest that they found.
+        highest = int(np.max(key.tags.valueof(_MAX_SAMPLE_VALUE, 0)))
+        of_highest = highest.bit_length() if (highest + 1).bit_count() == 1 else bits
+        found = [n for n in (stated, of_highest) if n and _NARROW <= n < bits]
+        bits = min(found, default=bits)
+    return None if bits == all_bits else (1 << bits) - 1
 
 
 def _palette(key: tifffile.TiffPage) -> npt.NDArray[np.uint8]:

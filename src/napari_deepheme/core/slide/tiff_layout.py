@@ -15,7 +15,11 @@ if TYPE_CHECKING:
 
     import tifffile
 
-# Values of the tag Photometric that are decoded alike.
+# Axes that say what the pages of a stack are: channels, depths, times.
+_STATED_AXES = frozenset("CZT")
+
+# Values of the tag Photometric: grey; and those that are decoded alike.
+_GREY = frozenset({0, 1})
 _RGB, _YCBCR = 2, 6
 
 # Bits of NewSubfileType: a mask, and what Aperio says of the macro image.
@@ -34,6 +38,37 @@ def main_series(tif: tifffile.TiffFile) -> tifffile.TiffPageSeries:
     if not series:
         raise ValueError("it holds no picture")
     return max(series, key=lambda one: _area(series_size(one)))
+
+
+def check_stack(tif: tifffile.TiffFile, main: tifffile.TiffPageSeries) -> None:
+    """Refuse three grey pages of one size, of which nothing says what they are.
+
+    Raises
+    ------
+    NotRgbError
+        If they may be red, green and blue as well as three planes.
+    """
+    key = main.keyframe
+    is_grey = int(key.photometric) in _GREY and int(key.samplesperpixel) == 1
+    if tif.is_ome or not is_grey or key.bitspersample == 1:
+        return
+    alike = [
+        _leading(one)
+        for one in tif.series
+        if series_size(one) == series_size(main) and _kind(one)[1:] == _kind(main)[1:]
+    ]
+    n_pages = sum(int(np.prod(list(leading.values()))) for leading in alike)
+    if n_pages == 3 and not any(_STATED_AXES & set(leading) for leading in alike):
+        raise NotRgbError(
+            "it has three grey pages, and nothing says whether they are red, green and "
+            "blue"
+        )
+
+
+def _leading(series: tifffile.TiffPageSeries) -> dict[str, int]:
+    """Give the axes before those of a page."""
+    n_leading = len(series.axes) - len(series.keyframe.axes)
+    return dict(zip(series.axes[:n_leading], series.shape[:n_leading], strict=True))
 
 
 def pyramid_series(

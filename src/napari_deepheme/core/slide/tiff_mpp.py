@@ -6,7 +6,6 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from napari_deepheme.core.slide.mpp import stated_mpp
-from napari_deepheme.core.slide.ome_xml import ome_pixels
 
 if TYPE_CHECKING:
     from xml.etree import ElementTree
@@ -38,7 +37,11 @@ _X_RESOLUTION, _Y_RESOLUTION, _RESOLUTION_UNIT = 282, 283, 296
 _APERIO_MPP = re.compile(r"\bMPP\s*=\s*([0-9.]+)")
 
 
-def tiff_mpp(tif: tifffile.TiffFile, page: tifffile.TiffPage, index: int) -> Mpp | None:
+def tiff_mpp(
+    tif: tifffile.TiffFile,
+    page: tifffile.TiffPage,
+    pixels: ElementTree.Element | None,
+) -> Mpp | None:
     """Give micrometres per pixel as the file states them.
 
     Parameters
@@ -47,8 +50,8 @@ def tiff_mpp(tif: tifffile.TiffFile, page: tifffile.TiffPage, index: int) -> Mpp
         The open file.
     page : tifffile.TiffPage
         Page of level 0.
-    index : int
-        Which of the images of an OME-TIFF it belongs to.
+    pixels : Element or None
+        What the XML of an OME-TIFF says of its image.
 
     Returns
     -------
@@ -57,15 +60,14 @@ def tiff_mpp(tif: tifffile.TiffFile, page: tifffile.TiffPage, index: int) -> Mpp
         this order.
     """
     return (
-        _ome_mpp(tif.ome_metadata, index)
+        _ome_mpp(pixels)
         or _aperio_mpp(page)
         or _imagej_mpp(tif, page)
         or _tag_mpp(page)
     )
 
 
-def _ome_mpp(xml: str | None, index: int) -> Mpp | None:
-    pixels = ome_pixels(xml, index)
+def _ome_mpp(pixels: ElementTree.Element | None) -> Mpp | None:
     if pixels is None:
         return None
     return stated_mpp(_ome_length(pixels, "X"), _ome_length(pixels, "Y"))

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_deepheme.core.geometry import Region, Size
-from napari_deepheme.core.slide.jpeg_size import jpeg_size
+from napari_deepheme.core.slide.jpeg_stream import jpeg_size
+from napari_deepheme.core.slide.jpeg_whole import is_whole
 from napari_deepheme.core.slide.pyramid import paste_pixels
 from napari_deepheme.core.slide.tiff_colour import stored_white
 
@@ -36,6 +37,10 @@ _ROW_PX = 256
 _JPEG = frozenset({6, 7, 33007, 34892})
 
 
+class BrokenTileError(ValueError):
+    """A tile or strip can be decoded, but not to what it was."""
+
+
 class TiffPlane:
     """One page of a TIFF, of which any window can be read.
 
@@ -61,7 +66,7 @@ class TiffPlane:
         self.size = Size(int(key.imagewidth), int(key.imagelength))
         self.n_samples = int(key.samplesperpixel)
         self.segment_size = _segment_size(key, self.size)
-        self._dtype, self._white = stored_white(key)
+        self.dtype, self._white = stored_white(key)
         self._separate = int(key.planarconfig) == 2
         self._columns = -(-self.size.width // self.segment_size.width)
         self._rows = -(-self.size.height // _step(key, self.segment_size))
@@ -78,11 +83,6 @@ class TiffPlane:
         self._check(key)
 
     @property
-    def is_float(self) -> bool:
-        """Whether the values are floats."""
-        return str(self._dtype.kind) == "f"
-
-    @property
     def piece_size(self) -> Size:
         """What is decoded at once; of plain rows, about what is read at once."""
         if self._raw_dtype is None:
@@ -93,7 +93,7 @@ class TiffPlane:
         """Read a window that lies inside the page, shape (height, width, samples)."""
         if self._raw_dtype is not None:
             return self._read_raw(window)
-        result = np.empty((window.height, window.width, self.n_samples), self._dtype)
+        result = np.empty((window.height, window.width, self.n_samples), self.dtype)
         for sample in range(self.n_samples if self._separate else 1):
             target = result[..., sample : sample + 1] if self._separate else result
             for index, place in self._segments(window, sample):
@@ -103,7 +103,7 @@ class TiffPlane:
     def _check(self, key: tifffile.TiffPage) -> None:
         if min(self.size) < 1 or min(self.segment_size) < 1 or self.n_samples < 1:
             raise ValueError("it holds no pixels")
-        if self._raw_dtype is not None and _is_one_run(self._offsets, self._counts):
+        if self._raw_dtype is not None and self._is_one_run(key):
             self._check_raw()
             self.segment_size = Size(self.size.width, 1)
             return
@@ -120,9 +120,27 @@ class TiffPlane:
         if min(len(self._offsets), len(self._counts)) < needed:
             raise ValueError("its index of tiles is cut off")
 
+    def _is_one_run(self, key: tifffile.TiffPage) -> bool:
+        """Tell whether strips adjoin, with no bytes between the rows of two."""
+        offsets, counts = self._offsets, self._counts
+        if not offsets or not offsets[0] or len(offsets) != len(counts):
+            return False
+        ends = zip(offsets, counts, offsets[1:], strict=False)
+        if any(offset + count != after for offset, count, after in ends):
+            return False
+        line = self.size.width * (key.bitspersample // 8)
+        line *= 1 if self._separate else self.n_samples
+        step = _step(key, self.segment_size)
+        last = self.size.height - (self._rows - 1) * step
+        # What follows the very last strip is in nobody's way.
+        return all(
+            count == line * (step if (index + 1) % self._rows else last)
+            for index, count in enumerate(counts[:-1])
+        )
+
     def _check_raw(self) -> None:
         # Without an index of tiles, nothing else speaks against a vast size.
-        stated = self.size.width * self.size.height * self._dtype.itemsize
+        stated = self.size.width * self.size.height * self.dtype.itemsize
         if stated > _MOST_LACKING * self._stream.length:
             width, height = self.size
             raise ValueError(f"it states {width} x {height} px, but has next to none")
@@ -154,8 +172,16 @@ class TiffPlane:
         data = self._stream.read(offset, count)
         if not data:
             raise ValueError("a tile is empty")
-        if self._is_jpeg:
-            self._check_jpeg(data)
+        if not self._is_jpeg:
+            return self._codec(data, index)
+        self._check_jpeg(data)
+        segment = self._codec(data, index)
+        tables = self._extras["jpegtables"] or b""
+        if not is_whole(data, segment, lambda d: self._codec(d, index), tables):
+            raise BrokenTileError("a tile is cut off, or zeros stand for a part of it")
+        return segment
+
+    def _codec(self, data: bytes, index: int) -> npt.NDArray[Any]:
         decoded, _, _ = self._decode(data, index, **self._extras)
         segment: npt.NDArray[Any] = decoded[0]
         return segment
@@ -164,7 +190,7 @@ class TiffPlane:
         # A tile that a scanner left out is glass.
         width, height = self.segment_size
         samples = 1 if self._separate else self.n_samples
-        return np.full((height, width, samples), self._white, self._dtype)
+        return np.full((height, width, samples), self._white, self.dtype)
 
     def _check_jpeg(self, data: bytes) -> None:
         # A decoder makes room for what the data state, which may be a lie.
@@ -191,7 +217,7 @@ class TiffPlane:
             )
             for data in planes
         ]
-        return np.concatenate(shaped, axis=2).astype(self._dtype, copy=False)
+        return np.concatenate(shaped, axis=2).astype(self.dtype, copy=False)
 
     def _raw_rows(self, start: int, window: Region, pixel: int) -> bytes:
         line = self.size.width * pixel
@@ -230,10 +256,3 @@ def _raw_dtype(key: tifffile.TiffPage) -> np.dtype[Any] | None:
         and not key.is_subsampled
     )
     return np.dtype(key.dtype).newbyteorder(key.parent.byteorder) if plain else None
-
-
-def _is_one_run(offsets: tuple[int, ...], counts: tuple[int, ...]) -> bool:
-    if not offsets or not offsets[0] or len(offsets) != len(counts):
-        return False
-    ends = zip(offsets, counts, offsets[1:], strict=False)
-    return all(offset + count == after for offset, count, after in ends)

@@ -10,10 +10,21 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import tifffile
 
-from napari_deepheme.core.errors import NotRgbSlideError, UnreadableSlideError
+from napari_deepheme.core.errors import (
+    NotRgbSlideError,
+    SlideElsewhereError,
+    UnreadableSlideError,
+)
 from napari_deepheme.core.geometry import Region, Size
 from napari_deepheme.core.slide.cache import PixelCache
-from napari_deepheme.core.slide.ome_xml import rgb_order
+from napari_deepheme.core.slide.ome_xml import (
+    ElsewhereError,
+    OmePage,
+    check_largest,
+    ome_pixels,
+    rgb_order,
+    significant_bits,
+)
 from napari_deepheme.core.slide.pixel_types import NotRgbError
 from napari_deepheme.core.slide.protocol import Level
 from napari_deepheme.core.slide.pyramid import (
@@ -26,11 +37,14 @@ from napari_deepheme.core.slide.same_picture import Look, shows_same_picture
 from napari_deepheme.core.slide.tiff_check import check_directories
 from napari_deepheme.core.slide.tiff_colour import tiff_colour
 from napari_deepheme.core.slide.tiff_layout import (
+    check_stack,
     main_series,
     pyramid_series,
     series_pages,
+    series_size,
 )
 from napari_deepheme.core.slide.tiff_mpp import tiff_mpp
+from napari_deepheme.core.slide.tiff_peek import check_values
 from napari_deepheme.core.slide.tiff_planes import TiffPlane
 from napari_deepheme.core.slide.tiff_stream import TiffStream
 
@@ -50,16 +64,19 @@ _CACHE_BYTES = 64 << 20
 _PEEK = 2048
 
 
+_REFUSALS = ((NotRgbError, NotRgbSlideError), (ElsewhereError, SlideElsewhereError))
+
+
 class TiffSlide(PyramidSlide):
     """A TIFF, read tile by tile or strip by strip.
 
     Pyramids are found as levels of an OME-TIFF, as reduced pages, and as further pages
     that show the same, in a size that is that of the first over a whole number. Of a
     stack the first plane is taken; three channels in a page each are red, green and
-    blue, in this order or as an OME-TIFF names them. Grey and palettes become RGB;
-    16-bit values are scaled by their whole range, others by that of their number of
-    bits. Transparent pixels lie on white; what a scanner left out is white. A picture
-    that is to be turned is left as it is stored.
+    blue, in this order or as an OME-TIFF names or colours them. Grey and palettes
+    become RGB. Values are scaled by the range of their bits, of which the file may say
+    that fewer count. Transparent pixels lie on white; what a scanner left out is white.
+    A picture that is to be turned is left as it is stored.
 
     Parameters
     ----------
@@ -74,6 +91,8 @@ class TiffSlide(PyramidSlide):
         If it is not a TIFF, it is broken, or its colours are made RGB by others.
     NotRgbSlideError
         If nothing makes RGB of its channels, their type or their colours.
+    SlideElsewhereError
+        If it is an OME-TIFF whose largest image is in another file.
     """
 
     def __init__(self, path: Path, *, mpp: Mpp | None = None) -> None:
@@ -90,33 +109,36 @@ class TiffSlide(PyramidSlide):
             with tifffile.TiffFile(stream) as tif:
                 facts = self._read_facts(tif, path, mpp)
             super().__init__(facts)
-            self._check_floats()
+            self._check_values()
         except Exception as error:
             self._stream.close()
-            refusal = (
-                NotRgbSlideError
-                if isinstance(error, NotRgbError)
-                else UnreadableSlideError
-            )
+            refusals = (one for kind, one in _REFUSALS if isinstance(error, kind))
+            refusal = next(refusals, UnreadableSlideError)
             raise refusal(str(path), reason_of(error)) from error
 
     def _read_facts(
         self, tif: tifffile.TiffFile, path: Path, mpp: Mpp | None
     ) -> SlideFacts:
         main = main_series(tif)
+        check_stack(tif, main)
+        first = series_pages(main)[0]
+        self._ome = ome_pixels(
+            tif.ome_metadata, OmePage(path.name, first.index, series_size(main))
+        )
+        check_largest(tif.ome_metadata, self._ome, series_size(main))
         full = self._planes_of(main, tif)
         n_samples = sum(plane.n_samples for plane in full)
-        self._colour = tiff_colour(main.keyframe, n_samples)
+        bits = significant_bits(self._ome)
+        self._colour = tiff_colour(main.keyframe, n_samples, bits=bits)
         levels = pyramid_series(
             tif, lambda other: self._shows_same(full, self._planes_of(other, tif))
         )
         self._planes = [full, *(self._planes_of(level, tif) for level in levels[1:])]
-        index = tif.series.index(main)
         return SlideFacts(
             name=path.name,
             path=path,
             levels=_levels(self._planes),
-            mpp=mpp or tiff_mpp(tif, series_pages(main)[0].keyframe, index),
+            mpp=mpp or tiff_mpp(tif, first.keyframe, self._ome),
             properties=_properties(tif, main.keyframe),
         )
 
@@ -124,9 +146,10 @@ class TiffSlide(PyramidSlide):
         self, series: tifffile.TiffPageSeries, tif: tifffile.TiffFile
     ) -> list[TiffPlane]:
         pages = series_pages(series)
+        if any(page.parent.filename != tif.filename for page in pages):
+            raise ElsewhereError("the pixels of its largest image are in other files")
         if len(pages) == 3:
-            index = tif.series.index(main_series(tif))
-            pages = [pages[at] for at in rgb_order(tif.ome_metadata, index)]
+            pages = [pages[at] for at in rgb_order(self._ome)]
         return [TiffPlane(page, self._stream, self._cache) for page in pages]
 
     def _shows_same(self, full: list[TiffPlane], other: list[TiffPlane]) -> bool:
@@ -142,18 +165,22 @@ class TiffSlide(PyramidSlide):
     def _read_planes(
         self, level: list[TiffPlane], window: Region
     ) -> npt.NDArray[np.uint8]:
-        planes = [plane.read(window) for plane in level]
-        values = planes[0] if len(planes) == 1 else np.concatenate(planes, axis=2)
-        return self._colour.rgb(values)
+        return self._colour.rgb(self._values(level, window))
 
-    def _check_floats(self) -> None:
+    def _values(self, level: list[TiffPlane], window: Region) -> npt.NDArray[Any]:
+        planes = [plane.read(window) for plane in level]
+        return planes[0] if len(planes) == 1 else np.concatenate(planes, axis=2)
+
+    def _check_values(self) -> None:
+        last = len(self.levels) - 1
+        size = self.levels[last].size
+        dtype = self._planes[0][0].dtype
         # So that floats of another range are refused when the slide is opened.
-        if self._planes[0][0].is_float:
-            width, height = self.levels[-1].size
-            self._read_level(
-                len(self.levels) - 1,
-                Region(0, 0, min(width, _PEEK), min(height, _PEEK)),
-            )
+        if dtype.kind == "f":
+            peek = Region(0, 0, min(size.width, _PEEK), min(size.height, _PEEK))
+            self._read_level(last, peek)
+        read = partial(self._values, self._planes[last])
+        check_values(size, read, self._colour, dtype)
 
     def _release(self) -> None:
         self._stream.close()

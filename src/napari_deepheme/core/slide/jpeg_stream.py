@@ -1,0 +1,63 @@
+"""What a JPEG stream states in its header."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from napari_deepheme.core.geometry import Size
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SCAN: Final = 0xDA
+
+# Start of frame, of any coding but for the tables that share the range.
+_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+
+# Markers without a length: restart, start of image, and a lone one.
+_BARE = frozenset({*range(0xD0, 0xD9), 0x01})
+
+
+class Segment(NamedTuple):
+    """A part of the header: its marker, and where its content starts and ends."""
+
+    marker: int
+    start: int
+    end: int
+
+    @property
+    def is_frame(self) -> bool:
+        """Whether it states the size, and the coding by its marker."""
+        return self.marker in _FRAMES
+
+
+def jpeg_segments(data: bytes) -> Iterator[Segment]:
+    """Go through the header of a JPEG stream, up to its first scan."""
+    at = data.find(b"\xff\xd8") + 2
+    while 2 <= at <= len(data) - 4 and data[at] == 0xFF:
+        marker = data[at + 1]
+        if marker == 0xFF:
+            at += 1
+        elif marker in _BARE:
+            at += 2
+        else:
+            start, at = at + 4, at + 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+            yield Segment(marker, start, at)
+            if marker == SCAN:
+                return
+
+
+def jpeg_size(data: bytes) -> Size | None:
+    """Read the size from the header of a JPEG stream, None if it has none.
+
+    Examples
+    --------
+    >>> jpeg_size(bytes.fromhex("ffd8ffc0000b0800100020010111"))
+    Size(width=32, height=16)
+    """
+    for segment in jpeg_segments(data):
+        at = segment.start
+        if segment.is_frame and at + 5 <= len(data):
+            height = int.from_bytes(data[at + 1 : at + 3], "big")
+            return Size(int.from_bytes(data[at + 3 : at + 5], "big"), height)
+    return None

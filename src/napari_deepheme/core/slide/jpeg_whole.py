@@ -1,0 +1,137 @@
+"""Whether a JPEG is all there: decoders fill up with grey what is missing, silently.
+
+Where nothing speaks against it, this takes some microseconds. Where something does, the
+decoder itself is asked: what it needs changes the picture.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from napari_deepheme.core.slide.jpeg_stream import SCAN, jpeg_segments
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    import numpy.typing as npt
+
+_END: Final = b"\xff\xd9"
+_LAST_BYTES: Final = 64
+"""Where the end is looked for first: some writers put zeros behind it."""
+
+_GREY: Final = frozenset({128, 2048})
+"""What is missing is made, of 8 bits and of 12."""
+
+_HOLE: Final = bytes(64)
+"""A lost sector of a disk leaves more zeros; a sound scan hardly ever so many."""
+
+_MARKER: Final = re.compile(rb"\xff[^\0\xff]")
+_HUFFMAN, _RESTARTS, _SEQUENTIAL = 0xC4, 0xDD, frozenset({0xC0, 0xC1})
+
+_MORE: Final = (b"\x55\xaa" * 32, b"\xb6\x6d" * 32)
+"""Further codes, which a decoder takes that has too few."""
+
+_FEWER: Final = 8
+"""Bytes without which a picture is not the same: they hold a block or more."""
+
+
+def is_doubtful(data: bytes, last: Sequence[int]) -> bool:
+    """Tell whether `is_whole` may deny a JPEG, by its bytes and its last pixel."""
+    is_closed = _END in data[-_LAST_BYTES:]
+    return not is_closed or _HOLE in data or _GREY.issuperset(last)
+
+
+def is_whole(
+    data: bytes,
+    pixels: npt.NDArray[Any],
+    decode: Callable[[bytes], npt.NDArray[Any]],
+    tables: bytes = b"",
+) -> bool:
+    """Tell whether a JPEG was neither cut off nor has a hole of zeros.
+
+    Parameters
+    ----------
+    data : bytes
+        The stream. One that lacks just the marker of its end is whole.
+    pixels : ndarray, shape (height, width, samples)
+        What a decoder made of it.
+    decode : callable
+        That decoder.
+    tables : bytes
+        A stream with the tables that `data` leans on.
+
+    Returns
+    -------
+    bool
+        True where bits have flipped, which nothing shows.
+    """
+    last = pixels[-1, -1].tolist()
+    if not is_doubtful(data, last):
+        return True
+
+    def is_same(changed: bytes) -> bool:
+        # What a decoder does not take is not the same.
+        try:
+            return np.array_equal(decode(changed), pixels)
+        except Exception:
+            return False
+
+    start = next((s.end for s in jpeg_segments(data) if s.marker == SCAN), 0)
+    end = data.find(_END, start)
+    is_grey = _GREY.issuperset(last)
+    scan = _Scan(data[:start], data[start:] if end < 0 else data[start:end], is_same)
+    if (end < 0 or is_grey) and scan.is_cut_off(is_closed=end >= 0, is_grey=is_grey):
+        return False
+    return not scan.has_hole(tables, is_grey=is_grey)
+
+
+@dataclass(frozen=True, slots=True)
+class _Scan:
+    """A stream that something speaks against: header, codes, and who asks a decoder."""
+
+    head: bytes
+    codes: bytes
+    is_same: Callable[[bytes], bool]
+
+    def is_cut_off(self, *, is_closed: bool, is_grey: bool) -> bool:
+        """Tell whether it has too few codes for its pixels."""
+        if not is_closed and is_grey and _has(self.head, _RESTARTS):
+            return True
+        # Half a marker would end what comes behind it.
+        codes = self.head + self.codes.rstrip(b"\xff")
+        return not all(self.is_same(codes + more + _END) for more in _MORE)
+
+    def has_hole(self, tables: bytes, *, is_grey: bool) -> bool:
+        """Tell whether zeros stand for codes, or leave some of them without a pixel."""
+        at = self.codes.find(_HOLE)
+        if at < 0 or not any(_has(self.head, marker) for marker in _SEQUENTIAL):
+            return False
+        if not _zeros_are_flat(tables) or not _zeros_are_flat(self.head):
+            return True
+        marker = _MARKER.search(self.codes, at)
+        after = marker.start() if marker else len(self.codes)
+        fewer = self.codes[: after - _FEWER].rstrip(b"\xff") + self.codes[after:]
+        return not is_grey and self.is_same(self.head + fewer + _END)
+
+
+def _has(data: bytes, marker: int) -> bool:
+    return any(segment.marker == marker for segment in jpeg_segments(data))
+
+
+def _zeros_are_flat(data: bytes) -> bool:
+    """Tell whether zeros are the code of blocks without detail, by all tables."""
+    for segment in jpeg_segments(data):
+        at = segment.start
+        while segment.marker == _HUFFMAN and at < segment.end <= len(data):
+            # Class and number, how many codes of 1 to 16 bits, their symbols; the first
+            # symbol has zeros for its code, and 0 ends a block.
+            is_of_detail, counts = data[at] >> 4, data[at + 1 : at + 17]
+            at += 17
+            if is_of_detail and data[at : at + 1] != b"\0":
+                return False
+            at += sum(counts)
+    return True

@@ -1,0 +1,87 @@
+"""A look at the values of a TIFF before it is accepted: some show nothing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from napari_deepheme.core.geometry import Region, Size
+from napari_deepheme.core.slide.pixel_types import NotRgbError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    import numpy as np
+    import numpy.typing as npt
+
+    from napari_deepheme.core.slide.tiff_colour import TiffColour
+
+_SIDE: Final = 1024
+_MOST_PIXELS: Final = 1 << 26
+"""What is looked at in turn. Of a sound picture, the first look suffices."""
+
+_DARK: Final = 1 / 4
+"""Share of its range that a picture must reach: below, 14 bits or fewer were meant."""
+
+
+def check_values(
+    size: Size,
+    read: Callable[[Region], npt.NDArray[Any]],
+    colour: TiffColour,
+    dtype: np.dtype[Any],
+) -> None:
+    """Refuse a picture that is nearly black, or transparent, throughout.
+
+    Parameters
+    ----------
+    size : Size
+        Of its smallest level. If it is very large, no more than a part is looked at,
+        and the picture is accepted.
+    read : callable
+        Gives the values of a window of it, shape (height, width, samples). What cannot
+        be read is passed over.
+    colour : TiffColour
+        What the values mean.
+    dtype : dtype
+        Of the values.
+
+    Raises
+    ------
+    NotRgbError
+        If values of 16 bits, of which nothing says how many count, end below a quarter
+        of their range, or no pixel is opaque in the least.
+    """
+    is_wide = dtype.kind == "u" and dtype.itemsize == 2
+    may_be_dark = is_wide and colour.largest is None and colour.palette is None
+    may_be_clear = colour.alpha is not None
+    highest = -1
+    for window in _windows(size):
+        if not may_be_dark and not may_be_clear:
+            return
+        try:
+            values = read(window)
+        except Exception:
+            continue
+        colours = values[..., : colour.n_colours]
+        highest = max(highest, int(colours.max()))
+        may_be_dark &= highest < _DARK * (1 << 16)
+        may_be_clear &= not values[..., colour.n_colours :].any()
+    if highest < 0 or size.width * size.height > _MOST_PIXELS:
+        return
+    if may_be_clear:
+        raise NotRgbError("it is transparent throughout: there is nothing to see")
+    if may_be_dark:
+        raise NotRgbError(
+            f"its values end at {highest} of 65535, and nothing says that fewer bits "
+            "count"
+        )
+
+
+def _windows(size: Size) -> Iterator[Region]:
+    bounds, seen = Region(0, 0, *size), 0
+    for y in range(0, size.height, _SIDE):
+        for x in range(0, size.width, _SIDE):
+            window = Region(x, y, _SIDE, _SIDE).intersection(bounds)
+            seen += window.area
+            if seen > _MOST_PIXELS:
+                return
+            yield window

@@ -11,7 +11,7 @@ from napari_deepheme.cli import batch as batch_command
 from napari_deepheme.cli import progress as progress_module
 from napari_deepheme.cli import run
 from napari_deepheme.cli.progress import Progress
-from napari_deepheme.core.export.cohort import COLUMNS
+from napari_deepheme.core.export.cohort import COHORT_FILES, COLUMNS
 
 
 @pytest.fixture
@@ -110,6 +110,23 @@ def test_a_slide_that_is_not_begun_keeps_its_row_and_is_told(given, tmp_path, ca
     out, err = capfd.readouterr()
     assert "a.svs: out/a holds another run" in err
     assert out == "0 of 1 slides done, written to out\n"
+
+
+def test_rows_that_another_batch_wrote_meanwhile_stay(given, tmp_path):
+    def rows_with_another_command():
+        yield done("c")
+        given["rows"] = [done("a", model="m2"), done("b")]
+        assert run(["batch", "a.svs", "b.svs", "--out", "out"]) == 0
+        yield failed("a", "another run is writing to out/a", "not begun")
+
+    given["rows"] = rows_with_another_command()
+    assert run(["batch", "c.svs", "a.svs", "--out", "out"]) == 1
+    assert cohort(tmp_path, "slide", "status", "model") == [
+        ("a.svs", "done", "m2"),
+        ("b.svs", "done", ""),
+        ("c.svs", "done", ""),
+    ]
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == [*COHORT_FILES]
 
 
 @pytest.mark.parametrize("content", [b"", b"no table", None])

@@ -1,15 +1,18 @@
 """Files of cells that people change by hand, and what is said of the wrong ones."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
+import pandas
 import pytest
 
 from napari_deepheme.core import table_columns
 from napari_deepheme.core.cell_table import COLUMNS, CellTable
 from napari_deepheme.core.errors import InvalidTableError
-from napari_deepheme.core.export.csv_table import read_csv, write_csv
+from napari_deepheme.core.export.csv_table import holds_cells, read_csv, write_csv
 from napari_deepheme.core.export.geojson import read_geojson, write_geojson
+from napari_deepheme.core.export.parquet import read_parquet, write_parquet
 from napari_deepheme.core.taxonomy import CELL_CLASSES
 
 HEADER = "x,y,width,height,class_code"
@@ -148,6 +151,105 @@ def test_a_doubt_that_a_person_wrote_is_understood(csv_of):
     assert cells.further["identified"].tolist() == ["no", "yes"]
 
 
+@pytest.mark.parametrize(
+    ("name", "word", "meant"),
+    [
+        ("identified", "FALSE", "no"),
+        ("identified", " True ", "yes"),
+        ("identified", "", ""),
+        ("added", "TRUE", "yes"),
+        ("mitotic_phase", " Metaphase", "metaphase"),
+        ("mitotic_lineage", "Erythroid", "erythroid"),
+        ("reader_phase", "Unknown", "unknown"),
+    ],
+)
+def test_a_word_that_a_spreadsheet_wrote_is_understood(csv_of, name, word, meant):
+    cells = csv_of(f"{HEADER},{name}\n1,2,3,4,M2,{word}\n")
+    assert cells.further[name].tolist() == [meant]
+
+
+@pytest.mark.parametrize(
+    ("name", "word", "words"),
+    [
+        ("identified", "maybe", "yes, no or nothing"),
+        ("added", "1", "yes, no or nothing"),
+        (
+            "mitotic_phase",
+            "foo",
+            "prophase, metaphase, anaphase, telophase or nothing",
+        ),
+        ("mitotic_lineage", "foo", "erythroid, neutrophil, eosinophil or nothing"),
+        ("reader_lineage", "foo", "eosinophil, unknown or nothing"),
+    ],
+)
+def test_a_word_without_a_meaning_is_refused_in_each_kind_of_table(
+    csv_of, geojson_of, tmp_path, make_table, name, word, words
+):
+    told = f"'{word}' under {name} .*{words}"
+    with pytest.raises(InvalidTableError, match=f"line 4: {told}"):
+        csv_of(f"{HEADER},{name}\n1,2,3,4,M2,\n,,,,,\n1,2,3,4,M2,{word}\n")
+    cells = make_table((0, 0, 9, 9, "M2"), (9, 9, 9, 9, "M2"))
+    cells = replace(cells, further={name: np.array(["", word])})
+    write_parquet(cells, tmp_path / "cells.parquet")
+    with pytest.raises(InvalidTableError, match=f"row 2: {told}"):
+        read_parquet(tmp_path / "cells.parquet")
+
+
+def test_a_row_that_is_there_twice_is_refused_by_its_number(csv_of, tmp_path):
+    rows = "1,1,2,3,4,M2\n2,9,9,3,4,M2\n"
+    with pytest.raises(InvalidTableError, match="line 2 and line 4 are both cell_id 1"):
+        csv_of(f"cell_id,{HEADER}\n{rows}{rows}")
+    assert len(csv_of(f"cell_id,{HEADER}\n{rows},1,2,3,4,M2\n,1,2,3,4,M2\n")) == 4
+    frame = pandas.DataFrame({name: [1, 2] for name in HEADER.split(",")[:4]})
+    frame = frame.assign(class_code="M2", cell_id=7)
+    frame.to_parquet(tmp_path / "cells.parquet")
+    with pytest.raises(InvalidTableError, match="row 1 and row 2 are both cell_id 7"):
+        read_parquet(tmp_path / "cells.parquet")
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_a_first_line_for_excel_says_the_separator(csv_of, separator):
+    text = f"sep=;\r\n{HEADER};note, more\r\n1;2;3;4;M2;a, b\r\n"
+    text = text.replace(",", ";", HEADER.count(","))
+    text = text.replace("sep=;", f"sep={separator}").replace(";", separator)
+    if separator == ",":
+        text = text.replace(", ", "-")
+    assert csv_of(text, "utf-8-sig").boxes.tolist() == [[1, 2, 3, 4]]
+    with pytest.raises(InvalidTableError, match="line 4 has 1 values"):
+        csv_of(f"{text}5\r\n")
+
+
+def test_a_header_in_upper_case_or_with_blanks_is_understood(csv_of):
+    cells = csv_of(" X,Y ,WIDTH,height,Class_Code,Identified,Note \n1,2,3,4,M2,No,a\n")
+    assert cells.boxes.tolist() == [[1, 2, 3, 4]]
+    assert {k: v.tolist() for k, v in cells.further.items()} == {
+        "identified": ["no"],
+        "Note ": ["a"],
+    }
+    cells = csv_of(f"X,{HEADER}\n9,1,2,3,4,M2\n")
+    assert cells.boxes.tolist() == [[1, 2, 3, 4]]
+    assert cells.further["X"].tolist() == ["9"]
+    with pytest.raises(InvalidTableError, match="two columns"):
+        csv_of("X, x,y,width,height,class_code\n9,1,2,3,4,M2\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "is_table"),
+    [
+        (HEADER, True),
+        (f"sep=;\n{HEADER.replace(',', ';')}\n", True),
+        (HEADER.upper(), True),
+        ("name,low,high\n", False),
+        ('"', False),
+        ("", False),
+    ],
+)
+def test_a_table_of_cells_is_known_by_its_header(tmp_path, text, is_table):
+    (tmp_path / "cells.csv").write_text(text)
+    assert holds_cells(tmp_path / "cells.csv") == is_table
+    assert not holds_cells(tmp_path / "none.csv")
+
+
 def test_a_csv_of_a_header_alone_is_an_empty_table(csv_of):
     assert csv_of(HEADER) == CellTable.empty()
 
@@ -168,6 +270,7 @@ def test_a_csv_of_a_header_alone_is_an_empty_table(csv_of):
         (f"{HEADER}\n1,2,0,4,M2\n", "width must be at least 1"),
         (f"{HEADER}\n1,2,3,-4,M2\n", "height must be at least 1"),
         (f"{HEADER}\n1,nan,3,4,M2\n", "column y holds something that is no number"),
+        (f"{HEADER}\n1_000,2,3,4,M2\n", "column x holds something that is no number"),
         (f"{HEADER}\n1e99,2,3,4,M2\n", "column x"),
         (f"{HEADER},score\n1,2,3,4,M2,1.5\n", "score must lie between 0 and 1"),
         (f"{HEADER},probability\n1,2,3,4,M2,nan\n", "probability must lie"),

@@ -108,10 +108,10 @@ def test_a_field_that_is_too_long_is_refused(csv_of, geojson_of, monkeypatch):
 @pytest.mark.parametrize(
     ("geometry", "told"),
     [
-        (None, "object 2 has no outline"),
+        (None, "object 2: it has no outline"),
         (
             {"type": "GeometryCollection", "geometries": []},
-            "the outline of object 2 is a GeometryCollection, not one shape",
+            "object 2: its outline is a GeometryCollection, not one shape",
         ),
     ],
 )
@@ -183,7 +183,7 @@ def test_a_word_that_a_spreadsheet_wrote_is_understood(csv_of, name, word, meant
     ],
 )
 def test_a_word_without_a_meaning_is_refused_in_each_kind_of_table(
-    csv_of, geojson_of, tmp_path, make_table, name, word, words
+    csv_of, tmp_path, make_table, name, word, words
 ):
     told = f"'{word}' under {name} .*{words}"
     with pytest.raises(InvalidTableError, match=f"line 4: {told}"):
@@ -321,6 +321,7 @@ def test_notes_of_any_letters_come_back(text, tmp_path):
         {},
         {"features": None},
         [None],
+        [{"type": "FeatureCollection", "features": [feature()]}],
         [feature(geometry=None)],
         [feature(geometry={"coordinates": []})],
         [feature(geometry={"coordinates": "abc"})],
@@ -331,6 +332,12 @@ def test_notes_of_any_letters_come_back(text, tmp_path):
         [feature({"metadata": {"class_code": ["M2"]}})],
         [feature({"classification": "plasma cell"})],
         [feature({"classification": {"name": ["plasma cell"]}})],
+        [feature({"classification": {"names": [5]}})],
+        [feature({"metadata": ["M2"]})],
+        [feature("M2")],
+        [feature({**M2, "measurements": 5})],
+        [feature({**M2, "measurements": [{"name": "score"}]})],
+        [feature({**M2, "measurements": {"score": "NaN"}})],
         [feature({**M2, "measurements": {"score": "high"}})],
         [feature({**M2, "measurements": {"score": 1.5}})],
         [feature({**M2, "measurements": {"probability": None}})],
@@ -342,7 +349,67 @@ def test_notes_of_any_letters_come_back(text, tmp_path):
 def test_json_that_is_wrong_is_refused_in_one_line(geojson_of, content):
     with pytest.raises(InvalidTableError) as caught:
         geojson_of(content)
-    assert len(str(caught.value).splitlines()) == 1
+    told = str(caught.value)
+    assert len(told.splitlines()) == 1
+    if isinstance(content, list):
+        assert "object 1: " in told
+    for word in ("NoneType", "tuple", "index out", "argument", "nested"):
+        assert word not in told
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (
+            {"id": "d085"},
+            r"object 2 \(id d085\): its class_code 'XX' is no class: give",
+        ),
+        ({}, r"object 2 \(cell_id 17\): its class_code 'XX' is no class: give"),
+    ],
+)
+def test_what_is_wrong_is_told_with_the_object_it_is_of(geojson_of, change, told):
+    wrong = feature({"metadata": {"class_code": "XX", "cell_id": "17"}}) | change
+    with pytest.raises(InvalidTableError, match=told):
+        geojson_of([feature(), wrong])
+
+
+def test_a_word_of_the_model_without_a_meaning_is_told_with_its_object(geojson_of):
+    wrong = feature({"metadata": {"class_code": "M2", "identified": "maybe"}})
+    with pytest.raises(InvalidTableError, match="object 2: 'maybe' under identified"):
+        geojson_of([feature(), wrong])
+
+
+def test_an_object_that_is_there_twice_is_refused(geojson_of):
+    ours = feature({"metadata": {"class_code": "M2", "cell_id": "4"}})
+    with pytest.raises(InvalidTableError, match=r"object 2 .*it is object 1 once more"):
+        geojson_of([ours, ours])
+    drawn = feature({"classification": {"name": "M2"}}) | {"id": "d085"}
+    with pytest.raises(InvalidTableError, match=r"object 2 .*it is object 1 once more"):
+        geojson_of([drawn, drawn])
+    # Two runs number their cells from 1.
+    elsewhere = {"type": "Polygon", "coordinates": [[[9, 9], [12, 9], [12, 12]]]}
+    assert len(geojson_of([ours, ours | {"geometry": elsewhere}])) == 2
+
+
+def test_one_feature_alone_is_read(geojson_of):
+    assert geojson_of(feature()) == geojson_of([feature()])
+
+
+def test_numbers_that_are_none_are_read_where_nobody_needs_them(tmp_path):
+    path = tmp_path / "cells.geojson"
+    measured = {**M2, "measurements": {"score": 0.5, "Nucleus: Area": float("nan")}}
+    measured["measurements"]["Ratio"] = -float("inf")
+    path.write_text(json.dumps([feature(measured)]))
+    assert "NaN" in path.read_text()
+    assert read_geojson(path).scores.tolist() == [0.5]
+    measured["measurements"]["score"] = float("nan")
+    path.write_text(json.dumps([feature(measured)]))
+    with pytest.raises(InvalidTableError, match="object 1: its score is 'NaN': give"):
+        read_geojson(path)
+    for text in ("[NaN", '["\\ud800", NaN]', "[" * 300 + "NaN" + "]" * 300):
+        path.write_text(text)
+        with pytest.raises(InvalidTableError, match="not GeoJSON of cells"):
+            read_geojson(path)
 
 
 def test_json_nested_too_deeply_is_refused(tmp_path):

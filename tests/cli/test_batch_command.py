@@ -180,6 +180,17 @@ def test_progress_is_drawn_over_itself_and_wiped(monkeypatch):
     assert blank.strip() == end == ""
 
 
+def test_a_terminal_that_was_closed_stops_nobody(monkeypatch):
+    class Closed(Terminal):
+        def write(self, text):
+            raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr("sys.stderr", Closed())
+    progress = Progress("tile")
+    progress.update(1, 2)
+    progress.close()
+
+
 def test_nothing_is_drawn_where_nobody_looks(monkeypatch):
     pipe = io.StringIO()
     for stream in (pipe, None):

@@ -133,8 +133,6 @@ def read_qupath(path: Path | str, *, mpp: float | None = None) -> QupathCells:
         raise InvalidTableError(str(path), why_unreadable(error)) from error
     except ValueError as error:
         raise InvalidTableError(str(path), f"not GeoJSON of cells: {error}") from error
-    except RecursionError:
-        raise InvalidTableError(str(path), "it is nested too deeply") from None
 
 
 def _sizes(path: Path, mpp: float | None) -> tuple[int, float]:
@@ -201,7 +199,7 @@ class _Drawn:
             self.n_lines += 1
             return
         properties = _part(feature, "properties")
-        own = _part(properties, "metadata")
+        own = dict(_part(properties, "metadata"))
         code, said = _code(own), _class_name(properties)
         told = class_named(said)
         if told is None:
@@ -283,7 +281,7 @@ def _part(of: dict[str, Any], name: str) -> dict[str, Any]:
     if not isinstance(part, dict):
         told = str(part)[:40]
         raise ValueError(f"its {name}: {told!r}, where names with values belong")
-    return dict(part)
+    return part
 
 
 def _code(metadata: dict[str, Any]) -> str | None:

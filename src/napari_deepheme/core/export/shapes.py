@@ -5,12 +5,9 @@ from __future__ import annotations
 import codecs
 import json
 import math
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import orjson
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 NO_CELLS: Final = ("LineString", "MultiLineString", "GeometryCollection")
 """Kinds of geometry that hold no cell."""
@@ -81,7 +78,7 @@ def boxes_of(geometry: dict[str, Any], origin: tuple[int, int], side: int) -> li
     ValueError
         If a coordinate is none, or too large.
     """
-    points = list(_positions(geometry["coordinates"]))
+    points = _positions(geometry["coordinates"])
     if not points:
         raise ValueError("its outline has no point: draw it anew, or take it out")
     if geometry.get("type") in POINTS:
@@ -102,26 +99,30 @@ def _moved(x: int, y: int, width: int, height: int, origin: tuple[int, int]) -> 
     return box
 
 
-def _positions(coordinates: Any) -> Iterator[tuple[float, float]]:
-    """Walk down nested lists to the positions."""
-    if not isinstance(coordinates, list):
-        told = str(coordinates)[:40]
-        raise ValueError(f"its outline holds {told!r} where a list of x and y belongs")
-    if coordinates and not isinstance(coordinates[0], list):
-        yield _position(coordinates)
-        return
-    for part in coordinates:
-        yield from _positions(part)
+def _positions(coordinates: Any) -> list[tuple[float, float]]:
+    """Return the positions in nested lists, in their order."""
+    positions, waiting = [], [coordinates]
+    while waiting:
+        part = waiting.pop()
+        if not isinstance(part, list):
+            told = str(part)[:40]
+            raise ValueError(f"its outline holds {told!r} where a list belongs")
+        if part and not isinstance(part[0], list):
+            positions.append(_position(part))
+        else:
+            waiting.extend(reversed(part))
+    return positions
 
 
 def _position(numbers: list[Any]) -> tuple[float, float]:
     if len(numbers) < 2:
         raise ValueError("a point of its outline has no y: give x and y")
-    for number in numbers[:2]:
+    x, y = numbers[:2]
+    for number in (x, y):
+        # A truth is a number to Python.
         if type(number) not in (int, float):
             told = str(number)[:40]
             raise ValueError(f"its outline holds {told!r} where a number belongs")
-    x, y = map(float, numbers[:2])
     if not (math.isfinite(x) and math.isfinite(y)):
         raise ValueError("a coordinate is not finite: give level-0 pixels")
     return x, y

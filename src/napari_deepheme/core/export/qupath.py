@@ -151,35 +151,27 @@ def _read(content: Any, side: int, widest: float) -> QupathCells:
             drawn.take(feature, f"object {number}", origin, side, widest)
         except ValueError as error:
             raise ValueError(f"{_named(feature, number)}: {error}") from error
-    rows = drawn.rows
     cells = CellTable.from_arrays(
-        [row.box for row in rows],
-        [row.score for row in rows],
-        [row.class_index for row in rows],
-        [row.probability for row in rows],
-        _further([row.metadata for row in rows]),
+        drawn.boxes,
+        drawn.scores,
+        drawn.classes,
+        drawn.probabilities,
+        _further(drawn.metadata),
     )
-    cells = understood(cells, lambda row: rows[row].of, columns=OF_MODEL)
+    cells = understood(cells, drawn.names.__getitem__, columns=OF_MODEL)
     return QupathCells(cells, dict(drawn.unknown), drawn.n_lines, drawn.n_regions)
-
-
-@dataclass(frozen=True, slots=True)
-class _Row:
-    """A cell, and the object that it is of."""
-
-    box: Box
-    score: float
-    class_index: int
-    probability: float
-    metadata: dict[str, Any]
-    of: str
 
 
 @dataclass(slots=True)
 class _Drawn:
     """What the objects of a file have given so far."""
 
-    rows: list[_Row] = field(default_factory=list)
+    boxes: list[Box] = field(default_factory=list)
+    scores: list[float] = field(default_factory=list)
+    classes: list[int] = field(default_factory=list)
+    probabilities: list[float] = field(default_factory=list)
+    metadata: list[dict[str, Any]] = field(default_factory=list)
+    names: list[str] = field(default_factory=list)
     unknown: Counter[str] = field(default_factory=Counter)
     n_lines: int = 0
     n_regions: int = 0
@@ -216,7 +208,13 @@ class _Drawn:
         _note_reader(own, code, told)
         index = class_index(code) if code is not None else _drawn_index(told)
         score, probability = _shares(properties, missing=0.0 if code is None else 1.0)
-        self.rows += [_Row(box, score, index, probability, own, name) for box in boxes]
+        for box in boxes:
+            self.boxes.append(box)
+            self.scores.append(score)
+            self.classes.append(index)
+            self.probabilities.append(probability)
+            self.metadata.append(own)
+            self.names.append(name)
 
     def _refuse_twice(self, given: Any, number: Any, box: Box, name: str) -> None:
         """Refuse an object that is there twice, by QuPath's id or as a cell of ours."""

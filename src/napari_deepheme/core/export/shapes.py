@@ -107,22 +107,22 @@ def _positions(coordinates: Any) -> list[tuple[float, float]]:
         if not isinstance(part, list):
             told = str(part)[:40]
             raise ValueError(f"its outline holds {told!r} where a list belongs")
-        if part and not isinstance(part[0], list):
-            positions.append(_position(part))
-        else:
+        if not part or isinstance(part[0], list):
             waiting.extend(reversed(part))
+        else:
+            positions.append(_position(part))
     return positions
 
 
 def _position(numbers: list[Any]) -> tuple[float, float]:
     if len(numbers) < 2:
         raise ValueError("a point of its outline has no y: give x and y")
-    x, y = numbers[:2]
+    x, y = numbers[0], numbers[1]
     for number in (x, y):
         # A truth is a number to Python.
-        if type(number) not in (int, float):
+        if type(number) is not float and type(number) is not int:
             told = str(number)[:40]
             raise ValueError(f"its outline holds {told!r} where a number belongs")
-    if not (math.isfinite(x) and math.isfinite(y)):
-        raise ValueError("a coordinate is not finite: give level-0 pixels")
+        if not -COORDINATE_LIMIT < number < COORDINATE_LIMIT:
+            raise ValueError("a coordinate is too large: give level-0 pixels")
     return x, y

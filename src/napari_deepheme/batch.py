@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
-from napari_deepheme.core.errors import DeephemeError, OutOfMemoryError
+from napari_deepheme.core.errors import DeephemeError, OutOfMemoryError, RunBusyError
 from napari_deepheme.core.export.cohort import NOT_BEGUN, done_row, failed_row
 from napari_deepheme.core.journal import read_past
 from napari_deepheme.core.models.compute import Compute
@@ -208,7 +208,7 @@ class _Batch:
         except (DeephemeError, MemoryError) as error:
             if reader is not None:
                 reader.close()
-            yield _row_not_begun(asked, _reason(error, self._request))
+            yield _row_not_begun(asked, error, self._request)
             return
         left = run.chunks_left()
         parts = deque(
@@ -304,9 +304,12 @@ def _row(asked: AskedSlide) -> dict[str, Any]:
     return done_row(asked.name, asked.folder.name, summary)
 
 
-def _row_not_begun(asked: AskedSlide, reason: str) -> dict[str, Any]:
+def _row_not_begun(
+    asked: AskedSlide, error: DeephemeError | MemoryError, request: RunRequest
+) -> dict[str, Any]:
     """Return the row of a slide whose folder is as it was."""
-    status = "failed" if read_past(asked.folder) is None else NOT_BEGUN
+    is_anothers = isinstance(error, RunBusyError) or read_past(asked.folder) is not None
+    status, reason = NOT_BEGUN if is_anothers else "failed", _reason(error, request)
     return failed_row(asked.name, asked.folder.name, reason, status=status)
 
 

@@ -11,7 +11,7 @@ from napari_deepheme.cli import batch as batch_command
 from napari_deepheme.cli import progress as progress_module
 from napari_deepheme.cli import run
 from napari_deepheme.cli.progress import Progress
-from napari_deepheme.core.export.cohort import COLUMNS
+from napari_deepheme.core.export.cohort import COHORT_FILES, COLUMNS
 
 
 @pytest.fixture
@@ -113,6 +113,23 @@ def test_a_slide_that_is_not_begun_keeps_its_row_and_is_told(given, tmp_path, ca
     assert out == "0 of 1 slides done, written to out\n"
 
 
+def test_rows_that_another_batch_wrote_meanwhile_stay(given, tmp_path):
+    def rows_with_another_command():
+        yield done("c")
+        given["rows"] = [done("a", model="m2"), done("b")]
+        assert run(["batch", "a.svs", "b.svs", "--out", "out"]) == 0
+        yield failed("a", "another run is writing to out/a", "not begun")
+
+    given["rows"] = rows_with_another_command()
+    assert run(["batch", "c.svs", "a.svs", "--out", "out"]) == 1
+    assert cohort(tmp_path, "slide", "status", "model") == [
+        ("a.svs", "done", "m2"),
+        ("b.svs", "done", ""),
+        ("c.svs", "done", ""),
+    ]
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == [*COHORT_FILES]
+
+
 @pytest.mark.parametrize("content", [b"", b"no table", None])
 def test_a_file_in_the_place_of_the_table_is_refused_before_anything_is_done(
     content, given, tmp_path, refused
@@ -162,6 +179,17 @@ def test_progress_is_drawn_over_itself_and_wiped(monkeypatch):
     assert second.strip() == "tile 4 of 12, 5 cells, 40 s left"
     assert len(first) == len(second) == len(blank) == 78
     assert blank.strip() == end == ""
+
+
+def test_a_terminal_that_was_closed_stops_nobody(monkeypatch):
+    class Closed(Terminal):
+        def write(self, text):
+            raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr("sys.stderr", Closed())
+    progress = Progress("tile")
+    progress.update(1, 2)
+    progress.close()
 
 
 def test_nothing_is_drawn_where_nobody_looks(monkeypatch):

@@ -87,6 +87,7 @@ def test_what_was_drawn_in_qupath_becomes_a_table_and_the_rest_is_told(
             ("plasma cell", "Polygon", SQUARE),
             ("M2", "Point", [100, 100]),
             ("Tumour", "Polygon", SQUARE),
+            ("plasma cell", "Polygon", [[[0, 0], [700, 0], [700, 9]]]),
         )
     ]
     (tmp_path / "drawn.geojson").write_text(json.dumps(features))
@@ -94,7 +95,10 @@ def test_what_was_drawn_in_qupath_becomes_a_table_and_the_rest_is_told(
     assert run([*words, "--mpp", "0.5"]) == 0
     told = capsys.readouterr()
     assert told.out == "2 cells, written to drawn.csv\n"
-    assert told.err == "napari-deepheme: class not known: Tumour, 1 objects\n"
+    assert told.err == (
+        "napari-deepheme: class not known: Tumour, 1 objects\n"
+        "napari-deepheme: too wide for a cell, so regions: 1 objects left out\n"
+    )
     drawn = read_cells("drawn.csv")
     assert reader_classes(drawn).tolist() == ["L4", "M2"]
     assert drawn.boxes[1].tolist() == [88, 88, 24, 24]

@@ -9,6 +9,7 @@ from importlib.metadata import version
 import pytest
 
 from napari_deepheme.__main__ import main
+from napari_deepheme.cli import run
 from napari_deepheme.core.taxonomy import CLASS_CODES
 
 COMMAND = [sys.executable, "-m", "napari_deepheme"]
@@ -83,9 +84,9 @@ def test_a_full_disk_behind_standard_output_is_told(words):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C goes to a group there")
-@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
 def test_a_run_that_is_stopped_keeps_what_it_found(
-    stop, write_long_smear, tmp_path, read_rows
+    name, write_long_smear, tmp_path, read_rows
 ):
     write_long_smear(tmp_path / "long.svs", height=3000)
     words = ["classify", "long.svs", "--out", "out"]
@@ -97,7 +98,7 @@ def test_a_run_that_is_stopped_keeps_what_it_found(
             assert process.poll() is None, process.stderr.read()
             time.sleep(0.02)
         time.sleep(0.3)
-        process.send_signal(stop)
+        process.send_signal(getattr(signal, name))
         _, err = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "Traceback" not in err
@@ -107,6 +108,53 @@ def test_a_run_that_is_stopped_keeps_what_it_found(
     assert summary["n_cells"] == len(rows) == sum(summary["counts"].values())
     assert list(summary["counts"]) == list(CLASS_CODES)
     assert (tmp_path / "out" / "cells.geojson").exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="terminals are not closed so there")
+def test_a_run_whose_terminal_is_closed_keeps_what_it_found(write_long_smear, tmp_path):
+    write_long_smear(tmp_path / "long.svs", height=3000)
+    ours, theirs = os.openpty()
+    words = [*COMMAND, "classify", "long.svs", "--out", "out"]
+    with subprocess.Popen(
+        # The terminal that a session opens first is its own, and tells when it closes.
+        ["sh", "-c", f'exec "$@" <"{os.ttyname(theirs)}"', "sh", *words],
+        stdout=theirs,
+        stderr=theirs,
+        start_new_session=True,
+    ) as process:
+        os.close(theirs)
+        seen = b""
+        while b"tile" not in seen:
+            seen += os.read(ours, 999)
+        os.close(ours)
+        process.wait(60)
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text())
+    assert summary["complete"] is False
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="needs SIGHUP")
+@pytest.mark.parametrize("before", [signal.SIG_IGN, signal.SIG_DFL])
+def test_a_closed_terminal_is_not_heeded_with_nohup(before):
+    previous = signal.signal(signal.SIGHUP, before)
+    try:
+        assert run(["models", "list"]) == 0
+        is_ignored = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, previous)
+    assert is_ignored == (before is signal.SIG_IGN)
+
+
+@pytest.mark.parametrize("value", ["abc", "-1", "0", "1.5", "2,", " "])
+def test_a_number_of_threads_that_is_none_is_passed_over_without_a_word(
+    value, monkeypatch
+):
+    monkeypatch.setenv("OMP_NUM_THREADS", value)
+    loaded = (
+        "from napari_deepheme.core.models.torch_loading import need_torch as go; go()"
+    )
+    command = [sys.executable, "-c", loaded]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_a_command_stopped_while_it_still_loads_ends_as_one_that_was_stopped(

@@ -76,6 +76,7 @@ def test_a_region_that_leaves_the_slide_is_refused(phantom, tmp_path, refused, r
         ["--mpp", "inf"],
         ["--mpp"],
         ["--read-timeout", "0"],
+        ["--read-timeout", "1e-9"],
         ["--read-timeout", "soon"],
         ["--read-timeout", "inf"],
         ["--device", "CUDA:0"],
@@ -195,3 +196,16 @@ def test_a_phantom_of_an_impossible_size_or_seed_is_wrong_usage(refused, words):
 def test_training_needs_possible_numbers(refused, option, value):
     words = ["--data", "d", "--out", "o", option, value]
     assert option in refused(["train", "classifier", *words], status=2)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("READ_TIMEOUT", "abc"), ("MODELS", "a.svs"), ("CONFIG", "a.svs")],
+)
+def test_a_variable_that_cannot_be_obeyed_is_told_by_its_name(
+    name, value, refused, tmp_path, monkeypatch
+):
+    (tmp_path / "a.svs").write_text("mine")
+    monkeypatch.setenv(f"NAPARI_DEEPHEME_{name}", value)
+    told = refused(["models", "list"])
+    assert f"the variable NAPARI_DEEPHEME_{name} is '{value}'" in told

@@ -1,3 +1,5 @@
+import json
+
 import pytest
 from pypdf import PdfReader
 
@@ -51,6 +53,19 @@ def test_table_and_geojson_give_the_same_report(phantom, cells, tmp_path):
     for table, out in ((cells, "a.pdf"), (geojson, "b.pdf")):
         assert run(words(phantom, table, out, "--date", "today")) == 0
     assert (tmp_path / "a.pdf").read_bytes() == (tmp_path / "b.pdf").read_bytes()
+
+
+def test_a_report_says_which_objects_of_qupath_it_leaves_out(phantom, cells, capsys):
+    path = cells.with_suffix(".geojson")
+    content = json.loads(path.read_text())
+    ring = [[0, 0], [900, 0], [900, 90]]
+    content["features"][0]["geometry"]["coordinates"] = [ring]
+    path.write_text(json.dumps(content))
+    assert run(words(phantom, path, "report.pdf")) == 0
+    told = capsys.readouterr().err
+    assert told == (
+        "napari-deepheme: too wide for a cell, so regions: 1 objects left out\n"
+    )
 
 
 def test_without_a_summary_the_report_says_what_is_not_known(phantom, cells, tmp_path):

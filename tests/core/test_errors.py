@@ -44,6 +44,7 @@ ERRORS = [
     errors.InvalidSummaryError("summary.json", TWO_LINES),
     errors.InvalidCohortError("cohort.parquet", TWO_LINES),
     errors.InvalidKeyError("pseudonyms.key", TWO_LINES),
+    errors.InvalidVariableError("NAPARI_DEEPHEME_MODELS", "a\nb", "no folder"),
     errors.UnknownFormatError("cells.xls", (".csv", ".parquet")),
     errors.NotDicomError("a.svs", TWO_LINES),
     errors.SlideNeededError("crops"),

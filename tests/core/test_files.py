@@ -4,16 +4,20 @@ import errno
 import os
 import stat
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
+from napari_deepheme.core import files
 from napari_deepheme.core.errors import CannotWriteError
 from napari_deepheme.core.files import (
     atomic_file,
     atomic_folder,
     atomic_path,
+    held_lock,
     is_there,
     lock_file,
     make_folder,
@@ -155,6 +159,34 @@ def test_a_locked_file_is_refused_until_it_is_closed(tmp_path):
         assert not lock_file(other)
         one.close()
         assert lock_file(other)
+
+
+def test_what_a_lock_guards_is_done_by_one_at_a_time_and_the_lock_goes(tmp_path):
+    at_it, most = [], []
+
+    def work(_):
+        with held_lock(tmp_path / "lock"):
+            at_it.append(1)
+            most.append(len(at_it))
+            time.sleep(0.02)
+            at_it.pop()
+
+    with ThreadPoolExecutor(6) as threads:
+        list(threads.map(work, range(12)))
+    assert most == [1] * 12
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_lock_that_others_do_not_give_up_is_told(tmp_path, monkeypatch):
+    monkeypatch.setattr(files, "_LOCK_SECONDS", 0.1)
+    with (
+        held_lock(tmp_path / "lock"),
+        pytest.raises(CannotWriteError, match="other commands"),
+        held_lock(tmp_path / "lock"),
+    ):
+        raise AssertionError("it was opened")
+    with pytest.raises(CannotWriteError), held_lock(tmp_path / "nowhere" / "lock"):
+        raise AssertionError("it was opened")
 
 
 @pytest.mark.parametrize(

@@ -86,6 +86,7 @@ def test_both_ends_belong_to_a_range(low, more, value):
         (["name,low,high", "tumour,0,1"], "line 2: 'tumour' is no class"),
         (["name,low,high", "blasts,2,1"], "line 2: the range ends before"),
         (["name,low,high", "blasts,0,x"], "line 2: 'x' is no number"),
+        (["Name,LOW,high", "blasts,0,1_0"], "line 2: '1_0' is no number"),
         (["name,low,high", "blasts,0,-1"], "line 2: '-1' is no percentage"),
         (["name,low,high", "blasts,0,300"], "line 2: '300' is no percentage"),
         (["name,low,high", "blasts,nan,1"], "line 2: 'nan' is no percentage"),

@@ -1,5 +1,7 @@
 """Two processes that want the same files at the same time."""
 
+import csv
+import shutil
 import subprocess
 import sys
 
@@ -56,6 +58,27 @@ def test_of_two_runs_into_one_folder_one_is_done_and_the_other_told(slide, tmp_p
     for name in FILES[:2]:
         given = [(tmp_path / folder / name).read_bytes() for folder in ("out", "alone")]
         assert given[0] == given[1]
+
+
+@pytest.mark.slow
+def test_two_batches_into_one_folder_have_the_rows_of_both(slide, tmp_path):
+    names = ("a", "b", "c")
+    for name in names:
+        shutil.copyfile(slide, tmp_path / f"{name}.svs")
+    words = ["--backend", "torch", "--device", "cpu", "--out", "out"]
+    one, other = (
+        ["batch", "a.svs", "b.svs", *words],
+        ["batch", "b.svs", "c.svs", *words],
+    )
+    for status, err in at_once(one, other):
+        assert "Traceback" not in err
+        assert status == 0 or "another run is writing" in err
+    with (tmp_path / "out" / "cohort.csv").open(newline="") as stream:
+        rows = {row["folder"]: row["status"] for row in csv.DictReader(stream)}
+    assert rows == dict.fromkeys(names, "done")
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == sorted(
+        [*names, "cohort.csv", "cohort.parquet"]
+    )
 
 
 @pytest.mark.slow

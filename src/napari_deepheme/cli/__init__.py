@@ -26,6 +26,7 @@ from napari_deepheme.cli import (
     train,
 )
 from napari_deepheme.cli.output import complain, flush_output, spell_out_odd_letters
+from napari_deepheme.cli.variables import check_variables
 from napari_deepheme.core.errors import DeephemeError, OutOfMemoryError
 
 if TYPE_CHECKING:
@@ -61,8 +62,9 @@ def run(arguments: Sequence[str]) -> int:
         return int(stop.code or (0 if is_written else 1))
     _silence_libraries()
     spell_out_odd_letters()
-    signal.signal(signal.SIGTERM, _interrupt)
+    _heed_signals()
     try:
+        check_variables()
         status: int = options.run(options)
     except DeephemeError as error:
         complain(str(error))
@@ -119,5 +121,19 @@ def _silence_libraries() -> None:
     logging.getLogger().addHandler(logging.NullHandler())
 
 
+def _heed_signals() -> None:
+    signal.signal(signal.SIGTERM, _interrupt)
+    # Windows has none; with nohup it is not to be heeded.
+    closed = getattr(signal, "SIGHUP", None)
+    if closed is not None and signal.getsignal(closed) is not signal.SIG_IGN:
+        signal.signal(closed, _interrupt_once)
+
+
 def _interrupt(*_: object) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def _interrupt_once(number: int, _: object) -> NoReturn:
+    # The system says that a terminal was closed, and the shell says so again.
+    signal.signal(number, signal.SIG_IGN)
     raise KeyboardInterrupt

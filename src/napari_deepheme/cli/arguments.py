@@ -9,6 +9,7 @@ from typing import Final
 
 from napari_deepheme.core.geometry import Region, Size
 from napari_deepheme.core.models.compute import BACKENDS
+from napari_deepheme.core.slide.patience import LEAST_SECONDS
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
 
@@ -67,13 +68,15 @@ def mpp(text: str) -> float:
 
 
 def seconds(text: str) -> float:
-    """Parse a number of seconds above 0."""
+    """Parse a number of seconds that a read may take."""
     try:
         parsed = float(text)
     except ValueError:
         parsed = math.nan
-    if not (parsed > 0 and math.isfinite(parsed)):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds above 0")
+    if not (parsed >= LEAST_SECONDS and math.isfinite(parsed)):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a number of seconds from {LEAST_SECONDS:g} on"
+        )
     return parsed
 
 

@@ -22,10 +22,9 @@ from napari_deepheme.cli.shortfall import shortfall
 from napari_deepheme.core.export.cohort import (
     COHORT_FILES,
     NOT_BEGUN,
+    add_to_cohort,
     check_parquet,
-    merge_cohort,
     read_cohort,
-    write_cohort,
 )
 from napari_deepheme.core.files import make_folder, refuse_sources
 from napari_deepheme.core.result_folders import asked_slides
@@ -109,12 +108,13 @@ def _run(options: argparse.Namespace) -> int:
     for name in COHORT_FILES:
         refuse_sources(options.out / name, *options.slides)
     make_folder(options.out)
-    before = read_cohort(options.out)
+    # What is no such table is refused before hours of work.
+    read_cohort(options.out)
     slides = asked_slides(options.slides, options.out, request)
     rows = _rows(slides, request, config)
     folders = [slide.folder.name for slide in slides]
     rows.sort(key=lambda row: folders.index(row["folder"]))
-    write_cohort(merge_cohort(before, rows), options.out)
+    add_to_cohort(rows, options.out)
     n_failed = _tell(slides, rows, request)
     say(
         f"{len(rows) - n_failed} of {len(slides)} slides done, written to {options.out}"

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from napari_deepheme.cli.arguments import Commands, add_deidentify, mpp, some_path
+from napari_deepheme.cli.drawn_cells import read_drawn
 from napari_deepheme.cli.output import complain, say
 from napari_deepheme.core.corrections import is_deleted
 from napari_deepheme.core.deidentify import nameless, nameless_cells
@@ -17,7 +18,7 @@ from napari_deepheme.core.export.crop_folder import write_crop_folder
 from napari_deepheme.core.export.csv_table import write_csv
 from napari_deepheme.core.export.dicom_annotations import write_dicom_annotations
 from napari_deepheme.core.export.facts import facts_beside, spelled_out
-from napari_deepheme.core.export.geojson import NO_SHIFT, read_qupath, write_geojson
+from napari_deepheme.core.export.geojson import NO_SHIFT, write_geojson
 from napari_deepheme.core.export.nameless import nameless_table_facts
 from napari_deepheme.core.export.other_slide import refuse_other_slide, slide_doubts
 from napari_deepheme.core.export.parquet import write_parquet
@@ -83,11 +84,12 @@ def _run(options: argparse.Namespace) -> int:
     if options.to in _OF_SLIDES and options.slide is None:
         raise SlideNeededError(_OF_SLIDES[options.to])
     _keep_slide(options)
-    cells = _read(options)
     with ExitStack() as stack:
         slide: SlideReader | None = None
         if options.slide is not None:
             slide = stack.enter_context(open_slide(options.slide))
+        cells = _read(options, slide)
+        if slide is not None:
             _check_slide(options, cells, slide)
         facts = _facts(options, slide)
         if options.deidentify:
@@ -119,16 +121,10 @@ def _check_slide(
         complain(doubt)
 
 
-def _read(options: argparse.Namespace) -> CellTable:
-    """Read the cells; tell of objects of QuPath whose class is none of ours."""
+def _read(options: argparse.Namespace, slide: SlideReader | None) -> CellTable:
     if options.cells.suffix.lower() not in (".geojson", ".json"):
         return read_cells(options.cells)
-    read = read_qupath(options.cells, mpp=options.mpp)
-    for name, n in read.unknown_classes.items():
-        complain(f"class not known: {name or 'none at all'}, {n} objects")
-    if read.n_lines:
-        complain(f"lines are no cells: {read.n_lines} objects left out")
-    return read.cells
+    return read_drawn(options.cells, mpp=options.mpp, slide=slide)
 
 
 def _facts(options: argparse.Namespace, slide: SlideReader | None) -> TableFacts:

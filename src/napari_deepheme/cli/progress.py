@@ -31,9 +31,16 @@ class Progress:
         n_timed = n_done - self._n_before
         left = passed / n_timed * (n_total - n_done) if n_timed > 0 else 0
         line = f"{self._what} {n_done} of {n_total}, {note}{left:.0f} s left"
-        print(f"\r{line:<78}", end="", file=sys.stderr, flush=True)
+        self._draw(f"\r{line:<78}")
 
     def close(self) -> None:
         """Wipe the line."""
         if self._shown:
-            print(f"\r{'':<78}\r", end="", file=sys.stderr, flush=True)
+            self._draw(f"\r{'':<78}\r")
+
+    def _draw(self, text: str) -> None:
+        try:
+            print(text, end="", file=sys.stderr, flush=True)
+        except OSError:
+            # The terminal was closed; the work goes on.
+            self._shown = False

@@ -7,9 +7,9 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from napari_deepheme.cli.arguments import Commands, add_deidentify, mpp, some_path
+from napari_deepheme.cli.drawn_cells import read_drawn
 from napari_deepheme.cli.output import say
 from napari_deepheme.core.export.csv_table import read_csv
-from napari_deepheme.core.export.geojson import read_geojson
 from napari_deepheme.core.files import refuse_sources
 from napari_deepheme.core.reference_ranges import NO_RANGES, read_reference_ranges
 from napari_deepheme.core.report_file import gather_report, write_report
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from napari_deepheme.core.cell_table import CellTable
+    from napari_deepheme.core.slide import SlideReader
 
 
 def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:
@@ -88,10 +89,10 @@ def _report_path(text: str) -> Path:
 
 def _run(options: argparse.Namespace) -> int:
     refuse_sources(options.out, options.slide)
-    cells = _read_cells(options.cells)
     ranges = read_reference_ranges(options.reference) if options.reference else None
     today = "" if options.deidentify else date.today().isoformat()
     with open_slide(options.slide) as slide:
+        cells = _read_cells(options, slide)
         summary = options.cells.parent / "summary.json"
         result, facts = known_run(cells, slide, summary, mpp=options.mpp)
         content = gather_report(
@@ -108,5 +109,7 @@ def _run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _read_cells(path: Path) -> CellTable:
-    return read_csv(path) if path.suffix.lower() == ".csv" else read_geojson(path)
+def _read_cells(options: argparse.Namespace, slide: SlideReader) -> CellTable:
+    if options.cells.suffix.lower() == ".csv":
+        return read_csv(options.cells)
+    return read_drawn(options.cells, mpp=options.mpp, slide=slide)

@@ -8,6 +8,7 @@ import shutil
 import stat
 import sys
 import tempfile
+import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
 _FAR_BYTE: Final = 1 << 40
 
 _OTHER_NAME: Final = "choose another name for what is written"
+
+_LOCK_SECONDS: Final = 30.0
+
+_LOCK_PAUSE_SECONDS: Final = 0.05
 
 
 def is_there(path: Path) -> bool:
@@ -264,6 +269,53 @@ def lock_file(stream: BinaryIO) -> bool:
         # A file system without locks has to do without; Windows says it so.
         return error.errno not in (errno.EACCES, errno.EDEADLK)
     return True
+
+
+@contextmanager
+def held_lock(path: Path) -> Iterator[None]:
+    """Let one process at a time into a block, by a file that is there meanwhile.
+
+    Parameters
+    ----------
+    path : Path
+        The file, in a folder that exists; not one that is replaced inside the block.
+
+    Raises
+    ------
+    CannotWriteError
+        If it cannot be made, or others hold it for half a minute.
+    """
+    until = time.monotonic() + _LOCK_SECONDS
+    while (stream := _locked(path)) is None:
+        if time.monotonic() > until:
+            reason = "other commands are at it for too long"
+            raise CannotWriteError(str(path), reason, "wait for them, then do it again")
+        time.sleep(_LOCK_PAUSE_SECONDS)
+    try:
+        yield
+    finally:
+        # Where open files cannot be removed, whoever waits for it keeps it.
+        if sys.platform == "win32":
+            stream.close()
+        with suppress(OSError):
+            path.unlink()
+        stream.close()
+
+
+def _locked(path: Path) -> BinaryIO | None:
+    """Return the file locked; None if another has it, or has just removed it."""
+    try:
+        flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0)
+        stream = os.fdopen(os.open(path, flags, 0o666), "r+b", buffering=0)
+    except OSError as error:
+        raise CannotWriteError(str(path), error.strerror or str(error)) from error
+    with suppress(OSError):
+        if lock_file(stream) and os.path.samestat(
+            os.fstat(stream.fileno()), path.stat()
+        ):
+            return stream
+    stream.close()
+    return None
 
 
 def remove_if_empty(path: Path) -> None:

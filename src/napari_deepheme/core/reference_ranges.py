@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from napari_deepheme.core.errors import InvalidRangesError
 from napari_deepheme.core.files import check_regular
-from napari_deepheme.core.spreadsheets import sheet_rows, why_unreadable
+from napari_deepheme.core.spreadsheets import as_number, sheet_rows, why_unreadable
 from napari_deepheme.core.taxonomy import (
     CELL_CLASSES,
     CLASS_BY_CODE,
@@ -188,7 +188,7 @@ def _ranges(rows: Iterable[SheetRow]) -> Iterable[ReferenceRange]:
 
 def _number(text: str, line: int) -> float:
     try:
-        value = float(text)
+        value = as_number(text)
     except ValueError:
         raise ValueError(f"line {line}: {text!r} is no number") from None
     if not 0 <= value < float("inf"):

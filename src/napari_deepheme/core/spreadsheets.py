@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
     from typing import TextIO
 
+_SEPARATOR_SAID: Final = re.compile(r'"?sep=([,;\t])"?\s*', re.IGNORECASE)
+"""First line of files for Excel."""
+
 _IN_THOUSANDS: Final = re.compile(r"\s*-?[1-9]\d{0,2}([.,]\d{3})+\s*")
 
 
@@ -48,7 +51,7 @@ class SheetRow:
         """
         text = self.number("mpp")
         try:
-            return float(text) if text else None
+            return as_number(text) if text else None
         except ValueError:
             raise ValueError(f"mpp is {text!r}: give a number such as 0.25") from None
 
@@ -77,7 +80,8 @@ def sheet_rows(
     """
     separator, lines = separated_lines(stream)
     reader = csv.reader(lines, strict=True, delimiter=separator)
-    header = [name.strip().lower() for name in next(reader, [])]
+    given = [name.strip() for name in next((row for row in reader if row), [])]
+    header = plain_header(given, {name.casefold() for name in given})
     if missing := set(needed) - set(header):
         told = f"it lacks the columns {', '.join(sorted(missing))}"
         raise ValueError(f"{told} (understood too: {also})" if also else told)
@@ -90,6 +94,23 @@ def sheet_rows(
         words = [word.strip() for word in row] + [""] * (len(header) - len(row))
         named = dict(zip(header, words, strict=True))
         yield SheetRow(reader.line_num, named, separator)
+
+
+def plain_header(header: Sequence[str], known: Collection[str]) -> list[str]:
+    """Take names in upper case or with blanks around for those that are known.
+
+    A name that is known and stands there as it is keeps its column.
+
+    Examples
+    --------
+    >>> plain_header([" X", "Y", "y", "Note "], ("x", "y"))
+    ['x', 'Y', 'y', 'Note ']
+    """
+    plain = [name.strip().casefold() for name in header]
+    return [
+        short if short in known and short not in header else name
+        for name, short in zip(header, plain, strict=True)
+    ]
 
 
 def refuse_double(header: Sequence[str]) -> None:
@@ -118,9 +139,12 @@ def separated_lines(stream: TextIO) -> tuple[str, Iterator[str]]:
     """Return what separates the columns, and all lines of a stream.
 
     The separator is a comma, or what the first line has more of: a semicolon or a tab,
-    as spreadsheets write where numbers have decimal commas.
+    as spreadsheets write where numbers have decimal commas. A first line such as
+    ``sep=;`` says it, and is empty in what is returned.
     """
     first = stream.readline()
+    if said := _SEPARATOR_SAID.fullmatch(first):
+        return said[1], chain(["\n"], stream)
     return max(",;\t", key=first.count), chain([first] if first else [], stream)
 
 
@@ -133,6 +157,19 @@ def with_point(number: str, separator: str) -> str:
     ('0.5', '0.5', '0,5')
     """
     return number if separator == "," else number.replace(",", ".")
+
+
+def as_number(text: str) -> float:
+    """Return the number that a text is.
+
+    Raises
+    ------
+    ValueError
+        If it is none; what only Python takes for one, such as ``1_000``, is none.
+    """
+    if "_" in text:
+        raise ValueError(f"{text!r} is no number")
+    return float(text)
 
 
 def whole_with_point(number: str, separator: str) -> str:

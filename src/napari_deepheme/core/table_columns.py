@@ -114,10 +114,11 @@ def _pixels(columns: Mapping[str, Sequence[Any]], name: str) -> npt.NDArray[np.f
 def _numbers(
     columns: Mapping[str, Sequence[Any]], name: str
 ) -> npt.NDArray[np.float64]:
-    n = len(columns["class_code"])
+    values = columns.get(name, (1,) * len(columns["class_code"]))
     try:
-        return np.array(columns.get(name, (1,) * n), np.float64)
+        # Python takes 1_000 for a number; nobody else does.
+        if not any(isinstance(value, str) and "_" in value for value in values):
+            return np.array(values, np.float64)
     except (ValueError, TypeError):
-        raise ValueError(
-            f"the column {name} holds something that is no number"
-        ) from None
+        pass
+    raise ValueError(f"the column {name} holds something that is no number")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import napari
 
 from napari_deepheme.core.errors import DeephemeError
-from napari_deepheme.core.export.csv_table import read_csv
+from napari_deepheme.core.export.csv_table import holds_cells, read_csv
 from napari_deepheme.core.export.geojson import read_geojson
 from napari_deepheme.core.slide import open_slide
 from napari_deepheme.plugin.layers import (
@@ -46,7 +46,7 @@ def get_slide_reader(path: str | list[str]) -> Reader | None:
 def get_cells_reader(path: str | list[str]) -> Reader | None:
     """Give the reader of exported cells, ``.csv`` and ``.geojson``."""
     first = path if isinstance(path, str) else path[0]
-    if Path(first).suffix.lower() == ".csv" and not _has_cells(Path(first)):
+    if Path(first).suffix.lower() == ".csv" and not holds_cells(Path(first)):
         return None
     return _read_cells
 
@@ -93,12 +93,3 @@ def _is_pyramid(path: Path) -> bool:
             return len(slide.levels) > 1
     except DeephemeError:
         return False
-
-
-def _has_cells(path: Path) -> bool:
-    try:
-        with path.open(encoding="utf-8-sig", errors="replace") as stream:
-            header = stream.readline(10_000).strip().split(",")
-    except OSError:
-        return False
-    return {"x", "y", "width", "height", "class_code"} <= set(header)

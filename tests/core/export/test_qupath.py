@@ -207,6 +207,24 @@ def test_lines_are_no_cells_and_told(tmp_path, caplog):
     assert "1 lines are no cells" in caplog.text
 
 
+def test_what_is_wider_than_a_cell_is_a_region_and_told(tmp_path, caplog):
+    apart = [square(0, 0, 9), square(1900, 0, 9)]
+    objects = (
+        ("plasma cell", "Polygon", square(0, 0, 2000)),
+        ("M2", "MultiPolygon", apart),
+        ("megakaryocyte", "Polygon", square(0, 0, 400)),
+        ("M2", "MultiPoint", [[0, 0], [2000, 2000]]),
+    )
+    read = drawn(tmp_path, *objects, mpp=0.25)
+    assert read.n_regions == 2
+    assert read.cells.class_codes == ("PL2", "M2", "M2")
+    assert drawn(tmp_path, *objects, mpp=1.0).n_regions == 3
+    assert drawn(tmp_path, *objects).n_regions == 2
+    with caplog.at_level(logging.WARNING):
+        read_geojson(tmp_path / "drawn.geojson")
+    assert "2 regions are no cells" in caplog.text
+
+
 def test_each_class_is_found_by_name_and_by_code_in_upper_and_lower_case(tmp_path):
     names = [n for c in CELL_CLASSES for n in (c.name.upper(), c.code.lower())]
     read = drawn(tmp_path, *((n, "Point", [0, 0]) for n in names))

@@ -1,15 +1,18 @@
 """Files of cells that people change by hand, and what is said of the wrong ones."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
+import pandas
 import pytest
 
 from napari_deepheme.core import table_columns
 from napari_deepheme.core.cell_table import COLUMNS, CellTable
 from napari_deepheme.core.errors import InvalidTableError
-from napari_deepheme.core.export.csv_table import read_csv, write_csv
+from napari_deepheme.core.export.csv_table import holds_cells, read_csv, write_csv
 from napari_deepheme.core.export.geojson import read_geojson, write_geojson
+from napari_deepheme.core.export.parquet import read_parquet, write_parquet
 from napari_deepheme.core.taxonomy import CELL_CLASSES
 
 HEADER = "x,y,width,height,class_code"
@@ -105,10 +108,10 @@ def test_a_field_that_is_too_long_is_refused(csv_of, geojson_of, monkeypatch):
 @pytest.mark.parametrize(
     ("geometry", "told"),
     [
-        (None, "object 2 has no outline"),
+        (None, "object 2: it has no outline"),
         (
             {"type": "GeometryCollection", "geometries": []},
-            "the outline of object 2 is a GeometryCollection, not one shape",
+            "object 2: its outline is a GeometryCollection, not one shape",
         ),
     ],
 )
@@ -148,6 +151,105 @@ def test_a_doubt_that_a_person_wrote_is_understood(csv_of):
     assert cells.further["identified"].tolist() == ["no", "yes"]
 
 
+@pytest.mark.parametrize(
+    ("name", "word", "meant"),
+    [
+        ("identified", "FALSE", "no"),
+        ("identified", " True ", "yes"),
+        ("identified", "", ""),
+        ("added", "TRUE", "yes"),
+        ("mitotic_phase", " Metaphase", "metaphase"),
+        ("mitotic_lineage", "Erythroid", "erythroid"),
+        ("reader_phase", "Unknown", "unknown"),
+    ],
+)
+def test_a_word_that_a_spreadsheet_wrote_is_understood(csv_of, name, word, meant):
+    cells = csv_of(f"{HEADER},{name}\n1,2,3,4,M2,{word}\n")
+    assert cells.further[name].tolist() == [meant]
+
+
+@pytest.mark.parametrize(
+    ("name", "word", "words"),
+    [
+        ("identified", "maybe", "yes, no or nothing"),
+        ("added", "1", "yes, no or nothing"),
+        (
+            "mitotic_phase",
+            "foo",
+            "prophase, metaphase, anaphase, telophase or nothing",
+        ),
+        ("mitotic_lineage", "foo", "erythroid, neutrophil, eosinophil or nothing"),
+        ("reader_lineage", "foo", "eosinophil, unknown or nothing"),
+    ],
+)
+def test_a_word_without_a_meaning_is_refused_in_each_kind_of_table(
+    csv_of, tmp_path, make_table, name, word, words
+):
+    told = f"'{word}' under {name} .*{words}"
+    with pytest.raises(InvalidTableError, match=f"line 4: {told}"):
+        csv_of(f"{HEADER},{name}\n1,2,3,4,M2,\n,,,,,\n1,2,3,4,M2,{word}\n")
+    cells = make_table((0, 0, 9, 9, "M2"), (9, 9, 9, 9, "M2"))
+    cells = replace(cells, further={name: np.array(["", word])})
+    write_parquet(cells, tmp_path / "cells.parquet")
+    with pytest.raises(InvalidTableError, match=f"row 2: {told}"):
+        read_parquet(tmp_path / "cells.parquet")
+
+
+def test_a_row_that_is_there_twice_is_refused_by_its_number(csv_of, tmp_path):
+    rows = "1,1,2,3,4,M2\n2,9,9,3,4,M2\n"
+    with pytest.raises(InvalidTableError, match="line 2 and line 4 are both cell_id 1"):
+        csv_of(f"cell_id,{HEADER}\n{rows}{rows}")
+    assert len(csv_of(f"cell_id,{HEADER}\n{rows},1,2,3,4,M2\n,1,2,3,4,M2\n")) == 4
+    frame = pandas.DataFrame({name: [1, 2] for name in HEADER.split(",")[:4]})
+    frame = frame.assign(class_code="M2", cell_id=7)
+    frame.to_parquet(tmp_path / "cells.parquet")
+    with pytest.raises(InvalidTableError, match="row 1 and row 2 are both cell_id 7"):
+        read_parquet(tmp_path / "cells.parquet")
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_a_first_line_for_excel_says_the_separator(csv_of, separator):
+    text = f"sep=;\r\n{HEADER};note, more\r\n1;2;3;4;M2;a, b\r\n"
+    text = text.replace(",", ";", HEADER.count(","))
+    text = text.replace("sep=;", f"sep={separator}").replace(";", separator)
+    if separator == ",":
+        text = text.replace(", ", "-")
+    assert csv_of(text, "utf-8-sig").boxes.tolist() == [[1, 2, 3, 4]]
+    with pytest.raises(InvalidTableError, match="line 4 has 1 values"):
+        csv_of(f"{text}5\r\n")
+
+
+def test_a_header_in_upper_case_or_with_blanks_is_understood(csv_of):
+    cells = csv_of(" X,Y ,WIDTH,height,Class_Code,Identified,Note \n1,2,3,4,M2,No,a\n")
+    assert cells.boxes.tolist() == [[1, 2, 3, 4]]
+    assert {k: v.tolist() for k, v in cells.further.items()} == {
+        "identified": ["no"],
+        "Note ": ["a"],
+    }
+    cells = csv_of(f"X,{HEADER}\n9,1,2,3,4,M2\n")
+    assert cells.boxes.tolist() == [[1, 2, 3, 4]]
+    assert cells.further["X"].tolist() == ["9"]
+    with pytest.raises(InvalidTableError, match="two columns"):
+        csv_of("X, x,y,width,height,class_code\n9,1,2,3,4,M2\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "is_table"),
+    [
+        (HEADER, True),
+        (f"sep=;\n{HEADER.replace(',', ';')}\n", True),
+        (HEADER.upper(), True),
+        ("name,low,high\n", False),
+        ('"', False),
+        ("", False),
+    ],
+)
+def test_a_table_of_cells_is_known_by_its_header(tmp_path, text, is_table):
+    (tmp_path / "cells.csv").write_text(text)
+    assert holds_cells(tmp_path / "cells.csv") == is_table
+    assert not holds_cells(tmp_path / "none.csv")
+
+
 def test_a_csv_of_a_header_alone_is_an_empty_table(csv_of):
     assert csv_of(HEADER) == CellTable.empty()
 
@@ -168,6 +270,7 @@ def test_a_csv_of_a_header_alone_is_an_empty_table(csv_of):
         (f"{HEADER}\n1,2,0,4,M2\n", "width must be at least 1"),
         (f"{HEADER}\n1,2,3,-4,M2\n", "height must be at least 1"),
         (f"{HEADER}\n1,nan,3,4,M2\n", "column y holds something that is no number"),
+        (f"{HEADER}\n1_000,2,3,4,M2\n", "column x holds something that is no number"),
         (f"{HEADER}\n1e99,2,3,4,M2\n", "column x"),
         (f"{HEADER},score\n1,2,3,4,M2,1.5\n", "score must lie between 0 and 1"),
         (f"{HEADER},probability\n1,2,3,4,M2,nan\n", "probability must lie"),
@@ -218,6 +321,7 @@ def test_notes_of_any_letters_come_back(text, tmp_path):
         {},
         {"features": None},
         [None],
+        [{"type": "FeatureCollection", "features": [feature()]}],
         [feature(geometry=None)],
         [feature(geometry={"coordinates": []})],
         [feature(geometry={"coordinates": "abc"})],
@@ -228,6 +332,12 @@ def test_notes_of_any_letters_come_back(text, tmp_path):
         [feature({"metadata": {"class_code": ["M2"]}})],
         [feature({"classification": "plasma cell"})],
         [feature({"classification": {"name": ["plasma cell"]}})],
+        [feature({"classification": {"names": [5]}})],
+        [feature({"metadata": ["M2"]})],
+        [feature("M2")],
+        [feature({**M2, "measurements": 5})],
+        [feature({**M2, "measurements": [{"name": "score"}]})],
+        [feature({**M2, "measurements": {"score": "NaN"}})],
         [feature({**M2, "measurements": {"score": "high"}})],
         [feature({**M2, "measurements": {"score": 1.5}})],
         [feature({**M2, "measurements": {"probability": None}})],
@@ -239,7 +349,67 @@ def test_notes_of_any_letters_come_back(text, tmp_path):
 def test_json_that_is_wrong_is_refused_in_one_line(geojson_of, content):
     with pytest.raises(InvalidTableError) as caught:
         geojson_of(content)
-    assert len(str(caught.value).splitlines()) == 1
+    told = str(caught.value)
+    assert len(told.splitlines()) == 1
+    if isinstance(content, list):
+        assert "object 1: " in told
+    for word in ("NoneType", "tuple", "index out", "argument", "nested"):
+        assert word not in told
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (
+            {"id": "d085"},
+            r"object 2 \(id d085\): its class_code 'XX' is no class: give",
+        ),
+        ({}, r"object 2 \(cell_id 17\): its class_code 'XX' is no class: give"),
+    ],
+)
+def test_what_is_wrong_is_told_with_the_object_it_is_of(geojson_of, change, told):
+    wrong = feature({"metadata": {"class_code": "XX", "cell_id": "17"}}) | change
+    with pytest.raises(InvalidTableError, match=told):
+        geojson_of([feature(), wrong])
+
+
+def test_a_word_of_the_model_without_a_meaning_is_told_with_its_object(geojson_of):
+    wrong = feature({"metadata": {"class_code": "M2", "identified": "maybe"}})
+    with pytest.raises(InvalidTableError, match="object 2: 'maybe' under identified"):
+        geojson_of([feature(), wrong])
+
+
+def test_an_object_that_is_there_twice_is_refused(geojson_of):
+    ours = feature({"metadata": {"class_code": "M2", "cell_id": "4"}})
+    with pytest.raises(InvalidTableError, match=r"object 2 .*it is object 1 once more"):
+        geojson_of([ours, ours])
+    drawn = feature({"classification": {"name": "M2"}}) | {"id": "d085"}
+    with pytest.raises(InvalidTableError, match=r"object 2 .*it is object 1 once more"):
+        geojson_of([drawn, drawn])
+    # Two runs number their cells from 1.
+    elsewhere = {"type": "Polygon", "coordinates": [[[9, 9], [12, 9], [12, 12]]]}
+    assert len(geojson_of([ours, ours | {"geometry": elsewhere}])) == 2
+
+
+def test_one_feature_alone_is_read(geojson_of):
+    assert geojson_of(feature()) == geojson_of([feature()])
+
+
+def test_numbers_that_are_none_are_read_where_nobody_needs_them(tmp_path):
+    path = tmp_path / "cells.geojson"
+    measured = {**M2, "measurements": {"score": 0.5, "Nucleus: Area": float("nan")}}
+    measured["measurements"]["Ratio"] = -float("inf")
+    path.write_text(json.dumps([feature(measured)]))
+    assert "NaN" in path.read_text()
+    assert read_geojson(path).scores.tolist() == [0.5]
+    measured["measurements"]["score"] = float("nan")
+    path.write_text(json.dumps([feature(measured)]))
+    with pytest.raises(InvalidTableError, match="object 1: its score is 'NaN': give"):
+        read_geojson(path)
+    for text in ("[NaN", '["\\ud800", NaN]', "[" * 300 + "NaN" + "]" * 300):
+        path.write_text(text)
+        with pytest.raises(InvalidTableError, match="not GeoJSON of cells"):
+            read_geojson(path)
 
 
 def test_json_nested_too_deeply_is_refused(tmp_path):

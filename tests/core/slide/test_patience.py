@@ -10,7 +10,11 @@ import weakref
 import numpy as np
 import pytest
 
-from napari_deepheme.core.errors import UnreadableRegionError, UnreadableSlideError
+from napari_deepheme.core.errors import (
+    InvalidVariableError,
+    UnreadableRegionError,
+    UnreadableSlideError,
+)
 from napari_deepheme.core.geometry import Point, Size
 from napari_deepheme.core.slide import open_slide
 from napari_deepheme.core.slide.patience import (
@@ -108,9 +112,17 @@ def test_a_result_is_not_kept():
     assert kept() is None
 
 
+@pytest.mark.parametrize("text", ["0", "-1", "0.5", "inf", "nan", "soon"])
+def test_a_time_that_cannot_be_meant_is_refused_by_the_name_of_the_variable(
+    monkeypatch, text
+):
+    monkeypatch.setenv(TIMEOUT_VARIABLE, text)
+    with pytest.raises(InvalidVariableError, match=f"{TIMEOUT_VARIABLE} is '{text}'"):
+        usual_timeout()
+
+
 @pytest.mark.parametrize(
-    ("text", "seconds"),
-    [("7.5", 7.5), ("", 120), ("0", 120), ("-1", 120), ("inf", 120), ("soon", 120)],
+    ("text", "seconds"), [("7.5", 7.5), (" 1 ", 1), ("", 120), (" ", 120)]
 )
 def test_the_environment_names_another_time(monkeypatch, text, seconds):
     monkeypatch.setenv(TIMEOUT_VARIABLE, text)

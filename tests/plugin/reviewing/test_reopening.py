@@ -65,6 +65,18 @@ def test_classes_of_qupath_that_are_none_of_ours_are_told_by_name(
     assert "1 Tumor" in left_out
 
 
+def test_a_region_of_qupath_is_told_as_no_cell(slide, cells, tmp_path):
+    path = tmp_path / "cells.geojson"
+    write_geojson(cells, path)
+    content = json.loads(path.read_text())
+    ring = [[0, 0], [900, 0], [900, 90]]
+    content["features"][0]["geometry"]["coordinates"] = [ring]
+    path.write_text(json.dumps(content))
+    sitting, _, left_out = opened_table(path, slide, None)
+    assert left_out == " Left out, too wide for a cell: 1."
+    assert len(sitting.corrected) == 1
+
+
 def test_a_table_that_is_none_or_whose_scale_nobody_knows_is_refused(tmp_path, cells):
     unknown = ArraySlide(np.full((90, 90, 3), 230, np.uint8), name="unknown")
     write_geojson(cells, tmp_path / "cells.geojson")

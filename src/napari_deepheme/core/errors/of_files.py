@@ -105,6 +105,23 @@ class InvalidKeyError(OfFile, DeephemeError, ValueError):
         )
 
 
+class InvalidVariableError(DeephemeError, ValueError):
+    """An environment variable holds what it cannot."""
+
+    def __init__(self, name: str, value: str, reason: str) -> None:
+        super().__init__(name, value, reason)
+        self.name = name
+        self.value = value
+        self.reason = reason
+
+    def __str__(self) -> str:
+        """Word the error."""
+        return (
+            f"the variable {self.name} is {self.value[:80]!r}, {self.reason}: give "
+            "another value, or leave it out"
+        )
+
+
 class UnknownFormatError(DeephemeError, ValueError):
     """The ending of a file's name is none that is known."""
 

@@ -13,6 +13,7 @@ from napari_deepheme.core.cell_table import CellTable
 from napari_deepheme.core.corrections import written_rows
 from napari_deepheme.core.errors import InvalidTableError, MissingExtraError
 from napari_deepheme.core.export.facts import NOTICE, TableFacts
+from napari_deepheme.core.export.understood import row_number, understood
 from napari_deepheme.core.files import atomic_file, check_regular
 from napari_deepheme.core.spreadsheets import why_unreadable
 from napari_deepheme.core.taxonomy import CELL_CLASSES, CLASS_CODES
@@ -153,7 +154,8 @@ def read_anndata(path: Path | str) -> CellTable:
         check_regular(Path(path))
         data = anndata.read_h5ad(path)
         renamed = json.loads(data.uns.get(_RENAMED, "{}"))
-        return CellTable.from_pandas(data.obs.rename(columns=renamed))
+        cells = CellTable.from_pandas(data.obs.rename(columns=renamed))
+        return understood(cells, row_number)
     except (OSError, ValueError, TypeError, LookupError) as error:
         raise InvalidTableError(str(path), why_unreadable(error)) from error
 

@@ -7,7 +7,7 @@ import io
 from typing import TYPE_CHECKING, Any, Final
 
 from napari_deepheme.core.errors import InvalidCohortError, MissingExtraError
-from napari_deepheme.core.files import atomic_file
+from napari_deepheme.core.files import atomic_file, held_lock
 from napari_deepheme.core.taxonomy import CELL_CLASSES
 
 if TYPE_CHECKING:
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 COHORT_FILES: Final = ("cohort.csv", "cohort.parquet")
 """What `write_cohort` writes into a folder."""
+
+_LOCK: Final = ".cohort.lock"
 
 _COUNTED: Final = tuple(c.code for c in CELL_CLASSES if c.in_ndc)
 
@@ -117,6 +119,23 @@ def read_cohort(folder: Path) -> list[dict[str, Any]]:
     if rows and not {"slide", "folder", "status"} <= rows[0].keys():
         raise InvalidCohortError(str(path), "it has no slide, folder and status")
     return [{name: row.get(name) for name in COLUMNS} for row in rows]
+
+
+def add_to_cohort(rows: Sequence[dict[str, Any]], folder: Path) -> None:
+    """Write the rows of a command into the tables of a folder.
+
+    Others may have written theirs since the command began: the table is read once more,
+    and one process at a time does so.
+
+    Raises
+    ------
+    InvalidCohortError
+        If what is there is no such table.
+    CannotWriteError
+        If it cannot be written.
+    """
+    with held_lock(folder / _LOCK):
+        write_cohort(merge_cohort(read_cohort(folder), rows), folder)
 
 
 def merge_cohort(

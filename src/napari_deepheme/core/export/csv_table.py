@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
 
-from napari_deepheme.core.cell_table import COLUMNS, DECIMALS, IDENTIFIED, CellTable
-from napari_deepheme.core.class_words import class_named
-from napari_deepheme.core.corrections import (
-    DELETED,
-    READER_CLASS,
-    READER_CLASSES,
-    written_rows,
-)
+from napari_deepheme.core.cell_table import COLUMNS, DECIMALS, CellTable
+from napari_deepheme.core.corrections import written_rows
 from napari_deepheme.core.errors import InvalidTableError
+from napari_deepheme.core.export.understood import (
+    OF_ALL,
+    refuse_double_ids,
+    understood,
+)
 from napari_deepheme.core.files import atomic_file, check_regular
 from napari_deepheme.core.spreadsheets import (
+    plain_header,
     refuse_double,
     separated_lines,
     whole_with_point,
@@ -28,16 +28,21 @@ from napari_deepheme.core.spreadsheets import (
     with_point,
     wrong_length,
 )
-from napari_deepheme.core.table_columns import check_names
+from napari_deepheme.core.table_columns import NEEDED, check_names
 from napari_deepheme.core.taxonomy import CELL_CLASSES
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     import numpy.typing as npt
 
 CHUNK_ROWS: Final = 20_000
 """Rows that are turned into text at once: what is held does not grow with the table."""
+
+_HEADER_LETTERS: Final = 10_000
+
+_KNOWN: Final = frozenset((*COLUMNS, *OF_ALL))
+"""Columns that are found also in upper case and with blanks around."""
 
 _REMEMBERED: Final = 1 << 15
 """Texts of values that come again: shares have four digits, further columns words."""
@@ -72,8 +77,8 @@ def read_csv(path: Path | str) -> CellTable:
     path : Path or str
         CSV with at least the columns x, y, width, height and class_code. A missing
         score or probability is taken as 1. Columns may be separated by semicolons or
-        tabs, and numbers have decimal commas then, as spreadsheets write; a reader's
-        class may be a name, in upper or lower case.
+        tabs, and numbers have decimal commas then, as spreadsheets write; names of
+        columns and words may be in upper or lower case, and a reader's class a name.
 
     Raises
     ------
@@ -86,13 +91,36 @@ def read_csv(path: Path | str) -> CellTable:
         with path.open(newline="", encoding="utf-8-sig") as stream:
             separator, lines = separated_lines(stream)
             reader = csv.reader(lines, strict=True, delimiter=separator)
-            header = next(reader, [])
-            rows = _checked(reader, header, separator)
+            header = _header(reader)
+            rows, numbers = _checked(reader, header, separator)
         values = zip(*rows, strict=True) if rows else ((),) * len(header)
         columns = dict(zip(header, values, strict=True))
-        return CellTable.from_columns(_as_meant(columns, separator))
+
+        def place(row: int) -> str:
+            return f"line {numbers[row]}"
+
+        refuse_double_ids(columns.get("cell_id", ()), place)
+        cells = CellTable.from_columns(_as_meant(columns, separator))
+        return understood(cells, place)
     except (OSError, ValueError, csv.Error) as error:
         raise InvalidTableError(str(path), why_unreadable(error)) from error
+
+
+def holds_cells(path: Path) -> bool:
+    """Tell whether the header of a CSV file is that of a table of cells."""
+    try:
+        check_regular(path)
+        with path.open(newline="", encoding="utf-8-sig", errors="replace") as stream:
+            separator, lines = separated_lines(
+                io.StringIO(stream.read(_HEADER_LETTERS))
+            )
+        return set(NEEDED) <= set(_header(csv.reader(lines, delimiter=separator)))
+    except (OSError, csv.Error):
+        return False
+
+
+def _header(reader: Iterator[list[str]]) -> list[str]:
+    return plain_header(next((row for row in reader if row), []), _KNOWN)
 
 
 def _columns(cells: CellTable, rows: npt.NDArray[np.intp]) -> list[list[str]]:
@@ -143,16 +171,19 @@ def _checked(
     reader: csv.reader,  # type: ignore[valid-type]
     header: list[str],
     separator: str,
-) -> list[list[str]]:
+) -> tuple[list[list[str]], list[int]]:
+    """Return the rows that are not empty, and the line of each."""
     check_names(header)
     refuse_double(header)
-    rows = []
+    rows, numbers = [], []
     for row in reader:  # type: ignore[attr-defined]
+        line: int = reader.line_num  # type: ignore[attr-defined]
         if any(row) and len(row) != len(header):
-            raise wrong_length(reader.line_num, row, header, separator)  # type: ignore[attr-defined]
+            raise wrong_length(line, row, header, separator)
         if any(row):
             rows.append(row)
-    return rows
+            numbers.append(line)
+    return rows, numbers
 
 
 def _as_meant(
@@ -167,34 +198,9 @@ def _as_meant(
             meant[name] = [whole_with_point(v, separator) for v in meant[name]]
         except ValueError as error:
             raise ValueError(f"under {name}, {error}") from error
-    for name in _WORDS.keys() & meant.keys():
-        words = {word: _WORDS[name](word) for word in set(meant[name])}
-        meant[name] = [words[word] for word in meant[name]]
     return meant
-
-
-def _reader_class(word: str) -> str:
-    # A reader's word that is not understood must not be lost in silence.
-    plain = word.strip()
-    if not plain or plain in READER_CLASSES:
-        return plain
-    # No class that a person can give elsewhere: it stands in these files alone.
-    meant = DELETED if plain.casefold() == DELETED else class_named(word)
-    if meant is None:
-        raise ValueError(
-            f"{word!r} under {READER_CLASS} is no class: give a code such as M2, or a "
-            "name such as promyelocyte"
-        )
-    return meant
-
-
-def _yes_or_no(word: str) -> str:
-    plain = word.strip().casefold()
-    return plain if plain in ("yes", "no") else word
 
 
 _WHOLE: Final = frozenset(("x", "y", "width", "height"))
 
 _SHARES: Final = frozenset(("score", "probability"))
-
-_WORDS: Final = {READER_CLASS: _reader_class, IDENTIFIED: _yes_or_no}

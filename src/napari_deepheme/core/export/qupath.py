@@ -7,15 +7,12 @@ What bears no class of a model was drawn by hand: its class is the reader's alon
 
 from __future__ import annotations
 
-import codecs
 import logging
 import math
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
-
-import orjson
 
 from napari_deepheme.core.cell_table import COLUMNS, CellTable
 from napari_deepheme.core.class_words import class_named
@@ -25,24 +22,34 @@ from napari_deepheme.core.corrections import (
     READER_CLASSES,
 )
 from napari_deepheme.core.errors import InvalidTableError, UnknownMppError
+from napari_deepheme.core.export.shapes import (
+    COORDINATE_LIMIT,
+    NO_CELLS,
+    POINTS,
+    Box,
+    boxes_of,
+    parse_json,
+    shape_of,
+)
+from napari_deepheme.core.export.understood import OF_MODEL, understood
 from napari_deepheme.core.files import check_regular
 from napari_deepheme.core.spreadsheets import why_unreadable
 from napari_deepheme.core.table_columns import texts_of
-from napari_deepheme.core.taxonomy import CLASS_BY_CODE, class_index
+from napari_deepheme.core.taxonomy import CLASS_BY_CODE, CLASS_CODES, class_index
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
 _log = logging.getLogger(__name__)
-
-_COORDINATE_LIMIT: Final = 2**31
 
 _POINT_UM: Final = 12.0
 _POINT_PX: Final = 48
 """Sides of the box around a point: about a nucleated cell, seen at 0.25 um a pixel."""
 
-_NO_CELLS: Final = ("LineString", "MultiLineString", "GeometryCollection")
-"""Kinds of geometry that hold no cell."""
+_WIDEST_UM: Final = 200.0
+_WIDEST_PX: Final = 1600.0
+"""Sides beyond which no cell is: megakaryocytes reach 100 um. The second is for slides
+of unknown pixel size, and as many micrometres at the finest, 0.125 um a pixel."""
 
 _NO_CELL: Final = class_index("U1")
 """Class of what the reader drew and called no cell or unidentified: no model saw it."""
@@ -63,21 +70,26 @@ class QupathCells:
     n_lines : int
         Objects that are lines, or several shapes of different kinds: no cells, and
         left out.
+    n_regions : int
+        Objects that are too wide for a cell, and left out.
     """
 
     cells: CellTable
     unknown_classes: Mapping[str, int]
     n_lines: int = 0
+    n_regions: int = 0
 
 
 def read_geojson(path: Path | str, *, mpp: float | None = None) -> CellTable:
     """Read cells that `write_geojson` or QuPath wrote; parameters as `read_qupath`.
 
-    Objects of unknown class and lines are told in the log.
+    Objects of unknown class, lines and regions are told in the log.
     """
     read = read_qupath(path, mpp=mpp)
     if read.n_lines:
         _log.warning("%s: %d lines are no cells: left out", path, read.n_lines)
+    if read.n_regions:
+        _log.warning("%s: %d regions are no cells: left out", path, read.n_regions)
     if read.unknown_classes:
         told = (
             f"{n} of {name or 'no class'}" for name, n in read.unknown_classes.items()
@@ -94,83 +106,188 @@ def read_qupath(path: Path | str, *, mpp: float | None = None) -> QupathCells:
     ("plasma cell", in upper or lower case, with blanks, ``-`` or ``_``) or by code;
     score and probability are 0, since no model saw it, and its own class is the same,
     or U1 for "not a cell" and "unidentified", and it is marked as added. A polygon is
-    taken by its bounding box, each point of a set of points as a cell.
+    taken by its bounding box, each point of a set of points as a cell. What is wider
+    than 200 um is a region, and left out.
 
     Parameters
     ----------
     path : Path or str
-        A FeatureCollection, or a list of features.
+        A FeatureCollection, a list of features, or one feature.
     mpp : float, optional
         Micrometres per pixel of level 0: the box around a point is then 12 um wide,
-        else 48 px.
+        else 48 px, and a region wider than 200 um, else 1,600 px.
 
     Raises
     ------
     InvalidTableError
-        If it is not such a file.
+        If it is not such a file; the message names the object.
     UnknownMppError
         If `mpp` is not positive and finite.
     """
     path = Path(path)
-    side = _point_side(path, mpp)
+    side, widest = _sizes(path, mpp)
     try:
         check_regular(path)
-        content = path.read_bytes().removeprefix(codecs.BOM_UTF8)
-        return _read(orjson.loads(content), side)
+        return _read(parse_json(path.read_bytes()), side, widest)
     except OSError as error:
         raise InvalidTableError(str(path), why_unreadable(error)) from error
-    except (ValueError, TypeError, LookupError, AttributeError) as error:
+    except ValueError as error:
         raise InvalidTableError(str(path), f"not GeoJSON of cells: {error}") from error
-    except RecursionError:
-        raise InvalidTableError(str(path), "it is nested too deeply") from None
 
 
-def _point_side(path: Path, mpp: float | None) -> int:
+def _sizes(path: Path, mpp: float | None) -> tuple[int, float]:
+    """Return the side of a box around a point, and of the widest cell, in pixels."""
     if mpp is None:
-        return _POINT_PX
+        return _POINT_PX, _WIDEST_PX
     if not (math.isfinite(mpp) and mpp > 0):
         raise UnknownMppError(path.name, (mpp, mpp))
-    return max(1, round(_POINT_UM / mpp))
+    return max(1, round(_POINT_UM / mpp)), _WIDEST_UM / mpp
 
 
-def _read(content: Any, side: int) -> QupathCells:
-    features = content["features"] if isinstance(content, dict) else content
-    origin = [0, 0]
-    if isinstance(content, dict):
-        origin = content.get("napari_deepheme", {}).get("bounds_origin", origin)
-    boxes, scores, classes, probabilities, metadata = [], [], [], [], []
-    unknown: Counter[str] = Counter()
-    n_lines = 0
-    for number, feature in enumerate(features, 1):
-        shape = _shape(feature, number)
-        if shape.get("type") in _NO_CELLS:
-            n_lines += 1
-            continue
-        properties = feature.get("properties") or {}
-        name = _class_name(properties)
-        told = class_named(name)
-        own = dict(properties.get("metadata") or {})
-        code = own.get("class_code")
+def _read(content: Any, side: int, widest: float) -> QupathCells:
+    origin, drawn = _origin(content), _Drawn()
+    for number, feature in enumerate(_features(content), 1):
+        try:
+            drawn.take(feature, f"object {number}", origin, side, widest)
+        except ValueError as error:
+            raise ValueError(f"{_named(feature, number)}: {error}") from error
+    cells = CellTable.from_arrays(
+        drawn.boxes,
+        drawn.scores,
+        drawn.classes,
+        drawn.probabilities,
+        _further(drawn.metadata),
+    )
+    cells = understood(cells, drawn.names.__getitem__, columns=OF_MODEL)
+    return QupathCells(cells, dict(drawn.unknown), drawn.n_lines, drawn.n_regions)
+
+
+@dataclass(slots=True)
+class _Drawn:
+    """What the objects of a file have given so far."""
+
+    boxes: list[Box] = field(default_factory=list)
+    scores: list[float] = field(default_factory=list)
+    classes: list[int] = field(default_factory=list)
+    probabilities: list[float] = field(default_factory=list)
+    metadata: list[dict[str, Any]] = field(default_factory=list)
+    names: list[str] = field(default_factory=list)
+    unknown: Counter[str] = field(default_factory=Counter)
+    n_lines: int = 0
+    n_regions: int = 0
+    _seen: dict[tuple[Any, ...], str] = field(default_factory=dict)
+
+    def take(
+        self,
+        feature: Any,
+        name: str,
+        origin: tuple[int, int],
+        side: int,
+        widest: float,
+    ) -> None:
+        """Take the cells of an object, or count why it gives none."""
+        shape = _shape(feature)
+        if shape.get("type") in NO_CELLS:
+            self.n_lines += 1
+            return
+        properties = _part(feature, "properties")
+        own = dict(_part(properties, "metadata"))
+        code, said = _code(own), _class_name(properties)
+        told = class_named(said)
         if told is None:
-            unknown[name] += 1
+            self.unknown[said] += 1
             if code is None:
-                continue
+                return
+        boxes = boxes_of(shape, origin, side)
+        if shape.get("type") not in POINTS and max(boxes[0][2:]) > widest:
+            self.n_regions += 1
+            return
+        self._refuse_twice(feature.get("id"), own.get("cell_id"), boxes[0], name)
         if code is None:
             own[ADDED] = "yes"
         _note_reader(own, code, told)
         index = class_index(code) if code is not None else _drawn_index(told)
-        measured = _measurements(properties)
-        missing = 0.0 if code is None else 1.0
-        for box in _boxes(shape, origin, side):
-            boxes.append(box)
-            classes.append(index)
-            scores.append(_share(measured.get("score", missing)))
-            probabilities.append(_share(measured.get("probability", missing)))
-            metadata.append(own)
-    cells = CellTable.from_arrays(
-        boxes, scores, classes, probabilities, _further(metadata)
-    )
-    return QupathCells(cells, dict(unknown), n_lines)
+        score, probability = _shares(properties, missing=0.0 if code is None else 1.0)
+        for box in boxes:
+            self.boxes.append(box)
+            self.scores.append(score)
+            self.classes.append(index)
+            self.probabilities.append(probability)
+            self.metadata.append(own)
+            self.names.append(name)
+
+    def _refuse_twice(self, given: Any, number: Any, box: Box, name: str) -> None:
+        """Refuse an object that is there twice, by QuPath's id or as a cell of ours."""
+        keys: list[tuple[Any, ...]] = [("id", str(given))] if given else []
+        if number:
+            keys.append((str(number), box))
+        for key in keys:
+            first = self._seen.setdefault(key, name)
+            if first != name:
+                raise ValueError(f"it is {first} once more: take one of them out")
+
+
+def _origin(content: Any) -> tuple[int, int]:
+    """Return what our own files say that QuPath's origin is."""
+    own = content.get("napari_deepheme", {}) if isinstance(content, dict) else {}
+    given = own.get("bounds_origin", [0, 0]) if isinstance(own, dict) else None
+    if not (
+        isinstance(given, list)
+        and len(given) == 2
+        and all(type(n) is int and abs(n) < COORDINATE_LIMIT for n in given)
+    ):
+        raise ValueError(
+            "bounds_origin under napari_deepheme is no pair of whole numbers: take "
+            "napari_deepheme out where the slide has no such origin"
+        )
+    return given[0], given[1]
+
+
+def _features(content: Any) -> list[Any]:
+    """Return the objects: of a collection, a list of them, or the only one."""
+    features = content
+    if isinstance(content, dict):
+        features = [content] if "geometry" in content else content.get("features")
+    if not isinstance(features, list):
+        raise ValueError("it holds no objects: export them as GeoJSON in QuPath")
+    return features
+
+
+def _named(feature: Any, number: int) -> str:
+    """Return what an object is called where something is wrong with it."""
+    found = f"object {number}"
+    try:
+        if given := feature.get("id"):
+            return f"{found} (id {str(given)[:40]})"
+        given = feature["properties"]["metadata"]["cell_id"]
+        return f"{found} (cell_id {str(given)[:40]})"
+    except (LookupError, TypeError, AttributeError):
+        return found
+
+
+def _shape(feature: Any) -> dict[str, Any]:
+    if not isinstance(feature, dict):
+        raise ValueError("it is no Feature: export the objects anew")
+    if "features" in feature:
+        raise ValueError("it is a collection itself: put its objects in its place")
+    return shape_of(feature)
+
+
+def _part(of: dict[str, Any], name: str) -> dict[str, Any]:
+    """Return a member that holds others; empty where nothing stands."""
+    part = of.get(name) or {}
+    if not isinstance(part, dict):
+        told = str(part)[:40]
+        raise ValueError(f"its {name}: {told!r}, where names with values belong")
+    return part
+
+
+def _code(metadata: dict[str, Any]) -> str | None:
+    code = metadata.get("class_code")
+    if code is not None and code not in CLASS_CODES:
+        told = str(code)[:40]
+        raise ValueError(f"its class_code {told!r} is no class: give a code such as M2")
+    return code
 
 
 def _note_reader(metadata: dict[str, Any], code: Any, told: str | None) -> None:
@@ -193,71 +310,35 @@ def _further(metadata: list[dict[str, Any]]) -> dict[str, Any]:
 
 def _class_name(properties: dict[str, Any]) -> str:
     """Return what the class is called, empty without one."""
-    classification = properties.get("classification") or {}
+    classification = _part(properties, "classification")
     # QuPath from 0.5 on writes derived classes as a list of names.
-    name = classification.get("name") or ": ".join(classification.get("names") or ())
-    return str.strip(name)
+    name, names = classification.get("name") or "", classification.get("names") or []
+    if isinstance(names, list) and all(isinstance(w, str) for w in (name, *names)):
+        return (name or ": ".join(names)).strip()
+    told = str(name or names)[:40]
+    raise ValueError(f"its class is called {told!r}: give a name such as plasma cell")
 
 
-def _measurements(properties: dict[str, Any]) -> dict[str, Any]:
-    measurements = properties.get("measurements") or {}
-    if isinstance(measurements, list):
-        # QuPath before 0.4 wrote a list of names and values.
-        return {m["name"]: m["value"] for m in measurements}
-    return dict(measurements)
+def _shares(properties: dict[str, Any], missing: float) -> tuple[float, float]:
+    """Return score and probability."""
+    measured = properties.get("measurements") or {}
+    try:
+        if isinstance(measured, list):
+            # QuPath before 0.4 wrote a list of names and values.
+            measured = {m["name"]: m["value"] for m in measured}
+        given = [measured.get(name, missing) for name in ("score", "probability")]
+    except (LookupError, TypeError, AttributeError):
+        told = str(measured)[:40]
+        raise ValueError(f"its measurements are {told!r}: write it anew") from None
+    return _share("score", given[0]), _share("probability", given[1])
 
 
-def _share(value: Any) -> float:
-    number = float(value)
+def _share(name: str, value: Any) -> float:
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = math.nan
     if not 0 <= number <= 1:
-        raise ValueError(f"{value!r} is not between 0 and 1")
+        told = "null" if value is None else repr(str(value)[:40])
+        raise ValueError(f"its {name} is {told}: give a number from 0 to 1")
     return number
-
-
-def _shape(feature: dict[str, Any], number: int) -> dict[str, Any]:
-    geometry = feature["geometry"]
-    if not isinstance(geometry, dict):
-        raise ValueError(f"object {number} has no outline")
-    if "coordinates" not in geometry:
-        kind = str(geometry.get("type"))[:40]
-        raise ValueError(f"the outline of object {number} is a {kind}, not one shape")
-    return geometry
-
-
-def _boxes(
-    geometry: dict[str, Any], origin: list[int], side: int
-) -> Iterator[tuple[int, int, int, int]]:
-    """Give the bounding box of a shape, or a box around each point."""
-    points = list(_positions(geometry["coordinates"]))
-    if not points:
-        raise ValueError("a geometry without a point")
-    if geometry.get("type") in ("Point", "MultiPoint"):
-        for x, y in points:
-            corner = round(x - side / 2), round(y - side / 2)
-            yield _moved(*corner, side, side, origin)
-        return
-    xs, ys = zip(*points, strict=True)
-    x, y = math.floor(min(xs)), math.floor(min(ys))
-    width, height = math.ceil(max(xs)) - x, math.ceil(max(ys)) - y
-    yield _moved(x, y, max(1, width), max(1, height), origin)
-
-
-def _moved(
-    x: int, y: int, width: int, height: int, origin: list[int]
-) -> tuple[int, int, int, int]:
-    box = (x + int(origin[0]), y + int(origin[1]), width, height)
-    if max(map(abs, box)) >= _COORDINATE_LIMIT:
-        raise ValueError("a coordinate is too large")
-    return box
-
-
-def _positions(coordinates: Any) -> Iterator[tuple[float, float]]:
-    """Walk down nested lists to the positions."""
-    if coordinates and isinstance(coordinates[0], (int, float)):
-        x, y = float(coordinates[0]), float(coordinates[1])
-        if not (math.isfinite(x) and math.isfinite(y)):
-            raise ValueError("a coordinate is not finite")
-        yield x, y
-        return
-    for part in coordinates:
-        yield from _positions(part)

@@ -51,7 +51,10 @@ def list_models() -> tuple[ModelCard, ...]:
     is one that bears a bundled model's name.
     """
     cards = {card.name: card for card in bundled_models()}
-    for path in _cards_in(user_folder()):
+    folder = user_folder()
+    if folder.is_file():
+        _log.warning("%s is a file where a folder of models belongs", folder)
+    for path in _cards_in(folder):
         try:
             card = ModelCard.read(path)
         except InvalidModelError as error:

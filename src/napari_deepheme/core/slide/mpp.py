@@ -42,14 +42,9 @@ def plausible_mpp(slide: SlideReader, *, mpp: float | None = None) -> Mpp:
         and y differ by more than half.
     """
     stated = slide.mpp if mpp is None else Mpp(float(mpp), float(mpp))
-    if stated is None or not _is_plausible(stated):
+    if stated is None or not is_plausible(stated):
         raise UnknownMppError(slide.name, stated)
     return stated
-
-
-def is_plausible(mpp: float) -> bool:
-    """Tell whether a slide's pixels can be so many micrometres wide."""
-    return SMALLEST_MPP <= mpp <= LARGEST_MPP
 
 
 def given_mpp(mpp: float | tuple[float, float] | None, slide: str) -> Mpp | None:
@@ -86,7 +81,8 @@ def stated_mpp(x: float | str | None, y: float | str | None) -> Mpp | None:
     return mpp if all(isfinite(value) and value > 0 for value in mpp) else None
 
 
-def _is_plausible(mpp: Mpp) -> bool:
-    if not all(map(is_plausible, mpp)):
+def is_plausible(mpp: Mpp) -> bool:
+    """Tell whether a slide can have these micrometres per pixel."""
+    if not all(SMALLEST_MPP <= value <= LARGEST_MPP for value in mpp):
         return False
     return max(mpp) <= _LARGEST_STRETCH * min(mpp)

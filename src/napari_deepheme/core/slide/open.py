@@ -84,6 +84,8 @@ def open_slide(
         `NotRgbSlideError`, if its pixels are no colours.
     UnknownMppError
         If `mpp` is not positive and finite.
+    InvalidVariableError
+        If that variable is no number of seconds from 1 on.
 
     Examples
     --------

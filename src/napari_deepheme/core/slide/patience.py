@@ -12,6 +12,8 @@ import queue
 import threading
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from napari_deepheme.core.errors import InvalidVariableError
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -19,6 +21,9 @@ _T = TypeVar("_T")
 
 TIMEOUT_VARIABLE: Final = "NAPARI_DEEPHEME_READ_TIMEOUT"
 """Environment variable that names another number of seconds."""
+
+LEAST_SECONDS: Final = 1.0
+"""A person can name no less: files that are well take a part of it."""
 
 _USUAL_SECONDS: Final = 120.0
 
@@ -51,12 +56,24 @@ class NoAnswerError(OSError):
 
 
 def usual_timeout() -> float:
-    """Return the seconds after which a read is given up, unless others are named."""
-    try:
-        seconds = float(os.environ.get(TIMEOUT_VARIABLE, ""))
-    except ValueError:
+    """Return the seconds after which a read is given up, unless others are named.
+
+    Raises
+    ------
+    InvalidVariableError
+        If the environment names what is no number of seconds from `LEAST_SECONDS` on.
+    """
+    text = os.environ.get(TIMEOUT_VARIABLE, "").strip()
+    if not text:
         return _USUAL_SECONDS
-    return seconds if seconds > 0 and math.isfinite(seconds) else _USUAL_SECONDS
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not (seconds >= LEAST_SECONDS and math.isfinite(seconds)):
+        reason = f"no number of seconds from {LEAST_SECONDS:g} on"
+        raise InvalidVariableError(TIMEOUT_VARIABLE, text, reason)
+    return seconds
 
 
 class Patience:

@@ -15,7 +15,7 @@ from napari_deepheme.core.errors import (
     UnknownMppError,
 )
 from napari_deepheme.core.files import check_regular
-from napari_deepheme.core.geometry import Point
+from napari_deepheme.core.geometry import Mpp, Point
 from napari_deepheme.core.slide import open_slide, plausible_mpp
 from napari_deepheme.core.slide.centre_crop import centre_crop
 from napari_deepheme.core.slide.mpp import is_plausible
@@ -176,7 +176,7 @@ def stated_mpp(path: Path, mpp: float | None) -> float:
     """
     if mpp is not None:
         # What is said is checked without opening the picture.
-        if not is_plausible(mpp):
+        if not is_plausible(Mpp(mpp, mpp)):
             raise UnknownMppError(path.name, (mpp, mpp))
         return mpp
     with open_slide(path) as picture:

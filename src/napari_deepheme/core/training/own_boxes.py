@@ -13,7 +13,7 @@ from napari_deepheme.core.errors import InvalidTableError
 from napari_deepheme.core.files import check_regular
 from napari_deepheme.core.geometry import Point
 from napari_deepheme.core.slide import open_slide, picture_background, whiten
-from napari_deepheme.core.spreadsheets import sheet_rows, why_unreadable
+from napari_deepheme.core.spreadsheets import as_number, sheet_rows, why_unreadable
 from napari_deepheme.core.training.manifest import SPLITS, stated_mpp
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ def _row(row: SheetRow, table: Path) -> dict[str, Any]:
     if not path.is_file():
         raise ValueError(f"there is no picture {words['file']} beside the table")
     box = [row.number(name) for name in _NEEDED[1:]]
-    numbers = [float(word) for word in box] if any(box) else []
+    numbers = [as_number(word) for word in box] if any(box) else []
     if numbers and not (min(numbers[2:]) > 0 and np.isfinite(numbers).all()):
         raise ValueError("a box needs a width and a height above 0")
     sought = words.get("class", "").casefold() not in NOT_SOUGHT

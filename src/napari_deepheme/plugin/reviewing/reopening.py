@@ -111,6 +111,8 @@ def _left_out(found: QupathCells) -> str:
         told = f" Left as they were or out, of classes not known here: {names}."
     if found.n_lines:
         told += f" Left out, since lines are no cells: {found.n_lines}."
+    if found.n_regions:
+        told += f" Left out, too wide for a cell: {found.n_regions}."
     return told
 
 

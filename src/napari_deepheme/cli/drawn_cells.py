@@ -1,0 +1,44 @@
+"""Cells of GeoJSON files, and what commands say of the objects that are none."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from napari_deepheme.cli.output import complain
+from napari_deepheme.core.export.facts import facts_beside
+from napari_deepheme.core.export.geojson import read_qupath
+from napari_deepheme.core.slide.mpp import is_plausible
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from napari_deepheme.core.cell_table import CellTable
+    from napari_deepheme.core.slide import SlideReader
+
+
+def read_drawn(
+    path: Path, *, mpp: float | None, slide: SlideReader | None
+) -> CellTable:
+    """Read a GeoJSON file; say how many objects were left out, and why.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    mpp : float or None
+        Micrometres per pixel that the user gave; else those of the summary beside the
+        file, or of the slide.
+    slide : SlideReader or None
+        The slide, where there is one.
+    """
+    for stated in (facts_beside(path).mpp, slide and slide.mpp):
+        if mpp is None and stated and is_plausible(stated):
+            mpp = min(stated)
+    read = read_qupath(path, mpp=mpp)
+    for name, n in read.unknown_classes.items():
+        complain(f"class not known: {name or 'none at all'}, {n} objects")
+    if read.n_lines:
+        complain(f"lines are no cells: {read.n_lines} objects left out")
+    if read.n_regions:
+        complain(f"too wide for a cell, so regions: {read.n_regions} objects left out")
+    return read.cells

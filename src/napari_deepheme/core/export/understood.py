@@ -1,0 +1,135 @@
+"""Tables that people changed: their words told apart or refused, each cell once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from napari_deepheme.core.cell_table import IDENTIFIED, LINEAGE, PHASE, CellTable
+from napari_deepheme.core.class_words import class_named
+from napari_deepheme.core.corrections import (
+    ADDED,
+    DELETED,
+    MITOSIS_WORDS,
+    READER_CLASS,
+    READER_CLASSES,
+)
+from napari_deepheme.core.taxonomy import MITOTIC_LINEAGES, MITOTIC_PHASES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable
+
+_YES_OR_NO: Final = {"yes": "yes", "no": "no", "true": "yes", "false": "no"}
+"""Spreadsheets make TRUE of what they take for a truth."""
+
+_CHOICES: Final = {
+    IDENTIFIED: _YES_OR_NO,
+    ADDED: _YES_OR_NO,
+    **{
+        name: {word: word for word in words}
+        for name, words in {
+            PHASE: MITOTIC_PHASES,
+            LINEAGE: MITOTIC_LINEAGES,
+            **MITOSIS_WORDS,
+        }.items()
+    },
+}
+
+OF_MODEL: Final = (IDENTIFIED, PHASE, LINEAGE)
+"""Columns in which a model has a few words."""
+
+OF_ALL: Final = (READER_CLASS, *_CHOICES)
+"""Columns in which only some words have a meaning."""
+
+
+def understood(
+    cells: CellTable,
+    place: Callable[[int], str],
+    *,
+    columns: Collection[str] = OF_ALL,
+) -> CellTable:
+    """Bring what a person or a spreadsheet wrote to the words of this program.
+
+    Upper and lower case and blanks around do not matter. Nothing said is a word of its
+    own: nobody, model or reader, said anything of that cell.
+
+    Parameters
+    ----------
+    cells : CellTable
+        As a file has them.
+    place : callable
+        Names a row of the table, such as "line 7".
+    columns : collection of str
+        Those that are looked at, where the table has them.
+
+    Raises
+    ------
+    ValueError
+        If a word has no meaning: names row, column and the words that do.
+    """
+    further = dict(cells.further)
+    for name in (name for name in columns if name in further):
+        words = further[name].tolist()
+        meant = {word: _meant(name, word) for word in set(words)}
+        for row, word in enumerate(words if None in meant.values() else ()):
+            if meant[word] is None:
+                raise ValueError(f"{place(row)}: {word[:40]!r} under {_told(name)}")
+        if any(word != known for word, known in meant.items()):
+            further[name] = np.array([meant[word] for word in words], np.str_)
+    return CellTable(
+        cells.boxes, cells.scores, cells.class_indices, cells.probabilities, further
+    )
+
+
+def refuse_double_ids(ids: Iterable[object], place: Callable[[int], str]) -> None:
+    """Refuse rows that bear the number of another: a cell would count twice.
+
+    Parameters
+    ----------
+    ids : iterable
+        What stands under `cell_id`; empty ones are as many as there are.
+    place : callable
+        Names a row of the table, such as "line 7".
+
+    Raises
+    ------
+    ValueError
+        Names the first two rows.
+    """
+    seen: dict[str, int] = {}
+    for row, number in enumerate(ids):
+        # A missing number is no number, which is not itself.
+        is_missing = number is None or number != number
+        text = "" if is_missing else str(number).strip()
+        if text and seen.setdefault(text, row) != row:
+            raise ValueError(
+                f"{place(seen[text])} and {place(row)} are both cell_id {text[:40]}: "
+                "take out rows that are there twice, or the column cell_id"
+            )
+
+
+def row_number(row: int) -> str:
+    """Name a row of a table whose rows are numbered from 1."""
+    return f"row {row + 1}"
+
+
+def _meant(name: str, word: str) -> str | None:
+    """Return the word of ours that is meant, None if there is none."""
+    plain = word.strip().casefold()
+    if not plain:
+        return ""
+    if name != READER_CLASS:
+        return _CHOICES[name].get(plain)
+    if word in READER_CLASSES:
+        return word
+    # No class that a person can give elsewhere: it stands in these files alone.
+    return DELETED if plain == DELETED else class_named(word)
+
+
+def _told(name: str) -> str:
+    if name == READER_CLASS:
+        remedy = "give a code such as M2, or a name such as promyelocyte"
+        return f"{name} is no class: {remedy}"
+    *others, last = dict.fromkeys(_CHOICES[name].values())
+    return f"{name} is none of its words: give {', '.join(others)}, {last} or nothing"

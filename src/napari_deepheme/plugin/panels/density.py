@@ -24,6 +24,7 @@ from napari_deepheme.plugin.result_layers.density_layer import (
     show_density,
 )
 from napari_deepheme.plugin.slides import is_slide_layer, slide_key
+from napari_deepheme.plugin.viewport import centre_on
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -135,11 +136,10 @@ class CellDensity:
         if layer is None or density is None or mpp is None or density.densest is None:
             return
         x, y = density.densest
-        camera = self._viewer.scene.camera
         # Napari counts from the centre of the first pixel.
-        centre = layer.data_to_world((y - 0.5, x - 0.5))[-2:]
-        camera.center = (*camera.center[:-2], *(float(value) for value in centre))
-        camera.zoom *= max(1.0, self._canvas_um(layer, mpp) / _VIEW_UM)
+        centre_on(self._viewer, layer, (y - 0.5, x - 0.5))
+        wide_um = self._canvas_um(layer, mpp)
+        self._viewer.scene.camera.zoom *= max(1.0, wide_um / _VIEW_UM)
 
     def release(self) -> None:
         """Let go of the viewer; the layer stays."""

@@ -1,6 +1,5 @@
 """Laws of the density of cells, and numbers by hand."""
 
-import time
 
 import numpy as np
 import pytest
@@ -140,12 +139,9 @@ def test_a_cell_on_the_edge_belongs_to_the_region_that_begins_there():
     assert counts == [1, 0, 1, 0, 0]
 
 
-def test_a_million_cells_take_little_and_a_huge_slide_a_coarser_grid():
+def test_a_huge_slide_of_a_million_cells_has_a_coarser_grid():
     huge = Region(0, 0, 400_000, 400_000)
-    start = time.perf_counter()
     found = cell_density(scattered(1_000_000, huge), huge, MPP)
-    # Far more than it takes, for a machine that is busy.
-    assert time.perf_counter() - start < 10
     # No coarser than it must be: a step of a quarter would be too much.
     assert MAX_CELLS / 1.25**2 < found.grid.size <= MAX_CELLS
     assert found.total == pytest.approx(1e6, rel=1e-3)

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_deepheme.core.adequacy import KINDS, areas_to_count, map_adequacy
+from napari_deepheme.core.counts.intervals import wilson
 from napari_deepheme.core.geometry import Mpp, Size
-from napari_deepheme.core.intervals import wilson
 from napari_deepheme.core.phantom import write_phantom
 from napari_deepheme.core.phantom.terrain import Terrain
 from napari_deepheme.core.slide import open_slide, plausible_mpp

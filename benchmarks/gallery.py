@@ -20,8 +20,8 @@ from psygnal import Signal
 from qtpy.QtWidgets import QApplication
 
 from napari_deepheme.core.cell_table import CellTable
-from napari_deepheme.core.corrected_cells import CorrectedCells
 from napari_deepheme.core.geometry import Mpp
+from napari_deepheme.core.review.corrected_cells import CorrectedCells
 from napari_deepheme.core.slide import ArraySlide
 from napari_deepheme.core.taxonomy import CLASS_CODES
 from napari_deepheme.plugin.gallery.order import EVERYTHING, LARGEST

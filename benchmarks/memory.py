@@ -20,10 +20,10 @@ import numpy as np
 
 from napari_deepheme import Mpp, Region, Size
 from napari_deepheme.core.phantom import Smear
-from napari_deepheme.core.run_request import RunRequest
+from napari_deepheme.core.runs.run_request import RunRequest
+from napari_deepheme.core.runs.slide_run import SlideRun
 from napari_deepheme.core.slide import Level
 from napari_deepheme.core.slide.pyramid import PyramidSlide, SlideFacts
-from napari_deepheme.core.slide_run import SlideRun
 
 PATTERN_PX = 2048
 

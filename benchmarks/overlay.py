@@ -22,12 +22,12 @@ import numpy as np
 from qtpy.QtWidgets import QApplication
 
 from napari_deepheme.core.cell_table import CellTable
+from napari_deepheme.core.engine.results import TileResult
+from napari_deepheme.core.engine.tiling import tile_region
 from napari_deepheme.core.geometry import Mpp, Region, Size
 from napari_deepheme.core.models.protocols import ClassifierSpec, Models
-from napari_deepheme.core.results import TileResult
 from napari_deepheme.core.slide import ArraySlide
 from napari_deepheme.core.taxonomy import CLASS_CODES
-from napari_deepheme.core.tiling import tile_region
 from napari_deepheme.plugin.controller import Controller
 from napari_deepheme.plugin.session import Session
 from napari_deepheme.plugin.slides import slide_kwargs

@@ -25,11 +25,11 @@ from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QApplication
 
 from napari_deepheme.core.cell_table import CellTable
-from napari_deepheme.core.corrected_cells import CorrectedCells
+from napari_deepheme.core.engine.results import RegionResult
 from napari_deepheme.core.export.summary import RunFacts
 from napari_deepheme.core.geometry import Mpp, Region
 from napari_deepheme.core.models.compute import Compute
-from napari_deepheme.core.results import RegionResult
+from napari_deepheme.core.review.corrected_cells import CorrectedCells
 from napari_deepheme.core.sittings.sitting import Sitting, SlideMark
 from napari_deepheme.core.sittings.sitting_file import create_sitting
 from napari_deepheme.core.taxonomy import class_index

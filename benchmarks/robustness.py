@@ -20,11 +20,11 @@ import tifffile
 from PIL import Image
 
 from napari_deepheme import classify, open_slide
-from napari_deepheme.core.corrections import is_unidentified, judged_counts
+from napari_deepheme.core.counts.report import ratios
 from napari_deepheme.core.geometry import Point, Size
 from napari_deepheme.core.phantom import write_phantom
 from napari_deepheme.core.phantom.terrain import Terrain
-from napari_deepheme.core.report import ratios
+from napari_deepheme.core.review.corrections import is_unidentified, judged_counts
 from napari_deepheme.core.slide import plausible_mpp
 from napari_deepheme.core.taxonomy import CLASS_CODES
 from napari_deepheme.core.training.evaluate import match_centres

@@ -21,13 +21,13 @@ from safetensors.torch import save_file
 
 from baseline import DetectorOfCost, gmac, run_baseline
 from napari_deepheme import Region, Size, load_models, open_slide
-from napari_deepheme.core.classify import cut_crops
+from napari_deepheme.core.engine.classify import cut_crops
+from napari_deepheme.core.engine.pipeline import iter_chunks, plan_run
+from napari_deepheme.core.engine.results import ResultCollector
+from napari_deepheme.core.engine.sizes import sizes_for
 from napari_deepheme.core.models.importing import ImportOptions, import_model
 from napari_deepheme.core.models.resnext import ResNeXt50
 from napari_deepheme.core.phantom import write_phantom
-from napari_deepheme.core.pipeline import iter_chunks, plan_run
-from napari_deepheme.core.results import ResultCollector
-from napari_deepheme.core.sizes import sizes_for
 from napari_deepheme.core.slide import estimate_background
 
 

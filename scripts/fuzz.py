@@ -50,7 +50,7 @@ def parse_qupath(content: bytes, folder: Path) -> None:
 
 def parse_ranges(content: bytes, folder: Path) -> None:
     """Read reference ranges of a laboratory."""
-    from napari_deepheme.core.reference_ranges import read_reference_ranges
+    from napari_deepheme.core.counts.reference_ranges import read_reference_ranges
 
     read_reference_ranges(_put(folder / "ranges.csv", content))
 
@@ -64,8 +64,8 @@ def parse_card(content: bytes, folder: Path) -> None:
 
 def parse_journal(content: bytes, folder: Path) -> None:
     """Read a journal; each line of JSON is given the checksum that it needs."""
-    from napari_deepheme.core.journal import NAME, read_past
-    from napari_deepheme.core.run_settings import settings_of
+    from napari_deepheme.core.runs.journal import NAME, read_past
+    from napari_deepheme.core.runs.run_settings import settings_of
 
     lines = [line for line in content.split(b"\n") if line]
     whole = b"".join(b"%08x %s\n" % (zlib.crc32(line), line) for line in lines)
@@ -160,11 +160,11 @@ def _sitting_bytes() -> bytes:
     """Make a sitting of three cells, two of them corrected, once."""
     if not _made:
         from napari_deepheme.core.cell_table import CellTable
-        from napari_deepheme.core.corrected_cells import CorrectedCells
+        from napari_deepheme.core.engine.results import RegionResult
         from napari_deepheme.core.export.summary import RunFacts
         from napari_deepheme.core.geometry import Mpp, Polygon, Region
         from napari_deepheme.core.models.compute import Compute
-        from napari_deepheme.core.results import RegionResult
+        from napari_deepheme.core.review.corrected_cells import CorrectedCells
         from napari_deepheme.core.sittings.sitting import DrawnShape, Sitting, SlideMark
         from napari_deepheme.core.sittings.sitting_file import create_sitting
 

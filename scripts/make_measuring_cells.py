@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image
 
 from napari_deepheme import ArraySlide, Region, Size, load_models
-from napari_deepheme.core.classify import cut_crops
+from napari_deepheme.core.engine.classify import cut_crops
 from napari_deepheme.core.phantom import Smear
 from napari_deepheme.core.slide import estimate_background
 

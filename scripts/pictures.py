@@ -15,9 +15,9 @@ from pathlib import Path
 from camera import OUT, Sitting, take_pages, wait, wait_for
 from qtpy.QtCore import QPoint
 
+from napari_deepheme.core.counts.reference_ranges import read_reference_ranges
 from napari_deepheme.core.geometry import Size
 from napari_deepheme.core.phantom import write_phantom
-from napari_deepheme.core.reference_ranges import read_reference_ranges
 
 HOME = Path(tempfile.mkdtemp())
 NEAR = (500.0, 500.0, 3.0)

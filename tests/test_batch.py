@@ -19,8 +19,8 @@ from napari_deepheme.core.export.cohort import COLUMNS, write_cohort
 from napari_deepheme.core.geometry import Size
 from napari_deepheme.core.models.compute import Compute
 from napari_deepheme.core.phantom import write_phantom
-from napari_deepheme.core.result_folders import asked_slides
-from napari_deepheme.core.run_request import RunRequest
+from napari_deepheme.core.runs.result_folders import asked_slides
+from napari_deepheme.core.runs.run_request import RunRequest
 from napari_deepheme.dask_cluster import BatchConfig
 
 # Its numbers do not depend on the number of threads, which torch's do.

@@ -22,7 +22,9 @@ from pypdf import PdfReader
 from pypdf.generic import StreamObject
 
 from napari_deepheme.cli import run
+from napari_deepheme.core.counts.reference_ranges import read_reference_ranges
 from napari_deepheme.core.deidentify import nameless, nameless_cells
+from napari_deepheme.core.engine.results import RegionResult
 from napari_deepheme.core.errors import InvalidKeyError, InvalidTableError
 from napari_deepheme.core.export.crop_folder import write_crop_folder
 from napari_deepheme.core.export.csv_table import read_csv, write_csv
@@ -32,9 +34,7 @@ from napari_deepheme.core.geometry import Mpp, Region, Size
 from napari_deepheme.core.models.compute import Compute
 from napari_deepheme.core.phantom import write_phantom
 from napari_deepheme.core.pseudonyms import KEY_NAME, Pseudonyms
-from napari_deepheme.core.reference_ranges import read_reference_ranges
 from napari_deepheme.core.report_file import gather_report
-from napari_deepheme.core.results import RegionResult
 from napari_deepheme.core.slide import open_slide
 from napari_deepheme.plugin.choices import SAVES
 from napari_deepheme.plugin.reviewing.saving import Saving

@@ -21,6 +21,7 @@ from torch import nn
 
 import napari_deepheme
 from napari_deepheme.core.cell_table import CellTable
+from napari_deepheme.core.counts.reference_ranges import read_reference_ranges
 from napari_deepheme.core.errors import DeephemeError
 from napari_deepheme.core.export.anndata_file import read_anndata
 from napari_deepheme.core.export.cells_file import read_cells
@@ -29,15 +30,14 @@ from napari_deepheme.core.export.facts import facts_beside
 from napari_deepheme.core.export.geojson import read_qupath
 from napari_deepheme.core.export.parquet import read_parquet
 from napari_deepheme.core.geometry import Mpp
-from napari_deepheme.core.journal import NAME, read_past
 from napari_deepheme.core.models.card import ModelCard
 from napari_deepheme.core.models.hub import read_index
 from napari_deepheme.core.models.importing import import_model
 from napari_deepheme.core.models.registry import find_model
 from napari_deepheme.core.models.weight_files import read_state_dicts
 from napari_deepheme.core.pseudonyms import KEY_NAME, Pseudonyms
-from napari_deepheme.core.reference_ranges import read_reference_ranges
 from napari_deepheme.core.report_file.known_run import known_run
+from napari_deepheme.core.runs.journal import NAME, read_past
 from napari_deepheme.core.sittings.sitting_file import read_mark, read_sitting
 from napari_deepheme.core.slide import ArraySlide, open_slide
 from napari_deepheme.core.slide.kept_looks import read_looks

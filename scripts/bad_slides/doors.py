@@ -13,11 +13,11 @@ from bad_slides.judged import judge_file, judge_line
 from bad_slides.run import bundled, caught, classify, prepare, show
 from bad_slides.stand_ins import stand_ins
 from napari_deepheme import cli
-from napari_deepheme.core import classify_slide
 from napari_deepheme.core.cell_table import CellTable
 from napari_deepheme.core.errors import DeephemeError
 from napari_deepheme.core.export.csv_table import write_csv
 from napari_deepheme.core.geometry import Point, Size
+from napari_deepheme.core.runs import classify_slide
 from napari_deepheme.core.slide import open_slide
 
 if TYPE_CHECKING:

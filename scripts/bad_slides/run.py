@@ -19,8 +19,8 @@ from bad_slides.case import DONE, LIMIT_SECONDS, WRONG, Outcome, most_seconds
 from bad_slides.judged import Said, judge, judge_line
 from bad_slides.stand_ins import stand_ins
 from napari_deepheme import cli
-from napari_deepheme.core import slide_run
 from napari_deepheme.core.errors import DeephemeError
+from napari_deepheme.core.runs import slide_run
 from napari_deepheme.core.slide import open_slide
 from napari_deepheme.core.slide.patience import TIMEOUT_VARIABLE
 

@@ -5,15 +5,15 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from napari_deepheme.core.cell_table import CellTable
-    from napari_deepheme.core.classify_slide import classify
-    from napari_deepheme.core.config import RunConfig
+    from napari_deepheme.core.counts.mitoses import mitotic_index
+    from napari_deepheme.core.counts.report import differential, me_ratio
+    from napari_deepheme.core.engine.config import RunConfig
+    from napari_deepheme.core.engine.pipeline import analyze_region, iter_region
     from napari_deepheme.core.errors import DeephemeError
     from napari_deepheme.core.export.cells_file import read_cells, write_cells
     from napari_deepheme.core.geometry import Mpp, Point, Region, Size
-    from napari_deepheme.core.mitoses import mitotic_index
     from napari_deepheme.core.models.registry import list_models, load_models
-    from napari_deepheme.core.pipeline import analyze_region, iter_region
-    from napari_deepheme.core.report import differential, me_ratio
+    from napari_deepheme.core.runs.classify_slide import classify
     from napari_deepheme.core.slide import ArraySlide, open_slide
     from napari_deepheme.core.taxonomy import CELL_CLASSES
 
@@ -45,8 +45,8 @@ __all__ = [
 
 _HOMES = {
     "CellTable": "core.cell_table",
-    "classify": "core.classify_slide",
-    "RunConfig": "core.config",
+    "classify": "core.runs.classify_slide",
+    "RunConfig": "core.engine.config",
     "DeephemeError": "core.errors",
     "read_cells": "core.export.cells_file",
     "write_cells": "core.export.cells_file",
@@ -54,13 +54,13 @@ _HOMES = {
     "Point": "core.geometry",
     "Region": "core.geometry",
     "Size": "core.geometry",
-    "mitotic_index": "core.mitoses",
+    "mitotic_index": "core.counts.mitoses",
     "list_models": "core.models.registry",
     "load_models": "core.models.registry",
-    "analyze_region": "core.pipeline",
-    "iter_region": "core.pipeline",
-    "differential": "core.report",
-    "me_ratio": "core.report",
+    "analyze_region": "core.engine.pipeline",
+    "iter_region": "core.engine.pipeline",
+    "differential": "core.counts.report",
+    "me_ratio": "core.counts.report",
     "ArraySlide": "core.slide",
     "open_slide": "core.slide",
     "CELL_CLASSES": "core.taxonomy",

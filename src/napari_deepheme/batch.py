@@ -17,25 +17,25 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
+from napari_deepheme.core.engine.pipeline import iter_chunks, plan_run
 from napari_deepheme.core.errors import DeephemeError, OutOfMemoryError, RunBusyError
 from napari_deepheme.core.export.cohort import NOT_BEGUN, done_row, failed_row
-from napari_deepheme.core.journal import read_past
 from napari_deepheme.core.models.compute import Compute
 from napari_deepheme.core.models.registry import load_models
-from napari_deepheme.core.pipeline import iter_chunks, plan_run
-from napari_deepheme.core.result_folders import AskedSlide
-from napari_deepheme.core.run_request import RunRequest, run_identity
-from napari_deepheme.core.run_settings import RunSettings
+from napari_deepheme.core.runs.journal import read_past
+from napari_deepheme.core.runs.result_folders import AskedSlide
+from napari_deepheme.core.runs.run_request import RunRequest, run_identity
+from napari_deepheme.core.runs.run_settings import RunSettings
+from napari_deepheme.core.runs.slide_run import SlideRun, load_asked
 from napari_deepheme.core.slide import estimate_background, open_slide
-from napari_deepheme.core.slide_run import SlideRun, load_asked
 from napari_deepheme.dask_cluster import BatchConfig, open_client
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Sequence
 
+    from napari_deepheme.core.engine.pipeline import RunPlan
+    from napari_deepheme.core.engine.results import TileResult
     from napari_deepheme.core.models.protocols import Models
-    from napari_deepheme.core.pipeline import RunPlan
-    from napari_deepheme.core.results import TileResult
     from napari_deepheme.core.slide import SlideReader
 
 _CHUNKS_A_PART: Final = 2

@@ -4,12 +4,12 @@ import pytest
 from pypdf import PdfReader
 
 from napari_deepheme.cli import run
+from napari_deepheme.core.engine.results import RegionResult
 from napari_deepheme.core.export.csv_table import read_csv, write_csv
 from napari_deepheme.core.export.geojson import write_geojson
 from napari_deepheme.core.export.summary import RunFacts, summarize, write_summary
 from napari_deepheme.core.geometry import Mpp, Region
 from napari_deepheme.core.models.compute import Compute
-from napari_deepheme.core.results import RegionResult
 
 
 @pytest.fixture

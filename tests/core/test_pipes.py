@@ -6,6 +6,7 @@ import sys
 import pytest
 
 from napari_deepheme import CellTable, read_cells
+from napari_deepheme.core.counts.reference_ranges import read_reference_ranges
 from napari_deepheme.core.errors import (
     DownloadError,
     InvalidModelError,
@@ -16,7 +17,6 @@ from napari_deepheme.core.errors import (
 from napari_deepheme.core.export.facts import TableFacts, facts_beside
 from napari_deepheme.core.models.hub import read_index
 from napari_deepheme.core.models.importing import import_model
-from napari_deepheme.core.reference_ranges import read_reference_ranges
 from napari_deepheme.core.report_file.known_run import known_run
 from napari_deepheme.core.training.manifest import read_manifest
 from napari_deepheme.core.training.own_boxes import read_boxes

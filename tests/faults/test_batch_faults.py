@@ -134,7 +134,7 @@ def test_memory_that_runs_out_over_one_slide_does_not_stop_the_others(
             failing = of_b(batch.iter_chunks, MemoryError(), "b.svs")
             patch.setattr(batch, "iter_chunks", failing)
         else:
-            path = "napari_deepheme.core.slide_run.export_run"
+            path = "napari_deepheme.core.runs.slide_run.export_run"
             patch.setattr(path, of_b(export_run, MemoryError(), "out/b"))
         assert go() == 1
     err = capfd.readouterr().err

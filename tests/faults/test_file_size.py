@@ -7,12 +7,12 @@ import pytest
 
 from napari_deepheme.cli import run
 from napari_deepheme.core.cell_table import CellTable
-from napari_deepheme.core.corrected_cells import CorrectedCells
+from napari_deepheme.core.engine.results import RegionResult
 from napari_deepheme.core.errors import CannotWriteError
 from napari_deepheme.core.export.summary import RunFacts
 from napari_deepheme.core.geometry import Mpp, Region
 from napari_deepheme.core.models.compute import Compute
-from napari_deepheme.core.results import RegionResult
+from napari_deepheme.core.review.corrected_cells import CorrectedCells
 from napari_deepheme.core.sittings.sitting import Sitting, SlideMark
 from napari_deepheme.core.sittings.sitting_file import create_sitting, read_sitting
 

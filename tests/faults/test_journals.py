@@ -7,7 +7,7 @@ import zlib
 import pytest
 
 from napari_deepheme.cli import run
-from napari_deepheme.core.journal import NAME, Journal, read_past
+from napari_deepheme.core.runs.journal import NAME, Journal, read_past
 from napari_deepheme.plugin.result_layers.stream import Pace
 
 WORDS = ["--region", "0,0,200,200", "--backend", "torch", "--device", "cpu", "--out"]
@@ -32,7 +32,7 @@ def stopped(classify, tmp_path, monkeypatch):
         raise MemoryError
 
     with monkeypatch.context() as patch:
-        patch.setattr("napari_deepheme.core.slide_run.export_run", short)
+        patch.setattr("napari_deepheme.core.runs.slide_run.export_run", short)
         assert run(classify("out")) == 1
     journal = tmp_path / "out" / NAME
     assert len(journal.read_bytes().splitlines()) == 2

@@ -10,13 +10,13 @@ from napari.components import ViewerModel
 from superqt.utils import WorkerBase
 
 from napari_deepheme.core.cell_table import CellTable
+from napari_deepheme.core.engine.pipeline import RunPlan
+from napari_deepheme.core.engine.results import TileResult
+from napari_deepheme.core.engine.tiling import Tile
 from napari_deepheme.core.geometry import Region
 from napari_deepheme.core.models.protocols import ClassifierSpec, DetectorSpec, Models
-from napari_deepheme.core.pipeline import RunPlan
-from napari_deepheme.core.results import TileResult
 from napari_deepheme.core.slide import plausible_mpp
 from napari_deepheme.core.taxonomy import class_index
-from napari_deepheme.core.tiling import Tile
 from napari_deepheme.plugin.controller import Controller
 from napari_deepheme.plugin.session import Session
 from napari_deepheme.plugin.worker import Failed
@@ -233,7 +233,7 @@ def controller(viewer, core):
         iter_search=core,
         map_adequacy=lambda slide, *, mpp: core.adequacy,
         keep_corrections=kept.append,
-        name_boxes=core.name_boxes,
+        name_boxes=core.engine.name_boxes,
         start=start,
     )
     made.session, made.kept = made._session, kept
@@ -272,7 +272,7 @@ def make_controller(core, inline_start):
             iter_search=core,
             map_adequacy=lambda slide, *, mpp: core.adequacy,
             keep_corrections=lambda read: None,
-            name_boxes=core.name_boxes,
+            name_boxes=core.engine.name_boxes,
             start=inline_start,
         )
         made.viewer, made.session = viewer, session

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from napari_deepheme.core.corrections import judged_classes
 from napari_deepheme.core.errors import CannotWriteError, SlideGoneError
 from napari_deepheme.core.export.csv_table import read_csv
 from napari_deepheme.core.pseudonyms import KEY_NAME
+from napari_deepheme.core.review.corrections import judged_classes
 from napari_deepheme.core.sittings.sitting_file import SittingFile, read_sitting
 from napari_deepheme.plugin import desk, slide_choice
 from napari_deepheme.plugin.reviewing import saving

@@ -10,8 +10,8 @@ import pytest
 
 from napari_deepheme.core.errors import CannotWriteError, RunBusyError
 from napari_deepheme.core.geometry import Size
-from napari_deepheme.core.kept_search import GoneOn, KeptSearch, NotKept
 from napari_deepheme.core.phantom import write_phantom
+from napari_deepheme.core.runs.kept_search import GoneOn, KeptSearch, NotKept
 from napari_deepheme.core.sittings.sitting_file import read_sitting
 from napari_deepheme.plugin import streaming
 from napari_deepheme.plugin.result_layers.stream import Pace

@@ -10,12 +10,12 @@ import pytest
 import tifffile
 
 from napari_deepheme.cli import run as run_command
+from napari_deepheme.core.engine.results import TileResult
+from napari_deepheme.core.engine.tiling import Tile
 from napari_deepheme.core.export.csv_table import read_csv
 from napari_deepheme.core.geometry import Size
 from napari_deepheme.core.models.protocols import ClassifierSpec, Models
 from napari_deepheme.core.phantom import write_phantom
-from napari_deepheme.core.results import TileResult
-from napari_deepheme.core.tiling import Tile
 from napari_deepheme.plugin.reader import get_slide_reader
 
 PLUGIN = "napari-deepheme"

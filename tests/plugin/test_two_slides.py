@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from tests.plugin.conftest import MODELS
 
-from napari_deepheme.core.corrections import judged_classes
+from napari_deepheme.core.review.corrections import judged_classes
 from napari_deepheme.core.sittings.sitting_file import read_sitting
 
 

@@ -27,8 +27,8 @@ from napari_deepheme.core.export.cohort import (
     read_cohort,
 )
 from napari_deepheme.core.files import make_folder, refuse_sources
-from napari_deepheme.core.result_folders import asked_slides
-from napari_deepheme.core.run_request import RunRequest
+from napari_deepheme.core.runs.result_folders import asked_slides
+from napari_deepheme.core.runs.run_request import RunRequest
 from napari_deepheme.core.taxonomy import CELL_CLASSES
 from napari_deepheme.dask_cluster import BatchConfig
 
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Mapping, Sequence
 
-    from napari_deepheme.core.result_folders import AskedSlide
+    from napari_deepheme.core.runs.result_folders import AskedSlide
 
 
 def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:

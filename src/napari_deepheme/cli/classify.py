@@ -22,11 +22,11 @@ from napari_deepheme.cli.arguments import (
 from napari_deepheme.cli.output import say
 from napari_deepheme.cli.progress import Progress
 from napari_deepheme.cli.shortfall import shortfall
-from napari_deepheme.core.corrections import judged_counts
 from napari_deepheme.core.deidentify import nameless
-from napari_deepheme.core.run_request import RunRequest
+from napari_deepheme.core.review.corrections import judged_counts
+from napari_deepheme.core.runs.run_request import RunRequest
+from napari_deepheme.core.runs.slide_run import SlideRun
 from napari_deepheme.core.slide import open_slide
-from napari_deepheme.core.slide_run import SlideRun
 
 if TYPE_CHECKING:
     import argparse

@@ -11,7 +11,7 @@ import numpy as np
 from napari_deepheme.cli.arguments import Commands, add_model, mpp, some_path
 from napari_deepheme.cli.output import complain, say
 from napari_deepheme.core.cell_table import DECIMALS
-from napari_deepheme.core.crops import iter_crops, pictures_in
+from napari_deepheme.core.engine.crops import iter_crops, pictures_in
 from napari_deepheme.core.errors import DeephemeError, NoPicturesError
 from napari_deepheme.core.files import atomic_file, refuse_sources
 from napari_deepheme.core.models.registry import load_classifier
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import argparse
     from pathlib import Path
 
-    from napari_deepheme.core.crops import NamedCrop
+    from napari_deepheme.core.engine.crops import NamedCrop
 
 
 def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Final
 from napari_deepheme.cli.arguments import Commands, add_deidentify, mpp, some_path
 from napari_deepheme.cli.drawn_cells import read_drawn
 from napari_deepheme.cli.output import complain, say
-from napari_deepheme.core.corrections import is_deleted
 from napari_deepheme.core.deidentify import nameless, nameless_cells
 from napari_deepheme.core.errors import SlideNeededError
 from napari_deepheme.core.export.anndata_file import write_anndata
@@ -23,6 +22,7 @@ from napari_deepheme.core.export.nameless import nameless_table_facts
 from napari_deepheme.core.export.other_slide import refuse_other_slide, slide_doubts
 from napari_deepheme.core.export.parquet import write_parquet
 from napari_deepheme.core.files import refuse_sources, replaced_file
+from napari_deepheme.core.review.corrections import is_deleted
 from napari_deepheme.core.slide import open_slide, plausible_mpp
 from napari_deepheme.core.slide.mpp import given_mpp
 

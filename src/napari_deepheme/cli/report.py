@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING
 from napari_deepheme.cli.arguments import Commands, add_deidentify, mpp, some_path
 from napari_deepheme.cli.drawn_cells import read_drawn
 from napari_deepheme.cli.output import say
+from napari_deepheme.core.counts.reference_ranges import (
+    NO_RANGES,
+    read_reference_ranges,
+)
 from napari_deepheme.core.export.csv_table import read_csv
 from napari_deepheme.core.files import refuse_sources
-from napari_deepheme.core.reference_ranges import NO_RANGES, read_reference_ranges
 from napari_deepheme.core.report_file import gather_report, write_report
 from napari_deepheme.core.report_file.known_run import known_run
 from napari_deepheme.core.report_file.write import SUFFIXES

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from napari_deepheme.core.report import differential
+from napari_deepheme.core.counts.report import differential
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from napari_deepheme.core.counting import CountGoal
+    from napari_deepheme.core.counts.counting import CountGoal
 
 
 def shortfall(goal: CountGoal | None, counts: Mapping[str, int], n_failed: int) -> str:

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Final, Self
 import numpy as np
 
 from napari_deepheme.core.cell_table import IDENTIFIED, LINEAGE, PHASE
-from napari_deepheme.core.corrections import (
+from napari_deepheme.core.pseudonyms import Pseudonyms
+from napari_deepheme.core.review.corrections import (
     ADDED,
     MITOSIS_READ_FROM,
     MITOSIS_READER,
@@ -23,7 +24,6 @@ from napari_deepheme.core.corrections import (
     READER_CLASSES,
     UNKNOWN,
 )
-from napari_deepheme.core.pseudonyms import Pseudonyms
 from napari_deepheme.core.taxonomy import MITOTIC_LINEAGES, MITOTIC_PHASES
 
 if TYPE_CHECKING:

@@ -7,15 +7,19 @@ from threading import Event
 from typing import TYPE_CHECKING, Any
 
 from napari_deepheme.core.adequacy import AdequacyMap
-from napari_deepheme.core.config import DetectConfig
-from napari_deepheme.core.counting import CountGoal
+from napari_deepheme.core.counts.counting import CountGoal
+from napari_deepheme.core.engine.config import DetectConfig
+from napari_deepheme.core.engine.pipeline import RunPlan
+from napari_deepheme.core.engine.results import (
+    RegionResult,
+    ResultCollector,
+    TileResult,
+)
 from napari_deepheme.core.errors import DeephemeError, OutOfMemoryError
 from napari_deepheme.core.geometry import Region, hull
-from napari_deepheme.core.kept_search import KeptSearch
-from napari_deepheme.core.pipeline import RunPlan
-from napari_deepheme.core.results import RegionResult, ResultCollector, TileResult
-from napari_deepheme.core.run_request import RunRequest
-from napari_deepheme.core.search import Search
+from napari_deepheme.core.runs.kept_search import KeptSearch
+from napari_deepheme.core.runs.run_request import RunRequest
+from napari_deepheme.core.runs.search import Search
 from napari_deepheme.core.slide import plausible_mpp
 from napari_deepheme.plugin.areas import asked_areas
 from napari_deepheme.plugin.desk import LAST_SECONDS, Desk
@@ -42,8 +46,8 @@ if TYPE_CHECKING:
 
     from napari_deepheme.core.cell_table import CellTable
     from napari_deepheme.core.geometry import Area
-    from napari_deepheme.core.kept_search import GoneOn, NotKept
     from napari_deepheme.core.models.protocols import Models
+    from napari_deepheme.core.runs.kept_search import GoneOn, NotKept
     from napari_deepheme.core.slide import SlideReader
     from napari_deepheme.plugin.own_models.own_training import ReadCells
     from napari_deepheme.plugin.result_layers.drawing import Ready
@@ -66,14 +70,14 @@ class Controller:
         Gives the models for the names of a classifier and a detector and for a device;
         called on the thread.
     iter_search : callable
-        As `core.search.iter_search`.
+        As `core.runs.search.iter_search`.
     map_adequacy : callable
         As `core.adequacy.map_adequacy`.
     keep_corrections : callable
         As `own_training.keep_corrections`; called on the thread before a run puts other
         cells in the place of those that the reader corrected.
     name_boxes : callable
-        As `core.name_boxes.name_boxes`.
+        As `core.engine.name_boxes.name_boxes`.
     start : callable
         As `worker.start`.
     """

@@ -8,9 +8,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from napari_deepheme.core.corrections import DELETED, is_deleted
+from napari_deepheme.core.engine.results import RegionResult, ResultCollector
 from napari_deepheme.core.export.summary import RunFacts
-from napari_deepheme.core.results import RegionResult, ResultCollector
+from napari_deepheme.core.review.corrections import DELETED, is_deleted
 from napari_deepheme.core.sittings.sitting import Sitting, SlideMark
 from napari_deepheme.plugin.drawn import drawn_shapes, show_shapes
 from napari_deepheme.plugin.layers import frame_of
@@ -59,7 +59,7 @@ class Desk:
     session : Session
         State that the view shows.
     name_boxes : callable
-        As `core.name_boxes.name_boxes`.
+        As `core.engine.name_boxes.name_boxes`.
     start : callable
         As `worker.start`.
     """

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from napari_deepheme.core.corrections import (
+from napari_deepheme.core.review.corrections import (
     DELETED,
     NOT_A_CELL,
     READER_CLASSES,

@@ -15,8 +15,8 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_deepheme.core.corrections import NOT_A_CELL, UNIDENTIFIED
-from napari_deepheme.core.report import differential
+from napari_deepheme.core.counts.report import differential
+from napari_deepheme.core.review.corrections import NOT_A_CELL, UNIDENTIFIED
 from napari_deepheme.core.taxonomy import CLASSES_AS_READ
 from napari_deepheme.plugin.controls.inks import accent, follow_theme, muted
 from napari_deepheme.plugin.controls.key_manners import ENTERS, go_to_first, is_typed

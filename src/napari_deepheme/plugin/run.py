@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from napari_deepheme.core.config import DetectConfig
-from napari_deepheme.core.tally import Tally
+from napari_deepheme.core.engine.config import DetectConfig
+from napari_deepheme.core.runs.tally import Tally
 from napari_deepheme.plugin.result_layers.stream import Pace, Stream
 
 if TYPE_CHECKING:
     from napari.layers import Image
 
-    from napari_deepheme.core.counting import CountGoal
+    from napari_deepheme.core.counts.counting import CountGoal
+    from napari_deepheme.core.engine.pipeline import RunPlan
+    from napari_deepheme.core.engine.results import ResultCollector, TileResult
     from napari_deepheme.core.geometry import Region
-    from napari_deepheme.core.kept_search import KeptSearch
     from napari_deepheme.core.models.protocols import Models
-    from napari_deepheme.core.pipeline import RunPlan
-    from napari_deepheme.core.results import ResultCollector, TileResult
+    from napari_deepheme.core.runs.kept_search import KeptSearch
     from napari_deepheme.core.sittings.sitting import DrawnShape, SlideMark
     from napari_deepheme.core.slide import SlideReader
 

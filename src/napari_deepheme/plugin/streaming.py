@@ -5,13 +5,13 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Final, TypeVar
 
+from napari_deepheme.core.engine.results import RegionResult, TileResult
 from napari_deepheme.core.errors import (
     DeephemeError,
     RunBusyError,
     UnreadableRegionError,
 )
-from napari_deepheme.core.kept_search import GoneOn, NotKept
-from napari_deepheme.core.results import RegionResult, TileResult
+from napari_deepheme.core.runs.kept_search import GoneOn, NotKept
 from napari_deepheme.plugin.words import outcome
 from napari_deepheme.plugin.worker import Failed
 

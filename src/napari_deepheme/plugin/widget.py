@@ -20,10 +20,10 @@ from qtpy.QtWidgets import (
 from superqt.utils import qdebounced
 
 from napari_deepheme.core.adequacy import map_adequacy
+from napari_deepheme.core.engine.name_boxes import name_boxes
 from napari_deepheme.core.errors import DeephemeError
 from napari_deepheme.core.models.registry import find_model, list_models, load_models
-from napari_deepheme.core.name_boxes import name_boxes
-from napari_deepheme.core.search import iter_search
+from napari_deepheme.core.runs.search import iter_search
 from napari_deepheme.plugin.controller import Controller
 from napari_deepheme.plugin.controls.focus_ring import show_focus
 from napari_deepheme.plugin.controls.key_manners import keep_manners

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from napari_deepheme.core.corrections import (
+from napari_deepheme.core.counts.report import differential
+from napari_deepheme.core.review.corrections import (
     DELETED,
     MITOSIS_WORDS,
     NOT_A_CELL,
@@ -17,15 +18,14 @@ from napari_deepheme.core.corrections import (
     reader_classes,
     short_words,
 )
-from napari_deepheme.core.report import differential
 from napari_deepheme.core.taxonomy import CLASS_BY_CODE, MITOTIC_CODE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from napari_deepheme.core.cell_table import CellTable
+    from napari_deepheme.core.engine.results import RegionResult
     from napari_deepheme.core.models.card import ModelCard
-    from napari_deepheme.core.results import RegionResult
     from napari_deepheme.plugin.session import Session
 
 CLICK_HINT = "Click a cell to select it, Shift-click to add more."

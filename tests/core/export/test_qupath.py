@@ -12,17 +12,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from napari_deepheme.core.cell_table import CellTable
-from napari_deepheme.core.corrections import (
-    DELETED,
-    READER_CLASSES,
-    judged_classes,
-    reader_classes,
-)
 from napari_deepheme.core.errors import UnknownMppError
 from napari_deepheme.core.export.geojson import (
     read_geojson,
     read_qupath,
     write_geojson,
+)
+from napari_deepheme.core.review.corrections import (
+    DELETED,
+    READER_CLASSES,
+    judged_classes,
+    reader_classes,
 )
 from napari_deepheme.core.taxonomy import CELL_CLASSES
 

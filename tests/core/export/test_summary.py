@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from napari_deepheme.core.cell_table import CellTable
+from napari_deepheme.core.engine.results import RegionResult
 from napari_deepheme.core.errors import CannotWriteError, InvalidSummaryError
 from napari_deepheme.core.export.csv_table import read_csv
 from napari_deepheme.core.export.geojson import read_geojson
@@ -21,7 +22,6 @@ from napari_deepheme.core.geometry import Mpp, Point, Polygon, Region
 from napari_deepheme.core.models.compute import Compute
 from napari_deepheme.core.models.protocols import ClassifierSpec, DetectorSpec, Models
 from napari_deepheme.core.report_file.known_run import known_run
-from napari_deepheme.core.results import RegionResult
 from napari_deepheme.core.taxonomy import CLASS_CODES
 
 KEYS = [

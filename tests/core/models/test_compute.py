@@ -9,6 +9,8 @@ import orjson
 import pytest
 import torch
 
+from napari_deepheme.core.engine.pipeline import analyze_region
+from napari_deepheme.core.engine.sizes import sizes_for
 from napari_deepheme.core.errors import DeviceNotAvailableError, MissingExtraError
 from napari_deepheme.core.geometry import Region, Size
 from napari_deepheme.core.models import fastest
@@ -20,8 +22,6 @@ from napari_deepheme.core.models.openvino_runner import import_openvino
 from napari_deepheme.core.models.postprocess import closeness
 from napari_deepheme.core.models.registry import find_model, load_models
 from napari_deepheme.core.phantom import Smear
-from napari_deepheme.core.pipeline import analyze_region
-from napari_deepheme.core.sizes import sizes_for
 from napari_deepheme.core.slide import ArraySlide
 
 CARD = find_model("litenet-marrow")
@@ -246,7 +246,7 @@ def test_sizes_follow_the_area_and_the_memory_of_the_device(monkeypatch):
     small, large = sizes_for(1920 * 1080, cpu), sizes_for(10**9, cpu)
     assert small.tile.tile_size < large.tile.tile_size
     free = {"cuda": 16 << 30, "cpu": 8 << 30}
-    monkeypatch.setattr("napari_deepheme.core.sizes.free_bytes", free.get)
+    monkeypatch.setattr("napari_deepheme.core.engine.sizes.free_bytes", free.get)
     assert sizes_for(10**9, gpu).classify.batch_size == 512
     free["cuda"] = 100 << 20
     assert sizes_for(10**9, gpu).classify.batch_size == 32

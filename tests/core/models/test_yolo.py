@@ -4,7 +4,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from napari_deepheme.core.config import RunConfig, TileConfig
+from napari_deepheme.core.engine.config import RunConfig, TileConfig
+from napari_deepheme.core.engine.pipeline import analyze_region
 from napari_deepheme.core.errors import InvalidModelError
 from napari_deepheme.core.geometry import Region
 from napari_deepheme.core.models.card import ModelCard, WeightsFile
@@ -18,7 +19,6 @@ from napari_deepheme.core.models.yolo import (
     possible_layouts,
     read_boxes,
 )
-from napari_deepheme.core.pipeline import analyze_region
 from napari_deepheme.core.slide import ArraySlide
 
 MPP = 0.5

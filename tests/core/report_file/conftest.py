@@ -4,7 +4,13 @@ import numpy as np
 import pytest
 
 from napari_deepheme.core.cell_table import IDENTIFIED, LINEAGE, PHASE, CellTable
-from napari_deepheme.core.corrections import (
+from napari_deepheme.core.engine.results import RegionResult
+from napari_deepheme.core.errors import UnreadableRegionError
+from napari_deepheme.core.export.summary import RunFacts
+from napari_deepheme.core.geometry import Mpp, Region
+from napari_deepheme.core.models.compute import Compute
+from napari_deepheme.core.report_file import gather_report
+from napari_deepheme.core.review.corrections import (
     DELETED,
     NOT_A_CELL,
     READ_AT,
@@ -12,12 +18,6 @@ from napari_deepheme.core.corrections import (
     READER,
     READER_CLASS,
 )
-from napari_deepheme.core.errors import UnreadableRegionError
-from napari_deepheme.core.export.summary import RunFacts
-from napari_deepheme.core.geometry import Mpp, Region
-from napari_deepheme.core.models.compute import Compute
-from napari_deepheme.core.report_file import gather_report
-from napari_deepheme.core.results import RegionResult
 from napari_deepheme.core.slide import ArraySlide
 from napari_deepheme.core.taxonomy import class_index
 

@@ -7,10 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from napari_deepheme.core.corrections import READER_CLASS
+from napari_deepheme.core.counts.intervals import wilson
+from napari_deepheme.core.counts.reference_ranges import ReferenceRange, ReferenceRanges
 from napari_deepheme.core.geometry import Polygon, Region
-from napari_deepheme.core.intervals import wilson
-from napari_deepheme.core.reference_ranges import ReferenceRange, ReferenceRanges
 from napari_deepheme.core.report_file import gather_report
 from napari_deepheme.core.report_file.chart import WIDTH, Box, chart_shapes
 from napari_deepheme.core.report_file.content import (
@@ -20,6 +19,7 @@ from napari_deepheme.core.report_file.content import (
     Plate,
     Table,
 )
+from napari_deepheme.core.review.corrections import READER_CLASS
 
 DATE = "1 March 2026"
 

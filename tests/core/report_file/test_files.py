@@ -11,6 +11,7 @@ import pytest
 from pypdf import PdfReader
 
 from napari_deepheme.core.cell_table import CellTable
+from napari_deepheme.core.engine.results import RegionResult
 from napari_deepheme.core.errors import CannotWriteError
 from napari_deepheme.core.geometry import Mpp, Region
 from napari_deepheme.core.report_file import (
@@ -20,7 +21,6 @@ from napari_deepheme.core.report_file import (
 )
 from napari_deepheme.core.report_file.content import NOTICE
 from napari_deepheme.core.report_file.pdf_pages import render_pdf
-from napari_deepheme.core.results import RegionResult
 from napari_deepheme.core.slide import ArraySlide
 from napari_deepheme.core.taxonomy import CLASS_CODES
 

@@ -18,13 +18,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from napari_deepheme.core.cell_table import CellTable
-from napari_deepheme.core.corrected_cells import CorrectedCells
-from napari_deepheme.core.corrections import (
-    READER_CLASSES,
-    is_unidentified,
-    judged_classes,
-    written_rows,
-)
+from napari_deepheme.core.engine.results import RegionResult
 from napari_deepheme.core.errors import (
     CannotWriteError,
     InvalidSittingError,
@@ -33,7 +27,13 @@ from napari_deepheme.core.errors import (
 from napari_deepheme.core.export.summary import RunFacts
 from napari_deepheme.core.geometry import Mpp, Point, Polygon, Region
 from napari_deepheme.core.models.compute import Compute
-from napari_deepheme.core.results import RegionResult
+from napari_deepheme.core.review.corrected_cells import CorrectedCells
+from napari_deepheme.core.review.corrections import (
+    READER_CLASSES,
+    is_unidentified,
+    judged_classes,
+    written_rows,
+)
 from napari_deepheme.core.sittings import sitting_file
 from napari_deepheme.core.sittings.sitting import (
     DrawnShape,

@@ -5,9 +5,9 @@ import pytest
 from PIL import Image
 
 from napari_deepheme.core.cell_table import CellTable
-from napari_deepheme.core.corrections import READER_CLASS
 from napari_deepheme.core.errors import InvalidTableError
 from napari_deepheme.core.geometry import Mpp
+from napari_deepheme.core.review.corrections import READER_CLASS
 from napari_deepheme.core.slide import ArraySlide
 from napari_deepheme.core.training.corrections import export_corrections
 from napari_deepheme.core.training.own_cells import read_own_cells

@@ -6,8 +6,8 @@ import pytest
 import torch
 from PIL import Image, ImageDraw
 
+from napari_deepheme.core.counts.intervals import wilson
 from napari_deepheme.core.errors import InvalidTableError
-from napari_deepheme.core.intervals import wilson
 from napari_deepheme.core.models.networks import CropNet
 from napari_deepheme.core.models.torch_detector import read_peaks
 from napari_deepheme.core.phantom import render_cell

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from napari_deepheme.core.classify import cut_crops
+from napari_deepheme.core.engine.classify import cut_crops
 from napari_deepheme.core.geometry import Mpp
 from napari_deepheme.core.models.protocols import ClassifierSpec, CropProbabilities
 from napari_deepheme.core.models.registry import load_classifier

@@ -5,8 +5,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from napari_deepheme.core.classify import cut_crops
-from napari_deepheme.core.config import ClassifyConfig
+from napari_deepheme.core.engine.classify import cut_crops
+from napari_deepheme.core.engine.config import ClassifyConfig
 from napari_deepheme.core.errors import NotExplainableError
 from napari_deepheme.core.geometry import Mpp
 from napari_deepheme.core.models.registry import load_classifier

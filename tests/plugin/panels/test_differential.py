@@ -8,10 +8,10 @@ from qtpy.QtCore import Qt
 from qtpy.QtGui import QColor
 
 from napari_deepheme.core.cell_table import CellTable
-from napari_deepheme.core.corrected_cells import CorrectedCells
-from napari_deepheme.core.counting import FULL_COUNT
+from napari_deepheme.core.counts.counting import FULL_COUNT
+from napari_deepheme.core.counts.report import differential
 from napari_deepheme.core.geometry import Region
-from napari_deepheme.core.report import differential
+from napari_deepheme.core.review.corrected_cells import CorrectedCells
 from napari_deepheme.core.taxonomy import CLASS_BY_CODE, CLASSES_AS_READ, class_index
 from napari_deepheme.plugin.kinds import cell_kinds
 from napari_deepheme.plugin.panels.differential import Differentials

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from napari_deepheme.core.cell_table import CellTable
-from napari_deepheme.core.corrected_cells import CorrectedCells
+from napari_deepheme.core.engine.results import TileResult
+from napari_deepheme.core.engine.tiling import tile_region
 from napari_deepheme.core.geometry import Region, Size
-from napari_deepheme.core.results import TileResult
+from napari_deepheme.core.review.corrected_cells import CorrectedCells
 from napari_deepheme.core.taxonomy import CLASS_BY_CODE, class_index
-from napari_deepheme.core.tiling import tile_region
 from napari_deepheme.plugin import streaming
 from napari_deepheme.plugin.cell_index import CellIndex
 from napari_deepheme.plugin.kinds import cell_kinds

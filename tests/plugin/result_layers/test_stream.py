@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from napari_deepheme.core.cell_table import CellTable
-from napari_deepheme.core.corrections import judged_counts
+from napari_deepheme.core.engine.results import TileResult
+from napari_deepheme.core.engine.tiling import Tile, tile_region
 from napari_deepheme.core.geometry import Region, Size
-from napari_deepheme.core.results import TileResult
+from napari_deepheme.core.review.corrections import judged_counts
 from napari_deepheme.core.taxonomy import class_index
-from napari_deepheme.core.tiling import Tile, tile_region
 from napari_deepheme.plugin.cell_index import CellIndex
 from napari_deepheme.plugin.kinds import cell_kinds
 from napari_deepheme.plugin.result_layers.stream import Pace, Stream

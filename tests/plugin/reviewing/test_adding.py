@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from napari_deepheme.core.cell_table import CellTable
-from napari_deepheme.core.corrected_cells import CorrectedCells
 from napari_deepheme.core.errors import UnreadableRegionError
 from napari_deepheme.core.geometry import Mpp, Region, Size
+from napari_deepheme.core.review.corrected_cells import CorrectedCells
 from napari_deepheme.core.taxonomy import class_index
 from napari_deepheme.plugin.reviewing.adding import Adding
 from napari_deepheme.plugin.worker import Failed

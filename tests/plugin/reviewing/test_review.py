@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from tests.plugin.conftest import table
 
-from napari_deepheme.core.corrections import DELETED, NOT_A_CELL, UNIDENTIFIED
 from napari_deepheme.core.export.summary import summarize
+from napari_deepheme.core.review.corrections import DELETED, NOT_A_CELL, UNIDENTIFIED
 
 
 @pytest.fixture

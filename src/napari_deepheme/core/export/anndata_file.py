@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from napari_deepheme.core.cell_table import CellTable
-from napari_deepheme.core.corrections import written_rows
 from napari_deepheme.core.errors import InvalidTableError, MissingExtraError
 from napari_deepheme.core.export.facts import NOTICE, TableFacts
 from napari_deepheme.core.export.understood import row_number, understood
 from napari_deepheme.core.files import atomic_file, check_regular
+from napari_deepheme.core.review.corrections import written_rows
 from napari_deepheme.core.spreadsheets import why_unreadable
 from napari_deepheme.core.taxonomy import CELL_CLASSES, CLASS_CODES
 

@@ -20,7 +20,13 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from PIL import Image
 
-from napari_deepheme.core.corrections import (
+from napari_deepheme.core.deidentify import nameless
+from napari_deepheme.core.errors import InvalidTableError
+from napari_deepheme.core.export.facts import spelled_out
+from napari_deepheme.core.files import atomic_file, atomic_folder, make_folder
+from napari_deepheme.core.geometry import Region
+from napari_deepheme.core.pseudonyms import Pseudonyms
+from napari_deepheme.core.review.corrections import (
     NOT_A_CELL,
     UNIDENTIFIED,
     is_corrected,
@@ -28,12 +34,6 @@ from napari_deepheme.core.corrections import (
     is_unidentified,
     judged_classes,
 )
-from napari_deepheme.core.deidentify import nameless
-from napari_deepheme.core.errors import InvalidTableError
-from napari_deepheme.core.export.facts import spelled_out
-from napari_deepheme.core.files import atomic_file, atomic_folder, make_folder
-from napari_deepheme.core.geometry import Region
-from napari_deepheme.core.pseudonyms import Pseudonyms
 from napari_deepheme.core.slide import PixelGrid, estimate_background, read_grid
 
 if TYPE_CHECKING:

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Final, Literal
 import numpy as np
 
 from napari_deepheme.core.cell_table import COLUMNS, DECIMALS, CellTable
-from napari_deepheme.core.corrections import written_rows
 from napari_deepheme.core.errors import InvalidTableError
 from napari_deepheme.core.export.understood import (
     OF_ALL,
@@ -19,6 +18,7 @@ from napari_deepheme.core.export.understood import (
     understood,
 )
 from napari_deepheme.core.files import atomic_file, check_regular
+from napari_deepheme.core.review.corrections import written_rows
 from napari_deepheme.core.spreadsheets import (
     plain_header,
     refuse_double,

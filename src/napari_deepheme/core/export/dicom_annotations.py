@@ -14,17 +14,17 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from napari_deepheme.core.corrections import (
+from napari_deepheme.core.deidentify import nameless
+from napari_deepheme.core.errors import MissingExtraError, NotDicomError
+from napari_deepheme.core.export.facts import NOTICE, TableFacts
+from napari_deepheme.core.files import atomic_file
+from napari_deepheme.core.review.corrections import (
     DELETED,
     NOT_A_CELL,
     READER_CLASSES,
     is_corrected,
     judged_indices,
 )
-from napari_deepheme.core.deidentify import nameless
-from napari_deepheme.core.errors import MissingExtraError, NotDicomError
-from napari_deepheme.core.export.facts import NOTICE, TableFacts
-from napari_deepheme.core.files import atomic_file
 from napari_deepheme.core.taxonomy import CLASS_BY_CODE
 
 if TYPE_CHECKING:

@@ -14,7 +14,11 @@ import numpy as np
 import orjson
 
 from napari_deepheme.core.cell_table import DECIMALS, IDENTIFIED, PHASE, CellTable
-from napari_deepheme.core.corrections import (
+from napari_deepheme.core.export.csv_table import CHUNK_ROWS
+from napari_deepheme.core.export.qupath import read_geojson, read_qupath
+from napari_deepheme.core.files import atomic_file
+from napari_deepheme.core.geometry import Point
+from napari_deepheme.core.review.corrections import (
     NOT_A_CELL,
     READER_PHASE,
     UNIDENTIFIED,
@@ -23,10 +27,6 @@ from napari_deepheme.core.corrections import (
     judged_mitosis,
     short_words,
 )
-from napari_deepheme.core.export.csv_table import CHUNK_ROWS
-from napari_deepheme.core.export.qupath import read_geojson, read_qupath
-from napari_deepheme.core.files import atomic_file
-from napari_deepheme.core.geometry import Point
 from napari_deepheme.core.taxonomy import CELL_CLASSES, MITOTIC_CODE
 
 if TYPE_CHECKING:

@@ -15,9 +15,9 @@ from napari_deepheme.core.pseudonyms import Pseudonyms
 
 if TYPE_CHECKING:
     from napari_deepheme.core.deidentify import NamelessSlide
+    from napari_deepheme.core.engine.results import RegionResult
     from napari_deepheme.core.export.facts import TableFacts
     from napari_deepheme.core.export.summary import RunFacts
-    from napari_deepheme.core.results import RegionResult
     from napari_deepheme.core.slide import SlideReader
 
 

@@ -16,11 +16,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from napari_deepheme.core.cell_table import COLUMNS, CellTable
 from napari_deepheme.core.class_words import class_named
-from napari_deepheme.core.corrections import (
-    ADDED,
-    READER_CLASS,
-    READER_CLASSES,
-)
 from napari_deepheme.core.errors import InvalidTableError, UnknownMppError
 from napari_deepheme.core.export.shapes import (
     COORDINATE_LIMIT,
@@ -33,6 +28,11 @@ from napari_deepheme.core.export.shapes import (
 )
 from napari_deepheme.core.export.understood import OF_MODEL, understood
 from napari_deepheme.core.files import check_regular
+from napari_deepheme.core.review.corrections import (
+    ADDED,
+    READER_CLASS,
+    READER_CLASSES,
+)
 from napari_deepheme.core.spreadsheets import why_unreadable
 from napari_deepheme.core.table_columns import texts_of
 from napari_deepheme.core.taxonomy import CLASS_BY_CODE, CLASS_CODES, class_index

@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 import orjson
 
-from napari_deepheme.core.corrections import (
+from napari_deepheme.core.counts.mitoses import (
+    lineages_of,
+    mitotic_figures,
+    mitotic_indices,
+)
+from napari_deepheme.core.counts.report import differential, me_ratio, ratios
+from napari_deepheme.core.export.csv_table import write_csv
+from napari_deepheme.core.export.facts import NOTICE, spelled_out
+from napari_deepheme.core.export.geojson import NO_SHIFT, write_geojson
+from napari_deepheme.core.files import atomic_file, make_folder
+from napari_deepheme.core.review.corrections import (
     READER_PHASE,
     is_corrected,
     is_unidentified,
@@ -16,16 +26,6 @@ from napari_deepheme.core.corrections import (
     likeliest_counts,
     n_found,
 )
-from napari_deepheme.core.export.csv_table import write_csv
-from napari_deepheme.core.export.facts import NOTICE, spelled_out
-from napari_deepheme.core.export.geojson import NO_SHIFT, write_geojson
-from napari_deepheme.core.files import atomic_file, make_folder
-from napari_deepheme.core.mitoses import (
-    lineages_of,
-    mitotic_figures,
-    mitotic_indices,
-)
-from napari_deepheme.core.report import differential, me_ratio, ratios
 from napari_deepheme.core.taxonomy import MITOTIC_PHASES
 
 if TYPE_CHECKING:
@@ -33,11 +33,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from napari_deepheme.core.cell_table import CellTable
+    from napari_deepheme.core.counts.mitoses import MitoticIndex
+    from napari_deepheme.core.engine.results import RegionResult
     from napari_deepheme.core.geometry import Point
-    from napari_deepheme.core.mitoses import MitoticIndex
     from napari_deepheme.core.models.compute import Compute
     from napari_deepheme.core.models.protocols import Models
-    from napari_deepheme.core.results import RegionResult
     from napari_deepheme.core.slide import SlideReader
 
 RUN_FILES: Final = ("cells.csv", "cells.geojson", "summary.json")

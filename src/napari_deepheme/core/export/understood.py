@@ -8,7 +8,7 @@ import numpy as np
 
 from napari_deepheme.core.cell_table import IDENTIFIED, LINEAGE, PHASE, CellTable
 from napari_deepheme.core.class_words import class_named
-from napari_deepheme.core.corrections import (
+from napari_deepheme.core.review.corrections import (
     ADDED,
     DELETED,
     MITOSIS_WORDS,

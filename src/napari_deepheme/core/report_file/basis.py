@@ -4,18 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from napari_deepheme.core.corrections import (
-    NOT_A_CELL,
-    is_added,
-    is_corrected,
-    is_deleted,
-    is_unidentified,
-    is_withdrawn,
-    judged_classes,
-)
-from napari_deepheme.core.counting import FULL_COUNT, LEAST_COUNT
+from napari_deepheme.core.counts.counting import FULL_COUNT, LEAST_COUNT
+from napari_deepheme.core.counts.report import full_differential
 from napari_deepheme.core.export.other_slide import slide_doubts
-from napari_deepheme.core.report import full_differential
 from napari_deepheme.core.report_file.content import (
     Column,
     Paragraph,
@@ -32,14 +23,23 @@ from napari_deepheme.core.report_file.wording import (
     region_words,
     regions_words,
 )
+from napari_deepheme.core.review.corrections import (
+    NOT_A_CELL,
+    is_added,
+    is_corrected,
+    is_deleted,
+    is_unidentified,
+    is_withdrawn,
+    judged_classes,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from napari_deepheme.core.cell_table import CellTable
+    from napari_deepheme.core.engine.results import RegionResult
     from napari_deepheme.core.export.summary import RunFacts
     from napari_deepheme.core.geometry import Region
-    from napari_deepheme.core.results import RegionResult
     from napari_deepheme.core.slide import SlideReader
 
 

@@ -6,7 +6,20 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from napari_deepheme.core.corrections import (
+from napari_deepheme.core.report_file.content import (
+    CORRECTED,
+    NOTHING,
+    Column,
+    Gallery,
+    Paragraph,
+    Row,
+    Section,
+    Table,
+    Thumbnail,
+)
+from napari_deepheme.core.report_file.pictures import THUMBNAIL_UM, read_thumbnail
+from napari_deepheme.core.report_file.wording import class_title, plural
+from napari_deepheme.core.review.corrections import (
     NOT_A_CELL,
     READ_AT,
     READ_FROM,
@@ -21,19 +34,6 @@ from napari_deepheme.core.corrections import (
     judged_mitosis,
     reader_mitosis,
 )
-from napari_deepheme.core.report_file.content import (
-    CORRECTED,
-    NOTHING,
-    Column,
-    Gallery,
-    Paragraph,
-    Row,
-    Section,
-    Table,
-    Thumbnail,
-)
-from napari_deepheme.core.report_file.pictures import THUMBNAIL_UM, read_thumbnail
-from napari_deepheme.core.report_file.wording import class_title, plural
 from napari_deepheme.core.taxonomy import (
     CLASS_BY_CODE,
     CLASS_CODES,

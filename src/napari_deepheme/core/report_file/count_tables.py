@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from napari_deepheme.core.corrections import is_unidentified, n_found
-from napari_deepheme.core.mitoses import mitotic_indices, n_unknown
-from napari_deepheme.core.report import (
+from napari_deepheme.core.counts.mitoses import mitotic_indices, n_unknown
+from napari_deepheme.core.counts.report import (
     full_differential,
     grouped_differential,
     maturation_series,
@@ -29,15 +28,19 @@ from napari_deepheme.core.report_file.wording import (
     plural,
     span,
 )
+from napari_deepheme.core.review.corrections import is_unidentified, n_found
 from napari_deepheme.core.taxonomy import CLASS_BY_CODE, MITOTIC_CODE
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from napari_deepheme.core.cell_table import CellTable
-    from napari_deepheme.core.mitoses import MitoticIndex
-    from napari_deepheme.core.reference_ranges import ReferenceRange, ReferenceRanges
-    from napari_deepheme.core.report import CountRow, Ratio
+    from napari_deepheme.core.counts.mitoses import MitoticIndex
+    from napari_deepheme.core.counts.reference_ranges import (
+        ReferenceRange,
+        ReferenceRanges,
+    )
+    from napari_deepheme.core.counts.report import CountRow, Ratio
     from napari_deepheme.core.report_file.content import Block
 
 INTERVALS: Final = (

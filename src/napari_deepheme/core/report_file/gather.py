@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from napari_deepheme.core.corrections import DELETED, NOT_A_CELL, judged_counts
+from napari_deepheme.core.counts.reference_ranges import NO_RANGES, ReferenceRanges
 from napari_deepheme.core.deidentify import nameless
 from napari_deepheme.core.export.facts import spelled_out
 from napari_deepheme.core.export.nameless import nameless_result, nameless_run_facts
 from napari_deepheme.core.geometry import Region
 from napari_deepheme.core.pseudonyms import Pseudonyms
-from napari_deepheme.core.reference_ranges import NO_RANGES, ReferenceRanges
 from napari_deepheme.core.report_file.basis import (
     alerts,
     basis_section,
@@ -38,13 +37,14 @@ from napari_deepheme.core.report_file.count_tables import (
     maturation_section,
 )
 from napari_deepheme.core.report_file.pictures import read_overview
+from napari_deepheme.core.review.corrections import DELETED, NOT_A_CELL, judged_counts
 from napari_deepheme.core.taxonomy import CLASS_BY_CODE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from napari_deepheme.core.engine.results import RegionResult
     from napari_deepheme.core.export.summary import RunFacts
-    from napari_deepheme.core.results import RegionResult
     from napari_deepheme.core.slide import SlideReader
 
 _DOT_UM: Final = 8.0

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import orjson
 
+from napari_deepheme.core.engine.results import RegionResult
 from napari_deepheme.core.errors import InvalidSummaryError
 from napari_deepheme.core.export.summary import RunFacts
 from napari_deepheme.core.files import check_regular
 from napari_deepheme.core.geometry import Polygon, Region
 from napari_deepheme.core.models.compute import Compute
 from napari_deepheme.core.report_file.wording import NOT_KNOWN
-from napari_deepheme.core.results import RegionResult
 from napari_deepheme.core.slide import plausible_mpp
 from napari_deepheme.core.slide.mpp import stated_mpp
 from napari_deepheme.core.taxonomy import CLASS_CODES

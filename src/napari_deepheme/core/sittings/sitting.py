@@ -10,10 +10,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from napari_deepheme.core.engine.results import RegionResult
 from napari_deepheme.core.export.summary import RunFacts
 from napari_deepheme.core.geometry import Mpp, Point, Polygon, Region
 from napari_deepheme.core.models.compute import Compute
-from napari_deepheme.core.results import RegionResult
 from napari_deepheme.core.slide import open_slide
 from napari_deepheme.core.slide.identity import slide_identity
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from napari_deepheme.core.cell_table import CellTable
-    from napari_deepheme.core.corrected_cells import CorrectedCells
+    from napari_deepheme.core.review.corrected_cells import CorrectedCells
     from napari_deepheme.core.slide import SlideReader
 
 

@@ -14,13 +14,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from napari_deepheme.core.corrected_cells import CorrectedCells, Correction
 from napari_deepheme.core.errors import (
     CannotWriteError,
     InvalidSittingError,
     SittingElsewhereError,
 )
 from napari_deepheme.core.files import atomic_path, make_folder
+from napari_deepheme.core.review.corrected_cells import CorrectedCells, Correction
 from napari_deepheme.core.sittings.sitting import (
     DrawnShape,
     Sitting,

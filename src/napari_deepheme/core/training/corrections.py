@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from PIL import Image
 
-from napari_deepheme.core.corrections import reader_classes
 from napari_deepheme.core.errors import InvalidTableError
 from napari_deepheme.core.files import atomic_file, make_folder
 from napari_deepheme.core.geometry import Region
+from napari_deepheme.core.review.corrections import reader_classes
 from napari_deepheme.core.slide import PixelGrid, estimate_background, read_grid
 from napari_deepheme.core.training.class_words import UNNAMED
 
@@ -76,7 +76,7 @@ def export_corrections(
     slide : SlideReader
         The slide.
     cells : CellTable
-        Its cells; `core.corrections.reader_classes` tells what the reader said.
+        Its cells; `core.review.corrections.reader_classes` tells what the reader said.
     folder : Path
         Made where it is missing.
     mpp : Mpp

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from napari_deepheme.core.cell_table import IDENTIFIED
-from napari_deepheme.core.config import ClassifyConfig
+from napari_deepheme.core.counts.intervals import wilson
+from napari_deepheme.core.engine.config import ClassifyConfig
+from napari_deepheme.core.engine.pipeline import analyze_region
 from napari_deepheme.core.files import atomic_file
 from napari_deepheme.core.geometry import Mpp, Region, Size
-from napari_deepheme.core.intervals import wilson
 from napari_deepheme.core.models.postprocess import NOT_IDENTIFIABLE
 from napari_deepheme.core.phantom import Smear
-from napari_deepheme.core.pipeline import analyze_region
 from napari_deepheme.core.slide import (
     ArraySlide,
     open_slide,
@@ -105,7 +105,7 @@ def crop_figures(
 def crop_probabilities(
     classifier: CellClassifier, cells: Sequence[LabelledCell]
 ) -> npt.NDArray[np.float32]:
-    """Classify pictures as `core.crops.iter_crops` does, shape (n, 23)."""
+    """Classify pictures as `core.engine.crops.iter_crops` does, shape (n, 23)."""
     spec = classifier.spec
     crops = load_crops(cells, size_px=spec.crop_px, mpp=spec.mpp)
     for crop in crops:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from napari_deepheme.core.intervals import wilson
+from napari_deepheme.core.counts.intervals import wilson
 from napari_deepheme.core.taxonomy import CLASS_CODES
 from napari_deepheme.core.training.calibration_interval import (
     N_BINS,

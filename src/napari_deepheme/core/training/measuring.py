@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from napari_deepheme.core.intervals import wilson
+from napari_deepheme.core.counts.intervals import wilson
 from napari_deepheme.core.training.evaluate import match_centres
 
 if TYPE_CHECKING:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from napari_deepheme.core.cell_table import PHASE
+from napari_deepheme.core.engine.pipeline import analyze_region
 from napari_deepheme.core.geometry import Mpp, Region, Size
 from napari_deepheme.core.phantom import (
     LOOKALIKES,
@@ -21,7 +22,6 @@ from napari_deepheme.core.phantom import (
     render_cell,
     render_lookalike,
 )
-from napari_deepheme.core.pipeline import analyze_region
 from napari_deepheme.core.slide import ArraySlide
 from napari_deepheme.core.taxonomy import MITOTIC_CODE, MITOTIC_PHASES
 from napari_deepheme.core.training.fields import read_fields

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from napari_deepheme.core.config import ClassifyConfig
+from napari_deepheme.core.engine.config import ClassifyConfig
 from napari_deepheme.core.errors import InvalidTableError
 from napari_deepheme.core.slide import picture_background, whiten
 from napari_deepheme.core.spreadsheets import why_unreadable

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
 
-from napari_deepheme.core.classify import crop_raster, cut_crops
+from napari_deepheme.core.engine.classify import crop_raster, cut_crops
 from napari_deepheme.core.errors import DeephemeError, UnreadableRegionError
 from napari_deepheme.core.geometry import Region
 from napari_deepheme.core.models.postprocess import mirrored_views

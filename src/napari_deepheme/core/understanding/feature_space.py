@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from napari_deepheme.core.classify import cut_crops
-from napari_deepheme.core.config import ClassifyConfig
+from napari_deepheme.core.engine.classify import cut_crops
+from napari_deepheme.core.engine.config import ClassifyConfig
 from napari_deepheme.core.slide import estimate_background
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, get_args
 import numpy as np
 
 from napari_deepheme.core.cell_table import IDENTIFIED, CellTable
-from napari_deepheme.core.corrections import (
+from napari_deepheme.core.review.corrections import (
     DELETED,
     NOT_A_CELL,
     READER_CLASSES,

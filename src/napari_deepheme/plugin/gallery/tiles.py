@@ -10,7 +10,11 @@ import numpy as np
 from qtpy.QtCore import QPointF, QRectF, Qt
 from qtpy.QtGui import QBrush, QColor, QFont, QImage, QPainter, QPen, QPixmap
 
-from napari_deepheme.core.corrections import NOT_A_CELL, READER_CLASSES, UNIDENTIFIED
+from napari_deepheme.core.review.corrections import (
+    NOT_A_CELL,
+    READER_CLASSES,
+    UNIDENTIFIED,
+)
 from napari_deepheme.plugin.controls.inks import accent, muted, outline
 from napari_deepheme.plugin.kinds import DOUBTED, N_KINDS, kind_colours
 

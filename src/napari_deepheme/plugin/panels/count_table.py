@@ -15,7 +15,7 @@ from napari_deepheme.plugin.controls.key_manners import ENTERS, go_to_first, is_
 if TYPE_CHECKING:
     from qtpy.QtGui import QFocusEvent, QKeyEvent, QPaintEvent
 
-    from napari_deepheme.core.report import CountRow
+    from napari_deepheme.core.counts.report import CountRow
     from napari_deepheme.plugin.panels.differential import Count
 
 

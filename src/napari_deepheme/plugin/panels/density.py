@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from psygnal import Signal
 
-from napari_deepheme.core.density import KERNEL_UM, Density, cell_density
+from napari_deepheme.core.counts.density import KERNEL_UM, Density, cell_density
 from napari_deepheme.core.geometry import Region
 from napari_deepheme.plugin.kinds import DOUBTED
 from napari_deepheme.plugin.layers import METADATA_KEY

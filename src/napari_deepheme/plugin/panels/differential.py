@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from psygnal import Signal
 
-from napari_deepheme.core.counting import FULL_COUNT
-from napari_deepheme.core.mitoses import MitoticIndex, indices_of
-from napari_deepheme.core.reference_ranges import NO_RANGES, ReferenceRanges
-from napari_deepheme.core.report import (
+from napari_deepheme.core.counts.counting import FULL_COUNT
+from napari_deepheme.core.counts.mitoses import MitoticIndex, indices_of
+from napari_deepheme.core.counts.reference_ranges import NO_RANGES, ReferenceRanges
+from napari_deepheme.core.counts.report import (
     CountRow,
     Ratio,
     full_differential,

@@ -18,10 +18,10 @@ from qtpy.QtWidgets import (
 )
 from superqt.utils import qdebounced
 
-from napari_deepheme.core.counting import FULL_COUNT
+from napari_deepheme.core.counts.counting import FULL_COUNT
+from napari_deepheme.core.counts.mitoses import n_unknown
+from napari_deepheme.core.counts.reference_ranges import read_reference_ranges
 from napari_deepheme.core.errors import DeephemeError
-from napari_deepheme.core.mitoses import n_unknown
-from napari_deepheme.core.reference_ranges import read_reference_ranges
 from napari_deepheme.core.taxonomy import CLASS_BY_CODE
 from napari_deepheme.plugin.controls.inks import error_ink, follow_theme
 from napari_deepheme.plugin.controls.labels import (
@@ -40,9 +40,12 @@ if TYPE_CHECKING:
 
     from qtpy.QtGui import QShowEvent
 
-    from napari_deepheme.core.mitoses import MitoticIndex
-    from napari_deepheme.core.reference_ranges import ReferenceRange, ReferenceRanges
-    from napari_deepheme.core.report import CountRow, Ratio
+    from napari_deepheme.core.counts.mitoses import MitoticIndex
+    from napari_deepheme.core.counts.reference_ranges import (
+        ReferenceRange,
+        ReferenceRanges,
+    )
+    from napari_deepheme.core.counts.report import CountRow, Ratio
     from napari_deepheme.plugin.panels.differential import Count, Differentials
 
 _OUTSIDE: Final = {"below": "▼ below", "above": "▲ above"}

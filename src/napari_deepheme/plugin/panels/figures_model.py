@@ -8,7 +8,7 @@ import numpy as np
 from qtpy.QtCore import QAbstractTableModel, QModelIndex, Qt
 
 from napari_deepheme.core.cell_table import LINEAGE, PHASE
-from napari_deepheme.core.corrections import (
+from napari_deepheme.core.review.corrections import (
     DELETED,
     MITOSIS_WORDS,
     NOT_A_CELL,

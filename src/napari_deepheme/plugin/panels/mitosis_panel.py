@@ -18,13 +18,13 @@ from qtpy.QtWidgets import (
 )
 from superqt.utils import qdebounced
 
-from napari_deepheme.core.corrections import (
+from napari_deepheme.core.counts.mitoses import indices_of, n_unknown
+from napari_deepheme.core.review.corrections import (
     MITOSIS_WORDS,
     READER_LINEAGE,
     READER_PHASE,
     UNIDENTIFIED,
 )
-from napari_deepheme.core.mitoses import indices_of, n_unknown
 from napari_deepheme.core.taxonomy import MITOTIC_CODE
 from napari_deepheme.plugin.controls.key_manners import is_typed
 from napari_deepheme.plugin.controls.labels import button, label

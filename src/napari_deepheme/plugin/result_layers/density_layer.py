@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from napari_deepheme.core.density import KERNEL_UM
+from napari_deepheme.core.counts.density import KERNEL_UM
 from napari_deepheme.plugin.layers import METADATA_KEY, frame_of
 from napari_deepheme.plugin.result_layers.density_choices import ramp
 from napari_deepheme.plugin.slides import slide_key
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from napari.components import ViewerModel
     from napari.layers import Image
 
-    from napari_deepheme.core.density import Density
+    from napari_deepheme.core.counts.density import Density
     from napari_deepheme.plugin.layers import Frame
     from napari_deepheme.plugin.result_layers.density_choices import Choice
 

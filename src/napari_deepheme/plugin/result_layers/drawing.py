@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from napari_deepheme.core.cell_table import IDENTIFIED
-from napari_deepheme.core.remembered import SAID
+from napari_deepheme.core.review.remembered import SAID
 from napari_deepheme.plugin import layers
 from napari_deepheme.plugin.cell_index import CellIndex
 from napari_deepheme.plugin.cells_layer import CellsLayer
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from napari.layers import Image
 
     from napari_deepheme.core.cell_table import CellTable
-    from napari_deepheme.core.corrected_cells import CorrectedCells
     from napari_deepheme.core.geometry import Region, Size
+    from napari_deepheme.core.review.corrected_cells import CorrectedCells
     from napari_deepheme.plugin.result_layers.stream import Stream
 
     Rows = npt.NDArray[np.intp]

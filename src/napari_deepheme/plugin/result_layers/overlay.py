@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from napari_deepheme.core.cell_table import CellTable
-from napari_deepheme.core.corrections import short_words
 from napari_deepheme.core.geometry import Region
+from napari_deepheme.core.review.corrections import short_words
 from napari_deepheme.plugin import layers
 from napari_deepheme.plugin.cells_layer import CellsLayer
 from napari_deepheme.plugin.kinds import is_figure, shown_kinds
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from napari.components import ViewerModel
     from napari.layers import Shapes
 
-    from napari_deepheme.core.corrected_cells import CorrectedCells
     from napari_deepheme.core.geometry import Size
+    from napari_deepheme.core.review.corrected_cells import CorrectedCells
     from napari_deepheme.plugin.result_layers.stream import Stream
 
 _LEGIBLE_RING_PX: Final = 24

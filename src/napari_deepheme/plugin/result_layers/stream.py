@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+    from napari_deepheme.core.engine.results import TileResult
     from napari_deepheme.core.geometry import Area, Region
-    from napari_deepheme.core.results import TileResult
 
 _FLUSH_SECONDS: Final = 0.4
 """Layers are not brought up to date more often than this while a run goes on."""

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from napari_deepheme.core.cell_table import CellTable
-from napari_deepheme.core.corrections import UNIDENTIFIED
 from napari_deepheme.core.errors import DeephemeError
 from napari_deepheme.core.geometry import Region
+from napari_deepheme.core.review.corrections import UNIDENTIFIED
 from napari_deepheme.core.taxonomy import CLASS_CODES
 from napari_deepheme.plugin.words import class_words
 from napari_deepheme.plugin.worker import Failed
@@ -40,7 +40,7 @@ class Adding:
     review : Review
         Takes the cells.
     name_boxes : callable
-        As `core.name_boxes.name_boxes`.
+        As `core.engine.name_boxes.name_boxes`.
     start : callable
         As `worker.start`.
     """

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Final
 import orjson
 from app_model.types import KeyBinding
 
-from napari_deepheme.core.corrections import DELETED, NOT_A_CELL, UNIDENTIFIED
 from napari_deepheme.core.files import atomic_file, make_folder
+from napari_deepheme.core.review.corrections import DELETED, NOT_A_CELL, UNIDENTIFIED
 from napari_deepheme.core.user_folders import config_folder
 
 if TYPE_CHECKING:

@@ -8,15 +8,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from napari_deepheme.core.cell_table import CellTable
-from napari_deepheme.core.corrected_cells import CorrectedCells
 from napari_deepheme.core.errors import CannotWriteError, DeephemeError
 from napari_deepheme.core.export.csv_table import read_csv
 from napari_deepheme.core.export.geojson import read_qupath
 from napari_deepheme.core.export.other_slide import refuse_other_slide, slide_doubts
 from napari_deepheme.core.export.summary import RunFacts
 from napari_deepheme.core.models.compute import Compute
-from napari_deepheme.core.remembered import remember
 from napari_deepheme.core.report_file.known_run import known_run
+from napari_deepheme.core.review.corrected_cells import CorrectedCells
+from napari_deepheme.core.review.remembered import remember
 from napari_deepheme.core.sittings.sitting import Sitting, SlideMark
 from napari_deepheme.core.sittings.sitting_file import (
     SUFFIX,

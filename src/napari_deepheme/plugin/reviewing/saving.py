@@ -18,9 +18,9 @@ from napari_deepheme.plugin.worker import Failed
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from napari_deepheme.core.counts.reference_ranges import ReferenceRanges
+    from napari_deepheme.core.engine.results import RegionResult
     from napari_deepheme.core.export.summary import RunFacts
-    from napari_deepheme.core.reference_ranges import ReferenceRanges
-    from napari_deepheme.core.results import RegionResult
     from napari_deepheme.core.slide import SlideReader
     from napari_deepheme.plugin.reviewing.keeping import Keeping
     from napari_deepheme.plugin.reviewing.review import Review
@@ -138,7 +138,7 @@ class Saving:
     def _report(
         self, path: Path, result: RegionResult, facts: RunFacts, slide: SlideReader
     ) -> None:
-        from napari_deepheme.core.reference_ranges import NO_RANGES
+        from napari_deepheme.core.counts.reference_ranges import NO_RANGES
         from napari_deepheme.core.report_file import gather_report, write_report
 
         hide = self._session.deidentify

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from psygnal import Signal
 
-from napari_deepheme.core.classify import cut_crops
+from napari_deepheme.core.engine.classify import cut_crops
 from napari_deepheme.core.errors import DeephemeError
 from napari_deepheme.core.slide import estimate_background
 from napari_deepheme.core.understanding.explain import (

@@ -1,0 +1,1 @@
+"""Cells counted: differential, ratios, mitoses, intervals, densities."""

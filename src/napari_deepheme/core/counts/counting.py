@@ -1,0 +1,103 @@
+"""When a count has enough cells, and which of them are counted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from napari_deepheme.core.counts.intervals import wilson
+from napari_deepheme.core.review.corrections import is_unidentified
+from napari_deepheme.core.taxonomy import CELL_CLASSES
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import numpy.typing as npt
+
+    from napari_deepheme.core.cell_table import CellTable
+    from napari_deepheme.core.geometry import Region
+
+_COUNTED: Final = np.array([c.in_ndc for c in CELL_CLASSES])
+
+FULL_COUNT: Final = 500
+"""Cells of a differential where an abnormal cell matters, after ICSH 2008."""
+
+LEAST_COUNT: Final = 300
+"""Cells that ICSH 2008 asks for at the least."""
+
+_FEWEST: Final = 100
+"""Cells before which a count does not end, however narrow its intervals."""
+
+
+@dataclass(frozen=True, slots=True)
+class CountGoal:
+    """When to stop counting.
+
+    Attributes
+    ----------
+    n_cells : int
+        Identified cells of the nucleated differential count (500 where a class that
+        matters is rare, otherwise 300, after ICSH 2008).
+    half_width : float or None
+        Percentage points: the count stops earlier, from 100 cells on, when no class has
+        a wider 95 % interval to either side. None to count all of `n_cells`.
+    """
+
+    n_cells: int
+    half_width: float | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse a count of nothing."""
+        if self.n_cells < 1:
+            raise ValueError(f"a count has at least one cell, not {self.n_cells}")
+        if self.half_width is not None and not 0 < self.half_width < 100:
+            raise ValueError("half_width must lie between 0 and 100")
+
+    def is_reached(self, counts: Mapping[str, int]) -> bool:
+        """Tell whether cells by class code are enough."""
+        by_class = [counts.get(c.code, 0) for c in CELL_CLASSES if c.in_ndc]
+        n = sum(by_class)
+        if n >= self.n_cells:
+            return True
+        if self.half_width is None or n < _FEWEST:
+            return False
+        widest = 0.0
+        for count in by_class:
+            low, high = wilson(count, n)
+            widest = max(widest, count / n - low, high - count / n)
+        return 100 * widest <= self.half_width
+
+
+def take_counted(cells: CellTable, areas: Sequence[Region], n_cells: int) -> CellTable:
+    """Return the cells of a count: area by area, in reading order, up to the last.
+
+    Parameters
+    ----------
+    cells : CellTable
+        Each cell once, in reading order.
+    areas : sequence of Region
+        Where they were counted, in the order of counting; they do not overlap.
+    n_cells : int
+        Identified cells of the nucleated differential count that are kept, at most.
+
+    Returns
+    -------
+    CellTable
+        In reading order; cells outside of the areas are left out. Those that do not
+        belong to the count, and unidentified ones, stay where they lie before its last
+        cell.
+    """
+    place = np.full(len(cells), len(areas))
+    for index in range(len(areas) - 1, -1, -1):
+        place[areas[index].holds_centres(cells.boxes)] = index
+    order: npt.NDArray[np.intp] = np.argsort(place, kind="stable")
+    order = order[place[order] < len(areas)]
+    counted = np.cumsum(
+        (_COUNTED[cells.class_indices] & ~is_unidentified(cells))[order]
+    )
+    n_kept = int(np.searchsorted(counted, n_cells)) + 1
+    kept = np.zeros(len(cells), bool)
+    kept[order[:n_kept]] = True
+    return cells.take(kept)

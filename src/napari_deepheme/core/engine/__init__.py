@@ -1,0 +1,1 @@
+"""Tiles of a slide -> cells with boxes, classes and probabilities."""

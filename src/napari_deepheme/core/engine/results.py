@@ -1,0 +1,138 @@
+"""What tiles give, and what becomes of it together."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from napari_deepheme.core.coverage import covered_area
+from napari_deepheme.core.engine.merge import merge_tiles
+from napari_deepheme.core.geometry import Polygon, Region, touched_by
+
+if TYPE_CHECKING:
+    from napari_deepheme.core.cell_table import CellTable
+    from napari_deepheme.core.engine.tiling import Tile
+    from napari_deepheme.core.geometry import Area, Mpp
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TileResult:
+    """What a tile gave.
+
+    Attributes
+    ----------
+    tile : Tile
+        Where.
+    index, n_tiles : int
+        Its place among the tiles of the run, from 0, and their number.
+    cells : CellTable
+        Its cells, and those up to a micrometre beyond its core.
+    failed : tuple of Region
+        Blocks of level 0 that could not be read.
+    """
+
+    tile: Tile
+    index: int
+    n_tiles: int
+    cells: CellTable
+    failed: tuple[Region, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RegionResult:
+    """What a region gave.
+
+    Attributes
+    ----------
+    region : Region
+        Where, in level-0 pixels.
+    mpp : Mpp
+        Micrometres per pixel of level 0 that were taken.
+    cells : CellTable
+        Each cell once, in reading order.
+    failed : tuple of Region
+        Blocks of level 0 that could not be read.
+    complete : bool
+        False if the run was stopped before its last tile.
+    seconds : float
+        How long it took.
+    counted_areas : tuple of Region, or None
+        Where cells were counted, in that order, when that was not everywhere.
+    drawn_areas : tuple of Polygon
+        What was drawn, when cells were sought there alone; the region holds it all.
+    """
+
+    region: Region
+    mpp: Mpp
+    cells: CellTable
+    failed: tuple[Region, ...]
+    complete: bool
+    seconds: float
+    counted_areas: tuple[Region, ...] | None = None
+    drawn_areas: tuple[Polygon, ...] = ()
+
+    @property
+    def areas(self) -> tuple[Region | Polygon, ...]:
+        """Where a cell must be centred to be among the cells."""
+        return self.drawn_areas or self.counted_areas or (self.region,)
+
+    @property
+    def is_unreadable(self) -> bool:
+        """Whether nothing of the region could be read."""
+        parts = [block.intersection(self.region) for block in self.failed]
+        lost = [Polygon.of(part) for part in parts if part.area]
+        return bool(lost) and round(covered_area(lost)) >= self.region.area
+
+
+@dataclass(slots=True)
+class ResultCollector:
+    """Gathers the tiles of a run, so that a stopped run has a result too.
+
+    Attributes
+    ----------
+    region : Region
+        What was asked for; what holds all areas where several were drawn.
+    areas : tuple of Region or Polygon
+        Where a cell must be centred to count.
+    mpp : Mpp
+        Micrometres per pixel of level 0.
+    max_overlap : float
+        As in `DetectConfig`.
+    """
+
+    region: Region
+    areas: tuple[Area, ...]
+    mpp: Mpp
+    max_overlap: float
+    _tables: list[CellTable] = field(default_factory=list)
+    _failed: set[Region] = field(default_factory=set)
+    _n_left: int = 1
+    _started: float = field(default_factory=time.monotonic)
+
+    def add(self, result: TileResult) -> None:
+        """Take in the result of one tile."""
+        self._tables.append(result.cells)
+        self._failed.update(result.failed)
+        self._n_left = result.n_tiles - len(self._tables)
+
+    def result(self) -> RegionResult:
+        """Merge what has come in so far.
+
+        Cells that touch a block which any tile failed to read are left out, so that the
+        outcome does not depend on which tile came upon it.
+        """
+        cells = merge_tiles(
+            self._tables, self.areas, max_overlap=self.max_overlap, mpp=self.mpp
+        )
+        if self._failed:
+            cells = cells.take(~touched_by(self._failed, cells.boxes))
+        return RegionResult(
+            region=self.region,
+            mpp=self.mpp,
+            cells=cells,
+            failed=tuple(sorted(self._failed, key=lambda r: (r.y, r.x))),
+            complete=self._n_left == 0,
+            seconds=time.monotonic() - self._started,
+            drawn_areas=tuple(a for a in self.areas if isinstance(a, Polygon)),
+        )

@@ -1,0 +1,1 @@
+"""What a reader said of cells, beside what the model says."""

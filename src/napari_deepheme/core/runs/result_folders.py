@@ -1,0 +1,141 @@
+"""Which folder holds the results of which of many slides, in whatever order they come.
+
+A folder bears the stem of its slide's name; slides of one name get numbers. A folder
+with a run of a slide stays that slide's: its journal tells which it is.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from napari_deepheme.core.errors import DeephemeError
+from napari_deepheme.core.pseudonyms import Pseudonyms
+from napari_deepheme.core.runs.journal import read_past
+from napari_deepheme.core.runs.run_request import slide_asked
+from napari_deepheme.core.slide import open_slide
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from napari_deepheme.core.runs.run_request import RunRequest
+
+
+@dataclass(frozen=True, slots=True)
+class AskedSlide:
+    """A slide, the folder of its results, and what it is called there.
+
+    Attributes
+    ----------
+    path : Path
+        Where it lies, as it was given.
+    folder : Path
+        Of its results.
+    name : str
+        The name of its file, or a pseudonym.
+    """
+
+    path: Path
+    folder: Path
+    name: str
+
+
+def asked_slides(
+    paths: Iterable[Path], out: Path, request: RunRequest
+) -> list[AskedSlide]:
+    """Give each slide its folder.
+
+    Parameters
+    ----------
+    paths : iterable of Path
+        The slides.
+    out : Path
+        Holds a folder a slide; need not exist.
+    request : RunRequest
+        What each is asked for.
+
+    Returns
+    -------
+    list of AskedSlide
+        In the order of the paths, each slide once. A folder that holds a run of the
+        slide is taken for it; others get the next name that is free.
+
+    Raises
+    ------
+    InvalidKeyError, CannotWriteError
+        As for `Pseudonyms.of_this_user`.
+    """
+    once = _each_once(paths)
+    names = _shown_names(once, request)
+    stems = [Path(name).stem for name in names]
+    there = {stem: _runs(out, stem) for stem in stems}
+    known = [
+        _identity(path, request) if there[stem] or stems.count(stem) > 1 else None
+        for path, stem in zip(once, stems, strict=True)
+    ]
+    first = [i for i, one in enumerate(known) if one is None or known.index(one) == i]
+    folders = _own_folders({i: (known[i], there[stems[i]]) for i in first})
+    for i in first:
+        if i not in folders:
+            taken = set(folders.values())
+            # What cannot be opened has no run that could get into a wrong folder.
+            held = {} if known[i] is None else there[stems[i]]
+            free = _numbered(out / stems[i])
+            folders[i] = next(f for f in free if f not in taken and f not in held)
+    return [AskedSlide(once[i], folders[i], names[i]) for i in first]
+
+
+def _each_once(paths: Iterable[Path]) -> list[Path]:
+    once: dict[str, Path] = {}
+    for path in paths:
+        once.setdefault(os.path.realpath(path), path)
+    return list(once.values())
+
+
+def _shown_names(paths: Sequence[Path], request: RunRequest) -> list[str]:
+    if not request.deidentify:
+        return [path.name for path in paths]
+    names = Pseudonyms.of_this_user()
+    return [names.of_path(path) for path in paths]
+
+
+def _runs(out: Path, stem: str) -> dict[Path, Any]:
+    """Return the folders of a stem that hold a run, each with its slide."""
+    ours = re.compile(rf"{re.escape(stem)}(-\d+)?")
+    try:
+        folders = sorted(f for f in out.iterdir() if ours.fullmatch(f.name))
+    except OSError:
+        return {}
+    pasts = {folder: read_past(folder) for folder in folders}
+    return {f: past.asked.get("slide") for f, past in pasts.items() if past is not None}
+
+
+def _identity(path: Path, request: RunRequest) -> dict[str, Any] | None:
+    try:
+        with open_slide(path, read_timeout=request.read_timeout) as slide:
+            return slide_asked(slide, request)
+    except (DeephemeError, OSError, MemoryError):
+        return None
+
+
+def _own_folders(
+    asked: dict[int, tuple[dict[str, Any] | None, dict[Path, Any]]],
+) -> dict[int, Path]:
+    """Return the folder of each slide that has one."""
+    own = {
+        i: next((f for f, slide in there.items() if slide == known), None)
+        for i, (known, there) in asked.items()
+        if known is not None
+    }
+    return {i: folder for i, folder in own.items() if folder is not None}
+
+
+def _numbered(folder: Path) -> Iterator[Path]:
+    yield folder
+    n = 2
+    while True:
+        yield folder.with_name(f"{folder.name}-{n}")
+        n += 1

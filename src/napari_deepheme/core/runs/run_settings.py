@@ -1,0 +1,67 @@
+"""What a run uses, as its journal keeps it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Self
+
+from napari_deepheme.core.engine.config import RunConfig
+from napari_deepheme.core.errors import OtherRunError
+from napari_deepheme.core.geometry import Region
+from napari_deepheme.core.models.compute import Compute
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from napari_deepheme.core.runs.journal import Past
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RunSettings:
+    """What a run uses, kept in its journal: the same gives the same bytes.
+
+    Attributes
+    ----------
+    compute : Compute
+        How its networks are computed.
+    config : RunConfig
+        Sizes and thresholds.
+    regions : tuple of Region
+        What is cut into tiles, in this order.
+    """
+
+    compute: Compute
+    config: RunConfig
+    regions: tuple[Region, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return them as JSON holds them."""
+        return {
+            "compute": self.compute.to_json(),
+            "config": asdict(self.config),
+            "regions": [[r.x, r.y, r.width, r.height] for r in self.regions],
+        }
+
+    @classmethod
+    def from_json(cls, stored: dict[str, Any]) -> Self:
+        """Make them of what `to_json` gave."""
+        return cls(
+            Compute.from_json(stored["compute"]),
+            RunConfig.from_json(stored["config"]),
+            tuple(Region(*numbers) for numbers in stored["regions"]),
+        )
+
+
+def settings_of(past: Past, folder: Path) -> RunSettings:
+    """Return the settings that a run in a folder is to go on with.
+
+    Raises
+    ------
+    OtherRunError
+        If they are none that this version knows.
+    """
+    try:
+        return RunSettings.from_json(past.used)
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        differs = f"its settings cannot be read: {error}"
+        raise OtherRunError(str(folder), differs) from error

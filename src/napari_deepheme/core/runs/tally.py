@@ -1,0 +1,139 @@
+"""What is done of a plan, whether it is enough, and what it gives."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from napari_deepheme.core.counts.counting import take_counted
+from napari_deepheme.core.engine.results import RegionResult, ResultCollector
+from napari_deepheme.core.review.corrections import judged_counts
+from napari_deepheme.core.taxonomy import CLASS_CODES
+
+if TYPE_CHECKING:
+    from napari_deepheme.core.counts.counting import CountGoal
+    from napari_deepheme.core.engine.pipeline import RunPlan
+    from napari_deepheme.core.engine.results import TileResult
+    from napari_deepheme.core.geometry import Region
+
+
+class Tally:
+    """Gathers the tiles of a plan, in any order, up to a goal if there is one.
+
+    With a goal, chunks count in the order of the plan, and only as many as it takes:
+    the outcome does not depend on which was done first, nor on what was done beyond.
+
+    Parameters
+    ----------
+    region : Region
+        What was asked for.
+    plan : RunPlan
+        Its tiles; with a goal, each tile's core is an area to count in.
+    max_overlap : float
+        As in `DetectConfig`.
+    goal : CountGoal, optional
+        When to stop.
+    """
+
+    def __init__(
+        self,
+        region: Region,
+        plan: RunPlan,
+        max_overlap: float,
+        goal: CountGoal | None = None,
+    ) -> None:
+        self.plan, self.goal = plan, goal
+        self._region, self._max_overlap = region, max_overlap
+        self._results: dict[int, TileResult] = {}
+        self._counts = dict.fromkeys(CLASS_CODES, 0)
+        self._n_first_done = 0
+        self._is_enough = False
+        self._advance()
+
+    @property
+    def is_enough(self) -> bool:
+        """Whether nothing is left to do: all is done, or enough is counted."""
+        return self._is_enough
+
+    def chunks_left(self) -> list[int]:
+        """Return the chunks that are still to be done, in order."""
+        if self.is_enough:
+            return []
+        return [c for c in range(self.plan.n_chunks) if not self._is_done(c)]
+
+    def add(self, result: TileResult) -> bool:
+        """Take in the result of a tile; tell whether it is new."""
+        if result.index in self._results:
+            return False
+        self._results[result.index] = result
+        self._advance()
+        return True
+
+    def drop_torn_chunks(self) -> None:
+        """Forget tiles of chunks that are not whole: a chunk is computed together."""
+        for chunk in range(self.plan.n_chunks):
+            if not self._is_done(chunk):
+                for index in self.plan.chunk(chunk):
+                    self._results.pop(index, None)
+
+    def result(self) -> RegionResult:
+        """Merge what is done."""
+        if self.goal is not None:
+            return self._counted(self.goal)
+        collector = self._collector((self._region,))
+        for index in sorted(self._results):
+            collector.add(self._results[index])
+        return replace(collector.result(), complete=self.is_enough)
+
+    def _counted(self, goal: CountGoal) -> RegionResult:
+        """Merge the chunks that are done without a gap."""
+        chunks = range(self._n_first_done)
+        indices = [index for chunk in chunks for index in self.plan.chunk(chunk)]
+        areas = tuple(self.plan.tiles[index].core for index in indices)
+        collector = self._collector(areas)
+        for index in indices:
+            collector.add(self._results[index])
+        result = collector.result()
+        return replace(
+            result,
+            cells=take_counted(result.cells, areas, goal.n_cells),
+            counted_areas=areas,
+            complete=self.is_enough,
+        )
+
+    def _collector(self, areas: tuple[Region, ...]) -> ResultCollector:
+        return ResultCollector(self._region, areas, self.plan.mpp, self._max_overlap)
+
+    def _is_done(self, chunk: int) -> bool:
+        return all(index in self._results for index in self.plan.chunk(chunk))
+
+    def _advance(self) -> None:
+        """Look how many chunks are done without a gap, and whether these are enough."""
+        while not self._is_enough:
+            if self._n_first_done == self.plan.n_chunks:
+                self._is_enough = True
+            elif not self._is_done(self._n_first_done):
+                return
+            else:
+                self._count(self._n_first_done)
+                self._n_first_done += 1
+                self._is_enough = self._has_reached_goal()
+
+    def _has_reached_goal(self) -> bool:
+        """Tell whether enough is counted.
+
+        Tile by tile a cell may count twice, and one beside what another tile could not
+        read still counts: where the sum seems enough, what is merged decides.
+        """
+        goal = self.goal
+        if goal is None or not goal.is_reached(self._counts):
+            return False
+        return goal.is_reached(judged_counts(self._counted(goal).cells))
+
+    def _count(self, chunk: int) -> None:
+        for index in self.plan.chunk(chunk):
+            result = self._results[index]
+            # Cells near its border are a neighbour's, too.
+            own = result.tile.core.holds_centres(result.cells.boxes)
+            for code, n in judged_counts(result.cells.take(own)).items():
+                self._counts[code] += n

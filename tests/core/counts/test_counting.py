@@ -1,0 +1,96 @@
+"""When a count ends, and which cells are in it."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from napari_deepheme.core.counts.counting import CountGoal, take_counted
+from napari_deepheme.core.counts.intervals import wilson
+from napari_deepheme.core.geometry import Region
+
+
+def test_a_count_ends_with_its_last_cell_and_leaves_out_what_does_not_count():
+    goal = CountGoal(10)
+    assert not goal.is_reached({"M6": 9, "U1": 50, "PL2": 3, "U4": 2})
+    assert goal.is_reached({"M6": 6, "ER4": 4})
+
+
+def test_a_count_ends_earlier_when_its_intervals_are_narrow():
+    # Wilson, by hand: 200 of 400 are 50 % (45.1 to 54.9), so within 5 points.
+    goal = CountGoal(1000, half_width=5)
+    assert goal.is_reached({"M6": 200, "ER4": 200})
+    assert not goal.is_reached({"M6": 100, "ER4": 100})
+    # Few cells have no narrow interval, whatever the formula says.
+    assert not CountGoal(1000, half_width=50).is_reached({"M6": 30})
+
+
+@pytest.mark.parametrize(("n", "width"), [(0, None), (5, 0), (5, 100)])
+def test_a_goal_that_makes_no_sense_is_refused(n, width):
+    with pytest.raises(ValueError, match=r"count|half_width"):
+        CountGoal(n, width)
+
+
+def test_cells_are_taken_area_by_area_in_reading_order(make_table):
+    cells = make_table(
+        (0, 0, 4, 4, "M6"),  # in the second area
+        (20, 0, 4, 4, "M2"),  # in the first
+        (24, 4, 4, 4, "U1"),  # in the first; does not count
+        (21, 8, 4, 4, "ER4"),  # in the first
+        (40, 9, 4, 4, "L2"),  # in none
+    )
+    areas = [Region(18, 0, 12, 12), Region(0, 0, 12, 12)]
+    assert take_counted(cells, areas, 1).class_codes == ("M2",)
+    assert take_counted(cells, areas, 2).class_codes == ("M2", "U1", "ER4")
+    assert take_counted(cells, areas, 3).class_codes == ("M6", "M2", "U1", "ER4")
+    assert take_counted(cells, areas, 99).class_codes == ("M6", "M2", "U1", "ER4")
+
+
+def test_unidentified_cells_stay_and_do_not_bring_a_count_nearer_to_its_end(make_table):
+    cells = make_table(
+        (0, 0, 4, 4, "M6"),
+        (10, 0, 4, 4, "M2"),
+        (20, 0, 4, 4, "L2"),
+        (30, 0, 4, 4, "M6"),
+    )
+    said = np.array(["yes", "no", "yes", "yes"])
+    doubted = replace(cells, further={"identified": said})
+    areas = [Region(0, 0, 40, 10)]
+    assert take_counted(doubted, areas, 2).class_codes == ("M6", "M2", "L2")
+    assert take_counted(cells, areas, 2).class_codes == ("M6", "M2")
+
+
+def test_a_count_never_has_more_cells_than_wanted(make_table):
+    rng = np.random.default_rng(0)
+    codes = rng.choice(["M6", "U1", "ER4", "U4", "L2"], 200)
+    rows = [
+        (*xy, 4, 4, code)
+        for xy, code in zip(rng.integers(0, 400, (200, 2)), codes, strict=True)
+    ]
+    cells = make_table(*rows).in_reading_order()
+    areas = [Region(x, y, 100, 100) for y in range(0, 400, 100) for x in (0, 200)]
+    for n in (1, 7, 40, 60):
+        counts = take_counted(cells, areas, n).counts()
+        assert sum(counts[c] for c in ("M6", "ER4", "L2")) == n
+
+
+def test_a_count_can_end_with_its_first_cell_and_within_less_than_a_point():
+    assert CountGoal(1, half_width=0.5).is_reached({"M6": 1})
+
+
+def test_an_early_end_needs_a_hundred_cells():
+    goal = CountGoal(1000, half_width=50)
+    assert goal.is_reached({"M6": 100})
+    assert not goal.is_reached({"M6": 99})
+
+
+def test_both_sides_of_an_interval_are_looked_at():
+    # Wilson, by hand: 20 of 100 are 13.34 to 28.88 %: 6.66 below, 8.88 above.
+    counts = dict.fromkeys(("M2", "M3", "M4", "M5", "M6"), 20)
+    assert not CountGoal(1000, half_width=8).is_reached(counts)
+    assert not CountGoal(1000, half_width=8.87).is_reached(counts)
+    assert CountGoal(1000, half_width=8.9).is_reached(counts)
+    # 80 of 100 are 71.12 to 86.66 %.
+    assert not CountGoal(1000, half_width=8).is_reached({"M6": 80, "L2": 20})
+    width = 100 * (wilson(20, 100)[1] - 0.2)
+    assert CountGoal(1000, half_width=width).is_reached(counts)

@@ -1,0 +1,100 @@
+"""Which folder is whose, when slides bear one name and come in any order."""
+
+import shutil
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import tifffile
+
+from napari_deepheme.core.runs.journal import Journal
+from napari_deepheme.core.runs.result_folders import asked_slides
+from napari_deepheme.core.runs.run_request import RunRequest, slide_asked
+from napari_deepheme.core.slide import open_slide
+
+REQUEST = RunRequest()
+
+
+@pytest.fixture
+def slides(tmp_path):
+    """Two slides of one name, and a third one."""
+    paths = [tmp_path / "f1" / "x.tif", tmp_path / "f2" / "x.tif", tmp_path / "y.tif"]
+    for value, path in enumerate(paths):
+        path.parent.mkdir(exist_ok=True)
+        picture = np.full((256, 256, 3), 50 * value, np.uint8)
+        tifffile.imwrite(path, picture, tile=(128, 128), photometric="rgb")
+    return paths
+
+
+def begun(asked, request=REQUEST):
+    """Leave what a run of a slide leaves in its folder."""
+    asked.folder.mkdir(parents=True, exist_ok=True)
+    with open_slide(asked.path) as slide:
+        head = {"slide": slide_asked(slide, request)}
+    Journal(asked.folder, head, {}).close()
+
+
+def folders(paths, out, request=REQUEST):
+    return [asked.folder.name for asked in asked_slides(paths, out, request)]
+
+
+def test_slides_of_one_name_do_not_share_a_folder(slides, tmp_path):
+    assert folders(slides, tmp_path / "out") == ["x", "x-2", "y"]
+
+
+def test_a_slide_finds_its_folder_in_whatever_order_it_is_named(slides, tmp_path):
+    one, two, three = slides
+    for asked in asked_slides(slides, tmp_path / "out", REQUEST):
+        begun(asked)
+    assert folders([two, one], tmp_path / "out") == ["x-2", "x"]
+    assert folders([two], tmp_path / "out") == ["x-2"]
+    assert folders([three, one], tmp_path / "out") == ["y", "x"]
+
+
+def test_a_slide_that_moved_finds_its_folder_and_another_gets_a_new_one(
+    slides, tmp_path
+):
+    one, two, _ = slides
+    begun(asked_slides([one], tmp_path / "out", REQUEST)[0])
+    assert folders([two], tmp_path / "out") == ["x-2"]
+    elsewhere = tmp_path / "f3" / "x.tif"
+    elsewhere.parent.mkdir()
+    shutil.move(one, elsewhere)
+    assert folders([two, elsewhere], tmp_path / "out") == ["x-2", "x"]
+
+
+def test_a_slide_that_is_named_twice_has_one_folder(slides, tmp_path):
+    one, _, three = slides
+    copy = tmp_path / "copy" / "x.tif"
+    copy.parent.mkdir()
+    shutil.copyfile(one, copy)
+    odd = one.parent / ".." / "f1" / "x.tif"
+    given = [three, one, three, odd, copy]
+    found = asked_slides(given, tmp_path / "out", REQUEST)
+    assert [asked.path for asked in found] == [three, one]
+
+
+def test_a_number_that_is_another_slides_name_is_not_given_twice(slides, tmp_path):
+    one, two, three = slides
+    numbered = three.rename(tmp_path / "x-2.tif")
+    found = folders([one, two, numbered], tmp_path / "out")
+    assert len(set(found)) == 3
+
+
+def test_a_slide_that_cannot_be_opened_is_looked_for_in_the_folder_of_its_name(
+    slides, tmp_path
+):
+    begun(asked_slides(slides[:1], tmp_path / "out", REQUEST)[0])
+    slides[0].unlink()
+    assert folders(slides[:2], tmp_path / "out") == ["x", "x-2"]
+
+
+def test_pseudonyms_find_their_folders_too(slides, tmp_path, monkeypatch):
+    monkeypatch.setenv("NAPARI_DEEPHEME_CONFIG", str(tmp_path / "config"))
+    request = replace(REQUEST, deidentify=True)
+    asked = asked_slides(slides, tmp_path / "out", request)
+    for one in asked:
+        assert one.folder.name == one.name
+        begun(one, request)
+    again = asked_slides(slides[::-1], tmp_path / "out", request)
+    assert [a.folder for a in again] == [a.folder for a in asked[::-1]]

@@ -233,7 +233,7 @@ def controller(viewer, core):
         iter_search=core,
         map_adequacy=lambda slide, *, mpp: core.adequacy,
         keep_corrections=kept.append,
-        name_boxes=core.engine.name_boxes,
+        name_boxes=core.name_boxes,
         start=start,
     )
     made.session, made.kept = made._session, kept
@@ -272,7 +272,7 @@ def make_controller(core, inline_start):
             iter_search=core,
             map_adequacy=lambda slide, *, mpp: core.adequacy,
             keep_corrections=lambda read: None,
-            name_boxes=core.engine.name_boxes,
+            name_boxes=core.name_boxes,
             start=inline_start,
         )
         made.viewer, made.session = viewer, session

@@ -49,7 +49,7 @@ def keep(session, viewer, core):
             import_model=nothing,
             start=nothing,
         )
-        desk = Desk(viewer, session, name_boxes=core.engine.name_boxes, start=nothing)
+        desk = Desk(viewer, session, name_boxes=core.name_boxes, start=nothing)
         return PreferenceKeeper(session, models, desk, read_preferences())
 
     return begin

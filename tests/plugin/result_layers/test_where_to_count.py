@@ -87,8 +87,8 @@ def test_what_is_painted_is_what_is_counted_by(
     controller.set_max_cells(300)
     controller.classify_slide()
     controller.finish()
-    assert np.array_equal(core.runs.search.adequacy.kinds, painted.kinds)
-    assert core.runs.search.goal.n_cells == 300
+    assert np.array_equal(core.search.adequacy.kinds, painted.kinds)
+    assert core.search.goal.n_cells == 300
 
 
 def test_a_count_shows_its_map_aside_and_ends_with_its_goal(
@@ -108,7 +108,7 @@ def test_a_count_shows_its_map_aside_and_ends_with_its_goal(
 def test_every_cell_needs_no_map(controller, slide_layer, viewer, core):
     controller.classify_slide()
     controller.finish()
-    assert core.runs.search.goal is None
+    assert core.search.goal is None
     assert NAME not in viewer.layers
 
 

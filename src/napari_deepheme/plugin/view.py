@@ -245,7 +245,7 @@ class View(QWidget):
         self.sitting_button.clicked.connect(self._ask_for_sitting)
         self.earlier_button.clicked.connect(self._request_earlier)
         for name, made in self.dock_buttons.items():
-            made.clicked.connect(self._dock_requester(name))
+            made.clicked.connect(partial(self._request_dock, name))
         self.setup.toggled.connect(self.setup.content().setVisible)
         self._session.events.can_export.connect(self._on_result)
         self._session.events.connect(self._on_session)
@@ -371,11 +371,8 @@ class View(QWidget):
     def _request_earlier(self) -> None:
         self.sitting_requested.emit(Path(self._session.earlier_sitting))
 
-    def _dock_requester(self, name: str) -> Callable[[], None]:
-        def request() -> None:
-            self.dock_requested.emit(name)
-
-        return request
+    def _request_dock(self, name: str, _: bool = False) -> None:
+        self.dock_requested.emit(name)
 
     def _ask_for_folder(self) -> None:
         name = QFileDialog.getExistingDirectory(self, "Export to folder")

@@ -42,6 +42,9 @@ def keep(session, viewer, core):
     def nothing(*_, **__):
         return None
 
+    # What napari calls back it does not hold.
+    held = []
+
     def begin():
         models = ModelChoice(
             session,
@@ -50,7 +53,8 @@ def keep(session, viewer, core):
             start=nothing,
         )
         desk = Desk(viewer, session, name_boxes=core.name_boxes, start=nothing)
-        return PreferenceKeeper(session, models, desk, read_preferences())
+        held.append(PreferenceKeeper(session, models, desk, read_preferences()))
+        return held[-1]
 
     return begin
 

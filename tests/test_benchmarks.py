@@ -12,7 +12,7 @@ SMALL = {
     "exports": (["--cells", "300"], "cells.geojson"),
     "gallery": (["400"], "ms"),
     "overlay": (["400"], "800"),
-    "review": (["600"], "and the one after it"),
+    "review": (["600", "0.2"], "and the one after it"),
 }
 """Arguments that make it quick, and what stands in its table."""
 

@@ -16,15 +16,17 @@ import pytest
 from napari_deepheme import Region, analyze_region, load_models, open_slide
 from napari_deepheme.core.phantom import LOOKALIKES
 from napari_deepheme.core.taxonomy import CLASS_CODES
-from napari_deepheme.core.training.evaluate import match_centres
-from napari_deepheme.core.training.figures import (
+from napari_deepheme.core.training.evaluation.card_figures import (
     crop_figures,
     doubt_figures,
     field_figures,
     grid_figures,
     validation_cells,
 )
-from napari_deepheme.core.training.mitosis_figures import field_mitosis_figures
+from napari_deepheme.core.training.evaluation.evaluate import match_centres
+from napari_deepheme.core.training.evaluation.mitosis_figures import (
+    field_mitosis_figures,
+)
 
 ROOT = Path(__file__).parents[1]
 SHARED = Path(os.environ.get("NAPARI_DEEPHEME_SHARED", ROOT.parent / "shared"))

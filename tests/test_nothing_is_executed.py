@@ -41,10 +41,10 @@ from napari_deepheme.core.runs.journal import NAME, read_past
 from napari_deepheme.core.sittings.sitting_file import read_mark, read_sitting
 from napari_deepheme.core.slide import ArraySlide, open_slide
 from napari_deepheme.core.slide.kept_looks import read_looks
-from napari_deepheme.core.training.fitting import FitConfig, fit
-from napari_deepheme.core.training.manifest import read_manifest
-from napari_deepheme.core.training.own_boxes import read_boxes
-from napari_deepheme.core.training.own_loop import LoopConfig, Task, iter_loop
+from napari_deepheme.core.training.cells.boxed import read_boxes
+from napari_deepheme.core.training.cells.manifest import read_manifest
+from napari_deepheme.core.training.fitting.loop import FitConfig, fit
+from napari_deepheme.core.training.own.loop import LoopConfig, Task, iter_loop
 from napari_deepheme.core.training.tensor_files import write_checkpoint
 from napari_deepheme.core.training.training_error import TrainingError
 from napari_deepheme.plugin.reviewing.keys import read_keys

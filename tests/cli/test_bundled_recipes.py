@@ -5,8 +5,9 @@ import csv
 import pytest
 
 from napari_deepheme.cli import evaluate, run
-from napari_deepheme.core.training import bundled, figures
-from napari_deepheme.core.training.measuring import Figure
+from napari_deepheme.core.training import bundled
+from napari_deepheme.core.training.evaluation import card_figures as figures
+from napari_deepheme.core.training.evaluation.figure import Figure
 
 TRAIN = ("train", "--recipe", "bundled", "--data", "data", "--out", "out")
 

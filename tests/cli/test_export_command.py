@@ -12,7 +12,7 @@ import pytest
 from napari_deepheme import CellTable, read_cells, write_cells
 from napari_deepheme.cli import run
 from napari_deepheme.core.review.corrections import reader_classes
-from napari_deepheme.core.training.own_cells import read_own_cells
+from napari_deepheme.core.training.cells.named import read_own_cells
 
 SQUARE = [[[0, 0], [9, 0], [9, 9], [0, 9], [0, 0]]]
 

@@ -18,8 +18,8 @@ from napari_deepheme.core.export.facts import TableFacts, facts_beside
 from napari_deepheme.core.models.hub import read_index
 from napari_deepheme.core.models.importing import import_model
 from napari_deepheme.core.report_file.known_run import known_run
-from napari_deepheme.core.training.manifest import read_manifest
-from napari_deepheme.core.training.own_boxes import read_boxes
+from napari_deepheme.core.training.cells.boxed import read_boxes
+from napari_deepheme.core.training.cells.manifest import read_manifest
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="no pipes there")
 

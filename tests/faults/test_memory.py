@@ -89,7 +89,7 @@ def test_memory_that_runs_out_in_another_command_is_told_in_one_line(
     if place.endswith("compare"):
         monkeypatch.setattr("napari_deepheme.cli.evaluate._run", short)
         monkeypatch.setattr(
-            "napari_deepheme.core.training.own_cells.read_own_cells", short
+            "napari_deepheme.core.training.cells.named.read_own_cells", short
         )
     assert "memory ran out" in told(
         [str(slide) if w == "SLIDE" else w for w in words.split()]

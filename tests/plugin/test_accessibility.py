@@ -25,7 +25,7 @@ from qtpy.QtWidgets import (
 from tests.plugin.conftest import MODELS, table
 
 from napari_deepheme.core.taxonomy import CELL_CLASSES
-from napari_deepheme.core.training.compare import ClassComparison, Comparison
+from napari_deepheme.core.training.evaluation.compare import ClassComparison, Comparison
 from napari_deepheme.plugin.choices import DOCKS
 from napari_deepheme.plugin.controls.focus_ring import ring_of
 from napari_deepheme.plugin.controls.inks import (

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from napari_deepheme.core.models.protocols import Models
-    from napari_deepheme.core.training.evaluation import Evaluation
-    from napari_deepheme.core.training.manifest import LabelledCell
-    from napari_deepheme.core.training.measuring import Figure
+    from napari_deepheme.core.training.cells.manifest import LabelledCell
+    from napari_deepheme.core.training.evaluation.by_group import Evaluation
+    from napari_deepheme.core.training.evaluation.figure import Figure
 
 
 def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:
@@ -85,11 +85,11 @@ def _add_bundled(parser: argparse.ArgumentParser) -> None:
 def _run(options: argparse.Namespace) -> int:
     if options.recipe == "bundled":
         return _run_bundled(options)
-    from napari_deepheme.core.training.evaluation import (
+    from napari_deepheme.core.training.evaluation.by_group import (
         evaluate_classifier,
         write_evaluations,
     )
-    from napari_deepheme.core.training.report_page import write_page
+    from napari_deepheme.core.training.evaluation.report_page import write_page
 
     cells = _cells(options)
     evaluations = []
@@ -104,7 +104,7 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _cells(options: argparse.Namespace) -> list[LabelledCell]:
-    from napari_deepheme.core.training.own_cells import read_own_cells
+    from napari_deepheme.core.training.cells.named import read_own_cells
     from napari_deepheme.core.training.training_error import TrainingError
 
     if options.cells is None:
@@ -133,7 +133,7 @@ def _say_macro(evaluation: Evaluation) -> None:
 
 def _run_bundled(options: argparse.Namespace) -> int:
     need_training_packages()
-    from napari_deepheme.core.training.figures import write_figures
+    from napari_deepheme.core.training.evaluation.card_figures import write_figures
 
     model = options.model[0] if options.model else None
     models = load_models(model, device=options.device)
@@ -151,7 +151,7 @@ def _run_bundled(options: argparse.Namespace) -> int:
 def _figures(
     models: Models, data: Path | None, slides: Path | None
 ) -> Iterator[Figure]:
-    from napari_deepheme.core.training import figures
+    from napari_deepheme.core.training.evaluation import card_figures as figures
 
     if data is not None:
         yield from figures.real_figures(models, data)

@@ -161,15 +161,15 @@ def _run(options: argparse.Namespace) -> int:
         say(text)
     say(f"{card.title}, written to {card.path}")
     if options.register:
-        from napari_deepheme.core.training.registering import register_model
+        from napari_deepheme.core.training.own.registering import register_model
 
         say(f"registered: --model {register_model(card).name}")
     return 0
 
 
 def _classifier(options: argparse.Namespace, name: str) -> Iterator[FitProgress]:
-    from napari_deepheme.core.training.own_cells import read_own_cells
-    from napari_deepheme.core.training.own_classifier import (
+    from napari_deepheme.core.training.cells.named import read_own_cells
+    from napari_deepheme.core.training.own.classifier import (
         OwnFit,
         iter_classifier_training,
     )
@@ -197,8 +197,8 @@ def _classifier(options: argparse.Namespace, name: str) -> Iterator[FitProgress]
 
 def _detector(options: argparse.Namespace, name: str) -> Iterator[FitProgress]:
     need_training_packages()
-    from napari_deepheme.core.training.own_boxes import read_boxes
-    from napari_deepheme.core.training.own_detector import (
+    from napari_deepheme.core.training.cells.boxed import read_boxes
+    from napari_deepheme.core.training.own.detector import (
         OwnDetectorFit,
         iter_detector_training,
     )

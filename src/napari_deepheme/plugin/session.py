@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from psygnal import SignalGroupDescriptor
 
 if TYPE_CHECKING:
-    from napari_deepheme.core.training.compare import Comparison
+    from napari_deepheme.core.training.evaluation.compare import Comparison
 
 MessageKind = Literal["info", "error"]
 

@@ -15,7 +15,7 @@ from napari_deepheme.core.export.crop_folder import write_crop_folder
 from napari_deepheme.core.geometry import Mpp
 from napari_deepheme.core.slide import ArraySlide
 from napari_deepheme.core.taxonomy import class_index
-from napari_deepheme.core.training.own_cells import read_own_cells
+from napari_deepheme.core.training.cells.named import read_own_cells
 
 QUARTER = Mpp(0.25, 0.25)
 

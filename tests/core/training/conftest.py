@@ -16,8 +16,8 @@ from napari_deepheme.core.models.card import ModelCard, WeightsFile
 from napari_deepheme.core.models.networks import CropNet
 from napari_deepheme.core.models.registry import find_model
 from napari_deepheme.core.phantom import Stain, render_cell
-from napari_deepheme.core.training.manifest import LabelledCell
-from napari_deepheme.core.training.phantom_cells import lay_on
+from napari_deepheme.core.training.cells.manifest import LabelledCell
+from napari_deepheme.core.training.cells.phantom_cells import lay_on
 
 TINY = {"widths": [4, 6, 8], "n_blocks": 1}
 

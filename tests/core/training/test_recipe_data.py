@@ -12,7 +12,7 @@ from scipy import ndimage
 
 from napari_deepheme.core.errors import InvalidTableError
 from napari_deepheme.core.taxonomy import CLASS_CODES
-from napari_deepheme.core.training.cell_set import (
+from napari_deepheme.core.training.cells.cell_set import (
     STORED_PX,
     cells_of_fields,
     cells_of_manifest,
@@ -22,9 +22,9 @@ from napari_deepheme.core.training.cell_set import (
     cut_crop,
     field_backgrounds,
 )
-from napari_deepheme.core.training.fields import SCALE_BAR_PX, read_fields
-from napari_deepheme.core.training.manifest import OUTPUTS, read_manifest
-from napari_deepheme.core.training.scenes import (
+from napari_deepheme.core.training.cells.fields import SCALE_BAR_PX, read_fields
+from napari_deepheme.core.training.cells.manifest import OUTPUTS, read_manifest
+from napari_deepheme.core.training.cells.scenes import (
     Scene,
     crop_scenes,
     cutouts,
@@ -32,7 +32,7 @@ from napari_deepheme.core.training.scenes import (
     phantom_scenes,
     smear_scenes,
 )
-from napari_deepheme.core.training.smears import read_smears
+from napari_deepheme.core.training.cells.smears import read_smears
 
 L4 = OUTPUTS.index("L4")
 

@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 from napari_deepheme.core.models.compute import Compute
 from napari_deepheme.core.models.networks import CropNet, PeakNet
 from napari_deepheme.core.models.registry import find_model, load_models
-from napari_deepheme.core.training import bundled, fitting
-from napari_deepheme.core.training.augment import AugmentConfig
+from napari_deepheme.core.training import bundled
 from napari_deepheme.core.training.bundled import (
     Amounts,
     TrainingData,
@@ -21,15 +20,19 @@ from napari_deepheme.core.training.bundled import (
     train_classifier,
     train_detector,
 )
-from napari_deepheme.core.training.calibrate import view_logits
-from napari_deepheme.core.training.cell_set import CellSet
-from napari_deepheme.core.training.fit_classifier import (
+from napari_deepheme.core.training.cells.cell_set import CellSet
+from napari_deepheme.core.training.cells.manifest import OUTPUTS
+from napari_deepheme.core.training.cells.scenes import INPUT_MPP, Scene
+from napari_deepheme.core.training.fitting import loop as fitting
+from napari_deepheme.core.training.fitting.augment import AugmentConfig
+from napari_deepheme.core.training.fitting.calibrate import view_logits
+from napari_deepheme.core.training.fitting.classifier import (
     N_OUTPUTS,
     ClassifierFit,
     fit_classifier,
     sampling_weights,
 )
-from napari_deepheme.core.training.fit_detector import (
+from napari_deepheme.core.training.fitting.detector import (
     DetectorFit,
     _canvas,
     _pool,
@@ -37,9 +40,7 @@ from napari_deepheme.core.training.fit_detector import (
     fit_detector,
     peak_loss,
 )
-from napari_deepheme.core.training.fitting import FitConfig
-from napari_deepheme.core.training.manifest import OUTPUTS
-from napari_deepheme.core.training.scenes import INPUT_MPP, Scene
+from napari_deepheme.core.training.fitting.loop import FitConfig
 
 FEW = Amounts(
     n_a_class=1,

@@ -12,30 +12,34 @@ from napari_deepheme.core.models.networks import CropNet
 from napari_deepheme.core.models.torch_detector import read_peaks
 from napari_deepheme.core.phantom import render_cell
 from napari_deepheme.core.taxonomy import CLASS_CODES, class_index
-from napari_deepheme.core.training.augment import AugmentConfig, augment
-from napari_deepheme.core.training.cell_set import CellSet
-from napari_deepheme.core.training.evaluate import (
-    calibration_error,
-    judge_classes,
-    match_centres,
-)
-from napari_deepheme.core.training.fit_classifier import (
-    N_OUTPUTS,
-    ClassifierFit,
-    fit_classifier,
-)
-from napari_deepheme.core.training.fit_detector import detection_targets
-from napari_deepheme.core.training.fitting import FitConfig
-from napari_deepheme.core.training.manifest import (
+from napari_deepheme.core.training.cells.cell_set import CellSet
+from napari_deepheme.core.training.cells.manifest import (
     OUTPUTS,
     load_crops,
     read_manifest,
     target_matrix,
 )
-from napari_deepheme.core.training.nuclei import Nucleus, join_lobes, segment_nuclei
-from napari_deepheme.core.training.phantom_cells import lay_on
-from napari_deepheme.core.training.scenes import Scene
-from napari_deepheme.core.training.set_loss import set_losses
+from napari_deepheme.core.training.cells.nuclei import (
+    Nucleus,
+    join_lobes,
+    segment_nuclei,
+)
+from napari_deepheme.core.training.cells.phantom_cells import lay_on
+from napari_deepheme.core.training.cells.scenes import Scene
+from napari_deepheme.core.training.evaluation.evaluate import (
+    calibration_error,
+    judge_classes,
+    match_centres,
+)
+from napari_deepheme.core.training.fitting.augment import AugmentConfig, augment
+from napari_deepheme.core.training.fitting.classifier import (
+    N_OUTPUTS,
+    ClassifierFit,
+    fit_classifier,
+)
+from napari_deepheme.core.training.fitting.detector import detection_targets
+from napari_deepheme.core.training.fitting.loop import FitConfig
+from napari_deepheme.core.training.fitting.set_loss import set_losses
 
 HEADER = ("file", "source", "label", "classes", "split", "mpp")
 
@@ -129,7 +133,7 @@ class Killed(Exception):
 
 def raise_at(path, n_saved, run):
     """Break a run off right after its n-th checkpoint."""
-    from napari_deepheme.core.training import fitting
+    from napari_deepheme.core.training.fitting import loop as fitting
 
     save = fitting._save
     count = 0

@@ -11,8 +11,8 @@ from napari_deepheme.core.cell_table import CellTable
 from napari_deepheme.core.geometry import Mpp
 from napari_deepheme.core.models.registry import DEFAULT_CLASSIFIER, list_models
 from napari_deepheme.core.slide import ArraySlide
-from napari_deepheme.core.training import own_classifier
-from napari_deepheme.core.training.compare import ClassComparison, Comparison
+from napari_deepheme.core.training.evaluation.compare import ClassComparison, Comparison
+from napari_deepheme.core.training.own import classifier as own_classifier
 from napari_deepheme.core.training.progress import FitProgress
 from napari_deepheme.core.training.training_error import TrainingError
 from napari_deepheme.plugin.own_models import own_training

@@ -12,8 +12,7 @@ import torch
 from napari_deepheme.core.files import make_folder
 from napari_deepheme.core.models.card import WeightsFile
 from napari_deepheme.core.models.registry import find_model
-from napari_deepheme.core.training.calibrate import fit_calibration
-from napari_deepheme.core.training.cell_set import (
+from napari_deepheme.core.training.cells.cell_set import (
     CROP_UM,
     CellSet,
     cells_of_fields,
@@ -24,22 +23,23 @@ from napari_deepheme.core.training.cell_set import (
     cells_of_smears,
     field_backgrounds,
 )
-from napari_deepheme.core.training.fit_classifier import (
-    ClassifierFit,
-    fit_classifier,
-    imagenet_network,
-)
-from napari_deepheme.core.training.fit_detector import DetectorFit, fit_detector
-from napari_deepheme.core.training.fitting import FitConfig
-from napari_deepheme.core.training.manifest import read_manifest
-from napari_deepheme.core.training.scenes import (
+from napari_deepheme.core.training.cells.manifest import read_manifest
+from napari_deepheme.core.training.cells.scenes import (
     crop_scenes,
     cutouts,
     field_scenes,
     phantom_scenes,
     smear_scenes,
 )
-from napari_deepheme.core.training.teacher import teach
+from napari_deepheme.core.training.fitting.calibrate import fit_calibration
+from napari_deepheme.core.training.fitting.classifier import (
+    ClassifierFit,
+    fit_classifier,
+    imagenet_network,
+)
+from napari_deepheme.core.training.fitting.detector import DetectorFit, fit_detector
+from napari_deepheme.core.training.fitting.loop import FitConfig
+from napari_deepheme.core.training.fitting.teacher import teach
 from napari_deepheme.core.training.tensor_files import write_weights
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     from torch import nn
 
-    from napari_deepheme.core.training.manifest import LabelledCell
+    from napari_deepheme.core.training.cells.manifest import LabelledCell
 
 _log = logging.getLogger(__name__)
 

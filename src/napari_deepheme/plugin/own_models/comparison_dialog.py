@@ -20,7 +20,10 @@ from napari_deepheme.plugin.controls.labels import label, small_label
 from napari_deepheme.plugin.words import class_words
 
 if TYPE_CHECKING:
-    from napari_deepheme.core.training.compare import ClassComparison, Comparison
+    from napari_deepheme.core.training.evaluation.compare import (
+        ClassComparison,
+        Comparison,
+    )
 
 _COLUMNS: Final = ("Class", "n", "found, old", "found, new", "F1, old", "F1, new")
 

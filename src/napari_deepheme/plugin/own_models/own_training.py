@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from napari_deepheme.core.cell_table import CellTable
     from napari_deepheme.core.geometry import Mpp
     from napari_deepheme.core.slide import SlideReader
-    from napari_deepheme.core.training.compare import Comparison
-    from napari_deepheme.core.training.manifest import LabelledCell
-    from napari_deepheme.core.training.own_classifier import OwnFit
+    from napari_deepheme.core.training.cells.manifest import LabelledCell
+    from napari_deepheme.core.training.evaluation.compare import Comparison
+    from napari_deepheme.core.training.own.classifier import OwnFit
     from napari_deepheme.core.training.progress import FitProgress
 
 MIN_CELLS: Final = 10
@@ -79,14 +79,14 @@ def keep_corrections(read: ReadCells) -> None:
         If the folder cannot be written to.
     """
     if is_corrected(read.cells).any():
-        from napari_deepheme.core.training.corrections import export_corrections
+        from napari_deepheme.core.training.cells.corrections import export_corrections
 
         export_corrections(read.slide, read.cells, corrections_folder(), mpp=read.mpp)
 
 
 def n_kept(slide: str, cells: CellTable) -> int:
     """Count the corrected cells that are kept of other slides and other places."""
-    from napari_deepheme.core.training.class_words import UNNAMED
+    from napari_deepheme.core.training.cells.class_words import UNNAMED
 
     places = {(str(x), str(y)) for x, y in cells.boxes[:, :2].tolist()}
     try:
@@ -132,12 +132,12 @@ def iter_training(
     DeephemeError
         If anything else that is foreseen goes wrong.
     """
-    from napari_deepheme.core.training.own_cells import read_own_cells
-    from napari_deepheme.core.training.own_classifier import (
+    from napari_deepheme.core.training.cells.named import read_own_cells
+    from napari_deepheme.core.training.own.classifier import (
         OwnFit,
         iter_classifier_training,
     )
-    from napari_deepheme.core.training.registering import register_model
+    from napari_deepheme.core.training.own.registering import register_model
 
     yield "Cutting out the corrected cells …"
     if read is not None:
@@ -158,8 +158,8 @@ def iter_training(
 def _compare(
     card: ModelCard, start_from: str, own: Sequence[LabelledCell], fit: OwnFit
 ) -> Comparison:
-    from napari_deepheme.core.training.compare import compare_models
-    from napari_deepheme.core.training.own_classifier import held_out_cells
+    from napari_deepheme.core.training.evaluation.compare import compare_models
+    from napari_deepheme.core.training.own.classifier import held_out_cells
 
     old = load_classifier(start_from, device=fit.device)
     new = load_classifier(card.name, device=fit.device)

@@ -1,0 +1,1 @@
+"""What is learned from: labelled cells, boxes, fields and rendered cells."""

@@ -1,0 +1,1 @@
+"""How good a model is, on cells that it did not see."""

@@ -1,0 +1,281 @@
+"""What classifiers say of named cells: judged by class, source and patient; as CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from napari_deepheme.core.files import atomic_file, make_folder
+from napari_deepheme.core.taxonomy import CLASS_CODES
+from napari_deepheme.core.training.cells.named import name_cells
+from napari_deepheme.core.training.evaluation.measures import (
+    Measure,
+    measure,
+    named_right,
+    reliability,
+    share,
+)
+from napari_deepheme.core.training.training_error import NOTHING_NAMED, TrainingError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from pathlib import Path
+
+    import numpy.typing as npt
+
+    from napari_deepheme.core.models.protocols import CellClassifier, ClassifierSpec
+    from napari_deepheme.core.training.cells.manifest import LabelledCell
+    from napari_deepheme.core.training.evaluation.measures import Report
+
+MEAN: Final = "mean"
+"""In place of a class: the mean over the classes."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Group:
+    """Some of the cells, judged.
+
+    Attributes
+    ----------
+    by : {"all", "source", "patient"}
+        What they have in common.
+    name : str
+        The source or patient; empty for all.
+    report : Report
+        How they were named.
+    unidentified : Measure
+        Share of them below the model's threshold.
+    """
+
+    by: str
+    name: str
+    report: Report
+    unidentified: Measure
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Evaluation:
+    """What one classifier said of cells.
+
+    Attributes
+    ----------
+    spec : ClassifierSpec
+        The classifier.
+    cells : tuple of LabelledCell
+        Those that bear a class.
+    probabilities : ndarray of float32, shape (n, 23)
+        What it said.
+    groups : tuple of Group
+        All cells, then those of each source and patient where there are several.
+    nameless_unidentified : Measure
+        Share of the cells that show none of the classes ("not-identifiable") that are
+        below the model's threshold.
+    """
+
+    spec: ClassifierSpec
+    cells: tuple[LabelledCell, ...]
+    probabilities: npt.NDArray[np.float32]
+    groups: tuple[Group, ...]
+    nameless_unidentified: Measure
+
+    @property
+    def words(self) -> list[str]:
+        """Right codes of each cell, joined by ``|``."""
+        return ["|".join(cell.targets) for cell in self.cells]
+
+    @property
+    def whole(self) -> Report:
+        """How all cells were named."""
+        return self.groups[0].report
+
+
+def evaluate_classifier(
+    classifier: CellClassifier, cells: Sequence[LabelledCell]
+) -> Evaluation:
+    """Judge a classifier on named cells.
+
+    Parameters
+    ----------
+    classifier : CellClassifier
+        The model.
+    cells : sequence of LabelledCell
+        Cells that it did not learn from; unnamed ones are left out.
+
+    Raises
+    ------
+    TrainingError
+        If none bears a class.
+    """
+    codes = set(CLASS_CODES)
+    named = tuple(c for c in cells if c.targets and set(c.targets) <= codes)
+    if not named:
+        raise TrainingError(NOTHING_NAMED)
+    nameless = [c for c in cells if "not-identifiable" in c.targets]
+    probabilities = name_cells(classifier, named)
+    spec = classifier.spec
+    doubted = name_cells(classifier, nameless).max(axis=1, initial=0)
+    return Evaluation(
+        spec,
+        named,
+        probabilities,
+        tuple(_groups(named, probabilities, spec.unidentified_below)),
+        _below(doubted, spec.unidentified_below),
+    )
+
+
+def write_evaluations(evaluations: Sequence[Evaluation], folder: Path) -> None:
+    """Write figures, confusion, calibration and predictions, each a CSV of that name.
+
+    Raises
+    ------
+    CannotWriteError
+        If the folder cannot be written to.
+    """
+    make_folder(folder)
+    _write(
+        folder / "figures.csv",
+        ("model", "by", "group", "class", "measure", "value", "low", "high", "n"),
+        (row for e in evaluations for row in _figure_rows(e)),
+    )
+    _write(
+        folder / "confusion.csv",
+        ("model", "true", "called", "n"),
+        (row for e in evaluations for row in _confusion_rows(e)),
+    )
+    _write(
+        folder / "calibration.csv",
+        ("model", "low", "high", "n", "confidence", "accuracy"),
+        (row for e in evaluations for row in _calibration_rows(e)),
+    )
+    header = ("model", "file", "source", "patient", "classes")
+    _write(
+        folder / "predictions.csv",
+        (
+            *header,
+            "class_code",
+            "probability",
+            "right",
+            "identified",
+            *(f"p_{code}" for code in CLASS_CODES),
+        ),
+        (row for e in evaluations for row in _prediction_rows(e)),
+    )
+
+
+def group_figures(group: Group) -> Iterator[tuple[str, str, Measure]]:
+    """Yield class, name of the measure and measure of a group."""
+    for name, mean in group.report.macro.items():
+        yield MEAN, name, mean
+    yield "", "named right", group.report.accuracy
+    yield "", "calibration error", group.report.calibration
+    if group.unidentified.n:
+        yield "", "unidentified", group.unidentified
+    for one in group.report.classes:
+        for name, found in one.measures.items():
+            yield one.target, name, found
+
+
+def _groups(
+    cells: Sequence[LabelledCell],
+    probabilities: npt.NDArray[np.float32],
+    threshold: float,
+) -> Iterator[Group]:
+    everywhere = np.arange(len(cells))
+    yield _group("all", "", cells, probabilities, everywhere, threshold)
+    for by in ("source", "patient"):
+        names = [getattr(cell, by) for cell in cells]
+        for name in sorted(set(names) - {""}):
+            rows = np.flatnonzero(np.array(names, dtype=object) == name)
+            if len(rows) < len(cells):
+                yield _group(by, name, cells, probabilities, rows, threshold)
+
+
+def _group(
+    by: str,
+    name: str,
+    cells: Sequence[LabelledCell],
+    probabilities: npt.NDArray[np.float32],
+    rows: npt.NDArray[np.intp],
+    threshold: float,
+) -> Group:
+    words = ["|".join(cells[i].targets) for i in rows.tolist()]
+    chosen = probabilities[rows]
+    return Group(
+        by, name, measure(chosen, words), _below(chosen.max(axis=1), threshold)
+    )
+
+
+def _below(confidence: npt.NDArray[np.float32], threshold: float) -> Measure:
+    """Return the share below a threshold; of nothing where there is no threshold."""
+    if not threshold:
+        return share(0, 0)
+    return share(int((confidence < threshold).sum()), len(confidence))
+
+
+def _figure_rows(evaluation: Evaluation) -> Iterator[tuple[object, ...]]:
+    name = evaluation.spec.name
+    for group in evaluation.groups:
+        for target, what, found in group_figures(group):
+            place = (name, group.by, group.name, target, what)
+            numbers = (f"{v:.4f}" for v in (found.value, found.low, found.high))
+            yield (*place, *numbers, found.n)
+    doubt = evaluation.nameless_unidentified
+    if doubt.n:
+        numbers = (f"{v:.4f}" for v in (doubt.value, doubt.low, doubt.high))
+        place = (name, "all", "", "not-identifiable", "unidentified")
+        yield (*place, *numbers, doubt.n)
+
+
+def _confusion_rows(evaluation: Evaluation) -> Iterator[tuple[object, ...]]:
+    report = evaluation.whole
+    columns = (*report.targets, "another class")
+    for target, row in zip(report.targets, report.confusion.tolist(), strict=True):
+        for called, n in zip(columns, row, strict=True):
+            yield evaluation.spec.name, target, called, n
+
+
+def _calibration_rows(evaluation: Evaluation) -> Iterator[tuple[object, ...]]:
+    for b in reliability(evaluation.probabilities, evaluation.words):
+        shares = (f"{v:.4f}" for v in (b.low, b.high))
+        means = (f"{v:.4f}" for v in (b.confidence, b.accuracy))
+        yield (evaluation.spec.name, *shares, b.n, *means)
+
+
+def _prediction_rows(evaluation: Evaluation) -> Iterator[tuple[object, ...]]:
+    right = named_right(evaluation.probabilities, evaluation.words)
+    rows = zip(
+        evaluation.cells,
+        evaluation.words,
+        evaluation.probabilities,
+        right.tolist(),
+        strict=True,
+    )
+    for cell, word, given, is_right in rows:
+        best = int(given.argmax())
+        known = float(given[best]) >= evaluation.spec.unidentified_below
+        yield (
+            evaluation.spec.name,
+            cell.path.as_posix(),
+            cell.source,
+            cell.patient,
+            word,
+            CLASS_CODES[best],
+            f"{given[best]:.4f}",
+            "yes" if is_right else "no",
+            "yes" if known else "no",
+            *(f"{p:.6f}" for p in given.tolist()),
+        )
+
+
+def _write(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    with atomic_file(path) as stream:
+        text = io.TextIOWrapper(stream, encoding="utf-8", newline="")
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(header)
+        writer.writerows(rows)
+        text.flush()
+        text.detach()

@@ -1,0 +1,1 @@
+"""Networks fitted: random views, losses, the loop, calibration."""

@@ -1,0 +1,1 @@
+"""Models fitted to a user's own cells."""

@@ -1,0 +1,367 @@
+"""A classifier of one's own: fine-tuned on cells that a user has named."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+import numpy as np
+from torch import nn
+
+from napari_deepheme.core.models.registry import DEFAULT_CLASSIFIER
+from napari_deepheme.core.models.torch_runner import choose_device
+from napari_deepheme.core.taxonomy import CLASS_CODES
+from napari_deepheme.core.training.cells.splits import Split, split_cells
+from napari_deepheme.core.training.own.card import finished_card
+from napari_deepheme.core.training.own.data import BatchSource, OwnData
+from napari_deepheme.core.training.own.loop import LoopConfig, Task, iter_loop
+from napari_deepheme.core.training.own.network import from_scratch, start_from
+from napari_deepheme.core.training.own.run import RunFolder, sha256_of
+from napari_deepheme.core.training.own.task import (
+    Memory,
+    classifier_look,
+    classifier_loss,
+    imprint,
+)
+from napari_deepheme.core.training.training_error import NOTHING_NAMED, TrainingError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    import numpy.typing as npt
+
+    from napari_deepheme.core.training.cells.manifest import LabelledCell
+    from napari_deepheme.core.training.own.loop import Weights
+    from napari_deepheme.core.training.own.network import Start
+    from napari_deepheme.core.training.progress import FitProgress
+
+    Fit = Generator[FitProgress, None, list[Weights]]
+
+_FEW_CELLS: Final = 2000
+
+_LOOKS: Final = 30
+"""Looks at the held-out cells in a fit of full length."""
+
+
+@dataclass(frozen=True, slots=True)
+class OwnFit:
+    """Settings of a classifier's fit.
+
+    Attributes
+    ----------
+    start_from : str or None
+        Name or path of the classifier to go on from; None fits a `CropNet` anew.
+    n_steps, n_epochs : int or None
+        Batches at most, a fold, or how often each cell is drawn; where both are None,
+        a number that suits the cells is taken.
+    batch_size : int
+        Pictures a batch; when going on from a model, half of them are cells whose
+        outputs are to stay as they were.
+    learning_rate : float or None
+        Highest rate; None takes a low one to go on, a higher one from scratch.
+    n_folds : int
+        Networks fitted on all parts of the cells but one, and averaged.
+    n_snapshots : int
+        Networks kept of each fold, one a cycle of the rate (Huang et al. 2017).
+    patience : int
+        Looks at the held-out cells without an improvement after which a fold ends;
+        only where `n_snapshots` is 1.
+    seed : int
+        Of everything that is random, the split included.
+    device : str
+        "auto", "cpu", "cuda" or "mps".
+    stain : float
+        Spread of the stain in the views; see `augment.AugmentConfig`.
+    keep : float
+        How much it counts that cells nobody has named stay as they were.
+    stay : float
+        How much it counts that weights stay near where they started.
+    frozen : {"auto", "none", "norms", "features"}
+        What stays as it was: nothing, the statistics of the norms, or all but the
+        last layer; "auto" keeps the norms' where there are fewer than 2,000 cells.
+    size_px : int
+        Side of the input, from scratch; a pixel is 0.225 micrometres.
+    arguments : mapping
+        Arguments of the network, from scratch.
+
+    Raises
+    ------
+    ValueError
+        If a number is out of its range.
+    """
+
+    start_from: str | None = DEFAULT_CLASSIFIER
+    n_steps: int | None = None
+    n_epochs: int | None = None
+    batch_size: int = 64
+    learning_rate: float | None = None
+    n_folds: int = 1
+    n_snapshots: int = 1
+    patience: int = 8
+    seed: int = 0
+    device: str = "auto"
+    stain: float = 0.12
+    keep: float = 1.0
+    stay: float = 0.01
+    frozen: Literal["auto", "none", "norms", "features"] = "auto"
+    size_px: int = 96
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Refuse settings that fit nothing."""
+        counts = (self.n_folds, self.n_snapshots, self.patience, self.n_steps or 1)
+        if min(counts) < 1 or self.batch_size < 4 or self.seed < 0:
+            raise ValueError("a fit takes a fold, a step and four pictures at least")
+        if (self.learning_rate or 1) <= 0 or min(self.keep, self.stay, self.stain) < 0:
+            raise ValueError("rates and weights of a fit must be positive")
+
+
+def iter_classifier_training(
+    cells: Sequence[LabelledCell],
+    out: Path,
+    name: str,
+    config: OwnFit,
+    *,
+    overwrite: bool = False,
+    command: str = "",
+) -> Iterator[FitProgress]:
+    """Fit a classifier to own cells; ends with ``out/NAME.json`` and its weights.
+
+    A run that was broken off goes on where it was when it is called again with the
+    same arguments. Close the generator to stop: what was done is kept. Read the result
+    with ``ModelCard.read(out / f"{name}.json")`` after the last item.
+
+    Parameters
+    ----------
+    cells : sequence of LabelledCell
+        What `own_cells.read_own_cells` gives.
+    out : Path
+        Folder of checkpoints, weights and card.
+    name : str
+        Name of the model.
+    config : OwnFit
+        Settings.
+    overwrite : bool
+        Whether an unfinished run of other settings or cells, or a finished model of
+        the name, is thrown away.
+    command : str
+        The command that says how to do it again, for the card.
+
+    Yields
+    ------
+    FitProgress
+        Several between two looks at the held-out cells.
+
+    Raises
+    ------
+    TrainingError
+        If the cells do not do, or an unfinished run with other settings, or a finished
+        one, lies there.
+    ModelNotFoundError, InvalidModelError
+        If the model to start from is none.
+    DeviceNotAvailableError
+        If the device is not in this machine.
+    """
+    folder = RunFolder(out, name)
+    folder.check_name()
+    device = choose_device(config.device)
+    start = _start(cells, name, config)
+    data = OwnData.load(
+        cells, start.card, rehearse=start.base is not None, seed=config.seed
+    )
+    if not data.cells:
+        raise TrainingError(NOTHING_NAMED)
+    splits = _splits(cells, data, config)
+    for split in splits:
+        _check_snapshots(_n_steps(config, start, split), config)
+    imprint(start, data, splits[0].train, device)
+    folder.begin(_facts(config, device, data, start), overwrite=overwrite)
+    members: list[list[Weights]] = []
+    for fold, split in enumerate(splits):
+        fit = iter_loop(
+            _frozen(start.network(fold, config.seed + fold), config, data),
+            _task(start, data, split, fold, config, device),
+            _loop_config(config, start, split, fold, device),
+            checkpoint=folder.checkpoint(fold),
+        )
+        members.append((yield from _numbered(fit, fold, config.n_folds)))
+    weights = folder.write_weights([m for fold in members for m in fold])
+    card = replace(start.card, name=name, version="1", weights=weights)
+    folder.finish(finished_card(card, start, data, splits, members, device, command))
+
+
+def held_out_cells(cells: Sequence[LabelledCell], config: OwnFit) -> list[LabelledCell]:
+    """Return the named cells that a fit with `config` does not learn from.
+
+    Those of split "test" where there are any; else those that a single fold holds out,
+    which it watched to know when to end. With several folds and no test cells there are
+    none: use ``replace(config, n_folds=1)`` for both.
+
+    Raises
+    ------
+    TrainingError
+        As `splits.split_cells`.
+    """
+    named = [cell for cell in cells if cell.targets]
+    first = split_cells(named, n_folds=config.n_folds, seed=config.seed)[0]
+    if len(first.test):
+        return [named[i] for i in first.test.tolist()]
+    return [named[i] for i in first.val.tolist()] if config.n_folds == 1 else []
+
+
+def _start(cells: Sequence[LabelledCell], name: str, config: OwnFit) -> Start:
+    targets = {cell.targets for cell in cells if cell.targets}
+    classes = {"|".join(words) for words in targets if set(words) <= set(CLASS_CODES)}
+    if len(classes) < 2:
+        raise TrainingError(
+            "training needs cells of two classes at least, these are of "
+            f"{''.join(classes) or 'none'}: name cells of another"
+        )
+    if config.start_from is not None:
+        return start_from(config.start_from, targets)
+    return from_scratch(
+        name, targets, size_px=config.size_px, arguments=config.arguments
+    )
+
+
+def _splits(
+    cells: Sequence[LabelledCell], data: OwnData, config: OwnFit
+) -> list[Split]:
+    """Part the cells as `held_out_cells` does, as rows of the data."""
+    named = [cell for cell in cells if cell.targets]
+    row_of = {id(cell): row for row, cell in enumerate(data.cells)}
+
+    def rows(members: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
+        places = [row_of.get(id(named[i])) for i in members.tolist()]
+        return np.array([row for row in places if row is not None], np.intp)
+
+    splits = split_cells(named, n_folds=config.n_folds, seed=config.seed)
+    return [Split(rows(s.train), rows(s.val), rows(s.test)) for s in splits]
+
+
+def _facts(config: OwnFit, device: str, data: OwnData, start: Start) -> dict[str, Any]:
+    """Return all that the result depends on."""
+    files = start.base.weights if start.base else ()
+    sums = [file.sha256 or sha256_of([file.path.read_bytes()]) for file in files]
+    settings = {**asdict(config), "device": device}
+    return {
+        "settings": settings,
+        "cells": data.digest(),
+        "start": [*sums, start.card.facts],
+    }
+
+
+def _loop_config(
+    config: OwnFit, start: Start, split: Split, fold: int, device: str
+) -> LoopConfig:
+    scratch = start.base is None
+    n_steps = _n_steps(config, start, split)
+    return LoopConfig(
+        n_steps=n_steps,
+        learning_rate=config.learning_rate or (2e-3 if scratch else 2e-4),
+        n_cycles=config.n_snapshots,
+        look_every=max(1, n_steps // _LOOKS),
+        patience=config.patience,
+        weight_decay=0.05 if scratch else 0.0,
+        seed=config.seed + fold,
+        device=device,
+    )
+
+
+def _n_steps(config: OwnFit, start: Start, split: Split) -> int:
+    scratch = start.base is None
+    return config.n_steps or _suitable_steps(len(split.train), config, scratch)
+
+
+def _check_snapshots(n_steps: int, config: OwnFit) -> None:
+    if n_steps < config.n_snapshots:
+        raise TrainingError(
+            f"{n_steps} steps end no {config.n_snapshots} cycles, each of which gives "
+            "a snapshot: take more steps, or fewer snapshots"
+        )
+
+
+def _suitable_steps(n_cells: int, config: OwnFit, scratch: bool) -> int:
+    n_named = config.batch_size if scratch else config.batch_size // 2
+    if config.n_epochs:
+        return max(1, config.n_epochs * n_cells // n_named)
+    n_epochs, least, most = (80, 400, 20_000) if scratch else (15, 90, 3_000)
+    return min(most, max(least, n_epochs * n_cells // n_named)) * config.n_snapshots
+
+
+def _frozen(network: nn.Module, config: OwnFit, data: OwnData) -> nn.Module:
+    """Fix what the settings say is not to be learned."""
+    if config.frozen == "features":
+        linear = [m for m in network.modules() if isinstance(m, nn.Linear)]
+        network.requires_grad_(False)
+        linear[-1].requires_grad_(True)
+    return network
+
+
+def _task(
+    start: Start,
+    data: OwnData,
+    split: Split,
+    fold: int,
+    config: OwnFit,
+    device: str,
+) -> Task:
+    source = BatchSource.of(
+        data,
+        split.train,
+        start.card,
+        batch_size=config.batch_size,
+        stain=config.stain,
+    )
+    memory = None
+    if start.base is not None:
+        before = start.network(fold, config.seed + fold)
+        memory = Memory.of(
+            before,
+            source,
+            start.known,
+            device,
+            keep=config.keep,
+            stay=config.stay,
+        )
+    return Task(
+        source.draw,
+        partial(classifier_loss, card=start.card, memory=memory),
+        classifier_look(start.card, data, split.val, device),
+        _ready(config, start, len(data.cells)),
+    )
+
+
+def _ready(config: OwnFit, start: Start, n_cells: int) -> Callable[[nn.Module], object]:
+    few = start.base is not None and n_cells < _FEW_CELLS
+    keep_norms = config.frozen in ("norms", "features") or (
+        config.frozen == "auto" and few
+    )
+
+    def ready(network: nn.Module) -> None:
+        network.train()
+        for layer in network.modules():
+            if keep_norms and isinstance(layer, nn.BatchNorm2d):
+                layer.eval()
+
+    return ready
+
+
+def _numbered(fit: Fit, fold: int, n_folds: int) -> Fit:
+    """Say of which fold the progress is; return what the fit returns."""
+    while True:
+        try:
+            told = next(fit)
+        except StopIteration as end:
+            members: list[Weights] = end.value
+            return members
+        words = f"fold {fold + 1} of {n_folds}, " if n_folds > 1 else ""
+        try:
+            yield replace(
+                told, fold=fold, n_folds=n_folds, message=words + told.message
+            )
+        except GeneratorExit:
+            fit.close()
+            raise

@@ -1,0 +1,114 @@
+"""Tables of boxes: what they say of pictures, and what of them is refused."""
+
+import csv
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from napari_deepheme.core.errors import InvalidTableError, UnknownMppError
+from napari_deepheme.core.training.cells.boxed import read_boxes
+
+HEADER = ("file", "class", "x", "y", "width", "height", "mpp", "split", "patient")
+CELL = ("a.png", "WBC", 1, 2, 9, 8, 0.25, "val", "p1")
+
+
+@pytest.fixture
+def write(tmp_path):
+    (tmp_path / "images").mkdir()
+    for path in ("a.png", "images/b.png"):
+        Image.new("RGB", (40, 30), (200, 190, 210)).save(tmp_path / path)
+
+    def written(*rows, header=HEADER):
+        with (tmp_path / "boxes.csv").open("w", newline="") as stream:
+            csv.writer(stream).writerows((header, *rows))
+        return tmp_path
+
+    return written
+
+
+def test_cells_are_gathered_by_picture_and_red_cells_left_out(write):
+    folder = write(
+        ("b.png", "RBC", 1, 2, 9, 8, 0.5, "", ""),
+        CELL,
+        ("a.png", "Platelets", 5, 5, 3, 3, 0.25, "val", "p1"),
+        ("a.png", "", 20, 2, 9, 8, 0.25, "val", "p1"),
+    )
+    a, b = read_boxes(folder)
+    assert a.boxes.tolist() == [[1, 2, 9, 8], [20, 2, 9, 8]]
+    assert (a.mpp, a.split, a.patient) == (0.25, "val", "p1")
+    # A picture without a cell says where there is none.
+    assert b.boxes.shape == (0, 4)
+    assert b.path == folder / "images" / "b.png"
+    assert (b.pixels(whitened=False) == (200, 190, 210)).all()
+    assert (b.pixels(whitened=True) == 240).all()
+    assert [p.boxes.tolist() for p in read_boxes(folder / "boxes.csv")] == [
+        p.boxes.tolist() for p in (a, b)
+    ]
+
+
+def test_a_row_without_a_box_is_a_picture_without_a_cell(write):
+    (picture,) = read_boxes(write(("a.png", "", "", "", "", "")), mpp=0.3)
+    assert picture.boxes.shape == (0, 4)
+    assert picture.mpp == 0.3
+
+
+def changed(**words):
+    return tuple(
+        words.get(name, value) for name, value in zip(HEADER, CELL, strict=True)
+    )
+
+
+@pytest.mark.parametrize(
+    ("row", "told"),
+    [
+        (changed(split="dev"), "line 2: split is 'dev'"),
+        (changed(file="c.png"), "line 2: there is no picture c.png"),
+        (changed(width=0), "line 2: a box needs a width and a height above 0"),
+        (changed(x="nan"), "line 2: a box needs"),
+        (changed(y="here"), "line 2: could not convert"),
+        (changed(height=""), "line 2: could not convert"),
+    ],
+)
+def test_a_row_that_cannot_be_understood_is_named_with_its_line(write, row, told):
+    with pytest.raises(InvalidTableError, match=r"boxes\.csv") as caught:
+        read_boxes(write(row))
+    assert told in str(caught.value)
+
+
+def test_boxes_with_semicolons_and_decimal_commas_are_read(write, tmp_path):
+    path = write(changed(x=1.5)) / "boxes.csv"
+    text = path.read_text("utf-8").replace(",", ";").replace(".5", ",5")
+    path.write_text(text, "utf-8")
+    (picture,) = read_boxes(path)
+    assert picture.boxes[0, 0] == 1.5
+
+
+def test_boxes_in_other_letters_are_told_what_to_save_them_as(tmp_path):
+    path = tmp_path / "boxes.csv"
+    path.write_bytes("file,x,y,width,height\nZürich.png,1,2,3,4\n".encode("latin-1"))
+    with pytest.raises(InvalidTableError, match="save it as CSV UTF-8"):
+        read_boxes(path)
+
+
+@pytest.mark.parametrize("word", ["mpp", "split", "patient"])
+def test_two_rows_of_a_picture_must_agree(write, word):
+    other = changed(**{word: {"mpp": 0.5, "split": "train", "patient": "p2"}[word]})
+    with pytest.raises(InvalidTableError, match=rf"a\.png has more than one {word}"):
+        read_boxes(write(CELL, other))
+
+
+def test_a_table_that_lacks_columns_rows_or_itself_is_refused(write, tmp_path):
+    with pytest.raises(InvalidTableError, match="lacks the columns height, width"):
+        read_boxes(write(header=("file", "x", "y")))
+    with pytest.raises(InvalidTableError, match="it holds no row"):
+        read_boxes(write())
+    with pytest.raises(InvalidTableError, match=r"nowhere\.csv"):
+        read_boxes(tmp_path / "nowhere.csv")
+
+
+def test_micrometres_that_nobody_states_are_asked_for(write):
+    folder = write(changed(mpp=""))
+    with pytest.raises(UnknownMppError):
+        read_boxes(folder)
+    assert np.isclose(read_boxes(folder, mpp=0.2)[0].mpp, 0.2)

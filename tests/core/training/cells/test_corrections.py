@@ -1,0 +1,105 @@
+import csv
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from napari_deepheme.core.cell_table import CellTable
+from napari_deepheme.core.errors import InvalidTableError
+from napari_deepheme.core.geometry import Mpp
+from napari_deepheme.core.review.corrections import READER_CLASS
+from napari_deepheme.core.slide import ArraySlide
+from napari_deepheme.core.training.cells.corrections import export_corrections
+from napari_deepheme.core.training.cells.named import read_own_cells
+
+FINE = Mpp(0.25, 0.25)
+
+
+def slide_of(name="slide é.svs"):
+    pixels = np.full((400, 500, 3), 230, np.uint8)
+    pixels[100:140, 100:140] = (90, 40, 140)
+    pixels[200:240, 300:340] = (150, 40, 60)
+    return ArraySlide(pixels, mpp=0.25, name=name)
+
+
+def table(*reader_classes):
+    boxes = [(100, 100, 40, 40), (300, 200, 40, 40), (400, 300, 20, 20), (5, 5, 9, 9)]
+    n = len(reader_classes)
+    further = {READER_CLASS: np.array(reader_classes, np.str_)}
+    return CellTable.from_arrays(boxes[:n], [0.9] * n, [13] * n, [0.5] * n, further)
+
+
+def rows_of(folder):
+    with (folder / "manifest.csv").open(newline="", encoding="utf-8") as stream:
+        return list(csv.DictReader(stream))
+
+
+def test_named_cells_are_cut_out_with_what_the_reader_and_the_model_said(tmp_path):
+    cells = table("M3", "not-a-cell", "unidentified", "")
+    n = export_corrections(slide_of(), cells, tmp_path, mpp=FINE, patient="P1")
+    assert n == 3
+    rows = rows_of(tmp_path)
+    assert [row["classes"] for row in rows] == [
+        "M3",
+        "not-a-cell",
+        "unidentified",
+        "unnamed",
+    ]
+    first = rows[0]
+    assert (first["source"], first["label"]) == ("slide é.svs", "M2")
+    assert [first[k] for k in ("x", "y", "width", "height")] == [
+        "100",
+        "100",
+        "40",
+        "40",
+    ]
+    with Image.open(tmp_path / first["file"]) as picture:
+        pixels = np.asarray(picture)
+    # 30 um at the slide's own 0.25 um/px, the cell in the centre.
+    assert pixels.shape == (120, 120, 3)
+    assert pixels[60, 60].tolist() == [90, 40, 140]
+    assert pixels[38, 38].tolist() == [230, 230, 230]
+    cells = read_own_cells(tmp_path)
+    assert [c.targets for c in cells] == [("M3",), ("not-identifiable",), ()]
+    assert {c.patient for c in cells} == {"P1"}
+    assert cells[0].mpp == 0.25
+    assert cells[0].background == (230, 230, 230)
+
+
+def test_a_fine_slide_is_cut_at_fifteen_hundredths_of_a_micrometre(tmp_path):
+    slide = ArraySlide(np.full((900, 900, 3), 200, np.uint8), mpp=0.1, name="fine")
+    export_corrections(slide, table("M3"), tmp_path, mpp=Mpp(0.1, 0.1))
+    (row,) = rows_of(tmp_path)
+    assert row["mpp"] == "0.15"
+    with Image.open(tmp_path / row["file"]) as picture:
+        assert picture.size == (200, 200)
+
+
+def test_a_second_export_replaces_what_stands_at_the_same_place(tmp_path):
+    export_corrections(slide_of(), table("M3", "M4"), tmp_path, mpp=FINE)
+    export_corrections(slide_of("other"), table("L2"), tmp_path, mpp=FINE)
+    n = export_corrections(
+        slide_of(), table("M2", "", "M6"), tmp_path, mpp=FINE, n_unnamed=0
+    )
+    assert n == 2
+    found = {(row["source"], row["x"]): row["classes"] for row in rows_of(tmp_path)}
+    assert found == {
+        ("other", "100"): "L2",
+        ("slide é.svs", "100"): "M2",
+        ("slide é.svs", "400"): "M6",
+    }
+    listed = {row["file"] for row in rows_of(tmp_path)}
+    assert {path.name for path in tmp_path.glob("*.png")} == listed
+
+
+def test_a_table_of_another_kind_is_left_as_it_is(tmp_path):
+    (tmp_path / "manifest.csv").write_text("file,classes\n")
+    with pytest.raises(InvalidTableError, match="another folder"):
+        export_corrections(slide_of(), table("M3"), tmp_path, mpp=FINE)
+    assert (tmp_path / "manifest.csv").read_text() == "file,classes\n"
+
+
+def test_nothing_named_writes_no_cell(tmp_path):
+    assert export_corrections(slide_of(), table("", ""), tmp_path, mpp=FINE) == 0
+    assert rows_of(tmp_path) == []
+    assert list(tmp_path.glob("*.png")) == []

@@ -1,0 +1,309 @@
+import csv
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from napari_deepheme.core.errors import InvalidTableError, UnknownMppError
+from napari_deepheme.core.training.cells.class_words import parse_classes
+from napari_deepheme.core.training.cells.manifest import LabelledCell, read_manifest
+from napari_deepheme.core.training.cells.named import load_own_crops, read_own_cells
+from napari_deepheme.core.training.cells.splits import (
+    is_by_patient,
+    split_cells,
+    torn_patients,
+)
+from napari_deepheme.core.training.training_error import TrainingError
+
+
+def save(path, colour=(200, 100, 50), size=(20, 20)):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", size, colour).save(path)
+    return path
+
+
+def write_table(path, *rows, delimiter=","):
+    with path.open("w", newline="", encoding="utf-8") as stream:
+        csv.writer(stream, delimiter=delimiter).writerows(rows)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("word", "codes"),
+    [
+        ("M2", ("M2",)),
+        ("promyelocyte", ("M2",)),
+        ("Plasma_Cell", ("L4",)),
+        ("segmented-neutrophil", ("M6",)),
+        ("E1+E4", ("E1", "E4")),
+        ("E1|E4", ("E1", "E4")),
+        ("unidentified", ("not-identifiable",)),
+        ("not-a-cell", ()),
+        ("unnamed", ()),
+        ("", ()),
+    ],
+)
+def test_a_class_is_known_by_code_name_or_set(word, codes):
+    assert parse_classes(word) == codes
+
+
+def test_a_folder_by_class_is_read_in_order_of_path(tmp_path):
+    folder = tmp_path / "our cells"
+    for name in ("M2", "Plasma cell", "E1+E4", "not-a-cell", "unnamed", ".hidden"):
+        save(folder / name / "a.png")
+    save(folder / "M2" / "deeper" / "b.TIF")
+    (folder / "M2" / "notes.txt").write_text("no picture")
+    cells = read_own_cells(folder, mpp=0.25)
+    assert [(c.path.name, c.targets, c.label) for c in cells] == [
+        ("a.png", ("E1", "E4"), "E1+E4"),
+        ("a.png", ("M2",), "M2"),
+        ("b.TIF", ("M2",), "M2"),
+        ("a.png", ("L4",), "Plasma cell"),
+        ("a.png", (), "unnamed"),
+    ]
+    assert {(c.source, c.mpp, c.split) for c in cells} == {("our cells", 0.25, "")}
+
+
+def test_folders_of_splits_hold_folders_by_class(tmp_path):
+    for split in ("train", "val"):
+        save(tmp_path / split / "M2" / "a.png")
+    cells = read_own_cells(tmp_path, mpp=0.25)
+    assert [(c.split, c.targets) for c in cells] == [
+        ("train", ("M2",)),
+        ("val", ("M2",)),
+    ]
+    assert {c.source for c in cells} == {tmp_path.name}
+
+
+def test_what_is_no_folder_of_cells_is_told(tmp_path):
+    with pytest.raises(InvalidTableError, match=r"neither manifest\.csv nor folders"):
+        read_own_cells(tmp_path, mpp=0.25)
+    save(tmp_path / "M9" / "a.png")
+    with pytest.raises(InvalidTableError, match="'M9' is no class"):
+        read_own_cells(tmp_path, mpp=0.25)
+    with pytest.raises(InvalidTableError):
+        read_own_cells(tmp_path / "nowhere.csv")
+
+
+def test_pictures_state_their_pixel_size_or_the_user_does(tmp_path):
+    save(tmp_path / "M2" / "a.png")
+    with pytest.raises(UnknownMppError, match="--mpp"):
+        read_own_cells(tmp_path)
+    with pytest.raises(UnknownMppError):
+        read_own_cells(tmp_path, mpp=7.0)
+    (tmp_path / "M2" / "a.png").unlink()
+    picture = Image.new("RGB", (20, 20), (9, 9, 9))
+    dots_an_inch = 25_400 / 0.25
+    picture.save(tmp_path / "M2" / "b.tif", dpi=(dots_an_inch, dots_an_inch))
+    (cell,) = read_own_cells(tmp_path)
+    assert cell.mpp == pytest.approx(0.25)
+
+
+def test_a_table_needs_only_file_and_classes(tmp_path):
+    save(tmp_path / "a.png")
+    save(tmp_path / "b.png")
+    header = ("file", "classes", "patient", "background")
+    path = write_table(
+        tmp_path / "manifest.csv",
+        header,
+        ("a.png", "m2", "P7", "200 210 220"),
+        ("a.png", "not-a-cell", "P7", ""),
+        ("b.png", "unnamed", "P7", ""),
+    )
+    named, unnamed = read_own_cells(tmp_path, mpp=0.3)
+    assert named == LabelledCell(
+        tmp_path / "a.png",
+        tmp_path.name,
+        "m2",
+        ("M2",),
+        "",
+        0.3,
+        "P7",
+        (200.0, 210.0, 220.0),
+    )
+    assert unnamed.targets == ()
+    assert read_manifest(path, mpp=0.3) == [named]
+
+
+def test_a_table_with_semicolons_and_a_mark_at_its_start_is_read(tmp_path):
+    save(tmp_path / "a.png")
+    path = tmp_path / "cells.csv"
+    path.write_text("\ufefffile;classes;mpp\na.png;E1|E4;0.2\n", encoding="utf-8")
+    (cell,) = read_own_cells(path)
+    assert (cell.targets, cell.mpp) == (("E1", "E4"), 0.2)
+
+
+def test_a_table_with_decimal_commas_is_read_where_they_do_not_separate(tmp_path):
+    save(tmp_path / "a.png")
+    path = tmp_path / "cells.csv"
+    rows = ["file;classes;mpp;background", "a.png;M2;0,2;230,5 231 240"]
+    path.write_text("\n".join(rows), encoding="utf-8")
+    (cell,) = read_own_cells(path)
+    assert (cell.mpp, cell.background) == (0.2, (230.5, 231, 240))
+    path.write_text("file,classes,mpp\na.png,M2,0,2\n", encoding="utf-8")
+    with pytest.raises(InvalidTableError, match="line 2 has 4 values for 3 columns"):
+        read_own_cells(path)
+
+
+def test_a_table_in_other_letters_is_told_what_to_save_it_as(tmp_path):
+    path = tmp_path / "cells.csv"
+    path.write_bytes("file,classes,patient\na.png,M2,Zürich\n".encode("latin-1"))
+    with pytest.raises(InvalidTableError, match="save it as CSV UTF-8"):
+        read_own_cells(path)
+
+
+@pytest.mark.parametrize(
+    ("row", "told"),
+    [
+        (("a.png", "M2", "dev", "0.2"), "line 3: split is 'dev'"),
+        (("b.png", "M2", "val", "0.2"), r"line 3: there is no picture b\.png"),
+        (("a.png", "Q2", "val", "0.2"), "line 3: 'Q2' is no class"),
+        (("a.png", "M2", "val", "wide"), "line 3: mpp is 'wide': give a number"),
+        (("", "M2", "val", "0.2"), "line 3: it names no file"),
+    ],
+)
+def test_a_row_that_cannot_be_understood_is_named_by_its_line(tmp_path, row, told):
+    save(tmp_path / "a.png")
+    header = ("file", "classes", "split", "mpp")
+    good = ("a.png", "M2", "val", "0.2")
+    path = write_table(tmp_path / "manifest.csv", header, good, row)
+    with pytest.raises(InvalidTableError, match=told) as refused:
+        read_own_cells(path)
+    assert str(path) in str(refused.value)
+
+
+def test_a_table_without_a_needed_column_says_which(tmp_path):
+    path = write_table(tmp_path / "cells.csv", ("file", "label"), ("a.png", "x"))
+    with pytest.raises(InvalidTableError, match="lacks the columns classes"):
+        read_own_cells(path)
+
+
+def test_the_background_of_the_slide_goes_before_that_of_the_picture(tmp_path):
+    path = save(tmp_path / "a.png", colour=(120, 120, 120))
+    cell = LabelledCell(path, "lab", "M2", ("M2",), "", 0.25)
+    options = {"size_px": 16, "mpp": 0.25}
+    assert (load_own_crops([cell], whitened=False, **options) == 120).all()
+    assert (load_own_crops([cell], whitened=True, **options) == 240).all()
+    stated = replace(cell, background=(240.0, 240.0, 240.0))
+    assert (load_own_crops([stated], whitened=True, **options) == 120).all()
+
+
+def cells_of(counts, patients=0, **changes):
+    cells = []
+    for code, n in counts.items():
+        for i in range(n):
+            patient = f"p{i % patients}" if patients else ""
+            path = f"{code}{i}"
+            cells.append(
+                LabelledCell(path, "lab", code, (code,), "", 0.2, patient, **changes)
+            )
+    return cells
+
+
+def test_a_single_split_holds_out_a_fifth_of_each_class():
+    cells = cells_of({"M3": 50, "L2": 20, "B1": 3})
+    (split,) = split_cells(cells, seed=3)
+    held = [cells[i].label for i in split.val]
+    assert {code: held.count(code) for code in ("M3", "L2", "B1")} == {
+        "M3": 10,
+        "L2": 4,
+        "B1": 0,
+    }
+    assert sorted([*split.train, *split.val]) == list(range(73))
+    (again,) = split_cells(cells, seed=3)
+    assert (again.val == split.val).all()
+    (other,) = split_cells(cells, seed=4)
+    assert (other.val != split.val).any()
+
+
+@pytest.mark.parametrize("n_folds", [1, 3, 4])
+def test_no_patient_is_on_both_sides(n_folds):
+    cells = cells_of({"M3": 40, "L2": 33}, patients=7)
+    cells += cells_of({"M6": 5})
+    assert is_by_patient(cells)
+    splits = split_cells(cells, n_folds=n_folds, seed=1)
+    for split in splits:
+        sides = [{cells[i].patient for i in rows} for rows in (split.train, split.val)]
+        assert not sides[0] & sides[1]
+    assert torn_patients(cells, splits) == (0, False)
+    if n_folds > 1:
+        held = np.concatenate([split.val for split in splits])
+        assert sorted(held) == list(range(len(cells)))
+
+
+def test_more_folds_than_patients_are_refused():
+    with pytest.raises(TrainingError, match="3 folds need as many patients"):
+        split_cells(cells_of({"M3": 10}, patients=2), n_folds=3)
+
+
+def test_one_patient_alone_is_parted_by_cell():
+    (split,) = split_cells(cells_of({"M3": 10, "L2": 10}, patients=1))
+    assert len(split.val) == 4
+
+
+def test_a_stated_split_is_kept_and_test_cells_are_in_no_fold():
+    cells = cells_of({"M3": 12})
+    words = ["train"] * 6 + ["val"] * 2 + ["test"] * 3 + [""]
+    cells = [replace(c, split=word) for c, word in zip(cells, words, strict=True)]
+    (split,) = split_cells(cells)
+    assert split.train.tolist() == [0, 1, 2, 3, 4, 5, 11]
+    assert split.val.tolist() == [6, 7]
+    assert split.test.tolist() == [8, 9, 10]
+    for fold in split_cells(cells, n_folds=3):
+        assert fold.test.tolist() == [8, 9, 10]
+        assert not {8, 9, 10} & {*fold.train.tolist(), *fold.val.tolist()}
+
+
+def test_patients_that_a_stated_split_tears_apart_are_counted():
+    cells = cells_of({"M3": 12}, patients=4)
+    cells = [
+        replace(c, split="val" if i in (0, 4, 5) else "train")
+        for i, c in enumerate(cells)
+    ]
+    # Of the first, all cells but one are watched, of the second one.
+    assert torn_patients(cells, split_cells(cells)) == (2, False)
+    cells = [*cells, *cells_of({"M6": 2})]
+    cells[-1] = replace(cells[-1], split="test")
+    assert torn_patients(cells, split_cells(cells)) == (2, True)
+    cells[-1] = replace(cells[-1], source="elsewhere")
+    assert torn_patients(cells, split_cells(cells)) == (2, False)
+
+
+def test_few_cells_of_each_class_are_held_out_all_the_same():
+    (split,) = split_cells(cells_of({"M3": 4, "L2": 3, "M6": 3}))
+    assert len(split.val)
+    assert len(split.train) > len(split.val)
+
+
+@pytest.mark.parametrize("n", [0, 1])
+def test_too_few_cells_to_part_are_refused(n):
+    with pytest.raises(TrainingError, match="name more cells"):
+        split_cells(cells_of({"M3": n}))
+
+
+def test_a_picture_that_is_named_twice_counts_once_and_is_told(tmp_path, caplog):
+    save(tmp_path / "a.png")
+    save(tmp_path / "b.png")
+    rows = [("a.png", "M1"), ("b.png", "L2|L4"), ("./a.png", "M1"), ("b.png", "L4")]
+    table = write_table(tmp_path / "t.csv", ("file", "classes"), *rows, ("a.png", ""))
+    cells = read_own_cells(table, mpp=0.25)
+    assert [(c.path.name, c.targets) for c in cells] == [
+        ("a.png", ("M1",)),
+        ("b.png", ("L4",)),
+    ]
+    assert "3 rows are left out" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("rows", "told"),
+    [
+        ([("a.png", "M1", ""), ("a.png", "L2|L4", "")], r"a\.png is called M1 and L2"),
+        ([("a.png", "M1", "train"), ("a.png", "M1", "test")], "train and of test"),
+    ],
+)
+def test_rows_that_contradict_each_other_are_refused(tmp_path, rows, told):
+    save(tmp_path / "a.png")
+    table = write_table(tmp_path / "t.csv", ("file", "classes", "split"), *rows)
+    with pytest.raises(InvalidTableError, match=told):
+        read_own_cells(table, mpp=0.25)

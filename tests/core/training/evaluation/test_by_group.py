@@ -1,0 +1,206 @@
+import csv
+import re
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from napari_deepheme.core.models.protocols import ClassifierSpec, CropProbabilities
+from napari_deepheme.core.taxonomy import class_index
+from napari_deepheme.core.training.evaluation.by_group import (
+    evaluate_classifier,
+    write_evaluations,
+)
+from napari_deepheme.core.training.evaluation.compare import compare_models, mcnemar
+from napari_deepheme.core.training.evaluation.evaluate import judge_classes, macro_f1
+from napari_deepheme.core.training.evaluation.measures import (
+    measure,
+    reliability,
+    share,
+)
+from napari_deepheme.core.training.evaluation.report_page import write_page
+from napari_deepheme.core.training.training_error import TrainingError
+
+SPEC = ClassifierSpec(
+    "tester <1>", 0.675, 32, rendered_only=("U4",), unidentified_below=0.5
+)
+
+
+class Told:
+    """Says of each cell, in order, what it is told to say."""
+
+    def __init__(self, answers, spec=SPEC):
+        self.spec = spec
+        self._answers = list(answers)
+
+    def classify(self, crops, *, batch_size):
+        rows = [self._answers.pop(0) for _ in crops]
+        return CropProbabilities.of_classes(probabilities(rows))
+
+
+def probabilities(answers):
+    """Give rows that are sure of a code, or (code, probability)."""
+    rows = np.zeros((len(answers), 23), np.float32)
+    for row, answer in zip(rows, answers, strict=True):
+        code, p = answer if isinstance(answer, tuple) else (answer, 0.9)
+        row[:] = (1 - p) / 22
+        row[class_index(code)] = p
+    return rows
+
+
+def test_figures_of_a_table_counted_by_hand():
+    report = measure(
+        probabilities(["M5", "M6", "M6", "M6", "M1"]), ["M5", "M5", "M6", "M6", "L2"]
+    )
+    assert report.targets == ("L2", "M5", "M6")
+    assert report.confusion.tolist() == [[0, 0, 0, 1], [0, 1, 1, 0], [0, 0, 2, 0]]
+    by_class = {c.target: c.measures for c in report.classes}
+    assert by_class["M6"]["precision"] == share(2, 3)
+    assert by_class["M5"]["recall"] == share(1, 2)
+    assert by_class["M5"]["F1"].value == pytest.approx(2 / 3)
+    assert by_class["L2"]["precision"].value != by_class["L2"]["precision"].value
+    assert report.macro["F1"].value == pytest.approx((2 / 3 + 4 / 5 + 0) / 3)
+    assert report.accuracy == share(3, 5)
+
+
+def test_a_code_of_a_cells_own_set_is_right_beside_a_class_of_that_code_alone():
+    targets = ["E1|E4", "E1|E4", "E4", "M1"]
+    given = probabilities(["E4", "E1", "E4", "E4"])
+    report, older = measure(given, targets), judge_classes(given, targets)
+    by_class = {c.target: c.measures for c in report.classes}
+    assert report.targets == ("E1|E4", "E4", "M1")
+    assert report.confusion.tolist() == [[2, 0, 0, 0], [0, 1, 0, 0], [0, 1, 0, 0]]
+    assert by_class["E1|E4"]["recall"] == share(2, 2)
+    assert by_class["E4"]["precision"] == share(1, 2)
+    # A cell that may be an E4 is none of the rest: one tie with M1 alone.
+    assert by_class["E4"]["AUC"].value == 0.5
+    mean_f1 = (1 + 2 / 3 + 0) / 3
+    assert report.macro["F1"].value == pytest.approx(mean_f1)
+    assert older.macro_f1 == macro_f1(given, targets) == pytest.approx(mean_f1)
+    assert {c.target: c.auc for c in older.classes}["E4"] == 0.5
+
+
+def test_intervals_hold_the_figure_and_agree_with_the_older_measure():
+    rng = np.random.default_rng(0)
+    codes = [("M3", "M4", "L2", "E1|E4")[i] for i in rng.integers(4, size=200)]
+    given = rng.dirichlet(np.ones(23), 200).astype(np.float32)
+    for row, code in zip(given, codes, strict=True):
+        row[class_index(code.split("|")[0])] += 0.15
+    given /= given.sum(axis=1, keepdims=True)
+    report, older = measure(given, codes), judge_classes(given, codes)
+    for name, value in (("F1", older.macro_f1), ("AUC", older.macro_auc)):
+        assert report.macro[name].value == pytest.approx(value)
+        assert report.macro[name].low < value < report.macro[name].high
+    assert report.macro["F1"].low == pytest.approx(older.macro_f1_interval[0], abs=0.02)
+    assert report.calibration.value == pytest.approx(older.calibration_error)
+    for one in report.classes:
+        auc = one.measures["AUC"]
+        assert auc.low < auc.value < auc.high
+    assert {c.target: c.measures["AUC"].value for c in report.classes} == pytest.approx(
+        {c.target: c.auc for c in older.classes}
+    )
+    assert sum(b.n for b in reliability(given, codes)) == 200
+
+
+@pytest.fixture
+def evaluated(painted):
+    cells = painted({"M3": 4, "M4": 4}, patients=2)
+    cells = [replace(c, source=f"lab {i % 2}") for i, c in enumerate(cells)]
+    nameless = replace(cells[0], targets=("not-identifiable",))
+    answers = ["M3", "M3", ("M3", 0.4), "M4", "M4", "M4", "M4", "M4", ("M6", 0.3)]
+    return evaluate_classifier(Told(answers), [*cells, nameless])
+
+
+def test_an_evaluation_tells_all_sources_and_patients_apart(evaluated):
+    names = [(group.by, group.name) for group in evaluated.groups]
+    assert names == [
+        ("all", ""),
+        ("source", "lab 0"),
+        ("source", "lab 1"),
+        ("patient", "p0"),
+        ("patient", "p1"),
+    ]
+    assert evaluated.whole.accuracy == share(7, 8)
+    assert evaluated.groups[0].unidentified == share(1, 8)
+    assert evaluated.nameless_unidentified == share(1, 1)
+
+
+def test_cells_without_a_class_cannot_be_judged(painted):
+    (cell,) = painted({"M3": 1})
+    with pytest.raises(TrainingError, match="bears a class: name them"):
+        evaluate_classifier(Told([]), [replace(cell, targets=("platelet",))])
+
+
+def read(path):
+    with path.open(newline="", encoding="utf-8") as stream:
+        return list(csv.DictReader(stream))
+
+
+def test_tables_hold_every_figure_and_every_picture(evaluated, tmp_path):
+    write_evaluations([evaluated, evaluated], tmp_path)
+    figures = read(tmp_path / "figures.csv")
+    (recall,) = {
+        (row["value"], row["low"], row["high"], row["n"])
+        for row in figures
+        if (row["by"], row["class"], row["measure"]) == ("all", "M3", "recall")
+    }
+    assert recall == ("0.7500", "0.3006", "0.9544", "4")
+    whole = {row["measure"] for row in figures if row["by"] == "all"}
+    assert whole == {
+        "precision",
+        "recall",
+        "F1",
+        "AUC",
+        "named right",
+        "calibration error",
+        "unidentified",
+    }
+    predictions = read(tmp_path / "predictions.csv")
+    assert len(predictions) == 16
+    assert [row["right"] for row in predictions[:8]].count("no") == 1
+    assert sum(float(predictions[0][f"p_{c}"]) for c in ("M3", "M4")) <= 1
+    confusion = read(tmp_path / "confusion.csv")
+    assert {"model": "tester <1>", "true": "M3", "called": "M4", "n": "1"} in confusion
+    assert sum(int(row["n"]) for row in read(tmp_path / "calibration.csv")) == 16
+
+
+def test_the_page_stands_alone_and_escapes_what_it_is_given(evaluated, tmp_path):
+    write_page([evaluated], tmp_path / "report.html")
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "tester &lt;1&gt;" in page
+    assert "<1>" not in page
+    assert "Research use only" in page
+    assert "U4 (mitotic body)" in page
+    assert re.findall(r"(?:src|href)=\"(?!data:image/png;base64,)", page) == []
+    assert "http" not in page
+    assert page.count("<figure>") == 1
+    assert "M3 called M4 0.90" in page
+    assert page.count("<circle") == len(
+        reliability(evaluated.probabilities, evaluated.words)
+    )
+    assert page.count("<table>") == page.count("</table>") > 5
+
+
+def test_two_models_stand_side_by_side(evaluated, tmp_path):
+    other = replace(evaluated, spec=replace(SPEC, name="another"))
+    write_page([evaluated, other], tmp_path / "two.html")
+    page = (tmp_path / "two.html").read_text(encoding="utf-8")
+    assert "<th>tester &lt;1&gt;</th><th>another</th>" in page
+
+
+def test_two_models_are_compared_cell_by_cell(painted):
+    cells = painted({"M3": 3, "M4": 3})
+    old = Told(["M3", "M4", "M4", "M4", "M4", "M3"])
+    new = Told(["M3", "M3", "M3", "M4", "M3", "M4"], replace(SPEC, name="new"))
+    result = compare_models(old, new, cells)
+    assert (result.old_name, result.new_name, result.n) == ("tester <1>", "new", 6)
+    assert (result.n_only_old, result.n_only_new) == (1, 3)
+    assert result.p == pytest.approx(mcnemar(1, 3)) == pytest.approx(0.625)
+    assert result.classes[0].old_recall == pytest.approx(1 / 3)
+    assert result.classes[0].new_recall == 1
+    assert result.new_accuracy == pytest.approx(5 / 6)
+
+
+def test_there_is_nothing_to_compare_without_cells():
+    with pytest.raises(TrainingError, match="bears a class: name them"):
+        compare_models(Told([]), Told([]), [])

@@ -1,0 +1,338 @@
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from napari_deepheme.core.models.card import ModelCard, WeightsFile
+from napari_deepheme.core.models.registry import load_classifier
+from napari_deepheme.core.training.cells.named import name_cells
+from napari_deepheme.core.training.evaluation.compare import compare_models
+from napari_deepheme.core.training.own.classifier import (
+    OwnFit,
+    held_out_cells,
+    iter_classifier_training,
+)
+from napari_deepheme.core.training.own.run import RunFolder, sha256_of
+from napari_deepheme.core.training.tensor_files import write_weights
+from napari_deepheme.core.training.training_error import TrainingError
+
+SCRATCH = OwnFit(
+    start_from=None,
+    n_steps=60,
+    batch_size=16,
+    learning_rate=0.01,
+    size_px=32,
+    device="cpu",
+    arguments={"widths": [4, 6, 8], "n_blocks": 1},
+)
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    n = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(n)
+
+
+def train(cells, out, config, name="own", **options):
+    told = list(iter_classifier_training(cells, out, name, config, **options))
+    return ModelCard.read(out / f"{name}.json"), told
+
+
+def weights_of(card):
+    return [load_file(file.path) for file in card.weights]
+
+
+def test_a_classifier_from_scratch_learns_and_tells_its_progress(painted, tmp_path):
+    cells = painted({"M3": 24, "L2": 24})
+    card, told = train(cells, tmp_path, SCRATCH)
+    assert card.class_codes == ("L2", "M3")
+    assert card.license == "NOASSERTION"
+    looks = [item for item in told if item.val_loss is not None]
+    assert looks[-1].val_loss < looks[0].val_loss
+    assert told[-1].step == 60 or "no better" in told[-1].message
+    assert [item.step for item in told] == sorted(item.step for item in told)
+    given = name_cells(load_classifier(str(card.path), device="cpu"), cells)
+    assert np.allclose(given.sum(axis=1), 1, atol=1e-5)
+    assert sorted(p.suffix for p in tmp_path.iterdir()) == [".json", ".safetensors"]
+
+
+def test_a_model_is_gone_on_from_and_keeps_licence_outputs_and_what_it_learned(
+    painted, write_tiny_model, tmp_path
+):
+    outputs = {
+        "class_code": ("L2", "M3", "M6"),
+        "training_only": ("not-identifiable",),
+        "mitotic_phase": ("prophase", "metaphase"),
+    }
+    base = write_tiny_model(
+        outputs=outputs, license="CC-BY-NC-SA-4.0", learned_from={"L2": "rendered"}
+    )
+    cells = painted({"M3": 12, "M4": 12, "L2": 12})
+    config = OwnFit(start_from=str(base.path), n_steps=6, batch_size=8, device="cpu")
+    card, _ = train(cells, tmp_path, config, command="napari-deepheme train ...")
+    assert card.license == "CC-BY-NC-SA-4.0"
+    assert card.class_codes == ("L2", "M3", "M6", "M4")
+    assert card.outputs["mitotic_phase"] == ("prophase", "metaphase")
+    # A fifth of the 12 a class is held out.
+    assert card.learned_from["L2"] in ("9 own, rendered", "10 own, rendered")
+    assert card.learned_from["M4"] in ("9 own", "10 own")
+    assert card.rendered_only == ()
+    assert "tiny 1" in card.description
+    assert card.texts["Reproduce"] == ("napari-deepheme train ...",)
+    assert any("n 6" in text or "n 7" in text for text in card.texts["Figures"])
+    assert card.weights[0].sha256
+    given = name_cells(load_classifier(str(card.path), device="cpu"), cells)
+    assert given.shape == (36, 23)
+
+
+@pytest.mark.parametrize("activation", ["softmax", "sigmoid"])
+def test_fine_tuning_betters_the_own_classes_and_spares_the_others(
+    painted, tmp_path, activation
+):
+    learned = painted({"M3": 40, "M6": 40, "L2": 40, "ER4": 40})
+    long = replace(SCRATCH, n_steps=150, patience=99, stain=0.05)
+    base, _ = train(learned, tmp_path, long, name="base")
+    base = replace(base, activation=activation)
+    base.write(base.path)
+    going_on = OwnFit(
+        start_from=str(base.path),
+        n_steps=80,
+        batch_size=32,
+        learning_rate=0.01,
+        patience=99,
+        stain=0.05,
+        device="cpu",
+    )
+    own = painted({"M4": 40}, first=100) + painted({"M3": 40}, first=100)
+    new, _ = train(own, tmp_path, going_on, name="new")
+    test = painted({"M3": 20, "M4": 20, "M6": 20, "L2": 20, "ER4": 20}, first=300)
+    models = [load_classifier(str(c.path), device="cpu") for c in (base, new)]
+    result = compare_models(*models, test)
+    by_class = {c.target: c for c in result.classes}
+    assert by_class["M4"].old_recall == 0
+    assert by_class["M4"].new_recall > 0.7
+    assert by_class["M3"].new_recall >= by_class["M3"].old_recall
+    assert result.new_accuracy > result.old_accuracy
+    assert result.n_only_new - result.n_only_old == round(
+        result.n * (result.new_accuracy - result.old_accuracy)
+    )
+    # Sigmoids of a softmax's logits are no model to be spared.
+    spared = ("M6", "L2", "ER4") if activation == "softmax" else ("L2",)
+    for code in spared:
+        assert by_class[code].new_recall > by_class[code].old_recall - 0.3
+
+
+def test_folds_and_snapshots_are_members_of_one_ensemble(painted, tmp_path):
+    cells = painted({"M3": 12, "L2": 12}, patients=6)
+    config = replace(SCRATCH, n_steps=8, n_folds=3, n_snapshots=2)
+    card, told = train(cells, tmp_path, config)
+    assert [file.path.name for file in card.weights] == [
+        f"own-{i}.safetensors" for i in range(1, 7)
+    ]
+    assert {item.fold for item in told} == {0, 1, 2}
+    assert told[-1].n_folds == 3
+    assert any("by patient, 6 of them: 3 folds" in t for t in card.texts["Data"])
+    assert any("n 24" in text for text in card.texts["Figures"])
+    first, second = weights_of(card)[:2]
+    assert not torch.equal(first["head.weight"], second["head.weight"])
+
+
+def test_a_card_says_whose_cells_stand_on_both_sides(painted, tmp_path):
+    cells = painted({"M3": 12, "L2": 12}, patients=3)
+    cells = [
+        replace(c, split="val" if i == 0 else "train") for i, c in enumerate(cells)
+    ]
+    card, _ = train(cells, tmp_path, replace(SCRATCH, n_steps=2))
+    assert "Split as the table states it: 23 to learn" in card.texts["Data"][1]
+    told = "Cells of 1 patient stand on both sides: the figures flatter."
+    assert told in card.texts["Limits"]
+
+
+def test_a_run_that_was_closed_goes_on_and_ends_as_one_that_was_not(painted, tmp_path):
+    cells = painted({"M3": 10, "L2": 10})
+    config = replace(SCRATCH, n_steps=20)
+    whole, _ = train(cells, tmp_path / "whole", config)
+    run = iter_classifier_training(cells, tmp_path / "parts", "own", config)
+    for item in run:
+        if item.step == 7:
+            break
+    run.close()
+    assert (tmp_path / "parts" / "own.fold1.pt").exists()
+    resumed, rest = train(cells, tmp_path / "parts", config)
+    assert rest[0].step > 7
+    for a, b in zip(
+        weights_of(whole)[0].values(), weights_of(resumed)[0].values(), strict=True
+    ):
+        assert torch.equal(a, b)
+    assert whole.settings == resumed.settings
+    assert whole.texts["Figures"] == resumed.texts["Figures"]
+
+
+def test_an_unfinished_run_is_not_mixed_with_other_settings_or_cells(painted, tmp_path):
+    cells = painted({"M3": 10, "L2": 10})
+    run = iter_classifier_training(cells, tmp_path, "own", SCRATCH)
+    next(run)
+    run.close()
+    other = replace(SCRATCH, learning_rate=0.02)
+    with pytest.raises(TrainingError, match="--overwrite"):
+        next(iter_classifier_training(cells, tmp_path, "own", other))
+    with pytest.raises(TrainingError, match="other settings or cells"):
+        next(iter_classifier_training(cells[:-1], tmp_path, "own", SCRATCH))
+    again = iter_classifier_training(cells, tmp_path, "own", other, overwrite=True)
+    assert next(again).step == 0
+    again.close()
+
+
+def test_an_unfinished_run_is_not_mixed_with_another_input_of_its_start(
+    painted, write_tiny_model, tmp_path
+):
+    card = write_tiny_model()
+    cells = painted({"M3": 10, "L2": 10})
+    config = OwnFit(start_from=str(card.path), n_steps=4, device="cpu")
+    run = iter_classifier_training(cells, tmp_path, "own", config)
+    next(run)
+    run.close()
+    replace(card, mean=(0.2, 0.9, 0.1)).write(card.path)
+    with pytest.raises(TrainingError, match="other settings"):
+        next(iter_classifier_training(cells, tmp_path, "own", config))
+
+
+def weights_file(path, number):
+    write_weights(path, {"weight": torch.tensor([number])})
+    return WeightsFile(path, sha256_of([path.read_bytes()]))
+
+
+def test_no_file_of_another_model_in_the_folder_is_touched(write_tiny_model, tmp_path):
+    card = write_tiny_model()
+    other = weights_file(tmp_path / "ours-1.safetensors", 1.0)
+    replace(card, name="ours-1", weights=(other,)).write(tmp_path / "ours-1.json")
+    (tmp_path / "ours.fold1.fold1.pt").touch()
+    run, members = RunFolder(tmp_path, "ours"), [{"weight": torch.ones(1)}] * 2
+    run.begin({}, overwrite=False)
+    run.checkpoint(0).touch()
+    weights = run.write_weights(members)
+    assert [w.path.name for w in weights] == [
+        "ours-1_2.safetensors",
+        "ours-2.safetensors",
+    ]
+    run.finish(replace(card, name="ours", weights=(*weights, other)))
+    run.begin({"again": 1}, overwrite=True)
+    run.finish(replace(card, name="ours", weights=run.write_weights(members[:1])))
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "ours.json",
+        "ours.safetensors",
+        "ours-1.json",
+        "ours-1.safetensors",
+        "ours.fold1.fold1.pt",
+    }
+    assert sha256_of([other.path.read_bytes()]) == other.sha256
+
+
+def test_a_finished_model_is_not_written_over_unasked(write_tiny_model, tmp_path):
+    run = RunFolder(tmp_path, "ours")
+    run.begin({}, overwrite=False)
+    run.finish(write_tiny_model())
+    with pytest.raises(TrainingError, match=r"ours\.json is there .* --overwrite"):
+        run.begin({}, overwrite=False)
+    run.begin({"again": 1}, overwrite=True)
+    run.begin({"again": 1}, overwrite=False)
+
+
+def test_a_run_killed_by_force_and_resumed_ends_bit_for_bit_as_another(
+    painted, tmp_path
+):
+    cells = painted({"M3": 10, "L2": 10})
+    config = replace(SCRATCH, n_steps=400)
+    process = start_process(cells, tmp_path / "killed", config)
+    checkpoint = tmp_path / "killed" / "own.fold1.pt"
+    state = wait_for(checkpoint, process)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert 0 < state < 400
+    resumed, _ = train(cells, tmp_path / "killed", config)
+    whole, _ = train(cells, tmp_path / "whole", config)
+    for a, b in zip(
+        weights_of(whole)[0].values(), weights_of(resumed)[0].values(), strict=True
+    ):
+        assert torch.equal(a, b)
+
+
+SCRIPT = """
+import pickle, sys
+from pathlib import Path
+import torch
+from napari_deepheme.core.training.own.classifier import iter_classifier_training
+
+torch.set_num_threads(1)
+cells, out, config = pickle.loads(Path(sys.argv[1]).read_bytes())
+for _ in iter_classifier_training(cells, out, "own", config):
+    pass
+"""
+
+
+def start_process(cells, out, config):
+    import pickle
+
+    out.mkdir()
+    job = out.parent / "job.pickle"
+    job.write_bytes(pickle.dumps((cells, out, config)))
+    words = [sys.executable, "-W", "ignore", "-c", SCRIPT, str(job)]
+    return subprocess.Popen(words, env={**os.environ, "OMP_NUM_THREADS": "1"})
+
+
+def wait_for(checkpoint, process):
+    """Return the step of the first checkpoint that is under way."""
+    deadline = time.monotonic() + 240
+    while time.monotonic() < deadline:
+        assert process.poll() is None
+        if checkpoint.exists():
+            step = torch.load(checkpoint, weights_only=True)["step"]
+            if step:
+                return step
+        time.sleep(0.02)
+    raise AssertionError("no checkpoint was written")
+
+
+def test_what_cannot_be_trained_is_told(painted, write_tiny_model, tmp_path):
+    cells = painted({"M3": 4, "L2": 4})
+
+    def refuse(cells, config, match, name="own"):
+        with pytest.raises(TrainingError, match=match):
+            next(iter_classifier_training(cells, tmp_path, name, config))
+
+    going_on = OwnFit(start_from=str(write_tiny_model().path), device="cpu")
+    refuse([], SCRATCH, "two classes")
+    refuse(painted({"M3": 4}), SCRATCH, "two classes")
+    refuse(painted({"M3": 1, "L2": 1})[:1] * 2, SCRATCH, "two classes")
+    refuse(painted({"M3": 12}), going_on, "two classes at least, these are of M3:")
+    nameless = [replace(c, targets=("not-identifiable",)) for c in cells]
+    refuse(nameless, going_on, "these are of none:")
+    refuse([*nameless, *cells[:4]], going_on, "these are of M3:")
+    few_steps = replace(SCRATCH, n_steps=2, n_snapshots=5)
+    refuse(cells, few_steps, "2 steps end no 5 cycles")
+    few_epochs = replace(few_steps, n_steps=None, n_epochs=1)
+    refuse(cells, few_epochs, "1 steps end no 5 cycles")
+    assert not list(tmp_path.iterdir())
+    refuse(cells, SCRATCH, "cannot be a model's name", name="../up")
+    given = write_tiny_model(activation="none")
+    refuse(cells, OwnFit(start_from=str(given.path), device="cpu"), "itself")
+    with pytest.raises(ValueError, match="four pictures"):
+        OwnFit(batch_size=1)
+
+
+def test_the_cells_held_out_are_those_that_the_fit_does_not_draw(painted):
+    cells = painted({"M3": 20, "L2": 20})
+    held = held_out_cells(cells, SCRATCH)
+    assert len(held) == 8
+    marked = [replace(c, split="test" if i < 3 else "") for i, c in enumerate(cells)]
+    assert held_out_cells(marked, SCRATCH) == marked[:3]
+    assert held_out_cells(cells, replace(SCRATCH, n_folds=4)) == []

@@ -27,7 +27,7 @@ from napari_deepheme.core.phantom.terrain import Terrain
 from napari_deepheme.core.review.corrections import is_unidentified, judged_counts
 from napari_deepheme.core.slide import plausible_mpp
 from napari_deepheme.core.taxonomy import CLASS_CODES
-from napari_deepheme.core.training.evaluation.evaluate import match_centres
+from napari_deepheme.core.training.evaluation.matching import match_centres
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

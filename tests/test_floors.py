@@ -23,7 +23,7 @@ from napari_deepheme.core.training.evaluation.card_figures import (
     grid_figures,
     validation_cells,
 )
-from napari_deepheme.core.training.evaluation.evaluate import match_centres
+from napari_deepheme.core.training.evaluation.matching import match_centres
 from napari_deepheme.core.training.evaluation.mitosis_figures import (
     field_mitosis_figures,
 )

@@ -8,7 +8,7 @@ from napari_deepheme.core.training.evaluation.calibration_interval import (
     calibration_interval,
     confidence_bins,
 )
-from napari_deepheme.core.training.evaluation.evaluate import calibration_error
+from napari_deepheme.core.training.evaluation.scores import calibration_error
 
 TIMES = 80
 

@@ -36,7 +36,7 @@ from napari_deepheme.core.training.evaluation.card_figures import (
     smear_figures,
     write_figures,
 )
-from napari_deepheme.core.training.evaluation.figure import Figure, share
+from napari_deepheme.core.training.evaluation.figure import Figure
 from napari_deepheme.core.training.evaluation.mitosis_figures import (
     field_mitosis_figures,
     phantom_mitosis_figures,
@@ -144,10 +144,10 @@ def counted(figure):
 
 
 def test_a_share_of_nothing_is_no_number():
-    figure = share("here", "found", 0, 0)
+    figure = Figure.share("here", "found", 0, 0)
     assert math.isnan(figure.value)
     assert figure.n == 0
-    half = share("here", "found", 5, 10)
+    half = Figure.share("here", "found", 5, 10)
     assert half.low < half.value == 0.5 < half.high
 
 

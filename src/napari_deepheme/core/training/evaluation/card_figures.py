@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from napari_deepheme.core.cell_table import IDENTIFIED
-from napari_deepheme.core.counts.intervals import wilson
 from napari_deepheme.core.engine.config import ClassifyConfig
 from napari_deepheme.core.engine.pipeline import analyze_region
 from napari_deepheme.core.files import atomic_file
@@ -32,12 +31,13 @@ from napari_deepheme.core.training.cells.manifest import (
     read_manifest,
 )
 from napari_deepheme.core.training.cells.smears import read_smears
-from napari_deepheme.core.training.evaluation.evaluate import (
-    calibration_error,
-    judge_classes,
-    match_centres,
+from napari_deepheme.core.training.evaluation.figure import Figure
+from napari_deepheme.core.training.evaluation.matching import match_boxes, match_centres
+from napari_deepheme.core.training.evaluation.measures import (
+    calibration,
+    measure,
+    named_right,
 )
-from napari_deepheme.core.training.evaluation.figure import Figure, matched, share
 from napari_deepheme.core.training.evaluation.mitosis_figures import (
     field_mitosis_figures,
     phantom_mitosis_figures,
@@ -87,19 +87,14 @@ def crop_figures(
         named = [c for c in named if _target(c) in _distinct(enough)]
         if not named:
             continue
-        result = judge_classes(
-            crop_probabilities(classifier, named), [_target(c) for c in named]
-        )
-        low, high = result.macro_f1_interval
-        yield Figure(source, "macro F1", result.macro_f1, low, high, result.n)
-        nan = float("nan")
-        yield Figure(source, "macro AUC", result.macro_auc, nan, nan, result.n)
-        error = result.calibration_error
-        yield Figure(source, "calibration error", error, nan, nan, result.n)
-        for one in result.classes:
-            yield Figure(source, f"F1 {one.target}", one.f1, nan, nan, one.n)
-            low, high = wilson(round(one.recall * one.n), one.n)
-            yield Figure(source, f"recall {one.target}", one.recall, low, high, one.n)
+        probabilities = crop_probabilities(classifier, named)
+        report = measure(probabilities, [_target(c) for c in named])
+        yield Figure.of(source, "macro F1", report.macro["F1"])
+        yield Figure.of(source, "macro AUC", report.macro["AUC"])
+        yield Figure.of(source, "calibration error", report.calibration)
+        for one in report.classes:
+            for name in ("F1", "recall"):
+                yield Figure.of(source, f"{name} {one.target}", one.measures[name])
 
 
 def crop_probabilities(
@@ -124,10 +119,12 @@ def smear_figures(models: Models, folder: Path) -> Iterator[Figure]:
         cells = analyze_region(slide, None, models).cells
         boxes = picture.boxes[picture.kinds == "WBC"]
         n_truth += len(boxes)
-        n_found += int((matched(cells, boxes) >= 0).sum())
+        n_found += int((match_boxes(cells, boxes) >= 0).sum())
         n_detections += len(cells)
-    yield share("smears", "white cells found", n_found, n_truth)
-    yield share("smears", "detections that are white cells", n_found, n_detections)
+    yield Figure.share("smears", "white cells found", n_found, n_truth)
+    yield Figure.share(
+        "smears", "detections that are white cells", n_found, n_detections
+    )
 
 
 def real_figures(models: Models, data: Path) -> Iterator[Figure]:
@@ -162,19 +159,15 @@ def doubt_figures(
     named = [c for c in cells if _is_class(c)]
     given = crop_probabilities(classifier, named)
     surest = given.max(axis=1)
-    right = np.array(
-        [
-            CLASS_CODES[i] in c.targets
-            for i, c in zip(given.argmax(axis=1), named, strict=True)
-        ]
+    right = named_right(given, [_target(c) for c in named])
+    yield Figure.of("all cells", "calibration error", calibration(surest, right))
+    yield Figure.share(
+        "all cells", "unidentified", int((surest < below).sum()), len(named)
     )
-    error, nan = calibration_error(surest, right), float("nan")
-    yield Figure("all cells", "calibration error", error, nan, nan, len(named))
-    yield share("all cells", "unidentified", int((surest < below).sum()), len(named))
     unsure = [c for c in cells if NOT_IDENTIFIABLE in c.targets]
     if unsure:
         surest = crop_probabilities(classifier, unsure).max(axis=1)
-        yield share(
+        yield Figure.share(
             "not identifiable by experts",
             "unidentified",
             int((surest < below).sum()),
@@ -200,7 +193,7 @@ def field_figures(models: Models, folder: Path) -> Iterator[Figure]:
             for i in range(1, int(marrow.plasma.max()) + 1)
             if marrow.n_nuclei_in(i) == 1
         ]
-        pairs = matched(cells, np.array(single, float))
+        pairs = match_boxes(cells, np.array(single, float))
         n["single"] += len(single)
         n["found"] += int((pairs >= 0).sum())
         n["named"] += int((codes[pairs] == "L4").sum())
@@ -212,9 +205,9 @@ def field_figures(models: Models, folder: Path) -> Iterator[Figure]:
         n["others"] += int(outside.sum())
         n["called"] += int((codes[:-1][outside] == "L4").sum())
     source = "held-out fields"
-    yield share(source, "single plasma cells found", n["found"], n["single"])
-    yield share(source, "of these called L4", n["named"], n["found"])
-    yield share(source, "other cells called L4", n["called"], n["others"])
+    yield Figure.share(source, "single plasma cells found", n["found"], n["single"])
+    yield Figure.share(source, "of these called L4", n["named"], n["found"])
+    yield Figure.share(source, "other cells called L4", n["called"], n["others"])
 
 
 def grid_figures(models: Models, slide_path: Path) -> Iterator[Figure]:
@@ -235,11 +228,11 @@ def grid_figures(models: Models, slide_path: Path) -> Iterator[Figure]:
     )
     known = np.array([*(cells.further[IDENTIFIED] == "yes"), False])[pairs]
     source, n_found = "grid of matek cells", int(found.sum())
-    yield share(source, "found", int((pairs >= 0).sum()), len(rows))
-    yield share(source, "of these named right", int(right.sum()), n_found)
+    yield Figure.share(source, "found", int((pairs >= 0).sum()), len(rows))
+    yield Figure.share(source, "of these named right", int(right.sum()), n_found)
     n_known = int((found & known).sum())
-    yield share(source, "of the found, unidentified", n_found - n_known, n_found)
-    yield share(
+    yield Figure.share(source, "of the found, unidentified", n_found - n_known, n_found)
+    yield Figure.share(
         source, "of the identified, named right", int((right & known).sum()), n_known
     )
 
@@ -256,17 +249,19 @@ def phantom_figures(models: Models, seeds: Sequence[int]) -> Iterator[Figure]:
         truth = [c for c in smear.cells(whole) if c.class_code != "PL3"]
         boxes = np.array([(c.x, c.y, c.width, c.height) for c in truth], float)
         truth_codes += [c.class_code for c in truth]
-        called += np.array([*cells.class_codes, ""])[matched(cells, boxes)].tolist()
+        called += np.array([*cells.class_codes, ""])[match_boxes(cells, boxes)].tolist()
     truth_array, called_array = np.array(truth_codes), np.array(called)
     found = called_array != ""
     right = int((truth_array == called_array).sum())
-    yield share("phantoms", "cells found", int(found.sum()), len(found))
-    yield share("phantoms", "of these named right", right, int(found.sum()))
+    yield Figure.share("phantoms", "cells found", int(found.sum()), len(found))
+    yield Figure.share("phantoms", "of these named right", right, int(found.sum()))
     for code in CLASS_CODES:
         of_class = truth_array == code
         if of_class.sum():
             n_right = int((called_array[of_class] == code).sum())
-            yield share("phantoms", f"recall {code}", n_right, int(of_class.sum()))
+            yield Figure.share(
+                "phantoms", f"recall {code}", n_right, int(of_class.sum())
+            )
 
 
 def write_figures(figures: Sequence[Figure], path: Path) -> None:

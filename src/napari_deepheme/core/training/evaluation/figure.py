@@ -3,16 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Self
 
-from napari_deepheme.core.counts.intervals import wilson
-from napari_deepheme.core.training.evaluation.evaluate import match_centres
-
-if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
-
-    from napari_deepheme.core.cell_table import CellTable
+from napari_deepheme.core.training.evaluation.measures import Measure, share
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +21,7 @@ class Figure:
     value : float
         The figure.
     low, high : float
-        Its 95 % interval: Wilson's for a share, by bootstrap for a mean F1; NaN where
-        none is given.
+        Its 95 % interval, see `measures.Measure`; NaN where none is given.
     n : int
         Cells behind it.
     """
@@ -41,15 +33,12 @@ class Figure:
     high: float
     n: int
 
+    @classmethod
+    def of(cls, source: str, what: str, measure: Measure) -> Self:
+        """Say of which cells, and of what, a measure is."""
+        return cls(source, what, measure.value, measure.low, measure.high, measure.n)
 
-def share(source: str, what: str, n_hits: int, n: int) -> Figure:
-    """Return a share with Wilson's interval; NaN where there is nothing to share."""
-    low, high = wilson(n_hits, n)
-    return Figure(source, what, n_hits / n if n else float("nan"), low, high, n)
-
-
-def matched(cells: CellTable, boxes: npt.NDArray[np.float64]) -> npt.NDArray[np.intp]:
-    """Pair marked boxes with cells whose centre lies within half the longer side."""
-    boxes = boxes.reshape(-1, 4)
-    centres = boxes[:, :2] + boxes[:, 2:] / 2
-    return match_centres(cells.centres, centres, boxes[:, 2:].max(axis=1) / 2)
+    @classmethod
+    def share(cls, source: str, what: str, n_hits: int, n: int) -> Self:
+        """Return a share; NaN where there is nothing to share."""
+        return cls.of(source, what, share(n_hits, n))

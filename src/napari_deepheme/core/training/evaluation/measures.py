@@ -14,7 +14,7 @@ from napari_deepheme.core.training.evaluation.calibration_interval import (
     calibration_interval,
     confidence_bins,
 )
-from napari_deepheme.core.training.evaluation.evaluate import (
+from napari_deepheme.core.training.evaluation.scores import (
     area_under_curve,
     calibration_error,
     called_classes,
@@ -163,14 +163,12 @@ def measure(probabilities: npt.NDArray[np.float32], targets: Sequence[str]) -> R
         for name in NAMES
     }
     n = len(targets)
-    confidence = probabilities.max(axis=1)
-    error = calibration_error(confidence, right)
     return Report(
         n=n,
         classes=tuple(of_class),
         macro=macro,
         accuracy=share(int(right.sum()), n),
-        calibration=Measure(error, *calibration_interval(confidence, right), n),
+        calibration=calibration(probabilities.max(axis=1), right),
         confusion=confusion,
     )
 
@@ -187,6 +185,14 @@ def share(n_hits: int, n: int) -> Measure:
         nan = float("nan")
         return Measure(nan, nan, nan, 0)
     return Measure(n_hits / n, *wilson(n_hits, n), n)
+
+
+def calibration(
+    confidence: npt.NDArray[np.float32], right: npt.NDArray[np.bool_]
+) -> Measure:
+    """Return the expected calibration error in 15 bins, with its interval."""
+    error = calibration_error(confidence, right)
+    return Measure(error, *calibration_interval(confidence, right), len(right))
 
 
 def named_right(

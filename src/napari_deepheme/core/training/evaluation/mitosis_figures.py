@@ -26,7 +26,8 @@ from napari_deepheme.core.slide import ArraySlide
 from napari_deepheme.core.taxonomy import MITOTIC_CODE, MITOTIC_PHASES
 from napari_deepheme.core.training.cells.fields import read_fields
 from napari_deepheme.core.training.cells.phantom_cells import lay_on
-from napari_deepheme.core.training.evaluation.figure import Figure, matched, share
+from napari_deepheme.core.training.evaluation.figure import Figure
+from napari_deepheme.core.training.evaluation.matching import match_boxes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -60,7 +61,7 @@ def phantom_mitosis_figures(models: Models, seeds: Sequence[int]) -> Iterator[Fi
         cells = analyze_region(slide, None, models).cells
         truth = [c for c in smear.cells(whole) if c.class_code == MITOTIC_CODE]
         boxes = np.array([(c.x, c.y, c.width, c.height) for c in truth], float)
-        pairs = matched(cells, boxes)
+        pairs = match_boxes(cells, boxes)
         hits = _flagged(cells, pairs)
         phases = _phases(cells, pairs)
         n_true, n_found = n_true + len(truth), n_found + int(hits.sum())
@@ -70,9 +71,9 @@ def phantom_mitosis_figures(models: Models, seeds: Sequence[int]) -> Iterator[Fi
             for p, c, hit in zip(phases, truth, hits, strict=True)
             if hit
         )
-    yield share("phantoms", "mitotic figures found", n_found, n_true)
-    yield share("phantoms", "flags that are figures", n_found, n_flags)
-    yield share("phantoms", "of the found, phase right", n_phase, n_found)
+    yield Figure.share("phantoms", "mitotic figures found", n_found, n_true)
+    yield Figure.share("phantoms", "flags that are figures", n_found, n_flags)
+    yield Figure.share("phantoms", "of the found, phase right", n_phase, n_found)
 
 
 def field_mitosis_figures(models: Models, folder: Path) -> Iterator[Figure]:
@@ -91,7 +92,7 @@ def field_mitosis_figures(models: Models, folder: Path) -> Iterator[Figure]:
         cells = _analysed(field, field.pixels, models)
         n_cells += len(cells)
         n_flags += int((np.array(cells.class_codes) == MITOTIC_CODE).sum())
-    yield share("held-out fields", "untouched cells flagged", n_flags, n_cells)
+    yield Figure.share("held-out fields", "untouched cells flagged", n_flags, n_cells)
     yield from _rendered_in(fields, models)
     yield from _lookalikes_in(fields, models)
 
@@ -115,7 +116,7 @@ def _rendered_in(fields: Sequence[Field], models: Models) -> Iterator[Figure]:
             boxes.append((centre[0] - width / 2, centre[1] - height / 2, width, height))
             phases.append(cell.mitotic_phase)
         cells = _analysed(field, picture, models)
-        pairs = matched(cells, np.array(boxes, float))
+        pairs = match_boxes(cells, np.array(boxes, float))
         hits, called = _flagged(cells, pairs), _phases(cells, pairs)
         n_true, n_found = n_true + len(boxes), n_found + int(hits.sum())
         n_detected += int((pairs >= 0).sum())
@@ -124,11 +125,11 @@ def _rendered_in(fields: Sequence[Field], models: Models) -> Iterator[Figure]:
             by_phase[phase][1] += 1
             n_phase += int(hit and call == phase)
     source = "figures rendered into held-out fields"
-    yield share(source, "detected", n_detected, n_true)
-    yield share(source, "called mitotic", n_found, n_true)
-    yield share(source, "of these, phase right", n_phase, n_found)
+    yield Figure.share(source, "detected", n_detected, n_true)
+    yield Figure.share(source, "called mitotic", n_found, n_true)
+    yield Figure.share(source, "of these, phase right", n_phase, n_found)
     for phase, (n_hits, n) in by_phase.items():
-        yield share(source, f"called mitotic, {phase}", n_hits, n)
+        yield Figure.share(source, f"called mitotic, {phase}", n_hits, n)
 
 
 def _lookalikes_in(fields: Sequence[Field], models: Models) -> Iterator[Figure]:
@@ -144,12 +145,12 @@ def _lookalikes_in(fields: Sequence[Field], models: Models) -> Iterator[Figure]:
             boxes.append((centre[0] - width / 2, centre[1] - height / 2, width, height))
             kinds.append(kind)
         cells = _analysed(field, picture, models)
-        hits = _flagged(cells, matched(cells, np.array(boxes, float)))
+        hits = _flagged(cells, match_boxes(cells, np.array(boxes, float)))
         for kind, hit in zip(kinds, hits, strict=True):
             flagged[kind][0] += int(hit)
             flagged[kind][1] += 1
     for kind, (n_hits, n) in flagged.items():
-        yield share(
+        yield Figure.share(
             "lookalikes rendered into held-out fields",
             f"called mitotic, {kind}",
             n_hits,

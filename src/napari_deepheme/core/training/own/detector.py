@@ -19,7 +19,7 @@ from napari_deepheme.core.models.torch_weights import load_networks
 from napari_deepheme.core.training.cells.manifest import LabelledCell
 from napari_deepheme.core.training.cells.scenes import Scene
 from napari_deepheme.core.training.cells.splits import split_cells
-from napari_deepheme.core.training.evaluation.evaluate import match_centres
+from napari_deepheme.core.training.evaluation.matching import match_centres
 from napari_deepheme.core.training.evaluation.measures import share
 from napari_deepheme.core.training.fitting.augment import jitter_stain, random_blur
 from napari_deepheme.core.training.fitting.detector import detection_targets, peak_loss

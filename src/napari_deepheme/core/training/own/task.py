@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from napari_deepheme.core.models.postprocess import probabilities_of
 from napari_deepheme.core.models.torch_runner import TorchRunner, reduced_precision
-from napari_deepheme.core.training.evaluation.evaluate import macro_f1
+from napari_deepheme.core.training.evaluation.scores import macro_f1
 from napari_deepheme.core.training.own.losses import (
     absent_loss,
     distance_loss,

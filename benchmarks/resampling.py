@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from napari_deepheme.core.geometry import Region
-from napari_deepheme.core.models.resampling import resize
+from napari_deepheme.core.models.torch.resampling import resize
 from napari_deepheme.core.slide.periodic import PeriodicResampler
 from napari_deepheme.core.slide.resample import resample, source_of
 

@@ -25,8 +25,9 @@ from napari_deepheme.core.engine.classify import cut_crops
 from napari_deepheme.core.engine.pipeline import iter_chunks, plan_run
 from napari_deepheme.core.engine.results import ResultCollector
 from napari_deepheme.core.engine.sizes import sizes_for
-from napari_deepheme.core.models.importing import ImportOptions, import_model
-from napari_deepheme.core.models.resnext import ResNeXt50
+from napari_deepheme.core.models.bringing.importing import import_model
+from napari_deepheme.core.models.bringing.options import ImportOptions
+from napari_deepheme.core.models.networks.resnext import ResNeXt50
 from napari_deepheme.core.phantom import write_phantom
 from napari_deepheme.core.slide import estimate_background
 
@@ -126,7 +127,7 @@ def resnext_card(path: Path, cells, folder: Path):
 
 
 def resnext(card) -> torch.nn.Module:
-    from napari_deepheme.core.models.torch_weights import load_networks
+    from napari_deepheme.core.models.torch.weights import load_networks
 
     return load_networks(card)[0].eval()
 

@@ -57,7 +57,7 @@ def parse_ranges(content: bytes, folder: Path) -> None:
 
 def parse_card(content: bytes, folder: Path) -> None:
     """Read the card of a model."""
-    from napari_deepheme.core.models.card import ModelCard
+    from napari_deepheme.core.models.cards.card import ModelCard
 
     ModelCard.read(_put(folder / "card.json", content))
 

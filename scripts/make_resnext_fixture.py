@@ -2,7 +2,8 @@
 
 Needs torch and torchvision beside each other, which need not be those of this package::
 
-    python scripts/make_resnext_fixture.py tests/core/models/resnext50_32x4d.json
+    cd tests/core/models/networks
+    python ../../../../scripts/make_resnext_fixture.py resnext50_32x4d.json
 
 The file holds the names and shapes of the state dict and the outputs for `weights_for`
 and `pictures`. The test makes both again without torchvision.

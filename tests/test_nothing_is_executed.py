@@ -30,11 +30,11 @@ from napari_deepheme.core.export.facts import facts_beside
 from napari_deepheme.core.export.geojson import read_qupath
 from napari_deepheme.core.export.parquet import read_parquet
 from napari_deepheme.core.geometry import Mpp
-from napari_deepheme.core.models.card import ModelCard
-from napari_deepheme.core.models.hub import read_index
-from napari_deepheme.core.models.importing import import_model
+from napari_deepheme.core.models.bringing.hub import read_index
+from napari_deepheme.core.models.bringing.importing import import_model
+from napari_deepheme.core.models.bringing.weight_files import read_state_dicts
+from napari_deepheme.core.models.cards.card import ModelCard
 from napari_deepheme.core.models.registry import find_model
-from napari_deepheme.core.models.weight_files import read_state_dicts
 from napari_deepheme.core.pseudonyms import KEY_NAME, Pseudonyms
 from napari_deepheme.core.report_file.known_run import known_run
 from napari_deepheme.core.runs.journal import NAME, read_past

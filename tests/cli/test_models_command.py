@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from napari_deepheme.cli import run
-from napari_deepheme.core.models.importing import ImportOptions
+from napari_deepheme.core.models.bringing.options import ImportOptions
 from napari_deepheme.core.models.registry import DEFAULT_DETECTOR, find_model
 
 

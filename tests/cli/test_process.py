@@ -150,7 +150,7 @@ def test_a_number_of_threads_that_is_none_is_passed_over_without_a_word(
 ):
     monkeypatch.setenv("OMP_NUM_THREADS", value)
     loaded = (
-        "from napari_deepheme.core.models.torch_loading import need_torch as go; go()"
+        "from napari_deepheme.core.models.torch.loading import need_torch as go; go()"
     )
     command = [sys.executable, "-c", loaded]
     done = subprocess.run(command, capture_output=True, text=True)

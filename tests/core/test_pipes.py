@@ -15,8 +15,8 @@ from napari_deepheme.core.errors import (
     InvalidTableError,
 )
 from napari_deepheme.core.export.facts import TableFacts, facts_beside
-from napari_deepheme.core.models.hub import read_index
-from napari_deepheme.core.models.importing import import_model
+from napari_deepheme.core.models.bringing.hub import read_index
+from napari_deepheme.core.models.bringing.importing import import_model
 from napari_deepheme.core.report_file.known_run import known_run
 from napari_deepheme.core.training.cells.boxed import read_boxes
 from napari_deepheme.core.training.cells.manifest import read_manifest

@@ -7,8 +7,8 @@ import torch
 from napari_deepheme.cli import run
 from napari_deepheme.core.errors import DeviceLostError, OutOfMemoryError
 from napari_deepheme.core.models.device_faults import device_faults_told
-from napari_deepheme.core.models.openvino_runner import OpenVinoRunner
-from napari_deepheme.core.models.torch_runner import TorchRunner
+from napari_deepheme.core.models.openvino.runner import OpenVinoRunner
+from napari_deepheme.core.models.torch.runner import TorchRunner
 
 CORE = "napari_deepheme.core"
 STAGES = {

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from napari_deepheme.cli import models_import
 from napari_deepheme.cli.arguments import some_name
 from napari_deepheme.cli.output import say
-from napari_deepheme.core.models.hub import download_model
-from napari_deepheme.core.models.library import remove_model
+from napari_deepheme.core.models.bringing.hub import download_model
+from napari_deepheme.core.models.bringing.library import remove_model
 from napari_deepheme.core.models.registry import (
     DEFAULT_CLASSIFIER,
     DEFAULT_DETECTOR,

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from napari_deepheme.cli.arguments import mpp, positive, some_name, some_path
 from napari_deepheme.cli.output import say
-from napari_deepheme.core.models.importing import ImportOptions, import_model
+from napari_deepheme.core.models.bringing.importing import import_model
+from napari_deepheme.core.models.bringing.options import ImportOptions
 
 if TYPE_CHECKING:
     from napari_deepheme.cli.arguments import Commands

@@ -19,12 +19,12 @@ from napari_deepheme.cli.arguments import (
 )
 from napari_deepheme.cli.output import complain, say
 from napari_deepheme.core.errors import MissingExtraError
-from napari_deepheme.core.models.card import ModelCard
+from napari_deepheme.core.models.cards.card import ModelCard
 from napari_deepheme.core.models.registry import (
     DEFAULT_CLASSIFIER,
     DEFAULT_DETECTOR,
 )
-from napari_deepheme.core.models.torch_loading import need_torch
+from napari_deepheme.core.models.torch.loading import need_torch
 
 if TYPE_CHECKING:
     import argparse

@@ -52,7 +52,7 @@ if TYPE_CHECKING:
 
     import napari
 
-    from napari_deepheme.core.models.card import ModelCard
+    from napari_deepheme.core.models.cards.card import ModelCard
     from napari_deepheme.core.models.protocols import Models
 
 _CAMERA_REST_MS = 150
@@ -359,6 +359,6 @@ def _loaded(
 
 
 def _import_model(paths: Sequence[Path]) -> ModelCard:
-    from napari_deepheme.core.models.importing import import_model
+    from napari_deepheme.core.models.bringing.importing import import_model
 
     return import_model(paths)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from napari_deepheme.core.cell_table import CellTable
     from napari_deepheme.core.engine.results import RegionResult
-    from napari_deepheme.core.models.card import ModelCard
+    from napari_deepheme.core.models.cards.card import ModelCard
     from napari_deepheme.plugin.session import Session
 
 CLICK_HINT = "Click a cell to select it, Shift-click to add more."

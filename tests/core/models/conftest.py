@@ -6,7 +6,7 @@ import pytest
 import torch
 from onnx import TensorProto, helper, numpy_helper
 
-from napari_deepheme.core.models.resnext import ResNeXt50
+from napari_deepheme.core.models.networks.resnext import ResNeXt50
 
 
 @pytest.fixture(autouse=True)

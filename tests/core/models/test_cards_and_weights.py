@@ -11,17 +11,17 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from napari_deepheme.core.errors import InvalidModelError, ModelNotFoundError
-from napari_deepheme.core.models.card import ModelCard
+from napari_deepheme.core.models.cards.card import ModelCard
 from napari_deepheme.core.models.compute import Compute
-from napari_deepheme.core.models.networks import CropNet
+from napari_deepheme.core.models.networks.residual import CropNet
 from napari_deepheme.core.models.registry import (
     DEFAULT_DETECTOR,
     find_model,
     load_classifier,
     load_models,
 )
-from napari_deepheme.core.models.torch_classifier import TorchClassifier
-from napari_deepheme.core.models.torch_runner import TorchRunner
+from napari_deepheme.core.models.torch.classifier import TorchClassifier
+from napari_deepheme.core.models.torch.runner import TorchRunner
 from napari_deepheme.core.taxonomy import class_index
 
 CODES = ["M6", "ER4", "B1"]

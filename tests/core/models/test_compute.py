@@ -15,12 +15,13 @@ from napari_deepheme.core.errors import DeviceNotAvailableError, MissingExtraErr
 from napari_deepheme.core.geometry import Region, Size
 from napari_deepheme.core.models import fastest
 from napari_deepheme.core.models.cache_folder import CACHE_VARIABLE
-from napari_deepheme.core.models.compute import Compute, make_runner
+from napari_deepheme.core.models.compute import Compute
 from napari_deepheme.core.models.measuring_cells import measuring_cells
 from napari_deepheme.core.models.memory import free_bytes
-from napari_deepheme.core.models.openvino_runner import import_openvino
+from napari_deepheme.core.models.openvino.runner import import_openvino
 from napari_deepheme.core.models.postprocess import closeness
 from napari_deepheme.core.models.registry import find_model, load_models
+from napari_deepheme.core.models.torch.ready import make_runner
 from napari_deepheme.core.phantom import Smear
 from napari_deepheme.core.slide import ArraySlide
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from napari_deepheme.core.models.hub import read_index
+from napari_deepheme.core.models.bringing.hub import read_index
 from napari_deepheme.core.models.registry import load_classifier
 from napari_deepheme.core.taxonomy import class_index
 

@@ -15,8 +15,8 @@ from napari_deepheme.core.errors import (
     OutOfMemoryError,
 )
 from napari_deepheme.core.geometry import Region, Size
-from napari_deepheme.core.models.card import ModelCard
-from napari_deepheme.core.models.networks import CropNet, PeakNet
+from napari_deepheme.core.models.cards.card import ModelCard
+from napari_deepheme.core.models.networks.residual import CropNet, PeakNet
 from napari_deepheme.core.models.registry import (
     DEFAULT_CLASSIFIER,
     find_model,
@@ -25,8 +25,8 @@ from napari_deepheme.core.models.registry import (
     load_models,
     models_identity,
 )
-from napari_deepheme.core.models.torch_detector import read_peaks
-from napari_deepheme.core.models.torch_runner import (
+from napari_deepheme.core.models.torch.detector import read_peaks
+from napari_deepheme.core.models.torch.runner import (
     TorchRunner,
     choose_device,
     reduced_precision,

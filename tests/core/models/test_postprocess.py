@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.special import expit, softmax
 
-from napari_deepheme.core.models.card import CLASSES, PHASES, TRAINING_ONLY
+from napari_deepheme.core.models.cards.card import CLASSES, PHASES, TRAINING_ONLY
 from napari_deepheme.core.models.postprocess import (
     mean_probabilities,
     mirrored_views,

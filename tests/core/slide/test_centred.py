@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from napari_deepheme.core.geometry import Mpp, Point, Region
-from napari_deepheme.core.models.resampling import resize
+from napari_deepheme.core.models.torch.resampling import resize
 from napari_deepheme.core.slide import (
     ArraySlide,
     CropRaster,

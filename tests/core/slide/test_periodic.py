@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from napari_deepheme.core.geometry import Mpp, Region
-from napari_deepheme.core.models.resampling import resize
+from napari_deepheme.core.models.torch.resampling import resize
 from napari_deepheme.core.slide import ArraySlide, PixelGrid, read_grid
 from napari_deepheme.core.slide.periodic import PERIOD, PeriodicResampler
 from napari_deepheme.core.slide.resample import resample, source_of

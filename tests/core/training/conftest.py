@@ -12,8 +12,8 @@ from PIL import Image
 from safetensors.torch import save_file
 from scipy import ndimage
 
-from napari_deepheme.core.models.card import ModelCard, WeightsFile
-from napari_deepheme.core.models.networks import CropNet
+from napari_deepheme.core.models.cards.card import ModelCard, WeightsFile
+from napari_deepheme.core.models.networks.residual import CropNet
 from napari_deepheme.core.models.registry import find_model
 from napari_deepheme.core.phantom import Stain, render_cell
 from napari_deepheme.core.training.cells.manifest import LabelledCell

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from napari_deepheme.core.models.compute import Compute
-from napari_deepheme.core.models.networks import CropNet, PeakNet
+from napari_deepheme.core.models.networks.residual import CropNet, PeakNet
 from napari_deepheme.core.models.registry import find_model, load_models
 from napari_deepheme.core.training import bundled
 from napari_deepheme.core.training.bundled import (

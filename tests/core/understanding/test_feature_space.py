@@ -32,7 +32,7 @@ class MeanColour:
 @pytest.fixture
 def by_colour(monkeypatch, disc_models):
     monkeypatch.setattr(
-        "napari_deepheme.core.models.insight.open_insight", lambda _: MeanColour()
+        "napari_deepheme.core.models.torch.insight.open_insight", lambda _: MeanColour()
     )
     return disc_models.classifier
 

@@ -10,7 +10,7 @@ import numpy as np
 from napari_deepheme.core.cell_table import IDENTIFIED, LINEAGE, PHASE, CellTable
 from napari_deepheme.core.geometry import touched_by
 from napari_deepheme.core.models.protocols import CropProbabilities
-from napari_deepheme.core.models.resampling import resize
+from napari_deepheme.core.models.torch.resampling import resize
 from napari_deepheme.core.review.corrections import identified_at
 from napari_deepheme.core.slide import CropRaster, read_centred, whiten
 from napari_deepheme.core.taxonomy import (

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from napari_deepheme.core.geometry import Region, touched_by
-from napari_deepheme.core.models.resampling import resize
+from napari_deepheme.core.models.torch.resampling import resize
 from napari_deepheme.core.overlap import suppress_overlaps
 from napari_deepheme.core.slide import PixelGrid, read_grid, whiten
 from napari_deepheme.core.slide.periodic import PERIOD, PeriodicResampler

@@ -11,9 +11,7 @@ if TYPE_CHECKING:
 
     import numpy as np
     import numpy.typing as npt
-    from torch import nn
 
-    from napari_deepheme.core.models.card import ModelCard
 
 BACKENDS: Final = ("torch", "openvino")
 """What can compute a network whose weights are safetensors."""
@@ -128,38 +126,3 @@ class Runner(Protocol):
 def has_openvino() -> bool:
     """Tell whether OpenVINO is installed, without loading it."""
     return importlib.util.find_spec("openvino") is not None
-
-
-def make_runner(network: nn.Module, card: ModelCard, compute: Compute) -> Runner:
-    """Make a network ready to compute.
-
-    Parameters
-    ----------
-    network : Module
-        Maps normalised (n, 3, h, w) to a tensor whose first axis is n.
-    card : ModelCard
-        Says how pictures are normalised.
-    compute : Compute
-        Where and how.
-
-    Raises
-    ------
-    MissingExtraError
-        If OpenVINO is wanted and not installed.
-    """
-    from napari_deepheme.core.models.folding import folded
-
-    if compute.backend == "openvino":
-        from napari_deepheme.core.models.openvino_runner import OpenVinoRunner
-
-        return OpenVinoRunner(folded(network), compute, mean=card.mean, std=card.std)
-    from napari_deepheme.core.models.torch_runner import TorchRunner, dtype_of
-
-    return TorchRunner(
-        folded(network),
-        compute.device,
-        dtype=dtype_of(compute.precision),
-        mean=card.mean,
-        std=card.std,
-        n_threads=compute.n_threads,
-    )

@@ -19,7 +19,7 @@ from napari_deepheme.core.models.cache_folder import cache_folder
 from napari_deepheme.core.models.compute import Compute, has_openvino
 from napari_deepheme.core.models.measuring_cells import measuring_cells
 from napari_deepheme.core.models.postprocess import closeness
-from napari_deepheme.core.models.torch_runner import (
+from napari_deepheme.core.models.torch.runner import (
     available_devices,
     choose_device,
     reduced_precision,
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from napari_deepheme.core.models.card import ModelCard
+    from napari_deepheme.core.models.cards.card import ModelCard
     from napari_deepheme.core.models.protocols import CellClassifier
 
 _log = logging.getLogger(__name__)
@@ -192,7 +192,7 @@ def check_available(compute: Compute) -> None:
     if compute.device not in available_devices():
         raise DeviceNotAvailableError(compute.device, available_devices())
     if compute.backend == "openvino":
-        from napari_deepheme.core.models.openvino_runner import import_openvino
+        from napari_deepheme.core.models.openvino.runner import import_openvino
 
         import_openvino()
 

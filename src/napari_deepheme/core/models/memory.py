@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-from napari_deepheme.core.models.torch_loading import need_torch
+from napari_deepheme.core.models.torch.loading import need_torch
 
 _MEMINFO: Final = Path("/proc/meminfo")
 

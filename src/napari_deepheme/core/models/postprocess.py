@@ -7,7 +7,12 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from scipy.special import expit, softmax
 
-from napari_deepheme.core.models.card import CLASSES, LINEAGES, PHASES, TRAINING_ONLY
+from napari_deepheme.core.models.cards.card import (
+    CLASSES,
+    LINEAGES,
+    PHASES,
+    TRAINING_ONLY,
+)
 from napari_deepheme.core.models.protocols import ClassifierSpec, CropProbabilities
 from napari_deepheme.core.taxonomy import (
     CLASS_CODES,
@@ -20,7 +25,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from napari_deepheme.core.models.card import ModelCard
+    from napari_deepheme.core.models.cards.card import ModelCard
 
 NOT_IDENTIFIABLE: Final = "not-identifiable"
 

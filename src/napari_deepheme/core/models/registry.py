@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any, Final
 from platformdirs import user_data_path
 
 from napari_deepheme.core.errors import InvalidModelError, ModelNotFoundError
-from napari_deepheme.core.models.card import ModelCard, ModelKind
-from napari_deepheme.core.models.file_hash import read_verified
+from napari_deepheme.core.models.cards.card import ModelCard, ModelKind
+from napari_deepheme.core.models.cards.file_hash import read_verified
 from napari_deepheme.core.models.protocols import Models
-from napari_deepheme.core.models.torch_loading import need_torch
+from napari_deepheme.core.models.torch.loading import need_torch
 
 if TYPE_CHECKING:
     from napari_deepheme.core.models.compute import Compute
@@ -235,12 +235,12 @@ def _is_file(path: Path) -> bool:
 
 def _detector(card: ModelCard, compute: Compute) -> CellDetector:
     if card.weights_format == "onnx":
-        from napari_deepheme.core.models.onnx_detector import YoloDetector
+        from napari_deepheme.core.models.onnx.detector import YoloDetector
 
         return YoloDetector(card, compute.device)
-    from napari_deepheme.core.models.networks import PeakNet
-    from napari_deepheme.core.models.torch_detector import PeakDetector
-    from napari_deepheme.core.models.torch_weights import load_networks
+    from napari_deepheme.core.models.networks.residual import PeakNet
+    from napari_deepheme.core.models.torch.detector import PeakDetector
+    from napari_deepheme.core.models.torch.weights import load_networks
 
     network = load_networks(card)[0]
     if not isinstance(network, PeakNet):
@@ -250,11 +250,11 @@ def _detector(card: ModelCard, compute: Compute) -> CellDetector:
 
 def _classifier(card: ModelCard, compute: Compute) -> CellClassifier:
     if card.weights_format == "onnx":
-        from napari_deepheme.core.models.onnx_classifier import OnnxClassifier
+        from napari_deepheme.core.models.onnx.classifier import OnnxClassifier
 
         return OnnxClassifier(card, compute.device)
-    from napari_deepheme.core.models.torch_classifier import TorchClassifier
-    from napari_deepheme.core.models.torch_weights import check_outputs, load_networks
+    from napari_deepheme.core.models.torch.classifier import TorchClassifier
+    from napari_deepheme.core.models.torch.weights import check_outputs, load_networks
 
     networks = load_networks(card)
     for network in networks:

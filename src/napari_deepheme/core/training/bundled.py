@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from napari_deepheme.core.files import make_folder
-from napari_deepheme.core.models.card import WeightsFile
+from napari_deepheme.core.models.cards.card import WeightsFile
 from napari_deepheme.core.models.registry import find_model
 from napari_deepheme.core.training.cells.cell_set import (
     CROP_UM,

@@ -15,7 +15,7 @@ import torch
 
 from napari_deepheme.core.errors import InvalidModelError
 from napari_deepheme.core.files import atomic_file
-from napari_deepheme.core.models.weight_files import check_file, read_torch
+from napari_deepheme.core.models.bringing.weight_files import check_file, read_torch
 from napari_deepheme.core.training.training_error import TrainingError
 
 if TYPE_CHECKING:

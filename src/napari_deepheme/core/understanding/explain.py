@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from napari_deepheme.core.geometry import Mpp
-    from napari_deepheme.core.models.insight import Insight
     from napari_deepheme.core.models.protocols import CellClassifier
+    from napari_deepheme.core.models.torch.insight import Insight
     from napari_deepheme.core.slide import SlideReader
 
 N_TOP: Final = 5
@@ -161,7 +161,7 @@ def with_maps(
     classifier, insight
         As for `explain_cell`.
     """
-    from napari_deepheme.core.models.insight import open_insight
+    from napari_deepheme.core.models.torch.insight import open_insight
 
     try:
         inside = insight or open_insight(classifier)

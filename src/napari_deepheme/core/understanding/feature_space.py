@@ -101,7 +101,7 @@ def iter_features(
     NotExplainableError
         If the classifier has no networks in torch.
     """
-    from napari_deepheme.core.models.insight import open_insight
+    from napari_deepheme.core.models.torch.insight import open_insight
 
     insight = open_insight(classifier)
     batch_size = (config or ClassifyConfig()).batch_size

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    from napari_deepheme.core.models.card import ModelCard, ModelKind
+    from napari_deepheme.core.models.cards.card import ModelCard, ModelKind
     from napari_deepheme.plugin.session import Session
     from napari_deepheme.plugin.worker import Task
 

@@ -8,7 +8,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from napari_deepheme.core.models.card import ModelCard
+from napari_deepheme.core.models.cards.card import ModelCard
 from napari_deepheme.core.models.registry import load_classifier, user_folder
 from napari_deepheme.core.review.corrections import is_corrected
 from napari_deepheme.core.taxonomy import CLASS_CODES

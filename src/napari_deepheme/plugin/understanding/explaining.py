@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from napari_deepheme.core.models.insight import Insight
     from napari_deepheme.core.models.protocols import CellClassifier
+    from napari_deepheme.core.models.torch.insight import Insight
     from napari_deepheme.core.slide import SlideReader
     from napari_deepheme.plugin.reviewing.reviewed import Reviewed
     from napari_deepheme.plugin.understanding.cell_space import CellSpace
@@ -193,7 +193,7 @@ class _LookedAt:
         return self._background
 
     def insight(self, classifier: CellClassifier) -> Insight | None:
-        from napari_deepheme.core.models.insight import open_insight
+        from napari_deepheme.core.models.torch.insight import open_insight
 
         if classifier is not self._classifier:
             try:

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from napari_deepheme.core.models.networks import CropNet
-from napari_deepheme.core.models.torch_detector import read_peaks
+from napari_deepheme.core.models.networks.residual import CropNet
+from napari_deepheme.core.models.torch.detector import read_peaks
 from napari_deepheme.core.training.cells.cell_set import CellSet
 from napari_deepheme.core.training.cells.manifest import (
     OUTPUTS,

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from napari_deepheme.core.errors import MissingExtraError
-from napari_deepheme.core.models.litenet import LiteNet
-from napari_deepheme.core.models.networks import CropNet
+from napari_deepheme.core.models.networks.litenet import LiteNet
+from napari_deepheme.core.models.networks.residual import CropNet
 from napari_deepheme.core.training.cells.cell_set import CellSet
 from napari_deepheme.core.training.cells.manifest import OUTPUTS
 from napari_deepheme.core.training.fitting import classifier as fit_classifier

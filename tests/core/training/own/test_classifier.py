@@ -10,7 +10,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from napari_deepheme.core.models.card import ModelCard, WeightsFile
+from napari_deepheme.core.models.cards.card import ModelCard, WeightsFile
 from napari_deepheme.core.models.registry import load_classifier
 from napari_deepheme.core.training.cells.named import name_cells
 from napari_deepheme.core.training.evaluation.compare import compare_models

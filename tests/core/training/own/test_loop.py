@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from napari_deepheme.core.errors import OutOfMemoryError
-from napari_deepheme.core.models.card import ModelCard
+from napari_deepheme.core.models.cards.card import ModelCard
 from napari_deepheme.core.training.own.loop import LoopConfig, Task, iter_loop
 from napari_deepheme.core.training.own.losses import (
     absent_loss,

@@ -14,7 +14,7 @@ import torch
 from scipy.optimize import minimize_scalar
 from torch.nn import functional as F
 
-from napari_deepheme.core.models.card import CLASSES, TRAINING_ONLY
+from napari_deepheme.core.models.cards.card import CLASSES, TRAINING_ONLY
 from napari_deepheme.core.models.postprocess import probabilities_of
 from napari_deepheme.core.models.registry import DEFAULT_CLASSIFIER, find_model
 from napari_deepheme.core.taxonomy import CLASS_CODES

@@ -13,8 +13,8 @@ from torch import nn
 from torch.nn import functional as F
 
 from napari_deepheme.core.errors import MissingExtraError
-from napari_deepheme.core.models.litenet import LiteNet
-from napari_deepheme.core.models.weight_files import read_torch
+from napari_deepheme.core.models.bringing.weight_files import read_torch
+from napari_deepheme.core.models.networks.litenet import LiteNet
 from napari_deepheme.core.taxonomy import MITOTIC_LINEAGES, MITOTIC_PHASES
 from napari_deepheme.core.training.cells.cell_set import CROP_UM
 from napari_deepheme.core.training.cells.manifest import OUTPUTS

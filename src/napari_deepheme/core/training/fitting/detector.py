@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from napari_deepheme.core.models.networks import PeakNet
+from napari_deepheme.core.models.networks.residual import PeakNet
 from napari_deepheme.core.training.cells.scenes import INPUT_MPP, Cutout, Scene
 from napari_deepheme.core.training.fitting.augment import (
     jitter_stain,

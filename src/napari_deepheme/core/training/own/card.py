@@ -10,7 +10,7 @@ import numpy as np
 from scipy.optimize import minimize_scalar
 
 from napari_deepheme.core.models.postprocess import mirrored_views, probabilities_of
-from napari_deepheme.core.models.torch_weights import build_network, load_networks
+from napari_deepheme.core.models.torch.weights import build_network, load_networks
 from napari_deepheme.core.taxonomy import CLASS_CODES
 from napari_deepheme.core.training.cells.splits import is_by_patient, torn_patients
 from napari_deepheme.core.training.evaluation.measures import measure
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from napari_deepheme.core.models.card import ModelCard
+    from napari_deepheme.core.models.cards.card import ModelCard
     from napari_deepheme.core.training.cells.manifest import LabelledCell
     from napari_deepheme.core.training.cells.splits import Split
     from napari_deepheme.core.training.evaluation.measures import Report

@@ -10,7 +10,7 @@ import numpy as np
 from torch import nn
 
 from napari_deepheme.core.models.registry import DEFAULT_CLASSIFIER
-from napari_deepheme.core.models.torch_runner import choose_device
+from napari_deepheme.core.models.torch.runner import choose_device
 from napari_deepheme.core.taxonomy import CLASS_CODES
 from napari_deepheme.core.training.cells.splits import Split, split_cells
 from napari_deepheme.core.training.own.card import finished_card

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from napari_deepheme.core.models.card import ModelCard
+    from napari_deepheme.core.models.cards.card import ModelCard
     from napari_deepheme.core.training.cells.manifest import LabelledCell
 
 _OVERSAMPLING: Final = 1.5

@@ -11,11 +11,11 @@ import torch
 from torch import nn
 
 from napari_deepheme.core.models.compute import Compute
-from napari_deepheme.core.models.networks import PeakNet
+from napari_deepheme.core.models.networks.residual import PeakNet
 from napari_deepheme.core.models.registry import DEFAULT_DETECTOR, find_of_kind
-from napari_deepheme.core.models.torch_detector import PeakDetector
-from napari_deepheme.core.models.torch_runner import choose_device
-from napari_deepheme.core.models.torch_weights import load_networks
+from napari_deepheme.core.models.torch.detector import PeakDetector
+from napari_deepheme.core.models.torch.runner import choose_device
+from napari_deepheme.core.models.torch.weights import load_networks
 from napari_deepheme.core.training.cells.manifest import LabelledCell
 from napari_deepheme.core.training.cells.scenes import Scene
 from napari_deepheme.core.training.cells.splits import split_cells
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from napari_deepheme.core.models.card import ModelCard
+    from napari_deepheme.core.models.cards.card import ModelCard
     from napari_deepheme.core.training.cells.boxed import BoxedPicture
     from napari_deepheme.core.training.cells.splits import Split
     from napari_deepheme.core.training.progress import FitProgress

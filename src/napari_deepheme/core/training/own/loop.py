@@ -17,7 +17,7 @@ import torch
 
 from napari_deepheme.core.errors import OutOfMemoryError
 from napari_deepheme.core.models.device_faults import device_faults_told
-from napari_deepheme.core.models.torch_runner import reduced_precision
+from napari_deepheme.core.models.torch.runner import reduced_precision
 from napari_deepheme.core.training.progress import FitProgress
 from napari_deepheme.core.training.tensor_files import read_checkpoint, write_checkpoint
 

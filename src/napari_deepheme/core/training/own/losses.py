@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 import torch
 from torch.nn import functional as F
 
-from napari_deepheme.core.models.card import LINEAGES, PHASES
+from napari_deepheme.core.models.cards.card import LINEAGES, PHASES
 from napari_deepheme.core.training.fitting.set_loss import set_losses
 from napari_deepheme.core.training.own.network import class_columns, flat
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from napari_deepheme.core.models.card import ModelCard
+    from napari_deepheme.core.models.cards.card import ModelCard
 
 
 def naming_loss(

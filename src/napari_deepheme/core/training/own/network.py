@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, Final
 import torch
 from torch import nn
 
-from napari_deepheme.core.models.card import CLASSES, TRAINING_ONLY, ModelCard
+from napari_deepheme.core.models.cards.card import CLASSES, TRAINING_ONLY, ModelCard
 from napari_deepheme.core.models.registry import find_of_kind
-from napari_deepheme.core.models.torch_weights import build_network, load_networks
+from napari_deepheme.core.models.torch.weights import build_network, load_networks
 from napari_deepheme.core.taxonomy import CLASS_CODES
 from napari_deepheme.core.training.cells.class_words import EXTRA_OUTPUTS
 from napari_deepheme.core.training.training_error import TrainingError

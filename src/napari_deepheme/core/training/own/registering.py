@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from napari_deepheme.core.errors import InvalidModelError
-from napari_deepheme.core.models.library import keep_model
+from napari_deepheme.core.models.bringing.library import keep_model
 
 if TYPE_CHECKING:
-    from napari_deepheme.core.models.card import ModelCard
+    from napari_deepheme.core.models.cards.card import ModelCard
 
 
 def register_model(card: ModelCard) -> ModelCard:

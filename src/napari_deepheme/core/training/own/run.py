@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari_deepheme.core.errors import InvalidModelError
 from napari_deepheme.core.files import atomic_file, make_folder
-from napari_deepheme.core.models.card import ModelCard, WeightsFile
+from napari_deepheme.core.models.cards.card import ModelCard, WeightsFile
 from napari_deepheme.core.training.tensor_files import write_weights
 from napari_deepheme.core.training.training_error import TrainingError
 

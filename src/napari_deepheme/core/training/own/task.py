@@ -10,7 +10,7 @@ import torch
 from torch.nn import functional as F
 
 from napari_deepheme.core.models.postprocess import probabilities_of
-from napari_deepheme.core.models.torch_runner import TorchRunner, reduced_precision
+from napari_deepheme.core.models.torch.runner import TorchRunner, reduced_precision
 from napari_deepheme.core.training.evaluation.scores import macro_f1
 from napari_deepheme.core.training.own.losses import (
     absent_loss,
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     from torch import nn
 
-    from napari_deepheme.core.models.card import ModelCard
+    from napari_deepheme.core.models.cards.card import ModelCard
     from napari_deepheme.core.training.own.data import BatchSource, OwnData
     from napari_deepheme.core.training.own.network import Start
 

@@ -1,0 +1,1 @@
+"""Models that a user brings: recognised, checked, fetched, kept."""

@@ -1,0 +1,273 @@
+"""Files of weights that a user has -> a model among the user's own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from napari_deepheme.core.errors import InvalidModelError
+from napari_deepheme.core.models.bringing.library import (
+    check_name,
+    keep_model,
+    safe_name,
+)
+from napari_deepheme.core.models.bringing.onnx_card import onnx_card
+from napari_deepheme.core.models.bringing.options import ImportOptions, unknown_origin
+from napari_deepheme.core.models.cards.card import CLASSES, ModelCard
+from napari_deepheme.core.models.torch.loading import need_torch
+from napari_deepheme.core.taxonomy import CLASS_CODES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    import torch
+
+    from napari_deepheme.core.models.bringing.layouts import Layout
+
+_MOST_FILES: Final = 32
+
+_PAPER: Final = (
+    "Goldgof et al. 2023, DeepHeme: A generalizable, bone marrow classifier with "
+    "hematopathologist-level performance, bioRxiv 10.1101/2023.02.20.528987 (of the "
+    "layout; whether these weights are the paper's is not known)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A model that was read and tried, but is not kept yet.
+
+    Attributes
+    ----------
+    card : ModelCard
+        Without its final files.
+    contents : tuple of callable
+        Each gives the bytes of a file of weights.
+    """
+
+    card: ModelCard
+    contents: tuple[Callable[[], bytes], ...]
+
+
+def import_model(
+    paths: Path | str | Sequence[Path | str],
+    options: ImportOptions | None = None,
+    *,
+    name: str | None = None,
+    overwrite: bool = False,
+    folder: Path | None = None,
+) -> ModelCard:
+    """Check files of weights and put them among the user's models.
+
+    Recognised are the layouts of DeepHeme (see `layouts`) in .pt, .pth, .ckpt and
+    .safetensors, safetensors of this package's networks with their card beside them,
+    and ONNX with or without a card. Several files are the members of an ensemble, whose
+    probabilities are averaged; so are the state dicts in one file.
+
+    Parameters
+    ----------
+    paths : Path, str or sequence of them
+        Files of weights; a card, for its weights; or a folder, for all weights in it.
+    options : ImportOptions, optional
+        What is to stand in the card.
+    name : str, optional
+        Of the model; made of the file's or folder's name if left out.
+    overwrite : bool
+        Whether a model of the user's of that name may be replaced.
+    folder : Path, optional
+        Folder of the user's models; `registry.user_folder` if left out.
+
+    Returns
+    -------
+    ModelCard
+        The model as it is kept.
+
+    Raises
+    ------
+    InvalidModelError
+        If a file is no such model, holds pickled code, or does not fit.
+    CannotWriteError
+        If the name is taken, or the folder cannot be written to.
+    MissingExtraError
+        If it is an ONNX file and onnxruntime is not installed.
+    """
+    need_torch()
+    options = options or ImportOptions()
+    given = [paths] if isinstance(paths, Path | str) else list(paths)
+    files, title = _weights_files([Path(path) for path in given])
+    name = safe_name(title) if name is None else name
+    check_name(name)
+    draft = _draft(files, options, name)
+    return keep_model(draft.card, draft.contents, overwrite=overwrite, folder=folder)
+
+
+def _weights_files(paths: list[Path]) -> tuple[list[Path], str]:
+    """Return the files that folders and cards stand for, and a name for them all."""
+    from napari_deepheme.core.models.bringing.weight_files import (
+        SUFFIXES,
+        expected_suffixes,
+    )
+
+    if not paths:
+        raise InvalidModelError("nothing", f"expected {expected_suffixes()}")
+    files: list[Path] = []
+    for path in paths:
+        try:
+            is_folder = path.is_dir()
+            inside = sorted(path.iterdir()) if is_folder else []
+        except (OSError, ValueError) as error:
+            raise InvalidModelError(str(path)[:80], str(error)[:200]) from error
+        if is_folder:
+            weights = [p for p in inside if p.suffix.lower() in SUFFIXES]
+            if not weights:
+                reason = f"expected files of {expected_suffixes()} in the folder"
+                raise InvalidModelError(str(path), reason)
+            files += weights
+        elif path.suffix.lower() == ".json":
+            files += [file.path for file in ModelCard.read(path).weights]
+        else:
+            files.append(path)
+    if len(files) > _MOST_FILES:
+        reason = f"expected at most {_MOST_FILES} files; found {len(files)}"
+        raise InvalidModelError(str(paths[0]), reason)
+    single = paths[0] if len(paths) == 1 else files[0]
+    return files, single.resolve().name if single.is_dir() else single.stem
+
+
+def _draft(files: list[Path], options: ImportOptions, name: str) -> Draft:
+    from napari_deepheme.core.models.bringing.weight_files import (
+        ONNX,
+        SAFETENSORS,
+        check_file,
+    )
+
+    for file in files:
+        check_file(file)
+    suffixes = {file.suffix.lower() for file in files}
+    if ONNX in suffixes or suffixes == {SAFETENSORS}:
+        card = card_beside(files)
+        if card is not None:
+            return _carded(options.apply(replace(card, name=name)))
+    if ONNX not in suffixes:
+        return _of_layout(files, options, name)
+    if len(suffixes) > 1:
+        raise InvalidModelError(name, "expected files of one format")
+    return _carded(options.apply(onnx_card(files, options, name)))
+
+
+def card_beside(files: Sequence[Path]) -> ModelCard | None:
+    """Read the card that lies beside weights, if there is one.
+
+    Raises
+    ------
+    InvalidModelError
+        If it is damaged, or names other files than these.
+    """
+    paths = [file.with_suffix(".json") for file in files]
+    cards = [ModelCard.read(path) for path in paths if path.is_file()]
+    # Several files may share the card of the first, or of all, named otherwise.
+    for path in {p for file in files for p in file.parent.glob("*.json")} - set(paths):
+        try:
+            card = ModelCard.read(path)
+        except InvalidModelError:
+            continue
+        if {w.path for w in card.weights} == set(files):
+            cards.append(card)
+    if not cards:
+        return None
+    named = {w.path for w in cards[0].weights}
+    if named != set(files):
+        reason = f"its card names {', '.join(sorted(p.name for p in named))}"
+        raise InvalidModelError(files[0].name, reason)
+    return cards[0]
+
+
+def _carded(card: ModelCard) -> Draft:
+    """Try a model whose card is known and whose files are kept as they are."""
+    from napari_deepheme.core.models.cards.file_hash import read_verified
+    from napari_deepheme.core.models.registry import load_card
+
+    load_card(card, "cpu")
+    if card.weights_format == "safetensors":
+        from napari_deepheme.core.models.torch.weights import check_finite
+
+        check_finite(card)
+    return Draft(card, tuple(partial(read_verified, file) for file in card.weights))
+
+
+def _of_layout(files: list[Path], options: ImportOptions, name: str) -> Draft:
+    from napari_deepheme.core.models.bringing.layouts import recognise
+    from napari_deepheme.core.models.bringing.weight_files import read_state_dicts
+
+    members = [
+        recognise(file.name, state)
+        for file in files
+        for state in read_state_dicts(file)
+    ]
+    layouts = {layout for layout, _ in members}
+    if len(layouts) > 1 or len(members) > _MOST_FILES:
+        titles = " and ".join(sorted(layout.title for layout in layouts))
+        reason = f"expected one layout and {_MOST_FILES} members at most; found "
+        raise InvalidModelError(name, f"{reason}{len(members)} of {titles}")
+    states = [state for _, state in members]
+    _refuse_twins(name, states)
+    card = options.apply(_layout_card(members[0][0], name, files))
+    _try(card, states)
+    return Draft(card, tuple(partial(_saved, state) for state in states))
+
+
+def _layout_card(layout: Layout, name: str, files: list[Path]) -> ModelCard:
+    from napari_deepheme.core.models.bringing.layouts import (
+        MPP,
+        NORMALISATIONS,
+        SIZE_PX,
+    )
+
+    mean, std = NORMALISATIONS[layout.normalisation]
+    return ModelCard(
+        name=name,
+        version="1",
+        kind="classifier",
+        description="imported DeepHeme network, names single cells, 23 classes",
+        license="unknown",
+        weights_format="safetensors",
+        weights=(),
+        architecture="ResNeXt50",
+        arguments={"n_outputs": len(CLASS_CODES), "n_features": layout.n_features},
+        mpp=MPP,
+        size_px=SIZE_PX,
+        whitened=False,
+        mean=mean,
+        std=std,
+        activation=layout.activation,
+        outputs={CLASSES: CLASS_CODES},
+        settings={},
+        texts=unknown_origin(files, layout.title),
+        cite=(_PAPER,) if layout.n_features else (),
+    )
+
+
+def _refuse_twins(name: str, states: list[dict[str, torch.Tensor]]) -> None:
+    for i, state in enumerate(states):
+        for other in states[:i]:
+            if all(bool((state[key] == other[key]).all()) for key in state):
+                reason = "expected different members; two hold the same weights"
+                raise InvalidModelError(name, reason)
+
+
+def _try(card: ModelCard, states: list[dict[str, torch.Tensor]]) -> None:
+    from napari_deepheme.core.models.torch.weights import build_network, check_outputs
+
+    network = build_network(card)
+    for state in states:
+        network.load_state_dict(state)
+        check_outputs(network, card)
+
+
+def _saved(state: dict[str, torch.Tensor]) -> bytes:
+    from safetensors.torch import save
+
+    content: bytes = save(state, metadata={"format": "pt"})
+    return content

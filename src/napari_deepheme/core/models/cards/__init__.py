@@ -1,0 +1,1 @@
+"""What is written of a model: its card, and the hash of its files."""

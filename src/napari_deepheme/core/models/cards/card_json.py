@@ -1,0 +1,270 @@
+"""A card's fields to and from the JSON of a BioImage.IO model description 0.5."""
+
+from __future__ import annotations
+
+import math
+from pathlib import PurePosixPath, PureWindowsPath
+from typing import TYPE_CHECKING, Any, Final
+
+from napari_deepheme.core.taxonomy import (
+    CLASS_CODES,
+    MITOTIC_LINEAGES,
+    MITOTIC_PHASES,
+)
+
+if TYPE_CHECKING:
+    from napari_deepheme.core.models.cards.card import ModelCard
+
+_KINDS: Final = ("detector", "classifier")
+
+_OUTPUT_NAMES: Final = {
+    "class_code": CLASS_CODES,
+    "mitotic_phase": MITOTIC_PHASES,
+    "mitotic_lineage": MITOTIC_LINEAGES,
+}
+
+_ACTIVATIONS: Final = ("softmax", "sigmoid")
+
+_LARGEST_PX: Final = 4096
+
+_LARGEST_SHIFT: Final = 2.0
+"""Of a mean or deviation of channels in [0, 1]; those in [0, 255] are far larger."""
+
+_BOUNDS: Final = {
+    "temperature": (0.05, 20.0),
+    "doubt": (0.0, 20.0),
+    "n_views": (1.0, 8.0),
+    "unidentified_below": (0.0, 1.0),
+    "min_score": (0.001, 1.0),
+    "max_overlap": (0.01, 1.0),
+    "yolo": (5.0, 10.0),
+    "n_classes": (1.0, 1000.0),
+    "overlap_um": (1.0, 500.0),
+}
+"""What the numbers among the settings may be."""
+
+
+def to_fields(content: dict[str, Any]) -> dict[str, Any]:
+    """Return the fields of a `ModelCard`, `weights` as pairs of file name and hash.
+
+    Raises
+    ------
+    KeyError
+        If a field is missing.
+    ValueError, TypeError, AttributeError
+        If one holds what it cannot.
+    """
+    own = content["config"]["napari_deepheme"]
+    kind = own["kind"]
+    if kind not in _KINDS:
+        raise ValueError(f"kind must be one of {_KINDS}")
+    outputs = _outputs(content.get("outputs", []))
+    if kind == "classifier" and not outputs.get("class_code"):
+        raise ValueError("a classifier needs an output class_code with channel_names")
+    settings = _settings(own.get("settings", {}))
+    if kind == "detector" and "min_score" not in settings:
+        raise KeyError("min_score")
+    return {
+        "name": str(content["name"]),
+        "version": str(content["version"]),
+        "kind": kind,
+        "description": str(content["description"]),
+        "license": str(content["license"]),
+        **_weights(content["weights"]),
+        **_input(content["inputs"][0], kind),
+        "activation": _activation(content.get("outputs", [])),
+        "outputs": outputs,
+        "settings": settings,
+        "learned_from": {str(k): str(v) for k, v in _items(own, "learned_from")},
+        "texts": {str(k): _texts(v) for k, v in _items(own, "texts")},
+        "authors": tuple(str(a["name"]) for a in content.get("authors", [])),
+        "cite": tuple(str(c["text"]) for c in content.get("cite", [])),
+    }
+
+
+def to_json(card: ModelCard) -> dict[str, Any]:
+    """Return what `to_fields` reads."""
+    weights: dict[str, Any] = {
+        "source": [w.path.name for w in card.weights],
+        "sha256": [w.sha256 for w in card.weights],
+    }
+    if card.architecture:
+        weights["architecture"] = {
+            "callable": card.architecture,
+            "kwargs": dict(card.arguments),
+        }
+    return {
+        "format_version": "0.5.4",
+        "type": "model",
+        "name": card.name,
+        "version": card.version,
+        "description": card.description,
+        "license": card.license,
+        "authors": [{"name": name} for name in card.authors],
+        "cite": [{"text": text} for text in card.cite],
+        "inputs": [_input_json(card)],
+        "outputs": [
+            {
+                "id": group,
+                "axes": [
+                    {"type": "batch"},
+                    {"type": "channel", "channel_names": list(names)},
+                ],
+                "postprocessing": _activation_json(card) if i == 0 else [],
+            }
+            for i, (group, names) in enumerate(card.outputs.items())
+        ],
+        "weights": {card.weights_format: weights},
+        "config": {
+            "napari_deepheme": {
+                "kind": card.kind,
+                "settings": dict(card.settings),
+                "learned_from": dict(card.learned_from),
+                "texts": {k: list(v) for k, v in card.texts.items()},
+            }
+        },
+    }
+
+
+def _input_json(card: ModelCard) -> dict[str, Any]:
+    normalise = {
+        "id": "fixed_zero_mean_unit_variance",
+        "kwargs": {"mean": list(card.mean), "std": list(card.std), "axis": "channel"},
+    }
+    whiten = [{"id": "napari_deepheme_whiten"}] if card.whitened else []
+    space = {"type": "space", "scale": card.mpp, "unit": "micrometer"}
+    return {
+        "id": "pixels",
+        "axes": [
+            {"type": "batch"},
+            {"type": "channel", "channel_names": ["red", "green", "blue"]},
+            *({**space, "id": axis, "size": card.size_px} for axis in "yx"),
+        ],
+        "preprocessing": [*whiten, normalise],
+    }
+
+
+def _activation_json(card: ModelCard) -> list[dict[str, Any]]:
+    return [] if card.activation == "none" else [{"id": card.activation}]
+
+
+def _input(content: dict[str, Any], kind: str) -> dict[str, Any]:
+    space = [axis for axis in content["axes"] if axis["type"] == "space"]
+    if len(space) != 2 or space[0]["scale"] != space[1]["scale"]:
+        raise ValueError("an input needs two space axes of one scale")
+    if space[0].get("unit", "micrometer") != "micrometer":
+        raise ValueError("the unit of a space axis must be micrometer")
+    size = _number("size", space[0].get("size", 0))
+    smallest = 8 if kind == "classifier" else 0
+    if size != int(size) or not smallest <= size <= _LARGEST_PX:
+        raise ValueError(f"size must be from {smallest} to {_LARGEST_PX} pixels")
+    steps = {step["id"]: step.get("kwargs", {}) for step in content["preprocessing"]}
+    normalise = steps.get("fixed_zero_mean_unit_variance", {})
+    mpp = _number("scale", space[0]["scale"])
+    if not 0.02 <= mpp <= 20:
+        raise ValueError(f"a scale of {mpp:g} micrometres per pixel cannot be right")
+    return {
+        "mpp": mpp,
+        "size_px": int(size),
+        "whitened": "napari_deepheme_whiten" in steps,
+        "mean": _three("mean", normalise.get("mean", (0.0, 0.0, 0.0))),
+        "std": _three("std", normalise.get("std", (1.0, 1.0, 1.0)), above=0.0),
+    }
+
+
+def _settings(content: dict[str, Any]) -> dict[str, float]:
+    settings = {}
+    for name, value in content.items():
+        settings[str(name)] = number = _number(name, value)
+        low, high = _BOUNDS.get(name, (-math.inf, math.inf))
+        if not low <= number <= high:
+            raise ValueError(f"{name} must lie from {low:g} to {high:g}")
+    return settings
+
+
+def _outputs(content: list[dict[str, Any]]) -> dict[str, tuple[str, ...]]:
+    outputs = {}
+    for output in content:
+        group = str(output["id"])
+        names: tuple[str, ...] = ()
+        for axis in output["axes"]:
+            if axis["type"] == "channel":
+                names = tuple(_list("channel_names", axis["channel_names"]))
+        known = _OUTPUT_NAMES.get(group, names)
+        unknown = [name for name in names if name not in known]
+        if unknown:
+            raise ValueError(f"unknown {group} {unknown}")
+        if len(set(names)) != len(names):
+            raise ValueError(f"a {group} stands twice")
+        outputs[group] = names
+    return outputs
+
+
+def _activation(outputs: list[dict[str, Any]]) -> str:
+    for output in outputs[:1]:
+        for step in output.get("postprocessing", []):
+            if step["id"] not in _ACTIVATIONS:
+                raise ValueError(f"postprocessing must be one of {_ACTIVATIONS}")
+            return str(step["id"])
+    return "none"
+
+
+def _weights(content: dict[str, Any]) -> dict[str, Any]:
+    formats = [name for name in ("safetensors", "onnx") if name in content]
+    if len(formats) != 1:
+        raise ValueError("weights must be safetensors or onnx")
+    entry = content[formats[0]]
+    names = [_file_name(name) for name in _list("source", entry["source"])]
+    hashes = [str(h) for h in _list("sha256", entry.get("sha256", [""] * len(names)))]
+    if not names or len(hashes) != len(names):
+        raise ValueError("weights need a source, and a sha256 for each or for none")
+    architecture = entry["architecture"] if formats[0] == "safetensors" else {}
+    return {
+        "weights_format": formats[0],
+        "weights": tuple(zip(names, hashes, strict=True)),
+        "architecture": str(architecture.get("callable", "")),
+        "arguments": dict(architecture.get("kwargs", {})),
+    }
+
+
+def _file_name(name: Any) -> str:
+    text = str(name)
+    names = {PurePosixPath(text).name, PureWindowsPath(text).name}
+    if text in ("", "..") or names != {text}:
+        raise ValueError(f"source must be a file beside the card, not {text!r}")
+    return text
+
+
+def _items(content: dict[str, Any], name: str) -> Any:
+    return content.get(name, {}).items()
+
+
+def _texts(value: Any) -> tuple[str, ...]:
+    return tuple(str(text) for text in _list("texts", value))
+
+
+def _list(name: str, value: Any) -> list[Any]:
+    if not isinstance(value, list):
+        raise TypeError(f"{name} must be a list")
+    return value
+
+
+def _three(
+    name: str, value: Any, *, above: float = -math.inf
+) -> tuple[float, float, float]:
+    numbers = [_number(name, v) for v in value]
+    if len(numbers) != 3 or min(numbers) <= above:
+        raise ValueError(f"{name} must be three numbers, of red, green and blue")
+    if max(map(abs, numbers)) > _LARGEST_SHIFT:
+        raise ValueError(
+            f"{name} must be of channels in [0, 1], not {max(numbers):g}: divide what "
+            "is of a scale to 255 by 255"
+        )
+    return numbers[0], numbers[1], numbers[2]
+
+
+def _number(name: str, value: Any) -> float:
+    number = float(value)
+    if not math.isfinite(number):
+        raise ValueError(f"{name} must be a number, not {number:g}")
+    return number

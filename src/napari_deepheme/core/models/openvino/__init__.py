@@ -1,0 +1,1 @@
+"""Networks of torch compiled by OpenVINO."""

@@ -1,0 +1,155 @@
+"""Runs a torch network by OpenVINO on a CPU; an extra, imported only here."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import torch
+
+from napari_deepheme.core.errors import MissingExtraError
+from napari_deepheme.core.models.device_faults import device_faults_told
+from napari_deepheme.core.models.openvino.cache import converted
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+    from torch import nn
+
+    from napari_deepheme.core.models.compute import Compute
+
+_PRECISIONS: Final = {"float32": "f32", "bfloat16": "bf16"}
+
+_FEW_THREADS: Final = 4
+"""Up to so many, each takes a batch of its own; of more, two share one."""
+
+
+_STEP: Final = 8
+"""Batches have multiples of this many pictures, or the whole batch size."""
+
+
+class OpenVinoRunner:
+    """A network compiled by OpenVINO.
+
+    Batches are computed side by side, each on one or two threads: on a CPU that is
+    quicker than all threads on one batch, and a result does not depend on how work is
+    shared. Pictures are normalised within the compiled network.
+
+    Parameters
+    ----------
+    network : Module
+        Maps normalised (n, 3, h, w) to a tensor whose first axis is n.
+    compute : Compute
+        Precision and threads.
+    mean, std : tuple of float
+        A channel in [0, 1] is taken less its mean, over its std.
+
+    Raises
+    ------
+    MissingExtraError
+        If OpenVINO is not installed.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        compute: Compute,
+        *,
+        mean: tuple[float, float, float] = (0.5, 0.5, 0.5),
+        std: tuple[float, float, float] = (0.5, 0.5, 0.5),
+    ) -> None:
+        openvino = import_openvino()
+        model = _with_normalisation(openvino, _converted(openvino, network), mean, std)
+        n_threads = compute.n_threads or torch.get_num_threads()
+        n_streams = n_threads if n_threads <= _FEW_THREADS else n_threads // 2
+        compiled = openvino.Core().compile_model(
+            model,
+            "CPU",
+            {
+                "INFERENCE_PRECISION_HINT": _PRECISIONS[compute.precision],
+                "NUM_STREAMS": str(n_streams),
+                "INFERENCE_NUM_THREADS": n_threads,
+                # Pinned, the threads of two networks or processes share one core.
+                "ENABLE_CPU_PINNING": False,
+            },
+        )
+        self._queue: Any = openvino.AsyncInferQueue(compiled, n_streams)
+        self._queue.set_callback(_keep_output)
+
+    def run(
+        self, pixels: npt.NDArray[np.uint8], *, batch_size: int
+    ) -> npt.NDArray[np.float32]:
+        """Compute the network's output; see `compute.Runner.run`."""
+        starts = range(0, len(pixels), batch_size)
+        outputs: list[npt.NDArray[np.float32]] = [np.empty(0, np.float32)] * len(starts)
+        for index, start in enumerate(starts):
+            batch = _padded(pixels[start : start + batch_size], batch_size)
+            # Handed on with the batch, which must live until it is computed.
+            with device_faults_told("cpu"):
+                self._queue.start_async({0: batch}, (outputs, index, batch))
+        with device_faults_told("cpu"):
+            self._queue.wait_all()
+        return np.concatenate(outputs)[: len(pixels)]
+
+
+def import_openvino() -> Any:
+    """Import OpenVINO, without what tells its makers that it is used.
+
+    Raises
+    ------
+    MissingExtraError
+        If it is not installed.
+    """
+    # Nothing leaves the machine: what cannot be imported is left out by OpenVINO.
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            import openvino
+    except ImportError as error:
+        raise MissingExtraError("openvino", "openvino") from error
+    return openvino
+
+
+def _converted(openvino: Any, network: nn.Module) -> Any:
+    def convert(network: nn.Module) -> Any:
+        example = torch.zeros(2, 3, 96, 96)
+        with warnings.catch_warnings():
+            # Of torch's tracer.
+            warnings.simplefilter("ignore")
+            return openvino.convert_model(network, example_input=example)
+
+    return converted(openvino, network.eval(), convert)
+
+
+def _with_normalisation(
+    openvino: Any,
+    model: Any,
+    mean: tuple[float, float, float],
+    std: tuple[float, float, float],
+) -> Any:
+    steps = openvino.preprocess.PrePostProcessor(model)
+    steps.input().tensor().set_element_type(openvino.Type.u8)
+    steps.input().tensor().set_layout(openvino.Layout("NHWC"))
+    steps.input().model().set_layout(openvino.Layout("NCHW"))
+    normalise = steps.input().preprocess()
+    normalise.convert_element_type(openvino.Type.f32)
+    normalise.mean([255 * m for m in mean])
+    normalise.scale([255 * s for s in std])
+    return steps.build()
+
+
+def _padded(batch: npt.NDArray[np.uint8], batch_size: int) -> npt.NDArray[np.uint8]:
+    """Bring the last batch to one of few sizes: for each, OpenVINO compiles anew."""
+    size = min(-(-len(batch) // _STEP) * _STEP, batch_size)
+    if size == len(batch):
+        return np.ascontiguousarray(batch)
+    padded = np.zeros((size, *batch.shape[1:]), np.uint8)
+    padded[: len(batch)] = batch
+    return padded
+
+
+def _keep_output(request: Any, place: tuple[list[Any], int, Any]) -> None:
+    outputs, index, _ = place
+    outputs[index] = np.array(request.get_output_tensor(0).data, np.float32)

@@ -1,0 +1,1 @@
+"""Models that torch computes, or OpenVINO for it."""

@@ -1,0 +1,119 @@
+import json
+import re
+from dataclasses import replace
+
+import pytest
+
+from napari_deepheme.core.errors import (
+    CannotRemoveError,
+    CannotWriteError,
+    InvalidModelError,
+    ModelNotFoundError,
+)
+from napari_deepheme.core.models.bringing.library import (
+    check_name,
+    keep_model,
+    remove_model,
+    safe_name,
+)
+from napari_deepheme.core.models.registry import (
+    DEFAULT_CLASSIFIER,
+    find_model,
+    list_models,
+    load_classifier,
+)
+
+CARD = find_model(DEFAULT_CLASSIFIER)
+
+
+def keep(name, *contents, **options):
+    card = replace(CARD, name=name)
+    return keep_model(card, [lambda c=c: c for c in contents], **options)
+
+
+def names_in(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_a_kept_model_is_found_and_taken_out_again(own_folder):
+    card = keep("mine", CARD.weights[0].path.read_bytes())
+    assert find_model("mine") == card
+    assert load_classifier("mine", device="cpu").spec.name == card.title
+    assert remove_model("mine") == card
+    assert names_in(own_folder) == []
+    with pytest.raises(ModelNotFoundError):
+        remove_model("mine")
+
+
+def test_weights_that_two_models_share_stay_with_the_other(own_folder):
+    first, second = keep("one", b"a", b"b"), keep("two", b"c")
+    shared = replace(second, weights=(first.weights[0], *second.weights))
+    shared.write(second.path)
+    remove_model("one")
+    assert names_in(own_folder) == sorted(
+        ["two.json", first.weights[0].path.name, second.weights[0].path.name]
+    )
+
+
+def test_a_bundled_model_is_neither_removed_nor_replaced(own_folder):
+    with pytest.raises(CannotRemoveError, match="belongs to the plugin"):
+        remove_model(DEFAULT_CLASSIFIER)
+    with pytest.raises(CannotWriteError, match="bundled"):
+        keep(DEFAULT_CLASSIFIER.upper(), b"", overwrite=True)
+    assert not own_folder.exists()
+
+
+def test_a_failure_on_the_way_leaves_the_old_model_whole(own_folder):
+    old = keep("mine", b"old")
+    before = names_in(own_folder)
+
+    def fail():
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        keep_model(replace(CARD, name="mine"), [lambda: b"new", fail], overwrite=True)
+    assert names_in(own_folder) == before
+    assert find_model("mine") == old
+    new = keep("mine", b"new", b"old", overwrite=True)
+    assert find_model("mine") == new
+    assert new.weights[1] == old.weights[0]
+    assert len(names_in(own_folder)) == 3
+
+
+def test_a_file_in_the_way_is_not_overwritten_unasked(own_folder):
+    own_folder.mkdir()
+    (own_folder / "mine.json").write_text("notes")
+    with pytest.raises(CannotWriteError, match="there already"):
+        keep("mine", b"new")
+    assert names_in(own_folder) == ["mine.json"]
+    keep("mine", b"new", overwrite=True)
+    assert json.loads((own_folder / "mine.json").read_text())["name"] == "mine"
+
+
+def test_a_folder_that_cannot_be_made_is_told(tmp_path):
+    (tmp_path / "own").write_text("in the way")
+    with pytest.raises(CannotWriteError):
+        keep("mine", b"new", folder=tmp_path / "own")
+
+
+def test_a_card_that_could_not_be_read_again_is_refused(own_folder):
+    for changes in ({"mpp": -1.0}, {"size_px": 3}, {"outputs": {}}):
+        with pytest.raises(InvalidModelError):
+            keep_model(replace(CARD, name="mine", **changes), [lambda: b""])
+    assert not own_folder.exists()
+
+
+@pytest.mark.parametrize(
+    "text", ["", "...", "Ä", "con", "NUL.txt", "a b/c\\d", "-x", "_", "é.x.", "y" * 99]
+)
+def test_any_text_becomes_a_name(text):
+    name = safe_name(text)
+    check_name(name)
+    assert re.fullmatch(r"[A-Za-z0-9._-]{1,60}", name)
+    assert safe_name(name) == name
+
+
+def test_the_users_models_stand_behind_the_bundled_ones(own_folder):
+    keep("aaa", b"weights")
+    assert [card.name for card in list_models()][-1] == "aaa"
+    assert own_folder.is_dir()

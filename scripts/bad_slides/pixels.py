@@ -204,6 +204,28 @@ def _levels() -> Iterator[BadSlide]:
         for form, shape in (("svs", rgb.shape), ("tif", None)):
             make = partial(_pages, pages, shape)
             yield case("a level unlike the others", f"{form}, {what}", form, make)
+    yield from _other_colours()
+
+
+def _other_colours() -> Iterator[BadSlide]:
+    kind, rgb = "a level unlike the others", cells()
+    grey, small = rgb[..., 1].copy(), reduced(rgb, 2)
+    ycbcr = np.asarray(Image.fromarray(small).convert("YCbCr"))
+    how = {"photometric": "ycbcr", "subsampling": (1, 1)}
+    data = _sub_ifd(rgb, ycbcr, {"photometric": "rgb"}, how)
+    yield case(kind, "ome, YCbCr", "ome.tif", data)
+    how = {"photometric": "minisblack"}
+    data = _sub_ifd(grey, 255 - grey[::2, ::2], how, {"photometric": "miniswhite"})
+    yield case(kind, "ome, white is 0", "ome.tif", data)
+
+
+def _sub_ifd(pixels: Any, level: Any, of_full: Any, of_level: Any) -> bytes:
+    """Write an OME-TIFF with a level of its own kind."""
+    stream, mpp = io.BytesIO(), {"PhysicalSizeX": 0.25, "PhysicalSizeY": 0.25}
+    with tifffile.TiffWriter(stream, ome=True) as tif:
+        tif.write(pixels, subifds=1, metadata=mpp, **_TILED, **of_full)
+        tif.write(level, subfiletype=1, **_TILED, **of_level)
+    return stream.getvalue()
 
 
 def _pages(pages: list[Any], shape: Any) -> bytes:

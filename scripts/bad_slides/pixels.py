@@ -217,6 +217,13 @@ def _other_colours() -> Iterator[BadSlide]:
     how = {"photometric": "minisblack"}
     data = _sub_ifd(grey, 255 - grey[::2, ::2], how, {"photometric": "miniswhite"})
     yield case(kind, "ome, white is 0", "ome.tif", data)
+    how = {"photometric": "rgb"}
+    for what, level in (
+        ("turned", np.ascontiguousarray(small[::-1, ::-1])),
+        ("a part", rgb[:320, :96].copy()),
+    ):
+        data = _sub_ifd(rgb, level, how, how)
+        yield case(kind, f"ome, {what}", "ome.tif", data)
 
 
 def _sub_ifd(pixels: Any, level: Any, of_full: Any, of_level: Any) -> bytes:

@@ -99,3 +99,43 @@ def test_a_level_whose_values_are_no_rgb_is_left_out(
     write_levels(path, painted, small, {"photometric": "rgb"}, of_level)
     (full,) = read_levels(path)
     np.testing.assert_array_equal(full, painted)
+
+
+RGB_KIND: dict[str, Any] = {"photometric": "rgb"}
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        lambda pixels: np.ascontiguousarray(pixels[::2, ::2][::-1, ::-1]),
+        lambda pixels: np.ascontiguousarray(pixels[:320, :96]),
+        lambda pixels: np.ascontiguousarray(pixels[::2, ::4]),
+        lambda pixels: np.ascontiguousarray(pixels[: 640 // 2, : 768 // 2]),
+    ],
+    ids=["turned", "part of another shape", "narrowed", "part"],
+)
+def test_a_page_that_is_said_to_be_reduced_but_shows_something_else_is_no_level(
+    path: Path, painted: Any, other: Any
+) -> None:
+    write_levels(path, painted, other(painted), RGB_KIND, RGB_KIND)
+    (full,) = read_levels(path)
+    np.testing.assert_array_equal(full, painted)
+
+
+@pytest.mark.parametrize("steps", [(2, 4, 8, 16, 32), (3, 7), (16,)])
+def test_levels_of_every_so_manieth_pixel_are_believed(
+    tmp_path: Path, painted: Any, steps: Any
+) -> None:
+    path = tmp_path / "steps.ome.tif"
+    with tifffile.TiffWriter(path, ome=True) as tif:
+        tif.write(painted, subifds=len(steps), **RGB_KIND, **TILED)
+        for step in steps:
+            tif.write(painted[::step, ::step], subfiletype=1, **RGB_KIND, **TILED)
+    with open_slide(path) as slide:
+        assert len(slide.levels) == 1 + len(steps)
+
+
+def test_an_empty_level_of_an_empty_glass_is_believed(path: Path) -> None:
+    glass = np.full((640, 768, 3), 235, np.uint8)
+    write_levels(path, glass, glass[::2, ::2], RGB_KIND, RGB_KIND)
+    assert len(read_levels(path)) == 2

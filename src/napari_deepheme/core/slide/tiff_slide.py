@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -34,7 +35,11 @@ from napari_deepheme.core.slide.pyramid import (
     nominal_downsample,
     reason_of,
 )
-from napari_deepheme.core.slide.same_picture import Look, shows_same_picture
+from napari_deepheme.core.slide.same_picture import (
+    Look,
+    shows_other_picture,
+    shows_same_picture,
+)
 from napari_deepheme.core.slide.tiff_check import check_directories
 from napari_deepheme.core.slide.tiff_colour import (
     ColourError,
@@ -151,9 +156,7 @@ class TiffSlide(PyramidSlide):
         )
         check_largest(tif.ome_metadata, self._ome, series_size(main))
         full = self._picture_of(main, tif)
-        pyramid = pyramid_series(
-            tif, lambda other: self._shows_same(full, self._picture_of(other, tif))
-        )
+        pyramid = pyramid_series(tif, partial(self._agree, tif))
         self._pictures = [full, *self._smaller(pyramid[1:], tif)]
         return SlideFacts(
             name=path.name,
@@ -184,8 +187,18 @@ class TiffSlide(PyramidSlide):
         bits = significant_bits(self._ome)
         return _Picture(planes, tiff_colour(series.keyframe, n_samples, bits=bits))
 
-    def _shows_same(self, full: _Picture, other: _Picture) -> bool:
-        return shows_same_picture(full.look(), other.look())
+    def _agree(
+        self,
+        tif: tifffile.TiffFile,
+        larger: tifffile.TiffPageSeries,
+        other: tifffile.TiffPageSeries,
+        *,
+        is_said: bool,
+    ) -> bool:
+        large, small = (self._picture_of(one, tif).look() for one in (larger, other))
+        if is_said:
+            return not shows_other_picture(large, small)
+        return shows_same_picture(large, small)
 
     def _read_level(self, level: int, window: Region) -> npt.NDArray[np.uint8]:
         return self._pictures[level].rgb(window)

@@ -108,6 +108,9 @@ def _print_colours(rgb: Any) -> Iterator[BadSlide]:
     cmyk = np.dstack([255 - rgb, rgb[..., 0] * 0])
     data = tiff(cmyk, photometric="separated", **_TILED)
     yield case("CMYK", "in tiles", "tif", data)
+    for what, how in (("tiles", _TILED), ("strips", {"rowsperstrip": 32})):
+        data = _after_overview(cmyk, photometric="separated", **how)
+        yield case("CMYK", f"{what}, overview first", "tif", data)
     data = svs(cmyk, photometric="separated", compression=None)
     yield case("CMYK", "svs", "svs", data)
     table = np.random.default_rng(1).integers(0, 65535, (3, 256)).astype("u2")
@@ -117,6 +120,15 @@ def _print_colours(rgb: Any) -> Iterator[BadSlide]:
     yield case("palette", "svs", "svs", svs(numbers, compression=None, **how))
     short = {"photometric": "palette", "colormap": table * 0}
     yield case("palette", "all black", "tif", tiff(numbers, **short))
+
+
+def _after_overview(pixels: Any, **how: Any) -> bytes:
+    stream = io.BytesIO()
+    with tifffile.TiffWriter(stream) as tif:
+        for page in (reduced(pixels, 4), pixels):
+            of_page = {"resolution": (4e4, 4e4), "resolutionunit": 3}
+            tif.write(page, metadata=None, **of_page, **how)
+    return stream.getvalue()
 
 
 def _lab(rgb: Any) -> Image.Image:

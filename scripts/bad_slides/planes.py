@@ -123,6 +123,11 @@ def _images() -> Iterator[BadSlide]:
         new = listed.replace(b"/>", b">") + elsewhere
         gone = _reworded(data, listed, new)
         yield case(kind, f"{what} in a file that is gone", "ome.tif", gone)
+    kind = "contradictory pixel sizes"
+    for width, height in ((1536, 1280), (384, 320), (640, 768)):
+        stated = b'SizeX="%d" SizeY="%d"' % (width, height)
+        data = _reworded(ome(factors=()), b'SizeX="768" SizeY="640"', stated)
+        yield case(kind, f"ome, of {width} x {height} px", "ome.tif", data)
 
 
 def _reworded(data: bytes, old: bytes, new: bytes) -> bytes:

@@ -61,3 +61,22 @@ def test_a_slide_in_the_colours_of_print_is_read_before_a_small_page(
         for pixels in (painted, painted[::4, ::4]):
             tif.write(cmyk(pixels), metadata=None, **CMYK, **layout)
     np.testing.assert_array_equal(whole(path), painted)
+
+
+OVERLAPPING: dict[str, dict[str, Any]] = {
+    # Without the levels that OpenSlide looks for.
+    "ventana": {"extratags": [(700, 1, 23, b"<iScan ScanRes='0.25'/>", True)]},
+    # With a fourth channel, of which OpenSlide would make opacity.
+    "trestle": {"software": "MedScan", "extrasamples": ["unspecified"]},
+}
+
+
+@pytest.mark.parametrize("vendor", OVERLAPPING)
+def test_a_slide_whose_tiles_overlap_is_not_read_as_if_they_did_not(
+    write_tiff: Any, painted: Any, vendor: str
+) -> None:
+    pixels = cmyk(painted) if vendor == "trestle" else painted
+    text = "Background Color=E0E0E0;" if vendor == "trestle" else None
+    how = {"metadata": None, "description": text, **RGB, **TILED, **OVERLAPPING[vendor]}
+    with pytest.raises(UnreadableSlideError, match="would not join its tiles"):
+        open_slide(write_tiff(pixels, **how))

@@ -45,6 +45,9 @@ _APERIO = "aperio"
 _DICOM = "dicom"
 _MIRAX = ".mrxs"
 
+# TIFF whose tiles overlap: nothing but OpenSlide puts them together.
+_OVERLAPPING = frozenset({"ventana", "trestle"})
+
 # Files of a folder that are tried, for one that OpenSlide takes as part of a slide.
 _MOST_DICOM_FILES = 16
 
@@ -155,6 +158,8 @@ def _openers(path: Path) -> list[Callable[[Path, Mpp | None], PyramidSlide]]:
     start = _first_bytes(path)
     openers: list[Callable[[Path, Mpp | None], PyramidSlide]] = []
     vendor = _vendor(path)
+    if vendor in _OVERLAPPING:
+        return [_open_overlapping]
     if start.startswith(_TIFF_STARTS):
         if not _holds(path, is_upright):
             return [_open_turned_tiff]
@@ -201,6 +206,21 @@ def _open_part(file: Path, folder: Path, mpp: Mpp | None) -> PyramidSlide:
 
 def _open_openslide(path: Path, mpp: Mpp | None) -> PyramidSlide:
     return OpenSlideSlide(path, mpp=mpp)
+
+
+def _open_overlapping(path: Path, mpp: Mpp | None) -> PyramidSlide:
+    try:
+        if not _suits_openslide(path, _first_bytes(path), ""):
+            reason = "its index of tiles or its colours make no sense"
+            raise UnreadableSlideError(str(path), reason)
+        if not _holds(path, is_upright):
+            raise UnreadableSlideError(str(path), "its Orientation tag is not 1")
+        return OpenSlideSlide(path, mpp=mpp)
+    except UnreadableSlideError as error:
+        reason = (
+            f"{error.reason}; others, which would not join its tiles, are not asked"
+        )
+        raise UnreadableSlideError(str(path), reason) from error
 
 
 def _open_dicom(path: Path, mpp: Mpp | None) -> PyramidSlide:

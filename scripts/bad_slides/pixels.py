@@ -108,6 +108,9 @@ def _print_colours(rgb: Any) -> Iterator[BadSlide]:
     cmyk = np.dstack([255 - rgb, rgb[..., 0] * 0])
     data = tiff(cmyk, photometric="separated", **_TILED)
     yield case("CMYK", "in tiles", "tif", data)
+    for what, how in (("tiles", _TILED), ("strips", {"rowsperstrip": 32})):
+        data = _after_overview(cmyk, photometric="separated", **how)
+        yield case("CMYK", f"{what}, overview first", "tif", data)
     data = svs(cmyk, photometric="separated", compression=None)
     yield case("CMYK", "svs", "svs", data)
     table = np.random.default_rng(1).integers(0, 65535, (3, 256)).astype("u2")
@@ -117,6 +120,15 @@ def _print_colours(rgb: Any) -> Iterator[BadSlide]:
     yield case("palette", "svs", "svs", svs(numbers, compression=None, **how))
     short = {"photometric": "palette", "colormap": table * 0}
     yield case("palette", "all black", "tif", tiff(numbers, **short))
+
+
+def _after_overview(pixels: Any, **how: Any) -> bytes:
+    stream = io.BytesIO()
+    with tifffile.TiffWriter(stream) as tif:
+        for page in (reduced(pixels, 4), pixels):
+            of_page = {"resolution": (4e4, 4e4), "resolutionunit": 3}
+            tif.write(page, metadata=None, **of_page, **how)
+    return stream.getvalue()
 
 
 def _lab(rgb: Any) -> Image.Image:
@@ -204,6 +216,35 @@ def _levels() -> Iterator[BadSlide]:
         for form, shape in (("svs", rgb.shape), ("tif", None)):
             make = partial(_pages, pages, shape)
             yield case("a level unlike the others", f"{form}, {what}", form, make)
+    yield from _other_colours()
+
+
+def _other_colours() -> Iterator[BadSlide]:
+    kind, rgb = "a level unlike the others", cells()
+    grey, small = rgb[..., 1].copy(), reduced(rgb, 2)
+    ycbcr = np.asarray(Image.fromarray(small).convert("YCbCr"))
+    how = {"photometric": "ycbcr", "subsampling": (1, 1)}
+    data = _sub_ifd(rgb, ycbcr, {"photometric": "rgb"}, how)
+    yield case(kind, "ome, YCbCr", "ome.tif", data)
+    how = {"photometric": "minisblack"}
+    data = _sub_ifd(grey, 255 - grey[::2, ::2], how, {"photometric": "miniswhite"})
+    yield case(kind, "ome, white is 0", "ome.tif", data)
+    how = {"photometric": "rgb"}
+    for what, level in (
+        ("turned", np.ascontiguousarray(small[::-1, ::-1])),
+        ("a part", rgb[:320, :96].copy()),
+    ):
+        data = _sub_ifd(rgb, level, how, how)
+        yield case(kind, f"ome, {what}", "ome.tif", data)
+
+
+def _sub_ifd(pixels: Any, level: Any, of_full: Any, of_level: Any) -> bytes:
+    """Write an OME-TIFF with a level of its own kind."""
+    stream, mpp = io.BytesIO(), {"PhysicalSizeX": 0.25, "PhysicalSizeY": 0.25}
+    with tifffile.TiffWriter(stream, ome=True) as tif:
+        tif.write(pixels, subifds=1, metadata=mpp, **_TILED, **of_full)
+        tif.write(level, subfiletype=1, **_TILED, **of_level)
+    return stream.getvalue()
 
 
 def _pages(pages: list[Any], shape: Any) -> bytes:

@@ -123,6 +123,27 @@ def _images() -> Iterator[BadSlide]:
         new = listed.replace(b"/>", b">") + elsewhere
         gone = _reworded(data, listed, new)
         yield case(kind, f"{what} in a file that is gone", "ome.tif", gone)
+    kind = "contradictory pixel sizes"
+    for width, height in ((1536, 1280), (384, 320), (640, 768)):
+        stated = b'SizeX="%d" SizeY="%d"' % (width, height)
+        data = _reworded(ome(factors=()), b'SizeX="768" SizeY="640"', stated)
+        yield case(kind, f"ome, of {width} x {height} px", "ome.tif", data)
+    yield from _in_vain()
+
+
+def _in_vain() -> Iterator[BadSlide]:
+    kind = "a pixel size in vain, another in a tag"
+    tag = {"resolution": (2e4, 2e4), "resolutionunit": 3}
+    for value in (b"0,25", b"inf", b"-0.25", b""):
+        old, new = b'PhysicalSizeX="0.25"', b'PhysicalSizeX="%s"' % value
+        data = _reworded(ome(factors=(), **tag), old, new)
+        what = f"ome, {value.decode() or 'nothing'}"
+        yield case(kind, what, "ome.tif", data)
+    data = svs(mpp="0.25|MPP = 0.5", **tag)
+    yield case(kind, "svs, two", "svs", data)
+    text = aperio(768, 640, "0.25|MPP = 0.5")
+    data = tiff(mpp=0.5, photometric="rgb", description=text)
+    yield case(kind, "svs in strips, two", "svs", data)
 
 
 def _reworded(data: bytes, old: bytes, new: bytes) -> bytes:

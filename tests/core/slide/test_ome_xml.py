@@ -78,13 +78,20 @@ def test_an_overview_is_not_taken_for_the_slide_that_is_missing(
         open_slide(two)
 
 
-def test_a_picture_that_was_cropped_is_no_missing_one(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "stated",
+    ['SizeX="300" SizeY="150"', 'SizeX="340" SizeY="300"', 'SizeX="85" SizeY="75"'],
+    ids=["cropped", "shrunk", "enlarged"],
+)
+def test_a_picture_of_another_size_than_the_xml_tells_is_read_without_its_pixel_size(
+    tmp_path: Path, stated: str
+) -> None:
     path = tmp_path / "one.ome.tif"
     metadata = {"PhysicalSizeX": 0.25, "PhysicalSizeY": 0.25}
     tifffile.imwrite(path, RGB, photometric="rgb", metadata=metadata)
-    reworded(path, 'SizeX="170"', 'SizeX="300"')
+    reworded(path, 'SizeX="170" SizeY="150"', stated)
     with open_slide(path) as slide:
-        assert (slide.size, slide.mpp) == (Size(170, 150), Mpp(0.25, 0.25))
+        assert (slide.size, slide.mpp) == (Size(170, 150), None)
 
 
 def image(size: str, *data: str) -> str:

@@ -143,7 +143,7 @@ class UnknownMppError(DeephemeError, ValueError):
     def __str__(self) -> str:
         """Word the error."""
         if self.stated is None:
-            what = " states no pixel size"
+            what = " states no pixel size that can be right"
         else:
             what = (
                 f": {self.stated[0]:g} x {self.stated[1]:g} micrometres per pixel "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from math import isfinite
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 # a cell can still be told from another.
 SMALLEST_MPP = 0.05
 LARGEST_MPP = 1.2
+
+_APERIO = re.compile(r"\bMPP\s*=([^|\r\n]*)")
 
 # Pixels are square; a stretched one is an error of the file.
 _LARGEST_STRETCH = 1.5
@@ -79,6 +82,29 @@ def stated_mpp(x: float | str | None, y: float | str | None) -> Mpp | None:
     except ValueError:
         return None
     return mpp if all(isfinite(value) and value > 0 for value in mpp) else None
+
+
+def aperio_mpps(description: str) -> list[str]:
+    """Give what Aperio's description of a slide says of its pixels, each time it does.
+
+    Examples
+    --------
+    >>> aperio_mpps("Aperio v12 |AppMag = 40|MPP = 0.2500|Left = 3")
+    ['0.2500']
+    """
+    return [text.strip().replace(",", ".") for text in _APERIO.findall(description)]
+
+
+def one_mpp(stated: list[str]) -> Mpp | None:
+    """Give what is stated once, or more than once alike, for both axes.
+
+    Examples
+    --------
+    >>> one_mpp(["0.25", "0.250"]), one_mpp(["0.25", "0.5"]), one_mpp(["0.25", "?"])
+    (Mpp(x=0.25, y=0.25), None, None)
+    """
+    found = {stated_mpp(text, text) for text in stated}
+    return found.pop() if len(found) == 1 else None
 
 
 def is_plausible(mpp: Mpp) -> bool:

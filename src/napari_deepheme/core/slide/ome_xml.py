@@ -103,6 +103,20 @@ def check_largest(
         )
 
 
+def is_of_size(pixels: ElementTree.Element, size: Size) -> bool:
+    """Tell whether an image is as large as a picture, within a hundredth.
+
+    Parameters
+    ----------
+    pixels : Element
+        The Pixels of the image.
+    size : Size
+        Of the picture.
+    """
+    pairs = zip(_size(pixels), size, strict=True)
+    return all(100 * abs(stated - real) <= real for stated, real in pairs)
+
+
 def significant_bits(pixels: ElementTree.Element | None) -> int | None:
     """Give how many bits of a value count, None if that is not stated."""
     bits = 0 if pixels is None else _number(pixels.get("SignificantBits"), 0)

@@ -23,7 +23,11 @@ from napari_deepheme.core.slide.openslide_tiff import has_true_colours, is_uprig
 from napari_deepheme.core.slide.patience import BRING_BACK, NoAnswerError, Patience
 from napari_deepheme.core.slide.picture import is_picture, open_picture
 from napari_deepheme.core.slide.pyramid import reason_of
-from napari_deepheme.core.slide.tiff_check import has_sound_counts, has_sound_order
+from napari_deepheme.core.slide.tiff_check import (
+    has_sound_counts,
+    has_sound_order,
+    most_pixels,
+)
 from napari_deepheme.core.slide.tiff_slide import TiffSlide
 
 if TYPE_CHECKING:
@@ -40,6 +44,9 @@ _GENERIC = "generic-tiff"
 _APERIO = "aperio"
 _DICOM = "dicom"
 _MIRAX = ".mrxs"
+
+# TIFF whose tiles overlap: nothing but OpenSlide puts them together.
+_OVERLAPPING = frozenset({"ventana", "trestle"})
 
 # Files of a folder that are tried, for one that OpenSlide takes as part of a slide.
 _MOST_DICOM_FILES = 16
@@ -151,13 +158,17 @@ def _openers(path: Path) -> list[Callable[[Path, Mpp | None], PyramidSlide]]:
     start = _first_bytes(path)
     openers: list[Callable[[Path, Mpp | None], PyramidSlide]] = []
     vendor = _vendor(path)
+    if vendor in _OVERLAPPING:
+        return [_open_overlapping]
     if start.startswith(_TIFF_STARTS):
         if not _holds(path, is_upright):
             return [_open_turned_tiff]
         openers.append(_open_tiff)
     if vendor is not None and _suits_openslide(path, start, vendor):
-        opener = _OPENERS.get(vendor, _open_openslide)
-        openers.insert(len(openers) if vendor == _GENERIC else 0, opener)
+        if vendor == _GENERIC:
+            openers.append(partial(_open_largest, _open_openslide))
+        else:
+            openers.insert(0, _OPENERS.get(vendor, _open_openslide))
     is_mirax = path.suffix.lower() == _MIRAX
     if vendor is None and is_mirax:
         reason = f"its pixels, in the folder {path.stem} beside it, are not there"
@@ -165,7 +176,7 @@ def _openers(path: Path) -> list[Callable[[Path, Mpp | None], PyramidSlide]]:
         raise UnreadableSlideError(str(path), reason, remedy)
     # A .mrxs file itself is an overview, which must not be taken for the slide.
     if is_picture(start) and not is_mirax:
-        openers.append(_open_picture)
+        openers.append(partial(_open_largest, _open_picture))
     if not openers:
         reason = "its format is not known" if start else "the file is empty"
         raise UnreadableSlideError(str(path), reason)
@@ -197,6 +208,21 @@ def _open_openslide(path: Path, mpp: Mpp | None) -> PyramidSlide:
     return OpenSlideSlide(path, mpp=mpp)
 
 
+def _open_overlapping(path: Path, mpp: Mpp | None) -> PyramidSlide:
+    try:
+        if not _suits_openslide(path, _first_bytes(path), ""):
+            reason = "its index of tiles or its colours make no sense"
+            raise UnreadableSlideError(str(path), reason)
+        if not _holds(path, is_upright):
+            raise UnreadableSlideError(str(path), "its Orientation tag is not 1")
+        return OpenSlideSlide(path, mpp=mpp)
+    except UnreadableSlideError as error:
+        reason = (
+            f"{error.reason}; others, which would not join its tiles, are not asked"
+        )
+        raise UnreadableSlideError(str(path), reason) from error
+
+
 def _open_dicom(path: Path, mpp: Mpp | None) -> PyramidSlide:
     return _open_part(path, path, mpp)
 
@@ -221,6 +247,23 @@ def _check_dicom(file: Path, path: Path) -> None:
 
 def _open_tiff(path: Path, mpp: Mpp | None) -> PyramidSlide:
     return TiffSlide(path, mpp=mpp)
+
+
+def _open_largest(
+    opener: Callable[[Path, Mpp | None], PyramidSlide], path: Path, mpp: Mpp | None
+) -> PyramidSlide:
+    """Open a TIFF by what looks at its first page, if none is larger."""
+    slide = opener(path, mpp)
+    if not _holds(path, partial(_is_largest, slide)):
+        slide.close()
+        raise UnreadableSlideError(str(path), "its largest picture cannot be read")
+    return slide
+
+
+def _is_largest(slide: PyramidSlide, stream: BinaryIO) -> bool:
+    width, height = slide.size
+    is_tiff = stream.read(4) in _TIFF_STARTS
+    return not is_tiff or most_pixels(stream) <= width * height
 
 
 def _open_turned_tiff(path: Path, mpp: Mpp | None) -> PyramidSlide:

@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from napari_deepheme.core.geometry import Mpp, Point, Size
-from napari_deepheme.core.slide.mpp import stated_mpp
+from napari_deepheme.core.slide.mpp import aperio_mpps, one_mpp, stated_mpp
 from napari_deepheme.core.slide.protocol import Level
 from napari_deepheme.core.slide.pyramid import SlideFacts, nominal_downsample
 
@@ -24,6 +24,8 @@ _MICROMETRES = {"inch": 25_400.0, "centimeter": 10_000.0}
 
 # The resolution tag often holds that of a printer; outside this range it does.
 _RESOLUTION_TAG_RANGE = (0.05, 5.0)
+
+_APERIO = "aperio"
 
 # Formats whose tiles neither overlap nor leave gaps, nor start beside the origin.
 _REGULAR_VENDORS = frozenset({"aperio", "dicom", "generic-tiff", "philips"})
@@ -134,6 +136,11 @@ def _tile_size(raw: Mapping[str, str], index: int) -> Size | None:
 
 
 def _stated_mpp(raw: Mapping[str, str]) -> Mpp | None:
+    if raw.get("openslide.vendor") == _APERIO:
+        # Of several, OpenSlide takes the last.
+        stated_by_aperio = aperio_mpps(raw.get("tiff.ImageDescription", ""))
+        if stated_by_aperio:
+            return one_mpp(stated_by_aperio)
     x = raw.get("openslide.mpp-x")
     stated = stated_mpp(x, raw.get("openslide.mpp-y", x))
     return stated or _resolution_tag(raw)

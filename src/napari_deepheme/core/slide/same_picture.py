@@ -39,6 +39,13 @@ _LARGEST_SHARE: Final = 1 / 2
 _LEAST_SPREAD: Final = 2.0
 """With less, as between two empty glasses, nothing can be told."""
 
+_CLEAR_SPREAD: Final = 8.0
+_OTHER_SHARE: Final = 1.0
+_MOST_PIXELS_OF_SAID: Final = 1 << 19
+"""For what is said to be reduced, which is believed unless it is clearly another one:
+levels that are every so manieth pixel differ by 2/3 of their spread, other pictures by
+more than all of it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Look:
@@ -72,32 +79,57 @@ def shows_same_picture(large: Look, small: Look) -> bool:
     bool
         False, too, if looking at them would take too long, or nothing is to be seen.
     """
-    n_cells = Size(min(_CELLS, small.size.width), min(_CELLS, small.size.height))
-    pairs = [
-        (_means(large.read(of_large), n_cells), _means(small.read(of_small), n_cells))
-        for of_large, of_small in _affordable(large, small)
-    ]
-    if not pairs:
-        return False
-    one, other = (np.concatenate(means) for means in zip(*pairs, strict=True))
-    spread = float(np.abs(one - one.mean(axis=0)).mean())
-    difference = float(np.abs(one - other).mean())
+    spread, difference = _compared(large, small, _MOST_PIXELS)
     bound = min(_LARGEST_DIFFERENCE, _LARGEST_SHARE * spread)
     return spread >= _LEAST_SPREAD and difference <= bound
 
 
-def _affordable(large: Look, small: Look) -> Iterator[tuple[Region, Region]]:
+def shows_other_picture(large: Look, small: Look) -> bool:
+    """Tell whether a picture that is said to be another one, reduced, clearly is not.
+
+    Parameters
+    ----------
+    large, small : Look
+        The pictures.
+
+    Returns
+    -------
+    bool
+        False, too, if looking at them would take too long, or too little is to be seen.
+    """
+    spread, difference = _compared(large, small, _MOST_PIXELS_OF_SAID)
+    return spread >= _CLEAR_SPREAD and difference > _OTHER_SHARE * spread
+
+
+def _compared(large: Look, small: Look, most: int) -> tuple[float, float]:
+    """Give the spread of the means of one picture, and the difference of the other's.
+
+    The spread is 0 where no window can be looked at for so many pixels.
+    """
+    n_cells = Size(min(_CELLS, small.size.width), min(_CELLS, small.size.height))
+    pairs = [
+        (_means(large.read(of_large), n_cells), _means(small.read(of_small), n_cells))
+        for of_large, of_small in _affordable(large, small, most)
+    ]
+    if not pairs:
+        return 0.0, 0.0
+    one, other = (np.concatenate(means) for means in zip(*pairs, strict=True))
+    spread = float(np.abs(one - one.mean(axis=0)).mean())
+    return spread, float(np.abs(one - other).mean())
+
+
+def _affordable(large: Look, small: Look, most: int) -> Iterator[tuple[Region, Region]]:
     """Give windows of both as long as what they need of either is little enough."""
     needed: tuple[set[tuple[int, int]], ...] = (set(), set())
     for pair in _windows(large.size, small.size):
-        if pair[0].area > _MOST_PIXELS:
+        if pair[0].area > most:
             return
         more = [
             have | set(_pieces(window, look.piece))
             for have, window, look in zip(needed, pair, (large, small), strict=True)
         ]
         if all(
-            len(pieces) * look.piece.width * look.piece.height <= _MOST_PIXELS
+            len(pieces) * look.piece.width * look.piece.height <= most
             for pieces, look in zip(more, (large, small), strict=True)
         ):
             needed = (more[0], more[1])
@@ -108,10 +140,10 @@ def _windows(large: Size, small: Size) -> Iterator[tuple[Region, Region]]:
     along_x, along_y = large.width / small.width, large.height / small.height
     side = max(round(_SIDE_PX / along_x), _SIDE_LEAST_PX)
     places = list(product(_starts(small.height, side), _starts(small.width, side)))
-    # In large steps, so that the first few are spread, too.
+    # From the middle on in large steps, so that the first few are spread, too.
     step = 2 * _LOOKS - 1
     for at in range(len(places)):
-        y, x = places[(at + 1) * step % len(places)]
+        y, x = places[(at * step + _LOOKS + 1) % len(places)]
         window = Region(x, y, min(side, small.width), min(side, small.height))
         scaled = Region.from_corners(
             round(window.x * along_x),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import struct
 from contextlib import suppress
 from dataclasses import dataclass
@@ -24,8 +25,8 @@ _MOST_SUB_IFDS = 64
 
 # Tags: lengths of tiles and strips, and sizes; and how numbers of a type are stored.
 _BYTE_COUNTS = frozenset({279, 325})
-_IMAGE_WIDTH, _TILE_WIDTH = 256, 322
-_NUMBERS = {1: "u1", 3: "u2", 4: "u4", 16: "u8"}
+_IMAGE_WIDTH, _IMAGE_LENGTH, _TILE_WIDTH = 256, 257, 322
+_NUMBERS = {1: "u1", 3: "u2", 4: "u4", 13: "u4", 16: "u8", 18: "u8"}
 _MOST_NUMBERS = 1 << 24
 
 
@@ -142,6 +143,35 @@ def has_sound_order(stream: BinaryIO) -> bool:
     return all(before >= after for before, after in pairwise(widths))
 
 
+def most_pixels(stream: BinaryIO) -> int:
+    """Give the number of pixels of the largest picture of a TIFF, sub-IFDs included.
+
+    Parameters
+    ----------
+    stream : file
+        A TIFF that `check_directories` accepts; its position is changed.
+    """
+    most = 0
+    for layout, directory in each_directory(stream):
+        found = [directory]
+        with suppress(EOFError):
+            for tag in directory.tags:
+                if tag.code == _SUB_IFDS:
+                    for offset in tag_numbers(stream, layout, tag).tolist():
+                        found.append(_directory(stream, layout, offset))
+        most = max(most, *(_n_pixels(stream, layout, one) for one in found))
+    return most
+
+
+def _n_pixels(stream: BinaryIO, layout: Layout, directory: Directory) -> int:
+    sides = [
+        int(tag_numbers(stream, layout, tag).max(initial=0))
+        for tag in directory.tags
+        if tag.code in (_IMAGE_WIDTH, _IMAGE_LENGTH)
+    ]
+    return math.prod(sides) if len(sides) == 2 else 0
+
+
 def each_directory(stream: BinaryIO) -> Iterator[tuple[Layout, Directory]]:
     """Go through the pages up to the end of the file, or to one that was there.
 
@@ -165,20 +195,26 @@ def _directories(stream: BinaryIO, layout: Layout) -> Iterator[Directory]:
     stream.seek(layout.first)
     (offset,) = _unpack(stream, layout.order + layout.offset)
     while offset:
-        stream.seek(offset)
-        (n_tags,) = _unpack(stream, layout.order + layout.n_tags)
-        if n_tags > _MOST_TAGS:
-            raise ValueError("a page has too many tags")
-        at = stream.tell()
-        form, room = layout.order + layout.tag, struct.calcsize(layout.offset)
-        n_bytes = struct.calcsize(form)
-        tags = []
-        for behind in range(n_bytes, (n_tags + 1) * n_bytes, n_bytes):
-            code, kind, count = _unpack(stream, form)
-            tags.append(Tag(code, kind, count, at + behind - room))
-        yield Directory(offset, tags)
-        stream.seek(at + n_tags * n_bytes)
+        directory = _directory(stream, layout, offset)
+        end = stream.tell()
+        yield directory
+        stream.seek(end)
         (offset,) = _unpack(stream, layout.order + layout.offset)
+
+
+def _directory(stream: BinaryIO, layout: Layout, offset: int) -> Directory:
+    stream.seek(offset)
+    (n_tags,) = _unpack(stream, layout.order + layout.n_tags)
+    if n_tags > _MOST_TAGS:
+        raise ValueError("a page has too many tags")
+    at = stream.tell()
+    form, room = layout.order + layout.tag, struct.calcsize(layout.offset)
+    n_bytes = struct.calcsize(form)
+    tags = []
+    for behind in range(n_bytes, (n_tags + 1) * n_bytes, n_bytes):
+        code, kind, count = _unpack(stream, form)
+        tags.append(Tag(code, kind, count, at + behind - room))
+    return Directory(offset, tags)
 
 
 def tag_numbers(

@@ -35,6 +35,10 @@ _WIDE, _NARROW = 16, 8
 _MAX_SAMPLE_VALUE = 281
 
 
+class ColourError(ValueError):
+    """Others than this package make RGB of the values of a page."""
+
+
 @dataclass(frozen=True, slots=True)
 class TiffColour:
     """How the values of a page become colours.
@@ -93,7 +97,7 @@ def tiff_colour(
 
     Raises
     ------
-    ValueError
+    ColourError
         If they are CMYK, YCbCr or CIELab, of which others make RGB.
     NotRgbError
         If nothing makes RGB of them.
@@ -106,9 +110,9 @@ def tiff_colour(
         # Libtiff, which others decode by, cannot, and writes to the screen by itself.
         raise NotRgbError("CIELab colours in JPEG are not RGB: convert them")
     if photometric in (_CMYK, _CIELAB):
-        raise ValueError(f"colours of kind {photometric} are not RGB: convert them")
+        raise ColourError(f"colours of kind {photometric} are not RGB: convert them")
     if _is_left_ycbcr(key):
-        raise ValueError("colours are YCbCr, not RGB: convert them")
+        raise ColourError("colours are YCbCr, not RGB: convert them")
     if photometric not in (_MINISWHITE, _MINISBLACK, _RGB, _PALETTE, _YCBCR):
         raise NotRgbError(f"colours of kind {photometric} are not RGB: convert them")
     n_inside = int(key.samplesperpixel)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -11,8 +11,6 @@ from napari_deepheme.core.slide.pixel_types import NotRgbError
 from napari_deepheme.core.slide.pyramid import nominal_downsample
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
     import tifffile
 
 # Axes that say what the pages of a stack are: channels, depths, times.
@@ -24,6 +22,21 @@ _RGB, _YCBCR = 2, 6
 
 # Bits of NewSubfileType: a mask, and what Aperio says of the macro image.
 _NO_LEVEL = 4 | 8
+
+
+class Agreement(Protocol):
+    """Tells whether a series may be a larger one, reduced, by what they show."""
+
+    def __call__(
+        self,
+        larger: tifffile.TiffPageSeries,
+        other: tifffile.TiffPageSeries,
+        /,
+        *,
+        is_said: bool,
+    ) -> bool:
+        """Tell it; `is_said`: the file says so, and has to be refuted."""
+        ...
 
 
 def main_series(tif: tifffile.TiffFile) -> tifffile.TiffPageSeries:
@@ -72,51 +85,64 @@ def _leading(series: tifffile.TiffPageSeries) -> dict[str, int]:
 
 
 def pyramid_series(
-    tif: tifffile.TiffFile, shows_same: Callable[[tifffile.TiffPageSeries], bool]
+    tif: tifffile.TiffFile, agree: Agreement
 ) -> list[tifffile.TiffPageSeries]:
     """Give the levels of the largest picture, the largest first.
 
     Of an OME-TIFF, whose images are pictures of their own, they are its sub-IFDs. Of
     another TIFF they are the series with the same kind of pixels, whose size
     is that of the picture over a whole number, that are said to be reduced images, or
-    of which nothing is said, but which show the same.
+    of which nothing is said, but which show the same. What is said to be a reduced
+    image is none if it has another shape, or shows something else than the level
+    before.
 
     Parameters
     ----------
     tif : tifffile.TiffFile
         The open file.
-    shows_same : callable
-        Tells of another series whether it shows what the picture shows. If it raises
-        anything, it does not.
+    agree : Agreement
+        Compares what two series show. If it raises anything, what the file says holds.
     """
     main = main_series(tif)
-    found = {series_size(main): main}
     if tif.is_ome:
         levels = [one for one in main.levels[1:] if one.keyframe.is_subifd]
     else:
-        levels = list(_other_levels(tif, main, shows_same))
-    for one in levels:
-        found.setdefault(series_size(one), one)
-    return sorted(found.values(), key=lambda one: -_area(series_size(one)))
+        levels = _other_levels(tif, main)
+    found = [main]
+    for one in sorted(levels, key=lambda one: -_area(series_size(one))):
+        size = series_size(one)
+        is_new = all(size != series_size(other) for other in found)
+        if is_new and _has_shape_of(series_size(main), size):
+            key = one.keyframe
+            is_said = bool(key.is_reduced or key.is_subifd)
+            larger = found[-1] if is_said else main
+            if _agrees(agree, larger, one, is_said=is_said):
+                found.append(one)
+    return found
 
 
 def _other_levels(
-    tif: tifffile.TiffFile,
-    main: tifffile.TiffPageSeries,
-    shows_same: Callable[[tifffile.TiffPageSeries], bool],
-) -> Iterator[tifffile.TiffPageSeries]:
+    tif: tifffile.TiffFile, main: tifffile.TiffPageSeries
+) -> list[tifffile.TiffPageSeries]:
     """Give what tifffile takes for levels, by little but their size, and others."""
     others = [
         one
         for one in tif.series
         if "Y" in one.axes and "X" in one.axes and _may_be_reduced(main, one)
     ]
-    for one in (*main.levels[1:], *others):
-        key = one.keyframe
-        if not key.subfiletype & _NO_LEVEL and (
-            key.is_reduced or key.is_subifd or _agrees(one, shows_same)
-        ):
-            yield one
+    every = (*main.levels[1:], *others)
+    return [one for one in every if not one.keyframe.subfiletype & _NO_LEVEL]
+
+
+def _has_shape_of(full: Size, size: Size) -> bool:
+    """Tell whether one factor, but for less than a pixel, lies between two sizes."""
+    if min(size) < 1 or size.width > full.width or size.height > full.height:
+        return False
+    least = max(whole / (part + 1) for whole, part in zip(full, size, strict=True))
+    return all(
+        part == 1 or whole / (part - 1) > least
+        for whole, part in zip(full, size, strict=True)
+    )
 
 
 def series_size(series: tifffile.TiffPageSeries) -> Size:
@@ -152,14 +178,17 @@ def series_pages(series: tifffile.TiffPageSeries) -> list[Any]:
 
 
 def _agrees(
-    series: tifffile.TiffPageSeries,
-    shows_same: Callable[[tifffile.TiffPageSeries], bool],
+    agree: Agreement,
+    larger: tifffile.TiffPageSeries,
+    other: tifffile.TiffPageSeries,
+    *,
+    is_said: bool,
 ) -> bool:
     # What is wrong with a page that need not be a level is no failure of the slide.
     try:
-        return shows_same(series)
+        return agree(larger, other, is_said=is_said)
     except Exception:
-        return False
+        return is_said
 
 
 def _may_be_reduced(

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
-from napari_deepheme.core.slide.mpp import stated_mpp
+from napari_deepheme.core.geometry import Size
+from napari_deepheme.core.slide.mpp import aperio_mpps, one_mpp, stated_mpp
+from napari_deepheme.core.slide.ome_xml import is_of_size
 
 if TYPE_CHECKING:
     from xml.etree import ElementTree
@@ -28,13 +29,12 @@ _OME_UNITS = {
     "m": 1e6,
     "in": 25_400.0,
 }
+_OME_SIZES = frozenset({"PhysicalSizeX", "PhysicalSizeY"})
 _IMAGEJ_UNITS = {**_OME_UNITS, "microns": 1.0, "\\u00B5m": 1.0, "inch": 25_400.0}
 
 # Micrometres per ResolutionUnit; without the tag, TIFF says inch.
 _TAG_UNITS = {2: 25_400.0, 3: 10_000.0}
 _X_RESOLUTION, _Y_RESOLUTION, _RESOLUTION_UNIT = 282, 283, 296
-
-_APERIO_MPP = re.compile(r"\bMPP\s*=\s*([0-9.]+)")
 
 
 def tiff_mpp(
@@ -57,18 +57,20 @@ def tiff_mpp(
     -------
     Mpp or None
         From OME-XML, Aperio's description, ImageJ's unit, or the resolution tags, in
-        this order.
+        this order. None if the XML or the description state what cannot be read, or
+        contradict themselves, or the XML is of a picture of another size.
     """
-    return (
-        _ome_mpp(pixels)
-        or _aperio_mpp(page)
-        or _imagej_mpp(tif, page)
-        or _tag_mpp(page)
-    )
+    if pixels is not None and not _OME_SIZES.isdisjoint(pixels.attrib):
+        return _ome_mpp(pixels, Size(int(page.imagewidth), int(page.imagelength)))
+    is_aperio = page.description.startswith("Aperio")
+    by_aperio = aperio_mpps(page.description) if is_aperio else []
+    if by_aperio:
+        return one_mpp(by_aperio)
+    return _imagej_mpp(tif, page) or _tag_mpp(page)
 
 
-def _ome_mpp(pixels: ElementTree.Element | None) -> Mpp | None:
-    if pixels is None:
+def _ome_mpp(pixels: ElementTree.Element, size: Size) -> Mpp | None:
+    if not is_of_size(pixels, size):
         return None
     return stated_mpp(_ome_length(pixels, "X"), _ome_length(pixels, "Y"))
 
@@ -77,13 +79,6 @@ def _ome_length(pixels: ElementTree.Element, axis: str) -> float | None:
     unit = _OME_UNITS.get(pixels.get(f"PhysicalSize{axis}Unit", "µm"))
     stated = stated_mpp(pixels.get(f"PhysicalSize{axis}"), 1.0)
     return None if stated is None or unit is None else stated.x * unit
-
-
-def _aperio_mpp(page: tifffile.TiffPage) -> Mpp | None:
-    if not page.description.startswith("Aperio"):
-        return None
-    match = _APERIO_MPP.search(page.description)
-    return stated_mpp(match[1], match[1]) if match else None
 
 
 def _imagej_mpp(tif: tifffile.TiffFile, page: tifffile.TiffPage) -> Mpp | None:

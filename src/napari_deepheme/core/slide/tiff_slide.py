@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
+from dataclasses import dataclass
 from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -33,9 +35,17 @@ from napari_deepheme.core.slide.pyramid import (
     nominal_downsample,
     reason_of,
 )
-from napari_deepheme.core.slide.same_picture import Look, shows_same_picture
+from napari_deepheme.core.slide.same_picture import (
+    Look,
+    shows_other_picture,
+    shows_same_picture,
+)
 from napari_deepheme.core.slide.tiff_check import check_directories
-from napari_deepheme.core.slide.tiff_colour import tiff_colour
+from napari_deepheme.core.slide.tiff_colour import (
+    ColourError,
+    TiffColour,
+    tiff_colour,
+)
 from napari_deepheme.core.slide.tiff_layout import (
     check_stack,
     main_series,
@@ -49,6 +59,7 @@ from napari_deepheme.core.slide.tiff_planes import TiffPlane
 from napari_deepheme.core.slide.tiff_stream import TiffStream
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     import numpy.typing as npt
@@ -65,6 +76,24 @@ _PEEK = 2048
 
 
 _REFUSALS = ((NotRgbError, NotRgbSlideError), (ElsewhereError, SlideElsewhereError))
+
+
+@dataclass(frozen=True, slots=True)
+class _Picture:
+    """A level: the pages that hold its channels, and what their values mean."""
+
+    planes: list[TiffPlane]
+    colour: TiffColour
+
+    def values(self, window: Region) -> npt.NDArray[Any]:
+        planes = [plane.read(window) for plane in self.planes]
+        return planes[0] if len(planes) == 1 else np.concatenate(planes, axis=2)
+
+    def rgb(self, window: Region) -> npt.NDArray[np.uint8]:
+        return self.colour.rgb(self.values(window))
+
+    def look(self) -> Look:
+        return Look(self.planes[0].size, self.planes[0].piece_size, self.rgb)
 
 
 class TiffSlide(PyramidSlide):
@@ -126,61 +155,63 @@ class TiffSlide(PyramidSlide):
             tif.ome_metadata, OmePage(path.name, first.index, series_size(main))
         )
         check_largest(tif.ome_metadata, self._ome, series_size(main))
-        full = self._planes_of(main, tif)
-        n_samples = sum(plane.n_samples for plane in full)
-        bits = significant_bits(self._ome)
-        self._colour = tiff_colour(main.keyframe, n_samples, bits=bits)
-        levels = pyramid_series(
-            tif, lambda other: self._shows_same(full, self._planes_of(other, tif))
-        )
-        self._planes = [full, *(self._planes_of(level, tif) for level in levels[1:])]
+        full = self._picture_of(main, tif)
+        pyramid = pyramid_series(tif, partial(self._agree, tif))
+        self._pictures = [full, *self._smaller(pyramid[1:], tif)]
         return SlideFacts(
             name=path.name,
             path=path,
-            levels=_levels(self._planes),
+            levels=_levels([picture.planes for picture in self._pictures]),
             mpp=mpp or tiff_mpp(tif, first.keyframe, self._ome),
             properties=_properties(tif, main.keyframe),
         )
 
-    def _planes_of(
+    def _smaller(
+        self, pyramid: list[tifffile.TiffPageSeries], tif: tifffile.TiffFile
+    ) -> Iterator[_Picture]:
+        for series in pyramid:
+            # A level whose values nothing makes RGB costs speed alone.
+            with suppress(NotRgbError, ColourError):
+                yield self._picture_of(series, tif)
+
+    def _picture_of(
         self, series: tifffile.TiffPageSeries, tif: tifffile.TiffFile
-    ) -> list[TiffPlane]:
+    ) -> _Picture:
         pages = series_pages(series)
         if any(page.parent.filename != tif.filename for page in pages):
             raise ElsewhereError("the pixels of its largest image are in other files")
         if len(pages) == 3:
             pages = [pages[at] for at in rgb_order(self._ome)]
-        return [TiffPlane(page, self._stream, self._cache) for page in pages]
+        planes = [TiffPlane(page, self._stream, self._cache) for page in pages]
+        n_samples = sum(plane.n_samples for plane in planes)
+        bits = significant_bits(self._ome)
+        return _Picture(planes, tiff_colour(series.keyframe, n_samples, bits=bits))
 
-    def _shows_same(self, full: list[TiffPlane], other: list[TiffPlane]) -> bool:
-        return shows_same_picture(self._look(full), self._look(other))
-
-    def _look(self, level: list[TiffPlane]) -> Look:
-        read = partial(self._read_planes, level)
-        return Look(level[0].size, level[0].piece_size, read)
+    def _agree(
+        self,
+        tif: tifffile.TiffFile,
+        larger: tifffile.TiffPageSeries,
+        other: tifffile.TiffPageSeries,
+        *,
+        is_said: bool,
+    ) -> bool:
+        large, small = (self._picture_of(one, tif).look() for one in (larger, other))
+        if is_said:
+            return not shows_other_picture(large, small)
+        return shows_same_picture(large, small)
 
     def _read_level(self, level: int, window: Region) -> npt.NDArray[np.uint8]:
-        return self._read_planes(self._planes[level], window)
-
-    def _read_planes(
-        self, level: list[TiffPlane], window: Region
-    ) -> npt.NDArray[np.uint8]:
-        return self._colour.rgb(self._values(level, window))
-
-    def _values(self, level: list[TiffPlane], window: Region) -> npt.NDArray[Any]:
-        planes = [plane.read(window) for plane in level]
-        return planes[0] if len(planes) == 1 else np.concatenate(planes, axis=2)
+        return self._pictures[level].rgb(window)
 
     def _check_values(self) -> None:
         last = len(self.levels) - 1
-        size = self.levels[last].size
-        dtype = self._planes[0][0].dtype
+        size, picture = self.levels[last].size, self._pictures[last]
+        dtype = picture.planes[0].dtype
         # So that floats of another range are refused when the slide is opened.
         if dtype.kind == "f":
             peek = Region(0, 0, min(size.width, _PEEK), min(size.height, _PEEK))
             self._read_level(last, peek)
-        read = partial(self._values, self._planes[last])
-        check_values(size, read, self._colour, dtype)
+        check_values(size, picture.values, picture.colour, dtype)
 
     def _release(self) -> None:
         self._stream.close()
@@ -191,8 +222,6 @@ def _levels(planes: list[list[TiffPlane]]) -> tuple[Level, ...]:
     for level in planes:
         if any(plane.size != level[0].size for plane in level):
             raise NotRgbError("its channels differ in size")
-        if sum(p.n_samples for p in level) != sum(p.n_samples for p in planes[0]):
-            raise ValueError("its levels differ in their channels")
     return tuple(_level(full.size, level[0]) for level in planes)
 
 

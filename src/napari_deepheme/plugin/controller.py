@@ -311,8 +311,10 @@ class Controller:
         if result.complete:
             # A count needs no more of its areas.
             session.n_tiles = session.n_done
-        self.desk.take_result(run, overlay, result, ready)
-        self._streaming.tell_outcome(run, result)
+        try:
+            self.desk.take_result(run, overlay, result, ready)
+        finally:
+            self._streaming.tell_outcome(run, result)
         self.desk.follow_camera()
         # Another one may have been chosen meanwhile.
         self.returning.follow_slide()

@@ -98,6 +98,15 @@ class Desk:
         viewer.layers.events.begin_batch.connect(self._on_many_go)
         viewer.layers.events.end_batch.connect(self._on_many_gone)
 
+    def begin(self, run: Run) -> None:
+        """Clear the desk for a run; what lay there is saved."""
+        if self.result is not None:
+            self.keeping.close(LAST_SECONDS)
+        self.run, self.result = run, None
+        give_mpp(self._viewer, run.layer, run.mpp)
+        self.new_overlay(run.layer, run.slide, run.region)
+        self._session.reset_counts()
+
     def take_result(
         self, run: Run, overlay: Overlay, result: RegionResult, ready: Ready
     ) -> None:

@@ -23,6 +23,7 @@ from napari_deepheme.core.runs.search import Search
 from napari_deepheme.core.slide import plausible_mpp
 from napari_deepheme.plugin.areas import asked_areas
 from napari_deepheme.plugin.desk import LAST_SECONDS, Desk
+from napari_deepheme.plugin.layers import disown_copies
 from napari_deepheme.plugin.mapping import Mapping
 from napari_deepheme.plugin.result_layers.where_to_count import hide_map, painted_map
 from napari_deepheme.plugin.returning import Returning
@@ -345,6 +346,7 @@ class Controller:
         self._merging = None
 
     def _on_layers_changed(self, event: Any = None) -> None:
+        disown_copies(self._viewer.layers)
         self._slides.refresh()
         is_gone = self._run and self._run.layer not in self._viewer.layers
         if is_gone and self._session.running:

@@ -323,6 +323,19 @@ def test_the_threshold_moves_cells_out_of_the_count_live_and_redraws_them(ran, v
     assert viewer.layers["Mitotic figures"].nshapes == 1
 
 
+def test_the_column_of_what_is_identified_follows_the_threshold_in_all_rows(
+    ran, viewer
+):
+    review = ran.desk.review
+    correct(ran, [0], DELETED)
+    correct(ran, [1], "M3")
+    for threshold, word in ((0.75, "yes"), (0.85, "no"), (0.5, "yes")):
+        review.set_threshold(threshold)
+        review.apply_threshold()
+        column = viewer.layers["Cells"].features["identified"].tolist()
+        assert column == review.cells.further["identified"].tolist() == [word] * 4
+
+
 def test_a_threshold_that_was_moved_stands_in_the_export(ran, tmp_path):
     ran.desk.review.set_threshold(0.85)
     ran.desk.export(tmp_path)

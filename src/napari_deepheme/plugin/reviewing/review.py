@@ -263,6 +263,8 @@ class Review:
         """Bring what is drawn in step with the threshold."""
         if self._overlay is None:
             return
+        # Also of cells whose kind is the same, as of those that the reader named.
+        self._overlay.note_identified(self.corrected)
         rows = np.flatnonzero(self._kinds_now() != self.kinds)
         if rows.size:
             self._overlay.recolour(self.corrected, rows)

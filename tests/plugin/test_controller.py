@@ -3,6 +3,7 @@ import json
 
 import numpy as np
 import pytest
+from napari.layers._layer_actions import _duplicate_layer
 from PIL import Image
 
 from napari_deepheme.core.errors import UnreadableSlideError
@@ -123,6 +124,29 @@ def test_a_second_run_updates_the_layers_of_the_first(
     controller.finish()
     assert names(viewer) == ["slide", "Cells", "Mitotic figures"]
     assert len(cells_layer(viewer).data) == 1
+
+
+@pytest.mark.parametrize("name", ["Cells", "Mitotic figures"])
+def test_a_copy_of_a_result_is_the_users_and_the_next_run_leaves_it_alone(
+    controller, slide_layer, viewer, core, name
+):
+    controller.classify_slide()
+    controller.finish()
+    own = viewer.layers[name]
+    viewer.layers.selection.active = own
+    _duplicate_layer(viewer.layers)
+    copy = viewer.layers[f"{name} copy"]
+    viewer.layers.move(viewer.layers.index(copy), 1)
+    viewer.layers.selection.active = slide_layer
+    core.cells = core.cells.take([0, 1])
+    controller.classify_slide()
+    controller.finish()
+    expected = {"slide", "Cells", "Mitotic figures", copy.name}
+    assert set(names(viewer)) == expected
+    assert viewer.layers[name] is own
+    whole, anew = {"Cells": (4, 2), "Mitotic figures": (1, 0)}[name]
+    assert (len(copy.data), len(own.data)) == (whole, anew)
+    assert controller.session.slides == ("slide",)
 
 
 def test_results_stay_with_their_slide_when_another_is_opened_meanwhile(

@@ -3,12 +3,17 @@
 import csv
 import json
 import threading
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from napari_deepheme.core.errors import CannotWriteError, SlideGoneError
+from napari_deepheme.core.errors import (
+    CannotWriteError,
+    DeviceLostError,
+    SlideGoneError,
+)
 from napari_deepheme.core.export.csv_table import read_csv
 from napari_deepheme.core.pseudonyms import KEY_NAME
 from napari_deepheme.core.review.corrections import judged_classes
@@ -475,3 +480,70 @@ def test_a_sitting_whose_slide_cannot_be_opened_is_not_shown_on_another(
     assert made.session.message == str(SlideGoneError("case 1.svs"))
     assert made.session.message_kind == "error"
     assert not made.session.can_export
+
+
+def no_device(*_):
+    raise DeviceLostError("cuda", "gone")
+
+
+def a_bug(*_):
+    raise ZeroDivisionError
+
+
+def test_a_run_that_fails_before_its_first_cells_leaves_the_review(ran, monkeypatch):
+    path = Path(ran.session.sitting)
+    ran.desk.review.correct([0, 1], "M3")
+    ran.desk.review.set_threshold(0.3)
+    for load, raised in (
+        (no_device, nullcontext()),
+        (a_bug, pytest.raises(ZeroDivisionError)),
+    ):
+        monkeypatch.setattr(ran, "_load_models", load)
+        with raised:
+            ran.classify_slide()
+        session = ran.session
+        assert session.message_kind == "error"
+        assert not session.running
+        assert session.can_export
+        assert (session.n_cells, session.n_corrected, session.counts["M3"]) == (4, 2, 2)
+        assert session.threshold == 0.3
+    assert len(ran.viewer.layers["Cells"].data) == 4
+    ran.desk.review.correct([2], "L4")
+    ran.desk.keeping.save()
+    assert len(read_sitting(path).corrected.steps) == 2
+    monkeypatch.undo()
+    ran.classify_slide()
+    assert session.message.startswith("4 cells")
+    assert session.n_corrected == 3
+
+
+def test_a_run_that_is_cancelled_before_its_first_cells_leaves_the_review(
+    ran, monkeypatch
+):
+    ran.desk.review.correct([0, 1], "M3")
+    load = ran._load_models
+
+    def cancelled(*names):
+        ran.cancel()
+        return load(*names)
+
+    ran._task = ran._start.task
+    monkeypatch.setattr(ran, "_load_models", cancelled)
+    ran.classify_slide()
+    assert ran.session.message.startswith("Stopped before the first cells")
+    assert ran.session.can_export
+    assert (ran.session.n_cells, ran.session.n_corrected) == (4, 2)
+    ran.desk.actions.do("undo")
+    assert ran.session.n_corrected == 0
+
+
+def test_the_review_stays_until_the_first_cells_come(ran, core):
+    seen = []
+    core.cells = core.cells.take([0])
+    ran.session.events.message.connect(
+        lambda text, *_: seen.append((text, ran.session.can_export))
+    )
+    ran.classify_slide()
+    assert ("Loading the models …", True) in seen
+    assert ("Looking for cells …", True) in seen
+    assert ran.session.n_cells == 1

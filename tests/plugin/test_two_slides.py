@@ -205,3 +205,18 @@ def test_a_sitting_that_arrives_while_a_run_goes_on_is_not_opened(two, later_sta
     assert two.session.slide == "case 2.svs"
     assert read_sitting(two.session.sitting).slide.name == "case 2.svs"
     assert two.session.n_corrected == 0
+
+
+def test_what_is_corrected_while_a_sitting_is_opened_is_in_it(two, later_start):
+    two.choose_slide("case 1.svs")
+    two.returning._start = later_start
+    two.returning.open_sitting(Path(two.first_sitting))
+    two.desk.review.correct([2, 3], "L4")
+    while later_start.ends:
+        later_start.ends.pop()()
+    assert two.session.message == "4 cells, as they were left."
+    assert two.session.n_corrected == 4
+    two.desk.review.correct([0], "M4")
+    two.close()
+    kept = read_sitting(two.first_sitting).corrected.cells
+    assert judged_classes(kept).tolist() == ["M4", "M3", "L4", "L4"]

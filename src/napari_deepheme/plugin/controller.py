@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from threading import Event
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from napari_deepheme.core.adequacy import AdequacyMap
 from napari_deepheme.core.counts.counting import CountGoal
@@ -23,17 +23,14 @@ from napari_deepheme.core.runs.search import Search
 from napari_deepheme.core.slide import plausible_mpp
 from napari_deepheme.plugin.areas import asked_areas
 from napari_deepheme.plugin.desk import LAST_SECONDS, Desk
+from napari_deepheme.plugin.layers import disown_copies
 from napari_deepheme.plugin.mapping import Mapping
 from napari_deepheme.plugin.result_layers.where_to_count import hide_map, painted_map
 from napari_deepheme.plugin.returning import Returning
 from napari_deepheme.plugin.reviewing.keeping import unfinished_folder
 from napari_deepheme.plugin.reviewing.reopening import said_before
 from napari_deepheme.plugin.run import Run
-from napari_deepheme.plugin.slides import (
-    give_mpp,
-    slide_key,
-    slide_of,
-)
+from napari_deepheme.plugin.slides import slide_key, slide_of
 from napari_deepheme.plugin.streaming import FEW_CELLS, Streaming, paced
 from napari_deepheme.plugin.worker import Failed
 
@@ -55,6 +52,8 @@ if TYPE_CHECKING:
     from napari_deepheme.plugin.worker import Task
 
     Found = AdequacyMap | RunPlan | GoneOn | NotKept | TileResult
+
+_KEPT: Final = "Stopped before the first cells. The review stays as it was."
 
 
 class Controller:
@@ -101,6 +100,7 @@ class Controller:
         self._keep_corrections = keep_corrections
         self._start = start
         self._search = Search(())
+        self._run: Run | None = None
         self._stopping = Event()
         self._task: Task | None = None
         self._merging: Task | None = None
@@ -211,17 +211,15 @@ class Controller:
         regions = [region for region in regions if region.area]
         whole, max_overlap = hull(regions), DetectConfig().max_overlap
         collector = ResultCollector(whole, tuple(areas), mpp, max_overlap)
-        self.desk.run = Run(layer, slide, collector, kept)
+        self._run = Run(layer, slide, collector, kept)
         painted = painted_map(self._viewer, slide_key(layer)) if goal else None
         self._search = Search(tuple(regions), stated, goal, painted, kept)
         self._stopping.clear()
-        give_mpp(self._viewer, layer, mpp)
-        self.desk.keeping.save()
-        self.desk.new_overlay(layer, slide, whole)
-        session.reset_counts()
-        session.running = True
+        if self.desk.result is None:
+            self.desk.begin(self._run)
+        session.n_tiles, session.n_done, session.seconds_left = 0, 0, 0.0
+        session.adding, session.running = False, True
         self._say("Loading the models …")
-        self.desk.result = None
         self._task = self._start(
             partial(self._items, layer, self._search, read),
             on_item=self._on_item,
@@ -260,9 +258,11 @@ class Controller:
         yield from paced(found)
 
     def _on_item(self, item: Models | Found | Failed) -> None:
-        run, goal = self.desk.run, self._search.goal
+        run, goal = self._run, self._search.goal
         if run is None:
             return
+        if isinstance(item, TileResult):
+            self._clear_desk(run)
         if isinstance(item, AdequacyMap):
             self._mapping.show(run.layer, item)
             hide_map(self._viewer, slide_key(run.layer))
@@ -271,13 +271,26 @@ class Controller:
                 run.count(item, goal, self._search.regions[0])
         else:
             self._streaming.take(item, run, self.desk.overlay)
+            if self.desk.run is run:
+                self._streaming.tell_models(run)
         if run.is_enough:
             self.stop()
 
+    def _clear_desk(self, run: Run) -> None:
+        """Let a run take the place of the review before, which stays until then."""
+        if self.desk.run is not run:
+            self.desk.begin(run)
+            self._streaming.tell_models(run)
+
     def _on_searched(self) -> None:
         """Merge what was found: at once if it is little, else on a thread."""
-        run, overlay = self.desk.run, self.desk.overlay
-        self._task = None
+        run, self._task = self._run, None
+        if run is not None and self.desk.run is not run:
+            if run.error is not None or self._stopping.is_set():
+                self._keep_desk(run)
+                return
+            self._clear_desk(run)
+        overlay = self.desk.overlay
         if run is None or overlay is None:
             self._session.running = False
         elif len(run.stream) <= FEW_CELLS:
@@ -295,6 +308,16 @@ class Controller:
                 on_end=self._on_end,
             )
 
+    def _keep_desk(self, run: Run) -> None:
+        """Leave the review before where it is: the run gave nothing."""
+        self._session.running = False
+        self._say(_KEPT)
+        try:
+            self._streaming.tell_error(run)
+        finally:
+            self.returning.follow_layers()
+            self.returning.follow_slide()
+
     def _on_merged(self, merged: tuple[RegionResult, Ready] | Failed) -> None:
         run, session = self.desk.run, self._session
         session.running = False
@@ -311,8 +334,10 @@ class Controller:
         if result.complete:
             # A count needs no more of its areas.
             session.n_tiles = session.n_done
-        self.desk.take_result(run, overlay, result, ready)
-        self._streaming.tell_outcome(run, result)
+        try:
+            self.desk.take_result(run, overlay, result, ready)
+        finally:
+            self._streaming.tell_outcome(run, result)
         self.desk.follow_camera()
         # Another one may have been chosen meanwhile.
         self.returning.follow_slide()
@@ -321,8 +346,9 @@ class Controller:
         self._merging = None
 
     def _on_layers_changed(self, event: Any = None) -> None:
+        disown_copies(self._viewer.layers)
         self._slides.refresh()
-        is_gone = self.desk.run and self.desk.run.layer not in self._viewer.layers
+        is_gone = self._run and self._run.layer not in self._viewer.layers
         if is_gone and self._session.running:
             self.cancel()
         self.returning.follow_layers()

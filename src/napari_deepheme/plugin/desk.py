@@ -98,25 +98,41 @@ class Desk:
         viewer.layers.events.begin_batch.connect(self._on_many_go)
         viewer.layers.events.end_batch.connect(self._on_many_gone)
 
+    def begin(self, run: Run) -> None:
+        """Clear the desk for a run; what lay there is saved."""
+        if self.result is not None:
+            self.keeping.close(LAST_SECONDS)
+        self.run, self.result = run, None
+        give_mpp(self._viewer, run.layer, run.mpp)
+        self.new_overlay(run.layer, run.slide, run.region)
+        self._session.reset_counts()
+
     def take_result(
         self, run: Run, overlay: Overlay, result: RegionResult, ready: Ready
     ) -> None:
         """Take what a run gave."""
-        models = run.models
-        self.review.show(ready, overlay, slide=run.slide, mpp=result.mpp, models=models)
-        if run.layer in self._viewer.layers:
-            key, frame = slide_key(run.layer), frame_of(run.layer)
-            show_unreadable(self._viewer, key, result.failed, frame)
-        if models is not None:
-            facts = RunFacts.of(run.slide, models)
-            self.result = (result, facts)
-            overlay.set_facts({"bounds_origin": facts.bounds_origin})
-            self._session.can_export = True
-            threshold = self._session.first_threshold
-            if threshold is not None:
-                self.review.begin_at(threshold)
-            over = run.kept if result.complete else None
-            self.keeping.begin(over.forget if over is not None else None)
+        slide, models = run.slide, run.models
+        try:
+            self.review.show(ready, overlay, slide=slide, mpp=result.mpp, models=models)
+            if run.layer in self._viewer.layers:
+                key, frame = slide_key(run.layer), frame_of(run.layer)
+                show_unreadable(self._viewer, key, result.failed, frame)
+        finally:
+            # A layer that cannot be drawn costs no result.
+            if models is not None:
+                self._keep_result(run, overlay, result, RunFacts.of(slide, models))
+
+    def _keep_result(
+        self, run: Run, overlay: Overlay, result: RegionResult, facts: RunFacts
+    ) -> None:
+        self.result = (result, facts)
+        overlay.set_facts({"bounds_origin": facts.bounds_origin})
+        self._session.can_export = True
+        threshold = self._session.first_threshold
+        if threshold is not None:
+            self.review.begin_at(threshold)
+        over = run.kept if result.complete else None
+        self.keeping.begin(over.forget if over is not None else None)
 
     def export(self, folder: Path) -> None:
         """Write the three files of the last run into a folder."""

@@ -20,6 +20,8 @@ from napari_deepheme.plugin.kinds import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     import numpy.typing as npt
     from napari.layers import Layer
 
@@ -194,6 +196,17 @@ def layer_cells(layer: Layer) -> CellTable | None:
     if layer.metadata.get(METADATA_KEY, {}).get("role") != "cells":
         return None
     return cells_of_features(layer.features)
+
+
+def disown_copies(found: Iterable[Layer]) -> None:
+    """Take what ties results to a slide from layers that the user duplicated.
+
+    Napari copies that, too. The results of the slide would then be sought in the copy.
+    """
+    for layer in found:
+        own = layer.metadata.get(METADATA_KEY, {})
+        if own.get("slide_key") and layer.source.parent is not None:
+            layer.metadata[METADATA_KEY] = {**own, "slide_key": ""}
 
 
 def cells_of_features(table: pd.DataFrame) -> CellTable:

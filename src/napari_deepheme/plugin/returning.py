@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from napari.layers import Image
 
     from napari_deepheme.core.cell_table import CellTable
+    from napari_deepheme.core.review.corrected_cells import CorrectedCells
     from napari_deepheme.plugin.desk import Desk
     from napari_deepheme.plugin.session import Session
     from napari_deepheme.plugin.worker import Task
@@ -139,11 +140,20 @@ class Returning:
         self._session.say("Opening …")
         self._start(
             lambda: iter([opens()]),
-            on_item=partial(self._on_opened, path),
+            on_item=partial(self._on_opened, path, opens, self._said()),
             on_end=lambda: None,
         )
 
-    def _on_opened(self, path: Path, item: Opened | Failed) -> None:
+    def _said(self) -> CorrectedCells:
+        return self._desk.review.corrected
+
+    def _on_opened(
+        self,
+        path: Path,
+        opens: Callable[[], Opened],
+        said: CorrectedCells,
+        item: Opened | Failed,
+    ) -> None:
         session = self._session
         if isinstance(item, Failed):
             session.say(str(item.error), error=True)
@@ -156,6 +166,10 @@ class Returning:
                 "that has ended.",
                 error=True,
             )
+            return
+        if self._said() is not said:
+            # What was corrected meanwhile may belong to the sitting that was read.
+            self._open(path, opens)
             return
         sitting, ready, amiss = item
         try:

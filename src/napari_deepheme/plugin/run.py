@@ -47,6 +47,7 @@ class Run:
         self.slide = slide
         self.collector: ResultCollector | Tally = collector
         self.areas = collector.areas
+        self.region, self.mpp = collector.region, collector.mpp
         self.kept = kept
         self.models: Models | None = None
         self.mark: SlideMark | None = None

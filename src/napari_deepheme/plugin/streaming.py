@@ -77,10 +77,15 @@ class Streaming:
             session.say(f"{NOT_KEPT}: {why}", error=True)
         else:
             run.models = item
-            session.rendered_only = item.classifier.spec.rendered_only
-            session.threshold = item.classifier.spec.unidentified_below
             run.pace.start()
             session.say("Looking for cells …")
+
+    def tell_models(self, run: Run) -> None:
+        """Tell what the models of a run know, if they are loaded."""
+        if run.models is not None:
+            spec = run.models.classifier.spec
+            self._session.rendered_only = spec.rendered_only
+            self._session.threshold = spec.unidentified_below
 
     def _take_tile(self, tile: TileResult, run: Run, overlay: Overlay | None) -> None:
         run.add(tile)
@@ -106,12 +111,9 @@ class Streaming:
     def tell_outcome(self, run: Run, result: RegionResult) -> None:
         """Tell how the run ended; what no one foresaw is raised, too."""
         session = self._session
-        if isinstance(run.error, DeephemeError):
-            session.say(str(run.error), error=True)
-            return
         if run.error is not None:
-            session.say(f"The run broke off: {run.error!r}", error=True)
-            raise run.error
+            self.tell_error(run)
+            return
         if result.is_unreadable:
             reason = "nothing of it can be decoded"
             error = UnreadableRegionError(run.slide.name, result.region, reason)
@@ -121,6 +123,14 @@ class Streaming:
         if not result.complete and run.kept is not None and run.kept.is_kept:
             told += f" {GO_ON_HINT}"
         session.say(told, error=bool(result.failed))
+
+    def tell_error(self, run: Run) -> None:
+        """Tell what went wrong in a run, if anything; what no one foresaw is raised."""
+        if isinstance(run.error, DeephemeError):
+            self._session.say(str(run.error), error=True)
+        elif run.error is not None:
+            self._session.say(f"The run broke off: {run.error!r}", error=True)
+            raise run.error
 
     def _flush(self, run: Run, overlay: Overlay) -> None:
         """Show what is new, but not more often than the eye needs."""

@@ -28,6 +28,7 @@ from napari_deepheme.plugin.controller import Controller
 from napari_deepheme.plugin.controls.focus_ring import show_focus
 from napari_deepheme.plugin.controls.key_manners import keep_manners
 from napari_deepheme.plugin.controls.spoken import tell_canvas
+from napari_deepheme.plugin.desk import LAST_SECONDS
 from napari_deepheme.plugin.docks import Docks
 from napari_deepheme.plugin.own_models.model_choice import ModelChoice
 from napari_deepheme.plugin.own_models.own_training import (
@@ -283,7 +284,7 @@ def _let_go(
     """Stop a run whose widget is gone, and tell the widget no more."""
     session.events.disconnect()
     controller.stop()
-    controller.desk.keeping.close(0)
+    controller.desk.keeping.close(LAST_SECONDS)
     training.stop()
 
 

@@ -18,7 +18,28 @@ class File:
         self.path, self.held = path, [sitting.corrected]
 
     def sync(self, corrected, shapes, view):
-        self.held.append(corrected)
+        if corrected != self.held[-1]:
+            self.held.append(corrected)
+
+
+class Save:
+    """A save under way: `wait` does what its thread does, a call all of it."""
+
+    def __init__(self, make, on_item, on_end):
+        self.make, self.on_item, self.on_end = make, on_item, on_end
+        self.items, self.hangs = None, False
+
+    def wait(self, seconds):
+        if self.items is None and not self.hangs:
+            self.items = list(self.make())
+        return not self.hangs
+
+    def __call__(self):
+        self.hangs = False
+        self.wait(0)
+        for item in self.items:
+            self.on_item(item)
+        self.on_end()
 
 
 @pytest.fixture
@@ -33,12 +54,8 @@ def desk(tmp_path, monkeypatch):
         return files[-1]
 
     def start(make, *, on_item, on_end):
-        def end():
-            for item in make():
-                on_item(item)
-            on_end()
-
-        under_way.append(end)
+        under_way.append(Save(make, on_item, on_end))
+        return under_way[-1]
 
     monkeypatch.setattr(kept, "create_sitting", create)
     desk = SimpleNamespace(files=files, under_way=under_way, cells="first")
@@ -114,3 +131,46 @@ def test_a_run_that_ends_while_another_is_saved_by_name_is_not_saved_there(
     assert desk.session.message.startswith("Saved: ")
     assert desk.keeping.path != tmp_path / "mine.deepheme"
     assert [file.held for file in desk.files] == [["first"], ["second"]]
+
+
+def test_what_is_corrected_while_a_run_is_first_saved_is_saved_as_it_is_left(desk):
+    desk.keeping.begin()
+    desk.cells = "first, corrected"
+    file = desk.keeping.leave(5)
+    assert file is desk.files[0]
+    assert file.held == ["first", "first, corrected"]
+    desk.cells = "second"
+    desk.keeping.begin()
+    for _ in range(2):
+        desk.under_way.pop(0)()
+    assert desk.keeping.path == desk.files[1].path
+    assert [file.held[-1] for file in desk.files] == ["first, corrected", "second"]
+
+
+def test_a_first_save_that_takes_long_saves_what_was_left_at_its_end(desk):
+    desk.keeping.begin()
+    desk.cells = "first, corrected"
+    desk.under_way[0].hangs = True
+    assert desk.keeping.leave(5) is None
+    desk.under_way.pop()()
+    assert desk.files[0].held == ["first", "first, corrected"]
+    assert desk.keeping.path is None
+
+
+def test_a_run_whose_save_waits_for_that_of_another_is_saved_as_it_is_left(desk):
+    desk.keeping.begin()
+    desk.cells = "second"
+    desk.keeping.begin()
+    file = desk.keeping.leave(5)
+    desk.under_way.pop()()
+    assert file is desk.files[1]
+    assert [file.held for file in desk.files] == [["first"], ["second"]]
+    assert desk.keeping.path is None
+
+
+def test_a_viewer_that_closes_while_a_run_is_first_saved_saves_it_whole(desk):
+    desk.keeping.begin()
+    desk.cells = "first, corrected"
+    desk.keeping.close(5)
+    desk.keeping.close(5)
+    assert [file.held[-1] for file in desk.files] == ["first, corrected"]

@@ -10,6 +10,7 @@ from tests.plugin.conftest import table
 
 from napari_deepheme.core.export.summary import summarize
 from napari_deepheme.core.review.corrections import DELETED, NOT_A_CELL, UNIDENTIFIED
+from napari_deepheme.core.sittings.sitting_file import read_sitting
 
 
 @pytest.fixture
@@ -107,6 +108,52 @@ def test_a_figure_comes_and_goes_with_the_readers_class(ran, viewer):
     ran.desk.review.undo()
     figures = viewer.layers["Mitotic figures"]
     assert figures.features["class_code"].tolist() == ["U4"]
+
+
+def test_figures_are_outlined_in_naparis_3d_view_too(ran, viewer):
+    figures = viewer.layers["Mitotic figures"]
+    viewer.dims.ndisplay = 3
+    for _ in range(2):
+        ran.classify_slide()
+        ran.finish()
+        assert (ran.session.running, ran.session.can_export) == (False, True)
+        assert figures.nshapes == 1
+    correct(ran, [2], "ER4")
+    assert figures.nshapes == ran.session.counts["U4"] == 0
+    correct(ran, [0, 1], "U4")
+    ran.desk.review.undo()
+    ran.desk.review.undo()
+    assert figures.nshapes == ran.session.counts["U4"] == 1
+    viewer.dims.ndisplay = 2
+    correct(ran, [0], "U4")
+    assert figures.nshapes == 2
+
+
+def no_outlines(*_, **__):
+    raise RuntimeError("napari draws no outlines")
+
+
+def test_outlines_that_cannot_be_drawn_cost_no_result(controller, slide_layer, viewer):
+    controller.classify_slide()
+    controller.desk.overlay._outline = no_outlines
+    with pytest.raises(RuntimeError):
+        controller.finish()
+    session = controller.session
+    assert session.message == "4 cells, 1 mitotic figure."
+    assert (session.can_export, session.counts["U4"]) == (True, 1)
+    controller.finish()
+    assert len(read_sitting(session.sitting).corrected) == 4
+
+
+def test_outlines_that_cannot_be_drawn_cost_no_count(ran, viewer):
+    viewer.layers["Mitotic figures"].add_rectangles = no_outlines
+    heard = []
+    ran.desk.review.changed.connect(heard.append)
+    with pytest.raises(RuntimeError):
+        correct(ran, [0], "U4")
+    assert ran.session.counts["U4"] == 2
+    assert ran.session.can_undo
+    assert [rows.tolist() for rows in heard] == [[0]]
 
 
 def test_an_export_carries_the_readers_class_and_counts_by_it(ran, tmp_path):
@@ -274,6 +321,19 @@ def test_the_threshold_moves_cells_out_of_the_count_live_and_redraws_them(ran, v
     review.apply_threshold()
     assert session.counts == before
     assert viewer.layers["Mitotic figures"].nshapes == 1
+
+
+def test_the_column_of_what_is_identified_follows_the_threshold_in_all_rows(
+    ran, viewer
+):
+    review = ran.desk.review
+    correct(ran, [0], DELETED)
+    correct(ran, [1], "M3")
+    for threshold, word in ((0.75, "yes"), (0.85, "no"), (0.5, "yes")):
+        review.set_threshold(threshold)
+        review.apply_threshold()
+        column = viewer.layers["Cells"].features["identified"].tolist()
+        assert column == review.cells.further["identified"].tolist() == [word] * 4
 
 
 def test_a_threshold_that_was_moved_stands_in_the_export(ran, tmp_path):

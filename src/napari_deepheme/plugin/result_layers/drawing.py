@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from napari_deepheme.core.cell_table import IDENTIFIED
+from napari_deepheme.core.review.corrections import identified_at
 from napari_deepheme.core.review.remembered import SAID
 from napari_deepheme.plugin import layers
 from napari_deepheme.plugin.cell_index import CellIndex
@@ -156,6 +157,14 @@ class Drawing:
         self._overview.repaint(rows)
         self._draw()
         self._refresh_picture()
+
+    def note_identified(self, cells: CorrectedCells) -> None:
+        """Bring the column that a threshold changes up to date, in all rows."""
+        points, threshold = self._points, cells.threshold
+        if threshold is None or len(points.data) != len(cells):
+            return
+        identified = identified_at(cells.base.probabilities, threshold).astype(object)
+        points.features[IDENTIFIED] = pd.Series(identified, dtype=object)
 
     def resize(
         self, cells: CellTable | CorrectedCells, rows: Rows, selected: set[int]

@@ -118,11 +118,13 @@ class Figures:
     def _outline_anew(self, figures: CellTable) -> None:
         shapes = self.layer
         self._written = None
-        shapes.selected_data = set()
         shapes.text = layers.NO_TEXT
-        shapes.data = []
+        # Not by `data`, after which napari (0.9.2) takes no flat shapes in its 3D view.
+        shapes.selected_data = set(range(shapes.nshapes))
+        shapes.remove_selected()
         if len(figures):
             self._outline(figures)
+        shapes.selected_data = set()
 
     def add(self, figures: CellTable) -> None:
         """Outline further figures, too, as long as there are few."""

@@ -83,6 +83,10 @@ class Keeping:
         self._saved: tuple[object, ...] = ()
         # Runs so far: a save that ends after its run is over must not be gone on with.
         self._n_runs = 0
+        # With the number of their run: what the last save wrote, and what is left to be
+        # saved by one under way. Its thread and the main one both look at them.
+        self._written: tuple[int, SittingFile] | None = None
+        self._late: tuple[int, Sitting] | None = None
 
     @property
     def path(self) -> Path | None:
@@ -148,10 +152,10 @@ class Keeping:
         self._saved = now
         self._is_saving = True
         file = None if self._is_new else self._file
-        when_kept = self._when_kept
+        run, when_kept = self._n_runs, self._when_kept
         self._task = self._start(
-            lambda: iter([self._write(sitting, file, when_kept)]),
-            on_item=partial(self._on_saved, self._n_runs),
+            lambda: iter([self._write_all(run, sitting, file, when_kept)]),
+            on_item=partial(self._on_saved, run),
             on_end=self._on_end,
         )
 
@@ -171,16 +175,50 @@ class Keeping:
         )
 
     def close(self, seconds: float) -> None:
-        """Save what is left at once; wait no longer than this for a save before."""
-        if self._is_saving and self._task is not None:
-            self._task.wait(seconds)
+        """Save what is left at once; wait no longer than this for a save before.
+
+        What takes longer saves what is left at its end.
+        """
         sitting = self._take_sitting()
-        if sitting is None or self._file is None or self._is_new:
+        if self._is_saving and self._task is not None:
+            if sitting is not None:
+                self._late = self._n_runs, sitting
+            if not self._task.wait(seconds):
+                return
+            self._take_written()
+        if sitting is None or (self._file is None and not self._is_new):
             return
         try:
-            self._file.sync(sitting.corrected, sitting.shapes, sitting.view)
+            if self._is_new:
+                written = self._write(sitting, None, self._when_kept)
+                self._n_runs += 1
+                self.go_on(written)
+            elif self._file is not None:
+                self._file.sync(sitting.corrected, sitting.shapes, sitting.view)
         except DeephemeError as error:
             self._session.say(str(error), error=True)
+
+    def _take_written(self) -> None:
+        """Go on with what a thread wrote whose item has not arrived yet."""
+        if self._is_new and self._written is not None:
+            run, file = self._written
+            if run == self._n_runs:
+                self.go_on(file)
+
+    def _write_all(
+        self,
+        run: int,
+        sitting: Sitting,
+        file: SittingFile | None,
+        when_kept: Callable[[], None] | None,
+    ) -> SittingFile:
+        """Write on the thread, also what `close` leaves meanwhile."""
+        written = self._write(sitting, file, when_kept)
+        self._written = run, written
+        if self._late is not None and self._late[0] == run:
+            late = self._late[1]
+            written.sync(late.corrected, late.shapes, late.view)
+        return written
 
     def _write(
         self,

@@ -133,19 +133,23 @@ class Review:
         models: Models | None = None,
     ) -> None:
         """Take the cells of a run."""
-        self.restore(retold(ready.cells), ready, overlay)
         self.slide, self.mpp, self.models = slide, mpp, models
-        self.changed.emit(None)
-        self.selection_changed.emit()
+        try:
+            self.restore(retold(ready.cells), ready, overlay)
+        finally:
+            self.changed.emit(None)
+            self.selection_changed.emit()
 
     def restore(
         self, corrected: CorrectedCells, ready: Ready, overlay: Overlay
     ) -> None:
-        """Take cells with the steps on them."""
+        """Take cells with the steps on them; counts are right if drawing fails, too."""
         self.corrected = corrected
         self._overlay = overlay
-        overlay.show(ready, self._session.hidden)
-        self._tell()
+        try:
+            overlay.show(ready, self._session.hidden)
+        finally:
+            self._tell()
 
     def tell_selected(self) -> None:
         """Tell the docks that other cells are selected."""
@@ -259,6 +263,8 @@ class Review:
         """Bring what is drawn in step with the threshold."""
         if self._overlay is None:
             return
+        # Also of cells whose kind is the same, as of those that the reader named.
+        self._overlay.note_identified(self.corrected)
         rows = np.flatnonzero(self._kinds_now() != self.kinds)
         if rows.size:
             self._overlay.recolour(self.corrected, rows)
@@ -306,7 +312,14 @@ class Review:
         overlay = self._overlay
         if overlay is None:
             return
-        overlay.recolour(corrected, rows)
+        try:
+            overlay.recolour(corrected, rows)
+        finally:
+            self._tell_taken(overlay, rows)
+
+    def _tell_taken(
+        self, overlay: Overlay, rows: Sequence[int] | npt.NDArray[np.intp]
+    ) -> None:
         selected = overlay.selected()
         left = [r for r in selected if self.kinds[r] != READER_CLASSES.index(DELETED)]
         if len(left) < len(selected):

@@ -8,6 +8,7 @@ that dies costs the parts that it had: they are done again elsewhere.
 
 from __future__ import annotations
 
+import socket
 import time
 from collections import deque
 from dataclasses import dataclass, field, replace
@@ -18,13 +19,22 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 
 from napari_deepheme.core.engine.pipeline import iter_chunks, plan_run
-from napari_deepheme.core.errors import DeephemeError, OutOfMemoryError, RunBusyError
+from napari_deepheme.core.errors import (
+    DeephemeError,
+    OutOfMemoryError,
+    RunBusyError,
+    UnfitWorkersError,
+)
 from napari_deepheme.core.export.cohort import NOT_BEGUN, done_row, failed_row
 from napari_deepheme.core.models.compute import Compute
 from napari_deepheme.core.models.registry import load_models
 from napari_deepheme.core.runs.journal import read_past
 from napari_deepheme.core.runs.result_folders import AskedSlide
-from napari_deepheme.core.runs.run_request import RunRequest, run_identity
+from napari_deepheme.core.runs.run_request import (
+    RunRequest,
+    computed_with,
+    run_identity,
+)
 from napari_deepheme.core.runs.run_settings import RunSettings
 from napari_deepheme.core.runs.slide_run import SlideRun, load_asked
 from napari_deepheme.core.slide import estimate_background, open_slide
@@ -49,8 +59,21 @@ _DIED: Final = (
     "its workers died again and again (close other programs, or give fewer --workers)"
 )
 
+_MAKE_ALIKE: Final = (
+    "give all machines the same version of napari-deepheme and the same models, and "
+    "start their workers anew"
+)
 
-_kept: dict[tuple[RunRequest, Compute], Models] = {}
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What workers are asked for: `own` is `computed_with` of who asks, as JSON."""
+
+    request: RunRequest
+    own: bytes
+
+
+_kept: dict[tuple[_Asked, Compute], Models] = {}
 """Models of a worker."""
 
 
@@ -80,6 +103,8 @@ def iter_batch(
         If Dask's `distributed` is not installed.
     SchedulerNotFoundError
         If there is no scheduler at the address, or it is lost. The same batch goes on.
+    UnfitWorkersError
+        If a worker has other models of these names, or another version of this program.
     DeephemeError
         If the models cannot be loaded.
     """
@@ -138,12 +163,13 @@ class _Batch:
     ) -> None:
         self._client, self._todo = client, todo
         self._request, self._config = request, config
+        self._asked = _Asked(request, orjson.dumps(computed_with(request)))
         self._out: dict[Any, _Open] = {}
         self._open: list[_Open] = []
         client.wait_for_workers(1)
         # All load their models meanwhile; the first one's choice is that of all.
         asked = [
-            client.submit(_choose, request, workers=[worker], pure=False)
+            client.submit(_choose, self._asked, workers=[worker], pure=False)
             for worker in sorted(client.nthreads())
         ]
         self._own = load_models(
@@ -184,7 +210,7 @@ class _Batch:
         future = self._client.submit(
             _work,
             str(slide.asked.path),
-            self._request,
+            self._asked,
             slide.run.used,
             slide.parts.popleft(),
             retries=_RETRIES,
@@ -224,6 +250,9 @@ class _Batch:
         try:
             for result in future.result():
                 slide.run.take(result)
+        except UnfitWorkersError:
+            # It would fail all other slides, too.
+            raise
         except (DeephemeError, MemoryError) as error:
             slide.give_up(_reason(error, self._request))
         except KilledWorker:
@@ -243,45 +272,54 @@ class _Batch:
         return len(self._client.nthreads())
 
 
-def _choose(request: RunRequest) -> dict[str, Any]:
+def _choose(asked: _Asked) -> dict[str, Any]:
     """Choose, on a worker, how networks are computed."""
     # Those of an earlier batch may be of other files under the same names.
     _kept.clear()
     _planned.cache_clear()
-    models = load_asked(request, None)
-    _kept[request, models.compute] = models
+    models = _load(asked, None)
+    _kept[asked, models.compute] = models
     return models.compute.to_json()
 
 
 def _work(
-    path: str, request: RunRequest, used: dict[str, Any], chunks: list[int]
+    path: str, asked: _Asked, used: dict[str, Any], chunks: list[int]
 ) -> list[TileResult]:
     """Do some chunks of a slide, on a worker."""
     settings = RunSettings.from_json(used)
-    models = _models(request, settings.compute)
-    slide, plan, background = _planned(path, request, orjson.dumps(used))
+    models = _models(asked, settings.compute)
+    slide, plan, background = _planned(path, asked, orjson.dumps(used))
     results = iter_chunks(
         slide, plan, models, settings.config, chunks, background=background
     )
     return list(results)
 
 
-def _models(request: RunRequest, compute: Compute) -> Models:
+def _models(asked: _Asked, compute: Compute) -> Models:
     """Load models on a worker, which keeps them for its next parts."""
-    if (request, compute) not in _kept:
+    if (asked, compute) not in _kept:
         _kept.clear()
-        _kept[request, compute] = load_asked(request, compute)
-    return _kept[request, compute]
+        _kept[asked, compute] = _load(asked, compute)
+    return _kept[asked, compute]
+
+
+def _load(asked: _Asked, compute: Compute | None) -> Models:
+    """Load models on a worker, if they are those of who asks."""
+    here, there = computed_with(asked.request), orjson.loads(asked.own)
+    for what, own in there.items():
+        if here[what] != own:
+            name = own if isinstance(own, str) else own["name"]
+            reason = f"the {what} on {socket.gethostname()} is not the {name} of here"
+            raise UnfitWorkersError(reason, _MAKE_ALIKE)
+    return load_asked(asked.request, compute)
 
 
 @lru_cache(maxsize=2)
-def _planned(
-    path: str, request: RunRequest, used: bytes
-) -> tuple[SlideReader, RunPlan, Any]:
+def _planned(path: str, asked: _Asked, used: bytes) -> tuple[SlideReader, RunPlan, Any]:
     """Open a slide on a worker, which keeps it for its next parts."""
-    settings = RunSettings.from_json(orjson.loads(used))
+    settings, request = RunSettings.from_json(orjson.loads(used)), asked.request
     slide = open_slide(Path(path), read_timeout=request.read_timeout)
-    models = _models(request, settings.compute)
+    models = _models(asked, settings.compute)
     plan = plan_run(slide, settings.regions, models, settings.config, mpp=request.mpp)
     return slide, plan, estimate_background(slide)
 

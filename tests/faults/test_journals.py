@@ -43,6 +43,16 @@ def head_of(journal):
     return json.loads(journal.read_bytes().splitlines()[0][9:])
 
 
+TILE = {
+    "tile": 0,
+    "failed": [],
+    "boxes": [[50, 50, 40, 40]],
+    "scores": [0.5],
+    "classes": [3],
+    "probabilities": [0.5],
+    "further": {},
+}
+
 TILES = {
     "not a dict": [],
     "empty": {},
@@ -59,6 +69,10 @@ TILES = {
     },
     "no JSON": b"{",
     "text": "tile",
+    **{f"tile {i!r}": {**TILE, "tile": i} for i in ("x", -1, 0.0, True, None, [0])},
+    "a probability of 7": {**TILE, "probabilities": [7.0]},
+    "a score below nothing": {**TILE, "scores": [-5]},
+    "a block of words": {**TILE, "failed": [["a", 0, 5, 5]]},
     "a number too large": {
         "tile": 0,
         "failed": [],
@@ -105,6 +119,10 @@ USED = {
     "regions of words": {"regions": ["a"]},
     "a tile without size": {"config": {"tile": {"tile_size": 0}}},
     "words for a size": {"config": {"tile": {"tile_size": "large"}}},
+    "no region": {"regions": []},
+    "a region without area": {"regions": [[0, 0, 0, 0]]},
+    "another region": {"regions": [[0, 0, 100, 100]]},
+    "a region of broken numbers": {"regions": [[0.0, 0.0, 200.0, 200.0]]},
 }
 
 

@@ -318,6 +318,11 @@ def _tile_record(tile: DoneTile) -> dict[str, Any]:
 
 
 def _done_tile(record: dict[str, Any]) -> DoneTile:
+    index, shares = record["tile"], [*record["scores"], *record["probabilities"]]
+    if type(index) is not int or index < 0:
+        raise ValueError(f"no number of a tile: {index}")
+    if not all(0 <= share <= 1 for share in shares):
+        raise ValueError(f"shares beyond [0, 1] in tile {index}")
     further = {k: np.array(v, np.str_) for k, v in record["further"].items()}
     cells = CellTable.from_arrays(
         np.array(record["boxes"], np.int32).reshape(-1, 4),
@@ -326,5 +331,5 @@ def _done_tile(record: dict[str, Any]) -> DoneTile:
         record["probabilities"],
         further,
     )
-    failed = tuple(Region(*numbers) for numbers in record["failed"])
-    return DoneTile(record["tile"], cells, failed)
+    failed = tuple(map(Region.from_json, record["failed"]))
+    return DoneTile(index, cells, failed)

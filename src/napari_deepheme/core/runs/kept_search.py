@@ -215,11 +215,11 @@ def _past_run(
     past = resumable(folder, asked, overwrite=True)
     if past is not None:
         try:
-            used = settings_of(past, folder)
+            used = settings_of(past, folder, whole)
         except OtherRunError:
             pass
         else:
-            if used.compute == compute and used.regions == (whole,):
+            if used.compute == compute:
                 return past, used
     return None, RunSettings(compute, sizes_for(whole.area, compute), (whole,))
 

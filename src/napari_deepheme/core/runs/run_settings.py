@@ -48,20 +48,38 @@ class RunSettings:
         return cls(
             Compute.from_json(stored["compute"]),
             RunConfig.from_json(stored["config"]),
-            tuple(Region(*numbers) for numbers in stored["regions"]),
+            tuple(map(Region.from_json, stored["regions"])),
         )
 
 
-def settings_of(past: Past, folder: Path) -> RunSettings:
+def settings_of(
+    past: Past, folder: Path, region: Region, *, is_count: bool = False
+) -> RunSettings:
     """Return the settings that a run in a folder is to go on with.
+
+    Parameters
+    ----------
+    past : Past
+        The run.
+    folder : Path
+        Where it lies.
+    region : Region
+        What is asked for, in level-0 pixels.
+    is_count : bool
+        Whether cells are counted in areas of it, instead of everywhere.
 
     Raises
     ------
     OtherRunError
-        If they are none that this version knows.
+        If they are none that this version knows, or of another region.
     """
     try:
-        return RunSettings.from_json(past.used)
+        used = RunSettings.from_json(past.used)
     except (LookupError, TypeError, ValueError, AttributeError) as error:
         differs = f"its settings cannot be read: {error}"
         raise OtherRunError(str(folder), differs) from error
+    inside = [area for area in used.regions if area.area and region.contains(area)]
+    fits = is_count and used.regions and len(inside) == len(used.regions)
+    if not fits and used.regions != (region,):
+        raise OtherRunError(str(folder), "its areas are not those that are asked for")
+    return used

@@ -113,7 +113,14 @@ def test_a_journal_without_its_head_is_started_anew(record, stopped, classify):
     assert run(classify("out")) == 0
 
 
+COMPUTE = {"device": "cpu", "backend": "torch", "precision": "float32"}
+COMPUTE |= {"n_threads": 1, "close_call": 1.0}
+
 USED = {
+    "another format of numbers": {"compute": {**COMPUTE, "precision": "float8"}},
+    "another backend": {"compute": {**COMPUTE, "backend": "x"}},
+    "threads below nothing": {"compute": {**COMPUTE, "n_threads": -3}},
+    "more threads than there are": {"compute": {**COMPUTE, "n_threads": 10**9}},
     "nothing": {},
     "no regions": {"compute": {}, "config": {}},
     "regions of words": {"regions": ["a"]},

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from napari_deepheme.core.engine.config import RunConfig
 from napari_deepheme.core.errors import OtherRunError
@@ -14,6 +14,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from napari_deepheme.core.runs.journal import Past
+
+_PRECISIONS: Final = {
+    "torch": ("float32", "bfloat16", "float16"),
+    "openvino": ("float32", "bfloat16"),
+    "onnxruntime": ("float32",),
+}
+
+_MOST_THREADS: Final = 1 << 12
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,10 +54,21 @@ class RunSettings:
     def from_json(cls, stored: dict[str, Any]) -> Self:
         """Make them of what `to_json` gave."""
         return cls(
-            Compute.from_json(stored["compute"]),
+            _known(Compute.from_json(stored["compute"])),
             RunConfig.from_json(stored["config"]),
             tuple(map(Region.from_json, stored["regions"])),
         )
+
+
+def _known(compute: Compute) -> Compute:
+    """Refuse what nothing computes by."""
+    if not (
+        compute.precision in _PRECISIONS.get(compute.backend, ())
+        and 0 <= compute.n_threads <= _MOST_THREADS
+        and 0 < compute.close_call <= 1
+    ):
+        raise ValueError(f"nothing computes by {compute.to_json()}")
+    return compute
 
 
 def settings_of(

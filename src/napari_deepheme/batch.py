@@ -55,9 +55,10 @@ _PARTS_A_WORKER: Final = 2
 
 _RETRIES: Final = 2
 
-_DIED: Final = (
-    "its workers died again and again (close other programs, or give fewer --workers)"
-)
+_LOOK_AGAIN_SECONDS: Final = 1.0
+"""How often it is seen whether a worker lives."""
+
+_FEWER: Final = "close other programs, or give fewer --workers"
 
 _MAKE_ALIKE: Final = (
     "give all machines the same version of napari-deepheme and the same models, and "
@@ -104,7 +105,8 @@ def iter_batch(
     SchedulerNotFoundError
         If there is no scheduler at the address, or it is lost. The same batch goes on.
     UnfitWorkersError
-        If a worker has other models of these names, or another version of this program.
+        If workers die as they start or load models, or have other models of these names
+        or another version of this program.
     DeephemeError
         If the models cannot be loaded.
     """
@@ -166,16 +168,38 @@ class _Batch:
         self._asked = _Asked(request, orjson.dumps(computed_with(request)))
         self._out: dict[Any, _Open] = {}
         self._open: list[_Open] = []
-        client.wait_for_workers(1)
-        # All load their models meanwhile; the first one's choice is that of all.
-        asked = [
-            client.submit(_choose, self._asked, workers=[worker], pure=False)
-            for worker in sorted(client.nthreads())
-        ]
+        futures = self._ask_all()
         self._own = load_models(
             request.model, detector=request.detector, compute=Compute()
         )
-        self._compute = Compute.from_json(asked[0].result())
+        self._compute = self._chosen(futures)
+
+    def _ask_all(self) -> dict[str, Any]:
+        """Have all workers load their models, and say how they would compute."""
+        self._client.wait_for_workers(1)
+        return {
+            worker: self._client.submit(
+                _choose, self._asked, workers=[worker], pure=False
+            )
+            for worker in self._client.nthreads()
+        }
+
+    def _chosen(self, futures: dict[str, Any]) -> Compute:
+        """Return the first worker's choice, which is that of all."""
+        from distributed import KilledWorker
+
+        for _ in range(_RETRIES + 1):
+            # What was asked of a worker that died by then stays without an answer.
+            while alive := futures.keys() & self._client.nthreads():
+                try:
+                    answer = futures[min(alive)].result(timeout=_LOOK_AGAIN_SECONDS)
+                except TimeoutError:
+                    continue
+                except KilledWorker:
+                    break
+                return Compute.from_json(answer)
+            futures = self._ask_all()
+        raise UnfitWorkersError("they died again and again", _FEWER)
 
     def rows(self) -> Iterator[dict[str, Any]]:
         """Work until all is done."""
@@ -256,7 +280,7 @@ class _Batch:
         except (DeephemeError, MemoryError) as error:
             slide.give_up(_reason(error, self._request))
         except KilledWorker:
-            slide.give_up(_DIED)
+            slide.give_up(f"its workers died again and again ({_FEWER})")
 
     def _close_those_over(self) -> Iterator[dict[str, Any]]:
         for slide in [s for s in self._open if s.is_over]:

@@ -8,14 +8,20 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections import deque
 from contextlib import contextmanager
+from functools import partial
 from types import SimpleNamespace
 
 import pytest
 
 from napari_deepheme import batch
 from napari_deepheme.cli import run
+from napari_deepheme.core.errors import UnfitWorkersError
 from napari_deepheme.core.export.summary import export_run
+from napari_deepheme.core.models.compute import Compute
+from napari_deepheme.core.runs.run_request import RunRequest
+from napari_deepheme.dask_cluster import BatchConfig, open_client
 
 RESULTS = {"cells.csv", "cells.geojson", "summary.json", "journal.jsonl"}
 MOMENTS = ("create", "refuse", "write", "flush", "sync", "rename")
@@ -209,6 +215,31 @@ def test_workers_that_die_again_and_again_are_told_and_the_others_go_on(
     assert "fewer --workers" in capfd.readouterr().err
     states = {name: row["status"] for name, row in rows(tmp_path).items()}
     assert states == {"a.svs": "done", "b.svs": "failed", "c.svs": "done"}
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="no SIGKILL there")
+@pytest.mark.parametrize("n_deaths", [1, 2])
+def test_a_worker_that_dies_as_it_loads_models_is_waited_for_no_more(
+    n_deaths, tmp_path, monkeypatch
+):
+    def choose(_):
+        deaths = list(tmp_path.glob("death*"))
+        if len(deaths) < n_deaths:
+            (tmp_path / f"death {len(deaths)}").touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return Compute(n_threads=7).to_json()
+
+    monkeypatch.setattr(batch, "load_models", lambda *_, **__: None)
+    monkeypatch.setattr(batch, "_choose", choose)
+    monkeypatch.setattr(batch, "_RETRIES", 1)
+    with open_client(BatchConfig(n_workers=1)) as client:
+        begin = partial(batch._Batch, client, deque(), RunRequest(), BatchConfig())
+        if n_deaths == 1:
+            assert begin()._compute == Compute(n_threads=7)
+        else:
+            with pytest.raises(UnfitWorkersError, match="died again and again"):
+                begin()
 
 
 SERVED = """

@@ -116,7 +116,7 @@ class SlideRun:
         self._tally = Tally(self.region, self.plan, max_overlap, request.goal)
         make_folder(folder)
         self._journal = Journal(folder, asked, self.used, past)
-        for done in past.tiles if past else ():
+        for done in past.tiles_of(slide).values() if past else ():
             self._keep(done)
         self._tally.drop_torn_chunks()
 

@@ -38,7 +38,14 @@ from napari_deepheme.core.runs.run_request import (
 from napari_deepheme.core.runs.run_settings import RunSettings
 from napari_deepheme.core.runs.slide_run import SlideRun, load_asked
 from napari_deepheme.core.slide import estimate_background, open_slide
-from napari_deepheme.dask_cluster import BatchConfig, open_client
+from napari_deepheme.core.slide.watch import last_change
+from napari_deepheme.dask_cluster import (
+    FEWER,
+    MAKE_ALIKE,
+    BatchConfig,
+    check_workers,
+    open_client,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Sequence
@@ -57,13 +64,6 @@ _RETRIES: Final = 2
 
 _LOOK_AGAIN_SECONDS: Final = 1.0
 """How often it is seen whether a worker lives."""
-
-_FEWER: Final = "close other programs, or give fewer --workers"
-
-_MAKE_ALIKE: Final = (
-    "give all machines the same version of napari-deepheme and the same models, and "
-    "start their workers anew"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +177,7 @@ class _Batch:
     def _ask_all(self) -> dict[str, Any]:
         """Have all workers load their models, and say how they would compute."""
         self._client.wait_for_workers(1)
+        check_workers(self._client)
         return {
             worker: self._client.submit(
                 _choose, self._asked, workers=[worker], pure=False
@@ -199,7 +200,7 @@ class _Batch:
                     break
                 return Compute.from_json(answer)
             futures = self._ask_all()
-        raise UnfitWorkersError("they died again and again", _FEWER)
+        raise UnfitWorkersError("they died again and again", FEWER)
 
     def rows(self) -> Iterator[dict[str, Any]]:
         """Work until all is done."""
@@ -280,7 +281,7 @@ class _Batch:
         except (DeephemeError, MemoryError) as error:
             slide.give_up(_reason(error, self._request))
         except KilledWorker:
-            slide.give_up(f"its workers died again and again ({_FEWER})")
+            slide.give_up(f"its workers died again and again ({FEWER})")
 
     def _close_those_over(self) -> Iterator[dict[str, Any]]:
         for slide in [s for s in self._open if s.is_over]:
@@ -334,7 +335,7 @@ def _load(asked: _Asked, compute: Compute | None) -> Models:
         if here[what] != own:
             name = own if isinstance(own, str) else own["name"]
             reason = f"the {what} on {socket.gethostname()} is not the {name} of here"
-            raise UnfitWorkersError(reason, _MAKE_ALIKE)
+            raise UnfitWorkersError(reason, MAKE_ALIKE)
     return load_asked(asked.request, compute)
 
 
@@ -356,7 +357,10 @@ def _finished_row(asked: AskedSlide, request: RunRequest) -> dict[str, Any] | No
     try:
         with open_slide(asked.path, read_timeout=request.read_timeout) as reader:
             same = run_identity(reader, request) == past.asked
-        return _row(asked) if same else None
+            changed = last_change(reader) > past.written
+        row = _row(asked)
+        # What could not be read of it may have been mended.
+        return row if same and not (changed and row["failed_tiles"]) else None
     except (DeephemeError, OSError, ValueError, KeyError, TypeError):
         return None
 

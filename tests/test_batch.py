@@ -8,6 +8,7 @@ from collections import deque
 from types import SimpleNamespace
 
 import distributed
+import orjson
 import psutil
 import pyarrow.parquet
 import pytest
@@ -15,12 +16,13 @@ import pytest
 from napari_deepheme import batch
 from napari_deepheme.batch import iter_batch
 from napari_deepheme.cli import run
+from napari_deepheme.core.errors import UnfitWorkersError
 from napari_deepheme.core.export.cohort import COLUMNS, write_cohort
 from napari_deepheme.core.geometry import Size
 from napari_deepheme.core.models.compute import Compute
 from napari_deepheme.core.phantom import write_phantom
 from napari_deepheme.core.runs.result_folders import asked_slides
-from napari_deepheme.core.runs.run_request import RunRequest
+from napari_deepheme.core.runs.run_request import RunRequest, computed_with
 from napari_deepheme.dask_cluster import BatchConfig
 
 # Its numbers do not depend on the number of threads, which torch's do.
@@ -37,6 +39,10 @@ def slides(tmp_path_factory):
     return paths
 
 
+def asked(**other):
+    return batch._Asked(REQUEST, orjson.dumps({**computed_with(REQUEST), **other}))
+
+
 def files(folder):
     return [(folder / n).read_bytes() for n in ("cells.csv", "cells.geojson")]
 
@@ -44,9 +50,28 @@ def files(folder):
 def test_a_worker_forgets_the_models_of_an_earlier_batch(monkeypatch):
     anew = SimpleNamespace(compute=Compute())
     monkeypatch.setattr(batch, "load_asked", lambda *_: anew)
-    monkeypatch.setattr(batch, "_kept", {(REQUEST, Compute("cuda")): "of before"})
-    batch._choose(REQUEST)
-    assert batch._kept == {(REQUEST, Compute()): anew}
+    monkeypatch.setattr(batch, "_kept", {(asked(), Compute("cuda")): "of before"})
+    batch._choose(asked())
+    assert batch._kept == {(asked(), Compute()): anew}
+
+
+OTHERS = {
+    "another version": {"version": "0.0.1"},
+    "other weights of the name": {"model": {"name": "lab 1", "sha256": "0"}},
+    "another detector": {"detector": {"name": "peaks 2", "sha256": "0"}},
+}
+
+
+@pytest.mark.parametrize("other", OTHERS.values(), ids=OTHERS)
+def test_a_worker_that_would_compute_something_else_is_refused(other, monkeypatch):
+    monkeypatch.setattr(batch, "load_asked", None)
+    monkeypatch.setattr(batch, "_kept", {})
+    ((what, own),) = other.items()
+    wanted = f"the {what} on .* is not the {own if what == 'version' else own['name']} "
+    with pytest.raises(UnfitWorkersError, match=wanted):
+        batch._choose(asked(**other))
+    with pytest.raises(UnfitWorkersError, match="same models"):
+        batch._models(asked(**other), Compute())
 
 
 @pytest.mark.slow
@@ -59,8 +84,8 @@ def test_a_worker_killed_on_the_way_costs_its_parts_and_no_more(
     paths = [slides[0], broken, *slides[1:]]
     (tmp_path / "out").mkdir()
     rows, killed = [], False
-    asked = asked_slides(paths, tmp_path / "out", REQUEST)
-    for row in iter_batch(asked, REQUEST, TWO):
+    todo = asked_slides(paths, tmp_path / "out", REQUEST)
+    for row in iter_batch(todo, REQUEST, TWO):
         rows.append(row)
         if not killed:
             workers = [
@@ -83,8 +108,8 @@ def test_a_worker_killed_on_the_way_costs_its_parts_and_no_more(
         assert run(["classify", str(slide), *words, "--out", str(alone)]) == 0
         assert files(alone) == files(tmp_path / "out" / slide.stem)
     # What is done is not done again: no worker is started for it.
-    asked = asked_slides(slides, tmp_path / "out", REQUEST)
-    again = list(iter_batch(asked, REQUEST, TWO))
+    todo = asked_slides(slides, tmp_path / "out", REQUEST)
+    again = list(iter_batch(todo, REQUEST, TWO))
     assert [row["slide"] for row in again] == [slide.name for slide in slides]
     assert again == [by_slide[slide.name] for slide in slides]
 

@@ -8,6 +8,7 @@ that dies costs the parts that it had: they are done again elsewhere.
 
 from __future__ import annotations
 
+import socket
 import time
 from collections import deque
 from dataclasses import dataclass, field, replace
@@ -18,17 +19,33 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 
 from napari_deepheme.core.engine.pipeline import iter_chunks, plan_run
-from napari_deepheme.core.errors import DeephemeError, OutOfMemoryError, RunBusyError
+from napari_deepheme.core.errors import (
+    DeephemeError,
+    OutOfMemoryError,
+    RunBusyError,
+    UnfitWorkersError,
+)
 from napari_deepheme.core.export.cohort import NOT_BEGUN, done_row, failed_row
 from napari_deepheme.core.models.compute import Compute
 from napari_deepheme.core.models.registry import load_models
 from napari_deepheme.core.runs.journal import read_past
 from napari_deepheme.core.runs.result_folders import AskedSlide
-from napari_deepheme.core.runs.run_request import RunRequest, run_identity
+from napari_deepheme.core.runs.run_request import (
+    RunRequest,
+    computed_with,
+    run_identity,
+)
 from napari_deepheme.core.runs.run_settings import RunSettings
 from napari_deepheme.core.runs.slide_run import SlideRun, load_asked
 from napari_deepheme.core.slide import estimate_background, open_slide
-from napari_deepheme.dask_cluster import BatchConfig, open_client
+from napari_deepheme.core.slide.watch import last_change
+from napari_deepheme.dask_cluster import (
+    FEWER,
+    MAKE_ALIKE,
+    BatchConfig,
+    check_workers,
+    open_client,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Sequence
@@ -45,12 +62,19 @@ _PARTS_A_WORKER: Final = 2
 
 _RETRIES: Final = 2
 
-_DIED: Final = (
-    "its workers died again and again (close other programs, or give fewer --workers)"
-)
+_LOOK_AGAIN_SECONDS: Final = 1.0
+"""How often it is seen whether a worker lives."""
 
 
-_kept: dict[tuple[RunRequest, Compute], Models] = {}
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What workers are asked for: `own` is `computed_with` of who asks, as JSON."""
+
+    request: RunRequest
+    own: bytes
+
+
+_kept: dict[tuple[_Asked, Compute], Models] = {}
 """Models of a worker."""
 
 
@@ -80,6 +104,9 @@ def iter_batch(
         If Dask's `distributed` is not installed.
     SchedulerNotFoundError
         If there is no scheduler at the address, or it is lost. The same batch goes on.
+    UnfitWorkersError
+        If workers die as they start or load models, or have other models of these names
+        or another version of this program.
     DeephemeError
         If the models cannot be loaded.
     """
@@ -138,18 +165,42 @@ class _Batch:
     ) -> None:
         self._client, self._todo = client, todo
         self._request, self._config = request, config
+        self._asked = _Asked(request, orjson.dumps(computed_with(request)))
         self._out: dict[Any, _Open] = {}
         self._open: list[_Open] = []
-        client.wait_for_workers(1)
-        # All load their models meanwhile; the first one's choice is that of all.
-        asked = [
-            client.submit(_choose, request, workers=[worker], pure=False)
-            for worker in sorted(client.nthreads())
-        ]
+        futures = self._ask_all()
         self._own = load_models(
             request.model, detector=request.detector, compute=Compute()
         )
-        self._compute = Compute.from_json(asked[0].result())
+        self._compute = self._chosen(futures)
+
+    def _ask_all(self) -> dict[str, Any]:
+        """Have all workers load their models, and say how they would compute."""
+        self._client.wait_for_workers(1)
+        check_workers(self._client)
+        return {
+            worker: self._client.submit(
+                _choose, self._asked, workers=[worker], pure=False
+            )
+            for worker in self._client.nthreads()
+        }
+
+    def _chosen(self, futures: dict[str, Any]) -> Compute:
+        """Return the first worker's choice, which is that of all."""
+        from distributed import KilledWorker
+
+        for _ in range(_RETRIES + 1):
+            # What was asked of a worker that died by then stays without an answer.
+            while alive := futures.keys() & self._client.nthreads():
+                try:
+                    answer = futures[min(alive)].result(timeout=_LOOK_AGAIN_SECONDS)
+                except TimeoutError:
+                    continue
+                except KilledWorker:
+                    break
+                return Compute.from_json(answer)
+            futures = self._ask_all()
+        raise UnfitWorkersError("they died again and again", FEWER)
 
     def rows(self) -> Iterator[dict[str, Any]]:
         """Work until all is done."""
@@ -184,7 +235,7 @@ class _Batch:
         future = self._client.submit(
             _work,
             str(slide.asked.path),
-            self._request,
+            self._asked,
             slide.run.used,
             slide.parts.popleft(),
             retries=_RETRIES,
@@ -224,10 +275,13 @@ class _Batch:
         try:
             for result in future.result():
                 slide.run.take(result)
+        except UnfitWorkersError:
+            # It would fail all other slides, too.
+            raise
         except (DeephemeError, MemoryError) as error:
             slide.give_up(_reason(error, self._request))
         except KilledWorker:
-            slide.give_up(_DIED)
+            slide.give_up(f"its workers died again and again ({FEWER})")
 
     def _close_those_over(self) -> Iterator[dict[str, Any]]:
         for slide in [s for s in self._open if s.is_over]:
@@ -243,45 +297,54 @@ class _Batch:
         return len(self._client.nthreads())
 
 
-def _choose(request: RunRequest) -> dict[str, Any]:
+def _choose(asked: _Asked) -> dict[str, Any]:
     """Choose, on a worker, how networks are computed."""
     # Those of an earlier batch may be of other files under the same names.
     _kept.clear()
     _planned.cache_clear()
-    models = load_asked(request, None)
-    _kept[request, models.compute] = models
+    models = _load(asked, None)
+    _kept[asked, models.compute] = models
     return models.compute.to_json()
 
 
 def _work(
-    path: str, request: RunRequest, used: dict[str, Any], chunks: list[int]
+    path: str, asked: _Asked, used: dict[str, Any], chunks: list[int]
 ) -> list[TileResult]:
     """Do some chunks of a slide, on a worker."""
     settings = RunSettings.from_json(used)
-    models = _models(request, settings.compute)
-    slide, plan, background = _planned(path, request, orjson.dumps(used))
+    models = _models(asked, settings.compute)
+    slide, plan, background = _planned(path, asked, orjson.dumps(used))
     results = iter_chunks(
         slide, plan, models, settings.config, chunks, background=background
     )
     return list(results)
 
 
-def _models(request: RunRequest, compute: Compute) -> Models:
+def _models(asked: _Asked, compute: Compute) -> Models:
     """Load models on a worker, which keeps them for its next parts."""
-    if (request, compute) not in _kept:
+    if (asked, compute) not in _kept:
         _kept.clear()
-        _kept[request, compute] = load_asked(request, compute)
-    return _kept[request, compute]
+        _kept[asked, compute] = _load(asked, compute)
+    return _kept[asked, compute]
+
+
+def _load(asked: _Asked, compute: Compute | None) -> Models:
+    """Load models on a worker, if they are those of who asks."""
+    here, there = computed_with(asked.request), orjson.loads(asked.own)
+    for what, own in there.items():
+        if here[what] != own:
+            name = own if isinstance(own, str) else own["name"]
+            reason = f"the {what} on {socket.gethostname()} is not the {name} of here"
+            raise UnfitWorkersError(reason, MAKE_ALIKE)
+    return load_asked(asked.request, compute)
 
 
 @lru_cache(maxsize=2)
-def _planned(
-    path: str, request: RunRequest, used: bytes
-) -> tuple[SlideReader, RunPlan, Any]:
+def _planned(path: str, asked: _Asked, used: bytes) -> tuple[SlideReader, RunPlan, Any]:
     """Open a slide on a worker, which keeps it for its next parts."""
-    settings = RunSettings.from_json(orjson.loads(used))
+    settings, request = RunSettings.from_json(orjson.loads(used)), asked.request
     slide = open_slide(Path(path), read_timeout=request.read_timeout)
-    models = _models(request, settings.compute)
+    models = _models(asked, settings.compute)
     plan = plan_run(slide, settings.regions, models, settings.config, mpp=request.mpp)
     return slide, plan, estimate_background(slide)
 
@@ -294,7 +357,10 @@ def _finished_row(asked: AskedSlide, request: RunRequest) -> dict[str, Any] | No
     try:
         with open_slide(asked.path, read_timeout=request.read_timeout) as reader:
             same = run_identity(reader, request) == past.asked
-        return _row(asked) if same else None
+            changed = last_change(reader) > past.written
+        row = _row(asked)
+        # What could not be read of it may have been mended.
+        return row if same and not (changed and row["failed_tiles"]) else None
     except (DeephemeError, OSError, ValueError, KeyError, TypeError):
         return None
 

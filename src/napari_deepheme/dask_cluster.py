@@ -8,9 +8,15 @@ import re
 from concurrent.futures import CancelledError
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from importlib.metadata import version
+from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any, Final
 
-from napari_deepheme.core.errors import MissingExtraError, SchedulerNotFoundError
+from napari_deepheme.core.errors import (
+    MissingExtraError,
+    SchedulerNotFoundError,
+    UnfitWorkersError,
+)
 from napari_deepheme.core.models.memory import count_gpus
 
 if TYPE_CHECKING:
@@ -27,6 +33,17 @@ _PATIENCE_SECONDS: Final = 10
 
 _CLOSING_SECONDS: Final = 2
 """How long it may take to part; results are in by then."""
+
+_VERSION: Final = "napari_deepheme:__version__"
+
+MAKE_ALIKE: Final = (
+    "give all machines the same version of napari-deepheme and the same models, and "
+    "start their workers anew"
+)
+"""What to do when workers have something else."""
+
+FEWER: Final = "close other programs, or give fewer --workers"
+"""What to do when workers die."""
 
 _SILENCED: Final = logging.CRITICAL
 """What fails in a part comes back with it; the rest are farewells of processes that
@@ -72,6 +89,8 @@ def open_client(config: BatchConfig) -> Iterator[Any]:
         If Dask's `distributed` is not installed.
     SchedulerNotFoundError
         If none answers at the address, or it is lost in the middle.
+    UnfitWorkersError
+        If a worker process of this machine dies as it starts.
     """
     try:
         import distributed
@@ -83,11 +102,54 @@ def open_client(config: BatchConfig) -> Iterator[Any]:
         with _client_of(distributed, scheduler) as client, _told_if_lost(scheduler):
             yield client
         return
-    with (
-        _local_cluster(distributed, config) as cluster,
-        distributed.Client(cluster, set_as_default=False) as client,
-    ):
+    with _own_workers(distributed, config) as client:
         yield client
+
+
+@contextmanager
+def _own_workers(distributed: Any, config: BatchConfig) -> Iterator[Any]:
+    try:
+        cluster = _local_cluster(distributed, config)
+    except RuntimeError as error:
+        raise UnfitWorkersError("one died as it started", FEWER) from error
+    try:
+        with distributed.Client(cluster, set_as_default=False) as client:
+            yield client
+    finally:
+        # All is done by then; one that does not part in time is killed.
+        with suppress(TimeoutError):
+            cluster.close()
+
+
+def check_workers(client: Any) -> None:
+    """Refuse workers and a scheduler that lack this program, or have another version.
+
+    Parameters
+    ----------
+    client : distributed.Client
+        Of the scheduler.
+
+    Raises
+    ------
+    UnfitWorkersError
+        If one does: whatever it was given, it could not read, and would not say so.
+    """
+    # Not a function of this program, which could not be sent there.
+    answers = client.run(resolve_name, _VERSION, on_error="return")
+    try:
+        answers["the scheduler"] = client.run_on_scheduler(resolve_name, _VERSION)
+    except (ImportError, AttributeError) as error:
+        answers["the scheduler"] = error
+    here = version("napari-deepheme")
+    for place, answer in answers.items():
+        if isinstance(answer, ImportError | AttributeError):
+            reason = f"{place} lacks napari-deepheme: {answer}"
+        elif isinstance(answer, str) and answer != here:
+            reason = f"{place} has napari-deepheme {answer}, not {here}"
+        else:
+            # One that died meanwhile is seen by who gives it work.
+            continue
+        raise UnfitWorkersError(reason, MAKE_ALIKE)
 
 
 def _check_address(scheduler: str) -> None:

@@ -53,6 +53,7 @@ ERRORS = [
     errors.OtherRunError("out", TWO_LINES),
     errors.RunBusyError("out"),
     errors.SchedulerNotFoundError("tcp://nowhere:1"),
+    errors.UnfitWorkersError(TWO_LINES, "start them anew"),
     errors.NotExplainableError("m", TWO_LINES),
     errors.EmbeddingError(TWO_LINES),
     errors.CannotRemoveError("m", TWO_LINES),

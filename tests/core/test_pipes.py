@@ -9,17 +9,28 @@ from napari_deepheme import CellTable, read_cells
 from napari_deepheme.core.counts.reference_ranges import read_reference_ranges
 from napari_deepheme.core.errors import (
     DownloadError,
+    InvalidKeyError,
     InvalidModelError,
     InvalidRangesError,
     InvalidSummaryError,
     InvalidTableError,
 )
 from napari_deepheme.core.export.facts import TableFacts, facts_beside
+from napari_deepheme.core.models import fastest
 from napari_deepheme.core.models.bringing.hub import read_index
 from napari_deepheme.core.models.bringing.importing import import_model
+from napari_deepheme.core.models.cards.card import ModelCard
+from napari_deepheme.core.models.registry import (
+    FOLDER_VARIABLE,
+    bundled_models,
+    list_models,
+)
+from napari_deepheme.core.pseudonyms import Pseudonyms
 from napari_deepheme.core.report_file.known_run import known_run
+from napari_deepheme.core.slide.kept_looks import KeptLooks, read_looks
 from napari_deepheme.core.training.cells.boxed import read_boxes
 from napari_deepheme.core.training.cells.manifest import read_manifest
+from napari_deepheme.plugin.reviewing.keys import KeyMap, read_keys
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="no pipes there")
 
@@ -56,6 +67,28 @@ def test_a_pipe_holds_no_weights_and_is_told_once(pipe):
     with pytest.raises(InvalidModelError, match="expected a file of weights") as told:
         import_model(pipe("net.pt"))
     assert str(told.value).count("is not a usable model") == 1
+
+
+def test_a_pipe_among_the_models_is_left_out_and_holds_no_measurements(
+    pipe, tmp_path, monkeypatch
+):
+    monkeypatch.setenv(FOLDER_VARIABLE, str(tmp_path))
+    monkeypatch.setenv("NAPARI_DEEPHEME_CACHE", str(tmp_path))
+    card = pipe("p.json")
+    assert list_models() == bundled_models()
+    with pytest.raises(InvalidModelError, match=r"its card: it is a pipe or a device"):
+        ModelCard.read(card)
+    pipe("fastest.json")
+    assert fastest._remembered() == {}
+
+
+def test_a_pipe_holds_no_settings(pipe, monkeypatch):
+    assert read_looks(pipe("looks.json")) == KeptLooks()
+    monkeypatch.setenv("NAPARI_DEEPHEME_CONFIG", str(pipe("keys.json").parent))
+    assert read_keys() == KeyMap()
+    pipe("pseudonyms.key")
+    with pytest.raises(InvalidKeyError, match="a pipe or a device"):
+        Pseudonyms.of_this_user()
 
 
 def test_a_pipe_beside_the_cells_is_no_summary(pipe, tmp_path):

@@ -8,14 +8,21 @@ import shutil
 import signal
 import subprocess
 import sys
-from contextlib import contextmanager
+import time
+from collections import deque
+from contextlib import contextmanager, nullcontext
+from functools import partial
 from types import SimpleNamespace
 
 import pytest
 
 from napari_deepheme import batch
 from napari_deepheme.cli import run
+from napari_deepheme.core.errors import UnfitWorkersError
 from napari_deepheme.core.export.summary import export_run
+from napari_deepheme.core.models.compute import Compute
+from napari_deepheme.core.runs.run_request import RunRequest
+from napari_deepheme.dask_cluster import BatchConfig, check_workers, open_client
 
 RESULTS = {"cells.csv", "cells.geojson", "summary.json", "journal.jsonl"}
 MOMENTS = ("create", "refuse", "write", "flush", "sync", "rename")
@@ -160,6 +167,19 @@ def test_a_run_that_is_refused_leaves_its_row_as_it_is(go, tmp_path, capfd):
     assert outputs(tmp_path / "out") == whole
 
 
+def test_a_slide_that_was_mended_is_done_again_and_no_other(go, tmp_path):
+    assert go() == 0
+    for name in "ab":
+        path = tmp_path / "out" / name / "summary.json"
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"failed_tiles": 7}))
+    time.sleep(0.1)
+    for name in "bc":
+        os.utime(tmp_path / "in" / f"{name}.svs", (0, 0))
+    assert go() == 0
+    lost = {name: row["failed_tiles"] for name, row in rows(tmp_path).items()}
+    assert lost == {"a.svs": "7", "b.svs": "0", "c.svs": "0"}
+
+
 def vanish(path):
     path.unlink()
 
@@ -209,6 +229,93 @@ def test_workers_that_die_again_and_again_are_told_and_the_others_go_on(
     assert "fewer --workers" in capfd.readouterr().err
     states = {name: row["status"] for name, row in rows(tmp_path).items()}
     assert states == {"a.svs": "done", "b.svs": "failed", "c.svs": "done"}
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="no SIGKILL there")
+@pytest.mark.parametrize("n_deaths", [1, 2])
+def test_a_worker_that_dies_as_it_loads_models_is_waited_for_no_more(
+    n_deaths, tmp_path, monkeypatch
+):
+    def choose(_):
+        deaths = list(tmp_path.glob("death*"))
+        if len(deaths) < n_deaths:
+            (tmp_path / f"death {len(deaths)}").touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return Compute(n_threads=7).to_json()
+
+    monkeypatch.setattr(batch, "load_models", lambda *_, **__: None)
+    monkeypatch.setattr(batch, "_choose", choose)
+    monkeypatch.setattr(batch, "_RETRIES", 1)
+    with open_client(BatchConfig(n_workers=1)) as client:
+        begin = partial(batch._Batch, client, deque(), RunRequest(), BatchConfig())
+        if n_deaths == 1:
+            assert begin()._compute == Compute(n_threads=7)
+        else:
+            with pytest.raises(UnfitWorkersError, match="died again and again"):
+                begin()
+
+
+WITHOUT = """
+import asyncio, sys
+from distributed import Scheduler, Worker
+class Without:
+    def find_spec(self, name, *_):
+        if name == "napari_deepheme":
+            raise ModuleNotFoundError("No module named 'napari_deepheme'", name=name)
+async def serve():
+    async with Scheduler(host="127.0.0.1", port=0, dashboard=False) as scheduler:
+        async with Worker(scheduler.address, host="127.0.0.1", nthreads=1):
+            print(scheduler.address, flush=True)
+            await asyncio.to_thread(sys.stdin.readline)
+sys.meta_path.insert(0, Without())
+asyncio.run(serve())
+"""
+
+
+@pytest.mark.slow
+def test_workers_without_this_program_are_told_in_one_line(slide, told):
+    with subprocess.Popen(
+        [sys.executable, "-c", WITHOUT],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    ) as served:
+        address = served.stdout.readline().strip()
+        words = ["batch", str(slide), "--out", "out", "--scheduler", address]
+        assert "lacks napari-deepheme" in told(words)
+        served.kill()
+
+
+def test_workers_of_another_version_are_told(client, monkeypatch):
+    check_workers(client)
+    monkeypatch.setattr("napari_deepheme.__version__", "0.0.1")
+    with pytest.raises(UnfitWorkersError, match=r"has napari-deepheme 0\.0\.1, not "):
+        check_workers(client)
+
+
+def test_a_worker_that_dies_as_it_starts_is_told(monkeypatch):
+    def dead(*_, **__):
+        raise RuntimeError("Nanny failed to start.")
+
+    monkeypatch.setattr("distributed.SpecCluster", dead)
+    with (
+        pytest.raises(UnfitWorkersError, match="fewer --workers"),
+        open_client(BatchConfig()),
+    ):
+        pass
+
+
+def test_workers_that_do_not_part_in_time_fail_no_batch(monkeypatch):
+    def hanging():
+        raise TimeoutError
+
+    cluster = SimpleNamespace(close=hanging)
+    monkeypatch.setattr("distributed.SpecCluster", lambda *_, **__: cluster)
+    monkeypatch.setattr("distributed.Client", lambda *_, **__: nullcontext("client"))
+    with open_client(BatchConfig()) as client:
+        assert client == "client"
 
 
 SERVED = """

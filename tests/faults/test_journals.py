@@ -43,6 +43,16 @@ def head_of(journal):
     return json.loads(journal.read_bytes().splitlines()[0][9:])
 
 
+TILE = {
+    "tile": 0,
+    "failed": [],
+    "boxes": [[50, 50, 40, 40]],
+    "scores": [0.5],
+    "classes": [3],
+    "probabilities": [0.5],
+    "further": {},
+}
+
 TILES = {
     "not a dict": [],
     "empty": {},
@@ -59,6 +69,10 @@ TILES = {
     },
     "no JSON": b"{",
     "text": "tile",
+    **{f"tile {i!r}": {**TILE, "tile": i} for i in ("x", -1, 0.0, True, None, [0])},
+    "a probability of 7": {**TILE, "probabilities": [7.0]},
+    "a score below nothing": {**TILE, "scores": [-5]},
+    "a block of words": {**TILE, "failed": [["a", 0, 5, 5]]},
     "a number too large": {
         "tile": 0,
         "failed": [],
@@ -99,12 +113,23 @@ def test_a_journal_without_its_head_is_started_anew(record, stopped, classify):
     assert run(classify("out")) == 0
 
 
+COMPUTE = {"device": "cpu", "backend": "torch", "precision": "float32"}
+COMPUTE |= {"n_threads": 1, "close_call": 1.0}
+
 USED = {
+    "another format of numbers": {"compute": {**COMPUTE, "precision": "float8"}},
+    "another backend": {"compute": {**COMPUTE, "backend": "x"}},
+    "threads below nothing": {"compute": {**COMPUTE, "n_threads": -3}},
+    "more threads than there are": {"compute": {**COMPUTE, "n_threads": 10**9}},
     "nothing": {},
     "no regions": {"compute": {}, "config": {}},
     "regions of words": {"regions": ["a"]},
     "a tile without size": {"config": {"tile": {"tile_size": 0}}},
     "words for a size": {"config": {"tile": {"tile_size": "large"}}},
+    "no region": {"regions": []},
+    "a region without area": {"regions": [[0, 0, 0, 0]]},
+    "another region": {"regions": [[0, 0, 100, 100]]},
+    "a region of broken numbers": {"regions": [[0.0, 0.0, 200.0, 200.0]]},
 }
 
 

@@ -111,10 +111,13 @@ def _run(options: argparse.Namespace) -> int:
     # What is no such table is refused before hours of work.
     read_cohort(options.out)
     slides = asked_slides(options.slides, options.out, request)
-    rows = _rows(slides, request, config)
-    folders = [slide.folder.name for slide in slides]
-    rows.sort(key=lambda row: folders.index(row["folder"]))
-    add_to_cohort(rows, options.out)
+    folders, rows = [slide.folder.name for slide in slides], list[dict[str, Any]]()
+    try:
+        _work(slides, request, config, rows)
+    finally:
+        # What is done has its row, whatever ended the batch.
+        rows.sort(key=lambda row: folders.index(row["folder"]))
+        add_to_cohort(rows, options.out)
     n_failed = _tell(slides, rows, request)
     say(
         f"{len(rows) - n_failed} of {len(slides)} slides done, written to {options.out}"
@@ -122,11 +125,14 @@ def _run(options: argparse.Namespace) -> int:
     return 130 if len(rows) < len(slides) else int(bool(n_failed))
 
 
-def _rows(
-    slides: Sequence[AskedSlide], request: RunRequest, config: BatchConfig
-) -> list[dict[str, Any]]:
-    """Work to the end, or as far as the user lets it."""
-    progress, rows = Progress("slide"), []
+def _work(
+    slides: Sequence[AskedSlide],
+    request: RunRequest,
+    config: BatchConfig,
+    rows: list[dict[str, Any]],
+) -> None:
+    """Work to the end, or as far as the user lets it; put rows to those that are."""
+    progress = Progress("slide")
     batch = iter_batch(slides, request, config)
     try:
         for row in batch:
@@ -137,7 +143,6 @@ def _rows(
     finally:
         batch.close()
         progress.close()
-    return rows
 
 
 def _tell(

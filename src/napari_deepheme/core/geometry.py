@@ -77,6 +77,20 @@ class Region:
         """
         return cls(left, top, max(0, right - left), max(0, bottom - top))
 
+    @classmethod
+    def from_json(cls, numbers: Iterable[int]) -> Self:
+        """Take x, y, width and height as JSON holds them.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If these are not four whole numbers, or the extent is negative.
+        """
+        taken = tuple(numbers)
+        if any(type(number) is not int for number in taken):
+            raise ValueError(f"no region: {str(taken)[:80]}")
+        return cls(*taken)
+
     @property
     def right(self) -> int:
         """First column beyond the region."""

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, Self
 
 from napari_deepheme.core.errors import CannotWriteError, InvalidKeyError
+from napari_deepheme.core.files import check_regular
 from napari_deepheme.core.slide.identity import file_digest, slide_identity
 from napari_deepheme.core.user_folders import config_folder
 
@@ -124,6 +125,7 @@ def _user_key(path: Path) -> bytes:
         except OSError as error:
             raise CannotWriteError(str(path), error.strerror or str(error)) from error
     try:
+        check_regular(path)
         text = path.read_text("ascii").strip()
     except (OSError, ValueError) as error:
         raise InvalidKeyError(str(path), str(error)) from error

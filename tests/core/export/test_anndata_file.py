@@ -2,6 +2,7 @@
 
 import sys
 from dataclasses import replace
+from types import SimpleNamespace
 
 import anndata
 import numpy as np
@@ -11,6 +12,7 @@ from napari_deepheme.core.cell_table import CellTable
 from napari_deepheme.core.errors import (
     CannotWriteError,
     InvalidTableError,
+    InvalidVariableError,
     MissingExtraError,
 )
 from napari_deepheme.core.export.anndata_file import (
@@ -127,6 +129,21 @@ def test_without_anndata_the_extra_is_named(cells, tmp_path, monkeypatch):
     with pytest.raises(MissingExtraError, match=r"napari-deepheme\[exchange\]"):
         write_anndata(cells, tmp_path / "cells.h5ad")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_python_without_docstrings_is_told(cells, tmp_path, monkeypatch):
+    class Broken:
+        def find_spec(self, name, *_):
+            if name == "anndata":
+                raise AttributeError("'NoneType' object has no attribute 'find'")
+
+    monkeypatch.delitem(sys.modules, "anndata", raising=False)
+    monkeypatch.setattr(sys, "meta_path", [Broken(), *sys.meta_path])
+    with pytest.raises(AttributeError):
+        write_anndata(cells, tmp_path / "cells.h5ad")
+    monkeypatch.setattr(sys, "flags", SimpleNamespace(optimize=2, verbose=0))
+    with pytest.raises(InvalidVariableError, match="PYTHONOPTIMIZE"):
+        write_anndata(cells, tmp_path / "cells.h5ad")
 
 
 def test_a_folder_that_is_not_there_cannot_be_written_to(cells, tmp_path):

@@ -42,6 +42,27 @@ def test_slides_of_one_name_do_not_share_a_folder(slides, tmp_path):
     assert folders(slides, tmp_path / "out") == ["x", "x-2", "y"]
 
 
+@pytest.mark.parametrize(
+    ("name", "folder"),
+    [
+        ("..tif", "slide"),
+        ("...tif", "slide"),
+        ("cohort.csv.tif", "slide-cohort.csv"),
+        ("Cohort.Parquet.tif", "slide-Cohort.Parquet"),
+        (".cohort.lock.tif", "slide-cohort.lock"),
+        (".a.tif", ".a"),
+    ],
+)
+def test_no_folder_has_the_name_of_a_file_of_the_batch_or_lies_elsewhere(
+    name, folder, slides, tmp_path
+):
+    odd = slides[0].rename(tmp_path / name)
+    asked = asked_slides([odd], tmp_path / "out", REQUEST)[0]
+    assert asked.folder == tmp_path / "out" / folder
+    begun(asked)
+    assert folders([odd], tmp_path / "out") == [folder]
+
+
 def test_a_slide_finds_its_folder_in_whatever_order_it_is_named(slides, tmp_path):
     one, two, three = slides
     for asked in asked_slides(slides, tmp_path / "out", REQUEST):

@@ -1,6 +1,8 @@
 """A slide's run: killed at any tile and resumed, counted up to a goal, refused."""
 
 import json
+import os
+import time
 
 import numpy as np
 import pytest
@@ -226,6 +228,32 @@ def changed_after(n_tiles, path, folder, change):
             if n_done == n_tiles:
                 change(path)
         run.finish(1.0)
+
+
+def test_what_could_not_be_read_is_tried_again_when_the_slide_was_mended(
+    tiff, tmp_path, monkeypatch
+):
+    def broken(*_):
+        raise OSError("no such sector")
+
+    out = tmp_path / "out"
+    with open_slide(tiff) as slide:
+        whole, _, _ = finished(slide, tmp_path / "whole")
+    with monkeypatch.context() as patch, open_slide(tiff) as slide:
+        patch.setattr(TiffSlide, "_read_level", broken)
+        stopped_after(4, slide, out, RunRequest())
+    assert all(done.failed for done in read_past(out).tiles)
+    with open_slide(tiff) as slide:
+        assert finished(slide, out)[1] == 4
+    with monkeypatch.context() as patch, open_slide(tiff) as slide:
+        patch.setattr(TiffSlide, "_read_level", broken)
+        stopped_after(4, slide, out, RunRequest())
+    time.sleep(0.1)
+    os.utime(tiff, (0, 0))
+    with open_slide(tiff) as slide:
+        result, n_before, _ = finished(slide, out)
+    assert (n_before, result.failed) == (0, ())
+    assert result.cells == whole.cells
 
 
 @pytest.mark.parametrize("n_tiles", [1, 6, 12])

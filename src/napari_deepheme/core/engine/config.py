@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
@@ -104,8 +104,8 @@ class RunConfig:
         KeyError, TypeError, ValueError
             If it is something else.
         """
-        return cls(
-            TileConfig(**stored["tile"]),
-            DetectConfig(**stored["detect"]),
-            ClassifyConfig(**stored["classify"]),
-        )
+        tile, classify = TileConfig(**stored["tile"]), stored["classify"]
+        for name, value in {**asdict(tile), **classify}.items():
+            if type(value) is not int:
+                raise TypeError(f"{name} is {str(value)[:80]}, not a whole number")
+        return cls(tile, DetectConfig(**stored["detect"]), ClassifyConfig(**classify))

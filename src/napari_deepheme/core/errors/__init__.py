@@ -21,6 +21,7 @@ from napari_deepheme.core.errors.of_files import (
     RunBusyError,
     SchedulerNotFoundError,
     SittingElsewhereError,
+    UnfitWorkersError,
     UnknownFormatError,
 )
 from napari_deepheme.core.errors.of_models import (
@@ -87,6 +88,7 @@ __all__ = [
     "SlideNeededError",
     "SlideNotFoundError",
     "TorchNotLoadedError",
+    "UnfitWorkersError",
     "UnknownFormatError",
     "UnknownMppError",
     "UnreadableRegionError",

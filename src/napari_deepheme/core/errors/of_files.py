@@ -182,3 +182,16 @@ class SchedulerNotFoundError(DeephemeError, OSError):
             f"no Dask scheduler answers at {self.address} (start it, or give its "
             "address as tcp://HOST:PORT)"
         )
+
+
+class UnfitWorkersError(DeephemeError, RuntimeError):
+    """The processes that are to work on slides cannot."""
+
+    def __init__(self, reason: str, remedy: str) -> None:
+        super().__init__(reason, remedy)
+        self.reason = reason
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        """Word the error."""
+        return f"the workers are of no use: {one_line(self.reason)} ({self.remedy})"

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import io
 import json
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from napari_deepheme.core.cell_table import CellTable
-from napari_deepheme.core.errors import InvalidTableError, MissingExtraError
+from napari_deepheme.core.errors import (
+    InvalidTableError,
+    InvalidVariableError,
+    MissingExtraError,
+)
 from napari_deepheme.core.export.facts import NOTICE, TableFacts
 from napari_deepheme.core.export.understood import row_number, understood
 from napari_deepheme.core.files import atomic_file, check_regular
@@ -214,3 +219,9 @@ def _need_anndata() -> None:
         import anndata  # noqa: F401
     except ImportError as error:
         raise MissingExtraError("exchange", "anndata") from error
+    except AttributeError as error:
+        if sys.flags.optimize < 2:
+            raise
+        # It reads docstrings as it is loaded.
+        reason = "with which anndata cannot be loaded"
+        raise InvalidVariableError("PYTHONOPTIMIZE", "2", reason) from error

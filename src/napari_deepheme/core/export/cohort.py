@@ -19,6 +19,9 @@ COHORT_FILES: Final = ("cohort.csv", "cohort.parquet")
 
 _LOCK: Final = ".cohort.lock"
 
+COHORT_NAMES: Final = (*COHORT_FILES, _LOCK)
+"""All names of a folder that are the table's."""
+
 _COUNTED: Final = tuple(c.code for c in CELL_CLASSES if c.in_ndc)
 
 _NUMBERS: Final = (

@@ -14,7 +14,7 @@ import orjson
 import torch
 
 from napari_deepheme.core.errors import CannotWriteError, DeviceNotAvailableError
-from napari_deepheme.core.files import atomic_file, make_folder
+from napari_deepheme.core.files import atomic_file, check_regular, make_folder
 from napari_deepheme.core.models.cache_folder import cache_folder
 from napari_deepheme.core.models.compute import Compute, has_openvino
 from napari_deepheme.core.models.measuring_cells import measuring_cells
@@ -234,6 +234,7 @@ def _path() -> Path:
 
 def _remembered() -> dict[str, Any]:
     try:
+        check_regular(_path())
         stored = orjson.loads(_path().read_bytes())
     except (OSError, orjson.JSONDecodeError):
         return {}

@@ -13,7 +13,7 @@ import os
 import time
 import zlib
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, Self
 
 import numpy as np
@@ -28,10 +28,13 @@ from napari_deepheme.core.files import (
     replaced_file,
 )
 from napari_deepheme.core.geometry import Region
+from napari_deepheme.core.slide.watch import last_change
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from napari_deepheme.core.slide import SlideReader
 
 NAME: Final = "journal.jsonl"
 
@@ -81,6 +84,8 @@ class Past:
         Whether its results are written.
     n_bytes : int
         Length of the whole records.
+    written : float
+        When something was last noted, in seconds since 1970.
     """
 
     asked: dict[str, Any]
@@ -88,6 +93,16 @@ class Past:
     tiles: list[DoneTile] = field(default_factory=list)
     is_finished: bool = False
     n_bytes: int = 0
+    written: float = 0.0
+
+    def tiles_of(self, slide: SlideReader) -> dict[int, DoneTile]:
+        """Return its tiles by index, of those noted twice the last.
+
+        What could not be read of a slide that changed since is left out: it may have
+        been mended.
+        """
+        changed = last_change(slide) > self.written
+        return {t.index: t for t in self.tiles if not (changed and t.failed)}
 
 
 class Journal:
@@ -202,7 +217,8 @@ def read_past(folder: Path) -> Past | None:
     try:
         check_regular(path)
         with path.open("rb") as stream:
-            return _past(stream)
+            past, written = _past(stream), os.fstat(stream.fileno()).st_mtime
+            return replace(past, written=written) if past is not None else None
     except OSError:
         return None
 
@@ -318,6 +334,11 @@ def _tile_record(tile: DoneTile) -> dict[str, Any]:
 
 
 def _done_tile(record: dict[str, Any]) -> DoneTile:
+    index, shares = record["tile"], [*record["scores"], *record["probabilities"]]
+    if type(index) is not int or index < 0:
+        raise ValueError(f"no number of a tile: {index}")
+    if not all(0 <= share <= 1 for share in shares):
+        raise ValueError(f"shares beyond [0, 1] in tile {index}")
     further = {k: np.array(v, np.str_) for k, v in record["further"].items()}
     cells = CellTable.from_arrays(
         np.array(record["boxes"], np.int32).reshape(-1, 4),
@@ -326,5 +347,5 @@ def _done_tile(record: dict[str, Any]) -> DoneTile:
         record["probabilities"],
         further,
     )
-    failed = tuple(Region(*numbers) for numbers in record["failed"])
-    return DoneTile(record["tile"], cells, failed)
+    failed = tuple(map(Region.from_json, record["failed"]))
+    return DoneTile(index, cells, failed)

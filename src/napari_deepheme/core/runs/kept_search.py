@@ -127,7 +127,7 @@ class KeptSearch:
         plan = plan_run(slide, used.regions, models, config, mpp=mpp)
         failure = self._open(folder, asked, used, past)
         try:
-            done = _whole_chunks(past, plan)
+            done = _whole_chunks(past, slide, plan)
             if done:
                 yield GoneOn(len(done), len(plan.tiles))
                 yield from done.values()
@@ -215,24 +215,24 @@ def _past_run(
     past = resumable(folder, asked, overwrite=True)
     if past is not None:
         try:
-            used = settings_of(past, folder)
+            used = settings_of(past, folder, whole)
         except OtherRunError:
             pass
         else:
-            if used.compute == compute and used.regions == (whole,):
+            if used.compute == compute:
                 return past, used
     return None, RunSettings(compute, sizes_for(whole.area, compute), (whole,))
 
 
-def _whole_chunks(past: Past | None, plan: RunPlan) -> dict[int, TileResult]:
+def _whole_chunks(
+    past: Past | None, slide: SlideReader, plan: RunPlan
+) -> dict[int, TileResult]:
     """Return what is done, by its place; a chunk is done together, or not at all."""
     n_tiles = len(plan.tiles)
     done = {
-        tile.index: TileResult(
-            plan.tiles[tile.index], tile.index, n_tiles, tile.cells, tile.failed
-        )
-        for tile in (past.tiles if past is not None else ())
-        if tile.index in range(n_tiles)
+        index: TileResult(plan.tiles[index], index, n_tiles, tile.cells, tile.failed)
+        for index, tile in (past.tiles_of(slide) if past is not None else {}).items()
+        if index < n_tiles
     }
     whole = [
         index

@@ -1,7 +1,8 @@
 """Which folder holds the results of which of many slides, in whatever order they come.
 
-A folder bears the stem of its slide's name; slides of one name get numbers. A folder
-with a run of a slide stays that slide's: its journal tells which it is.
+A folder bears the stem of its slide's name, or another where that is a file's of the
+batch or leads out of the folder; slides of one name get numbers. A folder with a run of
+a slide stays that slide's: its journal tells which it is.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_deepheme.core.errors import DeephemeError
+from napari_deepheme.core.export.cohort import COHORT_NAMES
 from napari_deepheme.core.pseudonyms import Pseudonyms
 from napari_deepheme.core.runs.journal import read_past
 from napari_deepheme.core.runs.run_request import slide_asked
@@ -70,7 +72,7 @@ def asked_slides(
     """
     once = _each_once(paths)
     names = _shown_names(once, request)
-    stems = [Path(name).stem for name in names]
+    stems = [_stem(name) for name in names]
     there = {stem: _runs(out, stem) for stem in stems}
     known = [
         _identity(path, request) if there[stem] or stems.count(stem) > 1 else None
@@ -100,6 +102,14 @@ def _shown_names(paths: Sequence[Path], request: RunRequest) -> list[str]:
         return [path.name for path in paths]
     names = Pseudonyms.of_this_user()
     return [names.of_path(path) for path in paths]
+
+
+def _stem(name: str) -> str:
+    stem = Path(name).stem
+    bare = stem.strip(".")
+    if bare and stem.casefold() not in COHORT_NAMES:
+        return stem
+    return f"slide-{bare}" if bare else "slide"
 
 
 def _runs(out: Path, stem: str) -> dict[Path, Any]:

@@ -80,9 +80,22 @@ def run_identity(slide: SlideReader, request: RunRequest) -> dict[str, Any]:
         "max_cells": request.max_cells,
         "half_width": request.half_width,
         "mpp": request.mpp,
-        **models_identity(request.model, request.detector),
+        **computed_with(request),
         "device": request.device,
         "backend": request.backend,
+    }
+
+
+def computed_with(request: RunRequest) -> dict[str, Any]:
+    """Return which models of this machine and which version are asked for.
+
+    Raises
+    ------
+    ModelNotFoundError, InvalidModelError
+        If there is no such model, or its files cannot be read.
+    """
+    return {
+        **models_identity(request.model, request.detector),
         "version": version("napari-deepheme"),
     }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from napari_deepheme.core.engine.config import RunConfig
 from napari_deepheme.core.errors import OtherRunError
@@ -14,6 +14,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from napari_deepheme.core.runs.journal import Past
+
+_PRECISIONS: Final = {
+    "torch": ("float32", "bfloat16", "float16"),
+    "openvino": ("float32", "bfloat16"),
+    "onnxruntime": ("float32",),
+}
+
+_MOST_THREADS: Final = 1 << 12
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,22 +54,51 @@ class RunSettings:
     def from_json(cls, stored: dict[str, Any]) -> Self:
         """Make them of what `to_json` gave."""
         return cls(
-            Compute.from_json(stored["compute"]),
+            _known(Compute.from_json(stored["compute"])),
             RunConfig.from_json(stored["config"]),
-            tuple(Region(*numbers) for numbers in stored["regions"]),
+            tuple(map(Region.from_json, stored["regions"])),
         )
 
 
-def settings_of(past: Past, folder: Path) -> RunSettings:
+def _known(compute: Compute) -> Compute:
+    """Refuse what nothing computes by."""
+    if not (
+        compute.precision in _PRECISIONS.get(compute.backend, ())
+        and 0 <= compute.n_threads <= _MOST_THREADS
+        and 0 < compute.close_call <= 1
+    ):
+        raise ValueError(f"nothing computes by {compute.to_json()}")
+    return compute
+
+
+def settings_of(
+    past: Past, folder: Path, region: Region, *, is_count: bool = False
+) -> RunSettings:
     """Return the settings that a run in a folder is to go on with.
+
+    Parameters
+    ----------
+    past : Past
+        The run.
+    folder : Path
+        Where it lies.
+    region : Region
+        What is asked for, in level-0 pixels.
+    is_count : bool
+        Whether cells are counted in areas of it, instead of everywhere.
 
     Raises
     ------
     OtherRunError
-        If they are none that this version knows.
+        If they are none that this version knows, or of another region.
     """
     try:
-        return RunSettings.from_json(past.used)
+        used = RunSettings.from_json(past.used)
     except (LookupError, TypeError, ValueError, AttributeError) as error:
         differs = f"its settings cannot be read: {error}"
         raise OtherRunError(str(folder), differs) from error
+    inside = [area for area in used.regions if area.area and region.contains(area)]
+    fits = is_count and used.regions and len(inside) == len(used.regions)
+    if not fits and used.regions != (region,):
+        raise OtherRunError(str(folder), "its areas are not those that are asked for")
+    return used

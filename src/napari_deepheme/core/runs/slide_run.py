@@ -106,7 +106,7 @@ class SlideRun:
         asked = run_identity(slide, request)
         past = resumable(folder, asked, overwrite=overwrite)
         if past is not None and overwrite:
-            past = _readable(past, folder)
+            past = self._readable(past)
         used = self._use(past)
         self.config, self.used = used.config, used.to_json()
         self.plan: RunPlan = plan_run(
@@ -116,7 +116,7 @@ class SlideRun:
         self._tally = Tally(self.region, self.plan, max_overlap, request.goal)
         make_folder(folder)
         self._journal = Journal(folder, asked, self.used, past)
-        for done in past.tiles if past else ():
+        for done in past.tiles_of(slide).values() if past else ():
             self._keep(done)
         self._tally.drop_torn_chunks()
 
@@ -204,7 +204,7 @@ class SlideRun:
 
     def _use(self, past: Past | None) -> RunSettings:
         if past is not None:
-            used = settings_of(past, self.folder)
+            used = self._settings(past)
             self.models = self._load(used.compute)
             return used
         self.models = self._load(None)
@@ -214,6 +214,17 @@ class SlideRun:
         adequacy = map_adequacy(self.slide, mpp=self._mpp)
         areas = areas_to_count(adequacy, self.region)
         return RunSettings(compute, sizes_for_counting(compute), tuple(areas))
+
+    def _settings(self, past: Past) -> RunSettings:
+        is_count = self.request.goal is not None
+        return settings_of(past, self.folder, self.region, is_count=is_count)
+
+    def _readable(self, past: Past) -> Past | None:
+        try:
+            self._settings(past)
+        except OtherRunError:
+            return None
+        return past
 
     def _keep(self, done: DoneTile) -> None:
         n_tiles = len(self.plan.tiles)
@@ -233,14 +244,6 @@ def load_asked(request: RunRequest, compute: Compute | None) -> Models:
         backend=request.backend,
         compute=compute,
     )
-
-
-def _readable(past: Past, folder: Path) -> Past | None:
-    try:
-        settings_of(past, folder)
-    except OtherRunError:
-        return None
-    return past
 
 
 def _region(slide: SlideReader, request: RunRequest) -> Region:

@@ -11,7 +11,7 @@ import logging
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from napari_deepheme.core.files import atomic_file, make_folder
+from napari_deepheme.core.files import atomic_file, check_regular, make_folder
 from napari_deepheme.core.slide.look import Look, look_from_json, look_to_json
 from napari_deepheme.core.user_folders import config_folder
 
@@ -85,6 +85,7 @@ def looks_path() -> Path:
 def read_looks(path: Path) -> KeptLooks:
     """Read what is remembered; what cannot be read is forgotten, with a warning."""
     try:
+        check_regular(path)
         return _parsed(json.loads(path.read_text("utf-8")))
     except FileNotFoundError:
         return KeptLooks()

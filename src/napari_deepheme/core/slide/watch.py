@@ -98,6 +98,29 @@ class SlideWatch:
             return None
 
 
+def last_change(slide: SlideReader) -> float:
+    """Return when something wrote to a slide's files, or put them where they are.
+
+    Returns
+    -------
+    float
+        Seconds since 1970; 0 of a slide without a file, or one that is gone.
+    """
+    path = None if isinstance(slide, ArraySlide) else slide.path
+    if path is None:
+        return 0.0
+    try:
+        return Patience().call(lambda: max(map(_changed, _files(path))))
+    except (OSError, ValueError):
+        return 0.0
+
+
+def _changed(file: Path) -> float:
+    # A copy may bear the time of what it was copied from.
+    facts = file.stat()
+    return max(facts.st_mtime, facts.st_ctime)
+
+
 def _files(path: Path) -> list[Path]:
     if path.is_dir():
         return sorted(path.iterdir())

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import orjson
 from app_model.types import KeyBinding
 
-from napari_deepheme.core.files import atomic_file, make_folder
+from napari_deepheme.core.files import atomic_file, check_regular, make_folder
 from napari_deepheme.core.review.corrections import DELETED, NOT_A_CELL, UNIDENTIFIED
 from napari_deepheme.core.user_folders import config_folder
 
@@ -104,7 +104,9 @@ def is_key(key: str) -> bool:
 def read_keys() -> KeyMap:
     """Return the user's keys; the default ones where nothing sensible is kept."""
     try:
-        kept = orjson.loads((config_folder() / "keys.json").read_bytes())
+        path = config_folder() / "keys.json"
+        check_regular(path)
+        kept = orjson.loads(path.read_bytes())
         given = {str(name): str(key) for name, key in kept.items()}
     except (OSError, ValueError, AttributeError):
         return KeyMap()

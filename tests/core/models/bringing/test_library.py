@@ -83,7 +83,10 @@ def test_a_failure_on_the_way_leaves_the_old_model_whole(own_folder):
 def test_a_file_in_the_way_is_not_overwritten_unasked(own_folder):
     own_folder.mkdir()
     (own_folder / "mine.json").write_text("notes")
-    with pytest.raises(CannotWriteError, match="there already"):
+    with pytest.raises(
+        CannotWriteError,
+        match=r"there already \(choose another, or give --overwrite\)$",
+    ):
         keep("mine", b"new")
     assert names_in(own_folder) == ["mine.json"]
     keep("mine", b"new", overwrite=True)

@@ -73,8 +73,8 @@ def keep_model(
     path = folder / f"{card.name}.json"
     replaced = _card_of_that_name(card.name, folder)
     if not overwrite and (replaced is not None or path.exists()):
-        reason = "a model of that name is there already (other name, or overwrite)"
-        raise CannotWriteError(card.name, reason)
+        reason = "a model of that name is there already"
+        raise CannotWriteError(card.name, reason, "choose another, or give --overwrite")
     make_folder(folder)
     written: list[Path] = []
     try:

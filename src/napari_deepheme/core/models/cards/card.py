@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
 from napari_deepheme.core.errors import InvalidModelError
-from napari_deepheme.core.files import atomic_file
+from napari_deepheme.core.files import atomic_file, check_regular
 from napari_deepheme.core.models.cards import card_json
 
 if TYPE_CHECKING:
@@ -159,6 +159,7 @@ class ModelCard:
             If it is not a card, or names a class that is none.
         """
         try:
+            check_regular(path)
             content = json.loads(path.read_text(encoding="utf-8"))
             fields = card_json.to_fields(content)
         except KeyError as error:
@@ -171,7 +172,8 @@ class ModelCard:
             OverflowError,
             RecursionError,
         ) as error:
-            raise InvalidModelError(path.name, f"its card: {error}") from error
+            reason = getattr(error, "strerror", None) or error
+            raise InvalidModelError(path.name, f"its card: {reason}") from error
         weights = tuple(
             WeightsFile(path.parent / name, sha256)
             for name, sha256 in fields.pop("weights")

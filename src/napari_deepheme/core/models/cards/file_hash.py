@@ -6,6 +6,7 @@ import hashlib
 from typing import TYPE_CHECKING
 
 from napari_deepheme.core.errors import InvalidModelError
+from napari_deepheme.core.files import check_regular
 
 if TYPE_CHECKING:
     from napari_deepheme.core.models.cards.card import WeightsFile
@@ -20,6 +21,7 @@ def read_verified(file: WeightsFile) -> bytes:
         If it is missing or another.
     """
     try:
+        check_regular(file.path)
         content = file.path.read_bytes()
     except OSError as error:
         reason = error.strerror or str(error)

@@ -10,11 +10,10 @@ from psygnal import Signal
 
 from napari_deepheme.core.counts.density import KERNEL_UM, Density, cell_density
 from napari_deepheme.core.geometry import Region
-from napari_deepheme.plugin.kinds import DOUBTED
+from napari_deepheme.plugin.kinds import DOUBTED, n_found
 from napari_deepheme.plugin.layers import METADATA_KEY
 from napari_deepheme.plugin.result_layers.density_choices import (
     CHOICE_BY_KEY,
-    CHOICES,
     Choice,
 )
 from napari_deepheme.plugin.result_layers.density_layer import (
@@ -122,7 +121,7 @@ class CellDensity:
         shown = _Shown(slide_key(layer), choice, regions, cells.boxes, of_choice)
         if self._shown is not None and self._shown.is_same(shown):
             return
-        self._n_all = int(np.isin(indices, list(CHOICES[0].indices)).sum())
+        self._n_all = n_found(reviewed.kinds)
         self.density = cell_density(cells.centres[of_choice], regions, reviewed.mpp)
         self._shown = shown
         if self.density.grid.size:

@@ -88,6 +88,8 @@ class Docks:
         if widget is None or not isalive(widget):
             self._open[name] = widget = self._makes[name]()
             keep_manners(widget)
+        if _dock_of(widget) is None:
+            # New, or closed: napari lets go of what lay in a dock.
             self._dock(name, widget)
         dock = _dock_of(widget)
         if dock is not None:
@@ -118,9 +120,8 @@ class Docks:
     def close(self) -> None:
         """Close all."""
         for widget in self._open.values():
-            dock = _dock_of(widget) if isalive(widget) else None
-            if dock is not None:
-                dock.deleteLater()
+            if isalive(widget):
+                (_dock_of(widget) or widget).deleteLater()
         self._open.clear()
         self._drawn_watch.release()
         self.seeing.release()

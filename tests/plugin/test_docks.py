@@ -50,6 +50,24 @@ def test_a_dock_that_was_closed_opens_again(viewer, widget):
     assert not _dock_of(made).isHidden()
 
 
+def test_the_density_is_out_of_sight_while_its_dock_is_closed(
+    viewer, widget, monkeypatch
+):
+    seen = []
+    monkeypatch.setattr(widget.docks.density, "set_visible", seen.append)
+    dock = _dock_of(widget.docks.open("Density"))
+    dock.parentWidget().show()
+    seen.clear()
+    dock.hide()
+    widget.docks.open("Density")
+    widget.docks.open("Display")
+    assert seen == [False, True]
+    dock.destroyOnClose()
+    assert seen[-1] is False
+    widget.docks.open("Density")
+    assert seen[-1] is True
+
+
 def test_a_dock_that_is_gone_is_told_nothing_more(viewer, widget, qtbot):
     review, docks = widget.desk.review, widget.docks
     told = (

@@ -114,8 +114,15 @@ class Docks:
         if is_wide and isinstance(window, QMainWindow):
             # When the window has laid it out.
             QTimer.singleShot(0, partial(_heighten, window, dock))
-        if name == "Density" and self.density.choice is None:
-            self.density.choose("all")
+        if name == "Density" and dock is not None:
+            if self.density.choice is None:
+                self.density.choose("all")
+            # Not at a turn to another tab.
+            dock.toggleViewAction().toggled.connect(self._show_density)
+            self._show_density(True)
+
+    def _show_density(self, on: bool) -> None:
+        self.density.set_visible(on)
 
     def close(self) -> None:
         """Close all."""

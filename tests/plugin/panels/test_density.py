@@ -189,6 +189,19 @@ def test_the_cells_of_the_map_are_told_of_all_that_there_are(density, key, n):
     assert f"{n} of 88 cells" in density.message
 
 
+def test_a_map_out_of_sight_follows_when_it_is_seen_again(viewer, reviewed, density):
+    density.choose("M1")
+    density.set_visible(False)
+    (shown,) = maps(viewer)
+    assert not shown.visible
+    reviewed.correct([5, 6], "M1")
+    density.update()
+    assert density.density.n_cells == 5
+    density.set_visible(True)
+    assert shown.visible
+    assert density.density.n_cells == 7
+
+
 def test_other_cells_of_the_same_classes_make_another_map(reviewed, density):
     density.choose("M1")
     before = density.density.densest

@@ -81,6 +81,7 @@ class CellDensity:
         self.choice: Choice | None = None
         self.density: Density | None = None
         self._n_all = 0
+        self._is_visible = True
         self._shown: _Shown | None = None
         viewer.layers.events.removed.connect(self._on_removed)
         viewer.scene.camera.events.zoom.connect(self._fade)
@@ -107,8 +108,19 @@ class CellDensity:
             self._remove()
         self.update()
 
+    def set_visible(self, is_visible: bool) -> None:
+        """Bring the layer in sight, or out of it: then it follows nothing."""
+        self._is_visible = is_visible
+        self.update()
+        if self._shown is not None:
+            layer = density_layer(self._viewer, self._shown.slide_key)
+            if layer is not None:
+                layer.visible = is_visible
+
     def update(self) -> None:
         """Bring the layer in step with the cells; nothing is done if it is."""
+        if not self._is_visible:
+            return
         reviewed, choice, layer = self._reviewed, self.choice, self._slide_layer()
         if choice is None or layer is None or reviewed.mpp is None:
             self._shown = self.density = None

@@ -185,6 +185,23 @@ def test_drawn_shapes_are_the_region_when_their_layer_is_active(
     assert codes == ["M2", "L4"]
 
 
+def test_cells_are_seen_through_what_was_drawn_as_napari_draws_it(
+    controller, slide_layer, viewer
+):
+    shapes = viewer.add_shapes(ndim=2, name="mine", scale=slide_layer.scale)
+    square = np.array([[80, 80], [80, 480], [480, 480], [480, 80]])
+    shapes.add_rectangles([square, square + 20])
+    shapes.add_rectangles(square + 40, face_color="#ff000040", edge_width=7)
+    viewer.layers.selection.active = shapes
+    controller.classify_region()
+    controller.finish()
+    assert shapes.face_color[:, 3].round(2).tolist() == [0, 0, 0.25]
+    # 440 px are drawn across.
+    assert shapes.edge_width == [2.2, 2.2, 7]
+    shapes.add_rectangles(square + 60)
+    assert shapes.face_color[3, 3] == 0
+
+
 def drawn(viewer, left, top, side, unit):
     """Draw a square on a layer in another unit of length, and make it active."""
     corners = [(top, left), (top, left + side), (top + side, left + side)]

@@ -113,6 +113,17 @@ def remove_all(viewer):
     viewer.layers.clear()
 
 
+def test_nothing_is_amiss_any_more_when_all_layers_are_gone(ran):
+    session = ran.session
+    remove_all(ran.viewer)
+    assert (session.message, session.message_kind) == ("Open a slide to begin.", "info")
+    ran.viewer.add_image(np.zeros((9, 9, 3), np.uint8), rgb=True, name="photograph")
+    assert session.needs_mpp
+    remove_all(ran.viewer)
+    assert not session.needs_mpp
+    assert (session.message, session.message_kind) == ("Open a slide to begin.", "info")
+
+
 @pytest.mark.parametrize(
     "goes", [remove_the_slide, remove_slide_and_regions, remove_all]
 )

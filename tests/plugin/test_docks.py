@@ -12,6 +12,7 @@ import pytest
 
 from napari_deepheme.core.sittings.sitting_file import read_sitting
 from napari_deepheme.plugin.choices import DOCKS
+from napari_deepheme.plugin.docks import _dock_of
 
 PLUGIN = "napari-deepheme"
 
@@ -39,6 +40,32 @@ def test_each_dock_opens_once_and_goes_with_the_widget(viewer, widget, qtbot):
         made.destroyed.connect(lambda *_: gone.append(True))
     widget.docks.close()
     qtbot.waitUntil(lambda: len(gone) == len(DOCKS), timeout=3000)
+
+
+def test_a_dock_that_was_closed_opens_again(viewer, widget):
+    made = widget.docks.open("Display")
+    _dock_of(made).destroyOnClose()
+    assert _dock_of(made) is None
+    assert widget.docks.open("Display") is made
+    assert not _dock_of(made).isHidden()
+
+
+def test_the_density_is_out_of_sight_while_its_dock_is_closed(
+    viewer, widget, monkeypatch
+):
+    seen = []
+    monkeypatch.setattr(widget.docks.density, "set_visible", seen.append)
+    dock = _dock_of(widget.docks.open("Density"))
+    dock.parentWidget().show()
+    seen.clear()
+    dock.hide()
+    widget.docks.open("Density")
+    widget.docks.open("Display")
+    assert seen == [False, True]
+    dock.destroyOnClose()
+    assert seen[-1] is False
+    widget.docks.open("Density")
+    assert seen[-1] is True
 
 
 def test_a_dock_that_is_gone_is_told_nothing_more(viewer, widget, qtbot):

@@ -64,6 +64,17 @@ def test_progress_tells_cells_found_and_time_left(view, session):
     assert (view.progress_bar.value(), view.progress_bar.maximum()) == (2, 8)
 
 
+def test_how_many_cells_are_out_of_the_count_stands_above_the_message(view, session):
+    session.counts, session.n_unidentified = {"M6": 1100, "L2": 72, "U1": 272}, 813
+    session.n_cells, session.can_export = 2257, True
+    words = "2,257 cells: 1,172 counted, 813 unidentified, 272 others"
+    assert view.progress_label.text() == words
+    session.message = "Exported."
+    assert view.progress_label.text() == words
+    session.n_tiles, session.n_done = 8, 5
+    assert view.progress_label.text() == f"{words}; tile 5 of 8"
+
+
 def test_errors_stand_in_the_widget_in_plain_words(view, session):
     session.message_kind, session.message = "error", "no such slide: a.svs"
     assert view.message_label.text() == "no such slide: a.svs"

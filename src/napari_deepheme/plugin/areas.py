@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from napari_deepheme.core.geometry import Region
-from napari_deepheme.plugin.drawn import is_drawn_on
+from napari_deepheme.plugin.drawn import clear_fill, is_drawn_on
 from napari_deepheme.plugin.viewport import drawn_polygons, visible_region
 
 if TYPE_CHECKING:
@@ -22,6 +22,8 @@ def asked_areas(
     viewer: ViewerModel, layer: Image, slide: SlideReader
 ) -> tuple[Sequence[Area], list[Region], str]:
     """Return the drawn shapes if their layer is active, else what is in view.
+
+    Shapes that hide what they hold are made clear.
 
     Parameters
     ----------
@@ -43,6 +45,7 @@ def asked_areas(
     """
     active = viewer.layers.selection.active
     if is_drawn_on(active):
+        clear_fill(active)
         bounds = Region(0, 0, *slide.size)
         drawn = [p.clipped(bounds) for p in drawn_polygons(viewer, active, layer)]
         polygons = [p for p in drawn if p is not None and p.region.area]

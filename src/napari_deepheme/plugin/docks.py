@@ -88,6 +88,8 @@ class Docks:
         if widget is None or not isalive(widget):
             self._open[name] = widget = self._makes[name]()
             keep_manners(widget)
+        if _dock_of(widget) is None:
+            # New, or closed: napari lets go of what lay in a dock.
             self._dock(name, widget)
         dock = _dock_of(widget)
         if dock is not None:
@@ -112,15 +114,21 @@ class Docks:
         if is_wide and isinstance(window, QMainWindow):
             # When the window has laid it out.
             QTimer.singleShot(0, partial(_heighten, window, dock))
-        if name == "Density" and self.density.choice is None:
-            self.density.choose("all")
+        if name == "Density" and dock is not None:
+            if self.density.choice is None:
+                self.density.choose("all")
+            # Not at a turn to another tab.
+            dock.toggleViewAction().toggled.connect(self._show_density)
+            self._show_density(True)
+
+    def _show_density(self, on: bool) -> None:
+        self.density.set_visible(on)
 
     def close(self) -> None:
         """Close all."""
         for widget in self._open.values():
-            dock = _dock_of(widget) if isalive(widget) else None
-            if dock is not None:
-                dock.deleteLater()
+            if isalive(widget):
+                (_dock_of(widget) or widget).deleteLater()
         self._open.clear()
         self._drawn_watch.release()
         self.seeing.release()

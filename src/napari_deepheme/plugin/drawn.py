@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from napari.components import ViewerModel
-    from napari.layers import Image
+    from napari.layers import Image, Shapes
 
     from napari_deepheme.plugin.layers import Frame
 
@@ -30,6 +30,11 @@ _TELLING: Final = (
     "units",
 )
 """Events of a layer after which its shapes may be others, or lie elsewhere."""
+
+_EDGE_COLOUR: Final = "#ffb000"
+
+_EDGES: Final = 200
+"""What is drawn is so many times as wide as its edge."""
 
 
 def is_drawn_on(layer: Any) -> bool:
@@ -95,6 +100,27 @@ def drawn_shapes(viewer: ViewerModel, slide_layer: Image) -> tuple[DrawnShape, .
     )
 
 
+def clear_fill(layer: Shapes) -> None:
+    """Let the cells be seen through shapes that have napari's white fill still.
+
+    Their edge becomes that of `show_shapes`; colours that the user chose stay.
+    """
+    from napari.utils.colormaps.standardize_color import transform_color
+
+    white = (np.asarray(layer.face_color) == 1).all(axis=1)
+    if not white.any():
+        return
+    sides = np.ptp(np.concatenate([np.asarray(c)[:, -2:] for c in layer.data]), axis=0)
+    width, edge = float(sides.max()) / _EDGES, transform_color(_EDGE_COLOUR)
+    layer.face_color = np.where(white[:, None], 0, layer.face_color)
+    layer.edge_color = np.where(white[:, None], edge, layer.edge_color)
+    layer.edge_width = np.where(white, width, layer.edge_width).tolist()
+    with layer.block_update_properties():
+        # What is drawn next.
+        layer.current_face_color, layer.current_edge_color = "transparent", edge
+        layer.current_edge_width = width
+
+
 def show_shapes(
     viewer: ViewerModel, shapes: Sequence[DrawnShape], frame: Frame
 ) -> None:
@@ -116,7 +142,7 @@ def show_shapes(
             shape_type="polygon",
             name=name,
             face_color="transparent",
-            edge_color="#ffb000",
+            edge_color=_EDGE_COLOUR,
             edge_width=8,
             **frame,
         )

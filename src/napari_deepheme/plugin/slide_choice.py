@@ -78,8 +78,8 @@ class SlideChoice:
 
     def choose(self, name: str) -> None:
         """Take a layer as the slide to analyse."""
-        session = self._session
-        if name != session.slide:
+        session, before = self._session, self._session.slide
+        if name != before:
             # What was given for one slide does not hold for another.
             session.mpp = 0.0
         layers = filter(is_slide_layer, self._viewer.layers)
@@ -87,6 +87,9 @@ class SlideChoice:
         session.slide = name
         layer = self.layer
         if layer is None:
+            session.needs_mpp = False
+            if before and not (session.running or session.can_export):
+                session.say("Open a slide to begin.")
             return
         session.needs_mpp = not has_mpp(slide_of(layer))
         if session.needs_mpp and not session.mpp:

@@ -131,17 +131,32 @@ def _added(cell: CellTable, row: int) -> str:
 
 
 def progress_in_words(session: Session) -> str:
-    """Say how far a run or a training is, and how long it may still take."""
+    """Say how far a run or a training is; of what was found, what counts of it."""
     if session.training:
         words = session.step
         if session.n_done:
             words += f", about {_duration(session.seconds_left)} left"
         return words
+    if session.can_export and not session.running:
+        return _counted(session)
     if not session.n_tiles:
         return ""
     words = f"{session.n_cells} cells, tile {session.n_done} of {session.n_tiles}"
     if session.running and session.seconds_left:
         words += f", about {_duration(session.seconds_left)} left"
+    return words
+
+
+def _counted(session: Session) -> str:
+    """Say how many cells count, and how many do not until they are named."""
+    n, n_counted = session.n_cells, differential(session.counts).n
+    n_others = n - n_counted - session.n_unidentified
+    words = f"{n:,} cells: {n_counted:,} counted, "
+    words += f"{session.n_unidentified:,} unidentified"
+    if n_others > 0:
+        words += f", {n_others:,} others"
+    if session.n_done < session.n_tiles:
+        words += f"; tile {session.n_done} of {session.n_tiles}"
     return words
 
 

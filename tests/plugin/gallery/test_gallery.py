@@ -136,6 +136,17 @@ def test_all_cells_are_shown_first_the_doubtful_before_the_sure(gallery, reviewe
     assert gallery.title_label.text() == "All cells"
 
 
+def test_cells_of_a_class_that_are_out_of_the_count_are_told_apart(gallery, reviewed):
+    chip = gallery.strip.chips["M2"]
+    assert chip._count == "90 + 10 ?"
+    assert "100 cells, 10 of them unidentified" in chip.accessibleName()
+    gallery.show_group("M2")
+    assert gallery.count_label.text() == "100 cells, 10 of them unidentified"
+    reviewed.correct(of_class(reviewed, "M2"), "M2")
+    assert chip._count == "100"
+    assert gallery.count_label.text() == "100 cells"
+
+
 def test_a_click_on_a_class_or_a_lineage_shows_its_cells(gallery, reviewed, qtbot):
     left = Qt.MouseButton.LeftButton
     qtbot.mouseClick(gallery.strip.chips["L4"], left)

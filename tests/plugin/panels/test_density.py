@@ -180,7 +180,26 @@ def test_a_correction_is_shown_once_asked(viewer, reviewed, density):
     reviewed.correct(list(range(7)), NOT_A_CELL)
     density.update()
     assert density.density.n_cells == 0
-    assert density.message == "No M1 myeloid blast among 31 cells."
+    assert density.message == "No M1 myeloid blast among 88 cells."
+
+
+@pytest.mark.parametrize(("key", "n"), [("all", 38), ("U1", 50), ("erythroid", 4)])
+def test_the_cells_of_the_map_are_told_of_all_that_there_are(density, key, n):
+    density.choose(key)
+    assert f"{n} of 88 cells" in density.message
+
+
+def test_a_map_out_of_sight_follows_when_it_is_seen_again(viewer, reviewed, density):
+    density.choose("M1")
+    density.set_visible(False)
+    (shown,) = maps(viewer)
+    assert not shown.visible
+    reviewed.correct([5, 6], "M1")
+    density.update()
+    assert density.density.n_cells == 5
+    density.set_visible(True)
+    assert shown.visible
+    assert density.density.n_cells == 7
 
 
 def test_other_cells_of_the_same_classes_make_another_map(reviewed, density):
@@ -269,11 +288,11 @@ def test_the_panel_shows_the_maximum_and_follows_corrections(
     # Five cells on one place, 10 grid cells from the border: 5 / (2 pi 0.075²) is 141.
     assert density.density.maximum == pytest.approx(141, rel=0.05)
     assert panel.maximum_label.text().endswith("cells/mm²")
-    assert "5 of 38 cells" in panel.message_label.text()
+    assert "5 of 88 cells" in panel.message_label.text()
     assert panel.go_button.isEnabled()
     panel.go_button.click()
     assert viewer.scene.camera.zoom > 1
     reviewed.correct([5], "M1")
-    qtbot.waitUntil(lambda: "6 of 38 cells" in panel.message_label.text())
+    qtbot.waitUntil(lambda: "6 of 88 cells" in panel.message_label.text())
     viewer.layers.remove(maps(viewer)[0])
     assert panel.choice_box.currentText() == "off"

@@ -62,7 +62,7 @@ def test_all_cells_are_counted_with_n_and_interval(panel):
     assert rows["promyelocytes"] == ["1", "33.3", "6.1–79.2"]
     assert rows["blasts"] == ["0", "0.0", "0.0–56.1"]
     assert rows["M:E"] == ["1:1", "1.00", "0.10–9.58"]
-    assert rows["mitotic index (per 1,000)"] == ["1 of 4", "250.0", "45.6–699.4"]
+    assert rows["mitotic index"] == ["1 of 4", "250.0", "45.6–699.4"]
     assert panel.told_label.text() == "3 cells counted, 0 unidentified."
     assert "sampling error only" in panel.note_label.text()
     assert "Research use only" in panel.note_label.text()
@@ -125,7 +125,7 @@ def test_drawn_regions_stand_side_by_side(panel, differentials):
     panel.show_counts()
     rows = lines(panel)
     assert rows["promyelocytes"] == ["50.0 (1)", "0.0 (0)"]
-    assert rows["cells counted"] == ["2", "1"]
+    assert rows["counted"] == ["2", "1"]
     assert rows["unidentified, out of the count"] == ["0", "0"]
 
 
@@ -252,10 +252,19 @@ def test_of_500_cells_at_random_the_mitotic_index_is_that_of_all(panel):
     panel.scope_box.setCurrentIndex(panel.scope_box.findData("sample"))
     panel.show_counts()
     told = lines(panel)
-    assert told["mitotic index (per 1,000)"] == ["1 of 4", "250.0", "45.6–699.4"]
+    assert told["mitotic index"] == ["1 of 4", "250.0", "45.6–699.4"]
     named = list(told)
     place = named.index("of all cells, not of these alone:")
-    assert named[place + 1] == "mitotic index (per 1,000)"
+    assert named[place + 1] == "mitotic index"
+
+
+def test_ratios_and_indices_have_headings_of_their_own(panel):
+    told = lines(panel)
+    assert told["Ratios"] == ["of", "ratio", "95 % interval"]
+    assert told["Mitotic indices"] == ["of", "per 1,000", "95 % interval"]
+    named = list(told)
+    assert named[named.index("Ratios") + 1] == "M:E"
+    assert named[named.index("Mitotic indices") + 1] == "mitotic index"
 
 
 def test_of_fewer_cells_all_are_counted():
@@ -294,8 +303,8 @@ def test_a_figure_without_a_lineage_is_told_beside_the_indices(mitoses, panel):
     assert "  eosinophil: –\n" in told
     assert "  1 of unknown lineage" in told
     rows = lines(panel)
-    assert rows["mitotic index, erythroid (per 1,000)"][:2] == ["0 of 1", "–"]
-    assert rows["mitotic index, eosinophil (per 1,000)"][:2] == ["–", "–"]
+    assert rows["mitotic index, erythroid"][:2] == ["0 of 1", "–"]
+    assert rows["mitotic index, eosinophil"][:2] == ["–", "–"]
     assert rows["mitotic figures of unknown lineage"][0] == "1"
 
 

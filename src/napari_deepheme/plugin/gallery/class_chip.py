@@ -71,7 +71,7 @@ class ClassChip(QAbstractButton):
     def __init__(self, group: str) -> None:
         super().__init__()
         self.group = group
-        self._n = 0
+        self._n, self._count = 0, ""
         self._hovered = False
         self.setCheckable(True)
         self.setAcceptDrops(group in READER_CLASSES)
@@ -83,12 +83,15 @@ class ClassChip(QAbstractButton):
         )
         self.set_count(0)
 
-    def set_count(self, n: int) -> None:
-        """Show how many cells there are."""
-        self._n = n
+    def set_count(self, n: int, n_doubted: int = 0) -> None:
+        """Show how many cells there are, and apart how many of them are doubted."""
+        self._n, self._count = n, count_words(n, n_doubted)
         title = group_title(self.group)
-        self.setAccessibleName(f"{title}, {n} cell{'' if n == 1 else 's'}")
-        tip = f"{title}: {n:,} cells. Click to show them"
+        told = f"{n:,} cell{'' if n == 1 else 's'}"
+        if n_doubted:
+            told += f", {n_doubted:,} of them unidentified and out of the count"
+        self.setAccessibleName(f"{title}, {told}")
+        tip = f"{title}: {told}. Click to show them"
         drop = "; drop cells here to move them." if self.acceptDrops() else "."
         self.setToolTip(tip + drop)
         self.update()
@@ -103,10 +106,11 @@ class ClassChip(QAbstractButton):
             super().keyPressEvent(event)
 
     def sizeHint(self) -> QSize:
-        """Ask for room for a lineage and a count of five digits."""
+        """Ask for room for a lineage and counts of four and three digits."""
         metrics = QFontMetrics(_small(self.font(), bold=True))
         width = metrics.horizontalAdvance("Granulocytic") + 22
-        return QSize(width + metrics.horizontalAdvance("99,999"), metrics.height() + 6)
+        width += metrics.horizontalAdvance(count_words(9999, 999))
+        return QSize(width, metrics.height() + 6)
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         """Take cells, and show that."""
@@ -138,7 +142,7 @@ class ClassChip(QAbstractButton):
             self._paint_swatch(painter, rect)
             left += 15
         painter.setPen(self.ink())
-        count = f"{self._n:,}" if self._n else ""
+        count = self._count
         metrics = painter.fontMetrics()
         inner = rect.adjusted(left - rect.left(), 0, -6, 0)
         room = inner.width() - metrics.horizontalAdvance(count) - 4
@@ -178,6 +182,19 @@ class ClassChip(QAbstractButton):
         self._hovered = hovered
         self.hovered.emit(self.group if hovered else "")
         self.update()
+
+
+def count_words(n: int, n_doubted: int) -> str:
+    """Write how many cells count and how many are doubted, of so many together.
+
+    Examples
+    --------
+    >>> count_words(808, 121)
+    '687 + 121 ?'
+    """
+    parts = [f"{n - n_doubted:,}" if n > n_doubted else ""]
+    parts.append(f"{n_doubted:,} ?" if n_doubted else "")
+    return " + ".join(filter(None, parts))
 
 
 def _small(font: QFont, *, bold: bool) -> QFont:

@@ -50,10 +50,10 @@ class ClassStrip(QWidget):
         if not any(chip.hasFocus() for chip in self.chips.values()):
             self._let_tab_come_to(group)
 
-    def set_counts(self, counts: Mapping[str, int]) -> None:
-        """Show how many cells each group has."""
+    def set_counts(self, counts: Mapping[str, int], doubted: Mapping[str, int]) -> None:
+        """Show how many cells each group has, and how many of them are doubted."""
         for name, chip in self.chips.items():
-            chip.set_count(counts[name])
+            chip.set_count(counts[name], doubted.get(name, 0))
 
     def fit_height(self, height: int) -> QSize:
         """Fill columns of this height, and return the size that it takes."""

@@ -139,6 +139,14 @@ class GroupedCells:
         counts = {group: int(numbers @ held) for group, held in _GROUP_KINDS.items()}
         return {**counts, CORRECTED: int(self.named.sum())}
 
+    def doubted(self) -> dict[str, int]:
+        """Count those of each class and lineage that are unidentified."""
+        numbers = np.bincount(self.kinds, minlength=N_KINDS)[DOUBTED:]
+        return {
+            group: int(numbers @ _GROUP_KINDS[group][DOUBTED:])
+            for group in (*CLASS_BY_CODE, *LINEAGES)
+        }
+
     def _named(
         self, cells: CellTable, changed: Sequence[int] | None
     ) -> npt.NDArray[np.bool_]:

@@ -77,6 +77,7 @@ class Gallery(QWidget):
         self._stale = True
         self.group, self.order = EVERYTHING, ORDERS[0]
         self.grouped = GroupedCells()
+        self._doubted: dict[str, int] = {}
         # A signal crosses from the thread to the window; a method would not.
         relay = _Relay()
         relay.ready.connect(self._on_pictures)
@@ -214,7 +215,8 @@ class Gallery(QWidget):
         self.grouped.show(cells, reviewed.kinds, rows)
         is_same = rows is not None or cells.boxes is last.boxes
         self.grid.select(reviewed.selected)
-        self.strip.set_counts(self.grouped.counts())
+        self._doubted = self.grouped.doubted()
+        self.strip.set_counts(self.grouped.counts(), self._doubted)
         self._show_rows(same_group=is_same)
 
     def _on_selection(self) -> None:
@@ -272,6 +274,9 @@ class Gallery(QWidget):
         selection = self.grid.selection
         n, n_selected = len(selection.rows), selection.n_shown()
         words = f"{n:,} cell{'' if n == 1 else 's'}"
+        n_doubted = self._doubted.get(self.group, 0)
+        if n_doubted:
+            words += f", {n_doubted:,} of them unidentified"
         if n_selected:
             words += f", {n_selected:,} selected"
         self.title_label.setText(group_title(self.group))

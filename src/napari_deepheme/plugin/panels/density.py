@@ -10,11 +10,10 @@ from psygnal import Signal
 
 from napari_deepheme.core.counts.density import KERNEL_UM, Density, cell_density
 from napari_deepheme.core.geometry import Region
-from napari_deepheme.plugin.kinds import DOUBTED
+from napari_deepheme.plugin.kinds import DOUBTED, n_found
 from napari_deepheme.plugin.layers import METADATA_KEY
 from napari_deepheme.plugin.result_layers.density_choices import (
     CHOICE_BY_KEY,
-    CHOICES,
     Choice,
 )
 from napari_deepheme.plugin.result_layers.density_layer import (
@@ -82,6 +81,7 @@ class CellDensity:
         self.choice: Choice | None = None
         self.density: Density | None = None
         self._n_all = 0
+        self._is_visible = True
         self._shown: _Shown | None = None
         viewer.layers.events.removed.connect(self._on_removed)
         viewer.scene.camera.events.zoom.connect(self._fade)
@@ -108,8 +108,19 @@ class CellDensity:
             self._remove()
         self.update()
 
+    def set_visible(self, is_visible: bool) -> None:
+        """Bring the layer in sight, or out of it: then it follows nothing."""
+        self._is_visible = is_visible
+        self.update()
+        if self._shown is not None:
+            layer = density_layer(self._viewer, self._shown.slide_key)
+            if layer is not None:
+                layer.visible = is_visible
+
     def update(self) -> None:
         """Bring the layer in step with the cells; nothing is done if it is."""
+        if not self._is_visible:
+            return
         reviewed, choice, layer = self._reviewed, self.choice, self._slide_layer()
         if choice is None or layer is None or reviewed.mpp is None:
             self._shown = self.density = None
@@ -122,7 +133,7 @@ class CellDensity:
         shown = _Shown(slide_key(layer), choice, regions, cells.boxes, of_choice)
         if self._shown is not None and self._shown.is_same(shown):
             return
-        self._n_all = int(np.isin(indices, list(CHOICES[0].indices)).sum())
+        self._n_all = n_found(reviewed.kinds)
         self.density = cell_density(cells.centres[of_choice], regions, reviewed.mpp)
         self._shown = shown
         if self.density.grid.size:

@@ -153,8 +153,10 @@ class DifferentialPanel(QWidget):
             item.setText(2, number(row.percent))
             item.setText(3, _span(row.interval))
             self._judge(item, ranges.of_line(row), row.percent)
+        self._heading("Ratios", "of", "ratio", titles[3])
         for ratio in count.ratios:
             self._show_ratio(ratio, ranges)
+        self._heading("Mitotic indices", "of", "per 1,000", titles[3])
         if self._differentials.indices_are_of_all:
             self._plain_item("of all cells, not of these alone:")
         indices = self._differentials.indices(count)
@@ -174,11 +176,13 @@ class DifferentialPanel(QWidget):
             for column, row in enumerate(rows, 1):
                 item.setText(column, f"{number(row.percent)} ({row.count})")
                 item.setToolTip(column, f"95 %: {_span(row.interval)}")
+        self._heading("Ratios")
         for ratios in zip(*(count.ratios for count in counts), strict=True):
             item = self._plain_item(ratios[0].name)
             for column, ratio in enumerate(ratios, 1):
                 item.setText(column, number(ratio.value, 2))
-        item = self._plain_item("cells counted")
+        self._heading("Cells")
+        item = self._plain_item("counted")
         for column, rows in enumerate(by_count, 1):
             item.setText(column, str(rows[0].n))
         item = self._plain_item("unidentified, out of the count")
@@ -214,6 +218,16 @@ class DifferentialPanel(QWidget):
             item.setTextAlignment(column, Qt.AlignmentFlag.AlignRight)
         return item
 
+    def _heading(self, *titles: str) -> None:
+        """Begin a block whose columns hold something else."""
+        self._plain_item("")
+        item = self._plain_item("")
+        for column, title in enumerate(titles):
+            font = item.font(column)
+            font.setBold(True)
+            item.setFont(column, font)
+            item.setText(column, title)
+
     def _show_ratio(self, ratio: Ratio, ranges: ReferenceRanges) -> None:
         item = self._plain_item(ratio.name)
         item.setText(1, f"{ratio.over}:{ratio.under}")
@@ -223,7 +237,7 @@ class DifferentialPanel(QWidget):
 
     def _show_index(self, index: MitoticIndex, ranges: ReferenceRanges) -> None:
         of = "" if index.name == "all" else f", {index.name}"
-        item = self._plain_item(f"mitotic index{of} (per 1,000)")
+        item = self._plain_item(f"mitotic index{of}")
         item.setText(1, f"{index.figures} of {index.n}" if index.n else "–")
         item.setText(2, number(index.per_1000))
         item.setText(3, _span(index.interval))

@@ -55,7 +55,8 @@ def _choices() -> tuple[Choice, ...]:
     ]
     blasts = next(c for c in classes if c.key == "M1")
     others = [c for c in classes if c is not blasts]
-    return (Choice("all", "all cells", "#d95f02", cells), blasts, *groups, *others)
+    everything = Choice("all", "all cells but artifacts", "#d95f02", cells)
+    return (everything, blasts, *groups, *others)
 
 
 def _nucleated(lineage: str) -> frozenset[int]:

@@ -256,6 +256,16 @@ def test_what_was_drawn_is_told_and_outlined(result, slide, facts):
     assert slanting < 100 < right_of_it
 
 
+def test_how_far_a_stopped_run_came_is_told(result, slide, facts):
+    seen = (Region(50, 60, 700, 100),)
+    stopped = replace(result, complete=False, searched_areas=seen)
+    report = gather_report(stopped, facts, slide, date=DATE)
+    (table,) = blocks(report, "What the count rests on", Table)
+    assert lines(table)["looked through"] == (
+        "1 region: 700 × 100 px at (50, 60)",  # noqa: RUF001
+    )
+
+
 def with_added(cells):
     """Let cell 29 be added and left to the model, 28 added and taken away again."""
     given = cells.further["reader_class"].copy()

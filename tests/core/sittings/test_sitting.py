@@ -75,6 +75,7 @@ def a_sitting(corrected=None):
         seconds=1.5,
         counted_areas=(Region(1, 2, 30, 40),),
         drawn_areas=(Polygon(((1.5, 2.0), (31.25, 2.0), (1.5, 42.0))),),
+        searched_areas=(Region(1, 2, 30, 20),),
     )
     compute = Compute("cpu", "openvino", "bfloat16", 2)
     facts = RunFacts("é.svs", "namer 2", "finder 1", compute, ("U4",), Point(3, 4), 0.5)
@@ -96,10 +97,11 @@ def same(one, other):
             assert ours == theirs
 
 
-def test_a_result_of_an_earlier_version_says_nothing_of_what_was_drawn():
+def test_a_result_of_an_earlier_version_says_nothing_of_what_was_drawn_or_seen():
     stored = result_to_json(a_sitting().result)
-    del stored["drawn_areas"]
-    assert result_from_json(stored, model_says()).drawn_areas == ()
+    del stored["drawn_areas"], stored["searched_areas"]
+    result = result_from_json(stored, model_says())
+    assert (result.drawn_areas, result.searched_areas) == ((), None)
 
 
 def test_a_sitting_comes_back_as_it_was(tmp_path):

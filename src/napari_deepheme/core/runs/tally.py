@@ -99,6 +99,7 @@ class Tally:
             result,
             cells=cells,
             counted_areas=counted,
+            searched_areas=None,
             complete=self.is_enough,
         )
 

@@ -104,6 +104,18 @@ def test_a_result_of_an_earlier_version_says_nothing_of_what_was_drawn_or_seen()
     assert (result.drawn_areas, result.searched_areas) == ((), None)
 
 
+def test_cells_come_back_with_the_numbers_of_their_table(tmp_path):
+    base = replace(model_says(), numbers=10 * np.arange(N, 0, -1))
+    corrected = CorrectedCells(base).correct([1], "M3", reader="AB", at=AT)
+    cell = CellTable.from_arrays([(300, 40, 20, 20)], [0], [13], [0.4])
+    corrected = corrected.add(cell, "M1", reader="AB", at=AT)
+    create_sitting(tmp_path / "a.deepheme", a_sitting(corrected))
+    cells = read_sitting(tmp_path / "a.deepheme").corrected.cells
+    assert cells.cell_ids.tolist() == [*(10 * np.arange(N, 0, -1)), 10 * N + 1]
+    assert cells.further.keys() == corrected.cells.further.keys()
+    assert cells == corrected.cells
+
+
 def test_a_sitting_comes_back_as_it_was(tmp_path):
     corrected = CorrectedCells(model_says()).correct([1, 2], "M3", reader="AB", at=AT)
     cell = CellTable.from_arrays([(300, 40, 20, 20)], [0], [13], [0.4])

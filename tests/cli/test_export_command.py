@@ -74,6 +74,24 @@ def test_crops_of_the_slide_are_what_a_fit_takes(phantom, capsys):
 
 
 @pytest.mark.usefixtures("cells")
+def test_the_pixel_size_of_the_run_goes_before_that_of_the_slide(phantom, tmp_path):
+    summary = {"slide": phantom.name, "mpp": [0.5, 0.5], "model": "net 1"}
+    (tmp_path / "summary.json").write_text(json.dumps(summary))
+    words = ["export", "cells.csv", "--slide", str(phantom), "--to"]
+    assert run([*words, "parquet", "--out", "o.parquet"]) == 0
+    assert json.loads(pq.read_schema("o.parquet").metadata[b"mpp"]) == [0.5, 0.5]
+    assert run([*words, "crops", "--out", "crops"]) == 0
+    assert set(pd.read_csv("crops/manifest.csv").mpp) == {0.5}
+    assert run([*words, "crops", "--out", "as-stated", "--mpp", "0.25"]) == 0
+    assert set(pd.read_csv("as-stated/manifest.csv").mpp) == {0.25}
+    # A summary that states nothing that can be right leaves it to the slide.
+    summary["mpp"] = [0, 0]
+    (tmp_path / "summary.json").write_text(json.dumps(summary))
+    assert run([*words, "parquet", "--out", "o.parquet"]) == 0
+    assert json.loads(pq.read_schema("o.parquet").metadata[b"mpp"]) == [0.25, 0.25]
+
+
+@pytest.mark.usefixtures("cells")
 def test_what_was_drawn_in_qupath_becomes_a_table_and_the_rest_is_told(
     tmp_path, capsys
 ):

@@ -139,6 +139,43 @@ def test_a_data_frame_is_what_pandas_reads_of_the_csv(make_table, tmp_path):
     assert CellTable.from_pandas(empty) == table
 
 
+def numbered(make_table, *ids):
+    frame = make_table(*((10 * i, 0, 9, 9, "M2") for i in range(len(ids)))).to_pandas()
+    return CellTable.from_pandas(frame.assign(cell_id=list(ids)))
+
+
+def test_cells_keep_the_numbers_that_they_are_read_with(make_table):
+    table = numbered(make_table, 12, 7, 1610)
+    assert table.cell_ids.tolist() == [12, 7, 1610]
+    assert table.to_pandas().cell_id.tolist() == [12, 7, 1610]
+    assert table.take(np.array([2, 0])).cell_ids.tolist() == [1610, 12]
+    more = CellTable.concatenate([table, make_table((0, 50, 9, 9, "L2"))])
+    assert more.cell_ids.tolist() == [12, 7, 1610, 1611]
+    first = CellTable.concatenate([make_table((0, 50, 9, 9, "L2")), table])
+    assert first.cell_ids.tolist() == [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize(
+    ("ids", "kept"),
+    [
+        (["4", "", "9", None], [4, 10, 9, 11]),
+        ([0, 1, 2], [0, 1, 2]),
+        ([1, 2, 3], None),
+        ([5, 5, 6], None),
+        (["a", "b"], None),
+        ([1.5, 2], None),
+        ([-1, 2], None),
+        ([1, 2**31], None),
+        ([1, float("inf")], None),
+        ([], None),
+    ],
+)
+def test_numbers_of_cells_are_whole_and_each_another(make_table, ids, kept):
+    table = numbered(make_table, *ids)
+    assert (None if table.numbers is None else table.numbers.tolist()) == kept
+    assert len(table.cell_ids) == len(ids)
+
+
 def test_a_data_frame_that_lacks_a_column_is_refused():
     with pytest.raises(ValueError, match="lacks the columns class_code"):
         CellTable.from_pandas(pd.DataFrame({"x": [1], "y": 1, "width": 1, "height": 1}))

@@ -131,7 +131,7 @@ def _facts(options: argparse.Namespace, slide: SlideReader | None) -> TableFacts
     facts = facts_beside(options.cells)
     stated = given_mpp(options.mpp, options.cells.name)
     if slide is not None:
-        facts = replace(facts, slide=slide.name, mpp=slide.mpp or facts.mpp)
+        facts = replace(facts, slide=slide.name, mpp=facts.mpp or slide.mpp)
     return replace(facts, mpp=stated or facts.mpp)
 
 
@@ -172,15 +172,11 @@ def _write_crops(
     slide: SlideReader,
     facts: TableFacts,
 ) -> str:
-    stated = options.mpp
-    if stated is None and slide.mpp is None and facts.mpp is not None:
-        # What the run was told of a slide that states none.
-        stated = facts.mpp.x
     written = write_crop_folder(
         cells,
         options.out,
         slide,
-        mpp=plausible_mpp(slide, mpp=stated),
+        mpp=plausible_mpp(slide, mpp=facts.mpp),
         patient=options.patient,
         corrected_only=options.corrected_only,
         deidentify=options.deidentify,

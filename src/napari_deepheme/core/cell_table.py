@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, Self
 
 import numpy as np
@@ -11,6 +11,7 @@ from napari_deepheme.core.table_columns import (
     boxes_of,
     check_names,
     class_indices_of,
+    numbers_of,
     shares_of,
     texts_of,
 )
@@ -64,6 +65,8 @@ class CellTable:
         The classifier's probability of that class, rounded to four decimals.
     further : mapping of str to ndarray, each of shape (n,)
         Any further columns of a file, as they are.
+    numbers : ndarray of int64, shape (n,), or None
+        Under which `cell_id` a file had the rows; None for 1, 2, 3, …
 
     Raises
     ------
@@ -82,6 +85,7 @@ class CellTable:
     class_indices: npt.NDArray[np.uint8]
     probabilities: npt.NDArray[np.float32]
     further: Mapping[str, npt.NDArray[np.str_]] = field(default_factory=dict)
+    numbers: npt.NDArray[np.int64] | None = None
 
     def __post_init__(self) -> None:
         """Refuse columns that do not fit each other."""
@@ -90,6 +94,7 @@ class CellTable:
             raise ValueError(f"boxes must be (n, 4), not {self.boxes.shape}")
         lengths = {len(self.scores), len(self.class_indices), len(self.probabilities)}
         lengths |= {len(values) for values in self.further.values()}
+        lengths |= set() if self.numbers is None else {len(self.numbers)}
         if lengths != {n}:
             raise ValueError("the columns of a table must be of one length")
         if n and int(self.class_indices.max()) >= len(CELL_CLASSES):
@@ -126,7 +131,8 @@ class CellTable:
         ----------
         columns : mapping of str to sequence
             At least x, y, width, height and class_code. A missing score or probability
-            is taken as 1; names beyond `COLUMNS` are kept as texts.
+            is taken as 1; names beyond `COLUMNS` are kept as texts. Rows keep their
+            `cell_id` where it is a whole number, each another.
 
         Raises
         ------
@@ -134,13 +140,14 @@ class CellTable:
             If a column is missing or cannot be understood: says which.
         """
         check_names(columns.keys())
-        return cls.from_arrays(
+        cells = cls.from_arrays(
             boxes_of(columns),
             shares_of(columns, "score"),
             class_indices_of(columns),
             shares_of(columns, "probability"),
             {name: texts_of(columns, name) for name in columns if name not in COLUMNS},
         )
+        return replace(cells, numbers=numbers_of(columns.get("cell_id", ())))
 
     @classmethod
     def from_pandas(cls, frame: pandas.DataFrame) -> Self:
@@ -153,7 +160,7 @@ class CellTable:
         )
 
     def to_pandas(self) -> pandas.DataFrame:
-        """Return a data frame with the columns of ``cells.csv``, rows numbered from 1.
+        """Return a data frame with the columns of ``cells.csv``.
 
         Examples
         --------
@@ -166,7 +173,7 @@ class CellTable:
         x, y, width, height = self.boxes.T.astype(np.int64)
         names = np.array([c.name for c in CELL_CLASSES])
         columns = (
-            np.arange(1, len(self) + 1),
+            self.cell_ids,
             x,
             y,
             width,
@@ -182,7 +189,10 @@ class CellTable:
 
     @classmethod
     def concatenate(cls, tables: Sequence[CellTable]) -> Self:
-        """Put tables one below the other; a further column that one lacks is empty."""
+        """Put tables one below the other; a further column that one lacks is empty.
+
+        Rows are numbered on behind the highest `cell_id` of the first table.
+        """
         if not tables:
             return cls.empty()
         names = dict.fromkeys(name for table in tables for name in table.further)
@@ -195,6 +205,7 @@ class CellTable:
                 name: np.concatenate([_column(t, name) for t in tables])
                 for name in names
             },
+            _continued(tables),
         )
 
     def __len__(self) -> int:
@@ -202,7 +213,10 @@ class CellTable:
         return len(self.boxes)
 
     def __eq__(self, other: object) -> bool:
-        """Tell whether two tables hold the same rows in the same order."""
+        """Tell whether two tables hold the same rows in the same order.
+
+        Whatever their `cell_id`.
+        """
         if not isinstance(other, CellTable):
             return NotImplemented
         return (
@@ -224,6 +238,13 @@ class CellTable:
         return tuple(CLASS_CODES[i] for i in self.class_indices)
 
     @property
+    def cell_ids(self) -> npt.NDArray[np.int64]:
+        """The number of each cell, in files, reports and the viewer."""
+        if self.numbers is None:
+            return np.arange(1, len(self) + 1)
+        return self.numbers
+
+    @property
     def centres(self) -> npt.NDArray[np.float64]:
         """Centre x and y of each box, shape (n, 2), in level-0 pixels."""
         return self.boxes[:, :2] + self.boxes[:, 2:] / 2
@@ -241,6 +262,7 @@ class CellTable:
             self.class_indices[rows],
             self.probabilities[rows],
             {name: values[rows] for name, values in self.further.items()},
+            None if self.numbers is None else self.numbers[rows],
         )
 
     def in_reading_order(self) -> CellTable:
@@ -254,6 +276,13 @@ class CellTable:
 def _column(table: CellTable, name: str) -> npt.NDArray[np.str_]:
     values = table.further.get(name)
     return np.zeros(len(table), np.str_) if values is None else values
+
+
+def _continued(tables: Sequence[CellTable]) -> npt.NDArray[np.int64] | None:
+    first, n = tables[0].numbers, sum(map(len, tables[1:]))
+    if first is None:
+        return None
+    return np.concatenate([first, first.max(initial=0) + np.arange(1, n + 1)])
 
 
 def _rounded(values: npt.ArrayLike) -> npt.NDArray[np.float32]:

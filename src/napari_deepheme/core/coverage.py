@@ -1,23 +1,22 @@
-"""Which part of each cell of a grid some areas cover, their overlaps once.
+"""What areas cover together, overlaps once, and which part of each cell of a grid.
 
-The grid's rows are cut into strips at every corner of an area, and what lies inside is
+A grid's rows are cut into strips at every corner of an area, and what lies inside is
 taken along the middle of each strip: the sum is the areas' own, rectangles are exact.
 """
 
 from __future__ import annotations
 
+from itertools import groupby, pairwise
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from napari_deepheme.core.geometry import hull
+from napari_deepheme.core.geometry import Polygon, Region, hull
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     import numpy.typing as npt
-
-    from napari_deepheme.core.geometry import Polygon
 
     Floats = npt.NDArray[np.float64]
 
@@ -83,6 +82,87 @@ def covered_area(polygons: Sequence[Polygon]) -> float:
     cell = (float(whole.width), whole.height / _FINE)
     part = coverage(polygons, whole.location, cell, (_FINE, 1))
     return float(part.sum() * cell[0] * cell[1])
+
+
+def parts(
+    regions: Sequence[Region], without: Sequence[Region] = ()
+) -> tuple[Region, ...]:
+    """Return what regions cover together, without what others do, as few rectangles.
+
+    Examples
+    --------
+    >>> parts([Region(0, 0, 10, 10), Region(10, 0, 10, 10), Region(5, 0, 10, 10)])
+    (Region(x=0, y=0, width=20, height=10),)
+    >>> parts([Region(0, 0, 10, 10)], without=[Region(5, 5, 10, 10)])
+    (Region(x=0, y=0, width=10, height=5), Region(x=0, y=5, width=5, height=5))
+    """
+    taken, lost = _corners(regions), _corners(without)
+    edges = np.unique(np.concatenate([taken[:, 1::2].ravel(), lost[:, 1::2].ravel()]))
+    found: list[Region] = []
+    tops: dict[tuple[int, int], int] = {}
+    for top, bottom in pairwise([*edges.tolist(), *edges[-1:].tolist()]):
+        # The last strip has no height, and ends what is left.
+        spans = set(_left_of_row(taken, lost, top)) if top < bottom else set()
+        for left, right in tops.keys() - spans:
+            start = tops.pop((left, right))
+            found.append(Region.from_corners(left, start, right, top))
+        for span in spans:
+            tops.setdefault(span, top)
+    return tuple(sorted(found, key=lambda region: (region.y, region.x)))
+
+
+def within(
+    areas: Sequence[Region | Polygon], regions: Sequence[Region]
+) -> tuple[Region | Polygon, ...]:
+    """Return the parts of areas that lie in regions, which do not overlap."""
+    both: list[Region | Polygon] = []
+    for area in areas:
+        for region in regions:
+            if isinstance(area, Polygon):
+                part = area.clipped(region)
+                both += [part] if part is not None else []
+            elif (shared := area.intersection(region)).area:
+                both.append(shared)
+    return tuple(both)
+
+
+def without(
+    areas: Sequence[Region | Polygon], regions: Sequence[Region]
+) -> tuple[Region | Polygon, ...]:
+    """Return what is left of areas without regions."""
+    left: list[Region | Polygon] = []
+    for area in areas:
+        box = area.region if isinstance(area, Polygon) else area
+        lost = [region for region in regions if region.intersection(box).area]
+        left += within([area], parts([box], lost)) if lost else [area]
+    return tuple(left)
+
+
+def _corners(regions: Sequence[Region]) -> npt.NDArray[np.int64]:
+    """Return left, top, right and bottom of regions that have an area, shape (n, 4)."""
+    corners = [(r.x, r.y, r.right, r.bottom) for r in regions if r.area]
+    return np.array(corners, np.int64).reshape(-1, 4)
+
+
+def _left_of_row(
+    taken: npt.NDArray[np.int64], lost: npt.NDArray[np.int64], y: int
+) -> Iterator[tuple[int, int]]:
+    """Yield the spans of a row of pixels that are taken and not lost."""
+    steps = []
+    for corners, step in ((taken, (1, 0)), (lost, (0, 1))):
+        crossed = corners[(corners[:, 1] <= y) & (corners[:, 3] > y)]
+        for left, _, right, _ in crossed.tolist():
+            steps += [(left, *step), (right, -step[0], -step[1])]
+    n_taken = n_lost = start = 0
+    is_in = False
+    for x, here in groupby(sorted(steps), key=lambda step: step[0]):
+        for _, taken_step, lost_step in here:
+            n_taken, n_lost = n_taken + taken_step, n_lost + lost_step
+        if is_in and not (n_taken and not n_lost):
+            yield start, x
+        elif not is_in:
+            start = x
+        is_in = bool(n_taken and not n_lost)
 
 
 def _spans(ring: Floats, middles: Floats) -> tuple[npt.NDArray[np.int64], Floats]:

@@ -100,6 +100,34 @@ def texts_of(columns: Mapping[str, Sequence[Any]], name: str) -> npt.NDArray[np.
     return np.array(values, np.str_)
 
 
+def numbers_of(values: Sequence[Any]) -> npt.NDArray[np.int64] | None:
+    """Return the numbers that rows bear; None where they are 1, 2, 3, …, or are none.
+
+    Rows without a number go on behind the highest. Numbers are whole, not negative, and
+    each another.
+
+    Examples
+    --------
+    >>> numbers_of(["7", "3", ""]).tolist(), numbers_of([1, 2]), numbers_of(["a", "b"])
+    ([7, 3, 8], None, None)
+    """
+    given = ["nan" if v is None or not str(v).strip() else str(v) for v in values]
+    try:
+        numbers = np.array(given, np.float64)
+    except ValueError:
+        return None
+    missing = np.isnan(numbers)
+    highest = numbers[~missing].max(initial=0)
+    numbers[missing] = highest + 1 + np.arange(np.count_nonzero(missing))
+    is_whole = (
+        (numbers >= 0) & (numbers < _COORDINATE_LIMIT) & (numbers == np.floor(numbers))
+    )
+    if not is_whole.all() or len(np.unique(numbers)) < len(numbers):
+        return None
+    whole = numbers.astype(np.int64)
+    return None if np.array_equal(whole, np.arange(1, len(whole) + 1)) else whole
+
+
 def _pixels(columns: Mapping[str, Sequence[Any]], name: str) -> npt.NDArray[np.float64]:
     values = np.rint(_numbers(columns, name))
     if not np.isfinite(values).all():

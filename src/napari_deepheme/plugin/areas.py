@@ -14,13 +14,13 @@ if TYPE_CHECKING:
     from napari.components import ViewerModel
     from napari.layers import Image
 
-    from napari_deepheme.core.geometry import Area
+    from napari_deepheme.core.geometry import Polygon
     from napari_deepheme.core.slide import SlideReader
 
 
 def asked_areas(
     viewer: ViewerModel, layer: Image, slide: SlideReader
-) -> tuple[Sequence[Area], list[Region], str]:
+) -> tuple[Sequence[Region | Polygon], list[Region], str]:
     """Return the drawn shapes if their layer is active, else what is in view.
 
     Shapes that hide what they hold are made clear.

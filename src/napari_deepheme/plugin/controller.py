@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from napari.layers import Image
 
     from napari_deepheme.core.cell_table import CellTable
-    from napari_deepheme.core.geometry import Area
+    from napari_deepheme.core.geometry import Polygon
     from napari_deepheme.core.models.protocols import Models
     from napari_deepheme.core.runs.kept_search import GoneOn, NotKept
     from napari_deepheme.core.slide import SlideReader
@@ -193,7 +193,7 @@ class Controller:
         layer: Image,
         slide: SlideReader,
         regions: Sequence[Region],
-        areas: Sequence[Area],
+        areas: Sequence[Region | Polygon],
         goal: CountGoal | None = None,
         kept: KeptSearch | None = None,
     ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -9,6 +10,7 @@ import pandas as pd
 from napari.layers import Image
 
 from napari_deepheme.core.cell_table import COLUMNS, CellTable
+from napari_deepheme.core.table_columns import numbers_of
 from napari_deepheme.core.taxonomy import CELL_CLASSES, CLASS_CODES, class_index
 from napari_deepheme.plugin.cells_layer import TEXT_STYLE
 from napari_deepheme.plugin.kinds import (
@@ -177,7 +179,7 @@ def features(cells: CellTable) -> pd.DataFrame:
     x, y, width, height = cells.boxes.T
     names = [c.name for c in CELL_CLASSES]
     columns = {
-        "cell_id": np.arange(1, len(cells) + 1),
+        "cell_id": cells.cell_ids,
         "x": x,
         "y": y,
         "width": width,
@@ -217,7 +219,7 @@ def cells_of_features(table: pd.DataFrame) -> CellTable:
     KeyError
         If it is not one of the plugin's.
     """
-    return CellTable.from_arrays(
+    cells = CellTable.from_arrays(
         table[["x", "y", "width", "height"]].to_numpy(),
         table["score"].to_numpy(),
         [class_index(str(code)) for code in table["class_code"]],
@@ -228,6 +230,7 @@ def cells_of_features(table: pd.DataFrame) -> CellTable:
             if name not in COLUMNS
         },
     )
+    return replace(cells, numbers=numbers_of(list(table.get("cell_id", ()))))
 
 
 def centres_rc(cells: CellTable) -> npt.NDArray[np.float64]:

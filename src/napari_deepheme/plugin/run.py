@@ -46,7 +46,6 @@ class Run:
         self.layer = layer
         self.slide = slide
         self.collector: ResultCollector | Tally = collector
-        self.areas = collector.areas
         self.region, self.mpp = collector.region, collector.mpp
         self.kept = kept
         self.models: Models | None = None

@@ -106,7 +106,7 @@ class Streaming:
     def merge(self, run: Run, overlay: Overlay) -> tuple[RegionResult, Ready]:
         """Merge all that came in, ready to be shown; any thread can do it."""
         result = run.collector.result()
-        return result, self._review.ready(result.cells, overlay.slide_key, run.areas)
+        return result, self._review.ready(result.cells, overlay.slide_key, result.areas)
 
     def tell_outcome(self, run: Run, result: RegionResult) -> None:
         """Tell how the run ended; what no one foresaw is raised, too."""

@@ -105,7 +105,7 @@ def _one(cell: CellTable, row: int) -> str:
     percent = f"{100 * cell.probabilities[0]:.0f} %"
     if is_added(cell)[0]:
         return _added(cell, row)
-    place = f"cell {row + 1}, detector {cell.scores[0]:.2f}"
+    place = f"cell {_number(cell, row)}, detector {cell.scores[0]:.2f}"
     given = str(reader_classes(cell)[0])
     if given == code:
         return f"{class_words(judged)}, confirmed by the reader, {percent} ({place})"
@@ -118,10 +118,14 @@ def _one(cell: CellTable, row: int) -> str:
     return f"{', '.join(words)} ({place})"
 
 
+def _number(cell: CellTable, row: int) -> int:
+    return row + 1 if cell.numbers is None else int(cell.numbers[0])
+
+
 def _added(cell: CellTable, row: int) -> str:
     """Tell of a cell that no detector found."""
     known = UNIDENTIFIED if is_unidentified(cell)[0] else str(judged_classes(cell)[0])
-    words = f"{class_words(known)}, added by hand (cell {row + 1}"
+    words = f"{class_words(known)}, added by hand (cell {_number(cell, row)}"
     # No model was asked where it is not at hand.
     if cell.probabilities[0]:
         words += (

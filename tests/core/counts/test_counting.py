@@ -31,6 +31,10 @@ def test_a_goal_that_makes_no_sense_is_refused(n, width):
         CountGoal(n, width)
 
 
+def codes_of(cells, areas, n_cells):
+    return take_counted(cells, areas, n_cells)[0].class_codes
+
+
 def test_cells_are_taken_area_by_area_in_reading_order(make_table):
     cells = make_table(
         (0, 0, 4, 4, "M6"),  # in the second area
@@ -40,10 +44,10 @@ def test_cells_are_taken_area_by_area_in_reading_order(make_table):
         (40, 9, 4, 4, "L2"),  # in none
     )
     areas = [Region(18, 0, 12, 12), Region(0, 0, 12, 12)]
-    assert take_counted(cells, areas, 1).class_codes == ("M2",)
-    assert take_counted(cells, areas, 2).class_codes == ("M2", "U1", "ER4")
-    assert take_counted(cells, areas, 3).class_codes == ("M6", "M2", "U1", "ER4")
-    assert take_counted(cells, areas, 99).class_codes == ("M6", "M2", "U1", "ER4")
+    assert codes_of(cells, areas, 1) == ("M2",)
+    assert codes_of(cells, areas, 2) == ("M2", "U1", "ER4")
+    assert codes_of(cells, areas, 3) == ("M6", "M2", "U1", "ER4")
+    assert codes_of(cells, areas, 99) == ("M6", "M2", "U1", "ER4")
 
 
 def test_unidentified_cells_stay_and_do_not_bring_a_count_nearer_to_its_end(make_table):
@@ -56,8 +60,8 @@ def test_unidentified_cells_stay_and_do_not_bring_a_count_nearer_to_its_end(make
     said = np.array(["yes", "no", "yes", "yes"])
     doubted = replace(cells, further={"identified": said})
     areas = [Region(0, 0, 40, 10)]
-    assert take_counted(doubted, areas, 2).class_codes == ("M6", "M2", "L2")
-    assert take_counted(cells, areas, 2).class_codes == ("M6", "M2")
+    assert codes_of(doubted, areas, 2) == ("M6", "M2", "L2")
+    assert codes_of(cells, areas, 2) == ("M6", "M2")
 
 
 def test_a_count_never_has_more_cells_than_wanted(make_table):
@@ -70,8 +74,34 @@ def test_a_count_never_has_more_cells_than_wanted(make_table):
     cells = make_table(*rows).in_reading_order()
     areas = [Region(x, y, 100, 100) for y in range(0, 400, 100) for x in (0, 200)]
     for n in (1, 7, 40, 60):
-        counts = take_counted(cells, areas, n).counts()
+        counts = take_counted(cells, areas, n)[0].counts()
         assert sum(counts[c] for c in ("M6", "ER4", "L2")) == n
+
+
+def test_a_count_ends_with_the_row_of_its_last_cell(make_table):
+    cells = make_table(
+        (20, 0, 4, 4, "M2"),  # in the first area
+        (0, 3, 4, 5, "M6"),  # in the second; its centre is at 5.5
+        (0, 7, 4, 4, "L2"),  # in the second
+    )
+    areas = [Region(18, 0, 12, 12), Region(0, 0, 12, 12), Region(40, 0, 12, 12)]
+    assert take_counted(cells, areas, 1)[1] == (Region(18, 0, 12, 3),)
+    assert take_counted(cells, areas, 2)[1] == (areas[0], Region(0, 0, 12, 6))
+    assert take_counted(cells, areas, 4)[1] == tuple(areas)
+
+
+def test_what_lies_in_the_areas_of_a_count_is_counted(make_table):
+    rng = np.random.default_rng(1)
+    # No two in one row.
+    xs, ys = rng.integers(0, 400, 200), rng.permutation(400)[:200]
+    cells = make_table(
+        *((x, y, 4, 4, "M6") for x, y in zip(xs, ys, strict=True))
+    ).in_reading_order()
+    every = [Region(x, y, 100, 100) for y in range(0, 400, 100) for x in (0, 200)]
+    for n in (1, 7, 40, 60):
+        counted, areas = take_counted(cells, every, n)
+        inside = [area.holds_centres(cells.boxes) for area in areas]
+        assert cells.take(np.any(inside, axis=0)) == counted
 
 
 def test_a_count_can_end_with_its_first_cell_and_within_less_than_a_point():

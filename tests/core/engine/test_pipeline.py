@@ -6,6 +6,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from napari_deepheme.core.coverage import covered_area
 from napari_deepheme.core.engine.config import DetectConfig, RunConfig, TileConfig
 from napari_deepheme.core.engine.merge import merge_tiles
 from napari_deepheme.core.engine.pipeline import (
@@ -209,6 +210,21 @@ def test_a_run_that_is_stopped_keeps_its_cells_and_says_so(
     first = stopped.cells.take(done.holds_centres(stopped.cells.boxes))
     assert first == whole.take(done.holds_centres(whole.boxes))
     assert 0 < len(stopped.cells) < len(whole)
+    # What was not come to is no area without cells.
+    assert stopped.areas == stopped.searched_areas == (done,)
+    assert done.holds_centres(stopped.cells.boxes).all()
+
+
+def test_of_what_was_drawn_a_run_that_is_stopped_saw_a_part(disc_slide, disc_models):
+    drawn = Polygon(((0, 0), (1100, 0), (0, 900)))
+    collector = ResultCollector(WHOLE, (drawn,), disc_slide.mpp, 0.4)
+    assert collector.result().areas == ()
+    for result in iter_region(disc_slide, WHOLE, disc_models, tiled(300)):
+        collector.add(result)
+        if result.index == 3:
+            break
+    (seen,) = collector.result().areas
+    assert covered_area([seen]) == pytest.approx(300 * (1100 + 1100 * 2 / 3) / 2)
 
 
 def test_tiles_are_numbered_and_the_last_completes_the_run(disc_slide, disc_models):
@@ -251,6 +267,9 @@ def test_what_cannot_be_read_is_named_and_the_rest_is_done(
     assert kept == far
     inside = Region(512, 256, 256, 256).holds_centres(result.cells.boxes)
     assert not inside.any()
+    seen = sum(area.area for area in result.areas)
+    assert seen == WHOLE.area - result.failed[0].area
+    assert result.outlines == (WHOLE,)
 
 
 def test_a_slide_of_which_nothing_can_be_read_has_no_cells(painted_pixels, disc_models):

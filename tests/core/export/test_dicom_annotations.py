@@ -18,6 +18,7 @@ from napari_deepheme.core.deidentify import nameless
 from napari_deepheme.core.errors import MissingExtraError, NotDicomError
 from napari_deepheme.core.export.dicom_annotations import write_dicom_annotations
 from napari_deepheme.core.export.facts import TableFacts
+from napari_deepheme.core.review.corrections import judged_counts
 from napari_deepheme.core.slide import ArraySlide, open_slide
 
 TILE, COLUMNS, ROWS = 64, 3, 2
@@ -147,6 +148,34 @@ def test_highdicom_finds_a_group_a_class_with_boxes_and_probabilities(
     assert read.PatientID == "anonymous 7"
     assert read.StudyInstanceUID == source.StudyInstanceUID
     assert read.ContentDescription.startswith("Research use only")
+
+
+def test_cells_that_the_model_doubts_are_in_no_group_of_a_class(whole_slide, tmp_path):
+    _, folder = whole_slide
+    cells = CellTable.from_arrays(
+        [[10 * i, 20, 8, 8] for i in range(5)],
+        [0.9] * 5,
+        [12] * 5,
+        [0.3, 0.4, 0.9, 0.35, 0.95],
+        {
+            "identified": np.array(["no", "no", "yes", "no", "yes"]),
+            "reader_class": np.array(["", "", "", "M1", "unidentified"]),
+        },
+    )
+    with open_slide(folder) as slide:
+        write_dicom_annotations(cells, tmp_path / "cells.dcm", slide)
+    groups = hd.ann.annread(tmp_path / "cells.dcm").get_annotation_groups()
+    found = [
+        (g.annotated_property_type.value, g.label, g.number_of_annotations)
+        for g in groups
+    ]
+    assert found == [
+        ("M1", "myeloid blast", 1),
+        ("M1?", "myeloid blast, unidentified", 2),
+        ("M1", "myeloid blast, by a reader", 1),
+        ("unidentified", "unidentified, by a reader", 1),
+    ]
+    assert judged_counts(cells)["M1"] == 2
 
 
 def test_a_slide_named_by_one_of_its_files_is_annotated_as_well(

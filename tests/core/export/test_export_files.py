@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from napari_deepheme import read_cells, write_cells
 from napari_deepheme.core.cell_table import CellTable
 from napari_deepheme.core.errors import CannotWriteError, InvalidTableError
 from napari_deepheme.core.export.csv_table import read_csv, write_csv
@@ -50,6 +51,21 @@ def test_a_csv_read_back_is_the_same_table(table):
         write_csv(table, path)
         assert path.read_bytes() == first
         assert [p.name for p in Path(folder).iterdir()] == ["cells.csv"]
+
+
+@pytest.mark.parametrize("kind", ["csv", "geojson", "parquet", "h5ad"])
+def test_rows_taken_out_of_a_table_keep_their_numbers_in_every_file(
+    make_table, tmp_path, kind
+):
+    write_csv(make_table(*((9 * i, 0, 9, 9, "M2") for i in range(9))), tmp_path / "all")
+    kept = [4, 2, 8]
+    lines = (tmp_path / "all").read_text().splitlines()
+    (tmp_path / "some.csv").write_text("\n".join([lines[0], *(lines[i] for i in kept)]))
+    some = read_csv(tmp_path / "some.csv")
+    write_cells(some, tmp_path / f"again.{kind}")
+    again = read_cells(tmp_path / f"again.{kind}")
+    assert again.cell_ids.tolist() == kept
+    assert (again.boxes[:, 0] // 9 + 1).tolist() == kept
 
 
 @settings(deadline=None)

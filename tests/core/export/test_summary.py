@@ -29,6 +29,7 @@ KEYS = [
     "region",
     "counted_areas",
     "drawn_areas",
+    "searched_areas",
     "mpp",
     "model",
     "detector",
@@ -101,6 +102,17 @@ def test_what_was_drawn_is_known_again_from_the_summary(make_result, tmp_path):
     write_summary(summarize(result, FACTS), path)
     again, _ = known_run(result.cells, None, path)
     assert again.drawn_areas == (drawn,)
+
+
+def test_how_far_a_stopped_run_came_is_known_again_from_the_summary(
+    make_result, tmp_path
+):
+    seen = (Region(1, 2, 3000, 200), Region(1, 202, 500, 200))
+    result = replace(make_result("M2", complete=False), searched_areas=seen)
+    path = tmp_path / "summary.json"
+    write_summary(summarize(result, FACTS), path)
+    again, _ = known_run(result.cells, None, path)
+    assert again.areas == seen
 
 
 @pytest.mark.parametrize("corners", [[[1, 2], [3, 4]], [[1, 2], [3, 4], [5]], [7]])

@@ -256,6 +256,37 @@ def test_what_was_drawn_is_told_and_outlined(result, slide, facts):
     assert slanting < 100 < right_of_it
 
 
+def test_cells_of_a_report_have_the_numbers_of_their_table(result, slide, facts):
+    numbers = np.arange(30, 0, -1) * 10
+    cells = replace(result.cells, numbers=numbers)
+    report = gather_report(replace(result, cells=cells), facts, slide, date=DATE)
+    plain = gather_report(result, facts, slide, date=DATE)
+    for heading in ("Cells by class", "Corrections by hand"):
+        ours, theirs = (numbers_in(content, heading) for content in (report, plain))
+        assert ours
+        assert ours == [numbers[number - 1] for number in theirs]
+
+
+def numbers_in(content, heading):
+    """Return the numbers of cells in galleries or in the first column of a table."""
+    captions = [
+        t.caption for g in blocks(content, heading, Gallery) for t in g.thumbnails
+    ]
+    for table in blocks(content, heading, Table):
+        captions += list(lines(table))
+    return [int(caption.rstrip("*")) for caption in captions]
+
+
+def test_how_far_a_stopped_run_came_is_told(result, slide, facts):
+    seen = (Region(50, 60, 700, 100),)
+    stopped = replace(result, complete=False, searched_areas=seen)
+    report = gather_report(stopped, facts, slide, date=DATE)
+    (table,) = blocks(report, "What the count rests on", Table)
+    assert lines(table)["looked through"] == (
+        "1 region: 700 × 100 px at (50, 60)",  # noqa: RUF001
+    )
+
+
 def with_added(cells):
     """Let cell 29 be added and left to the model, 28 added and taken away again."""
     given = cells.further["reader_class"].copy()

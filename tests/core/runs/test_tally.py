@@ -44,7 +44,7 @@ def test_a_count_ends_with_the_area_in_which_it_is_reached():
     result = count.result()
     assert len(result.cells) == 3
     assert result.complete
-    assert result.counted_areas == (TILES[0].core, TILES[1].core)
+    assert result.counted_areas == (TILES[0].core, Region(100, 0, 100, 21))
 
 
 def test_a_cell_that_two_areas_see_does_not_end_a_count_early():
@@ -81,7 +81,17 @@ def test_an_area_that_is_not_reached_counts_nothing_though_it_was_done():
     assert not count.is_enough
     assert len(count.result().cells) == 0
     count.add(found(0, (10, 10)))
-    assert count.result().counted_areas == (TILES[0].core,)
+    assert count.result().counted_areas == (Region(0, 0, 100, 21),)
+
+
+def test_areas_that_were_done_together_but_not_needed_are_not_counted_in():
+    count = tally(1, chunk_tiles=3)
+    for index in range(3):
+        count.add(found(index, (100 * index + 10, 10), (100 * index + 40, 60)))
+    result = count.result()
+    assert count.is_enough
+    assert len(result.cells) == 1
+    assert result.counted_areas == (Region(0, 0, 100, 21),)
 
 
 def test_tiles_of_a_torn_chunk_are_done_again():

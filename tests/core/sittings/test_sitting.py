@@ -75,6 +75,7 @@ def a_sitting(corrected=None):
         seconds=1.5,
         counted_areas=(Region(1, 2, 30, 40),),
         drawn_areas=(Polygon(((1.5, 2.0), (31.25, 2.0), (1.5, 42.0))),),
+        searched_areas=(Region(1, 2, 30, 20),),
     )
     compute = Compute("cpu", "openvino", "bfloat16", 2)
     facts = RunFacts("é.svs", "namer 2", "finder 1", compute, ("U4",), Point(3, 4), 0.5)
@@ -96,10 +97,23 @@ def same(one, other):
             assert ours == theirs
 
 
-def test_a_result_of_an_earlier_version_says_nothing_of_what_was_drawn():
+def test_a_result_of_an_earlier_version_says_nothing_of_what_was_drawn_or_seen():
     stored = result_to_json(a_sitting().result)
-    del stored["drawn_areas"]
-    assert result_from_json(stored, model_says()).drawn_areas == ()
+    del stored["drawn_areas"], stored["searched_areas"]
+    result = result_from_json(stored, model_says())
+    assert (result.drawn_areas, result.searched_areas) == ((), None)
+
+
+def test_cells_come_back_with_the_numbers_of_their_table(tmp_path):
+    base = replace(model_says(), numbers=10 * np.arange(N, 0, -1))
+    corrected = CorrectedCells(base).correct([1], "M3", reader="AB", at=AT)
+    cell = CellTable.from_arrays([(300, 40, 20, 20)], [0], [13], [0.4])
+    corrected = corrected.add(cell, "M1", reader="AB", at=AT)
+    create_sitting(tmp_path / "a.deepheme", a_sitting(corrected))
+    cells = read_sitting(tmp_path / "a.deepheme").corrected.cells
+    assert cells.cell_ids.tolist() == [*(10 * np.arange(N, 0, -1)), 10 * N + 1]
+    assert cells.further.keys() == corrected.cells.further.keys()
+    assert cells == corrected.cells
 
 
 def test_a_sitting_comes_back_as_it_was(tmp_path):

@@ -2,6 +2,7 @@
 
 import json
 import os
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from napari_deepheme.core.export.csv_table import write_csv
 from napari_deepheme.core.export.geojson import write_geojson
 from napari_deepheme.core.sittings.sitting_file import create_sitting, read_mark
 from napari_deepheme.core.slide import ArraySlide
+from napari_deepheme.plugin.layers import cells_of_features, features
 from napari_deepheme.plugin.reviewing.reopening import (
     is_left_of_a_slide,
     iter_newest,
@@ -24,6 +26,7 @@ from napari_deepheme.plugin.reviewing.reopening import (
     opened_table,
     taken_over,
 )
+from napari_deepheme.plugin.words import describe
 
 
 @pytest.fixture
@@ -51,6 +54,17 @@ def test_a_table_becomes_a_sitting_that_says_where_its_cells_come_from(
     assert sitting.slide.is_of(slide)
     assert left_out == ""
     assert len(ready.cells) == 2
+
+
+def test_cells_of_a_table_are_seen_under_their_numbers(slide, cells, tmp_path):
+    write_csv(replace(cells, numbers=np.array([12, 1610])), tmp_path / "cells.csv")
+    sitting, ready, _ = opened_table(tmp_path / "cells.csv", slide, None)
+    shown = ready.cells.take(np.array([1]))
+    assert describe(shown, [1]).endswith("(cell 1610, detector 0.90)")
+    assert features(ready.cells)["cell_id"].tolist() == [12, 1610]
+    assert cells_of_features(features(ready.cells)).cell_ids.tolist() == [12, 1610]
+    more = sitting.corrected.add(cells.take(np.array([0])), "M1").cells
+    assert more.cell_ids.tolist() == [12, 1610, 1611]
 
 
 def test_classes_of_qupath_that_are_none_of_ours_are_told_by_name(

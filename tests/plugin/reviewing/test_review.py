@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 from tests.plugin.conftest import table
 
+from napari_deepheme.core.adequacy import KINDS, AdequacyMap
 from napari_deepheme.core.export.summary import summarize
+from napari_deepheme.core.geometry import Size
 from napari_deepheme.core.review.corrections import DELETED, NOT_A_CELL, UNIDENTIFIED
 from napari_deepheme.core.sittings.sitting_file import read_sitting
 
@@ -384,6 +386,23 @@ def test_a_run_again_counts_what_was_added_rejected_and_deleted_before(ran):
     assert ran.session.message == "5 cells, 0 mitotic figures."
     assert ran.session.n_cells == 5
     assert summarize(*ran.desk.reviewed_result())["n_cells"] == 5
+
+
+def test_of_what_was_added_a_count_takes_in_what_lies_in_its_areas(ran, core):
+    smear = np.full((1, 1), KINDS.index("smear"), np.uint8)
+    core.adequacy = AdequacyMap(1000, smear, np.ones((1, 1)), Size(1000, 1000))
+    ran.desk.review.add(table((600, 50, "L2"), (600, 700, "L2")), "L2")
+    ran.set_max_cells(2)
+    ran.classify_slide()
+    ran.finish()
+    result, _ = ran.desk.reviewed_result()
+    assert result.cells.boxes[:, :2].tolist() == [[100, 100], [300, 140], [600, 50]]
+    assert ran.session.message == "3 cells, 0 mitotic figures; 3 counted in 1 areas."
+    ran.set_max_cells(0)
+    ran.classify_slide()
+    ran.finish()
+    # What was left out is not forgotten.
+    assert ran.session.n_cells == 6
 
 
 def test_a_run_that_is_stopped_counts_what_was_added_before(ran, core):

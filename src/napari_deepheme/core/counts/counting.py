@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from napari_deepheme.core.counts.intervals import wilson
+from napari_deepheme.core.geometry import Region
 from napari_deepheme.core.review.corrections import is_unidentified
 from napari_deepheme.core.taxonomy import CELL_CLASSES
 
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from napari_deepheme.core.cell_table import CellTable
-    from napari_deepheme.core.geometry import Region
 
 _COUNTED: Final = np.array([c.in_ndc for c in CELL_CLASSES])
 
@@ -70,8 +70,10 @@ class CountGoal:
         return 100 * widest <= self.half_width
 
 
-def take_counted(cells: CellTable, areas: Sequence[Region], n_cells: int) -> CellTable:
-    """Return the cells of a count: area by area, in reading order, up to the last.
+def take_counted(
+    cells: CellTable, areas: Sequence[Region], n_cells: int
+) -> tuple[CellTable, tuple[Region, ...]]:
+    """Return the cells of a count, and where it went: area by area, row by row.
 
     Parameters
     ----------
@@ -88,6 +90,9 @@ def take_counted(cells: CellTable, areas: Sequence[Region], n_cells: int) -> Cel
         In reading order; cells outside of the areas are left out. Those that do not
         belong to the count, and unidentified ones, stay where they lie before its last
         cell.
+    tuple of Region
+        The areas up to the one with the last cell, which ends with the row of pixels
+        that this cell's centre lies in; all of them where there are fewer cells.
     """
     place = np.full(len(cells), len(areas))
     for index in range(len(areas) - 1, -1, -1):
@@ -100,4 +105,10 @@ def take_counted(cells: CellTable, areas: Sequence[Region], n_cells: int) -> Cel
     n_kept = int(np.searchsorted(counted, n_cells)) + 1
     kept = np.zeros(len(cells), bool)
     kept[order[:n_kept]] = True
-    return cells.take(kept)
+    if n_kept > len(order):
+        return cells.take(kept), tuple(areas)
+    last = order[n_kept - 1]
+    *whole, cut = areas[: place[last] + 1]
+    bottom = int(cells.centres[last, 1]) + 1
+    end = Region.from_corners(cut.x, cut.y, cut.right, bottom)
+    return cells.take(kept), (*whole, end)

@@ -6,14 +6,14 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from napari_deepheme.core.coverage import covered_area
+from napari_deepheme.core.coverage import covered_area, parts, within, without
 from napari_deepheme.core.engine.merge import merge_tiles
 from napari_deepheme.core.geometry import Polygon, Region, touched_by
 
 if TYPE_CHECKING:
     from napari_deepheme.core.cell_table import CellTable
     from napari_deepheme.core.engine.tiling import Tile
-    from napari_deepheme.core.geometry import Area, Mpp
+    from napari_deepheme.core.geometry import Mpp
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,6 +61,9 @@ class RegionResult:
         Where cells were counted, in that order, when that was not everywhere.
     drawn_areas : tuple of Polygon
         What was drawn, when cells were sought there alone; the region holds it all.
+    searched_areas : tuple of Region, or None
+        How far a run came that was stopped before its end; None for all of it, and for
+        a count, whose areas are `counted_areas`.
     """
 
     region: Region
@@ -71,11 +74,25 @@ class RegionResult:
     seconds: float
     counted_areas: tuple[Region, ...] | None = None
     drawn_areas: tuple[Polygon, ...] = ()
+    searched_areas: tuple[Region, ...] | None = None
 
     @property
     def areas(self) -> tuple[Region | Polygon, ...]:
-        """Where a cell must be centred to be among the cells."""
-        return self.drawn_areas or self.counted_areas or (self.region,)
+        """Where a cell must be centred to be among the cells: what was really seen.
+
+        That is `outlines` without what could not be read; densities are of this.
+        """
+        return without(self.outlines, self.failed) if self.failed else self.outlines
+
+    @property
+    def outlines(self) -> tuple[Region | Polygon, ...]:
+        """Where cells were sought, with what could not be read there."""
+        seen = self.searched_areas
+        if self.drawn_areas:
+            return self.drawn_areas if seen is None else within(self.drawn_areas, seen)
+        if self.counted_areas is not None:
+            return self.counted_areas
+        return (self.region,) if seen is None else seen
 
     @property
     def is_unreadable(self) -> bool:
@@ -94,7 +111,8 @@ class ResultCollector:
     region : Region
         What was asked for; what holds all areas where several were drawn.
     areas : tuple of Region or Polygon
-        Where a cell must be centred to count.
+        Where a cell must be centred to count; of a run that is stopped, the part that
+        it came to.
     mpp : Mpp
         Micrometres per pixel of level 0.
     max_overlap : float
@@ -102,10 +120,11 @@ class ResultCollector:
     """
 
     region: Region
-    areas: tuple[Area, ...]
+    areas: tuple[Region | Polygon, ...]
     mpp: Mpp
     max_overlap: float
     _tables: list[CellTable] = field(default_factory=list)
+    _cores: list[Region] = field(default_factory=list)
     _failed: set[Region] = field(default_factory=set)
     _n_left: int = 1
     _started: float = field(default_factory=time.monotonic)
@@ -113,6 +132,7 @@ class ResultCollector:
     def add(self, result: TileResult) -> None:
         """Take in the result of one tile."""
         self._tables.append(result.cells)
+        self._cores.append(result.tile.core)
         self._failed.update(result.failed)
         self._n_left = result.n_tiles - len(self._tables)
 
@@ -122,8 +142,10 @@ class ResultCollector:
         Cells that touch a block which any tile failed to read are left out, so that the
         outcome does not depend on which tile came upon it.
         """
+        searched = None if self._n_left == 0 else parts(self._cores)
+        areas = self.areas if searched is None else within(self.areas, searched)
         cells = merge_tiles(
-            self._tables, self.areas, max_overlap=self.max_overlap, mpp=self.mpp
+            self._tables, areas, max_overlap=self.max_overlap, mpp=self.mpp
         )
         if self._failed:
             cells = cells.take(~touched_by(self._failed, cells.boxes))
@@ -135,4 +157,5 @@ class ResultCollector:
             complete=self._n_left == 0,
             seconds=time.monotonic() - self._started,
             drawn_areas=tuple(a for a in self.areas if isinstance(a, Polygon)),
+            searched_areas=searched,
         )

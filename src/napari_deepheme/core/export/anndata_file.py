@@ -87,7 +87,7 @@ def to_anndata(
     names = _names(matrix.shape[1]) if feature_names is None else list(feature_names)
     if len(names) != matrix.shape[1]:
         raise ValueError(f"{len(names)} names for {matrix.shape[1]} features")
-    obs = _obs(cells.take(rows), rows)
+    obs = _obs(cells.take(rows), cells.cell_ids[rows])
     taken = dict(zip(_storable(list(obs.columns)), obs.columns, strict=True))
     renamed = {new: old for new, old in taken.items() if new != old}
     obs.columns = _texts(list(taken))
@@ -159,17 +159,18 @@ def read_anndata(path: Path | str) -> CellTable:
         check_regular(Path(path))
         data = anndata.read_h5ad(path)
         renamed = json.loads(data.uns.get(_RENAMED, "{}"))
-        cells = CellTable.from_pandas(data.obs.rename(columns=renamed))
+        obs = data.obs.rename(columns=renamed).assign(cell_id=list(data.obs_names))
+        cells = CellTable.from_pandas(obs)
         return understood(cells, row_number)
     except (OSError, ValueError, TypeError, LookupError) as error:
         raise InvalidTableError(str(path), why_unreadable(error)) from error
 
 
-def _obs(cells: CellTable, rows: npt.NDArray[np.intp]) -> pandas.DataFrame:
+def _obs(cells: CellTable, numbers: npt.NDArray[np.int64]) -> pandas.DataFrame:
     import pandas
 
     plain = cells.to_pandas().drop(columns="cell_id")
-    obs = _frame((rows + 1).astype(str).tolist())
+    obs = _frame(numbers.astype(str).tolist())
     for name in plain.columns:
         values = plain[name].tolist()
         if plain[name].dtype.kind in "if":

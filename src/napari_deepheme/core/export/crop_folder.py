@@ -84,7 +84,7 @@ def write_crop_folder(
     Parameters
     ----------
     cells : CellTable
-        The cells; a picture bears the number of its row, from 1.
+        The cells; a picture bears its `cell_id`.
     folder : Path or str
         New, empty, or written by this function before.
     slide : SlideReader
@@ -170,11 +170,12 @@ def _write_crop(
     grid = PixelGrid.for_mpp(mpp, crop_mpp)
     side = round(_CROP_UM / crop_mpp)
     x, y = np.rint(grid.from_level0(cells.centres[row]) - side / 2).astype(int).tolist()
+    number = int(cells.cell_ids[row])
     read = read_grid(slide, grid, Region(x, y, side, side))
     if read.failed:
-        _log.warning("left out: cell %d of %s cannot be read", row + 1, slide.name)
+        _log.warning("left out: cell %d of %s cannot be read", number, slide.name)
         return None
-    name = f"{word}/{_stem(slide.name)}-{row + 1}.png"
+    name = f"{word}/{_stem(slide.name)}-{number}.png"
     make_folder(folder / word)
     with atomic_file(folder / name) as stream:
         Image.fromarray(read.pixels).save(stream, "PNG")

@@ -49,7 +49,7 @@ _REMEMBERED: Final = 1 << 15
 
 
 def write_csv(cells: CellTable, path: Path | str) -> None:
-    """Write a table, numbering its rows from 1.
+    """Write a table; rows have the numbers that they were read with, or from 1.
 
     What the reader added and took away again is left out.
 
@@ -62,10 +62,10 @@ def write_csv(cells: CellTable, path: Path | str) -> None:
     header = [_text(name, quote_all) for name in (*COLUMNS, *cells.further)]
     with atomic_file(path) as stream:
         stream.write(f"{','.join(header)}\n".encode())
-        kept = written_rows(cells)
+        kept, numbers = written_rows(cells), cells.cell_ids
         for start in range(0, len(kept), CHUNK_ROWS):
             rows = kept[start : start + CHUNK_ROWS]
-            columns = _columns(cells.take(rows), rows)
+            columns = _columns(cells.take(rows), numbers[rows])
             stream.write(_lines(columns, quote_all).encode())
 
 
@@ -123,11 +123,11 @@ def _header(reader: Iterator[list[str]]) -> list[str]:
     return plain_header(next((row for row in reader if row), []), _KNOWN)
 
 
-def _columns(cells: CellTable, rows: npt.NDArray[np.intp]) -> list[list[str]]:
+def _columns(cells: CellTable, numbers: npt.NDArray[np.int64]) -> list[list[str]]:
     """Return the texts of each column, not quoted yet."""
     names = [c.name for c in CELL_CLASSES]
     return [
-        list(map(str, (rows + 1).tolist())),
+        list(map(str, numbers.tolist())),
         *(list(map(str, values)) for values in cells.boxes.T.tolist()),
         list(map(_share_text, cells.scores.tolist())),
         list(cells.class_codes),

@@ -22,7 +22,9 @@ from napari_deepheme.core.review.corrections import (
     DELETED,
     NOT_A_CELL,
     READER_CLASSES,
+    UNIDENTIFIED,
     is_corrected,
+    is_unidentified,
     judged_indices,
 )
 from napari_deepheme.core.taxonomy import CLASS_BY_CODE
@@ -83,8 +85,10 @@ def write_dicom_annotations(
     """Write cells as rectangles, one annotation group a class.
 
     The class is the one that counts, coded by `SCHEME`. Cells whose class a reader gave
-    are groups of their own, marked semi-automatic. What the reader called no cell is
-    left out. The probability of the model's class is a measurement of each cell.
+    are groups of their own, marked semi-automatic, and so are those that the model
+    doubts, "M2?", "promyelocyte, unidentified", which are in no count. What the reader
+    called no cell is left out. The probability of the model's class is a measurement of
+    each cell.
 
     Parameters
     ----------
@@ -183,27 +187,29 @@ def _leave_out_days(annotations: Any) -> None:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Group:
-    """Cells of one class, named by the model or by a reader."""
+    """Cells of one class, named by the model, doubted by it, or named by a reader."""
 
     code: str
+    name: str
     cells: CellTable
     by_reader: bool
-
-    @property
-    def name(self) -> str:
-        known = CLASS_BY_CODE.get(self.code)
-        return known.name if known else self.code
 
 
 def _groups(cells: CellTable) -> Iterator[_Group]:
     judged, corrected = judged_indices(cells), is_corrected(cells)
+    doubted = is_unidentified(cells) & ~corrected
     for index, code in enumerate(READER_CLASSES):
         if code in (NOT_A_CELL, DELETED):
             continue
-        for by_reader in (False, True):
-            rows = (judged == index) & (corrected == by_reader)
-            if rows.any():
-                yield _Group(code, cells.take(rows), by_reader)
+        name = CLASS_BY_CODE[code].name if code in CLASS_BY_CODE else code
+        for of_class, rows, by_reader in (
+            ((code, name), ~corrected & ~doubted, False),
+            ((f"{code}?", f"{name}, {UNIDENTIFIED}"), doubted, False),
+            ((code, name), corrected, True),
+        ):
+            own = rows & (judged == index)
+            if own.any():
+                yield _Group(*of_class, cells.take(own), by_reader)
 
 
 def _annotation_group(group: _Group, number: int, facts: TableFacts) -> Any:

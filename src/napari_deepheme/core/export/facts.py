@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Final
 import orjson
 
 from napari_deepheme.core.files import check_regular
-from napari_deepheme.core.geometry import Mpp
+from napari_deepheme.core.slide.mpp import stated_mpp
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from napari_deepheme.core.geometry import Mpp
 
 NOTICE: Final = "Research use only. Not for diagnosis."
 
@@ -60,8 +62,8 @@ def facts_beside(path: Path) -> TableFacts:
     try:
         check_regular(beside)
         summary = orjson.loads(beside.read_bytes())
-        x, y = summary["mpp"]
+        mpp = stated_mpp(*summary["mpp"])
         slide, model = str(summary["slide"]), str(summary["model"])
-        return TableFacts(slide, Mpp(float(x), float(y)), model)
+        return TableFacts(slide, mpp, model)
     except (OSError, ValueError, TypeError, LookupError):
         return TableFacts()

@@ -83,17 +83,17 @@ def write_geojson(
     with atomic_file(path) as stream:
         stream.write(b'{"type":"FeatureCollection","napari_deepheme":' + origin)
         stream.write(b',"features":[')
-        kept = np.flatnonzero(~is_deleted(cells))
+        kept, numbers = np.flatnonzero(~is_deleted(cells)), cells.cell_ids
         for start in range(0, len(kept), CHUNK_ROWS):
             rows = kept[start : start + CHUNK_ROWS]
-            features = _features(cells.take(rows), rows, bounds_origin)
+            features = _features(cells.take(rows), numbers[rows], bounds_origin)
             stream.write(b",\n" if start else b"\n")
             stream.write(",\n".join(features).encode())
         stream.write(b"\n]}\n")
 
 
 def _features(
-    cells: CellTable, rows: npt.NDArray[np.intp], origin: Point
+    cells: CellTable, numbers: npt.NDArray[np.int64], origin: Point
 ) -> Iterable[str]:
     """Return each cell as JSON: of texts, since most of them come again and again."""
     labels = zip(_names(cells), judged_classes(cells).tolist(), strict=True)
@@ -102,7 +102,7 @@ def _features(
         _rings(cells, origin),
         [_label(name, judged) for name, judged in labels],
         _measured(cells),
-        _metadata(cells, rows),
+        _metadata(cells, numbers),
     )
 
 
@@ -153,9 +153,9 @@ def _measured(cells: CellTable) -> list[str]:
     return list(map(",".join, zip(*columns, strict=True)))
 
 
-def _metadata(cells: CellTable, rows: npt.NDArray[np.intp]) -> list[str]:
+def _metadata(cells: CellTable, numbers: npt.NDArray[np.int64]) -> list[str]:
     columns = [
-        [f'"cell_id":"{number}"' for number in (rows + 1).tolist()],
+        [f'"cell_id":"{number}"' for number in numbers.tolist()],
         [_member("class_code", code) for code in cells.class_codes],
         *(
             [_member(name, str(value)) for value in values.tolist()]

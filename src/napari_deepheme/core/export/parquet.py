@@ -33,7 +33,7 @@ _NO_FACTS: Final = TableFacts()
 def write_parquet(
     cells: CellTable, path: Path | str, facts: TableFacts = _NO_FACTS
 ) -> None:
-    """Write a table, numbering its rows from 1.
+    """Write a table; rows have the numbers that they were read with, or from 1.
 
     What the reader added and took away again is left out. Whole numbers are int32,
     shares float32, classes dictionary-coded texts. Slide, mpp (a JSON list), model and
@@ -50,7 +50,8 @@ def write_parquet(
     import pyarrow.parquet
 
     rows = written_rows(cells)
-    table = _arrow(cells.take(rows), rows).replace_schema_metadata(_metadata(facts))
+    table = _arrow(cells.take(rows), cells.cell_ids[rows])
+    table = table.replace_schema_metadata(_metadata(facts))
     with atomic_file(path) as stream:
         pyarrow.parquet.write_table(table, stream)
 
@@ -85,12 +86,12 @@ def read_parquet(path: Path | str) -> CellTable:
         raise InvalidTableError(str(path), why_unreadable(error)) from error
 
 
-def _arrow(cells: CellTable, rows: npt.NDArray[np.intp]) -> pyarrow.Table:
+def _arrow(cells: CellTable, numbers: npt.NDArray[np.int64]) -> pyarrow.Table:
     import pyarrow
 
     x, y, width, height = cells.boxes.T
     columns = (
-        (rows + 1).astype(np.int32),
+        numbers.astype(np.int32),
         x,
         y,
         width,

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import math
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -34,7 +34,7 @@ from napari_deepheme.core.review.corrections import (
     READER_CLASSES,
 )
 from napari_deepheme.core.spreadsheets import why_unreadable
-from napari_deepheme.core.table_columns import texts_of
+from napari_deepheme.core.table_columns import numbers_of, texts_of
 from napari_deepheme.core.taxonomy import CLASS_BY_CODE, CLASS_CODES, class_index
 
 if TYPE_CHECKING:
@@ -158,6 +158,8 @@ def _read(content: Any, side: int, widest: float) -> QupathCells:
         drawn.probabilities,
         _further(drawn.metadata),
     )
+    own = numbers_of([metadata.get("cell_id") for metadata in drawn.metadata])
+    cells = replace(cells, numbers=own)
     cells = understood(cells, drawn.names.__getitem__, columns=OF_MODEL)
     return QupathCells(cells, dict(drawn.unknown), drawn.n_lines, drawn.n_regions)
 

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from napari_deepheme.core.cell_table import CellTable
     from napari_deepheme.core.counts.mitoses import MitoticIndex
     from napari_deepheme.core.engine.results import RegionResult
-    from napari_deepheme.core.geometry import Point
+    from napari_deepheme.core.geometry import Point, Region
     from napari_deepheme.core.models.compute import Compute
     from napari_deepheme.core.models.protocols import Models
     from napari_deepheme.core.slide import SlideReader
@@ -97,10 +97,9 @@ def summarize(result: RegionResult, facts: RunFacts) -> dict[str, Any]:
         # A name that is not UTF-8 is spelled out: JSON has no other way to hold it.
         "slide": spelled_out(facts.slide),
         "region": [region.x, region.y, region.width, region.height],
-        "counted_areas": None
-        if result.counted_areas is None
-        else [[r.x, r.y, r.width, r.height] for r in result.counted_areas],
+        "counted_areas": _listed(result.counted_areas),
         "drawn_areas": [list(a.corners) for a in result.drawn_areas] or None,
+        "searched_areas": _listed(result.searched_areas),
         "mpp": list(result.mpp),
         "model": facts.model,
         "detector": facts.detector,
@@ -127,11 +126,17 @@ def summarize(result: RegionResult, facts: RunFacts) -> dict[str, Any]:
         "corrected": int(is_corrected(cells).sum()),
         "seconds": round(result.seconds, 3),
         "failed_tiles": len(result.failed),
-        "failed_regions": [[r.x, r.y, r.width, r.height] for r in result.failed],
+        "failed_regions": _listed(result.failed),
         "complete": result.complete,
         "learned_from_rendered_cells_only": list(facts.rendered_only),
         "notice": NOTICE,
     }
+
+
+def _listed(regions: Sequence[Region] | None) -> list[list[int]] | None:
+    if regions is None:
+        return None
+    return [[r.x, r.y, r.width, r.height] for r in regions]
 
 
 def _mitoses(figures: CellTable, indices: Sequence[MitoticIndex]) -> dict[str, Any]:

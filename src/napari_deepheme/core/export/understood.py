@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -77,9 +78,7 @@ def understood(
                 raise ValueError(f"{place(row)}: {word[:40]!r} under {_told(name)}")
         if any(word != known for word, known in meant.items()):
             further[name] = np.array([meant[word] for word in words], np.str_)
-    return CellTable(
-        cells.boxes, cells.scores, cells.class_indices, cells.probabilities, further
-    )
+    return replace(cells, further=further)
 
 
 def refuse_double_ids(ids: Iterable[object], place: Callable[[int], str]) -> None:

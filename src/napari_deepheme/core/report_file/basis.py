@@ -109,6 +109,8 @@ def _place(result: RegionResult, facts: RunFacts | None) -> Iterator[tuple[str, 
         yield "run", f"{NOT_KNOWN} whether it was complete, and what could not be read"
         return
     yield "run", "complete" if result.complete else "stopped before its end"
+    if result.searched_areas is not None:
+        yield "looked through", _several(result.searched_areas)
     yield "could not be read", _several(result.failed)
 
 

@@ -68,7 +68,7 @@ class CellPictures:
     Parameters
     ----------
     cells : CellTable
-        Row k is cell k + 1.
+        With their numbers.
     slide : SlideReader
         Where they lie.
     mpp : Mpp
@@ -80,6 +80,7 @@ class CellPictures:
         self.kinds = _kinds(cells)
         self._corrected = is_corrected(cells)
         self._added = is_added(cells)
+        self._numbers = cells.cell_ids
         # What a reader named is as certain as can be.
         self._certainty = np.where(self._corrected, 2.0, cells.probabilities)
         self._slide, self._mpp = slide, mpp
@@ -99,7 +100,7 @@ class CellPictures:
         by_hand = f"{ADDED_BY_HAND}, " if self._added[row] else ""
         code = CLASS_CODES[self.cells.class_indices[row]]
         hint = (
-            f"cell {row + 1}: {by_hand}model {code} "
+            f"cell {self._numbers[row]}: {by_hand}model {code} "
             f"{self.cells.probabilities[row]:.2f}, centre ({x}, {y})"
         )
         return Thumbnail(
@@ -108,7 +109,7 @@ class CellPictures:
 
     def caption(self, row: int) -> str:
         """Return a cell's number, marked where a reader named it."""
-        return f"{row + 1}{CORRECTED if self._corrected[row] else ''}"
+        return f"{self._numbers[row]}{CORRECTED if self._corrected[row] else ''}"
 
     def position(self, row: int) -> tuple[int, int]:
         """Return the centre of a cell's box, in whole level-0 pixels."""
@@ -217,7 +218,7 @@ def corrections_section(cells: CellTable) -> Section:
 def _correction_rows(cells: CellTable, rows: npt.NDArray[np.intp]) -> tuple[Row, ...]:
     chosen = cells.take(rows)
     columns = zip(
-        (str(row + 1) for row in rows.tolist()),
+        map(str, cells.cell_ids[rows].tolist()),
         _classes_before(chosen),
         map(_called, _kinds(chosen).tolist()),
         (word or NOTHING for word in _further(chosen, READER)),

@@ -143,7 +143,7 @@ def _plates(
     colours = [_colour(kind) for kind in shown.kinds[rows].tolist()]
     whole = Region(0, 0, *slide.size)
     inside = result.region.intersection(whole)
-    areas = result.areas
+    areas = result.outlines
     parts = [("The slide", whole, areas)]
     if 0 < inside.area < _SMALL_PART * whole.area:
         is_all = areas == (result.region,)

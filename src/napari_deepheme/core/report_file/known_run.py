@@ -106,7 +106,6 @@ def _facts(summary: dict[str, Any]) -> RunFacts:
 
 
 def _result(cells: CellTable, summary: dict[str, Any]) -> RegionResult:
-    areas = summary.get("counted_areas")
     mpp = stated_mpp(*summary["mpp"])
     if mpp is None:
         raise ValueError(f"no pixel size: {summary['mpp']}")
@@ -117,13 +116,16 @@ def _result(cells: CellTable, summary: dict[str, Any]) -> RegionResult:
         failed=tuple(Region(*_whole(r)) for r in summary.get("failed_regions", ())),
         complete=bool(summary["complete"]),
         seconds=0.0,
-        counted_areas=None
-        if areas is None
-        else tuple(Region(*_whole(area)) for area in areas),
+        counted_areas=_regions(summary.get("counted_areas")),
         drawn_areas=tuple(
             Polygon.from_corners(area) for area in summary.get("drawn_areas") or ()
         ),
+        searched_areas=_regions(summary.get("searched_areas")),
     )
+
+
+def _regions(areas: list[list[Any]] | None) -> tuple[Region, ...] | None:
+    return None if areas is None else tuple(Region(*_whole(area)) for area in areas)
 
 
 def _whole(numbers: list[Any]) -> tuple[int, int, int, int]:

@@ -94,10 +94,12 @@ class Tally:
         for index in indices:
             collector.add(self._results[index])
         result = collector.result()
+        cells, counted = take_counted(result.cells, areas, goal.n_cells)
         return replace(
             result,
-            cells=take_counted(result.cells, areas, goal.n_cells),
-            counted_areas=areas,
+            cells=cells,
+            counted_areas=counted,
+            searched_areas=None,
             complete=self.is_enough,
         )
 

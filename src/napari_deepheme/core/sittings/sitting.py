@@ -18,7 +18,7 @@ from napari_deepheme.core.slide import open_slide
 from napari_deepheme.core.slide.identity import slide_identity
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from napari_deepheme.core.cell_table import CellTable
     from napari_deepheme.core.review.corrected_cells import CorrectedCells
@@ -164,31 +164,32 @@ def facts_from_json(stored: Mapping[str, Any]) -> RunFacts:
 
 def result_to_json(result: RegionResult) -> dict[str, Any]:
     """Return a result without its cells as JSON holds it."""
-    areas = result.counted_areas
     return {
         "region": _corners(result.region),
         "mpp": list(result.mpp),
-        "failed_regions": [_corners(region) for region in result.failed],
+        "failed_regions": _listed(result.failed),
         "complete": result.complete,
         "seconds": result.seconds,
-        "counted_areas": None if areas is None else [_corners(r) for r in areas],
+        "counted_areas": _listed(result.counted_areas),
         "drawn_areas": [list(area.corners) for area in result.drawn_areas],
+        "searched_areas": _listed(result.searched_areas),
     }
 
 
 def result_from_json(stored: Mapping[str, Any], cells: CellTable) -> RegionResult:
     """Return what `result_to_json` made JSON of."""
-    areas, (x, y) = stored["counted_areas"], stored["mpp"]
+    x, y = stored["mpp"]
     return RegionResult(
         region=_region(stored["region"]),
         mpp=Mpp(float(x), float(y)),
         cells=cells,
-        failed=tuple(_region(r) for r in stored["failed_regions"]),
+        failed=_regions(stored["failed_regions"]) or (),
         complete=bool(stored["complete"]),
         seconds=float(stored["seconds"]),
-        counted_areas=None if areas is None else tuple(_region(r) for r in areas),
+        counted_areas=_regions(stored["counted_areas"]),
         # Sittings of earlier versions do not tell.
         drawn_areas=tuple(map(Polygon.from_corners, stored.get("drawn_areas", ()))),
+        searched_areas=_regions(stored.get("searched_areas")),
     )
 
 
@@ -198,6 +199,14 @@ def _path_of(slide: SlideReader) -> str:
 
 def _corners(region: Region) -> list[int]:
     return [region.x, region.y, region.width, region.height]
+
+
+def _listed(regions: Sequence[Region] | None) -> list[list[int]] | None:
+    return None if regions is None else [_corners(region) for region in regions]
+
+
+def _regions(stored: Any) -> tuple[Region, ...] | None:
+    return None if stored is None else tuple(map(_region, stored))
 
 
 def _region(stored: Any) -> Region:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -18,6 +19,7 @@ from napari_deepheme.core.review.corrections import (
     UNIDENTIFIED,
 )
 from napari_deepheme.core.sittings.sitting import DrawnShape
+from napari_deepheme.core.table_columns import numbers_of
 from napari_deepheme.core.taxonomy import CLASS_CODES, class_index
 
 if TYPE_CHECKING:
@@ -35,9 +37,15 @@ _FIXED: Final = (
     "probability",
 )
 
+_NUMBER: Final = "table_cell_id"
+"""Column of cells that came with numbers of their own: `CellTable.numbers`."""
+
 
 def put_cells(database: sqlite3.Connection, cells: CellTable, first: int) -> None:
     """Write the cells from a row on; a further column that is new is made."""
+    if cells.numbers is not None:
+        numbers = {_NUMBER: cells.numbers.astype(str)}
+        cells = replace(cells, further={**cells.further, **numbers})
     there = [row[1] for row in database.execute("PRAGMA table_info(cells)")]
     further = [name for name in cells.further if name not in COLUMNS]
     for name in further:
@@ -110,13 +118,19 @@ def read_cells(database: sqlite3.Connection) -> CellTable:
     boxes = np.array([columns[k] for k in ("x", "y", "width", "height")], np.int32).T
     if len(boxes) and boxes[:, 2:].min() < 1:
         raise ValueError("a cell has no extent")
-    return CellTable.from_arrays(
+    own = columns.pop(_NUMBER, None)
+    cells = CellTable.from_arrays(
         boxes,
         _shares(columns["score"]),
         _class_indices(columns["class_code"]),
         _shares(columns["probability"]),
-        {name: np.array([v or "" for v in columns[name]], np.str_) for name in further},
+        {
+            name: np.array([v or "" for v in columns[name]], np.str_)
+            for name in further
+            if name in columns
+        },
     )
+    return cells if own is None else replace(cells, numbers=numbers_of(own))
 
 
 def _has_mitoses(database: sqlite3.Connection) -> bool:

@@ -23,15 +23,17 @@ _APERIO = re.compile(r"\bMPP\s*=([^|\r\n]*)")
 _LARGEST_STRETCH = 1.5
 
 
-def plausible_mpp(slide: SlideReader, *, mpp: float | None = None) -> Mpp:
+def plausible_mpp(
+    slide: SlideReader, *, mpp: float | tuple[float, float] | None = None
+) -> Mpp:
     """Give the micrometres per pixel of a slide, if they can be right.
 
     Parameters
     ----------
     slide : SlideReader
         The slide.
-    mpp : float, optional
-        What the user says instead, for both axes.
+    mpp : float or tuple of float, optional
+        What is said instead, for both axes or for each.
 
     Returns
     -------
@@ -44,7 +46,7 @@ def plausible_mpp(slide: SlideReader, *, mpp: float | None = None) -> Mpp:
         If none are stated, or they do not lie between 0.05 and 1.2, or those along x
         and y differ by more than half.
     """
-    stated = slide.mpp if mpp is None else Mpp(float(mpp), float(mpp))
+    stated = slide.mpp if mpp is None else given_mpp(mpp, slide.name)
     if stated is None or not is_plausible(stated):
         raise UnknownMppError(slide.name, stated)
     return stated

@@ -120,7 +120,14 @@ class FiguresModel(QAbstractTableModel):
         sure = f"{100 * cells.probabilities[row]:.0f} %" if self._by_model(row) else "–"
         own = (self._review.corrected.told_of_mitosis(row, of) for of in MITOSIS_WORDS)
         state, _ = self._state(row)
-        fields = (str(row + 1), state, phase or "–", lineage or "–", *own, sure)
+        fields = (
+            str(cells.cell_ids[row]),
+            state,
+            phase or "–",
+            lineage or "–",
+            *own,
+            sure,
+        )
         return fields[index.column()]
 
     def _state(self, row: int) -> tuple[str, str]:

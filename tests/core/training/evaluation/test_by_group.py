@@ -63,6 +63,18 @@ def test_figures_of_a_table_counted_by_hand():
     assert report.accuracy == share(3, 5)
 
 
+def test_a_class_that_is_never_called_lowers_the_mean_precision():
+    targets = [code for code in ("M2", "M3", "M4") for _ in range(10)]
+    answers = [code if code != "M3" else "M4" for code in targets]
+    report = measure(probabilities(answers), targets)
+    by_class = {c.target: c.measures for c in report.classes}
+    assert str(by_class["M3"]["precision"]) == "-"
+    # scikit-learn's macro average with zero_division=0.
+    mean = report.macro["precision"]
+    assert mean.value == pytest.approx((1 + 0 + 10 / 20) / 3)
+    assert mean.low < mean.value < mean.high < 0.65
+
+
 def test_a_code_of_a_cells_own_set_is_right_beside_a_class_of_that_code_alone():
     targets = ["E1|E4", "E1|E4", "E4", "M1"]
     given = probabilities(["E4", "E1", "E4", "E4"])

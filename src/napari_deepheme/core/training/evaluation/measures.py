@@ -88,7 +88,9 @@ class Report:
     classes : tuple of ClassMeasures
         One a class of the cells.
     macro : dict of str to Measure
-        Means over the classes, by the words of `NAMES`.
+        Means over the classes, by the words of `NAMES`. A class that is never called
+        has no precision of its own and counts as 0 in the mean: who leaves a class out
+        would score better else.
     accuracy : Measure
         Share of the cells named right.
     calibration : Measure
@@ -158,10 +160,9 @@ def measure(probabilities: npt.NDArray[np.float32], targets: Sequence[str]) -> R
             for i in range(len(classes))
         )
     ]
-    macro = {
-        name: _mean([c.measures[name].value for c in of_class], samples[name], truth)
-        for name in NAMES
-    }
+    values = {name: [c.measures[name].value for c in of_class] for name in NAMES}
+    values["precision"] = [v if v == v else 0.0 for v in values["precision"]]
+    macro = {name: _mean(values[name], samples[name], truth) for name in NAMES}
     n = len(targets)
     return Report(
         n=n,
@@ -272,7 +273,8 @@ def _samples(
         n_true = np.bincount(truth, weight, k)
         n_called = np.bincount(calls + 1, weight, k + 1)[1:]
         with np.errstate(invalid="ignore", divide="ignore"):
-            found["precision"][s] = hits / n_called
+            precision = np.where(n_called > 0, hits / n_called, 0)
+            found["precision"][s] = np.where(n_true + n_called > 0, precision, np.nan)
             found["recall"][s] = hits / n_true
             f1 = 2 * hits / (n_true + n_called)
             found["F1"][s] = np.where(n_true > 0, f1, np.nan)

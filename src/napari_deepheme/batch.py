@@ -18,7 +18,12 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 
 from napari_deepheme.core.engine.pipeline import iter_chunks, plan_run
-from napari_deepheme.core.errors import DeephemeError, OutOfMemoryError, RunBusyError
+from napari_deepheme.core.errors import (
+    DeephemeError,
+    OtherRunError,
+    OutOfMemoryError,
+    RunBusyError,
+)
 from napari_deepheme.core.export.cohort import NOT_BEGUN, done_row, failed_row
 from napari_deepheme.core.models.compute import Compute
 from napari_deepheme.core.models.registry import load_models
@@ -85,7 +90,7 @@ def iter_batch(
     """
     todo = deque[AskedSlide]()
     for asked in slides:
-        row = _finished_row(asked, request)
+        row = _finished_row(asked, request, overwrite=config.overwrite)
         if row is None:
             todo.append(asked)
         else:
@@ -286,22 +291,41 @@ def _planned(
     return slide, plan, estimate_background(slide)
 
 
-def _finished_row(asked: AskedSlide, request: RunRequest) -> dict[str, Any] | None:
-    """Return the row of a slide that was done before, with the same request."""
+def _finished_row(
+    asked: AskedSlide, request: RunRequest, *, overwrite: bool
+) -> dict[str, Any] | None:
+    """Return the row of a slide that was done before, with the same request.
+
+    Its results may have been reviewed meanwhile. Those of another slide, place, count
+    or model that lie there instead are not its own.
+    """
     past = read_past(asked.folder)
     if past is None or not past.is_finished:
         return None
     try:
         with open_slide(asked.path, read_timeout=request.read_timeout) as reader:
-            same = run_identity(reader, request) == past.asked
-        return _row(asked) if same else None
-    except (DeephemeError, OSError, ValueError, KeyError, TypeError):
+            if run_identity(reader, request) != past.asked:
+                return None
+        summary = _summary(asked)
+        other = [name for name, own in past.results.items() if summary[name] != own]
+        if not other:
+            return done_row(asked.name, asked.folder.name, summary)
+    except (DeephemeError, OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
+    if overwrite:
+        return None
+    differs = f"its summary.json has another {other[0]}: {summary[other[0]]}"
+    error = OtherRunError(str(asked.folder), differs)
+    return _row_not_begun(asked, error, request)
 
 
 def _row(asked: AskedSlide) -> dict[str, Any]:
-    summary = orjson.loads((asked.folder / "summary.json").read_bytes())
-    return done_row(asked.name, asked.folder.name, summary)
+    return done_row(asked.name, asked.folder.name, _summary(asked))
+
+
+def _summary(asked: AskedSlide) -> dict[str, Any]:
+    summary: dict[str, Any] = orjson.loads((asked.folder / "summary.json").read_bytes())
+    return summary
 
 
 def _row_not_begun(

@@ -51,6 +51,7 @@ ERRORS = [
     errors.NoPicturesError("folder"),
     errors.MissingExtraError("train", "scikit-image"),
     errors.OtherRunError("out", TWO_LINES),
+    errors.ReviewedRunError("out", 5),
     errors.RunBusyError("out"),
     errors.SchedulerNotFoundError("tcp://nowhere:1"),
     errors.NotExplainableError("m", TWO_LINES),

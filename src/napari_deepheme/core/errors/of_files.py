@@ -154,6 +154,23 @@ class OtherRunError(DeephemeError, ValueError):
         )
 
 
+class ReviewedRunError(DeephemeError, ValueError):
+    """A folder holds what a reader said of cells."""
+
+    def __init__(self, folder: str, n_said: int) -> None:
+        super().__init__(folder, n_said)
+        self.folder = folder
+        self.n_said = n_said
+
+    def __str__(self) -> str:
+        """Word the error."""
+        cells = "1 cell" if self.n_said == 1 else f"{self.n_said:,} cells"
+        return (
+            f"{self.folder} holds what a reader said of {cells}: choose another folder "
+            "with --out, or throw it away with --overwrite"
+        )
+
+
 class RunBusyError(DeephemeError, OSError):
     """Another process is writing to the folder."""
 

@@ -26,6 +26,8 @@ _NUMBERS: Final = (
     "mitotic_figures",
     "mitotic_index",
     "unidentified",
+    "unidentified_below",
+    "corrected",
     "failed_tiles",
 )
 
@@ -50,7 +52,14 @@ NOT_BEGUN: Final = "not begun"
 _TEXTS: Final = frozenset(COLUMNS[:6])
 
 _WHOLE: Final = frozenset(
-    {"n_cells", "differential_n", "mitotic_figures", "unidentified", "failed_tiles"}
+    {
+        "n_cells",
+        "differential_n",
+        "mitotic_figures",
+        "unidentified",
+        "corrected",
+        "failed_tiles",
+    }
     | {f"n_{c.code}" for c in CELL_CLASSES}
 )
 

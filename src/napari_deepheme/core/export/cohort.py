@@ -42,6 +42,7 @@ COLUMNS: Final = (
     "differential_n",
     *_NUMBERS,
     *(f"n_{c.code}" for c in CELL_CLASSES),
+    *(f"counted_{code}" for code in _COUNTED),
     *(f"percent_{code}" for code in _COUNTED),
 )
 """No times and no machine: the same slides give the same table."""
@@ -61,6 +62,7 @@ _WHOLE: Final = frozenset(
         "failed_tiles",
     }
     | {f"n_{c.code}" for c in CELL_CLASSES}
+    | {f"counted_{code}" for code in _COUNTED}
 )
 
 
@@ -78,6 +80,7 @@ def done_row(slide: str, folder: str, summary: Mapping[str, Any]) -> dict[str, A
         "differential_n": count["n"],
         **{name: summary[name] for name in _NUMBERS},
         **{f"n_{code}": n for code, n in summary["counts"].items()},
+        **{f"counted_{code}": count["counts"][code] for code in _COUNTED},
         **{f"percent_{code}": count["percent"][code] for code in _COUNTED},
     }
 

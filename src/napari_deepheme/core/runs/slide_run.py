@@ -84,7 +84,7 @@ class SlideRun:
     ReviewedRunError, InvalidTableError
         If a reader said something of the cells in the folder, as `refuse_to_replace`.
     UnknownMppError, RegionOutOfBoundsError
-        As for `pipeline.iter_regions`.
+        As for `pipeline.iter_region`.
     UnreadableSlideError
         If nothing is heard of the slide's drive any more.
     ModelNotFoundError, InvalidModelError, MissingExtraError, DeviceNotAvailableError

@@ -88,7 +88,7 @@ def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:
         "--overwrite",
         action="store_true",
         help="throw away runs of these slides with other models or settings that "
-        "lie in DIR",
+        "lie in DIR, and what a reader said of their cells",
     )
     parser.set_defaults(run=_run)
 

@@ -74,7 +74,8 @@ def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:
     parser.add_argument(
         "--overwrite",
         action="store_true",
-        help="throw away a run of another slide, model or setting that lies in DIR",
+        help="throw away a run of another slide, model or setting that lies in DIR, "
+        "and what a reader said of its cells",
     )
     parser.set_defaults(run=_run)
 

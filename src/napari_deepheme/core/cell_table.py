@@ -122,7 +122,9 @@ class CellTable:
             raise ValueError("a box has a negative width or height")
         indices = np.asarray(class_indices)
         if ((indices < 0) | (indices >= len(CELL_CLASSES))).any():
-            raise ValueError(f"a class index lies beyond the {len(CELL_CLASSES)}")
+            raise ValueError(
+                f"a class index lies beyond the {len(CELL_CLASSES)} classes"
+            )
         return cls(
             sides,
             _share(scores, "score"),

@@ -1,10 +1,13 @@
 """Many slides on real worker processes, one of which is killed."""
 
 import csv
+import json
 import os
+import shutil
 import signal
 import sys
 from collections import deque
+from dataclasses import replace
 from types import SimpleNamespace
 
 import distributed
@@ -18,11 +21,16 @@ from napari_deepheme.batch import iter_batch
 from napari_deepheme.cli import run
 from napari_deepheme.core.errors import UnfitWorkersError
 from napari_deepheme.core.export.cohort import COLUMNS, write_cohort
+from napari_deepheme.core.export.csv_table import read_csv
+from napari_deepheme.core.export.summary import export_run
 from napari_deepheme.core.geometry import Size
 from napari_deepheme.core.models.compute import Compute
 from napari_deepheme.core.phantom import write_phantom
+from napari_deepheme.core.report_file.known_run import known_run
+from napari_deepheme.core.review.corrected_cells import CorrectedCells
 from napari_deepheme.core.runs.result_folders import asked_slides
 from napari_deepheme.core.runs.run_request import RunRequest, computed_with
+from napari_deepheme.core.slide import open_slide
 from napari_deepheme.dask_cluster import BatchConfig
 
 # Its numbers do not depend on the number of threads, which torch's do.
@@ -183,3 +191,73 @@ def test_what_is_open_when_a_batch_is_stopped_is_let_go_of(monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         next(stopping.rows())
     assert let_go == ["run", "slide"]
+
+
+@pytest.fixture(scope="module")
+def done_once(tmp_path_factory):
+    """A slide, and a folder in which its results lie."""
+    folder = tmp_path_factory.mktemp("done once")
+    slide = folder / "a.svs"
+    write_phantom(slide, Size(600, 500), 4)
+    assert run(["classify", str(slide), "--out", str(folder / "out" / "a")]) == 0
+    return slide, folder / "out"
+
+
+@pytest.fixture
+def results(done_once, tmp_path, monkeypatch):
+    """A slide, the folder of its results, and a batch of it that starts no worker."""
+    slide, made = done_once
+    out = tmp_path / "out"
+    shutil.copytree(made, out)
+    monkeypatch.setattr(batch, "open_client", None)
+
+    def go():
+        status = run(["batch", str(slide), "--out", str(out)])
+        with (out / "cohort.csv").open(newline="", encoding="utf-8") as stream:
+            return status, next(csv.DictReader(stream))
+
+    return slide, out / "a", go
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"slide": "b.svs"},
+        {"region": [0, 0, 300, 300]},
+        {"counted_areas": [[0, 0, 256, 256]]},
+        {"drawn_areas": [[[0, 0], [9, 0], [9, 9]]]},
+        {"mpp": [0.5, 0.5]},
+        {"model": "another 1.0"},
+        {"complete": False},
+    ],
+    ids=lambda other: next(iter(other)),
+)
+def test_what_is_not_the_result_of_a_slides_run_gets_into_no_row(
+    other, results, capsys
+):
+    _, folder, go = results
+    summary = json.loads((folder / "summary.json").read_text())
+    (folder / "summary.json").write_text(json.dumps({**summary, **other}))
+    status, row = go()
+    assert (status, row["status"], row["n_cells"]) == (1, "not begun", "")
+    assert f"another {next(iter(other))}" in capsys.readouterr().err
+    assert json.loads((folder / "summary.json").read_text()) == {**summary, **other}
+
+
+def test_a_review_that_is_exported_into_a_slides_folder_gets_into_its_row(results):
+    slide_path, folder, go = results
+    status, row = go()
+    assert (status, row["status"], row["corrected"]) == (0, "done", "0")
+    cells = CorrectedCells(read_csv(folder / "cells.csv"))
+    with open_slide(slide_path) as slide:
+        result, facts = known_run(cells.cells, slide, folder / "summary.json")
+    corrected = cells.correct([0, 1], "L4").with_threshold(0.25).cells
+    export_run(
+        replace(result, cells=corrected),
+        replace(facts, unidentified_below=0.25),
+        folder,
+    )
+    status, after = go()
+    assert (status, after["status"], after["corrected"]) == (0, "done", "2")
+    assert after["unidentified_below"] == "0.25"
+    assert after["n_L4"] != row["n_L4"]

@@ -6,15 +6,27 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from napari_deepheme.core.cell_table import CellTable
     from napari_deepheme.core.counts.mitoses import mitotic_index
-    from napari_deepheme.core.counts.report import differential, me_ratio
-    from napari_deepheme.core.engine.config import RunConfig
+    from napari_deepheme.core.counts.report import Differential, differential, me_ratio
+    from napari_deepheme.core.engine.config import (
+        ClassifyConfig,
+        DetectConfig,
+        RunConfig,
+        TileConfig,
+    )
     from napari_deepheme.core.engine.pipeline import analyze_region, iter_region
+    from napari_deepheme.core.engine.results import (
+        RegionResult,
+        ResultCollector,
+        TileResult,
+    )
+    from napari_deepheme.core.engine.tiling import Tile
     from napari_deepheme.core.errors import DeephemeError
     from napari_deepheme.core.export.cells_file import read_cells, write_cells
     from napari_deepheme.core.geometry import Mpp, Point, Region, Size
+    from napari_deepheme.core.models.protocols import Models
     from napari_deepheme.core.models.registry import list_models, load_models
     from napari_deepheme.core.runs.classify_slide import classify
-    from napari_deepheme.core.slide import ArraySlide, open_slide
+    from napari_deepheme.core.slide import ArraySlide, SlideReader, open_slide
     from napari_deepheme.core.taxonomy import CELL_CLASSES
 
     __version__: str
@@ -23,12 +35,22 @@ __all__ = [
     "CELL_CLASSES",
     "ArraySlide",
     "CellTable",
+    "ClassifyConfig",
     "DeephemeError",
+    "DetectConfig",
+    "Differential",
+    "Models",
     "Mpp",
     "Point",
     "Region",
+    "RegionResult",
+    "ResultCollector",
     "RunConfig",
     "Size",
+    "SlideReader",
+    "Tile",
+    "TileConfig",
+    "TileResult",
     "__version__",
     "analyze_region",
     "classify",
@@ -63,6 +85,16 @@ _HOMES = {
     "me_ratio": "core.counts.report",
     "ArraySlide": "core.slide",
     "open_slide": "core.slide",
+    "ClassifyConfig": "core.engine.config",
+    "DetectConfig": "core.engine.config",
+    "TileConfig": "core.engine.config",
+    "RegionResult": "core.engine.results",
+    "TileResult": "core.engine.results",
+    "ResultCollector": "core.engine.results",
+    "Tile": "core.engine.tiling",
+    "Models": "core.models.protocols",
+    "SlideReader": "core.slide",
+    "Differential": "core.counts.report",
     "CELL_CLASSES": "core.taxonomy",
 }
 

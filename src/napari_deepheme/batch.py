@@ -21,6 +21,7 @@ import orjson
 from napari_deepheme.core.engine.pipeline import iter_chunks, plan_run
 from napari_deepheme.core.errors import (
     DeephemeError,
+    OtherRunError,
     OutOfMemoryError,
     RunBusyError,
     UnfitWorkersError,
@@ -112,7 +113,7 @@ def iter_batch(
     """
     todo = deque[AskedSlide]()
     for asked in slides:
-        row = _finished_row(asked, request)
+        row = _finished_row(asked, request, overwrite=config.overwrite)
         if row is None:
             todo.append(asked)
         else:
@@ -349,25 +350,45 @@ def _planned(path: str, asked: _Asked, used: bytes) -> tuple[SlideReader, RunPla
     return slide, plan, estimate_background(slide)
 
 
-def _finished_row(asked: AskedSlide, request: RunRequest) -> dict[str, Any] | None:
-    """Return the row of a slide that was done before, with the same request."""
+def _finished_row(
+    asked: AskedSlide, request: RunRequest, *, overwrite: bool
+) -> dict[str, Any] | None:
+    """Return the row of a slide that was done before, with the same request.
+
+    Its results may have been reviewed meanwhile. Those of another slide, place, count
+    or model that lie there instead are not its own.
+    """
     past = read_past(asked.folder)
     if past is None or not past.is_finished:
         return None
     try:
         with open_slide(asked.path, read_timeout=request.read_timeout) as reader:
-            same = run_identity(reader, request) == past.asked
+            if run_identity(reader, request) != past.asked:
+                return None
             changed = last_change(reader) > past.written
-        row = _row(asked)
-        # What could not be read of it may have been mended.
-        return row if same and not (changed and row["failed_tiles"]) else None
-    except (DeephemeError, OSError, ValueError, KeyError, TypeError):
+        summary = _summary(asked)
+        if changed and summary["failed_tiles"]:
+            # What could not be read of it may have been mended.
+            return None
+        other = [name for name, own in past.results.items() if summary[name] != own]
+        if not other:
+            return done_row(asked.name, asked.folder.name, summary)
+    except (DeephemeError, OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
+    if overwrite:
+        return None
+    differs = f"its summary.json has another {other[0]}: {summary[other[0]]}"
+    error = OtherRunError(str(asked.folder), differs)
+    return _row_not_begun(asked, error, request)
 
 
 def _row(asked: AskedSlide) -> dict[str, Any]:
-    summary = orjson.loads((asked.folder / "summary.json").read_bytes())
-    return done_row(asked.name, asked.folder.name, summary)
+    return done_row(asked.name, asked.folder.name, _summary(asked))
+
+
+def _summary(asked: AskedSlide) -> dict[str, Any]:
+    summary: dict[str, Any] = orjson.loads((asked.folder / "summary.json").read_bytes())
+    return summary
 
 
 def _row_not_begun(

@@ -38,7 +38,7 @@ def given(monkeypatch):
 
 def done(name, n=500, n_failed=0, model=""):
     row = {"slide": f"{name}.svs", "folder": name, "status": "done", "model": model}
-    figures = {"differential_n": n, "percent_M6": 100.0, "me_ratio": 1 / 3}
+    figures = {"differential_n": n, "counted_M6": n, "me_ratio": 1 / 3}
     return {**row, **figures, "failed_tiles": n_failed}
 
 
@@ -56,10 +56,12 @@ def cohort(tmp_path, *columns):
 def test_the_table_has_the_slides_in_the_order_they_were_named(given, tmp_path, capfd):
     given["rows"] = [done("b"), done("a")]
     words = ["--workers", "2", "--threads", "3", "--mpp", "0.25", "--overwrite"]
+    words += ["--detector", "ours"]
     assert run(["batch", "a.svs", "b.svs", "--out", "out", *words]) == 0
     assert cohort(tmp_path) == [("a.svs", "done"), ("b.svs", "done")]
     assert given["slides"] == ["a.svs", "b.svs"]
     assert given["request"].mpp == 0.25
+    assert given["request"].detector == "ours"
     config = given["config"]
     assert (config.n_workers, config.n_threads, config.overwrite) == (2, 3, True)
     out, err = capfd.readouterr()
@@ -120,7 +122,7 @@ def test_a_slide_that_is_not_begun_keeps_its_row_and_is_told(given, tmp_path, ca
     assert (tmp_path / "out" / "cohort.csv").read_bytes() == table
     out, err = capfd.readouterr()
     assert "a.svs: out/a holds another run" in err
-    assert out == "0 of 1 slides done, written to out\n"
+    assert out == "0 of 1 slide done, written to out\n"
 
 
 def test_rows_that_another_batch_wrote_meanwhile_stay(given, tmp_path):

@@ -7,7 +7,9 @@ import tifffile
 from PIL import Image
 
 from napari_deepheme.cli import run
+from napari_deepheme.cli.shortfall import shortfall
 from napari_deepheme.core.cell_table import COLUMNS
+from napari_deepheme.core.counts.counting import CountGoal
 from napari_deepheme.core.taxonomy import CLASS_CODES
 
 FILES = ["cells.csv", "cells.geojson", "journal.jsonl", "summary.json"]
@@ -186,12 +188,22 @@ def test_a_count_that_falls_short_is_said(phantom, capsys):
     assert run(words) == 0
     n = json.loads(Path("out/summary.json").read_text())["differential"]["n"]
     assert 0 < n < 500
-    assert f"; the differential has {n} of 500 cells\n" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert f" cells, {n} of them counted in " in told
+    assert f"; the differential has {n} of 500 cells\n" in told
     # Nor were its intervals narrow enough to end it.
     words = [*words[:-1], "narrow", "--half-width", "0.5"]
     assert run(words) == 0
     told = f"{n} of 500 cells; its intervals are wider than ±0.5 %\n"
     assert told in capsys.readouterr().out
+
+
+def test_a_count_with_all_its_cells_and_wide_intervals_is_said():
+    half, most = {"L4": 275, "M6": 225}, {"L4": 475, "M6": 25}
+    told = "its intervals are wider than ±4 %"
+    assert shortfall(CountGoal(500, 4.0), half, 0) == told
+    assert shortfall(CountGoal(500, 4.0), most, 0) == ""
+    assert shortfall(CountGoal(500), half, 0) == ""
 
 
 def test_a_count_in_a_region_smaller_than_its_blocks_has_the_cells_that_lie_there(

@@ -279,6 +279,17 @@ def test_each_help_shows_an_example(command, capfd):
     assert f"example: napari-deepheme {command}" in capfd.readouterr().out
 
 
+@pytest.mark.parametrize("command", ["classify", "batch", "export", "train"])
+def test_help_names_no_file_that_only_the_repository_has(command, capfd):
+    assert run([command, "--help"]) == 0
+    told = " ".join(capfd.readouterr().out.split())
+    assert "docs/" not in told
+    assert "in the documentation" in told
+    assert run(["--help"]) == 0
+    address = "https://napari-deepheme.github.io/napari-deepheme/"
+    assert address in capfd.readouterr().out
+
+
 def in_a_fresh_process(code):
     command = [sys.executable, "-c", code]
     done = subprocess.run(command, capture_output=True, text=True, check=True)

@@ -1,6 +1,7 @@
 """A table of cells brought into the formats of other programs."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import anndata
@@ -92,6 +93,17 @@ def test_the_pixel_size_of_the_run_goes_before_that_of_the_slide(phantom, tmp_pa
 
 
 @pytest.mark.usefixtures("cells")
+def test_crops_of_corrected_cells_alone_are_refused_where_no_cell_was_corrected(
+    phantom, refused, tmp_path
+):
+    write_cells(replace(read_cells("cells.csv"), further={}), "cells.csv")
+    words = ["cells.csv", "--to", "crops", "--slide", str(phantom), "--out", "crops"]
+    told = refused(["export", *words, "--corrected-only"])
+    assert "no cell of cells.csv was corrected" in told
+    assert [p.name for p in tmp_path.iterdir()] == ["cells.csv"]
+
+
+@pytest.mark.usefixtures("cells")
 def test_what_was_drawn_in_qupath_becomes_a_table_and_the_rest_is_told(
     tmp_path, capsys
 ):
@@ -114,8 +126,8 @@ def test_what_was_drawn_in_qupath_becomes_a_table_and_the_rest_is_told(
     told = capsys.readouterr()
     assert told.out == "2 cells, written to drawn.csv\n"
     assert told.err == (
-        "napari-deepheme: class not known: Tumour, 1 objects\n"
-        "napari-deepheme: too wide for a cell, so regions: 1 objects left out\n"
+        "napari-deepheme: class not known: Tumour, 1 object\n"
+        "napari-deepheme: too wide for a cell, so regions: 1 object left out\n"
     )
     drawn = read_cells("drawn.csv")
     assert reader_classes(drawn).tolist() == ["L4", "M2"]

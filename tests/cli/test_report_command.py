@@ -64,7 +64,7 @@ def test_a_report_says_which_objects_of_qupath_it_leaves_out(phantom, cells, cap
     assert run(words(phantom, path, "report.pdf")) == 0
     told = capsys.readouterr().err
     assert told == (
-        "napari-deepheme: too wide for a cell, so regions: 1 objects left out\n"
+        "napari-deepheme: too wide for a cell, so regions: 1 object left out\n"
     )
 
 

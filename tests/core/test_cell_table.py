@@ -33,6 +33,24 @@ def table_of(rows):
     return CellTable.from_arrays(boxes, scores, classes, probabilities)
 
 
+@pytest.mark.parametrize(
+    ("column", "value", "told"),
+    [
+        (0, [[0, 0, -9, 9]], "negative width"),
+        (1, [5.0], "score"),
+        (1, [float("nan")], "score"),
+        (2, [-1], "class index"),
+        (2, [23], "class index"),
+        (3, [7.0], "probability"),
+    ],
+)
+def test_numbers_that_no_cell_can_have_are_refused(column, value, told):
+    columns = [[[0, 0, 9, 9]], [0.5], [3], [0.5]]
+    columns[column] = value
+    with pytest.raises(ValueError, match=told):
+        CellTable.from_arrays(*columns)
+
+
 @given(rows)
 def test_scores_and_probabilities_carry_four_decimals(rows):
     table = table_of(rows)

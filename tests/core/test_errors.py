@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from napari_deepheme.core import errors
+from napari_deepheme.core.export.csv_table import read_csv
 from napari_deepheme.core.geometry import Region
 
 TOLD = Path(__file__).parents[2] / "scripts" / "bad_slides" / "told.py"
@@ -51,6 +52,8 @@ ERRORS = [
     errors.NoPicturesError("folder"),
     errors.MissingExtraError("train", "scikit-image"),
     errors.OtherRunError("out", TWO_LINES),
+    errors.NoCorrectionError("cells.csv"),
+    errors.ReviewedRunError("out", 5),
     errors.RunBusyError("out"),
     errors.SchedulerNotFoundError("tcp://nowhere:1"),
     errors.UnfitWorkersError(TWO_LINES, "start them anew"),
@@ -68,6 +71,14 @@ def test_every_kind_of_failure_is_looked_at_here():
         if isinstance(kind, type) and issubclass(kind, errors.DeephemeError)
     }
     assert kinds - {errors.DeephemeError} == {type(error) for error in ERRORS}
+
+
+def test_a_table_that_is_missing_is_not_told_as_one_to_be_mended(tmp_path):
+    with pytest.raises(
+        errors.InvalidTableError, match=r"^there is no .*a\.csv"
+    ) as told:
+        read_csv(tmp_path / "a.csv")
+    assert "mend it" not in str(told.value)
 
 
 @pytest.mark.parametrize("error", ERRORS, ids=lambda e: type(e).__name__)

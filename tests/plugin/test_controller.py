@@ -457,6 +457,40 @@ def test_export_writes_the_files_of_the_last_run(controller, slide_layer, tmp_pa
     assert (tmp_path / "out" / "cells.geojson").exists()
 
 
+def test_an_export_writes_over_no_other_slide_and_no_other_readers_words(
+    controller, slide_layer, tmp_path
+):
+    controller.classify_slide()
+    controller.finish()
+    desk, out = controller.desk, tmp_path / "out"
+    desk.export(out)
+    summary = json.loads((out / "summary.json").read_text())
+    anothers = json.dumps({**summary, "slide": "b.svs"})
+    (tmp_path / "b").mkdir()
+    (tmp_path / "b" / "summary.json").write_text(anothers)
+    desk.export(tmp_path / "b")
+    assert "b.svs" in controller.session.message
+    assert (tmp_path / "b" / "summary.json").read_text() == anothers
+    lines = (out / "cells.csv").read_text().splitlines()
+    said = [lines[0] + ",reader_class", lines[1] + ",M3", *(f"{n}," for n in lines[2:])]
+    (tmp_path / "read").mkdir()
+    (tmp_path / "read" / "cells.csv").write_text("\n".join(said))
+    desk.export(tmp_path / "read")
+    assert "what a reader said of 1 cell" in controller.session.message
+    assert (tmp_path / "read" / "cells.csv").read_text() == "\n".join(said)
+    # What this review says of the cell goes on from there.
+    desk.review.correct([0], "M3")
+    desk.review.correct([0], "M4")
+    desk.export(tmp_path / "read")
+    assert controller.session.message_kind != "error"
+    # What was exported from here may be written over, whatever was taken back since.
+    desk.review.undo()
+    desk.review.undo()
+    desk.review.correct([1], "M4")
+    desk.export(tmp_path / "read")
+    assert controller.session.message_kind != "error"
+
+
 def test_an_export_that_cannot_be_written_is_told(controller, slide_layer, tmp_path):
     controller.classify_slide()
     controller.finish()

@@ -80,7 +80,10 @@ def run(arguments: Sequence[str]) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        "napari-deepheme", usage=_USAGE, description=_DESCRIPTION
+        "napari-deepheme",
+        usage=_USAGE,
+        description=_DESCRIPTION,
+        epilog="Documentation: https://napari-deepheme.github.io/napari-deepheme/",
     )
     parser.add_argument(
         "--version", action="version", version=f"%(prog)s {version('napari-deepheme')}"

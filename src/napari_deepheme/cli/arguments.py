@@ -135,6 +135,16 @@ def add_model(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_detector(parser: argparse.ArgumentParser) -> None:
+    """Add ``--detector``."""
+    parser.add_argument(
+        "--detector",
+        type=some_name,
+        metavar="NAME-OR-PATH",
+        help="detector: a name of `models list`, or a file (default: bundled)",
+    )
+
+
 def add_read_timeout(parser: argparse.ArgumentParser) -> None:
     """Add ``--read-timeout``."""
     parser.add_argument(
@@ -152,8 +162,8 @@ def add_counting(parser: argparse.ArgumentParser) -> None:
         "--max-cells",
         type=positive,
         metavar="N",
-        help="count N nucleated cells in the best areas, spread over the slide or "
-        "the region, instead of everything",
+        help="count N nucleated cells in the best areas of what is asked for, spread "
+        "over it, instead of everything",
     )
     parser.add_argument(
         "--half-width",
@@ -172,5 +182,5 @@ def add_deidentify(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="leave names out of what is written: slide, patient and readers get "
         "pseudonyms, made with a key that stays on this computer; see "
-        "docs/deidentify.md",
+        "Leave names out in the documentation",
     )

@@ -9,6 +9,7 @@ from napari_deepheme.cli.arguments import (
     Commands,
     add_counting,
     add_deidentify,
+    add_detector,
     add_model,
     add_read_timeout,
     mpp,
@@ -27,6 +28,7 @@ from napari_deepheme.core.export.cohort import (
     read_cohort,
 )
 from napari_deepheme.core.files import make_folder, refuse_sources
+from napari_deepheme.core.report_file.wording import plural
 from napari_deepheme.core.runs.result_folders import asked_slides
 from napari_deepheme.core.runs.run_request import RunRequest
 from napari_deepheme.core.taxonomy import CELL_CLASSES
@@ -73,6 +75,7 @@ def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:
         help="threads of each (default: those of the machine, shared out)",
     )
     add_model(parser)
+    add_detector(parser)
     add_counting(parser)
     add_read_timeout(parser)
     parser.add_argument(
@@ -85,7 +88,7 @@ def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:
         "--overwrite",
         action="store_true",
         help="throw away runs of these slides with other models or settings that "
-        "lie in DIR",
+        "lie in DIR, and what a reader said of their cells",
     )
     parser.set_defaults(run=_run)
 
@@ -96,6 +99,7 @@ def _run(options: argparse.Namespace) -> int:
         half_width=options.half_width,
         mpp=options.mpp,
         model=options.model,
+        detector=options.detector,
         device=options.device,
         backend=options.backend,
         read_timeout=options.read_timeout,
@@ -119,9 +123,8 @@ def _run(options: argparse.Namespace) -> int:
         rows.sort(key=lambda row: folders.index(row["folder"]))
         add_to_cohort(rows, options.out)
     n_failed = _tell(slides, rows, request)
-    say(
-        f"{len(rows) - n_failed} of {len(slides)} slides done, written to {options.out}"
-    )
+    done = f"{len(rows) - n_failed} of {plural(len(slides), 'slide')} done"
+    say(f"{done}, written to {options.out}")
     return 130 if len(rows) < len(slides) else int(bool(n_failed))
 
 
@@ -168,6 +171,4 @@ def _tell(
 
 def _counted(row: Mapping[str, Any]) -> dict[str, int]:
     """Return the differential of a row of the cohort, by class code."""
-    percent = {c.code: row[f"percent_{c.code}"] for c in CELL_CLASSES if c.in_ndc}
-    n = row["differential_n"]
-    return {code: round((share or 0) * n / 100) for code, share in percent.items()}
+    return {c.code: row[f"counted_{c.code}"] or 0 for c in CELL_CLASSES if c.in_ndc}

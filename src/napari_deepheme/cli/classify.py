@@ -12,16 +12,17 @@ from napari_deepheme.cli.arguments import (
     Commands,
     add_counting,
     add_deidentify,
+    add_detector,
     add_model,
     add_read_timeout,
     mpp,
     region,
-    some_name,
     some_path,
 )
 from napari_deepheme.cli.output import say
 from napari_deepheme.cli.progress import Progress
 from napari_deepheme.cli.shortfall import shortfall
+from napari_deepheme.core.counts.report import differential
 from napari_deepheme.core.deidentify import nameless
 from napari_deepheme.core.review.corrections import judged_counts
 from napari_deepheme.core.runs.run_request import RunRequest
@@ -30,7 +31,9 @@ from napari_deepheme.core.slide import open_slide
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
+
+    from napari_deepheme.core.engine.results import RegionResult
 
 
 def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:
@@ -59,12 +62,7 @@ def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:
         "./PSEUDONYM-deepheme)",
     )
     add_model(parser)
-    parser.add_argument(
-        "--detector",
-        type=some_name,
-        metavar="NAME-OR-PATH",
-        help="detector (default: bundled)",
-    )
+    add_detector(parser)
     parser.add_argument(
         "--mpp",
         type=mpp,
@@ -76,7 +74,8 @@ def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:
     parser.add_argument(
         "--overwrite",
         action="store_true",
-        help="throw away a run of another slide, model or setting that lies in DIR",
+        help="throw away a run of another slide, model or setting that lies in DIR, "
+        "and what a reader said of its cells",
     )
     parser.set_defaults(run=_run)
 
@@ -108,15 +107,24 @@ def _run(options: argparse.Namespace) -> int:
         with _undisturbed():
             result = run.finish(time.monotonic() - started)
         compute = run.models.compute
-    lacks = ""
+    lacks, counts = "", judged_counts(result.cells)
     if result.complete:
-        counts = judged_counts(result.cells)
         lacks = shortfall(request.goal, counts, len(result.failed))
     say(
-        f"{len(result.cells)} cells in {result.seconds:.1f} s by {compute}, "
+        f"{len(result.cells)} cells{_counted(result, counts)} in "
+        f"{result.seconds:.1f} s by {compute}, "
         f"written to {folder}{lacks and f'; {lacks}'}"
     )
     return 0 if result.complete else 130
+
+
+def _counted(result: RegionResult, counts: Mapping[str, int]) -> str:
+    """Say how many of the cells are in the differential of a count, and from where."""
+    if result.counted_areas is None:
+        return ""
+    n = len(result.counted_areas)
+    areas = "1 area" if n == 1 else f"{n} areas"
+    return f", {differential(counts).n} of them counted in {areas},"
 
 
 def _analyse(run: SlideRun) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from napari_deepheme.cli.output import complain
 from napari_deepheme.core.export.facts import facts_beside
 from napari_deepheme.core.export.geojson import read_qupath
+from napari_deepheme.core.report_file.wording import plural
 from napari_deepheme.core.slide.mpp import is_plausible
 
 if TYPE_CHECKING:
@@ -36,9 +37,11 @@ def read_drawn(
             mpp = min(stated)
     read = read_qupath(path, mpp=mpp)
     for name, n in read.unknown_classes.items():
-        complain(f"class not known: {name or 'none at all'}, {n} objects")
+        what = f"class not known: {name}" if name else "without a class"
+        complain(f"{what}, {plural(n, 'object')}")
     if read.n_lines:
-        complain(f"lines are no cells: {read.n_lines} objects left out")
+        complain(f"lines are no cells: {plural(read.n_lines, 'object')} left out")
     if read.n_regions:
-        complain(f"too wide for a cell, so regions: {read.n_regions} objects left out")
+        left_out = plural(read.n_regions, "object")
+        complain(f"too wide for a cell, so regions: {left_out} left out")
     return read.cells

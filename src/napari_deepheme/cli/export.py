@@ -6,11 +6,16 @@ from contextlib import ExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from napari_deepheme.cli.arguments import Commands, add_deidentify, mpp, some_path
+from napari_deepheme.cli.arguments import (
+    Commands,
+    add_deidentify,
+    mpp,
+    some_path,
+)
 from napari_deepheme.cli.drawn_cells import read_drawn
 from napari_deepheme.cli.output import complain, say
 from napari_deepheme.core.deidentify import nameless, nameless_cells
-from napari_deepheme.core.errors import SlideNeededError
+from napari_deepheme.core.errors import NoCorrectionError, SlideNeededError
 from napari_deepheme.core.export.anndata_file import write_anndata
 from napari_deepheme.core.export.cells_file import read_cells
 from napari_deepheme.core.export.crop_folder import write_crop_folder
@@ -22,7 +27,7 @@ from napari_deepheme.core.export.nameless import nameless_table_facts
 from napari_deepheme.core.export.other_slide import refuse_other_slide, slide_doubts
 from napari_deepheme.core.export.parquet import write_parquet
 from napari_deepheme.core.files import refuse_sources, replaced_file
-from napari_deepheme.core.review.corrections import is_deleted
+from napari_deepheme.core.review.corrections import is_corrected, is_deleted
 from napari_deepheme.core.slide import open_slide, plausible_mpp
 from napari_deepheme.core.slide.mpp import given_mpp
 
@@ -45,8 +50,9 @@ def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:
         help="bring a table of cells into another program's format",
         description="Bring a table of cells, such as cells.csv of a run or what QuPath "
         "exported as GeoJSON, into another format. Slide, mpp and model are taken from "
-        "the summary.json beside it. See docs/exchange.md. Most kinds need the extra "
-        "exchange. Research use only.",
+        "the summary.json beside it. See "
+        "Formats of other programs in the documentation. Parquet, h5ad and dicom "
+        "need the extra exchange. Research use only.",
         epilog="example: napari-deepheme export cells.csv --to parquet "
         "--out cells.parquet",
     )
@@ -172,6 +178,8 @@ def _write_crops(
     slide: SlideReader,
     facts: TableFacts,
 ) -> str:
+    if options.corrected_only and not is_corrected(cells).any():
+        raise NoCorrectionError(str(options.cells))
     written = write_crop_folder(
         cells,
         options.out,

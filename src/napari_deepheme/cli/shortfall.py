@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from napari_deepheme.core.counts.report import differential
@@ -30,7 +32,16 @@ def shortfall(goal: CountGoal | None, counts: Mapping[str, int], n_failed: int) 
         words.append(f"the differential has {n} of {goal.n_cells} cells")
         if goal.half_width is not None:
             words.append(f"its intervals are wider than ±{goal.half_width:g} %")
+    elif goal is not None and not _is_narrow(goal, counts):
+        words.append(f"its intervals are wider than ±{goal.half_width:g} %")
     if n_failed:
         blocks = "1 block" if n_failed == 1 else f"{n_failed} blocks"
         words.append(f"{blocks} could not be read (failed_regions of summary.json)")
     return "; ".join(words)
+
+
+def _is_narrow(goal: CountGoal, counts: Mapping[str, int]) -> bool:
+    """Tell whether a count is as narrow as was asked, however many cells it has."""
+    if goal.half_width is None:
+        return True
+    return replace(goal, n_cells=sys.maxsize).is_reached(counts)

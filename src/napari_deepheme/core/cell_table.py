@@ -114,12 +114,27 @@ class CellTable:
         probabilities: npt.ArrayLike,
         further: Mapping[str, npt.NDArray[np.str_]] | None = None,
     ) -> Self:
-        """Make a table of anything array-like; rounds scores and probabilities."""
+        """Make a table of anything array-like; rounds scores and probabilities.
+
+        Raises
+        ------
+        ValueError
+            If a side is negative, a score or probability not in [0, 1], a class index
+            none of the 23, or columns differ in length.
+        """
+        sides = np.asarray(boxes, np.int32).reshape(-1, 4)
+        if (sides[:, 2:] < 0).any():
+            raise ValueError("a box has a negative width or height")
+        indices = np.asarray(class_indices)
+        if ((indices < 0) | (indices >= len(CELL_CLASSES))).any():
+            raise ValueError(
+                f"a class index lies beyond the {len(CELL_CLASSES)} classes"
+            )
         return cls(
-            np.asarray(boxes, np.int32).reshape(-1, 4),
-            _rounded(scores),
-            np.asarray(class_indices, np.uint8),
-            _rounded(probabilities),
+            sides,
+            _share(scores, "score"),
+            indices.astype(np.uint8),
+            _share(probabilities, "probability"),
             dict(further or {}),
         )
 
@@ -250,7 +265,11 @@ class CellTable:
         return self.boxes[:, :2] + self.boxes[:, 2:] / 2
 
     def counts(self) -> dict[str, int]:
-        """Count the cells of each of the 23 classes, in their order."""
+        """Count the cells of each of the 23 classes, in their order, as the model says.
+
+        Unidentified cells stand under their likeliest class, and what a reader said
+        has no say: `differential` and the ratios take the table itself.
+        """
         counts = np.bincount(self.class_indices, minlength=len(CLASS_CODES))
         return {code: int(n) for code, n in zip(CLASS_CODES, counts, strict=True)}
 
@@ -283,6 +302,13 @@ def _continued(tables: Sequence[CellTable]) -> npt.NDArray[np.int64] | None:
     if first is None:
         return None
     return np.concatenate([first, first.max(initial=0) + np.arange(1, n + 1)])
+
+
+def _share(values: npt.ArrayLike, what: str) -> npt.NDArray[np.float32]:
+    shares = _rounded(values)
+    if not ((shares >= 0) & (shares <= 1)).all():
+        raise ValueError(f"a {what} does not lie between 0 and 1")
+    return shares
 
 
 def _rounded(values: npt.ArrayLike) -> npt.NDArray[np.float32]:

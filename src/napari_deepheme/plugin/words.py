@@ -78,7 +78,7 @@ def outcome(result: RegionResult, session: Session) -> str:
     """Tell how a run ended, and how many cells there are with what was said before."""
     figures = session.counts[MITOTIC_CODE]
     told = f"{figures} mitotic figure{'' if figures == 1 else 's'}"
-    if MITOTIC_CODE in session.rendered_only:
+    if figures and MITOTIC_CODE in session.rendered_only:
         told += f" ({RENDERED_ONLY})"
     words = [f"{session.n_cells} cells, {told}"]
     if result.counted_areas is not None:

@@ -2,8 +2,17 @@
 
 import pytest
 
-from napari_deepheme import Region, classify, differential, open_slide
-from napari_deepheme.core.engine.pipeline import analyze_region
+from napari_deepheme import (
+    Region,
+    ResultCollector,
+    RunConfig,
+    TileConfig,
+    analyze_region,
+    classify,
+    differential,
+    iter_region,
+    open_slide,
+)
 from napari_deepheme.core.errors import (
     ModelNotFoundError,
     RegionOutOfBoundsError,
@@ -54,6 +63,9 @@ def test_a_region_beyond_the_slide_is_refused(disc_slide, max_cells):
         ({"slide": b"a.svs"}, TypeError, "not bytes"),
         ({"region": (0, 0, 80, 80)}, TypeError, r"Region\(x, y, width, height\)"),
         ({"region": Region(0, 0, 0, 80)}, ValueError, "no area"),
+        ({"region": Region(0.5, 0, 80, 80)}, TypeError, "whole pixels"),
+        ({"mpp": (0.25, 0.25)}, TypeError, "one number of micrometres"),
+        ({"max_cells": True}, TypeError, "whole number, not True"),
         ({"max_cells": 20.5}, TypeError, "whole number, not 20.5"),
         ({"max_cells": 0}, ValueError, "at least one cell, not 0"),
     ],
@@ -63,6 +75,48 @@ def test_what_makes_no_sense_is_refused_with_what_was_expected(
 ):
     with pytest.raises(kind, match=told):
         classify(**({"slide": disc_slide} | given))
+
+
+def test_the_calls_below_refuse_what_makes_no_sense_in_the_same_words(
+    disc_slide, disc_models
+):
+    for call in (analyze_region, iter_region):
+        with pytest.raises(TypeError, match=r"an open slide.*not str"):
+            call("slide.svs", None, disc_models)
+        with pytest.raises(TypeError, match=r"Region\(x, y, width, height\)"):
+            call(disc_slide, (0, 0, 80, 80), disc_models)
+        with pytest.raises(ValueError, match="no area"):
+            call(disc_slide, Region(0, 0, 0, 80), disc_models)
+
+
+def test_tiles_of_a_run_that_is_stopped_are_merged_to_what_a_call_gives(
+    disc_slide, disc_models
+):
+    whole, config = Region(0, 0, *disc_slide.size), RunConfig(TileConfig(300))
+    collector = ResultCollector(
+        whole, (whole,), disc_slide.mpp, config.detect.max_overlap
+    )
+    n_cells = 0
+    for tile in iter_region(disc_slide, None, disc_models, config):
+        collector.add(tile)
+        n_cells += len(tile.cells)
+        if tile.index == 5:
+            assert not collector.result().complete
+    result = analyze_region(disc_slide, None, disc_models)
+    assert collector.result().cells == result.cells
+    assert collector.result().complete
+    assert n_cells > len(result.cells)
+
+
+def test_a_detector_is_chosen_by_name(disc_slide, monkeypatch, disc_models):
+    asked = []
+    monkeypatch.setattr(
+        classify_slide,
+        "load_models",
+        lambda *_, **how: asked.append(how) or disc_models,
+    )
+    classify(disc_slide, detector="ours")
+    assert asked[0]["detector"] == "ours"
 
 
 def test_what_is_not_there_is_refused(phantom_svs):

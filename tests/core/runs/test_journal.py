@@ -101,9 +101,10 @@ def test_a_run_goes_on_behind_the_last_whole_record(tmp_path, tiles):
 def test_a_finished_run_is_started_anew(tmp_path, tiles):
     with Journal(tmp_path, ASKED, USED) as journal:
         journal.append(tiles[0])
-        journal.finish()
+        journal.finish({"slide": "a.svs"})
     past = read_past(tmp_path)
     assert past.is_finished
+    assert past.results == {"slide": "a.svs"}
     assert past.tiles == []
     assert resumable(tmp_path, ASKED, overwrite=False) is None
 
@@ -113,7 +114,7 @@ def test_another_run_is_refused_unless_it_may_be_thrown_away(tmp_path, tiles, fi
     with Journal(tmp_path, ASKED, USED) as journal:
         journal.append(tiles[0])
         if finished:
-            journal.finish()
+            journal.finish({"slide": "a.svs"})
     other = {**ASKED, "region": [0, 0, 5, 5]}
     with pytest.raises(OtherRunError, match="region"):
         resumable(tmp_path, other, overwrite=False)

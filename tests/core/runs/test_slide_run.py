@@ -10,12 +10,16 @@ import tifffile
 
 from napari_deepheme.core.engine.config import RunConfig, TileConfig
 from napari_deepheme.core.errors import (
+    InvalidTableError,
     OtherRunError,
     RegionOutOfBoundsError,
+    ReviewedRunError,
     SlideChangedError,
     SlideGoneError,
 )
+from napari_deepheme.core.export.csv_table import write_csv
 from napari_deepheme.core.geometry import Region
+from napari_deepheme.core.review.corrected_cells import CorrectedCells
 from napari_deepheme.core.runs import slide_run
 from napari_deepheme.core.runs.journal import NAME, read_past
 from napari_deepheme.core.runs.run_request import RunRequest
@@ -129,6 +133,45 @@ def test_another_slide_of_the_same_name_is_another_run(phantom_svs, tmp_path):
     copy.write_bytes(content)
     with open_slide(phantom_svs) as one, open_slide(copy) as other:
         assert slide_identity(one) != slide_identity(other)
+
+
+def test_what_a_reader_said_is_thrown_away_only_where_that_is_asked_for(
+    disc_slide, tmp_path
+):
+    result, _, _ = finished(disc_slide, tmp_path)
+    corrected = CorrectedCells(result.cells).correct([1, 2], "L4").cells
+    write_csv(corrected, tmp_path / "cells.csv")
+    before = (tmp_path / "cells.csv").read_bytes()
+    with pytest.raises(ReviewedRunError, match=r"2 cells.*--overwrite"):
+        SlideRun(disc_slide, RunRequest(), tmp_path)
+    (tmp_path / NAME).unlink()
+    with pytest.raises(ReviewedRunError):
+        SlideRun(disc_slide, RunRequest(), tmp_path)
+    assert (tmp_path / "cells.csv").read_bytes() == before
+    finished(disc_slide, tmp_path, overwrite=True)
+    assert b"reader" not in (tmp_path / "cells.csv").read_bytes()
+
+
+def test_an_edited_table_that_cannot_be_read_is_not_written_over(disc_slide, tmp_path):
+    finished(disc_slide, tmp_path)
+    lines = (tmp_path / "cells.csv").read_text().splitlines()
+    edited = [f"{lines[0]},reader_class", f"{lines[1]},no class"]
+    (tmp_path / "cells.csv").write_text("\n".join(edited))
+    with pytest.raises(InvalidTableError, match="line 2"):
+        SlideRun(disc_slide, RunRequest(), tmp_path)
+
+
+def test_results_of_another_slide_without_a_journal_are_not_written_over(
+    disc_slide, tmp_path
+):
+    finished(disc_slide, tmp_path)
+    (tmp_path / NAME).unlink()
+    finished(disc_slide, tmp_path)
+    (tmp_path / NAME).unlink()
+    summary = json.loads((tmp_path / "summary.json").read_text())
+    (tmp_path / "summary.json").write_text(json.dumps({**summary, "slide": "b.svs"}))
+    with pytest.raises(OtherRunError, match=r"b\.svs"):
+        SlideRun(disc_slide, RunRequest(), tmp_path)
 
 
 def test_a_region_beyond_the_slide_leaves_no_folder(disc_slide, tmp_path):

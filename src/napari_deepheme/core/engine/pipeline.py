@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_deepheme.core.engine.ahead import Ahead
+from napari_deepheme.core.engine.asked import check_asked
 from napari_deepheme.core.engine.classify import (
     classify_crops,
     crop_raster,
@@ -98,7 +99,7 @@ def plan_run(
     *,
     mpp: float | None = None,
 ) -> RunPlan:
-    """Cut regions into tiles; parameters and errors are those of `iter_regions`."""
+    """Cut regions into tiles; parameters and errors are those of `iter_region`."""
     config = config or RunConfig()
     slide_mpp = plausible_mpp(slide, mpp=mpp)
     halo, bounds = _halo_px(models.detector, slide_mpp), Region(0, 0, *slide.size)
@@ -183,34 +184,14 @@ def iter_regions(
     mpp: float | None = None,
     stopping: Callable[[], bool] = lambda: False,
 ) -> Iterator[TileResult]:
-    """Analyse regions tile by tile; stop iterating to stop the analysis.
+    """Analyse regions tile by tile, region by region.
 
     Parameters
     ----------
-    slide : SlideReader
-        The slide.
     regions : sequence of Region
-        Where, in level-0 pixels.
-    models : Models
-        Detector and classifier.
-    config : RunConfig, optional
-        Settings; the defaults if left out.
-    mpp : float, optional
-        Micrometres per pixel, for a slide that states none or states it wrongly.
+        Where, in level-0 pixels; one without an area has no tiles.
     stopping : callable, optional
-        As for `iter_chunks`.
-
-    Returns
-    -------
-    iterator of TileResult
-        One a tile, region by region, row by row.
-
-    Raises
-    ------
-    UnknownMppError
-        If the micrometres per pixel are not known; before the first tile.
-    RegionOutOfBoundsError
-        If a region leaves the slide; before the first tile.
+        As for `iter_chunks`. All else, and errors, are as for `iter_region`.
     """
     config = config or RunConfig()
     plan = plan_run(slide, regions, models, config, mpp=mpp)
@@ -219,13 +200,46 @@ def iter_regions(
 
 def iter_region(
     slide: SlideReader,
-    region: Region,
+    region: Region | None,
     models: Models,
     config: RunConfig | None = None,
     *,
     mpp: float | None = None,
 ) -> Iterator[TileResult]:
-    """Analyse one region; parameters and errors are those of `iter_regions`."""
+    """Analyse a region tile by tile; stop iterating to stop the analysis.
+
+    The cells of the tiles do not add up: each tile also reports cells a little beyond
+    its border, and cells near a border are reported by two. `ResultCollector` merges
+    them, of a run that was stopped as well.
+
+    Parameters
+    ----------
+    slide : SlideReader
+        An open slide.
+    region : Region or None
+        Where, in level-0 pixels; None for the whole slide.
+    models : Models
+        Detector and classifier, as `load_models` gives them.
+    config : RunConfig, optional
+        Settings; the defaults if left out.
+    mpp : float, optional
+        Micrometres per pixel, for a slide that states none or states it wrongly.
+
+    Returns
+    -------
+    iterator of TileResult
+        One a tile, row by row.
+
+    Raises
+    ------
+    UnknownMppError, RegionOutOfBoundsError
+        If the micrometres per pixel are not known, or the region leaves the slide;
+        before the first tile.
+    TypeError, ValueError
+        If what is given is no open slide, no region with an area, or no number.
+    """
+    check_asked(slide, region, mpp)
+    region = region or Region(0, 0, *slide.size)
     return iter_regions(slide, [region], models, config, mpp=mpp)
 
 
@@ -239,8 +253,9 @@ def analyze_region(
 ) -> RegionResult:
     """Analyse a region, or the whole slide when it is None, and merge its tiles.
 
-    Parameters and errors are those of `iter_regions`.
+    Parameters and errors are those of `iter_region`.
     """
+    check_asked(slide, region, mpp)
     config = config or RunConfig()
     region = region or Region(0, 0, *slide.size)
     collector = ResultCollector(

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from typing import Final
 
 from napari_deepheme.core.errors.base import DeephemeError, OfFile, one_line
 
 _MAKE_ROOM: Final = (
     "make room and see that you may write there, or choose another place"
+)
+
+_OVERWRITE: Final = (
+    "choose another folder with --out, or replace what is there with --overwrite"
 )
 
 
@@ -24,10 +30,12 @@ class CannotWriteError(OfFile, DeephemeError, OSError):
 
 
 class InvalidTableError(OfFile, DeephemeError, ValueError):
-    """A file of cells cannot be understood."""
+    """A file of cells cannot be understood, or is not there."""
 
     def __str__(self) -> str:
         """Word the error."""
+        if self.reason == os.strerror(errno.ENOENT):
+            return f"there is no {self.path} (look at its name and place)"
         return (
             f"{self.path} is not a table of cells: {one_line(self.reason)} (mend it, "
             "write it anew, or choose another)"
@@ -141,16 +149,46 @@ class UnknownFormatError(DeephemeError, ValueError):
 class OtherRunError(DeephemeError, ValueError):
     """A folder holds a run of something else."""
 
-    def __init__(self, folder: str, differs: str) -> None:
-        super().__init__(folder, differs)
+    def __init__(self, folder: str, differs: str, remedy: str = _OVERWRITE) -> None:
+        super().__init__(folder, differs, remedy)
         self.folder = folder
         self.differs = differs
+        self.remedy = remedy
 
     def __str__(self) -> str:
         """Word the error."""
         return (
-            f"{self.folder} holds another run ({one_line(self.differs)}): choose "
-            "another folder with --out, or replace that run with --overwrite"
+            f"{self.folder} holds another run ({one_line(self.differs)}): {self.remedy}"
+        )
+
+
+class ReviewedRunError(DeephemeError, ValueError):
+    """A folder holds what a reader said of cells."""
+
+    def __init__(self, folder: str, n_said: int, remedy: str = _OVERWRITE) -> None:
+        super().__init__(folder, n_said, remedy)
+        self.folder = folder
+        self.n_said = n_said
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        """Word the error."""
+        cells = "1 cell" if self.n_said == 1 else f"{self.n_said:,} cells"
+        return f"{self.folder} holds what a reader said of {cells}: {self.remedy}"
+
+
+class NoCorrectionError(DeephemeError, ValueError):
+    """A table that corrected cells are asked of has none."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(path)
+        self.path = path
+
+    def __str__(self) -> str:
+        """Word the error."""
+        return (
+            f"no cell of {self.path} was corrected: correct some in the viewer, or "
+            "leave --corrected-only out"
         )
 
 

@@ -149,7 +149,9 @@ class UnknownMppError(DeephemeError, ValueError):
                 f": {self.stated[0]:g} x {self.stated[1]:g} micrometres per pixel "
                 "cannot be a slide seen at cell level"
             )
-        return f"{self.slide}{what}: give it, for example --mpp 0.25"
+        return (
+            f"{self.slide}{what}: give it, for example --mpp 0.25 (mpp=0.25 in Python)"
+        )
 
 
 class RegionOutOfBoundsError(DeephemeError, ValueError):

@@ -29,6 +29,8 @@ _NUMBERS: Final = (
     "mitotic_figures",
     "mitotic_index",
     "unidentified",
+    "unidentified_below",
+    "corrected",
     "failed_tiles",
 )
 
@@ -43,6 +45,7 @@ COLUMNS: Final = (
     "differential_n",
     *_NUMBERS,
     *(f"n_{c.code}" for c in CELL_CLASSES),
+    *(f"counted_{code}" for code in _COUNTED),
     *(f"percent_{code}" for code in _COUNTED),
 )
 """No times and no machine: the same slides give the same table."""
@@ -53,8 +56,16 @@ NOT_BEGUN: Final = "not begun"
 _TEXTS: Final = frozenset(COLUMNS[:6])
 
 _WHOLE: Final = frozenset(
-    {"n_cells", "differential_n", "mitotic_figures", "unidentified", "failed_tiles"}
+    {
+        "n_cells",
+        "differential_n",
+        "mitotic_figures",
+        "unidentified",
+        "corrected",
+        "failed_tiles",
+    }
     | {f"n_{c.code}" for c in CELL_CLASSES}
+    | {f"counted_{code}" for code in _COUNTED}
 )
 
 
@@ -72,6 +83,7 @@ def done_row(slide: str, folder: str, summary: Mapping[str, Any]) -> dict[str, A
         "differential_n": count["n"],
         **{name: summary[name] for name in _NUMBERS},
         **{f"n_{code}": n for code, n in summary["counts"].items()},
+        **{f"counted_{code}": count["counts"][code] for code in _COUNTED},
         **{f"percent_{code}": count["percent"][code] for code in _COUNTED},
     }
 

@@ -108,15 +108,20 @@ def read_csv(path: Path | str) -> CellTable:
 
 def holds_cells(path: Path) -> bool:
     """Tell whether the header of a CSV file is that of a table of cells."""
+    return set(NEEDED) <= set(header_of(path))
+
+
+def header_of(path: Path) -> list[str]:
+    """Read the names of the columns of a CSV file; none where it cannot be read."""
     try:
         check_regular(path)
         with path.open(newline="", encoding="utf-8-sig", errors="replace") as stream:
             separator, lines = separated_lines(
                 io.StringIO(stream.read(_HEADER_LETTERS))
             )
-        return set(NEEDED) <= set(_header(csv.reader(lines, delimiter=separator)))
+        return _header(csv.reader(lines, delimiter=separator))
     except (OSError, csv.Error):
-        return False
+        return []
 
 
 def _header(reader: Iterator[list[str]]) -> list[str]:

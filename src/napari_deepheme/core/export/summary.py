@@ -44,6 +44,19 @@ RUN_FILES: Final = ("cells.csv", "cells.geojson", "summary.json")
 """What a run writes into its folder."""
 
 
+OF_THE_RUN: Final = (
+    "slide",
+    "region",
+    "counted_areas",
+    "drawn_areas",
+    "mpp",
+    "model",
+    "detector",
+    "complete",
+)
+"""What a summary says of the run; no review of its cells changes that."""
+
+
 @dataclass(frozen=True, slots=True)
 class RunFacts:
     """What a report states beside the cells.
@@ -168,11 +181,16 @@ def write_summary(summary: dict[str, Any], path: Path) -> None:
         stream.write(orjson.dumps(summary, option=orjson.OPT_INDENT_2) + b"\n")
 
 
-def export_run(result: RegionResult, facts: RunFacts, folder: Path) -> None:
+def export_run(result: RegionResult, facts: RunFacts, folder: Path) -> dict[str, Any]:
     """Write ``cells.csv``, ``cells.geojson`` and ``summary.json`` into a folder.
 
     The folder is made where it is missing. The summary comes last: where it lies, the
     other two are whole.
+
+    Returns
+    -------
+    dict
+        The content of the summary.
 
     Raises
     ------
@@ -183,4 +201,6 @@ def export_run(result: RegionResult, facts: RunFacts, folder: Path) -> None:
     table, shapes, summary = (folder / name for name in RUN_FILES)
     write_csv(result.cells, table)
     write_geojson(result.cells, shapes, bounds_origin=facts.bounds_origin)
-    write_summary(summarize(result, facts), summary)
+    content = summarize(result, facts)
+    write_summary(content, summary)
+    return content

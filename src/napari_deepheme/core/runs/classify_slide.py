@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_deepheme.core.counts.counting import CountGoal
+from napari_deepheme.core.engine.asked import check_asked
 from napari_deepheme.core.engine.pipeline import RunPlan, analyze_region
 from napari_deepheme.core.engine.results import TileResult
 from napari_deepheme.core.engine.sizes import sizes_for, sizes_for_counting
@@ -30,6 +31,7 @@ def classify(
     region: Region | None = None,
     *,
     model: str = DEFAULT_CLASSIFIER,
+    detector: str | None = None,
     device: str = "auto",
     mpp: float | None = None,
     max_cells: int | None = None,
@@ -44,6 +46,8 @@ def classify(
         Where, in level-0 pixels; the whole slide if left out.
     model : str
         Name or path of the classifier.
+    detector : str, optional
+        Name or path of the detector; the bundled one if left out.
     device : {"auto", "cpu", "cuda", "mps"}
         Where to compute.
     mpp : float, optional
@@ -65,25 +69,28 @@ def classify(
     ModelNotFoundError, InvalidModelError, MissingExtraError, DeviceNotAvailableError
         As for `load_models`.
     TypeError, ValueError
-        If what is given is no slide, no region, or no number of cells.
+        If what is given is no slide, no region with an area, no number of micrometres,
+        or no number of cells.
     """
-    _check(slide, region, max_cells)
+    _check(slide, max_cells)
     if isinstance(slide, Path | str):
         with open_slide(slide) as opened:
             return classify(
                 opened,
                 region,
                 model=model,
+                detector=detector,
                 device=device,
                 mpp=mpp,
                 max_cells=max_cells,
             )
+    check_asked(slide, region, mpp)
     goal = CountGoal(max_cells) if max_cells is not None else None
     bounds = Region(0, 0, *slide.size)
     region = region or bounds
     if not bounds.contains(region):
         raise RegionOutOfBoundsError(region, bounds)
-    models = load_models(model, device=device)
+    models = load_models(model, detector=detector, device=device)
     if goal is None:
         config = sizes_for(region.area, models.compute)
         result = analyze_region(slide, region, models, config, mpp=mpp)
@@ -95,17 +102,14 @@ def classify(
     return result
 
 
-def _check(slide: object, region: object, max_cells: object) -> None:
-    """Refuse what can be no slide, no region or no number, before anything is read."""
+def _check(slide: object, max_cells: object) -> None:
+    """Refuse what can be no slide or no number, before anything is read."""
     if not isinstance(slide, Path | str) and not hasattr(slide, "read_region"):
         kind = type(slide).__name__
         raise TypeError(f"expected a slide or its path, not {kind}")
-    if region is not None:
-        if not isinstance(region, Region):
-            raise TypeError(f"expected Region(x, y, width, height), not {region!r}")
-        if not region.area:
-            raise ValueError(f"{region} has no area")
-    if max_cells is not None and not isinstance(max_cells, Integral):
+    if max_cells is None:
+        return
+    if isinstance(max_cells, bool) or not isinstance(max_cells, Integral):
         raise TypeError(f"max_cells is a whole number, not {max_cells!r}")
 
 

@@ -31,7 +31,7 @@ from napari_deepheme.core.geometry import Region
 from napari_deepheme.core.slide.watch import last_change
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from napari_deepheme.core.slide import SlideReader
@@ -45,8 +45,6 @@ _SYNC_SECONDS: Final = 1.0
 
 _LONGEST_RECORD: Final = 1 << 26
 """Bytes, of which a tile of a hundred thousand cells takes a fourth."""
-
-_FINISHED: Final = {"finished": True}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -86,6 +84,8 @@ class Past:
         Length of the whole records.
     written : float
         When something was last noted, in seconds since 1970.
+    results : dict
+        What its summary says of it, as `Journal.finish` was told.
     """
 
     asked: dict[str, Any]
@@ -93,6 +93,7 @@ class Past:
     tiles: list[DoneTile] = field(default_factory=list)
     is_finished: bool = False
     n_bytes: int = 0
+    results: dict[str, Any] = field(default_factory=dict)
     written: float = 0.0
 
     def tiles_of(self, slide: SlideReader) -> dict[int, DoneTile]:
@@ -173,11 +174,18 @@ class Journal:
                 self._synced = now
                 os.fsync(self._stream.fileno())
 
-    def finish(self) -> None:
-        """Note that the results are written, in place of the tiles."""
+    def finish(self, results: Mapping[str, Any]) -> None:
+        """Note that the results are written, in place of the tiles.
+
+        Parameters
+        ----------
+        results : mapping
+            What their summary says of the run, to tell them from those of others.
+        """
         self.close()
+        record = {"finished": True, "results": dict(results)}
         with atomic_file(self._path) as stream:
-            stream.write(_line(self._head) + _line(_FINISHED))
+            stream.write(_line(self._head) + _line(record))
 
     def discard(self) -> None:
         """Remove the journal of a run that came to nothing."""
@@ -230,8 +238,10 @@ def _past(stream: BinaryIO) -> Past | None:
             past = _begun(record)
             if past is None:
                 return None
-        elif record == _FINISHED:
-            return Past(past.asked, past.used, is_finished=True, n_bytes=end)
+        elif isinstance(record, dict) and record.get("finished") is True:
+            told = record.get("results")
+            results = told if isinstance(told, dict) else {}
+            return Past(past.asked, past.used, [], True, end, results)
         else:
             try:
                 past.tiles.append(_done_tile(record))

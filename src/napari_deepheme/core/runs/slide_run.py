@@ -15,8 +15,14 @@ from napari_deepheme.core.errors import (
     RegionOutOfBoundsError,
     UnreadableRegionError,
 )
+from napari_deepheme.core.export.lying_there import refuse_to_replace
 from napari_deepheme.core.export.nameless import nameless_run_facts
-from napari_deepheme.core.export.summary import RUN_FILES, RunFacts, export_run
+from napari_deepheme.core.export.summary import (
+    OF_THE_RUN,
+    RUN_FILES,
+    RunFacts,
+    export_run,
+)
 from napari_deepheme.core.files import (
     make_folder,
     refuse_sources,
@@ -53,7 +59,8 @@ class SlideRun:
     folder : Path
         Where its results go; made where it is missing.
     overwrite : bool
-        Whether a run of something else that lies there may be thrown away.
+        Whether a run of something else that lies there may be thrown away, and what a
+        reader said of its cells.
     load : callable, optional
         Gives the models for a way to compute, or for None those that the request asks
         for; `load_models` with the request's words if left out.
@@ -72,9 +79,12 @@ class SlideRun:
     Raises
     ------
     OtherRunError
-        If the folder holds a run that was asked for something else.
+        If the folder holds a run that was asked for something else, or results of
+        another slide.
+    ReviewedRunError, InvalidTableError
+        If a reader said something of the cells in the folder, as `refuse_to_replace`.
     UnknownMppError, RegionOutOfBoundsError
-        As for `pipeline.iter_regions`.
+        As for `pipeline.iter_region`.
     UnreadableSlideError
         If nothing is heard of the slide's drive any more.
     ModelNotFoundError, InvalidModelError, MissingExtraError, DeviceNotAvailableError
@@ -105,7 +115,9 @@ class SlideRun:
         self.region = _region(slide, request)
         asked = run_identity(slide, request)
         past = resumable(folder, asked, overwrite=overwrite)
-        if past is not None and overwrite:
+        if not overwrite:
+            refuse_to_replace(folder, asked["slide"]["name"])
+        elif past is not None:
             past = self._readable(past)
         used = self._use(past)
         self.config, self.used = used.config, used.to_json()
@@ -176,9 +188,9 @@ class SlideRun:
         facts = RunFacts.of(self.slide, self.models)
         if self.request.deidentify:
             facts = nameless_run_facts(facts, self.slide)
-        export_run(result, facts, self.folder)
+        summary = export_run(result, facts, self.folder)
         if result.complete:
-            self._journal.finish()
+            self._journal.finish({name: summary[name] for name in OF_THE_RUN})
         self._is_over = result.complete
         return result
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from napari_deepheme.core.deidentify import nameless
 from napari_deepheme.core.errors import DeephemeError
 from napari_deepheme.core.export.facts import TableFacts
+from napari_deepheme.core.export.lying_there import refuse_to_lose
 from napari_deepheme.core.export.nameless import nameless_result, nameless_run_facts
 from napari_deepheme.core.export.summary import export_run
 from napari_deepheme.core.files import refuse_sources
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from napari_deepheme.core.counts.reference_ranges import ReferenceRanges
     from napari_deepheme.core.engine.results import RegionResult
     from napari_deepheme.core.export.summary import RunFacts
+    from napari_deepheme.core.review.corrected_cells import CorrectedCells
     from napari_deepheme.core.slide import SlideReader
     from napari_deepheme.plugin.reviewing.keeping import Keeping
     from napari_deepheme.plugin.reviewing.review import Review
@@ -69,6 +70,7 @@ class Saving:
         self._reviewed_result = reviewed_result
         self._start = start
         self.ranges: ReferenceRanges | None = None
+        self._exported: set[tuple[Path, Path | None]] = set()
 
     def save(self, kind: str, path: Path) -> None:
         """Save what there is.
@@ -96,12 +98,24 @@ class Saving:
         )
 
     def export(self, folder: Path) -> None:
-        """Write the three files of a run into a folder; on a thread if it is much."""
+        """Write the three files of a run into a folder; on a thread if it is much.
+
+        Results of another slide, and what a reader said there that this review does
+        not know, are not written over; what was exported from here is.
+        """
         reviewed, slide = self._reviewed_result(), self._review.slide
         if reviewed is None or slide is None:
             self._session.say("There is nothing to export yet.", error=True)
             return
-        work = partial(_export, folder, *reviewed, slide, self._session.deidentify)
+        place = (folder, slide.path)
+        corrected = None if place in self._exported else self._review.corrected
+
+        def work() -> str:
+            hide = self._session.deidentify
+            told = _export(folder, *reviewed, slide, hide, corrected)
+            self._exported.add(place)
+            return told
+
         if len(self._review.cells) > FEW_CELLS:
             self._session.say("Saving …")
             self._start(
@@ -181,10 +195,18 @@ def _export(
     facts: RunFacts,
     slide: SlideReader,
     deidentify: bool,
+    corrected: CorrectedCells | None,
 ) -> str:
-    """Write the three files of a run; tell where they lie."""
+    """Write the three files of a run; tell where they lie.
+
+    With `corrected`, what it knows nothing of is not written over.
+    """
+    names = {slide.name, facts.slide}
     if deidentify:
         result, facts = _nameless(result, facts, slide)
+        names.add(facts.slide)
+    if corrected is not None:
+        refuse_to_lose(folder, names, corrected)
     export_run(result, facts, folder)
     return f"Written to {folder}: cells.csv, cells.geojson, summary.json."
 

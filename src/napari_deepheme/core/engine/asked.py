@@ -1,0 +1,46 @@
+"""What a caller in Python asks for, looked at before anything is read."""
+
+from __future__ import annotations
+
+from numbers import Integral, Real
+
+from napari_deepheme.core.geometry import Region
+
+
+def check_asked(slide: object, region: object, mpp: object) -> None:
+    """Refuse what can be no open slide, no region or no pixel size.
+
+    Parameters
+    ----------
+    slide : object
+        Must be a SlideReader.
+    region : object
+        Must be a Region with an area in whole pixels, or None.
+    mpp : object
+        Must be one number, or None.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is not; says what was expected.
+    """
+    if not hasattr(slide, "read_region"):
+        kind = type(slide).__name__
+        raise TypeError(f"expected an open slide, as open_slide gives it, not {kind}")
+    if region is not None:
+        _check_region(region)
+    if mpp is not None and not isinstance(mpp, Real):
+        raise TypeError(
+            f"mpp is one number of micrometres, not {mpp!r}: open_slide takes one an "
+            "axis"
+        )
+
+
+def _check_region(region: object) -> None:
+    if not isinstance(region, Region):
+        raise TypeError(f"expected Region(x, y, width, height), not {region!r}")
+    numbers = (region.x, region.y, region.width, region.height)
+    if not all(isinstance(number, Integral) for number in numbers):
+        raise TypeError(f"expected whole pixels, not {region}")
+    if not region.area:
+        raise ValueError(f"{region} has no area")

@@ -1,0 +1,128 @@
+"""What a folder of results holds already: of which slide, and what a reader said."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+import numpy as np
+
+from napari_deepheme.core.cell_table import CellTable
+from napari_deepheme.core.errors import OtherRunError, ReviewedRunError
+from napari_deepheme.core.export.csv_table import header_of, read_csv
+from napari_deepheme.core.export.facts import facts_beside, spelled_out
+from napari_deepheme.core.export.summary import RUN_FILES
+from napari_deepheme.core.review.corrections import (
+    ADDED,
+    MITOSIS_WORDS,
+    READER_CLASS,
+)
+from napari_deepheme.core.review.remembered import SAID, remember
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+    from pathlib import Path
+
+    from napari_deepheme.core.review.corrected_cells import CorrectedCells
+
+_Box: TypeAlias = tuple[int, ...]
+
+_CHOOSE_ANOTHER: Final = "choose another folder, or take its files away first"
+
+
+def refuse_to_replace(folder: Path, slide: str) -> None:
+    """Refuse a folder whose results a run of a slide must not take the place of.
+
+    Parameters
+    ----------
+    folder : Path
+        Of results; need not exist.
+    slide : str
+        What the slide of the run is called there.
+
+    Raises
+    ------
+    OtherRunError
+        If its summary names another slide.
+    ReviewedRunError
+        If a reader said something of its cells.
+    InvalidTableError
+        If there are columns of a reader in a table that cannot be read.
+    """
+    _refuse_other_slide(folder, (slide,))
+    n_said = len(said_there(folder))
+    if n_said:
+        raise ReviewedRunError(str(folder), n_said)
+
+
+def refuse_to_lose(
+    folder: Path, slides: Collection[str], corrected: CorrectedCells
+) -> None:
+    """Refuse a folder in which a review would take the place of what it is not.
+
+    Parameters
+    ----------
+    folder : Path
+        Of results; need not exist.
+    slides : collection of str
+        What the slide of the review may be called there.
+    corrected : CorrectedCells
+        The review.
+
+    Raises
+    ------
+    OtherRunError
+        If its summary names another slide.
+    ReviewedRunError
+        If a reader said something of its cells that the review knows nothing of.
+    InvalidTableError
+        If there are columns of a reader in a table that cannot be read.
+    """
+    _refuse_other_slide(folder, slides, _CHOOSE_ANOTHER)
+    known, said = _words_of(corrected), said_there(folder)
+    n_lost = sum(not words <= known[box] for box, words in _words(said).items())
+    if n_lost:
+        raise ReviewedRunError(str(folder), n_lost, _CHOOSE_ANOTHER)
+
+
+def _refuse_other_slide(folder: Path, slides: Collection[str], *remedy: str) -> None:
+    named = facts_beside(folder / RUN_FILES[0]).slide
+    if named and named not in map(spelled_out, slides):
+        differs = f"its summary.json is of the slide {named}"
+        raise OtherRunError(str(folder), differs, *remedy)
+
+
+def _words_of(corrected: CorrectedCells) -> dict[_Box, set[tuple[str, str]]]:
+    """Return all that was ever said in a review, by box."""
+    known, boxes = _words(corrected.base), corrected.base.boxes
+    for step in (*corrected.steps, *corrected.undone):
+        for row, *words in zip(step.rows, step.before, step.after, strict=True):
+            box = tuple(boxes[row].tolist())
+            known[box].update((step.of, word) for word in words)
+    return known
+
+
+def _words(cells: CellTable) -> dict[_Box, set[tuple[str, str]]]:
+    """Return what columns of a reader say, by box."""
+    words: dict[_Box, set[tuple[str, str]]] = defaultdict(set)
+    for name in (READER_CLASS, ADDED, *MITOSIS_WORDS):
+        values = cells.further.get(name)
+        if values is not None:
+            for row in np.flatnonzero(values != "").tolist():
+                box = tuple(cells.boxes[row].tolist())
+                words[box].add((name, str(values[row])))
+    return words
+
+
+def said_there(folder: Path) -> CellTable:
+    """Return the cells of a folder's table of which a reader said something.
+
+    Raises
+    ------
+    InvalidTableError
+        If there are columns of a reader in a table that cannot be read.
+    """
+    path = folder / RUN_FILES[0]
+    if not {*SAID, ADDED} & set(header_of(path)):
+        return CellTable.empty()
+    return remember(read_csv(path), CellTable.empty())

@@ -212,10 +212,14 @@ def test_a_picture_that_is_to_be_turned_is_left_as_it_is_stored(
     np.testing.assert_array_equal(whole(path), RGB)
 
 
-def test_a_turned_picture_that_only_others_read_is_refused(write_tiff: Any) -> None:
+@pytest.mark.parametrize("layout", [{}, TILED], ids=["strips", "tiles"])
+@pytest.mark.parametrize("orientation", [2, 3, 6])
+def test_a_turned_picture_that_only_others_read_is_refused(
+    write_tiff: Any, orientation: int, layout: Any
+) -> None:
     cmyk = np.dstack([255 - RGB, np.zeros_like(GREY)])
-    turned = [(274, 3, 1, 3, True)]
-    path = write_tiff(cmyk, photometric="separated", extratags=turned, **TILED)
+    turned = [(274, 3, 1, orientation, True)]
+    path = write_tiff(cmyk, photometric="separated", extratags=turned, **layout)
     with pytest.raises(UnreadableSlideError, match=r"Orientation .*\(save it anew"):
         open_slide(path)
 

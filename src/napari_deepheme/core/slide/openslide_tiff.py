@@ -34,15 +34,17 @@ _OPACITY: Final = frozenset({1, 2})
 _Tags = dict[int, tuple[int, ...]]
 
 
-def is_upright(stream: BinaryIO) -> bool:
-    """Tell whether every tiled page of a TIFF has its first row at the top.
+def is_upright(stream: BinaryIO, *, of_tiles: bool = True) -> bool:
+    """Tell whether every page of a TIFF has its first row at the top.
 
     Parameters
     ----------
     stream : file
         A TIFF that `check_directories` accepts; its position is changed.
+    of_tiles : bool
+        Whether to look at tiled pages alone, the only ones that OpenSlide reads.
     """
-    pages = _tiled_pages(stream)
+    pages = _pages(stream, of_tiles=of_tiles)
     return all(page.get(_ORIENTATION, (1,))[0] not in _TURNED for page in pages)
 
 
@@ -54,12 +56,12 @@ def has_true_colours(stream: BinaryIO) -> bool:
     stream : file
         A TIFF that `check_directories` accepts; its position is changed.
     """
-    return all(_has_true_colours(page) for page in _tiled_pages(stream))
+    return all(_has_true_colours(page) for page in _pages(stream, of_tiles=True))
 
 
-def _tiled_pages(stream: BinaryIO) -> Iterator[_Tags]:
+def _pages(stream: BinaryIO, *, of_tiles: bool) -> Iterator[_Tags]:
     for layout, directory in each_directory(stream):
-        if directory.is_tiled:
+        if directory.is_tiled or not of_tiles:
             found = {
                 tag.code: tag_numbers(stream, layout, tag)
                 for tag in directory.tags

@@ -29,6 +29,9 @@ _RGB: Final = 2
 _SAMPLES_OF: Final = {0: 1, 1: 1, _RGB: 3, 3: 1, 5: 4, 6: 3}
 """By Photometric: grey, grey, RGB, a palette, CMYK and YCbCr."""
 
+_OF_16_BITS: Final = frozenset({0, 1, _RGB})
+"""Of other colours, libtiff knows 8 bits at most."""
+
 _OPACITY: Final = frozenset({1, 2})
 
 _Tags = dict[int, tuple[int, ...]]
@@ -80,6 +83,8 @@ def _has_true_colours(page: _Tags) -> bool:
         # By their number, libtiff takes them for grey or RGB.
         return n_samples in (1, 3)
     (photometric, *_) = page[_PHOTOMETRIC]
+    if photometric not in _OF_16_BITS and any(bits > 8 for bits in page.get(_BITS, ())):
+        return False
     if photometric == _RGB and n_samples == 4:
         # Where it is not said what the fourth is, libtiff takes it for opacity.
         return page.get(_EXTRA_SAMPLES, (0,))[0] in _OPACITY

@@ -111,6 +111,12 @@ def _print_colours(rgb: Any) -> Iterator[BadSlide]:
     for what, how in (("tiles", _TILED), ("strips", {"rowsperstrip": 32})):
         data = _after_overview(cmyk, photometric="separated", **how)
         yield case("CMYK", f"{what}, overview first", "tif", data)
+        turned = {"extratags": [(274, "H", 1, 6, True)]}
+        data = tiff(cmyk, photometric="separated", **how, **turned)
+        yield case("CMYK", f"{what}, turned", "tif", data)
+        wide = cmyk.astype("u2") * 257
+        data = tiff(wide, photometric="separated", compression="zlib", **how)
+        yield case("CMYK", f"{what}, 16 bits", "tif", data)
     data = svs(cmyk, photometric="separated", compression=None)
     yield case("CMYK", "svs", "svs", data)
     table = np.random.default_rng(1).integers(0, 65535, (3, 256)).astype("u2")

@@ -80,3 +80,14 @@ def test_a_slide_whose_tiles_overlap_is_not_read_as_if_they_did_not(
     how = {"metadata": None, "description": text, **RGB, **TILED, **OVERLAPPING[vendor]}
     with pytest.raises(UnreadableSlideError, match="would not join its tiles"):
         open_slide(write_tiff(pixels, **how))
+
+
+@LAYOUTS
+@pytest.mark.parametrize("byteorder", ["<", ">"])
+@pytest.mark.parametrize("codec", [None, "zlib"])
+def test_colours_of_print_in_16_bits_are_not_left_to_openslide_which_reads_no_tile(
+    write_tiff: Any, painted: Any, codec: Any, byteorder: Any, layout: Any
+) -> None:
+    wide = cmyk(painted).astype(np.uint16) * 257
+    how = {"compression": codec, "byteorder": byteorder, **CMYK, **layout}
+    np.testing.assert_array_equal(whole(write_tiff(wide, **how)), painted)

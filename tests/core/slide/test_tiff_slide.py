@@ -212,10 +212,14 @@ def test_a_picture_that_is_to_be_turned_is_left_as_it_is_stored(
     np.testing.assert_array_equal(whole(path), RGB)
 
 
-def test_a_turned_picture_that_only_others_read_is_refused(write_tiff: Any) -> None:
+@pytest.mark.parametrize("layout", [{}, TILED], ids=["strips", "tiles"])
+@pytest.mark.parametrize("orientation", [2, 3, 6])
+def test_a_turned_picture_that_only_others_read_is_refused(
+    write_tiff: Any, orientation: int, layout: Any
+) -> None:
     cmyk = np.dstack([255 - RGB, np.zeros_like(GREY)])
-    turned = [(274, 3, 1, 3, True)]
-    path = write_tiff(cmyk, photometric="separated", extratags=turned, **TILED)
+    turned = [(274, 3, 1, orientation, True)]
+    path = write_tiff(cmyk, photometric="separated", extratags=turned, **layout)
     with pytest.raises(UnreadableSlideError, match=r"Orientation .*\(save it anew"):
         open_slide(path)
 
@@ -293,74 +297,6 @@ def test_mpp_is_read_in_any_unit(write_tiff: Any, options: Any, mpp: Any) -> Non
         options = {**options, "metadata": None}
     with open_slide(write_tiff(RGB, **{"photometric": "rgb", **options})) as slide:
         assert slide.mpp == (None if mpp is None else pytest.approx(mpp, rel=1e-4))
-
-
-@pytest.mark.parametrize("subfiletype", [0, 1])
-def test_levels_may_be_pages(tmp_path: Any, painted: Any, subfiletype: int) -> None:
-    path = tmp_path / "pages.tif"
-    with tifffile.TiffWriter(path) as tif:
-        for step in (1, 2, 8):
-            kind = subfiletype if step > 1 else 0
-            level = painted[::step, ::step]
-            tif.write(level, photometric="rgb", metadata=None, subfiletype=kind)
-        tif.write(painted[:100, :333], photometric="rgb", metadata=None)
-    with open_slide(path) as slide:
-        assert [level.downsample for level in slide.levels] == [1, 2, 8]
-        np.testing.assert_array_equal(
-            slide.read_region(Point(0, 0), 2, slide.levels[2].size), painted[::8, ::8]
-        )
-
-
-@pytest.mark.parametrize("step", [2, 4])
-@pytest.mark.parametrize("mpp", [0.25, 50.0])
-def test_another_image_of_an_ome_tiff_is_no_level(
-    tmp_path: Any, painted: Any, step: int, mpp: float
-) -> None:
-    path = tmp_path / "two.ome.tif"
-    with tifffile.TiffWriter(path, ome=True) as tif:
-        # Not even where it happens to look the same.
-        for pixels, own in ((painted, 0.25), (painted[::step, ::step], mpp)):
-            sizes = {"PhysicalSizeX": own, "PhysicalSizeY": own}
-            tif.write(pixels, photometric="rgb", metadata=sizes, **TILED)
-    with open_slide(path) as slide:
-        assert [level.downsample for level in slide.levels] == [1]
-
-
-@pytest.mark.parametrize(
-    "other",
-    [
-        lambda painted: np.full_like(painted[::2, ::2], 250),
-        lambda painted: 255 - painted[::2, ::2],
-        lambda painted: np.ascontiguousarray(painted[::2, ::2][::-1]),
-        lambda painted: np.ascontiguousarray(painted[:320, :384]),
-    ],
-    ids=["flat", "inverted", "mirrored", "part"],
-)
-@pytest.mark.parametrize("layout", [{}, TILED], ids=["strips", "tiles"])
-def test_a_page_that_shows_something_else_is_no_level(
-    tmp_path: Any, painted: Any, other: Any, layout: Any
-) -> None:
-    path = tmp_path / "two.tif"
-    with tifffile.TiffWriter(path) as tif:
-        for pixels in (painted, other(painted)):
-            tif.write(pixels, photometric="rgb", metadata=None, **layout)
-    with open_slide(path) as slide:
-        assert [level.downsample for level in slide.levels] == [1]
-
-
-@pytest.mark.parametrize("codec", ["jpeg", "webp"])
-def test_a_page_compressed_with_loss_is_a_level(
-    tmp_path: Any, painted: Any, codec: str
-) -> None:
-    path = tmp_path / "two.tif"
-    options = {"photometric": "rgb", "tile": (64, 64), "metadata": None}
-    with tifffile.TiffWriter(path) as tif:
-        for step in (1, 2, 16):
-            args = {"level": 40}
-            pixels = painted[::step, ::step]
-            tif.write(pixels, compression=codec, compressionargs=args, **options)
-    with open_slide(path) as slide:
-        assert [level.downsample for level in slide.levels] == [1, 2, 16]
 
 
 @pytest.mark.parametrize(

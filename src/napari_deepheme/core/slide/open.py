@@ -161,7 +161,9 @@ def _openers(path: Path) -> list[Callable[[Path, Mpp | None], PyramidSlide]]:
     if vendor in _OVERLAPPING:
         return [_open_overlapping]
     if start.startswith(_TIFF_STARTS):
-        if not _holds(path, is_upright):
+        # Pillow turns what is in strips, and this package leaves all as it is stored.
+        is_plain = vendor in (None, _GENERIC)
+        if not _holds(path, partial(is_upright, of_tiles=not is_plain)):
             return [_open_turned_tiff]
         openers.append(_open_tiff)
     if vendor is not None and _suits_openslide(path, start, vendor):
@@ -274,8 +276,8 @@ def _open_turned_tiff(path: Path, mpp: Mpp | None) -> PyramidSlide:
         raise
     except UnreadableSlideError as error:
         reason = (
-            f"{error.reason}; others, which would scramble it, are not asked, as its "
-            "Orientation tag is not 1"
+            f"{error.reason}; others, which would turn or scramble it, are not asked, "
+            "as its Orientation tag is not 1"
         )
         remedy = "save it anew, turned upright, with Orientation 1"
         raise UnreadableSlideError(str(path), reason, remedy) from error

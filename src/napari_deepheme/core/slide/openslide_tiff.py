@@ -29,20 +29,25 @@ _RGB: Final = 2
 _SAMPLES_OF: Final = {0: 1, 1: 1, _RGB: 3, 3: 1, 5: 4, 6: 3}
 """By Photometric: grey, grey, RGB, a palette, CMYK and YCbCr."""
 
+_OF_16_BITS: Final = frozenset({0, 1, _RGB})
+"""Of other colours, libtiff knows 8 bits at most."""
+
 _OPACITY: Final = frozenset({1, 2})
 
 _Tags = dict[int, tuple[int, ...]]
 
 
-def is_upright(stream: BinaryIO) -> bool:
-    """Tell whether every tiled page of a TIFF has its first row at the top.
+def is_upright(stream: BinaryIO, *, of_tiles: bool = True) -> bool:
+    """Tell whether every page of a TIFF has its first row at the top.
 
     Parameters
     ----------
     stream : file
         A TIFF that `check_directories` accepts; its position is changed.
+    of_tiles : bool
+        Whether to look at tiled pages alone, the only ones that OpenSlide reads.
     """
-    pages = _tiled_pages(stream)
+    pages = _pages(stream, of_tiles=of_tiles)
     return all(page.get(_ORIENTATION, (1,))[0] not in _TURNED for page in pages)
 
 
@@ -54,12 +59,12 @@ def has_true_colours(stream: BinaryIO) -> bool:
     stream : file
         A TIFF that `check_directories` accepts; its position is changed.
     """
-    return all(_has_true_colours(page) for page in _tiled_pages(stream))
+    return all(_has_true_colours(page) for page in _pages(stream, of_tiles=True))
 
 
-def _tiled_pages(stream: BinaryIO) -> Iterator[_Tags]:
+def _pages(stream: BinaryIO, *, of_tiles: bool) -> Iterator[_Tags]:
     for layout, directory in each_directory(stream):
-        if directory.is_tiled:
+        if directory.is_tiled or not of_tiles:
             found = {
                 tag.code: tag_numbers(stream, layout, tag)
                 for tag in directory.tags
@@ -78,6 +83,8 @@ def _has_true_colours(page: _Tags) -> bool:
         # By their number, libtiff takes them for grey or RGB.
         return n_samples in (1, 3)
     (photometric, *_) = page[_PHOTOMETRIC]
+    if photometric not in _OF_16_BITS and any(bits > 8 for bits in page.get(_BITS, ())):
+        return False
     if photometric == _RGB and n_samples == 4:
         # Where it is not said what the fourth is, libtiff takes it for opacity.
         return page.get(_EXTRA_SAMPLES, (0,))[0] in _OPACITY

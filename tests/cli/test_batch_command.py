@@ -12,7 +12,7 @@ from napari_deepheme.cli import batch as batch_command
 from napari_deepheme.cli import progress as progress_module
 from napari_deepheme.cli import run
 from napari_deepheme.cli.progress import Progress
-from napari_deepheme.core.errors import SchedulerNotFoundError
+from napari_deepheme.core.errors import SchedulerNotFoundError, UnfitWorkersError
 from napari_deepheme.core.export.cohort import COHORT_FILES, COLUMNS
 
 
@@ -88,12 +88,20 @@ def test_a_batch_that_is_stopped_keeps_what_is_done(given, tmp_path, capfd):
     assert capfd.readouterr().out.startswith("1 of 2 slides done")
 
 
-@pytest.mark.parametrize("end", [SchedulerNotFoundError("tcp://there:1"), TimeoutError])
+@pytest.mark.parametrize(
+    "end", [SchedulerNotFoundError("tcp://there:1"), TimeoutError()]
+)
 def test_a_batch_that_breaks_off_keeps_the_rows_of_what_is_done(end, given, tmp_path):
     given["rows"] = [done("b"), end]
     with suppress(TimeoutError):
         assert run(["batch", "a.svs", "b.svs", "--out", "out"]) == 1
     assert cohort(tmp_path) == [("b.svs", "done")]
+
+
+def test_a_batch_that_does_nothing_writes_no_table(given, tmp_path):
+    given["rows"] = [UnfitWorkersError("they died", "start them anew")]
+    assert run(["batch", "a.svs", "--out", "out"]) == 1
+    assert not list((tmp_path / "out").iterdir())
 
 
 def test_rows_of_slides_that_are_not_named_stay_as_they_are(given, tmp_path, capfd):

@@ -231,6 +231,20 @@ def test_workers_that_die_again_and_again_are_told_and_the_others_go_on(
     assert states == {"a.svs": "done", "b.svs": "failed", "c.svs": "done"}
 
 
+def test_a_worker_that_joins_with_something_else_ends_the_batch(
+    go, tmp_path, monkeypatch, capfd
+):
+    error = UnfitWorkersError("it has another model", "give it the same")
+    with monkeypatch.context() as patch:
+        patch.setattr(batch, "iter_chunks", of_b(batch.iter_chunks, error, "b.svs"))
+        assert go() == 1
+    err = capfd.readouterr().err
+    assert err.count("of no use: it has another model") == len(err.splitlines()) == 1
+    assert {row["status"] for row in rows(tmp_path).values()} == {"done"}
+    assert go() == 0
+    assert len(rows(tmp_path)) == 3
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="no SIGKILL there")
 @pytest.mark.parametrize("n_deaths", [1, 2])

@@ -121,7 +121,8 @@ def _run(options: argparse.Namespace) -> int:
     finally:
         # What is done has its row, whatever ended the batch.
         rows.sort(key=lambda row: folders.index(row["folder"]))
-        add_to_cohort(rows, options.out)
+        if rows:
+            add_to_cohort(rows, options.out)
     n_failed = _tell(slides, rows, request)
     done = f"{len(rows) - n_failed} of {plural(len(slides), 'slide')} done"
     say(f"{done}, written to {options.out}")

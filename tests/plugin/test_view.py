@@ -75,6 +75,15 @@ def test_how_many_cells_are_out_of_the_count_stands_above_the_message(view, sess
     assert view.progress_label.text() == f"{words}; tile 5 of 8"
 
 
+def test_the_threshold_is_in_sight_on_a_low_screen(view, session):
+    session.counts, session.can_export = {"M6": 1100, "L2": 72}, True
+    assert view.progress_bar.isHidden()
+    # What a window of 1280 x 720 leaves to it.
+    assert view.layout().heightForWidth(420) < 640
+    session.can_export, session.running = False, True
+    assert not view.progress_bar.isHidden()
+
+
 def test_errors_stand_in_the_widget_in_plain_words(view, session):
     session.message_kind, session.message = "error", "no such slide: a.svs"
     assert view.message_label.text() == "no such slide: a.svs"

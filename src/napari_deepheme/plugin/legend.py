@@ -35,7 +35,7 @@ _COLUMNS = ("Class", "n", "% NDC", "Key")
 
 _KEY = 3
 
-_LEAST_PX = 160
+_LEAST_PX = 130
 """Some classes are to be seen, however little room there is."""
 
 _NO_SHARE = "-"
@@ -174,8 +174,8 @@ class Legend(QTreeWidget):
                 self._tell(row)
 
     def sizeHint(self) -> QSize:
-        """Ask for a height at which the first rows can be read; more is better."""
-        return QSize(280, 12 * max(18, self.sizeHintForRow(0)))
+        """Ask for what the first rows need: all room that is left over is given too."""
+        return QSize(280, _LEAST_PX)
 
     def _row(self, code: str, title: str) -> QTreeWidgetItem:
         row = QTreeWidgetItem(self)

@@ -286,6 +286,7 @@ class View(QWidget):
             box.enabled = not running
         # A bar without a range moves by itself: the models are being loaded.
         unknown = running and not session.n_tiles
+        self.progress_bar.setVisible(running)
         self.progress_bar.setRange(0, 0 if unknown else max(1, session.n_tiles))
         self.progress_bar.setValue(session.n_done)
         self.progress_label.setText(progress_in_words(session))

@@ -134,6 +134,16 @@ def test_both_docks_say_what_they_are_for(explain_panel, embedding_panel):
         assert "Research use only" in words
 
 
+def test_there_is_no_empty_map_before_the_cells_are_mapped(embedding_panel):
+    made = embedding_panel
+    assert made.scatter.isHidden()
+    assert made.all_button.isHidden()
+    assert "alike ones lie together" in made.hint.text()
+    made.map_button.click()
+    assert not made.scatter.isHidden()
+    assert "Draw around points" in made.hint.text()
+
+
 def place(panel, row):
     return panel.scatter.canvas_position(row).toPoint()
 

@@ -141,10 +141,19 @@ def test_cells_of_a_class_that_are_out_of_the_count_are_told_apart(gallery, revi
     assert chip._count == "90 + 10 ?"
     assert "100 cells, 10 of them unidentified" in chip.accessibleName()
     gallery.show_group("M2")
-    assert gallery.count_label.text() == "100 cells, 10 of them unidentified"
+    assert gallery.count_label.text() == "100 cells (10 ?)"
     reviewed.correct(of_class(reviewed, "M2"), "M2")
     assert chip._count == "100"
     assert gallery.count_label.text() == "100 cells"
+
+
+@pytest.mark.parametrize(("width", "height"), [(1570, 260), (1250, 150), (600, 150)])
+def test_no_column_of_the_classes_is_cut(gallery, width, height):
+    gallery.resize(width, height)
+    seen = gallery._strip_area.viewport().width()
+    starts = {chip.x(): chip.width() for chip in gallery.strip.chips.values()}
+    cut = [x for x, wide in starts.items() if x + 4 < seen < x + wide]
+    assert not cut
 
 
 def test_a_click_on_a_class_or_a_lineage_shows_its_cells(gallery, reviewed, qtbot):

@@ -55,18 +55,28 @@ class ClassStrip(QWidget):
         for name, chip in self.chips.items():
             chip.set_count(counts[name], doubted.get(name, 0))
 
-    def fit_height(self, height: int) -> QSize:
-        """Fill columns of this height, and return the size that it takes."""
+    def fit_height(self, height: int, width: int) -> QSize:
+        """Fill columns of this height, narrow ones where they must fit into a width.
+
+        Returns
+        -------
+        QSize
+            What is seen of it: whole columns only, since half a number is another one.
+        """
         n_lines = max(len(self._blocks), height // self._line)
         columns = packed(self._blocks, n_lines)
         while n_lines > max(map(len, self._blocks)) and self._height(columns) > height:
             n_lines -= 1
             columns = packed(self._blocks, n_lines)
-        return self._arrange(columns, None)
+        usual = self.chips[EVERYTHING].sizeHint().width()
+        each = max(self._smallest, min(usual, width // len(columns) - _GAP))
+        size = self._arrange(columns, each)
+        n_seen = min(len(columns), max(1, width // (each + _GAP)))
+        return QSize(n_seen * (each + _GAP), size.height())
 
     def fit_width(self, width: int) -> QSize:
         """Fill this width with even columns, and return the size that it takes."""
-        smallest = round(0.78 * self.chips[EVERYTHING].sizeHint().width())
+        smallest = self._smallest
         n_columns = max(1, width // (smallest + _GAP))
         n_lines = max(map(len, self._blocks))
         while len(columns := packed(self._blocks, n_lines)) > n_columns:
@@ -76,6 +86,11 @@ class ClassStrip(QWidget):
     def sizeHint(self) -> QSize:
         """Return the size that it took last."""
         return self._size
+
+    @property
+    def _smallest(self) -> int:
+        usual: int = self.chips[EVERYTHING].sizeHint().width()
+        return round(0.7 * usual)
 
     @property
     def _line(self) -> int:
@@ -88,9 +103,8 @@ class ClassStrip(QWidget):
             for blocks in columns
         )
 
-    def _arrange(self, columns: list[list[Sequence[str]]], width: int | None) -> QSize:
+    def _arrange(self, columns: list[list[Sequence[str]]], width: int) -> QSize:
         hint = self.chips[EVERYTHING].sizeHint()
-        width = hint.width() if width is None else width
         for i, blocks in enumerate(columns):
             y = 0
             for block in blocks:

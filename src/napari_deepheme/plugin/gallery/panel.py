@@ -142,8 +142,9 @@ class Gallery(QWidget):
         width, height = inside.width(), inside.height()
         strip, shown = QRect(inside), QRect(inside)
         if width > _BESIDE * height:
-            size = self.strip.fit_height(height - 2)
-            strip.setWidth(min(size.width() + 2, round(_STRIP_SHARE * width)))
+            size = self.strip.fit_height(height - 2, round(_STRIP_SHARE * width))
+            bar = self._strip_area.verticalScrollBar().sizeHint().width()
+            strip.setWidth(size.width() + 2 + bar * (size.height() > height - 2))
             shown.setLeft(strip.right() + 2 * _MARGIN)
         else:
             size = self.strip.fit_width(width - 2)
@@ -276,7 +277,7 @@ class Gallery(QWidget):
         words = f"{n:,} cell{'' if n == 1 else 's'}"
         n_doubted = self._doubted.get(self.group, 0)
         if n_doubted:
-            words += f", {n_doubted:,} of them unidentified"
+            words += f" ({n_doubted:,} ?)"
         if n_selected:
             words += f", {n_selected:,} selected"
         self.title_label.setText(group_title(self.group))

@@ -24,6 +24,11 @@ if TYPE_CHECKING:
     from napari_deepheme.plugin.reviewing.reviewed import Reviewed
     from napari_deepheme.plugin.worker import Task
 
+_INTRO: Final = (
+    "Lays all cells out so that alike ones lie together, as the network tells them "
+    "apart. Research use only."
+)
+
 _HINT: Final = (
     "Draw around points to select cells, click one to select it. Wheel: zoom; right "
     "button: move. Only what lies close together means anything, not the gaps between "
@@ -81,13 +86,14 @@ class EmbeddingPanel(QWidget):
         row.addWidget(self.cancel_button)
         row.addStretch()
         row.addWidget(self.all_button)
-        hint = small_label("How to use the map")
-        hint.setText(_HINT)
+        self.hint = small_label("How to use the map")
         layout = QVBoxLayout(self)
         layout.addLayout(row)
         layout.addWidget(self.message)
         layout.addWidget(self.scatter, stretch=1)
-        layout.addWidget(hint)
+        layout.addWidget(self.hint)
+        # Below what there is while there is no map.
+        layout.addStretch()
 
     def _connect(self) -> None:
         hear_while_alive(
@@ -109,7 +115,9 @@ class EmbeddingPanel(QWidget):
         space, has_points = self._space, self._space.points is not None
         self.map_button.setEnabled(not space.running)
         self.map_button.setText("Map again" if has_points else "Map the cells")
-        self.all_button.setEnabled(has_points)
+        self.all_button.setVisible(has_points)
+        self.scatter.setVisible(has_points)
+        self.hint.setText(_HINT if has_points else _INTRO)
         self.progress.setVisible(space.running)
         self.cancel_button.setVisible(space.running)
         self.progress.setRange(0, 0 if space.share is None else 100)

@@ -284,7 +284,7 @@ class Controller:
 
     def _on_searched(self) -> None:
         """Merge what was found: at once if it is little, else on a thread."""
-        run, self._task = self._run, None
+        run, self._run, self._task = self._run, None, None
         if run is not None and self.desk.run is not run:
             if run.error is not None or self._stopping.is_set():
                 self._keep_desk(run)
@@ -311,9 +311,10 @@ class Controller:
     def _keep_desk(self, run: Run) -> None:
         """Leave the review before where it is: the run gave nothing."""
         self._session.running = False
-        self._say(_KEPT)
         try:
             self._streaming.tell_error(run)
+            if run.error is None:
+                self._say(_KEPT)
         finally:
             self.returning.follow_layers()
             self.returning.follow_slide()

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from napari_deepheme.core.cell_table import CellTable
     from napari_deepheme.core.review.corrected_cells import CorrectedCells
+    from napari_deepheme.core.sittings.sitting import Sitting
     from napari_deepheme.plugin.desk import Desk
     from napari_deepheme.plugin.session import Session
     from napari_deepheme.plugin.worker import Task
@@ -171,7 +172,10 @@ class Returning:
             # What was corrected meanwhile may belong to the sitting that was read.
             self._open(path, opens)
             return
-        sitting, ready, amiss = item
+        self._take_up(path, *item)
+
+    def _take_up(self, path: Path, sitting: Sitting, ready: Ready, amiss: str) -> None:
+        session = self._session
         try:
             layer = self._desk.slides.find(sitting.slide, path)
         except DeephemeError as error:

@@ -90,16 +90,28 @@ def test_a_count_ends_with_the_row_of_its_last_cell(make_table):
     assert take_counted(cells, areas, 4)[1] == tuple(areas)
 
 
+def test_of_a_row_that_holds_more_cells_a_count_takes_the_left_part(make_table):
+    cells = make_table((0, 3, 4, 4, "M6"), (9, 3, 4, 4, "L2"))
+    counted, areas = take_counted(cells, [Region(0, 0, 30, 12)], 1)
+    assert counted.class_codes == ("M6",)
+    assert areas == (Region(0, 0, 30, 5), Region(0, 5, 3, 1))
+
+
 def test_what_lies_in_the_areas_of_a_count_is_counted(make_table):
     rng = np.random.default_rng(1)
-    # No two in one row.
-    xs, ys = rng.integers(0, 400, 200), rng.permutation(400)[:200]
+    # Many share a row of pixels, some of them half a pixel apart.
+    places = rng.permutation(40 * 100)[:400]
+    sides = rng.integers(4, 6, 400)
     cells = make_table(
-        *((x, y, 4, 4, "M6") for x, y in zip(xs, ys, strict=True))
+        *(
+            (10 * (at % 40), at // 40 * 4, 4, side, "M6")
+            for at, side in zip(places.tolist(), sides.tolist(), strict=True)
+        )
     ).in_reading_order()
     every = [Region(x, y, 100, 100) for y in range(0, 400, 100) for x in (0, 200)]
-    for n in (1, 7, 40, 60):
+    for n in range(1, 120):
         counted, areas = take_counted(cells, every, n)
+        assert len(counted) == n
         inside = [area.holds_centres(cells.boxes) for area in areas]
         assert cells.take(np.any(inside, axis=0)) == counted
 

@@ -38,7 +38,7 @@ def test_a_count_ends_with_the_area_in_which_it_is_reached():
     count = tally(3)
     count.add(found(0, (10, 10), (40, 10)))
     assert not count.is_enough
-    count.add(found(1, (110, 10), (140, 10)))
+    count.add(found(1, (110, 10), (140, 30)))
     assert count.is_enough
     assert count.chunks_left() == []
     result = count.result()

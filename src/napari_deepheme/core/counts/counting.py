@@ -92,12 +92,15 @@ def take_counted(
         cell.
     tuple of Region
         The areas up to the one with the last cell, which ends with the row of pixels
-        that this cell's centre lies in; all of them where there are fewer cells.
+        that this cell's centre lies in; all of them where there are fewer cells. They
+        hold the cells that are kept and no others: where more lie in that row, what is
+        left of it is an area by itself, one pixel high.
     """
     place = np.full(len(cells), len(areas))
     for index in range(len(areas) - 1, -1, -1):
         place[areas[index].holds_centres(cells.boxes)] = index
-    order: npt.NDArray[np.intp] = np.argsort(place, kind="stable")
+    columns, rows = cells.centres.astype(np.int64).T
+    order: npt.NDArray[np.intp] = np.lexsort((columns, rows, place))
     order = order[place[order] < len(areas)]
     counted = np.cumsum(
         (_COUNTED[cells.class_indices] & ~is_unidentified(cells))[order]
@@ -109,6 +112,9 @@ def take_counted(
         return cells.take(kept), tuple(areas)
     last = order[n_kept - 1]
     *whole, cut = areas[: place[last] + 1]
-    bottom = int(cells.centres[last, 1]) + 1
-    end = Region.from_corners(cut.x, cut.y, cut.right, bottom)
-    return cells.take(kept), (*whole, end)
+    column, row = int(columns[last]), int(rows[last])
+    end = [Region.from_corners(cut.x, cut.y, cut.right, row + 1)]
+    if (end[0].holds_centres(cells.boxes) & ~kept).any():
+        above = Region.from_corners(cut.x, cut.y, cut.right, row)
+        end = [above, Region.from_corners(cut.x, row, column + 1, row + 1)]
+    return cells.take(kept), (*whole, *(area for area in end if area.area))

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_deepheme.core.geometry import Region, Size
-from napari_deepheme.core.slide.jpeg_stream import jpeg_size
 from napari_deepheme.core.slide.jpeg_whole import is_whole
 from napari_deepheme.core.slide.pyramid import paste_pixels
+from napari_deepheme.core.slide.stream_size import stated_size, states_size
 from napari_deepheme.core.slide.tiff_colour import stored_white
 
 if TYPE_CHECKING:
@@ -33,6 +33,9 @@ _LARGE_SEGMENT = 1 << 24
 _MOST_LACKING = 1000
 
 _ROW_PX = 256
+
+# A strip may have further rows, which are passed over.
+_MORE_ROWS = 64
 
 _JPEG = frozenset({6, 7, 33007, 34892})
 
@@ -73,7 +76,9 @@ class TiffPlane:
         self._depth = max(1, int(key.imagedepth))
         self._offsets = tuple(page.dataoffsets)
         self._counts = tuple(page.databytecounts)
-        self._is_jpeg = int(key.compression) in _JPEG
+        self._compression = int(key.compression)
+        self._is_jpeg = self._compression in _JPEG
+        self._is_tiled = bool(key.is_tiled)
         self._decode: Callable[..., Any] = key.decode
         self._extras = _decode_extras(page, self._is_jpeg)
         self._raw_dtype = _raw_dtype(key)
@@ -158,23 +163,24 @@ class TiffPlane:
     def _segment(self, index: int, place: Region) -> npt.NDArray[Any]:
         segment = self._cache.get(
             (self._identity, index),
-            lambda: self._decoded(index),
+            lambda: self._decoded(index, place),
             alone=place.area > _LARGE_SEGMENT,
         )
         if segment.shape[0] < place.height or segment.shape[1] < place.width:
             raise ValueError("a tile is smaller than it should be")
         return segment[: place.height, : place.width]
 
-    def _decoded(self, index: int) -> npt.NDArray[Any]:
+    def _decoded(self, index: int, place: Region) -> npt.NDArray[Any]:
         offset, count = self._offsets[index], self._counts[index]
         if not offset and not count:
             return self._missing()
         data = self._stream.read(offset, count)
         if not data:
             raise ValueError("a tile is empty")
+        if states_size(self._compression):
+            self._check_size(data, place)
         if not self._is_jpeg:
             return self._codec(data, index)
-        self._check_jpeg(data)
         segment = self._codec(data, index)
         tables = self._extras["jpegtables"] or b""
         if not is_whole(data, segment, lambda d: self._codec(d, index), tables):
@@ -192,14 +198,29 @@ class TiffPlane:
         samples = 1 if self._separate else self.n_samples
         return np.full((height, width, samples), self._white, self.dtype)
 
-    def _check_jpeg(self, data: bytes) -> None:
-        # A decoder makes room for what the data state, which may be a lie.
-        size = jpeg_size(data)
+    def _check_size(self, data: bytes, place: Region) -> None:
+        """Refuse a stream of another size than its tile or strip.
+
+        A decoder makes room for what it states, and what comes of it is made the tile
+        by the number of its pixels alone, whichever way round they lie.
+        """
+        size = stated_size(data, self._compression)
         if size is None:
+            if not self._is_jpeg:
+                raise ValueError("a tile does not state its size")
             return
         width, height = self.segment_size
-        if size.width > width + 64 or size.height > height + 64:
-            raise ValueError(f"a tile states {size.width} x {size.height} px")
+        # At the right and lower edge, a tile may end with the page.
+        sizes = {(width, height), (place.width, place.height), (width, place.height)}
+        is_right = tuple(size) in sizes
+        if not self._is_tiled:
+            most = height + _MORE_ROWS
+            is_right = size.width == width and place.height <= size.height <= most
+        if not is_right:
+            raise ValueError(
+                f"a tile is {size.width} x {size.height} px, in place of {width} x "
+                f"{height} px"
+            )
 
     def _read_raw(self, window: Region) -> npt.NDArray[Any]:
         assert self._raw_dtype is not None

@@ -8,6 +8,11 @@ import numpy as np
 
 from napari_deepheme.core.geometry import Region, Size
 from napari_deepheme.core.slide.jpeg_whole import is_whole
+from napari_deepheme.core.slide.plain_pieces import (
+    PlainPieces,
+    are_plain,
+    overlapping,
+)
 from napari_deepheme.core.slide.pyramid import paste_pixels
 from napari_deepheme.core.slide.stream_size import stated_size, states_size
 from napari_deepheme.core.slide.tiff_colour import stored_white
@@ -34,10 +39,14 @@ _MOST_LACKING = 1000
 
 _ROW_PX = 256
 
+# Before, every TIFF has its header.
+_FIRST_OFFSET = 8
+
 # A strip may have further rows, which are passed over.
 _MORE_ROWS = 64
 
 _JPEG = frozenset({6, 7, 33007, 34892})
+_UNCOMPRESSED = 1
 
 
 class BrokenTileError(ValueError):
@@ -79,7 +88,9 @@ class TiffPlane:
         self._compression = int(key.compression)
         self._is_jpeg = self._compression in _JPEG
         self._is_tiled = bool(key.is_tiled)
-        self._decode: Callable[..., Any] = key.decode
+        self._plain = PlainPieces(key) if are_plain(key) else None
+        self._decode: Callable[..., Any] = (self._plain or key).decode
+        self._broken: frozenset[int] = frozenset()
         self._extras = _decode_extras(page, self._is_jpeg)
         self._raw_dtype = _raw_dtype(key)
         self._identity = int(page.offset)
@@ -124,6 +135,9 @@ class TiffPlane:
         needed = planes * self._columns * self._rows * self._depth
         if min(len(self._offsets), len(self._counts)) < needed:
             raise ValueError("its index of tiles is cut off")
+        if self._plain is not None and int(key.compression) == _UNCOMPRESSED:
+            pieces = self._offsets[:needed], self._counts[:needed]
+            self._broken = overlapping(*pieces, self._plain.n_bytes)
 
     def _is_one_run(self, key: tifffile.TiffPage) -> bool:
         """Tell whether strips adjoin, with no bytes between the rows of two."""
@@ -137,7 +151,10 @@ class TiffPlane:
         line *= 1 if self._separate else self.n_samples
         step = _step(key, self.segment_size)
         last = self.size.height - (self._rows - 1) * step
-        # What follows the very last strip is in nobody's way.
+        # What follows the very last strip is in nobody's way, but may be longer rows.
+        extra, column = counts[-1] - line * last, line // self.size.width * last
+        if extra >= column and not extra % column:
+            return False
         return all(
             count == line * (step if (index + 1) % self._rows else last)
             for index, count in enumerate(counts[:-1])
@@ -174,11 +191,15 @@ class TiffPlane:
         offset, count = self._offsets[index], self._counts[index]
         if not offset and not count:
             return self._missing()
+        if offset < _FIRST_OFFSET or index in self._broken:
+            raise ValueError("a tile is said to lie where something else lies")
         data = self._stream.read(offset, count)
         if not data:
             raise ValueError("a tile is empty")
         if states_size(self._compression):
             self._check_size(data, place)
+        if self._plain is not None:
+            data = self._plain.checked(data, place.height)
         if not self._is_jpeg:
             return self._codec(data, index)
         segment = self._codec(data, index)

@@ -140,4 +140,4 @@ def _unpacked(key: tifffile.TiffPage) -> tifffile.TiffPage:
     page: Any = copy(key)
     page.__dict__.pop("decode", None)
     page.compression, page.fillorder = _NONE, 1
-    return page  # type: ignore[no-any-return]
+    return page

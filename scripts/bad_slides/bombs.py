@@ -26,6 +26,7 @@ _EXPLODED = 3 << 30
 def cases() -> Iterator[BadSlide]:
     """Yield them all."""
     yield from _tiles()
+    yield from _other_sizes()
     yield from _pictures()
 
 
@@ -121,6 +122,31 @@ def _jp2_states() -> bytes:
     data = imagecodecs.jpeg2k_encode(cells()[:128, :128].copy(), codecformat="j2k")
     at = data.index(b"\xff\x51") + 6
     return t.with_bytes(data, at, struct.pack(">II", (1 << 31) - 1, (1 << 31) - 1))
+
+
+def _other_sizes() -> Iterator[BadSlide]:
+    kind = "tiles of another size than stated"
+    for codec in ("jpeg", "jpeg2000", "png", "webp", "jpegxl", "jpegxr", "lerc"):
+        swapped = _swapped(codec)
+        yield case(kind, f"{codec}, width and length exchanged", "tif", swapped)
+    huge = np.full((6000, 6000, 3), 240, np.uint8)
+    for codec, encode in (
+        ("png", imagecodecs.png_encode),
+        ("webp", lambda pixels: imagecodecs.webp_encode(pixels, lossless=True)),
+        ("jpegxl", lambda pixels: imagecodecs.jpegxl_encode(pixels, effort=1)),
+        ("jpegxr", imagecodecs.jpegxr_encode),
+        ("lerc", imagecodecs.lerc_encode),
+    ):
+        bomb = _later(codec, lambda e=encode: e(huge), {"tile": (128, 128)})
+        yield case(kind, f"{codec} of 6,000 px", "tif", bomb, alone=True)
+
+
+def _swapped(codec: str) -> bytes:
+    """Write tiles of 192 x 128 px, called tiles of 128 x 192 px."""
+    pixels = cells()[:384, :384].copy()
+    data = tiff(pixels, compression=codec, photometric="rgb", tile=(128, 192))
+    data = t.with_number(data, t.TILE_WIDTH, 128)
+    return t.with_number(data, t.TILE_LENGTH, 192)
 
 
 def _pictures() -> Iterator[BadSlide]:

@@ -132,6 +132,7 @@ def _ome() -> Iterator[BadSlide]:
     gone = beside.format("gone.ome.tif", "1-2") + "</TiffData>"
     up = beside.format("../../../etc/passwd", "1-2") + "</TiffData>"
     ring = beside.format("slide.ome.tif", "1-2") + "</TiffData>"
+    every = '<TiffData IFD="0" PlaneCount="1000000000"/>'
     only = '<BinaryOnly MetadataFile="{}" UUID="urn:uuid:1-2"/>'
     for what, text in (
         ("pixels in a file that is gone", _OME.format(z=1, data=gone)),
@@ -141,6 +142,7 @@ def _ome() -> Iterator[BadSlide]:
         ("a page that is not there", _OME.format(z=1, data='<TiffData IFD="99"/>')),
         ("no plane", _OME.format(z=1, data="")),
         ("10^9 planes", _OME.format(z=10**9, data="<TiffData/>")),
+        ("10^9 planes of a page", _OME.format(z=1, data=every)),
         ("no planes", _OME.format(z=0, data="<TiffData/>")),
         ("words gone", _OME.format(z=1, data=only.format("gone.companion.ome"))),
         ("words cut off", _OME.format(z=1, data="<TiffData/>")[:300]),

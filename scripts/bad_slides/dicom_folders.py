@@ -20,6 +20,7 @@ def cases() -> Iterator[BadSlide]:
     yield from _members()
     yield from _mixed()
     yield from _folders()
+    yield from _replaced()
 
 
 def level(factor: int, **changes: object) -> bytes:
@@ -140,3 +141,22 @@ def _deep() -> bytes:
     start = b"\0" * 128 + b"DICM" + b"\x02\0\x10\0UI\x14\x00" + b"1.2.840.10008.1.2.1\0"
     item = b"\x40\x00\x55\x05SQ\0\0\xff\xff\xff\xff\xfe\xff\x00\xe0\xff\xff\xff\xff"
     return start + item * 500
+
+
+def _replaced() -> Iterator[BadSlide]:
+    """Yield slides of which one level is another's by the time that a tile is done."""
+    kind = "DICOM level replaced during the run"
+    for named in ("", "1.dcm", "4.dcm"):
+        yield BadSlide(
+            kind,
+            f"the largest, {named or 'the folder'} named",
+            lambda folder, n=named: write(levels)(folder) / n,
+            ("--mpp", "0.25"),
+            meanwhile=_replace,
+            alone=True,
+        )
+
+
+def _replace(path: Path) -> None:
+    folder = path if path.is_dir() else path.parent
+    (folder / "1.dcm").write_bytes(level(1, PatientID="another"))

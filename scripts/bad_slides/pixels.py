@@ -53,6 +53,11 @@ def _types() -> Iterator[BadSlide]:
     ):
         data = tiff(twelve, photometric="rgb", extratags=tags, **_TILED)
         yield case(kind, what, "tif", data)
+    for n_bits in (8, 12, 15):
+        tags = [(281, "H", 1, (1 << n_bits) - 1, True)]
+        data = tiff(rgb.astype("u2") * 257, photometric="rgb", extratags=tags, **_TILED)
+        what = f"{n_bits} of 16, as a tag says"
+        yield case("fewer bits stated than used", what, "tif", data)
     yield case(kind, "uint16 svs", "svs", svs(rgb.astype("u2") * 257, compression=None))
     yield case(kind, "uint16 png", "png", picture("PNG", rgb[..., 0].astype("u2")))
 

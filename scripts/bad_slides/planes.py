@@ -27,6 +27,8 @@ def cases() -> Iterator[BadSlide]:
     yield from _odd_tiles()
     yield from _floats()
     yield from _padded()
+    yield from _elsewhere()
+    yield from _longer_rows()
     yield from _images()
 
 
@@ -107,6 +109,37 @@ def _padded() -> Iterator[BadSlide]:
             data = t.with_number(data, t.STRIP_COUNTS, len(strip), index=index)
             data += strip
         yield case(kind, f"{rows} rows and {n_bytes} bytes", "tif", data)
+
+
+def _elsewhere() -> Iterator[BadSlide]:
+    kind = "tiles and strips that lie where others do"
+    for what, code, how in (
+        ("tile", t.TILE_OFFSETS, {"tile": (128, 128)}),
+        ("strip", t.STRIP_OFFSETS, {"rowsperstrip": 32}),
+    ):
+        data = tiff(photometric="rgb", **how)
+        at = t.numbers(data, code)
+        for place, value in (
+            ("in the header", 0),
+            ("within the one before", at[6] + 500),
+            ("within the next one", at[8] - 500),
+            ("where another is", at[2]),
+        ):
+            new = t.with_number(data, code, value, index=7)
+            yield case(kind, f"a {what} {place}", "tif", new)
+
+
+def _longer_rows() -> Iterator[BadSlide]:
+    kind = "rows longer than stated"
+    for codec in (None, "lzw", "zlib", "packbits", "zstd"):
+        data = tiff(photometric="rgb", tile=(128, 128), compression=codec)
+        less = t.with_long(data, t.TILE_WIDTH, 112)
+        less = t.with_long(less, t.WIDTH, 672)
+        yield case(kind, f"tiles, {codec}", "tif", less)
+        for rows in (32, 640):
+            data = tiff(photometric="rgb", rowsperstrip=rows, compression=codec)
+            less = t.with_long(data, t.WIDTH, 760)
+            yield case(kind, f"strips of {rows}, {codec}", "tif", less)
 
 
 def _images() -> Iterator[BadSlide]:

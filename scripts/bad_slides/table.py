@@ -35,9 +35,10 @@ A read that hangs, as on a network drive that is gone, is given up after 120 s, 
 `--read-timeout SECONDS` or the variable `NAPARI_DEEPHEME_READ_TIMEOUT` says; what it
 was to read is a failed region. While it still hangs, further reads have an eighth of
 the time, and when eight hang at once, none is tried until one comes back. A file that
-something writes to while it is read (its length or time changes) is refused when that
-is seen, and the same command begins anew; one that vanishes, when a part of it is
-missing, and the same command goes on when it is back.
+something writes to while it is read (its length or time changes, or that of another
+file of its slide: DICOM, MIRAX, Hamamatsu's vms) is refused when that is seen, and the
+same command begins anew; one that vanishes, when a part of it is missing, and the same
+command goes on when it is back.
 
 | what is wrong | n | done | failed tiles | told | longest, s |
 |---|---|---|---|---|---|

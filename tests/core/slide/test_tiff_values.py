@@ -8,8 +8,12 @@ import numpy as np
 import pytest
 import tifffile
 
-from napari_deepheme.core.errors import NotRgbSlideError, UnreadableSlideError
-from napari_deepheme.core.geometry import Point
+from napari_deepheme.core.errors import (
+    NotRgbSlideError,
+    UnreadableRegionError,
+    UnreadableSlideError,
+)
+from napari_deepheme.core.geometry import Point, Size
 from napari_deepheme.core.slide import open_slide
 
 RGB = np.random.default_rng(5).integers(0, 256, (150, 170, 3), dtype=np.uint8)
@@ -46,6 +50,57 @@ def test_an_ome_tiff_says_how_many_bits_count(write_tiff: Any) -> None:
     metadata = {"axes": "YXS", "SignificantBits": 12}
     path = write_tiff(of_bits(12), name="a.ome.tif", metadata=metadata, **TILED)
     np.testing.assert_array_equal(whole(path), RGB)
+
+
+@pytest.mark.parametrize("n_bits", [8, 10, 12, 15])
+@pytest.mark.parametrize("pages", ["tag", "ome"])
+def test_values_beyond_the_stated_largest_are_refused_not_white(
+    write_tiff: Any, n_bits: int, pages: str
+) -> None:
+    options: dict[str, Any] = {"extratags": max_sample_value((1 << n_bits) - 1)}
+    if pages == "ome":
+        metadata = {"axes": "YXS", "SignificantBits": n_bits}
+        options = {"name": "a.ome.tif", "metadata": metadata}
+    path = write_tiff(of_bits(16), **TILED, **options)
+    with pytest.raises(NotRgbSlideError, match="is said to be the largest"):
+        open_slide(path)
+
+
+def test_values_beyond_the_stated_largest_are_no_picture_wherever_they_lie(
+    tmp_path: Any,
+) -> None:
+    path, values = tmp_path / "large.tif", np.full((5000, 1100, 3), 3000, np.uint16)
+    values[-100:] = 9000
+    tags = max_sample_value(4095)
+    tifffile.imwrite(path, values, **TILED, extratags=tags)
+    with open_slide(path, mpp=0.25) as slide:
+        assert slide.read_region(Point(0, 0), 0, Size(9, 9)).any()
+        with pytest.raises(UnreadableRegionError, match="values reach 9000"):
+            slide.read_region(Point(0, 4990), 0, Size(9, 9))
+
+
+def test_a_little_beyond_the_stated_largest_is_white(write_tiff: Any) -> None:
+    values = of_bits(12)
+    values[0, 0] = 4500
+    path = write_tiff(values, **TILED, extratags=max_sample_value(4095))
+    assert whole(path)[0, 0].tolist() == [255] * 3
+    values = of_bits(8)
+    values[0, 0] = 270
+    path = write_tiff(values, **TILED, extratags=max_sample_value(255))
+    assert whole(path)[0, 0].tolist() == [255] * 3
+
+
+def test_tiles_left_out_are_white_whatever_is_stated_as_the_largest(
+    write_tiff: Any,
+) -> None:
+    path = write_tiff(of_bits(12), **TILED, extratags=max_sample_value(4095))
+    with tifffile.TiffFile(path, mode="r+") as tif:
+        for name in ("TileOffsets", "TileByteCounts"):
+            tag = tif.pages.first.tags[name]
+            tag.overwrite([0, *tag.value[1:]])
+    got = whole(path)
+    assert (got[:64, :64] == 255).all()
+    np.testing.assert_array_equal(got[64:], RGB[64:])
 
 
 @pytest.mark.parametrize("highest", [65_535, 60_000, 40_123])

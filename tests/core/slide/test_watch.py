@@ -1,6 +1,7 @@
 """A slide that changes or vanishes while it is read."""
 
 import os
+import struct
 
 import numpy as np
 import pytest
@@ -23,6 +24,21 @@ def grow(path):
 def touch(path):
     facts = path.stat()
     os.utime(path, ns=(facts.st_atime_ns, facts.st_mtime_ns + 10**9))
+
+
+def dicom(series=b"1.2"):
+    """Return a file of a series, which itself refers to another one."""
+    inner = value(0x20, 0x0E, b"UI", b"1.9")
+    item = struct.pack("<HHI", 0xFFFE, 0xE000, len(inner)) + inner
+    end = struct.pack("<HHI", 0xFFFE, 0xE0DD, 0)
+    open_ended = struct.pack("<HH2sHI", 8, 0x1115, b"SQ", 0, 0xFFFFFFFF) + item + end
+    closed = struct.pack("<HH2sHI", 8, 0x1140, b"SQ", 0, len(item)) + item
+    head = bytes(128) + b"DICM" + open_ended + closed
+    return head + value(0x20, 0x0E, b"UI", series)
+
+
+def value(group, element, kind, content):
+    return struct.pack("<HH2sH", group, element, kind, len(content)) + content
 
 
 def test_a_slide_that_stays_is_what_it_was(svs):
@@ -63,6 +79,19 @@ def test_the_folder_beside_a_mirax_file_is_watched_with_it(svs):
         assert watch.has_changed
 
 
+def test_a_dicom_file_is_watched_with_the_others_of_its_series(svs, monkeypatch):
+    with open_slide(svs) as slide:
+        named, level, other = (svs.with_name(name) for name in ("a", "b.dcm", "c.dcm"))
+        for path, series in ((named, b"1.2"), (level, b"1.2\0"), (other, b"1.3")):
+            path.write_bytes(dicom(series))
+        monkeypatch.setattr(type(slide), "path", named, raising=False)
+        watch = SlideWatch(slide)
+        grow(other)
+        assert not watch.has_changed
+        grow(level)
+        assert watch.has_changed
+
+
 def test_what_is_in_memory_cannot_change(tmp_path):
     path = tmp_path / "picture.png"
     path.write_bytes(b"picture")
@@ -86,15 +115,17 @@ def test_a_drive_that_answers_no_more_is_told_and_changes_nothing(svs, monkeypat
         assert not watch.has_changed
 
 
-def test_a_folder_is_watched_with_all_its_files(svs, monkeypatch):
+def test_a_folder_is_watched_with_all_its_dicom_files(svs, monkeypatch):
     with open_slide(svs) as slide:
         folder = svs.parent / "dicom"
         folder.mkdir()
-        (folder / "a.dcm").write_bytes(b"a")
+        (folder / "a.dcm").write_bytes(dicom())
         monkeypatch.setattr(type(slide), "path", folder, raising=False)
         watch = SlideWatch(slide)
         assert not watch.has_changed
-        (folder / "b.dcm").write_bytes(b"b")
+        (folder / "Thumbs.db").write_bytes(b"a view of the folder")
+        assert not watch.has_changed
+        (folder / "b").write_bytes(dicom())
         assert watch.has_changed
 
 

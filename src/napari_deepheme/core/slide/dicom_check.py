@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-import struct
 from contextlib import suppress
 from typing import TYPE_CHECKING, BinaryIO, Final
+
+from napari_deepheme.core.slide.dicom_header import (
+    ITEMS,
+    MAGIC,
+    NO_LENGTH,
+    next_value,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-
-_MAGIC: Final = (128, b"DICM")
 
 _SPARSE: Final = b"TILED_SPARSE"
 _PLACES: Final = b"\x00\x52\x30\x92"
@@ -22,13 +26,7 @@ _MOST_BYTES: Final = 1 << 25
 
 _MOST_FILES: Final = 1000
 
-
-_LONG: Final = frozenset(b"OB OD OF OL OV OW SQ SV UC UN UR UT UV".split())
-"""Kinds of values whose length has four bytes."""
-
-_ITEMS: Final = 0xFFFE
 _PIXELS: Final = (0x7FE0, 0x0010)
-_NO_LENGTH: Final = 0xFFFFFFFF
 _MOST_VALUES: Final = 100_000
 _HARMLESS_BYTES: Final = 1 << 26
 
@@ -68,7 +66,7 @@ def _lacks_places(file: Path) -> bool:
     try:
         with file.open("rb") as stream:
             head = stream.read(_HEAD_BYTES)
-            at, magic = _MAGIC
+            at, magic = MAGIC
             if not head.startswith(magic, at) or _SPARSE not in head:
                 return False
             return _PLACES not in head + stream.read(_MOST_BYTES)
@@ -77,7 +75,7 @@ def _lacks_places(file: Path) -> bool:
 
 
 def _states_too_long(file: Path) -> bool:
-    at, magic = _MAGIC
+    at, magic = MAGIC
     with suppress(OSError, EOFError), file.open("rb") as stream:
         n_bytes = stream.seek(0, 2)
         stream.seek(at)
@@ -90,7 +88,7 @@ def _states_too_long(file: Path) -> bool:
                 return False
             is_beyond = stream.tell() + length > n_bytes and length > _HARMLESS_BYTES
             if tag == _PIXELS or is_beyond:
-                return is_beyond and length != _NO_LENGTH
+                return is_beyond and length != NO_LENGTH
             stream.seek(length, 1)
     return False
 
@@ -100,22 +98,7 @@ def _next_value(stream: BinaryIO) -> tuple[tuple[int, int], int]:
 
     Values of sequences follow one by one, as if there were none.
     """
-    group, element, kind, short = struct.unpack("<HH2sH", _read(stream, 8))
-    if group == _ITEMS:
-        return (group, element), 0
-    if not (kind.isalpha() and kind.isupper()):
-        # Without kinds, the length has their place.
-        (length,) = struct.unpack("<I", kind + struct.pack("<H", short))
-    elif kind in _LONG:
-        (length,) = struct.unpack("<I", _read(stream, 4))
-    else:
-        length = short
-    is_open = length == _NO_LENGTH and (group, element) != _PIXELS
-    return (group, element), 0 if is_open or kind == b"SQ" else length
-
-
-def _read(stream: BinaryIO, n_bytes: int) -> bytes:
-    data = stream.read(n_bytes)
-    if len(data) < n_bytes:
-        raise EOFError("the file is cut off")
-    return data
+    tag, kind, length = next_value(stream)
+    is_open = length == NO_LENGTH and tag != _PIXELS
+    is_sequence = tag[0] == ITEMS or kind == b"SQ"
+    return tag, 0 if is_open or is_sequence else length

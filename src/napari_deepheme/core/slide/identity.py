@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from napari_deepheme.core.errors import UnreadableSlideError
 from napari_deepheme.core.slide.patience import BRING_BACK, Patience
+from napari_deepheme.core.slide.slide_files import MIRAX, slide_files
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -14,10 +15,12 @@ if TYPE_CHECKING:
     from napari_deepheme.core.slide.protocol import SlideReader
 
 _SAMPLE_BYTES: Final = 1 << 18
+_FEWEST_BYTES: Final = 1 << 12
+"""Of each file, where a slide has many."""
 
 
 def slide_identity(slide: SlideReader) -> dict[str, Any]:
-    """Return what tells a slide from others: name, size, and a hash of its file.
+    """Return what tells a slide from others: name, size, and a hash of its files.
 
     Raises
     ------
@@ -37,29 +40,42 @@ def slide_identity(slide: SlideReader) -> dict[str, Any]:
 
 
 def file_digest(path: Path | None) -> str:
-    """Return a hash of the file of a slide, which does not depend on its name.
+    """Return a hash of the files of a slide, which does not depend on its name.
 
-    It is of the file's length and its first, middle and last quarter million bytes; of
-    a folder, of the lengths and names of its files; the same for all that have no file.
+    It is of the file's length and its first, middle and last quarter million bytes.
+    Where a slide has several files, it is of all of them, of fewer bytes each, and of
+    the names of those but the one that is named. Of MIRAX it is of the ``.mrxs`` file,
+    as viewers write to the others. It is the same for all slides that have no file.
 
     Raises
     ------
     OSError
-        If it cannot be read, or does not answer.
+        If one cannot be read, or does not answer.
     """
     return Patience().call(lambda: _hash(path))
 
 
 def _hash(path: Path | None) -> str:
     digest = hashlib.sha256()
-    if path is not None and path.is_dir():
-        for file in sorted(path.iterdir()):
-            digest.update(f"{file.name} {file.stat().st_size}\n".encode())
-    elif path is not None:
-        length = path.stat().st_size
-        digest.update(str(length).encode())
-        with path.open("rb") as stream:
-            for start in (0, length // 2, max(0, length - _SAMPLE_BYTES)):
-                stream.seek(start)
-                digest.update(stream.read(_SAMPLE_BYTES))
+    files = _files(path)
+    n_bytes = max(_FEWEST_BYTES, _SAMPLE_BYTES // max(1, len(files)))
+    for number, file in enumerate(files):
+        if number:
+            digest.update(f"\n{file.name}\n".encode("utf-8", "surrogateescape"))
+        _add(digest, file, n_bytes)
     return digest.hexdigest()
+
+
+def _files(path: Path | None) -> list[Path]:
+    if path is None:
+        return []
+    return [path] if path.suffix.lower() == MIRAX else slide_files(path)
+
+
+def _add(digest: hashlib._Hash, file: Path, n_bytes: int) -> None:
+    length = file.stat().st_size
+    digest.update(str(length).encode())
+    with file.open("rb") as stream:
+        for start in (0, length // 2, max(0, length - n_bytes)):
+            stream.seek(start)
+            digest.update(stream.read(n_bytes))

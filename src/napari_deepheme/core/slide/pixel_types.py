@@ -10,6 +10,10 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 
+# Share of white by which values may lie beyond it.
+_OVERSHOOT = 8
+
+
 class NotRgbError(ValueError):
     """Pixels are there, but their channels, type or colours are not RGB."""
 
@@ -89,7 +93,9 @@ def to_uint8(
     pixels : ndarray
         bool, unsigned integers, or floats from 0 to 1.
     largest : int, optional
-        The integer that stands for white; the largest of the dtype by default.
+        The integer that stands for white; the largest of the dtype by default. Values
+        a little beyond it, as compression with loss gives them, are white, and so is
+        the largest of the dtype.
 
     Returns
     -------
@@ -99,8 +105,8 @@ def to_uint8(
 
     Raises
     ------
-    ValueError
-        If floats leave the range from 0 to 1.
+    NotRgbError
+        If floats leave the range from 0 to 1, or integers that of `largest`.
 
     Examples
     --------
@@ -112,8 +118,11 @@ def to_uint8(
         return pixels.astype(np.uint8) * np.uint8(255)
     if kind == "f":
         return _unit_to_uint8(pixels)
-    white = largest or int(np.iinfo(pixels.dtype).max)
-    if white == 255:
+    most = int(np.iinfo(pixels.dtype).max)
+    white = largest or most
+    if white < most:
+        _check_highest(pixels, white, most)
+    if pixels.dtype == np.uint8 and white == 255:
         return pixels.astype(np.uint8, copy=False)
     wide = np.minimum(pixels, white).astype(np.uint32)
     scaled: npt.NDArray[np.uint8] = ((wide * 255 + white // 2) // white).astype(
@@ -151,6 +160,17 @@ def over_white(
     mixed = colour * opacity + np.uint16(255) * (255 - opacity)
     opaque: npt.NDArray[np.uint8] = ((mixed + 127) // 255).astype(np.uint8)
     return opaque
+
+
+def _check_highest(pixels: npt.NDArray[Any], white: int, most: int) -> None:
+    highest = int(pixels.max(initial=0))
+    if highest == most:
+        highest = int(pixels[pixels != most].max(initial=0))
+    if highest > white + white // _OVERSHOOT:
+        raise NotRgbError(
+            f"its values reach {highest}, but {white} is said to be the largest: "
+            "correct its MaxSampleValue or SignificantBits"
+        )
 
 
 def _unit_to_uint8(pixels: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:

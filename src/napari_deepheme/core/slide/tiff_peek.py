@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from napari_deepheme.core.geometry import Region, Size
-from napari_deepheme.core.slide.pixel_types import NotRgbError
+from napari_deepheme.core.slide.pixel_types import NotRgbError, to_uint8
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 _SIDE: Final = 1024
 _MOST_PIXELS: Final = 1 << 26
 """What is looked at in turn. Of a sound picture, the first look suffices."""
+
+_FEW_WINDOWS: Final = 4
+"""What is looked at for values beyond those that are stated, as each read does."""
 
 _DARK: Final = 1 / 4
 """Share of its range that a picture must reach: below, 14 bits or fewer were meant."""
@@ -48,14 +51,17 @@ def check_values(
     ------
     NotRgbError
         If values of 16 bits, of which nothing says how many count, end below a quarter
-        of their range, or no pixel is opaque in the least.
+        of their range, some go beyond what is stated as the largest, or no pixel is
+        opaque in the least.
     """
     is_wide = dtype.kind == "u" and dtype.itemsize == 2
     may_be_dark = is_wide and colour.largest is None and colour.palette is None
+    may_be_beyond = is_wide and colour.largest is not None
     may_be_clear = colour.alpha is not None
     highest = -1
-    for window in _windows(size):
-        if not may_be_dark and not may_be_clear:
+    for number, window in enumerate(_windows(size)):
+        may_be_beyond &= number < _FEW_WINDOWS
+        if not (may_be_dark or may_be_clear or may_be_beyond):
             return
         try:
             values = read(window)
@@ -63,6 +69,8 @@ def check_values(
             continue
         colours = values[..., : colour.n_colours]
         highest = max(highest, int(colours.max()))
+        if may_be_beyond:
+            to_uint8(colours, largest=colour.largest)
         may_be_dark &= highest < _DARK * (1 << 16)
         may_be_clear &= not values[..., colour.n_colours :].any()
     if highest < 0 or size.width * size.height > _MOST_PIXELS:

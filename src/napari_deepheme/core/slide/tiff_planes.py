@@ -7,9 +7,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_deepheme.core.geometry import Region, Size
-from napari_deepheme.core.slide.jpeg_stream import jpeg_size
 from napari_deepheme.core.slide.jpeg_whole import is_whole
+from napari_deepheme.core.slide.plain_pieces import (
+    PlainPieces,
+    are_plain,
+    overlapping,
+)
 from napari_deepheme.core.slide.pyramid import paste_pixels
+from napari_deepheme.core.slide.stream_size import stated_size, states_size
 from napari_deepheme.core.slide.tiff_colour import stored_white
 
 if TYPE_CHECKING:
@@ -34,7 +39,14 @@ _MOST_LACKING = 1000
 
 _ROW_PX = 256
 
+# Before, every TIFF has its header.
+_FIRST_OFFSET = 8
+
+# A strip may have further rows, which are passed over.
+_MORE_ROWS = 64
+
 _JPEG = frozenset({6, 7, 33007, 34892})
+_UNCOMPRESSED = 1
 
 
 class BrokenTileError(ValueError):
@@ -73,8 +85,12 @@ class TiffPlane:
         self._depth = max(1, int(key.imagedepth))
         self._offsets = tuple(page.dataoffsets)
         self._counts = tuple(page.databytecounts)
-        self._is_jpeg = int(key.compression) in _JPEG
-        self._decode: Callable[..., Any] = key.decode
+        self._compression = int(key.compression)
+        self._is_jpeg = self._compression in _JPEG
+        self._is_tiled = bool(key.is_tiled)
+        self._plain = PlainPieces(key) if are_plain(key) else None
+        self._decode: Callable[..., Any] = (self._plain or key).decode
+        self._broken: frozenset[int] = frozenset()
         self._extras = _decode_extras(page, self._is_jpeg)
         self._raw_dtype = _raw_dtype(key)
         self._identity = int(page.offset)
@@ -119,6 +135,9 @@ class TiffPlane:
         needed = planes * self._columns * self._rows * self._depth
         if min(len(self._offsets), len(self._counts)) < needed:
             raise ValueError("its index of tiles is cut off")
+        if self._plain is not None and int(key.compression) == _UNCOMPRESSED:
+            pieces = self._offsets[:needed], self._counts[:needed]
+            self._broken = overlapping(*pieces, self._plain.n_bytes)
 
     def _is_one_run(self, key: tifffile.TiffPage) -> bool:
         """Tell whether strips adjoin, with no bytes between the rows of two."""
@@ -132,7 +151,10 @@ class TiffPlane:
         line *= 1 if self._separate else self.n_samples
         step = _step(key, self.segment_size)
         last = self.size.height - (self._rows - 1) * step
-        # What follows the very last strip is in nobody's way.
+        # What follows the very last strip is in nobody's way, but may be longer rows.
+        extra, column = counts[-1] - line * last, line // self.size.width * last
+        if extra >= column and not extra % column:
+            return False
         return all(
             count == line * (step if (index + 1) % self._rows else last)
             for index, count in enumerate(counts[:-1])
@@ -158,23 +180,28 @@ class TiffPlane:
     def _segment(self, index: int, place: Region) -> npt.NDArray[Any]:
         segment = self._cache.get(
             (self._identity, index),
-            lambda: self._decoded(index),
+            lambda: self._decoded(index, place),
             alone=place.area > _LARGE_SEGMENT,
         )
         if segment.shape[0] < place.height or segment.shape[1] < place.width:
             raise ValueError("a tile is smaller than it should be")
         return segment[: place.height, : place.width]
 
-    def _decoded(self, index: int) -> npt.NDArray[Any]:
+    def _decoded(self, index: int, place: Region) -> npt.NDArray[Any]:
         offset, count = self._offsets[index], self._counts[index]
         if not offset and not count:
             return self._missing()
+        if offset < _FIRST_OFFSET or index in self._broken:
+            raise ValueError("a tile is said to lie where something else lies")
         data = self._stream.read(offset, count)
         if not data:
             raise ValueError("a tile is empty")
+        if states_size(self._compression):
+            self._check_size(data, place)
+        if self._plain is not None:
+            data = self._plain.checked(data, place.height)
         if not self._is_jpeg:
             return self._codec(data, index)
-        self._check_jpeg(data)
         segment = self._codec(data, index)
         tables = self._extras["jpegtables"] or b""
         if not is_whole(data, segment, lambda d: self._codec(d, index), tables):
@@ -192,14 +219,29 @@ class TiffPlane:
         samples = 1 if self._separate else self.n_samples
         return np.full((height, width, samples), self._white, self.dtype)
 
-    def _check_jpeg(self, data: bytes) -> None:
-        # A decoder makes room for what the data state, which may be a lie.
-        size = jpeg_size(data)
+    def _check_size(self, data: bytes, place: Region) -> None:
+        """Refuse a stream of another size than its tile or strip.
+
+        A decoder makes room for what it states, and what comes of it is made the tile
+        by the number of its pixels alone, whichever way round they lie.
+        """
+        size = stated_size(data, self._compression)
         if size is None:
+            if not self._is_jpeg:
+                raise ValueError("a tile does not state its size")
             return
         width, height = self.segment_size
-        if size.width > width + 64 or size.height > height + 64:
-            raise ValueError(f"a tile states {size.width} x {size.height} px")
+        # At the right and lower edge, a tile may end with the page.
+        sizes = {(width, height), (place.width, place.height), (width, place.height)}
+        is_right = tuple(size) in sizes
+        if not self._is_tiled:
+            most = height + _MORE_ROWS
+            is_right = size.width == width and place.height <= size.height <= most
+        if not is_right:
+            raise ValueError(
+                f"a tile is {size.width} x {size.height} px, in place of {width} x "
+                f"{height} px"
+            )
 
     def _read_raw(self, window: Region) -> npt.NDArray[Any]:
         assert self._raw_dtype is not None

@@ -40,6 +40,7 @@ from napari_deepheme.core.slide.same_picture import (
     shows_other_picture,
     shows_same_picture,
 )
+from napari_deepheme.core.slide.stated_planes import check_planes
 from napari_deepheme.core.slide.tiff_check import check_directories
 from napari_deepheme.core.slide.tiff_colour import (
     ColourError,
@@ -148,6 +149,7 @@ class TiffSlide(PyramidSlide):
     def _read_facts(
         self, tif: tifffile.TiffFile, path: Path, mpp: Mpp | None
     ) -> SlideFacts:
+        check_planes(tif)
         main = main_series(tif)
         check_stack(tif, main)
         first = series_pages(main)[0]

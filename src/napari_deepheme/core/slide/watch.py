@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from napari_deepheme.core.errors import (
     SlideChangedError,
@@ -11,14 +11,12 @@ from napari_deepheme.core.errors import (
 )
 from napari_deepheme.core.slide.array_slide import ArraySlide
 from napari_deepheme.core.slide.patience import BRING_BACK, NoAnswerError, Patience
+from napari_deepheme.core.slide.slide_files import slide_files
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from napari_deepheme.core.slide.protocol import SlideReader
-
-_MIRAX: Final = ".mrxs"
-"""A file beside a folder of the same name, which has the pixels."""
 
 
 class SlideWatch:
@@ -93,7 +91,7 @@ class SlideWatch:
         if self._path is None:
             return None
         try:
-            return [_facts(file) for file in _files(self._path)]
+            return [_facts(file) for file in slide_files(self._path)]
         except OSError:
             return None
 
@@ -110,7 +108,7 @@ def last_change(slide: SlideReader) -> float:
     if path is None:
         return 0.0
     try:
-        return Patience().call(lambda: max(map(_changed, _files(path))))
+        return Patience().call(lambda: max(map(_changed, slide_files(path))))
     except (OSError, ValueError):
         return 0.0
 
@@ -119,15 +117,6 @@ def _changed(file: Path) -> float:
     # A copy may bear the time of what it was copied from.
     facts = file.stat()
     return max(facts.st_mtime, facts.st_ctime)
-
-
-def _files(path: Path) -> list[Path]:
-    if path.is_dir():
-        return sorted(path.iterdir())
-    beside = path.with_suffix("")
-    if path.suffix.lower() == _MIRAX and beside.is_dir():
-        return [path, *sorted(beside.iterdir())]
-    return [path]
 
 
 def _facts(file: Path) -> tuple[str, int, int]:

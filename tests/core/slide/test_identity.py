@@ -1,0 +1,77 @@
+"""What tells a slide from others."""
+
+import hashlib
+import struct
+
+import pytest
+
+from napari_deepheme.core.slide.identity import file_digest
+from napari_deepheme.core.slide.slide_files import slide_files
+
+
+def dicom(content, series=b"1.2\0"):
+    value = struct.pack("<HH2sH", 0x20, 0x0E, b"UI", len(series)) + series
+    return bytes(128) + b"DICM" + value + content
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A DICOM slide of two files, beside one of another slide."""
+    (tmp_path / "slide").mkdir()
+    for name, data in (
+        ("1.dcm", dicom(b"level 0")),
+        ("4.dcm", dicom(b"level 1")),
+        ("other.dcm", dicom(b"level 0", b"1.3\0")),
+    ):
+        (tmp_path / "slide" / name).write_bytes(data)
+    return tmp_path / "slide"
+
+
+def test_the_hash_of_one_file_is_what_journals_of_earlier_versions_hold(tmp_path):
+    data = bytes(range(256)) * 4096
+    path = tmp_path / "slide.svs"
+    path.write_bytes(data)
+    quarter = 1 << 18
+    parts = [data[:quarter], data[len(data) // 2 :][:quarter], data[-quarter:]]
+    told = hashlib.sha256(b"%d" % len(data) + b"".join(parts)).hexdigest()
+    assert file_digest(path) == told
+
+
+@pytest.mark.parametrize("named", ["", "1.dcm", "4.dcm"])
+def test_another_level_of_the_same_length_is_another_slide(folder, named):
+    before = file_digest(folder / named)
+    assert file_digest(folder / named) == before
+    (folder / "1.dcm").write_bytes(dicom(b"LEVEL 0"))
+    assert file_digest(folder / named) != before
+
+
+def test_a_slide_beside_a_dicom_file_is_none_of_it(folder):
+    assert slide_files(folder / "4.dcm") == [folder / "4.dcm", folder / "1.dcm"]
+    before = file_digest(folder / "4.dcm")
+    (folder / "other.dcm").unlink()
+    assert file_digest(folder / "4.dcm") == before
+
+
+def test_a_dicom_slide_of_one_file_is_known_as_any_file_is(folder, tmp_path):
+    copy = tmp_path / "slide.svs"
+    copy.write_bytes((folder / "other.dcm").read_bytes())
+    assert file_digest(folder / "other.dcm") == file_digest(copy)
+
+
+def test_what_a_viewer_writes_to_a_mirax_slide_makes_it_no_other(tmp_path):
+    path, data = tmp_path / "slide.mrxs", tmp_path / "slide" / "Data0000.dat"
+    data.parent.mkdir()
+    path.write_bytes(b"overview")
+    before = file_digest(path)
+    data.write_bytes(b"annotations")
+    assert file_digest(path) == before
+    assert slide_files(path) == [path, data]
+
+
+@pytest.mark.parametrize("head", ["Virtual Microscope Specimen", "another list"])
+def test_the_pictures_that_a_list_of_hamamatsu_names_are_of_the_slide(tmp_path, head):
+    path, picture = tmp_path / "slide.vms", tmp_path / "slide.jpg"
+    picture.write_bytes(b"pixels")
+    path.write_text(f"[{head}]\nImageFile=slide.jpg\nMapFile=gone.jpg\nNoLayers=1\n")
+    expected = [path, picture] if head.startswith("Virtual") else [path]
+    assert slide_files(path) == expected

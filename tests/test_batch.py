@@ -16,7 +16,7 @@ import psutil
 import pyarrow.parquet
 import pytest
 
-from napari_deepheme import batch
+from napari_deepheme import batch, batch_worker
 from napari_deepheme.batch import iter_batch
 from napari_deepheme.cli import run
 from napari_deepheme.core.errors import UnfitWorkersError
@@ -48,7 +48,9 @@ def slides(tmp_path_factory):
 
 
 def asked(**other):
-    return batch._Asked(REQUEST, orjson.dumps({**computed_with(REQUEST), **other}))
+    return batch_worker.Asked(
+        REQUEST, orjson.dumps({**computed_with(REQUEST), **other})
+    )
 
 
 def files(folder):
@@ -57,10 +59,12 @@ def files(folder):
 
 def test_a_worker_forgets_the_models_of_an_earlier_batch(monkeypatch):
     anew = SimpleNamespace(compute=Compute())
-    monkeypatch.setattr(batch, "load_asked", lambda *_: anew)
-    monkeypatch.setattr(batch, "_kept", {(asked(), Compute("cuda")): "of before"})
-    batch._choose(asked())
-    assert batch._kept == {(asked(), Compute()): anew}
+    monkeypatch.setattr(batch_worker, "load_asked", lambda *_: anew)
+    monkeypatch.setattr(
+        batch_worker, "_kept", {(asked(), Compute("cuda")): "of before"}
+    )
+    batch_worker.choose(asked())
+    assert batch_worker._kept == {(asked(), Compute()): anew}
 
 
 OTHERS = {
@@ -72,14 +76,14 @@ OTHERS = {
 
 @pytest.mark.parametrize("other", OTHERS.values(), ids=OTHERS)
 def test_a_worker_that_would_compute_something_else_is_refused(other, monkeypatch):
-    monkeypatch.setattr(batch, "load_asked", None)
-    monkeypatch.setattr(batch, "_kept", {})
+    monkeypatch.setattr(batch_worker, "load_asked", None)
+    monkeypatch.setattr(batch_worker, "_kept", {})
     ((what, own),) = other.items()
     wanted = f"the {what} on .* is not the {own if what == 'version' else own['name']} "
     with pytest.raises(UnfitWorkersError, match=wanted):
-        batch._choose(asked(**other))
+        batch_worker.choose(asked(**other))
     with pytest.raises(UnfitWorkersError, match="same models"):
-        batch._models(asked(**other), Compute())
+        batch_worker._models(asked(**other), Compute())
 
 
 @pytest.mark.slow

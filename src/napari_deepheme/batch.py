@@ -8,17 +8,14 @@ that dies costs the parts that it had: they are done again elsewhere.
 
 from __future__ import annotations
 
-import socket
 import time
 from collections import deque
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
-from napari_deepheme.core.engine.pipeline import iter_chunks, plan_run
+from napari_deepheme.batch_worker import Asked, choose, work
 from napari_deepheme.core.errors import (
     DeephemeError,
     OtherRunError,
@@ -36,13 +33,11 @@ from napari_deepheme.core.runs.run_request import (
     computed_with,
     run_identity,
 )
-from napari_deepheme.core.runs.run_settings import RunSettings
-from napari_deepheme.core.runs.slide_run import SlideRun, load_asked
-from napari_deepheme.core.slide import estimate_background, open_slide
+from napari_deepheme.core.runs.slide_run import SlideRun
+from napari_deepheme.core.slide import open_slide
 from napari_deepheme.core.slide.watch import last_change
 from napari_deepheme.dask_cluster import (
     FEWER,
-    MAKE_ALIKE,
     BatchConfig,
     check_workers,
     open_client,
@@ -51,10 +46,7 @@ from napari_deepheme.dask_cluster import (
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Sequence
 
-    from napari_deepheme.core.engine.pipeline import RunPlan
-    from napari_deepheme.core.engine.results import TileResult
     from napari_deepheme.core.models.protocols import Models
-    from napari_deepheme.core.slide import SlideReader
 
 _CHUNKS_A_PART: Final = 2
 
@@ -65,18 +57,6 @@ _RETRIES: Final = 2
 
 _LOOK_AGAIN_SECONDS: Final = 1.0
 """How often it is seen whether a worker lives."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Asked:
-    """What workers are asked for: `own` is `computed_with` of who asks, as JSON."""
-
-    request: RunRequest
-    own: bytes
-
-
-_kept: dict[tuple[_Asked, Compute], Models] = {}
-"""Models of a worker."""
 
 
 def iter_batch(
@@ -166,7 +146,7 @@ class _Batch:
     ) -> None:
         self._client, self._todo = client, todo
         self._request, self._config = request, config
-        self._asked = _Asked(request, orjson.dumps(computed_with(request)))
+        self._asked = Asked(request, orjson.dumps(computed_with(request)))
         self._out: dict[Any, _Open] = {}
         self._open: list[_Open] = []
         futures = self._ask_all()
@@ -181,7 +161,7 @@ class _Batch:
         check_workers(self._client)
         return {
             worker: self._client.submit(
-                _choose, self._asked, workers=[worker], pure=False
+                choose, self._asked, workers=[worker], pure=False
             )
             for worker in self._client.nthreads()
         }
@@ -234,7 +214,7 @@ class _Batch:
 
     def _submit(self, slide: _Open) -> None:
         future = self._client.submit(
-            _work,
+            work,
             str(slide.asked.path),
             self._asked,
             slide.run.used,
@@ -296,58 +276,6 @@ class _Batch:
 
     def _n_workers(self) -> int:
         return len(self._client.nthreads())
-
-
-def _choose(asked: _Asked) -> dict[str, Any]:
-    """Choose, on a worker, how networks are computed."""
-    # Those of an earlier batch may be of other files under the same names.
-    _kept.clear()
-    _planned.cache_clear()
-    models = _load(asked, None)
-    _kept[asked, models.compute] = models
-    return models.compute.to_json()
-
-
-def _work(
-    path: str, asked: _Asked, used: dict[str, Any], chunks: list[int]
-) -> list[TileResult]:
-    """Do some chunks of a slide, on a worker."""
-    settings = RunSettings.from_json(used)
-    models = _models(asked, settings.compute)
-    slide, plan, background = _planned(path, asked, orjson.dumps(used))
-    results = iter_chunks(
-        slide, plan, models, settings.config, chunks, background=background
-    )
-    return list(results)
-
-
-def _models(asked: _Asked, compute: Compute) -> Models:
-    """Load models on a worker, which keeps them for its next parts."""
-    if (asked, compute) not in _kept:
-        _kept.clear()
-        _kept[asked, compute] = _load(asked, compute)
-    return _kept[asked, compute]
-
-
-def _load(asked: _Asked, compute: Compute | None) -> Models:
-    """Load models on a worker, if they are those of who asks."""
-    here, there = computed_with(asked.request), orjson.loads(asked.own)
-    for what, own in there.items():
-        if here[what] != own:
-            name = own if isinstance(own, str) else own["name"]
-            reason = f"the {what} on {socket.gethostname()} is not the {name} of here"
-            raise UnfitWorkersError(reason, MAKE_ALIKE)
-    return load_asked(asked.request, compute)
-
-
-@lru_cache(maxsize=2)
-def _planned(path: str, asked: _Asked, used: bytes) -> tuple[SlideReader, RunPlan, Any]:
-    """Open a slide on a worker, which keeps it for its next parts."""
-    settings, request = RunSettings.from_json(orjson.loads(used)), asked.request
-    slide = open_slide(Path(path), read_timeout=request.read_timeout)
-    models = _models(asked, settings.compute)
-    plan = plan_run(slide, settings.regions, models, settings.config, mpp=request.mpp)
-    return slide, plan, estimate_background(slide)
 
 
 def _finished_row(

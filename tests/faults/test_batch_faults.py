@@ -16,7 +16,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from napari_deepheme import batch
+from napari_deepheme import batch, batch_worker
 from napari_deepheme.cli import run
 from napari_deepheme.core.errors import UnfitWorkersError
 from napari_deepheme.core.export.summary import export_run
@@ -56,16 +56,16 @@ def go(client, slide, tmp_path, monkeypatch, scripts):
 
     monkeypatch.setattr(batch, "open_client", there)
     monkeypatch.setattr(batch, "load_models", stand_ins)
-    monkeypatch.setattr(batch, "load_asked", stand_ins)
-    batch._kept.clear()
-    batch._planned.cache_clear()
+    monkeypatch.setattr(batch_worker, "load_asked", stand_ins)
+    batch_worker._kept.clear()
+    batch_worker._planned.cache_clear()
     (tmp_path / "in").mkdir()
     paths = [tmp_path / "in" / f"{name}.svs" for name in "abc"]
     for path in paths:
         shutil.copyfile(slide, path)
     words = [str(path) for path in paths]
     yield lambda *further: run(["batch", *words, "--out", "out", *further])
-    batch._planned.cache_clear()
+    batch_worker._planned.cache_clear()
 
 
 def rows(tmp_path):
@@ -259,7 +259,7 @@ def test_a_worker_that_dies_as_it_loads_models_is_waited_for_no_more(
         return Compute(n_threads=7).to_json()
 
     monkeypatch.setattr(batch, "load_models", lambda *_, **__: None)
-    monkeypatch.setattr(batch, "_choose", choose)
+    monkeypatch.setattr(batch, "choose", choose)
     monkeypatch.setattr(batch, "_RETRIES", 1)
     with open_client(BatchConfig(n_workers=1)) as client:
         begin = partial(batch._Batch, client, deque(), RunRequest(), BatchConfig())

@@ -1,0 +1,104 @@
+"""What a worker of a batch does: parts of slides, with models that it keeps."""
+
+from __future__ import annotations
+
+import socket
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from napari_deepheme.core.engine.pipeline import iter_chunks, plan_run
+from napari_deepheme.core.errors import UnfitWorkersError
+from napari_deepheme.core.runs.run_request import RunRequest, computed_with
+from napari_deepheme.core.runs.run_settings import RunSettings
+from napari_deepheme.core.runs.slide_run import load_asked
+from napari_deepheme.core.slide import estimate_background, open_slide
+from napari_deepheme.dask_cluster import MAKE_ALIKE
+
+if TYPE_CHECKING:
+    from napari_deepheme.core.engine.pipeline import RunPlan
+    from napari_deepheme.core.engine.results import TileResult
+    from napari_deepheme.core.models.compute import Compute
+    from napari_deepheme.core.models.protocols import Models
+    from napari_deepheme.core.slide import SlideReader
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What workers are asked for.
+
+    Attributes
+    ----------
+    request : RunRequest
+        What is to be found.
+    own : bytes
+        `computed_with` of who asks, as JSON.
+    """
+
+    request: RunRequest
+    own: bytes
+
+
+_kept: dict[tuple[Asked, Compute], Models] = {}
+"""Models of a worker."""
+
+
+def choose(asked: Asked) -> dict[str, Any]:
+    """Choose how networks are computed; as `Compute.to_json` gives it.
+
+    Raises
+    ------
+    UnfitWorkersError
+        If the models here, or the version, are not those of who asks.
+    """
+    # Those of an earlier batch may be of other files under the same names.
+    _kept.clear()
+    _planned.cache_clear()
+    models = _load(asked, None)
+    _kept[asked, models.compute] = models
+    return models.compute.to_json()
+
+
+def work(
+    path: str, asked: Asked, used: dict[str, Any], chunks: list[int]
+) -> list[TileResult]:
+    """Do some chunks of a slide; `used` is `RunSettings.to_json`."""
+    settings = RunSettings.from_json(used)
+    models = _models(asked, settings.compute)
+    slide, plan, background = _planned(path, asked, orjson.dumps(used))
+    results = iter_chunks(
+        slide, plan, models, settings.config, chunks, background=background
+    )
+    return list(results)
+
+
+def _models(asked: Asked, compute: Compute) -> Models:
+    """Load models, which are kept for the next parts."""
+    if (asked, compute) not in _kept:
+        _kept.clear()
+        _kept[asked, compute] = _load(asked, compute)
+    return _kept[asked, compute]
+
+
+def _load(asked: Asked, compute: Compute | None) -> Models:
+    """Load models, if they are those of who asks."""
+    here, there = computed_with(asked.request), orjson.loads(asked.own)
+    for what, own in there.items():
+        if here[what] != own:
+            name = own if isinstance(own, str) else own["name"]
+            reason = f"the {what} on {socket.gethostname()} is not the {name} of here"
+            raise UnfitWorkersError(reason, MAKE_ALIKE)
+    return load_asked(asked.request, compute)
+
+
+@lru_cache(maxsize=2)
+def _planned(path: str, asked: Asked, used: bytes) -> tuple[SlideReader, RunPlan, Any]:
+    """Open a slide, which is kept for its next parts."""
+    settings, request = RunSettings.from_json(orjson.loads(used)), asked.request
+    slide = open_slide(Path(path), read_timeout=request.read_timeout)
+    models = _models(asked, settings.compute)
+    plan = plan_run(slide, settings.regions, models, settings.config, mpp=request.mpp)
+    return slide, plan, estimate_background(slide)

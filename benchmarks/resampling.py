@@ -13,8 +13,8 @@ import torch
 
 from napari_deepheme.core.geometry import Region
 from napari_deepheme.core.models.torch.resampling import resize
-from napari_deepheme.core.slide.periodic import PeriodicResampler
-from napari_deepheme.core.slide.resample import resample, source_of
+from napari_deepheme.core.slide.scaled.periodic import PeriodicResampler
+from napari_deepheme.core.slide.scaled.resample import resample, source_of
 
 WINDOW = Region(1000, 1000, 1152, 1152)
 RATIOS = (2.0, 63 / 32, 70 / 32)

@@ -79,7 +79,7 @@ def parse_journal(content: bytes, folder: Path) -> None:
 
 def parse_looks(content: bytes, folder: Path) -> None:
     """Read looks that are remembered; what cannot be read is forgotten."""
-    from napari_deepheme.core.slide.kept_looks import read_looks
+    from napari_deepheme.core.slide.shown.kept_looks import read_looks
 
     read_looks(_put(folder / "looks.json", content))
 

@@ -40,7 +40,7 @@ from napari_deepheme.core.report_file.known_run import known_run
 from napari_deepheme.core.runs.journal import NAME, read_past
 from napari_deepheme.core.sittings.sitting_file import read_mark, read_sitting
 from napari_deepheme.core.slide import ArraySlide, open_slide
-from napari_deepheme.core.slide.kept_looks import read_looks
+from napari_deepheme.core.slide.shown.kept_looks import read_looks
 from napari_deepheme.core.training.cells.boxed import read_boxes
 from napari_deepheme.core.training.cells.manifest import read_manifest
 from napari_deepheme.core.training.fitting.loop import FitConfig, fit

@@ -13,7 +13,7 @@ import openslide
 from bad_slides.case import BadSlide
 from bad_slides.files import needs_mpp, writes
 from bad_slides.samples import cells, many_tiles, svs
-from napari_deepheme.core.slide import tiff_stream
+from napari_deepheme.core.slide.tiff import stream as tiff_stream
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -27,7 +27,7 @@ from napari_deepheme.core.models.registry import (
 )
 from napari_deepheme.core.pseudonyms import Pseudonyms
 from napari_deepheme.core.report_file.known_run import known_run
-from napari_deepheme.core.slide.kept_looks import KeptLooks, read_looks
+from napari_deepheme.core.slide.shown.kept_looks import KeptLooks, read_looks
 from napari_deepheme.core.training.cells.boxed import read_boxes
 from napari_deepheme.core.training.cells.manifest import read_manifest
 from napari_deepheme.plugin.reviewing.keys import KeyMap, read_keys

@@ -15,13 +15,13 @@ from napari_deepheme.core.models.registry import (
     list_models,
     user_folder,
 )
-from napari_deepheme.core.slide.kept_looks import (
+from napari_deepheme.core.slide.shown.kept_looks import (
     KeptLooks,
     looks_path,
     read_looks,
     write_looks,
 )
-from napari_deepheme.core.slide.look import Look
+from napari_deepheme.core.slide.shown.look import Look
 from napari_deepheme.plugin.reviewing.keys import KeyMap, keep_keys, read_keys
 
 MOMENTS = ("create", "refuse", "write", "flush", "sync", "rename")

@@ -9,8 +9,8 @@ import numpy as np
 from napari_deepheme.core.errors import DeephemeError
 from napari_deepheme.core.geometry import Mpp
 from napari_deepheme.core.slide import ArraySlide, estimate_background, plausible_mpp
-from napari_deepheme.core.slide.level_array import slide_levels
-from napari_deepheme.core.slide.seen_levels import SeenLevels, seen_of
+from napari_deepheme.core.slide.shown.level_array import slide_levels
+from napari_deepheme.core.slide.shown.seen_levels import SeenLevels, seen_of
 from napari_deepheme.plugin.layers import METADATA_KEY
 
 if TYPE_CHECKING:

@@ -26,7 +26,7 @@ from napari_deepheme.core.runs.run_request import RunRequest
 from napari_deepheme.core.runs.slide_run import SlideRun
 from napari_deepheme.core.slide import ArraySlide, open_slide
 from napari_deepheme.core.slide.identity import slide_identity
-from napari_deepheme.core.slide.tiff_slide import TiffSlide
+from napari_deepheme.core.slide.tiff.slide import TiffSlide
 
 CONFIG = RunConfig(tile=TileConfig(300, chunk_tiles=2, tiles_ahead=1))
 FILES = ("cells.csv", "cells.geojson")

@@ -20,7 +20,7 @@ from napari_deepheme.core.errors import (
 )
 from napari_deepheme.core.geometry import Point, Region, Size
 from napari_deepheme.core.slide import PixelGrid, open_slide, plausible_mpp, read_grid
-from napari_deepheme.core.slide.tiff_check import has_sound_counts
+from napari_deepheme.core.slide.tiff.check import has_sound_counts
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -23,7 +23,7 @@ from napari_deepheme.core.slide.patience import (
     Patience,
     usual_timeout,
 )
-from napari_deepheme.core.slide.tiff_stream import TiffStream
+from napari_deepheme.core.slide.tiff.stream import TiffStream
 
 
 @pytest.fixture

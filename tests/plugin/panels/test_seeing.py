@@ -8,9 +8,9 @@ from napari.components import ViewerModel
 
 from napari_deepheme.core.geometry import Point, Region, Size
 from napari_deepheme.core.slide import ArraySlide, PixelGrid, open_slide, read_grid
-from napari_deepheme.core.slide.kept_looks import read_looks
-from napari_deepheme.core.slide.look import RANGES, Look, apply_look
-from napari_deepheme.core.slide.seen_levels import seen_of
+from napari_deepheme.core.slide.shown.kept_looks import read_looks
+from napari_deepheme.core.slide.shown.look import RANGES, Look, apply_look
+from napari_deepheme.core.slide.shown.seen_levels import seen_of
 from napari_deepheme.plugin.layers import METADATA_KEY
 from napari_deepheme.plugin.panels.seeing import DISPLAY_ONLY, Seeing
 from napari_deepheme.plugin.panels.seeing_panel import SeeingPanel

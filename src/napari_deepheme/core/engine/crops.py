@@ -21,7 +21,7 @@ from napari_deepheme.core.slide import (
     plausible_mpp,
     whiten,
 )
-from napari_deepheme.core.slide.centre_crop import centre_crop
+from napari_deepheme.core.slide.scaled.centre_crop import centre_crop
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

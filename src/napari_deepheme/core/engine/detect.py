@@ -11,7 +11,7 @@ from napari_deepheme.core.geometry import Region, touched_by
 from napari_deepheme.core.models.torch.resampling import resize
 from napari_deepheme.core.overlap import suppress_overlaps
 from napari_deepheme.core.slide import PixelGrid, read_grid, whiten
-from napari_deepheme.core.slide.periodic import PERIOD, PeriodicResampler
+from napari_deepheme.core.slide.scaled.periodic import PERIOD, PeriodicResampler
 
 if TYPE_CHECKING:
     import numpy.typing as npt

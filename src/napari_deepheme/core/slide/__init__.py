@@ -7,20 +7,20 @@ from napari_deepheme.core.slide.background import (
     picture_background,
     whiten,
 )
-from napari_deepheme.core.slide.centred import CropRaster, read_centred
-from napari_deepheme.core.slide.grid import PixelGrid
-from napari_deepheme.core.slide.level_array import LevelArray, slide_levels
 from napari_deepheme.core.slide.mpp import plausible_mpp
 from napari_deepheme.core.slide.open import open_slide
 from napari_deepheme.core.slide.protocol import Level, SlideReader
-from napari_deepheme.core.slide.resample import resample_at_once
-from napari_deepheme.core.slide.sampling import (
+from napari_deepheme.core.slide.scaled.centred import CropRaster, read_centred
+from napari_deepheme.core.slide.scaled.grid import PixelGrid
+from napari_deepheme.core.slide.scaled.resample import resample_at_once
+from napari_deepheme.core.slide.scaled.sampling import (
     GridPixels,
     LevelPixels,
     best_level,
     hold_level,
     read_grid,
 )
+from napari_deepheme.core.slide.shown.level_array import LevelArray, slide_levels
 
 __all__ = [
     "WHITE_POINT",

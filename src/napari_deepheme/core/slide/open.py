@@ -18,17 +18,17 @@ from napari_deepheme.core.errors import (
 from napari_deepheme.core.slide.dicom_check import check_dicom
 from napari_deepheme.core.slide.mirax_check import check_mirax
 from napari_deepheme.core.slide.mpp import given_mpp
-from napari_deepheme.core.slide.openslide_slide import OpenSlideSlide
-from napari_deepheme.core.slide.openslide_tiff import has_true_colours, is_upright
+from napari_deepheme.core.slide.openslide.slide import OpenSlideSlide
+from napari_deepheme.core.slide.openslide.tiff import has_true_colours, is_upright
 from napari_deepheme.core.slide.patience import BRING_BACK, NoAnswerError, Patience
 from napari_deepheme.core.slide.picture import is_picture, open_picture
 from napari_deepheme.core.slide.pyramid import reason_of
-from napari_deepheme.core.slide.tiff_check import (
+from napari_deepheme.core.slide.tiff.check import (
     has_sound_counts,
     has_sound_order,
     most_pixels,
 )
-from napari_deepheme.core.slide.tiff_slide import TiffSlide
+from napari_deepheme.core.slide.tiff.slide import TiffSlide
 
 if TYPE_CHECKING:
     from collections.abc import Callable

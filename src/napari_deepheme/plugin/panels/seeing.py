@@ -10,14 +10,14 @@ from psygnal import Signal
 
 from napari_deepheme.core.errors import CannotWriteError
 from napari_deepheme.core.geometry import Region, Size
-from napari_deepheme.core.slide.kept_looks import (
+from napari_deepheme.core.slide.shown.kept_looks import (
     look_key,
     looks_path,
     read_looks,
     write_looks,
 )
-from napari_deepheme.core.slide.look import Look
-from napari_deepheme.core.slide.seen_levels import SeenLevels, seen_of
+from napari_deepheme.core.slide.shown.look import Look
+from napari_deepheme.core.slide.shown.seen_levels import SeenLevels, seen_of
 from napari_deepheme.plugin.layers import METADATA_KEY
 from napari_deepheme.plugin.slides import is_slide_layer
 

@@ -15,7 +15,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_deepheme.core.slide.look import RANGES
+from napari_deepheme.core.slide.shown.look import RANGES
 from napari_deepheme.plugin.controls.labels import button, label, small_label
 from napari_deepheme.plugin.controls.lifetime import hear_while_alive
 from napari_deepheme.plugin.controls.spoken import SpokenLabel

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, Self
 import numpy as np
 
 from napari_deepheme.core.slide.background import picture_background, whiten
-from napari_deepheme.core.slide.centre_crop import centre_crop
+from napari_deepheme.core.slide.scaled.centre_crop import centre_crop
 from napari_deepheme.core.taxonomy import MITOTIC_CODE
 from napari_deepheme.core.training.cells.fields import read_fields
 from napari_deepheme.core.training.cells.manifest import (

@@ -17,8 +17,8 @@ from napari_deepheme.core.errors import (
 from napari_deepheme.core.files import check_regular
 from napari_deepheme.core.geometry import Mpp, Point
 from napari_deepheme.core.slide import open_slide, plausible_mpp
-from napari_deepheme.core.slide.centre_crop import centre_crop
 from napari_deepheme.core.slide.mpp import is_plausible
+from napari_deepheme.core.slide.scaled.centre_crop import centre_crop
 from napari_deepheme.core.spreadsheets import sheet_rows, why_unreadable
 from napari_deepheme.core.training.cells.class_words import (
     EXTRA_OUTPUTS,

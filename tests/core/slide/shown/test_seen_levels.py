@@ -7,8 +7,8 @@ import pytest
 
 from napari_deepheme.core.geometry import Point
 from napari_deepheme.core.slide import ArraySlide, slide_levels
-from napari_deepheme.core.slide.look import Look, apply_look
-from napari_deepheme.core.slide.seen_levels import (
+from napari_deepheme.core.slide.shown.look import Look, apply_look
+from napari_deepheme.core.slide.shown.seen_levels import (
     SMALL_SIDE,
     SeenLevel,
     SeenLevels,

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from napari_deepheme.core.slide.look import (
+from napari_deepheme.core.slide.shown.look import (
     RANGES,
     Look,
     apply_look,

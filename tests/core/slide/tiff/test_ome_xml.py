@@ -11,7 +11,7 @@ import tifffile
 from napari_deepheme.core.errors import NotRgbSlideError, SlideElsewhereError
 from napari_deepheme.core.geometry import Mpp, Point, Size
 from napari_deepheme.core.slide import open_slide
-from napari_deepheme.core.slide.ome_xml import OmePage, ome_pixels
+from napari_deepheme.core.slide.tiff.ome_xml import OmePage, ome_pixels
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from napari_deepheme.core.geometry import Region
-from napari_deepheme.core.slide.resample import cut, resample
+from napari_deepheme.core.slide.scaled.resample import cut, resample
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -19,14 +19,6 @@ from napari_deepheme.core.errors import (
 )
 from napari_deepheme.core.geometry import Region, Size
 from napari_deepheme.core.slide.cache import PixelCache
-from napari_deepheme.core.slide.ome_xml import (
-    ElsewhereError,
-    OmePage,
-    check_largest,
-    ome_pixels,
-    rgb_order,
-    significant_bits,
-)
 from napari_deepheme.core.slide.pixel_types import NotRgbError
 from napari_deepheme.core.slide.protocol import Level
 from napari_deepheme.core.slide.pyramid import (
@@ -35,29 +27,37 @@ from napari_deepheme.core.slide.pyramid import (
     nominal_downsample,
     reason_of,
 )
-from napari_deepheme.core.slide.same_picture import (
-    Look,
-    shows_other_picture,
-    shows_same_picture,
-)
-from napari_deepheme.core.slide.stated_planes import check_planes
-from napari_deepheme.core.slide.tiff_check import check_directories
-from napari_deepheme.core.slide.tiff_colour import (
+from napari_deepheme.core.slide.tiff.check import check_directories
+from napari_deepheme.core.slide.tiff.colour import (
     ColourError,
     TiffColour,
     tiff_colour,
 )
-from napari_deepheme.core.slide.tiff_layout import (
+from napari_deepheme.core.slide.tiff.layout import (
     check_stack,
     main_series,
     pyramid_series,
     series_pages,
     series_size,
 )
-from napari_deepheme.core.slide.tiff_mpp import tiff_mpp
-from napari_deepheme.core.slide.tiff_peek import check_values
-from napari_deepheme.core.slide.tiff_planes import TiffPlane
-from napari_deepheme.core.slide.tiff_stream import TiffStream
+from napari_deepheme.core.slide.tiff.mpp import tiff_mpp
+from napari_deepheme.core.slide.tiff.ome_xml import (
+    ElsewhereError,
+    OmePage,
+    check_largest,
+    ome_pixels,
+    rgb_order,
+    significant_bits,
+)
+from napari_deepheme.core.slide.tiff.peek import check_values
+from napari_deepheme.core.slide.tiff.planes import TiffPlane
+from napari_deepheme.core.slide.tiff.same_picture import (
+    Look,
+    shows_other_picture,
+    shows_same_picture,
+)
+from napari_deepheme.core.slide.tiff.stated_planes import check_planes
+from napari_deepheme.core.slide.tiff.stream import TiffStream
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

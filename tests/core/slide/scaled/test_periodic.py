@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from napari_deepheme.core.geometry import Mpp, Region
 from napari_deepheme.core.models.torch.resampling import resize
 from napari_deepheme.core.slide import ArraySlide, PixelGrid, read_grid
-from napari_deepheme.core.slide.periodic import PERIOD, PeriodicResampler
-from napari_deepheme.core.slide.resample import resample, source_of
+from napari_deepheme.core.slide.scaled.periodic import PERIOD, PeriodicResampler
+from napari_deepheme.core.slide.scaled.resample import resample, source_of
 
 RESAMPLER = PeriodicResampler(resize)
 NOISE = np.random.default_rng(3).integers(0, 256, (420, 500, 3), dtype=np.uint8)

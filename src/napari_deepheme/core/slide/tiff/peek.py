@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from napari_deepheme.core.slide.tiff_colour import TiffColour
+    from napari_deepheme.core.slide.tiff.colour import TiffColour
 
 _SIDE: Final = 1024
 _MOST_PIXELS: Final = 1 << 26

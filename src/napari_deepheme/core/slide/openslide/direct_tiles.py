@@ -15,9 +15,9 @@ import tifffile
 
 from napari_deepheme.core.geometry import Region
 from napari_deepheme.core.slide.cache import PixelCache
-from napari_deepheme.core.slide.tiff_check import check_directories
-from napari_deepheme.core.slide.tiff_planes import BrokenTileError, TiffPlane
-from napari_deepheme.core.slide.tiff_stream import TiffStream
+from napari_deepheme.core.slide.tiff.check import check_directories
+from napari_deepheme.core.slide.tiff.planes import BrokenTileError, TiffPlane
+from napari_deepheme.core.slide.tiff.stream import TiffStream
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

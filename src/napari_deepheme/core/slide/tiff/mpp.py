@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari_deepheme.core.geometry import Size
 from napari_deepheme.core.slide.mpp import aperio_mpps, one_mpp, stated_mpp
-from napari_deepheme.core.slide.ome_xml import is_of_size
+from napari_deepheme.core.slide.tiff.ome_xml import is_of_size
 
 if TYPE_CHECKING:
     from xml.etree import ElementTree

@@ -8,7 +8,7 @@ import pytest
 
 from napari_deepheme.core.errors import CannotWriteError
 from napari_deepheme.core.geometry import Size
-from napari_deepheme.core.slide.kept_looks import (
+from napari_deepheme.core.slide.shown.kept_looks import (
     MAX_SLIDES,
     KeptLooks,
     look_key,
@@ -16,7 +16,7 @@ from napari_deepheme.core.slide.kept_looks import (
     read_looks,
     write_looks,
 )
-from napari_deepheme.core.slide.look import Look
+from napari_deepheme.core.slide.shown.look import Look
 from napari_deepheme.core.user_folders import CONFIG_VARIABLE
 
 if TYPE_CHECKING:

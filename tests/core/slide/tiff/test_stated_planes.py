@@ -9,7 +9,7 @@ import tifffile
 from napari_deepheme.core.errors import SlideElsewhereError, UnreadableSlideError
 from napari_deepheme.core.geometry import Mpp, Size
 from napari_deepheme.core.slide import open_slide
-from napari_deepheme.core.slide.tiff_slide import TiffSlide
+from napari_deepheme.core.slide.tiff.slide import TiffSlide
 
 OME = (
     '<?xml version="1.0"?><OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06">'

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, BinaryIO, Final
 
-from napari_deepheme.core.slide.tiff_check import each_directory, tag_numbers
+from napari_deepheme.core.slide.tiff.check import each_directory, tag_numbers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

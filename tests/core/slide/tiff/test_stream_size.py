@@ -12,8 +12,8 @@ import tifffile
 from napari_deepheme.core.errors import UnreadableRegionError
 from napari_deepheme.core.geometry import Point, Size
 from napari_deepheme.core.slide import open_slide
-from napari_deepheme.core.slide.stream_size import stated_size
-from napari_deepheme.core.slide.tiff_slide import TiffSlide
+from napari_deepheme.core.slide.tiff.slide import TiffSlide
+from napari_deepheme.core.slide.tiff.stream_size import stated_size
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,9 +10,9 @@ import numpy as np
 
 from napari_deepheme.core.geometry import Region, Size
 from napari_deepheme.core.slide.cache import PixelCache
-from napari_deepheme.core.slide.lazy_level import LazyLevel
 from napari_deepheme.core.slide.pyramid import SlideClosedError
-from napari_deepheme.core.slide.salvage import read_salvaged
+from napari_deepheme.core.slide.scaled.salvage import read_salvaged
+from napari_deepheme.core.slide.shown.lazy_level import LazyLevel
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -15,16 +15,16 @@ from napari_deepheme.core.slide.pyramid import (
     paste_pixels,
     white_pixels,
 )
-from napari_deepheme.core.slide.resample import cut, resample, source_of
-from napari_deepheme.core.slide.salvage import read_salvaged
+from napari_deepheme.core.slide.scaled.resample import cut, resample, source_of
+from napari_deepheme.core.slide.scaled.salvage import read_salvaged
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from napari_deepheme.core.slide.grid import PixelGrid
     from napari_deepheme.core.slide.protocol import Level, SlideReader
-    from napari_deepheme.core.slide.resample import Resampler
+    from napari_deepheme.core.slide.scaled.grid import PixelGrid
+    from napari_deepheme.core.slide.scaled.resample import Resampler
 
 # A level may be this much coarser than what is wanted of it.
 _LEVEL_TOLERANCE = 1.01

@@ -11,7 +11,7 @@ from PIL import Image
 from napari_deepheme.core.errors import UnreadableRegionError, UnreadableSlideError
 from napari_deepheme.core.geometry import Point, Size
 from napari_deepheme.core.slide import open_slide
-from napari_deepheme.core.slide.openslide_slide import OpenSlideSlide
+from napari_deepheme.core.slide.openslide.slide import OpenSlideSlide
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -13,8 +13,8 @@ import tifffile
 from napari_deepheme.core.errors import UnreadableRegionError
 from napari_deepheme.core.geometry import Point, Size
 from napari_deepheme.core.slide import open_slide
-from napari_deepheme.core.slide.plain_pieces import overlapping
-from napari_deepheme.core.slide.tiff_slide import TiffSlide
+from napari_deepheme.core.slide.tiff.plain_pieces import overlapping
+from napari_deepheme.core.slide.tiff.slide import TiffSlide
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

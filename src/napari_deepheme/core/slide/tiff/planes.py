@@ -8,14 +8,14 @@ import numpy as np
 
 from napari_deepheme.core.geometry import Region, Size
 from napari_deepheme.core.slide.jpeg_whole import is_whole
-from napari_deepheme.core.slide.plain_pieces import (
+from napari_deepheme.core.slide.pyramid import paste_pixels
+from napari_deepheme.core.slide.tiff.colour import stored_white
+from napari_deepheme.core.slide.tiff.plain_pieces import (
     PlainPieces,
     are_plain,
     overlapping,
 )
-from napari_deepheme.core.slide.pyramid import paste_pixels
-from napari_deepheme.core.slide.stream_size import stated_size, states_size
-from napari_deepheme.core.slide.tiff_colour import stored_white
+from napari_deepheme.core.slide.tiff.stream_size import stated_size, states_size
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import tifffile
 
     from napari_deepheme.core.slide.cache import PixelCache
-    from napari_deepheme.core.slide.tiff_stream import TiffStream
+    from napari_deepheme.core.slide.tiff.stream import TiffStream
 
 # A larger strip or tile is refused: to read any of it, all is decoded. A picture may be
 # one strip, but a tile of that size is a lie of a broken header.

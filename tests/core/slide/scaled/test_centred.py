@@ -16,7 +16,7 @@ from napari_deepheme.core.slide import (
     open_slide,
     read_centred,
 )
-from napari_deepheme.core.slide import centred as module
+from napari_deepheme.core.slide.scaled import centred as module
 
 RANDOM = np.random.default_rng(3)
 NOISE = RANDOM.integers(0, 256, (500, 600, 3), dtype=np.uint8)

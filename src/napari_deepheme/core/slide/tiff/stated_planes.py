@@ -6,7 +6,7 @@ from math import prod
 from typing import TYPE_CHECKING, Final
 from xml.etree import ElementTree
 
-from napari_deepheme.core.slide.ome_xml import ElsewhereError
+from napari_deepheme.core.slide.tiff.ome_xml import ElsewhereError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,9 +9,9 @@ import numpy as np
 
 from napari_deepheme.core.geometry import Region, Size
 from napari_deepheme.core.slide.pyramid import level0_region
-from napari_deepheme.core.slide.resample import cut
-from napari_deepheme.core.slide.salvage import read_salvaged
-from napari_deepheme.core.slide.sampling import best_level, hold_level
+from napari_deepheme.core.slide.scaled.resample import cut
+from napari_deepheme.core.slide.scaled.salvage import read_salvaged
+from napari_deepheme.core.slide.scaled.sampling import best_level, hold_level
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from napari_deepheme.core.geometry import Mpp
     from napari_deepheme.core.slide.protocol import Level, SlideReader
-    from napari_deepheme.core.slide.sampling import LevelPixels
+    from napari_deepheme.core.slide.scaled.sampling import LevelPixels
 
     ResizeEach = Callable[
         [npt.NDArray[np.uint8], tuple[int, int]], npt.NDArray[np.uint8]

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from napari_deepheme.core.files import atomic_file, check_regular, make_folder
-from napari_deepheme.core.slide.look import Look, look_from_json, look_to_json
+from napari_deepheme.core.slide.shown.look import Look, look_from_json, look_to_json
 from napari_deepheme.core.user_folders import config_folder
 
 if TYPE_CHECKING:

@@ -11,8 +11,11 @@ from PIL import Image
 
 from napari_deepheme.core.errors import UnreadableSlideError
 from napari_deepheme.core.geometry import Region, Size
-from napari_deepheme.core.slide.direct_tiles import DirectTiles, open_direct_tiles
-from napari_deepheme.core.slide.openslide_facts import slide_facts
+from napari_deepheme.core.slide.openslide.direct_tiles import (
+    DirectTiles,
+    open_direct_tiles,
+)
+from napari_deepheme.core.slide.openslide.facts import slide_facts
 from napari_deepheme.core.slide.pyramid import (
     WHITE,
     AssociatedImages,

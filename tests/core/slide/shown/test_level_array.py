@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from napari_deepheme.core.slide import ArraySlide, LevelArray, open_slide, slide_levels
 from napari_deepheme.core.slide.cache import PixelCache
-from napari_deepheme.core.slide.level_array import SMALL_ENOUGH, UNREADABLE_GREY
+from napari_deepheme.core.slide.shown.level_array import SMALL_ENOUGH, UNREADABLE_GREY
 
 if TYPE_CHECKING:
     from napari_deepheme.core.geometry import Point, Size

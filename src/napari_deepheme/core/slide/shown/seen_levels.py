@@ -12,9 +12,9 @@ import numpy as np
 from PIL import Image
 
 from napari_deepheme.core.slide.background import WHITE_POINT, picture_background
-from napari_deepheme.core.slide.lazy_level import LazyLevel
-from napari_deepheme.core.slide.level_array import three_axes
-from napari_deepheme.core.slide.look import Look, apply_look
+from napari_deepheme.core.slide.shown.lazy_level import LazyLevel
+from napari_deepheme.core.slide.shown.level_array import three_axes
+from napari_deepheme.core.slide.shown.look import Look, apply_look
 
 if TYPE_CHECKING:
     from collections.abc import Callable

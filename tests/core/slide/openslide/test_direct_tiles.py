@@ -7,8 +7,8 @@ import tifffile
 from napari_deepheme.core.errors import UnreadableRegionError
 from napari_deepheme.core.geometry import Point, Size
 from napari_deepheme.core.slide import open_slide
-from napari_deepheme.core.slide.direct_tiles import open_direct_tiles
-from napari_deepheme.core.slide.openslide_slide import OpenSlideSlide
+from napari_deepheme.core.slide.openslide.direct_tiles import open_direct_tiles
+from napari_deepheme.core.slide.openslide.slide import OpenSlideSlide
 
 
 @pytest.fixture

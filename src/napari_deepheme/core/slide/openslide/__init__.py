@@ -1,0 +1,1 @@
+"""What OpenSlide reads, some of it decoded directly."""

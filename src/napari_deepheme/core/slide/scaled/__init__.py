@@ -1,0 +1,1 @@
+"""Pixels at a model's scale, on one grid; what cannot be read is left out."""

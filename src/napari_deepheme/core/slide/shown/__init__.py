@@ -1,0 +1,1 @@
+"""Levels as they look on the screen."""

@@ -1,0 +1,1 @@
+"""TIFF: what a file states, whether that can be, and its pixels."""

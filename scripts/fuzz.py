@@ -64,6 +64,7 @@ def parse_card(content: bytes, folder: Path) -> None:
 
 def parse_journal(content: bytes, folder: Path) -> None:
     """Read a journal; each line of JSON is given the checksum that it needs."""
+    from napari_deepheme.core.geometry import Region
     from napari_deepheme.core.runs.journal import NAME, read_past
     from napari_deepheme.core.runs.run_settings import settings_of
 
@@ -72,7 +73,7 @@ def parse_journal(content: bytes, folder: Path) -> None:
     _put(folder / NAME, whole)
     past = read_past(folder)
     if past is not None:
-        settings_of(past, folder)
+        settings_of(past, folder, Region(0, 0, 10**6, 10**6))
     _put(folder / NAME, content)
     read_past(folder)
 

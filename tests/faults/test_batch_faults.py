@@ -138,8 +138,8 @@ def test_memory_that_runs_out_over_one_slide_does_not_stop_the_others(
             failing = of_b(batch.SlideRun, MemoryError(), "b.svs")
             patch.setattr(batch, "SlideRun", failing)
         elif place == "read":
-            failing = of_b(batch.iter_chunks, MemoryError(), "b.svs")
-            patch.setattr(batch, "iter_chunks", failing)
+            failing = of_b(batch_worker.iter_chunks, MemoryError(), "b.svs")
+            patch.setattr(batch_worker, "iter_chunks", failing)
         else:
             path = "napari_deepheme.core.runs.slide_run.export_run"
             patch.setattr(path, of_b(export_run, MemoryError(), "out/b"))
@@ -224,7 +224,9 @@ def test_workers_that_die_again_and_again_are_told_and_the_others_go_on(
 
     error = KilledWorker("task", SimpleNamespace(address="tcp://there"), 3)
     with monkeypatch.context() as patch:
-        patch.setattr(batch, "iter_chunks", of_b(batch.iter_chunks, error, "b.svs"))
+        patch.setattr(
+            batch_worker, "iter_chunks", of_b(batch_worker.iter_chunks, error, "b.svs")
+        )
         assert go() == 1
     assert "fewer --workers" in capfd.readouterr().err
     states = {name: row["status"] for name, row in rows(tmp_path).items()}
@@ -236,7 +238,9 @@ def test_a_worker_that_joins_with_something_else_ends_the_batch(
 ):
     error = UnfitWorkersError("it has another model", "give it the same")
     with monkeypatch.context() as patch:
-        patch.setattr(batch, "iter_chunks", of_b(batch.iter_chunks, error, "b.svs"))
+        patch.setattr(
+            batch_worker, "iter_chunks", of_b(batch_worker.iter_chunks, error, "b.svs")
+        )
         assert go() == 1
     err = capfd.readouterr().err
     assert err.count("of no use: it has another model") == len(err.splitlines()) == 1

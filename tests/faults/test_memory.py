@@ -12,17 +12,17 @@ from napari_deepheme.core.models.torch.runner import TorchRunner
 
 CORE = "napari_deepheme.core"
 STAGES = {
-    "open": f"{CORE}.slide_run.plausible_mpp",
-    "plan": f"{CORE}.slide_run.plan_run",
-    "background": f"{CORE}.pipeline.estimate_background",
-    "read": f"{CORE}.pipeline.hold_level",
-    "view": f"{CORE}.pipeline.view_tile",
-    "detect": f"{CORE}.pipeline.detect_tile",
-    "cut": f"{CORE}.pipeline.cut_crops",
-    "classify": f"{CORE}.pipeline.classify_crops",
-    "name": f"{CORE}.pipeline.named_table",
-    "note": f"{CORE}.slide_run.DoneTile",
-    "merge": f"{CORE}.slide_run.Tally.result",
+    "open": f"{CORE}.runs.slide_run.plausible_mpp",
+    "plan": f"{CORE}.runs.slide_run.plan_run",
+    "background": f"{CORE}.engine.pipeline.estimate_background",
+    "read": f"{CORE}.engine.pipeline.hold_level",
+    "view": f"{CORE}.engine.pipeline.view_tile",
+    "detect": f"{CORE}.engine.pipeline.detect_tile",
+    "cut": f"{CORE}.engine.pipeline.cut_crops",
+    "classify": f"{CORE}.engine.pipeline.classify_crops",
+    "name": f"{CORE}.engine.pipeline.named_table",
+    "note": f"{CORE}.runs.slide_run.DoneTile",
+    "merge": f"{CORE}.runs.slide_run.Tally.result",
     "table": f"{CORE}.export.summary.write_csv",
     "geojson": f"{CORE}.export.summary.write_geojson",
     "summary": f"{CORE}.export.summary.summarize",
@@ -78,7 +78,7 @@ def test_a_device_that_is_lost_in_the_middle_is_told_in_one_line(
         ),
         (
             "train classifier --data cells --mpp 0.9 --out o",
-            "core.training.own_classifier.iter_classifier_training",
+            "core.training.own.classifier.iter_classifier_training",
         ),
     ],
 )

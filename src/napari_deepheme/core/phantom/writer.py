@@ -95,12 +95,22 @@ def write_phantom(
         )
     smear = Smear(size, seed, mpp=mpp)
     table = truth_path(path)
-    with atomic_path(table) as truth, atomic_path(path) as partial:
-        try:
-            _write_slide(partial, smear, progress or _silent)
-            _write_truth(truth, smear.cells(Region(0, 0, *size)))
-        except OSError as error:
-            raise CannotWriteError(str(path), error.strerror or str(error)) from error
+    is_there = False
+    try:
+        with atomic_path(table) as truth:
+            with atomic_path(path) as partial:
+                try:
+                    _write_slide(partial, smear, progress or _silent)
+                    _write_truth(truth, smear.cells(Region(0, 0, *size)))
+                except OSError as error:
+                    reason = error.strerror or str(error)
+                    raise CannotWriteError(str(path), reason) from error
+            is_there = True
+    except CannotWriteError:
+        if is_there:
+            # A slide without its truth would stand in the way of the next try.
+            path.unlink(missing_ok=True)
+        raise
     return table
 
 

@@ -371,7 +371,7 @@ def test_places_that_could_not_be_read_are_told(controller, slide_layer, core):
     core.failed = (Region(0, 0, 256, 256),)
     controller.classify_slide()
     controller.finish()
-    assert "1 places could not be read" in controller.session.message
+    assert "1 place could not be read" in controller.session.message
 
 
 def test_a_slide_of_which_nothing_can_be_read_is_named_with_cause_and_remedy(

@@ -6,6 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from napari_deepheme.core.counts.report import differential
+from napari_deepheme.core.report_file.wording import plural
 from napari_deepheme.core.review.corrections import (
     DELETED,
     MITOSIS_WORDS,
@@ -77,15 +78,16 @@ def describe(chosen: CellTable, rows: Sequence[int]) -> str:
 def outcome(result: RegionResult, session: Session) -> str:
     """Tell how a run ended, and how many cells there are with what was said before."""
     figures = session.counts[MITOTIC_CODE]
-    told = f"{figures} mitotic figure{'' if figures == 1 else 's'}"
+    told = plural(figures, "mitotic figure")
     if figures and MITOTIC_CODE in session.rendered_only:
         told += f" ({RENDERED_ONLY})"
-    words = [f"{session.n_cells} cells, {told}"]
+    words = [f"{plural(session.n_cells, 'cell')}, {told}"]
     if result.counted_areas is not None:
         n = differential(session.counts).n
-        words.append(f"{n} counted in {len(result.counted_areas)} areas")
+        areas = plural(len(result.counted_areas), "area")
+        words.append(f"{n:,} counted in {areas}")
     if result.failed:
-        words.append(f"{len(result.failed)} places could not be read")
+        words.append(f"{plural(len(result.failed), 'place')} could not be read")
     if not result.complete:
         words.append("stopped before the end")
     return "; ".join(words) + "."

@@ -99,7 +99,7 @@ def test_a_count_shows_its_map_aside_and_ends_with_its_goal(
     controller.finish()
     session = controller.session
     # The upper half alone has the two.
-    assert session.message == "2 cells, 0 mitotic figures; 2 counted in 1 areas."
+    assert session.message == "2 cells, 0 mitotic figures; 2 counted in 1 area."
     assert len(viewer.layers["Cells"].data) == 2
     assert not viewer.layers[NAME].visible
     assert session.can_export

@@ -397,7 +397,7 @@ def test_of_what_was_added_a_count_takes_in_what_lies_in_its_areas(ran, core):
     ran.finish()
     result, _ = ran.desk.reviewed_result()
     assert result.cells.boxes[:, :2].tolist() == [[100, 100], [300, 140], [600, 50]]
-    assert ran.session.message == "3 cells, 0 mitotic figures; 3 counted in 1 areas."
+    assert ran.session.message == "3 cells, 0 mitotic figures; 3 counted in 1 area."
     ran.set_max_cells(0)
     ran.classify_slide()
     ran.finish()
@@ -411,7 +411,7 @@ def test_a_run_that_is_stopped_counts_what_was_added_before(ran, core):
     core.while_computing = ran.cancel
     ran.classify_slide()
     ran.finish()
-    assert ran.session.message.startswith("1 cells, 0 mitotic figures; stopped")
+    assert ran.session.message.startswith("1 cell, 0 mitotic figures; stopped")
 
 
 @pytest.mark.parametrize(("threshold", "n_doubted"), [(0.9, 4), (0.0, 0)])

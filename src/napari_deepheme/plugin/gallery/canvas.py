@@ -9,6 +9,7 @@ from qtpy.QtCore import QEvent, QPoint, QRectF, QSize, Qt, Signal
 from qtpy.QtGui import QHelpEvent, QPainter
 from qtpy.QtWidgets import QAbstractScrollArea, QFrame, QToolTip
 
+from napari_deepheme.core.report_file.wording import plural
 from napari_deepheme.plugin.controls.inks import muted
 from napari_deepheme.plugin.gallery.layout import GridLayout, place_after
 from napari_deepheme.plugin.gallery.selection import GallerySelection
@@ -134,7 +135,7 @@ class TileCanvas(QAbstractScrollArea):
     def told(self) -> str:
         """Tell where the keyboard is, and how many cells are shown and selected."""
         n, current = len(self.selection.rows), self.selection.current
-        words = [f"{n:,} cell{'' if n == 1 else 's'}"] if n else ["No cells here"]
+        words = [plural(n, "cell")] if n else ["No cells here"]
         if current is not None and current < n:
             is_selected = int(self.selection.rows[current]) in self.selection
             state = "selected" if is_selected else "not selected"

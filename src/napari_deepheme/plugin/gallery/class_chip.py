@@ -9,6 +9,7 @@ from qtpy.QtCore import QRectF, QSize, Qt, Signal
 from qtpy.QtGui import QColor, QFont, QFontMetrics, QPainter, QPen
 from qtpy.QtWidgets import QAbstractButton
 
+from napari_deepheme.core.report_file.wording import plural
 from napari_deepheme.core.review.corrections import (
     NOT_A_CELL,
     READER_CLASSES,
@@ -87,7 +88,7 @@ class ClassChip(QAbstractButton):
         """Show how many cells there are, and apart how many of them are doubted."""
         self._n, self._count = n, count_words(n, n_doubted)
         title = group_title(self.group)
-        told = f"{n:,} cell{'' if n == 1 else 's'}"
+        told = plural(n, "cell")
         if n_doubted:
             told += f", {n_doubted:,} of them unidentified and out of the count"
         self.setAccessibleName(f"{title}, {told}")

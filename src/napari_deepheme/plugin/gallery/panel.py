@@ -21,6 +21,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_deepheme.core.geometry import Mpp
+from napari_deepheme.core.report_file.wording import plural
 from napari_deepheme.core.review.corrections import UNIDENTIFIED
 from napari_deepheme.core.taxonomy import CLASS_BY_CODE
 from napari_deepheme.plugin.controls.lifetime import hear_while_alive
@@ -249,7 +250,7 @@ class Gallery(QWidget):
 
     def _on_hovered(self, group: str) -> None:
         n = self.grid.selection.n_shown()
-        words = f"Move {n:,} cell{'' if n == 1 else 's'} to {group_title(group)}"
+        words = f"Move {plural(n, 'cell')} to {group_title(group)}"
         self._show_words()
         if group:
             self.count_label.setText(words)
@@ -274,7 +275,7 @@ class Gallery(QWidget):
     def _show_words(self) -> None:
         selection = self.grid.selection
         n, n_selected = len(selection.rows), selection.n_shown()
-        words = f"{n:,} cell{'' if n == 1 else 's'}"
+        words = plural(n, "cell")
         n_doubted = self._doubted.get(self.group, 0)
         if n_doubted:
             words += f" ({n_doubted:,} ?)"

@@ -357,4 +357,4 @@ def test_modules_that_unpickle_are_imported_only_for_their_errors():
     modules = {"pickle", "marshal", "shelve", "dill", "joblib", "cloudpickle", "yaml"}
     importing = {path for path, name in imports() if name.split(".")[0] in modules}
     # It names the error that a refused file ends in.
-    assert importing == {"core/models/weight_files.py"}
+    assert importing == {"core/models/bringing/weight_files.py"}

@@ -83,6 +83,16 @@ def test_a_full_disk_behind_standard_output_is_told(words):
     assert len(done.stderr.splitlines()) == 1
 
 
+@pytest.fixture
+def heeds_hangup():
+    """Have what is started heed SIGHUP, also where the tests run under nohup."""
+    signum = getattr(signal, "SIGHUP", signal.SIGTERM)
+    before = signal.signal(signum, signal.SIG_DFL)
+    yield
+    signal.signal(signum, before)
+
+
+@pytest.mark.usefixtures("heeds_hangup")
 @pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C goes to a group there")
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
 def test_a_run_that_is_stopped_keeps_what_it_found(
@@ -110,6 +120,7 @@ def test_a_run_that_is_stopped_keeps_what_it_found(
     assert (tmp_path / "out" / "cells.geojson").exists()
 
 
+@pytest.mark.usefixtures("heeds_hangup")
 @pytest.mark.skipif(sys.platform == "win32", reason="terminals are not closed so there")
 def test_a_run_whose_terminal_is_closed_keeps_what_it_found(write_long_smear, tmp_path):
     write_long_smear(tmp_path / "long.svs", height=3000)

@@ -26,14 +26,14 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 CORE = ROOT / "src" / "napari_deepheme" / "core"
 TESTS = {
-    "tiling": ("test_tiling.py",),
-    "merge": ("test_merge.py",),
-    "overlap": ("test_overlap.py", "test_merge.py"),
-    "counting": ("test_counting.py",),
-    "intervals": ("test_report.py",),
-    "report": ("test_report.py",),
-    "mitoses": ("test_mitoses.py", "test_report.py"),
-    "corrections": ("test_corrections.py",),
+    "engine/tiling": ("engine/test_tiling.py",),
+    "engine/merge": ("engine/test_merge.py",),
+    "overlap": ("test_overlap.py", "engine/test_merge.py"),
+    "counts/counting": ("counts/test_counting.py",),
+    "counts/intervals": ("counts/test_intervals.py", "counts/test_report.py"),
+    "counts/report": ("counts/test_report.py",),
+    "counts/mitoses": ("counts/test_mitoses.py", "counts/test_report.py"),
+    "review/corrections": ("review/test_corrections.py",),
 }
 TIMEOUT_SECONDS = 60
 
@@ -187,7 +187,7 @@ def survives(module: str, tree: ast.Module) -> bool:
 def _tested(module: str, tree: ast.Module) -> int:
     import pytest
 
-    name = f"napari_deepheme.core.{module}"
+    name = f"napari_deepheme.core.{module.replace('/', '.')}"
     sys.meta_path.insert(0, _Instead(name, CORE / f"{module}.py", tree))
     with contextlib.redirect_stdout(io.StringIO()):
         if doctest.testmod(importlib.import_module(name)).failed:

@@ -1,11 +1,18 @@
 """When a count ends, and which cells are in it."""
 
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from napari_deepheme.core.counts.counting import CountGoal, take_counted
+from napari_deepheme.core.counts.counting import (
+    FULL_COUNT,
+    LEAST_COUNT,
+    CountGoal,
+    take_counted,
+)
 from napari_deepheme.core.counts.intervals import wilson
 from napari_deepheme.core.geometry import Region
 
@@ -136,3 +143,11 @@ def test_both_sides_of_an_interval_are_looked_at():
     assert not CountGoal(1000, half_width=8).is_reached({"M6": 80, "L2": 20})
     width = 100 * (wilson(20, 100)[1] - 0.2)
     assert CountGoal(1000, half_width=width).is_reached(counts)
+
+
+def test_the_counts_that_icsh_asks_for_are_those_of_the_page_on_counting_rules():
+    page = Path(__file__).parents[3] / "docs" / "counting-rules.md"
+    words = " ".join(page.read_text("utf-8").split())
+    asked = re.search(r"ICSH asks for (\d+) cells .*? otherwise for (\d+),", words)
+    assert asked is not None
+    assert tuple(map(int, asked.groups())) == (FULL_COUNT, LEAST_COUNT)

@@ -33,7 +33,11 @@ TESTS = {
     "counts/intervals": ("counts/test_intervals.py", "counts/test_report.py"),
     "counts/report": ("counts/test_report.py",),
     "counts/mitoses": ("counts/test_mitoses.py", "counts/test_report.py"),
-    "review/corrections": ("review/test_corrections.py",),
+    "review/corrections": (
+        "review/test_corrections.py",
+        "review/test_mitosis_words.py",
+        "counts/test_mitoses.py",
+    ),
 }
 TIMEOUT_SECONDS = 60
 

@@ -94,6 +94,8 @@ def test_a_count_ends_with_the_row_of_its_last_cell(make_table):
     areas = [Region(18, 0, 12, 12), Region(0, 0, 12, 12), Region(40, 0, 12, 12)]
     assert take_counted(cells, areas, 1)[1] == (Region(18, 0, 12, 3),)
     assert take_counted(cells, areas, 2)[1] == (areas[0], Region(0, 0, 12, 6))
+    # The last cell of all is the last of the count, too.
+    assert take_counted(cells, areas, 3)[1] == (areas[0], Region(0, 0, 12, 10))
     assert take_counted(cells, areas, 4)[1] == tuple(areas)
 
 

@@ -8,12 +8,12 @@ each other the dot is denser, not darker.
 from __future__ import annotations
 
 from collections import OrderedDict
-from math import prod
 from typing import TYPE_CHECKING, Any, Final, Self
 
 import numpy as np
 
 from napari_deepheme.core.geometry import Region, Size
+from napari_deepheme.core.slide.shown.lazy_level import LazyLevel
 from napari_deepheme.plugin.cell_index import CellIndex
 from napari_deepheme.plugin.kinds import N_KINDS, kind_colours, shown_kinds
 
@@ -126,7 +126,7 @@ class Overview:
         return rows, self._index.centres_of(rows), self._index.kinds[rows]
 
 
-class _Level:
+class _Level(LazyLevel):
     """One level as a lazy array, shape (height, width, 4), uint8, RGBA."""
 
     dtype = np.dtype(np.uint8)
@@ -139,17 +139,6 @@ class _Level:
         self.shape = (height, width, 4)
         self.chunks = (_SIDE, _SIDE, 4)
         self._blocks: OrderedDict[_Pair, _Block] = OrderedDict()
-
-    @property
-    def size(self) -> int:
-        return prod(self.shape)
-
-    @property
-    def nbytes(self) -> int:
-        return self.size
-
-    def __len__(self) -> int:
-        return self.shape[0]
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
         return self[...].astype(dtype or np.uint8, copy=False)

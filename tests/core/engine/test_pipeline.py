@@ -229,7 +229,7 @@ def test_of_what_was_drawn_a_run_that_is_stopped_saw_a_part(disc_slide, disc_mod
 
 def test_tiles_are_numbered_and_the_last_completes_the_run(disc_slide, disc_models):
     collector = ResultCollector(WHOLE, (WHOLE,), disc_slide.mpp, 0.4)
-    results = list(iter_region(disc_slide, WHOLE, disc_models, tiled(512)))
+    results = list(iter_region(disc_slide, WHOLE, disc_models, tiled(400)))
     assert [r.index for r in results] == list(range(6))
     assert {r.n_tiles for r in results} == {6}
     for result in results:

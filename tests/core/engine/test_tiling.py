@@ -42,8 +42,8 @@ def test_a_read_is_the_core_and_its_halo_as_far_as_the_slide_goes(
     for tile in tile_region(region, BOUNDS, tile_size=tile_size, halo=halo):
         assert tile.read.contains(tile.core)
         assert BOUNDS.contains(tile.read)
-        assert tile.core.width <= tile_size
-        assert tile.core.height <= tile_size
+        assert tile.core.width <= tile_size * 9 / 8
+        assert tile.core.height <= tile_size * 9 / 8
         assert tile.read == tile.core.grown(halo).intersection(BOUNDS)
 
 
@@ -55,6 +55,23 @@ def test_tiles_come_row_by_row():
         (0, 30),
         (30, 30),
     ]
+
+
+def test_no_row_is_narrow():
+    # A viewport: its last 56 rows would be seen with a halo of six times as many.
+    view = Region(0, 0, 1920, 1080)
+    tiles = tile_region(view, view, tile_size=1024, halo=150)
+    assert [tile.core for tile in tiles] == [
+        Region(0, 0, 960, 1080),
+        Region(960, 0, 960, 1080),
+    ]
+
+
+@given(regions_on_the_slide(), tile_sizes)
+def test_tiles_of_a_region_are_alike_in_size(region, tile_size):
+    tiles = tile_region(region, BOUNDS, tile_size=tile_size, halo=0)
+    for sides in ({t.core.width for t in tiles}, {t.core.height for t in tiles}):
+        assert max(sides) - min(sides) <= 1
 
 
 def test_a_region_without_area_has_no_tiles():

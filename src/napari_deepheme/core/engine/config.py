@@ -16,7 +16,8 @@ class TileConfig:
     Attributes
     ----------
     tile_size : int
-        Side of a tile's core, in level-0 pixels. Results do not depend on it.
+        Side of a tile's core, in level-0 pixels, give or take (`tiling.tile_region`).
+        Results do not depend on it.
     chunk_tiles : int
         Tiles whose crops are classified together.
     tiles_ahead : int

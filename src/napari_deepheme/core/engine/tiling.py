@@ -15,9 +15,14 @@ each side, as far as the slide goes::
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
+from typing import Final
 
 from napari_deepheme.core.errors import RegionOutOfBoundsError
 from napari_deepheme.core.geometry import Region
+
+_STRETCH: Final = 8
+"""A tile is longer than its size by one part in so many, at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +53,8 @@ def tile_region(
     bounds : Region
         Extent of the slide, in level-0 pixels; no tile reads beyond it.
     tile_size : int
-        Side of a core, in level-0 pixels; the last row and column may be smaller.
+        Side of a core, in level-0 pixels. A region is cut evenly, into pieces
+        of an eighth more at most: a narrow last row would cost all of its halo.
     halo : int
         Margin read around each core, in level-0 pixels. Take at least half of the
         largest cell's diameter: a cell centred in the core is then seen whole.
@@ -70,17 +76,24 @@ def tile_region(
     >>> slide = Region(0, 0, 100, 100)
     >>> for tile in tile_region(Region(0, 0, 50, 30), slide, tile_size=32, halo=4):
     ...     print(tile.core.x, tile.core.width, tile.read.x, tile.read.right)
-    0 32 0 36
-    32 18 28 54
+    0 25 0 29
+    25 25 21 54
     """
     if tile_size < 1 or halo < 0:
         raise ValueError(f"no tiles of {tile_size} px with a halo of {halo} px")
     if not bounds.contains(region):
         raise RegionOutOfBoundsError(region, bounds)
-    tiles = []
-    for y in range(region.y, region.bottom, tile_size):
-        for x in range(region.x, region.right, tile_size):
-            core = Region(x, y, tile_size, tile_size).intersection(region)
-            if core.area:
-                tiles.append(Tile(core, core.grown(halo).intersection(bounds)))
-    return tiles
+    columns = _cut(region.x, region.width, tile_size)
+    cores = [
+        Region(x, y, width, height)
+        for y, height in _cut(region.y, region.height, tile_size)
+        for x, width in columns
+    ]
+    return [Tile(core, core.grown(halo).intersection(bounds)) for core in cores]
+
+
+def _cut(start: int, length: int, size: int) -> list[tuple[int, int]]:
+    """Cut a side evenly; return where each piece starts, and its length."""
+    n = -(-length // (size + size // _STRETCH))
+    ends = [start + length * i // max(1, n) for i in range(n + 1)]
+    return [(a, b - a) for a, b in pairwise(ends)]

@@ -52,7 +52,7 @@ def main(folder):
         view.export_requested.emit(out)
         assert (out / "summary.json").is_file(), session.message
         for kind, (_, suffix) in SAVES.items():
-            # Annotations are of DICOM slides: the commands write some.
+            # Annotations are of DICOM slides, and this is none.
             if kind != "dicom":
                 session.say("")
                 view.save_requested.emit(kind, out / f"a{suffix}" if suffix else out)

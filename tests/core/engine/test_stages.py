@@ -197,8 +197,8 @@ def test_tiles_of_several_regions_are_numbered_through(disc_slide, disc_models):
     results = list(iter_regions(disc_slide, regions, disc_models, config))
     assert [r.index for r in results] == [0, 1, 2, 3]
     assert {r.n_tiles for r in results} == {4}
-    cores = [Region(0, 0, 200, 200), Region(200, 0, 100, 200)]
-    cores += [Region(500, 500, 100, 200), Region(500, 700, 100, 100)]
+    cores = [Region(0, 0, 150, 200), Region(150, 0, 150, 200)]
+    cores += [Region(500, 500, 100, 150), Region(500, 650, 100, 150)]
     assert [r.tile.core for r in results] == cores
 
 

@@ -52,8 +52,8 @@ def test_tiles_come_row_by_row():
     assert [(t.core.x, t.core.y) for t in tiles] == [
         (0, 0),
         (30, 0),
-        (0, 30),
-        (30, 30),
+        (0, 20),
+        (30, 20),
     ]
 
 
@@ -71,7 +71,7 @@ def test_no_row_is_narrow():
 def test_tiles_of_a_region_are_alike_in_size(region, tile_size):
     tiles = tile_region(region, BOUNDS, tile_size=tile_size, halo=0)
     for sides in ({t.core.width for t in tiles}, {t.core.height for t in tiles}):
-        assert max(sides) - min(sides) <= 1
+        assert max(sides, default=0) - min(sides, default=0) <= 1
 
 
 def test_a_region_without_area_has_no_tiles():

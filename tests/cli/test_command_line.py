@@ -194,6 +194,13 @@ def test_wrong_usage_ends_with_2(words, refused):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="names are Unicode elsewhere")
+def test_an_option_that_a_command_does_not_have_is_told_with_those_that_it_has(capfd):
+    assert run(["classify", "slide.svs", "--count", "500"]) == 2
+    told = capfd.readouterr().err
+    assert "--max-cells N" in told
+    assert "classify: error: unrecognized arguments: --count 500" in told
+
+
 def test_a_picture_whose_name_is_not_utf8_is_spelled_out(tmp_path, read_rows):
     (tmp_path / "crops").mkdir()
     picture = Image.new("RGB", (90, 90), (200, 150, 200))

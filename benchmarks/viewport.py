@@ -79,20 +79,26 @@ def look_at(viewer: napari.Viewer, layer, rng: np.random.Generator) -> None:
 
 def click(viewer: napari.Viewer, widget) -> tuple[int, float, float]:
     """Click, wait for the end; return cells, seconds to the first and to the last."""
+    # Those of the click before stay until there are others.
+    before = drawn(viewer)
     started, first = time.perf_counter(), None
     widget.view.region_button.click()
     while widget.session.running:
         QApplication.processEvents()
         # As in Qt's own loop, the worker has the processor meanwhile.
         time.sleep(0.005)
-        if first is None and CELLS in viewer.layers and drawn(viewer):
+        if first is None and len(now := drawn(viewer)) and not is_same(now, before):
             first = time.perf_counter() - started
     last = time.perf_counter() - started
-    return drawn(viewer), first or last, last
+    return len(drawn(viewer)), first or last, last
 
 
-def drawn(viewer: napari.Viewer) -> int:
-    return len(viewer.layers[CELLS].data) if CELLS in viewer.layers else 0
+def drawn(viewer: napari.Viewer) -> np.ndarray:
+    return viewer.layers[CELLS].data.copy() if CELLS in viewer.layers else np.empty(0)
+
+
+def is_same(one: np.ndarray, other: np.ndarray) -> bool:
+    return one.shape == other.shape and bool((one == other).all())
 
 
 def count(path: Path, out: Path) -> None:

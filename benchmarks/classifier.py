@@ -1,8 +1,8 @@
 """How many cells a second a classifier names, by each way to compute that is here.
 
 Run by ``python benchmarks/classifier.py [MODEL ...]``; the bundled one if left out, and
-ResNeXt-50 with weights by chance in plain single precision beside it, at 96 px. Rendered
-cells, already cut out; the best of five rounds, in which the ways take turns.
+ResNeXt-50 with weights by chance in plain single precision beside it, at 96 px.
+Rendered cells, already cut out; the best of five rounds, in which the ways take turns.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from napari_deepheme.core.models.compute import Compute
 from napari_deepheme.core.models.fastest import candidates
 from napari_deepheme.core.models.measuring_cells import measuring_cells
 from napari_deepheme.core.models.networks.resnext import ResNeXt50
@@ -22,6 +21,8 @@ from napari_deepheme.core.models.torch.runner import TorchRunner
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from napari_deepheme.core.models.compute import Compute
 
 ROUNDS = 5
 

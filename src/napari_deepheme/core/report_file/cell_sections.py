@@ -18,7 +18,7 @@ from napari_deepheme.core.report_file.content import (
     Thumbnail,
 )
 from napari_deepheme.core.report_file.pictures import THUMBNAIL_UM, read_thumbnail
-from napari_deepheme.core.report_file.wording import class_title, plural
+from napari_deepheme.core.report_file.wording import class_title
 from napari_deepheme.core.review.corrections import (
     NOT_A_CELL,
     READ_AT,
@@ -40,6 +40,7 @@ from napari_deepheme.core.taxonomy import (
     CLASSES_AS_READ,
     MITOTIC_CODE,
 )
+from napari_deepheme.core.wording import plural
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator

@@ -20,6 +20,7 @@ from napari_deepheme.core.training.cells.manifest import (
     read_manifest,
     stated_mpp,
 )
+from napari_deepheme.core.wording import plural
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -77,7 +78,7 @@ def read_own_cells(
     once = _each_once(cells, path)
     if len(once) < len(cells):
         n = len(cells) - len(once)
-        rows = "1 row is" if n == 1 else f"{n} rows are"
+        rows = f"{plural(n, 'row')} {'is' if n == 1 else 'are'}"
         tell(f"{path}: {rows} left out, of pictures that it names several times")
     return once
 

@@ -213,6 +213,7 @@ SITTING = """
 """
 
 
+@pytest.mark.not_on_windows
 @pytest.mark.slow
 def test_a_viewer_that_is_killed_loses_no_more_than_the_last_seconds(
     phantom_svs, tmp_path

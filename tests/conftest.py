@@ -1,5 +1,7 @@
 """What several folders of tests share."""
 
+import sys
+
 import hypothesis
 import pytest
 
@@ -12,6 +14,11 @@ from napari_deepheme.core.taxonomy import class_index
 # busy cores it takes many times as long.
 hypothesis.settings.register_profile("any machine", deadline=None)
 hypothesis.settings.load_profile("any machine")
+
+
+def pytest_runtest_setup(item):
+    if sys.platform == "win32" and item.get_closest_marker("not_on_windows"):
+        pytest.skip("Windows has no such signals, pipes, links, rights or limits")
 
 
 @pytest.fixture(scope="session")

@@ -87,7 +87,7 @@ def test_a_worker_that_would_compute_something_else_is_refused(other, monkeypatc
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(sys.platform == "win32", reason="no SIGKILL there")
+@pytest.mark.not_on_windows
 def test_a_worker_killed_on_the_way_costs_its_parts_and_no_more(
     slides, tmp_path, capfd
 ):

@@ -237,3 +237,28 @@ def test_the_page_on_architecture_has_each_room():
     assert told["core"] == rooms_in(package / "core")
     assert told["plugin"] == rooms_in(package / "plugin")
     assert told[""] == rooms_in(package) - {"core", "plugin"}
+
+
+NAME_IN_CODE = re.compile(r"(?<!`)`([a-z_]+(?:\.\w+)+)`(?!`)")
+"""Of something in a module, as docstrings and comments give it."""
+
+NO_MODULES = {"dataclasses", "spec"}
+"""What other such names begin with: the standard library, and attributes."""
+
+
+def test_each_name_in_a_module_that_the_code_speaks_of_is_there():
+    package = TOP / "src" / "napari_deepheme"
+    texts = {path: path.read_text("utf-8") for path in package.rglob("*.py")}
+    words = {}
+    for path, text in texts.items():
+        stem = path.parent.name if path.stem == "__init__" else path.stem
+        words.setdefault(stem, set()).update(re.findall(r"\w+", text))
+    stale = []
+    for path, text in texts.items():
+        for name in NAME_IN_CODE.findall(text):
+            *places, last = name.split(".")
+            home = next((p for p in reversed(places) if p in words), "")
+            is_there = last in words or last in words.get(home, ())
+            if places[0] not in NO_MODULES and not is_there:
+                stale.append(f"{path.relative_to(package)}: {name}")
+    assert stale == []

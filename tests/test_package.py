@@ -1,5 +1,6 @@
-"""What `import napari_deepheme` gives."""
+"""What `import napari_deepheme` gives, and where its tests can run."""
 
+import ast
 import runpy
 from pathlib import Path
 
@@ -27,3 +28,25 @@ def test_mutation_testing_names_modules_and_tests_that_are_there():
         assert (mutate["CORE"] / f"{module}.py").is_file()
         for test in tests:
             assert (TOP / "tests" / "core" / test).is_file()
+
+
+def test_what_windows_lacks_is_used_in_tests_that_it_leaves_out():
+    lacks = {"SIGKILL", "mkfifo", "geteuid", "fork", "killpg"}
+    for path in sorted(Path(__file__).parent.rglob("*.py")):
+        text = path.read_text(encoding="utf-8")
+        if "pytestmark = pytest.mark.not_on_windows" in text:
+            continue
+        for node in ast.parse(text).body:
+            used = {n.attr for n in ast.walk(node) if isinstance(n, ast.Attribute)}
+            of_posix = used & (lacks | {"symlink", "symlink_to"})
+            marks = getattr(node, "decorator_list", [])
+            where = f"{path.name}:{node.lineno} {of_posix}"
+            assert not of_posix or "not_on_windows" in map(last_name, marks), where
+            # Marks are read where the tests are only collected, too.
+            nodes = (n for mark in marks for n in ast.walk(mark))
+            in_marks = {n.attr for n in nodes if isinstance(n, ast.Attribute)}
+            assert not in_marks & lacks, where
+
+
+def last_name(mark):
+    return mark.attr if isinstance(mark, ast.Attribute) else ""

@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _LOOPBACK: Final = "127.0.0.1"
+"""Processes of this machine are nobody else's business."""
 
 _ANY_PORT: Final = f"{_LOOPBACK}:0"
 """Dask's own choice is one port, of all networks, which a second batch finds taken."""
-"""Processes of this machine are nobody else's business."""
 
 _PATIENCE_SECONDS: Final = 10
 """How long a scheduler may take to answer."""

@@ -47,7 +47,8 @@ def test_each_kind_of_table_holds_the_cells_and_what_they_are_of(
     assert anndata.read_h5ad("out.h5ad").uns["mpp"].tolist() == [0.25, 0.26]
 
 
-def test_cells_that_were_deleted_are_not_told_as_written(tmp_path, capsys):
+@pytest.mark.parametrize("kind", ["geojson", "parquet", "h5ad"])
+def test_cells_that_were_deleted_are_in_cells_csv_alone(tmp_path, capsys, kind):
     cells = CellTable.from_arrays(
         [[0, 0, 9, 9], [20, 0, 9, 9]],
         [0.9, 0.9],
@@ -56,10 +57,13 @@ def test_cells_that_were_deleted_are_not_told_as_written(tmp_path, capsys):
         {"reader_class": np.array(["", "deleted"])},
     )
     write_cells(cells, tmp_path / "cells.csv")
-    assert run(["export", "cells.csv", "--to", "geojson", "--out", "o.geojson"]) == 0
-    told = "1 cells without the 1 that a reader deleted, written to o.geojson\n"
+    assert run(["export", "cells.csv", "--to", kind, "--out", f"o.{kind}"]) == 0
+    told = f"1 cell without the 1 that a reader deleted, written to o.{kind}\n"
     assert capsys.readouterr().out == told
-    assert len(read_cells("o.geojson")) == 1
+    assert len(read_cells(f"o.{kind}")) == 1
+    assert run(["export", "cells.csv", "--to", "csv", "--out", "o.csv"]) == 0
+    assert capsys.readouterr().out == "2 cells, written to o.csv\n"
+    assert len(read_cells("o.csv")) == 2
 
 
 @pytest.mark.usefixtures("cells")
@@ -71,6 +75,7 @@ def test_crops_of_the_slide_are_what_a_fit_takes(phantom, capsys):
     assert [cell.targets for cell in read] == [("M2",), ("M4",)]
     assert {cell.patient for cell in read} == {"7"}
     assert run([*words, "--out", "corrected", "--corrected-only"]) == 0
+    assert capsys.readouterr().out == "1 picture of 1 class, written to corrected\n"
     assert len(read_own_cells(Path("corrected"))) == 1
 
 

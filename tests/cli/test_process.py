@@ -93,7 +93,7 @@ def heeds_hangup():
 
 
 @pytest.mark.usefixtures("heeds_hangup")
-@pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C goes to a group there")
+@pytest.mark.not_on_windows
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
 def test_a_run_that_is_stopped_keeps_what_it_found(
     name, write_long_smear, tmp_path, read_rows
@@ -121,7 +121,7 @@ def test_a_run_that_is_stopped_keeps_what_it_found(
 
 
 @pytest.mark.usefixtures("heeds_hangup")
-@pytest.mark.skipif(sys.platform == "win32", reason="terminals are not closed so there")
+@pytest.mark.not_on_windows
 def test_a_run_whose_terminal_is_closed_keeps_what_it_found(write_long_smear, tmp_path):
     write_long_smear(tmp_path / "long.svs", height=3000)
     ours, theirs = os.openpty()

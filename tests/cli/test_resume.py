@@ -13,7 +13,7 @@ from napari_deepheme.core.runs.journal import NAME, read_past
 COMMAND = [sys.executable, "-m", "napari_deepheme", "classify"]
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="no SIGKILL there")
+@pytest.mark.not_on_windows
 def test_a_run_killed_at_random_moments_ends_with_the_same_bytes(
     write_long_smear, tmp_path
 ):

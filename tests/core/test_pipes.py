@@ -1,7 +1,6 @@
 """What is no file but a pipe is refused at once, where it would be waited for."""
 
 import os
-import sys
 
 import pytest
 
@@ -32,7 +31,7 @@ from napari_deepheme.core.training.cells.boxed import read_boxes
 from napari_deepheme.core.training.cells.manifest import read_manifest
 from napari_deepheme.plugin.reviewing.keys import KeyMap, read_keys
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="no pipes there")
+pytestmark = pytest.mark.not_on_windows
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """What is read is never written over, and what is no file is left alone."""
 
 import os
-import sys
 
 import pytest
 
@@ -11,10 +10,6 @@ from napari_deepheme.core.files import (
     make_folder,
     refuse_existing,
     refuse_sources,
-)
-
-not_on_windows = pytest.mark.skipif(
-    sys.platform == "win32", reason="links and pipes need rights there"
 )
 
 
@@ -30,7 +25,7 @@ def test_a_slide_is_refused_as_a_target(slide):
         refuse_sources(slide, None, slide)
 
 
-@not_on_windows
+@pytest.mark.not_on_windows
 @pytest.mark.parametrize("link", [os.symlink, os.link])
 def test_a_link_to_a_slide_is_refused_as_a_target(slide, tmp_path, link):
     link(slide, tmp_path / "cells.csv")
@@ -55,7 +50,7 @@ def test_another_file_and_a_new_one_are_fine_as_targets(slide, tmp_path):
     refuse_sources(tmp_path / "new.csv", slide)
 
 
-@not_on_windows
+@pytest.mark.not_on_windows
 def test_what_has_the_name_is_refused_where_nothing_may_have_it(slide, tmp_path):
     refuse_existing(tmp_path / "new.svs")
     (tmp_path / "dangling.svs").symlink_to(tmp_path / "nowhere")
@@ -64,7 +59,7 @@ def test_what_has_the_name_is_refused_where_nothing_may_have_it(slide, tmp_path)
             refuse_existing(tmp_path / name)
 
 
-@not_on_windows
+@pytest.mark.not_on_windows
 def test_a_pipe_is_not_replaced(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     with (
@@ -75,7 +70,7 @@ def test_a_pipe_is_not_replaced(tmp_path):
     assert (tmp_path / "pipe").is_fifo()
 
 
-@not_on_windows
+@pytest.mark.not_on_windows
 @pytest.mark.parametrize("is_there", [True, False])
 def test_a_link_stays_and_what_it_leads_to_is_written(tmp_path, is_there):
     (tmp_path / "far").mkdir()
@@ -90,7 +85,7 @@ def test_a_link_stays_and_what_it_leads_to_is_written(tmp_path, is_there):
     assert [p.name for p in target.parent.iterdir()] == ["real.csv"]
 
 
-@not_on_windows
+@pytest.mark.not_on_windows
 def test_links_that_lead_nowhere_are_told_in_clear_words(tmp_path):
     (tmp_path / "nowhere").symlink_to(tmp_path / "missing" / "deep")
     (tmp_path / "loop").symlink_to(tmp_path / "loop")

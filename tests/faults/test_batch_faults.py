@@ -250,7 +250,7 @@ def test_a_worker_that_joins_with_something_else_ends_the_batch(
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(sys.platform == "win32", reason="no SIGKILL there")
+@pytest.mark.not_on_windows
 @pytest.mark.parametrize("n_deaths", [1, 2])
 def test_a_worker_that_dies_as_it_loads_models_is_waited_for_no_more(
     n_deaths, tmp_path, monkeypatch
@@ -349,7 +349,7 @@ if __name__ == "__main__":
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(sys.platform == "win32", reason="no SIGKILL there")
+@pytest.mark.not_on_windows
 def test_a_scheduler_that_is_killed_is_told_and_the_batch_goes_on_later(
     slide, tmp_path
 ):

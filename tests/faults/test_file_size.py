@@ -1,7 +1,6 @@
 """A file that cannot grow further: libraries that write in C find out, too."""
 
 import signal
-import sys
 
 import pytest
 
@@ -16,7 +15,7 @@ from napari_deepheme.core.review.corrected_cells import CorrectedCells
 from napari_deepheme.core.sittings.sitting import Sitting, SlideMark
 from napari_deepheme.core.sittings.sitting_file import create_sitting, read_sitting
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="no such limit there")
+pytestmark = pytest.mark.not_on_windows
 
 EXPORT = "export run/cells.csv"
 COMMANDS = {

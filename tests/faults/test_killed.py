@@ -46,7 +46,7 @@ def outputs(folder, inputs):
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(sys.platform == "win32", reason="no SIGKILL there")
+@pytest.mark.not_on_windows
 @pytest.mark.parametrize("name", COMMANDS)
 def test_a_command_killed_at_any_moment_leaves_whole_files_and_can_be_done_again(
     name, slide, run_folder, pictures, tmp_path

@@ -65,7 +65,7 @@ def ended(process):
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(sys.platform == "win32", reason="no SIGKILL there")
+@pytest.mark.not_on_windows
 def test_a_viewer_killed_in_a_run_goes_on_and_finds_the_same_cells(
     start_viewer, tmp_path
 ):

@@ -28,10 +28,10 @@ from napari_deepheme.core.export.cohort import (
     read_cohort,
 )
 from napari_deepheme.core.files import make_folder, refuse_sources
-from napari_deepheme.core.report_file.wording import plural
 from napari_deepheme.core.runs.result_folders import asked_slides
 from napari_deepheme.core.runs.run_request import RunRequest
 from napari_deepheme.core.taxonomy import CELL_CLASSES
+from napari_deepheme.core.wording import plural
 from napari_deepheme.dask_cluster import BatchConfig
 
 if TYPE_CHECKING:

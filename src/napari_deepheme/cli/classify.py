@@ -28,6 +28,7 @@ from napari_deepheme.core.review.corrections import judged_counts
 from napari_deepheme.core.runs.run_request import RunRequest
 from napari_deepheme.core.runs.slide_run import SlideRun
 from napari_deepheme.core.slide import open_slide
+from napari_deepheme.core.wording import plural
 
 if TYPE_CHECKING:
     import argparse
@@ -111,7 +112,7 @@ def _run(options: argparse.Namespace) -> int:
     if result.complete:
         lacks = shortfall(request.goal, counts, len(result.failed))
     say(
-        f"{len(result.cells)} cells{_counted(result, counts)} in "
+        f"{plural(len(result.cells), 'cell')}{_counted(result, counts)} in "
         f"{result.seconds:.1f} s by {compute}, "
         f"written to {folder}{lacks and f'; {lacks}'}"
     )
@@ -122,8 +123,7 @@ def _counted(result: RegionResult, counts: Mapping[str, int]) -> str:
     """Say how many of the cells are in the differential of a count, and from where."""
     if result.counted_areas is None:
         return ""
-    n = len(result.counted_areas)
-    areas = "1 area" if n == 1 else f"{n} areas"
+    areas = plural(len(result.counted_areas), "area")
     return f", {differential(counts).n} of them counted in {areas},"
 
 
@@ -136,7 +136,7 @@ def _analyse(run: SlideRun) -> None:
         for result in run.iter_results():
             n_done += 1
             n_cells += len(result.cells)
-            progress.update(n_done, result.n_tiles, f"{n_cells} cells, ")
+            progress.update(n_done, result.n_tiles, f"{plural(n_cells, 'cell')}, ")
     except KeyboardInterrupt:
         pass
     finally:

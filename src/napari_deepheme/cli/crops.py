@@ -16,6 +16,7 @@ from napari_deepheme.core.errors import DeephemeError, NoPicturesError
 from napari_deepheme.core.files import atomic_file, refuse_sources
 from napari_deepheme.core.models.registry import load_classifier
 from napari_deepheme.core.taxonomy import CLASS_CODES
+from napari_deepheme.core.wording import plural
 
 if TYPE_CHECKING:
     import argparse
@@ -52,7 +53,7 @@ def _run(options: argparse.Namespace) -> int:
     if not named:
         raise NoPicturesError(str(options.folder))
     _write(named, options.out)
-    say(f"{len(named)} pictures, written to {options.out}")
+    say(f"{plural(len(named), 'picture')}, written to {options.out}")
     return 0
 
 

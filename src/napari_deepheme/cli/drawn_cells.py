@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from napari_deepheme.cli.output import complain
 from napari_deepheme.core.export.facts import facts_beside
 from napari_deepheme.core.export.geojson import read_qupath
-from napari_deepheme.core.report_file.wording import plural
 from napari_deepheme.core.slide.mpp import is_plausible
+from napari_deepheme.core.wording import plural
 
 if TYPE_CHECKING:
     from pathlib import Path

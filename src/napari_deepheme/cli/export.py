@@ -30,6 +30,7 @@ from napari_deepheme.core.files import refuse_sources, replaced_file
 from napari_deepheme.core.review.corrections import is_corrected, is_deleted
 from napari_deepheme.core.slide import open_slide, plausible_mpp
 from napari_deepheme.core.slide.mpp import given_mpp
+from napari_deepheme.core.wording import plural
 
 if TYPE_CHECKING:
     import argparse
@@ -164,12 +165,12 @@ def _write(
         write_geojson(cells, path, bounds_origin=origin)
     else:
         write_csv(cells, path)
-    if kind == "geojson":
-        # QuPath has no word for a cell that was taken back.
+    if kind != "csv":
         n_deleted = int(is_deleted(cells).sum())
         left_out = f" without the {n_deleted} that a reader deleted"
-        return f"{len(cells) - n_deleted} cells{left_out if n_deleted else ''}"
-    return f"{len(cells)} cells"
+        standing = plural(len(cells) - n_deleted, "cell")
+        return f"{standing}{left_out if n_deleted else ''}"
+    return plural(len(cells), "cell")
 
 
 def _write_crops(
@@ -189,4 +190,5 @@ def _write_crops(
         corrected_only=options.corrected_only,
         deidentify=options.deidentify,
     )
-    return f"{sum(written.values())} pictures of {len(written)} classes"
+    classes = "1 class" if len(written) == 1 else f"{len(written)} classes"
+    return f"{plural(sum(written.values()), 'picture')} of {classes}"

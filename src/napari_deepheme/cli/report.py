@@ -19,6 +19,7 @@ from napari_deepheme.core.report_file import gather_report, write_report
 from napari_deepheme.core.report_file.known_run import known_run
 from napari_deepheme.core.report_file.write import SUFFIXES
 from napari_deepheme.core.slide import open_slide
+from napari_deepheme.core.wording import plural
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -108,7 +109,7 @@ def _run(options: argparse.Namespace) -> int:
             deidentify=options.deidentify,
         )
     write_report(content, options.out)
-    say(f"report of {len(cells)} cells written to {options.out}")
+    say(f"report of {plural(len(cells), 'cell')} written to {options.out}")
     return 0
 
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from napari_deepheme.core.counts.report import differential
+from napari_deepheme.core.wording import plural
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,7 +36,7 @@ def shortfall(goal: CountGoal | None, counts: Mapping[str, int], n_failed: int) 
     elif goal is not None and not _is_narrow(goal, counts):
         words.append(f"its intervals are wider than ±{goal.half_width:g} %")
     if n_failed:
-        blocks = "1 block" if n_failed == 1 else f"{n_failed} blocks"
+        blocks = plural(n_failed, "block")
         words.append(f"{blocks} could not be read (failed_regions of summary.json)")
     return "; ".join(words)
 

@@ -91,6 +91,16 @@ class Region:
             raise ValueError(f"no region: {str(taken)[:80]}")
         return cls(*taken)
 
+    def to_json(self) -> list[int]:
+        """Return x, y, width and height, as JSON holds them.
+
+        Examples
+        --------
+        >>> Region(1, 2, 3, 4).to_json()
+        [1, 2, 3, 4]
+        """
+        return [self.x, self.y, self.width, self.height]
+
     @property
     def right(self) -> int:
         """First column beyond the region."""
@@ -288,6 +298,24 @@ def hull(regions: Sequence[Region]) -> Region:
         max(r.right for r in regions),
         max(r.bottom for r in regions),
     )
+
+
+def regions_to_json(regions: Iterable[Region] | None) -> list[list[int]] | None:
+    """Return regions as JSON holds them; None where they are not known."""
+    return None if regions is None else [region.to_json() for region in regions]
+
+
+def regions_from_json(
+    stored: Iterable[Iterable[int]] | None,
+) -> tuple[Region, ...] | None:
+    """Make regions of what `regions_to_json` gave.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As for `Region.from_json`.
+    """
+    return None if stored is None else tuple(map(Region.from_json, stored))
 
 
 def touched_by(

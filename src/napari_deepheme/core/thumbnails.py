@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from napari_deepheme.core.geometry import Mpp
     from napari_deepheme.core.slide import SlideReader
 
-_SIDE_UM: Final = 24.0
+SIDE_UM: Final = 24.0
 """Side of the picture of a cell that fits."""
 
 _MARGIN: Final = 1.3
@@ -66,7 +66,7 @@ def cut_thumbnail(
     (48, 48, 3)
     """
     x, y, width, height = (int(value) for value in box)
-    side = max(_SIDE_UM, _MARGIN * width * mpp.x, _MARGIN * height * mpp.y)
+    side = max(SIDE_UM, _MARGIN * width * mpp.x, _MARGIN * height * mpp.y)
     grid = PixelGrid.for_mpp(mpp, side / side_px)
     centre = grid.from_level0(np.array([x + width / 2, y + height / 2]))
     left, top = np.rint(centre - side_px / 2).astype(int).tolist()

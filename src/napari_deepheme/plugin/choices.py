@@ -5,10 +5,13 @@ from __future__ import annotations
 from typing import Final
 
 from napari_deepheme.core.sittings.sitting_file import SUFFIX
+from napari_deepheme.core.slide import PICTURE_SUFFIXES
+
+_PICTURES: Final = " ".join(f"*{suffix}" for suffix in PICTURE_SUFFIXES)
 
 SLIDES: Final = (
-    "Slides and pictures (*.svs *.ndpi *.mrxs *.scn *.bif *.vms *.svslide *.dcm *.tif "
-    "*.tiff *.png *.jpg *.jpeg);;All files (*)"
+    "Slides and pictures (*.svs *.ndpi *.mrxs *.scn *.bif *.vms *.svslide *.dcm "
+    f"{_PICTURES});;All files (*)"
 )
 """What a file dialog for slides shows."""
 

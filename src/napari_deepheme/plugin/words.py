@@ -6,7 +6,6 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from napari_deepheme.core.counts.report import differential
-from napari_deepheme.core.report_file.wording import plural
 from napari_deepheme.core.review.corrections import (
     DELETED,
     MITOSIS_WORDS,
@@ -20,6 +19,7 @@ from napari_deepheme.core.review.corrections import (
     short_words,
 )
 from napari_deepheme.core.taxonomy import CLASS_BY_CODE, MITOTIC_CODE
+from napari_deepheme.core.wording import plural
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -36,8 +36,9 @@ def cells():
     )
 
 
-def test_what_was_added_and_taken_away_is_left_out_and_numbers_stay(cells):
-    cells.further["added"] = np.array(["yes", "", "yes"])
+@pytest.mark.parametrize("added", ["yes", ""])
+def test_what_a_reader_took_away_is_left_out_and_numbers_stay(cells, added):
+    cells.further["added"] = np.array([added, "", "yes"])
     cells.further["reader_class"] = np.array(["deleted", "M3", "L4"])
     made = to_anndata(cells, np.arange(3, dtype=np.float32).reshape(3, 1))
     assert made.obs_names.tolist() == ["2", "3"]

@@ -56,13 +56,13 @@ def test_pyarrow_finds_types_and_what_the_cells_are_of(table, tmp_path):
     assert metadata["notice"].startswith("Research use only")
 
 
-def test_what_was_added_and_taken_away_is_left_out_and_numbers_stay(table, tmp_path):
+def test_what_a_reader_took_away_is_left_out_and_numbers_stay(table, tmp_path):
     table.further["added"] = np.array(["", "yes", "yes"])
     table.further["reader_class"] = np.array(["deleted", "deleted", "M3"])
     write_parquet(table, tmp_path / "cells.parquet")
     read = pq.read_table(tmp_path / "cells.parquet")
-    assert read["cell_id"].to_pylist() == [1, 3]
-    assert read["reader_class"].to_pylist() == ["deleted", "M3"]
+    assert read["cell_id"].to_pylist() == [3]
+    assert read["reader_class"].to_pylist() == ["M3"]
 
 
 def test_pandas_reads_what_the_csv_says(table, tmp_path):

@@ -1,7 +1,6 @@
 """What a journal keeps, and what a kill may do to it."""
 
 import os
-import sys
 import tracemalloc
 from types import SimpleNamespace
 
@@ -127,7 +126,7 @@ def test_a_folder_without_a_journal_is_a_fresh_start(tmp_path):
     assert resumable(tmp_path, ASKED, overwrite=False) is None
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="no pipes there")
+@pytest.mark.not_on_windows
 def test_a_pipe_in_the_place_of_a_journal_is_refused_at_once(tmp_path):
     os.mkfifo(tmp_path / NAME)
     assert read_past(tmp_path) is None

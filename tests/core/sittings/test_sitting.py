@@ -308,6 +308,7 @@ def test_no_file_and_another_file_are_refused(tmp_path):
         read_sitting(tmp_path / "text.deepheme")
 
 
+@pytest.mark.not_on_windows
 def test_what_was_written_survives_a_kill_between_any_two_steps(tmp_path):
     path = tmp_path / "a.deepheme"
     create_sitting(path, a_sitting())

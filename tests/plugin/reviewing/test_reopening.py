@@ -137,6 +137,7 @@ def test_the_newest_sitting_of_a_slide_is_found_among_others(
     assert read_mark(newer).name == "s"
 
 
+@pytest.mark.not_on_windows
 def test_a_folder_that_cannot_be_listed_has_no_sitting(slide, tmp_path, monkeypatch):
     monkeypatch.setenv("NAPARI_DEEPHEME_SITTINGS", str(tmp_path))
     (tmp_path / "gone.deepheme").symlink_to(tmp_path / "nowhere")

@@ -39,8 +39,7 @@ def check_asked(slide: object, region: object, mpp: object) -> None:
 def _check_region(region: object) -> None:
     if not isinstance(region, Region):
         raise TypeError(f"expected Region(x, y, width, height), not {region!r}")
-    numbers = (region.x, region.y, region.width, region.height)
-    if not all(isinstance(number, Integral) for number in numbers):
+    if not all(isinstance(number, Integral) for number in region.to_json()):
         raise TypeError(f"expected whole pixels, not {region}")
     if not region.area:
         raise ValueError(f"{region} has no area")

@@ -16,6 +16,7 @@ from napari_deepheme.core.errors import (
 )
 from napari_deepheme.core.geometry import Point
 from napari_deepheme.core.slide import (
+    PICTURE_SUFFIXES,
     open_slide,
     picture_background,
     plausible_mpp,
@@ -30,10 +31,6 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from napari_deepheme.core.models.protocols import CellClassifier
-
-_SUFFIXES: Final = frozenset(
-    {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp"}
-)
 
 _LARGEST_PX: Final = 4_000_000
 """A picture of more pixels is no picture of one cell."""
@@ -111,7 +108,7 @@ def pictures_in(folder: Path) -> list[Path]:
         If the folder cannot be searched.
     """
     try:
-        found = [p for p in folder.rglob("*") if p.suffix.lower() in _SUFFIXES]
+        found = [p for p in folder.rglob("*") if p.suffix.lower() in PICTURE_SUFFIXES]
         return sorted(p for p in found if p.is_file())
     except OSError as error:
         # Such as a name that is longer than a folder's can be.

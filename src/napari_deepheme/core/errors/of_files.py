@@ -7,6 +7,7 @@ import os
 from typing import Final
 
 from napari_deepheme.core.errors.base import DeephemeError, OfFile, one_line
+from napari_deepheme.core.wording import plural
 
 _MAKE_ROOM: Final = (
     "make room and see that you may write there, or choose another place"
@@ -173,7 +174,7 @@ class ReviewedRunError(DeephemeError, ValueError):
 
     def __str__(self) -> str:
         """Word the error."""
-        cells = "1 cell" if self.n_said == 1 else f"{self.n_said:,} cells"
+        cells = plural(self.n_said, "cell")
         return f"{self.folder} holds what a reader said of {cells}: {self.remedy}"
 
 

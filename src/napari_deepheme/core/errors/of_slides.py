@@ -206,5 +206,5 @@ class NoPicturesError(DeephemeError, ValueError):
         """Word the error."""
         return (
             f"no picture of a cell could be read in {self.folder}: choose a folder of "
-            "PNG, JPEG or TIFF files"
+            "PNG, JPEG, TIFF, BMP or WebP files"
         )

@@ -19,7 +19,7 @@ from napari_deepheme.core.errors import (
 from napari_deepheme.core.export.facts import NOTICE, TableFacts
 from napari_deepheme.core.export.understood import row_number, understood
 from napari_deepheme.core.files import atomic_file, check_regular
-from napari_deepheme.core.review.corrections import written_rows
+from napari_deepheme.core.review.corrections import standing_rows
 from napari_deepheme.core.spreadsheets import why_unreadable
 from napari_deepheme.core.taxonomy import CELL_CLASSES, CLASS_CODES
 
@@ -51,7 +51,7 @@ def to_anndata(
     feature_names: Sequence[str] | None = None,
     facts: TableFacts = _NO_FACTS,
 ) -> anndata.AnnData:
-    """Return cells as AnnData, without what the reader added and took away again.
+    """Return cells as AnnData, without those that the reader took away.
 
     Parameters
     ----------
@@ -83,7 +83,7 @@ def to_anndata(
     matrix = np.empty((len(cells), 0), np.float32) if features is None else features
     if matrix.ndim != 2 or len(matrix) != len(cells):
         raise ValueError(f"features must be ({len(cells)}, d), not {matrix.shape}")
-    rows = written_rows(cells)
+    rows = standing_rows(cells)
     names = _names(matrix.shape[1]) if feature_names is None else list(feature_names)
     if len(names) != matrix.shape[1]:
         raise ValueError(f"{len(names)} names for {matrix.shape[1]} features")

@@ -7,24 +7,19 @@ folder without it is not whole. A new folder gets its name when it is whole.
 from __future__ import annotations
 
 import csv
-import hashlib
 import io
 import logging
-import os
-import re
 from collections import Counter
 from contextlib import contextmanager
 from pathlib import Path, PureWindowsPath
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-from PIL import Image
 
 from napari_deepheme.core.deidentify import nameless
 from napari_deepheme.core.errors import InvalidTableError
 from napari_deepheme.core.export.facts import spelled_out
-from napari_deepheme.core.files import atomic_file, atomic_folder, make_folder
-from napari_deepheme.core.geometry import Region
+from napari_deepheme.core.files import atomic_file, atomic_folder
 from napari_deepheme.core.pseudonyms import Pseudonyms
 from napari_deepheme.core.review.corrections import (
     NOT_A_CELL,
@@ -34,7 +29,12 @@ from napari_deepheme.core.review.corrections import (
     is_unidentified,
     judged_classes,
 )
-from napari_deepheme.core.slide import PixelGrid, estimate_background, read_grid
+from napari_deepheme.core.slide import estimate_background
+from napari_deepheme.core.training_crops import (
+    crop_stem,
+    training_crop_mpp,
+    write_training_crop,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -58,10 +58,6 @@ _COLUMNS: Final = (
     "background",
 )
 """As `training.manifest.read_manifest` takes them."""
-
-_CROP_UM: Final = 30.0
-
-_CROP_MPP: Final = 0.15
 
 
 def write_crop_folder(
@@ -166,24 +162,16 @@ def _write_crop(
     mpp: Mpp,
 ) -> dict[str, Any] | None:
     """Write the picture of a cell; return its line, or None if it cannot be read."""
-    crop_mpp = max(_CROP_MPP, mpp.x, mpp.y)
-    grid = PixelGrid.for_mpp(mpp, crop_mpp)
-    side = round(_CROP_UM / crop_mpp)
-    x, y = np.rint(grid.from_level0(cells.centres[row]) - side / 2).astype(int).tolist()
     number = int(cells.cell_ids[row])
-    read = read_grid(slide, grid, Region(x, y, side, side))
-    if read.failed:
+    name = f"{word}/{crop_stem(slide.name)}-{number}.png"
+    if not write_training_crop(slide, cells.centres[row], folder / name, mpp=mpp):
         _log.warning("left out: cell %d of %s cannot be read", number, slide.name)
         return None
-    name = f"{word}/{_stem(slide.name)}-{number}.png"
-    make_folder(folder / word)
-    with atomic_file(folder / name) as stream:
-        Image.fromarray(read.pixels).save(stream, "PNG")
     return {
         "file": name,
         "label": cells.class_codes[row],
         "classes": word,
-        "mpp": f"{crop_mpp:.6g}",
+        "mpp": f"{training_crop_mpp(mpp):.6g}",
     }
 
 
@@ -242,11 +230,3 @@ def _write_manifest(path: Path, rows: list[dict[str, Any]]) -> None:
     writer.writerows(rows)
     with atomic_file(path) as stream:
         stream.write(text.getvalue().encode())
-
-
-def _stem(slide: str) -> str:
-    """Return a file name for a slide that no other slide's name gives."""
-    plain = re.sub(r"[^A-Za-z0-9._-]+", "-", slide)[:60]
-    if plain == slide:
-        return plain
-    return f"{plain}-{hashlib.sha256(os.fsencode(slide)).hexdigest()[:8]}"

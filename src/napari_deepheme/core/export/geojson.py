@@ -22,10 +22,10 @@ from napari_deepheme.core.review.corrections import (
     NOT_A_CELL,
     READER_PHASE,
     UNIDENTIFIED,
-    is_deleted,
     judged_classes,
     judged_mitosis,
     short_words,
+    standing_rows,
 )
 from napari_deepheme.core.taxonomy import CELL_CLASSES, MITOTIC_CODE
 
@@ -83,7 +83,7 @@ def write_geojson(
     with atomic_file(path) as stream:
         stream.write(b'{"type":"FeatureCollection","napari_deepheme":' + origin)
         stream.write(b',"features":[')
-        kept, numbers = np.flatnonzero(~is_deleted(cells)), cells.cell_ids
+        kept, numbers = standing_rows(cells), cells.cell_ids
         for start in range(0, len(kept), CHUNK_ROWS):
             rows = kept[start : start + CHUNK_ROWS]
             features = _features(cells.take(rows), numbers[rows], bounds_origin)

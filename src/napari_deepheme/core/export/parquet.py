@@ -17,7 +17,7 @@ from napari_deepheme.core.export.understood import (
     understood,
 )
 from napari_deepheme.core.files import atomic_file, check_regular
-from napari_deepheme.core.review.corrections import written_rows
+from napari_deepheme.core.review.corrections import standing_rows
 from napari_deepheme.core.spreadsheets import why_unreadable
 from napari_deepheme.core.taxonomy import CELL_CLASSES, CLASS_CODES
 
@@ -35,7 +35,7 @@ def write_parquet(
 ) -> None:
     """Write a table; rows have the numbers that they were read with, or from 1.
 
-    What the reader added and took away again is left out. Whole numbers are int32,
+    Cells that the reader took away are left out. Whole numbers are int32,
     shares float32, classes dictionary-coded texts. Slide, mpp (a JSON list), model and
     notice stand in the metadata of the schema.
 
@@ -49,7 +49,7 @@ def write_parquet(
     _need_pyarrow()
     import pyarrow.parquet
 
-    rows = written_rows(cells)
+    rows = standing_rows(cells)
     table = _arrow(cells.take(rows), cells.cell_ids[rows])
     table = table.replace_schema_metadata(_metadata(facts))
     with atomic_file(path) as stream:

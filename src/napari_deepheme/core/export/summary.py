@@ -17,6 +17,7 @@ from napari_deepheme.core.export.csv_table import write_csv
 from napari_deepheme.core.export.facts import NOTICE, spelled_out
 from napari_deepheme.core.export.geojson import NO_SHIFT, write_geojson
 from napari_deepheme.core.files import atomic_file, make_folder
+from napari_deepheme.core.geometry import regions_to_json
 from napari_deepheme.core.review.corrections import (
     READER_PHASE,
     is_corrected,
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from napari_deepheme.core.cell_table import CellTable
     from napari_deepheme.core.counts.mitoses import MitoticIndex
     from napari_deepheme.core.engine.results import RegionResult
-    from napari_deepheme.core.geometry import Point, Region
+    from napari_deepheme.core.geometry import Point
     from napari_deepheme.core.models.compute import Compute
     from napari_deepheme.core.models.protocols import Models
     from napari_deepheme.core.slide import SlideReader
@@ -109,10 +110,10 @@ def summarize(result: RegionResult, facts: RunFacts) -> dict[str, Any]:
     return {
         # A name that is not UTF-8 is spelled out: JSON has no other way to hold it.
         "slide": spelled_out(facts.slide),
-        "region": [region.x, region.y, region.width, region.height],
-        "counted_areas": _listed(result.counted_areas),
+        "region": region.to_json(),
+        "counted_areas": regions_to_json(result.counted_areas),
         "drawn_areas": [list(a.corners) for a in result.drawn_areas] or None,
-        "searched_areas": _listed(result.searched_areas),
+        "searched_areas": regions_to_json(result.searched_areas),
         "mpp": list(result.mpp),
         "model": facts.model,
         "detector": facts.detector,
@@ -139,17 +140,11 @@ def summarize(result: RegionResult, facts: RunFacts) -> dict[str, Any]:
         "corrected": int(is_corrected(cells).sum()),
         "seconds": round(result.seconds, 3),
         "failed_tiles": len(result.failed),
-        "failed_regions": _listed(result.failed),
+        "failed_regions": regions_to_json(result.failed),
         "complete": result.complete,
         "learned_from_rendered_cells_only": list(facts.rendered_only),
         "notice": NOTICE,
     }
-
-
-def _listed(regions: Sequence[Region] | None) -> list[list[int]] | None:
-    if regions is None:
-        return None
-    return [[r.x, r.y, r.width, r.height] for r in regions]
 
 
 def _mitoses(figures: CellTable, indices: Sequence[MitoticIndex]) -> dict[str, Any]:

@@ -58,7 +58,7 @@ _WORDS: Final = {torch.float16: "float16", torch.bfloat16: "bfloat16", None: "fl
 
 
 def plain_compute(device: str) -> Compute:
-    """Return torch's own way on a device, as `torch_runner.choose_device` gives it."""
+    """Return torch's own way on a device, as `runner.choose_device` gives it."""
     precision = _WORDS[reduced_precision(device)]
     n_threads = torch.get_num_threads() if device == "cpu" else 0
     return Compute(device, "torch", precision, n_threads)

@@ -187,7 +187,7 @@ def load_card(card: ModelCard, device: str) -> CellDetector | CellClassifier:
     card : ModelCard
         Its weights lie where it says.
     device : str
-        As `torch_runner.choose_device` returns it.
+        As `runner.choose_device` returns it.
 
     Raises
     ------

@@ -19,7 +19,6 @@ from napari_deepheme.core.report_file.wording import (
     areas_words,
     class_title,
     mpp_words,
-    plural,
     region_words,
     regions_words,
 )
@@ -32,6 +31,7 @@ from napari_deepheme.core.review.corrections import (
     is_withdrawn,
     judged_classes,
 )
+from napari_deepheme.core.wording import plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -17,8 +17,8 @@ from napari_deepheme.core.report_file.content import (
     Table,
     Thumbnail,
 )
-from napari_deepheme.core.report_file.pictures import THUMBNAIL_UM, read_thumbnail
-from napari_deepheme.core.report_file.wording import class_title, plural
+from napari_deepheme.core.report_file.pictures import read_thumbnail
+from napari_deepheme.core.report_file.wording import class_title
 from napari_deepheme.core.review.corrections import (
     NOT_A_CELL,
     READ_AT,
@@ -40,6 +40,8 @@ from napari_deepheme.core.taxonomy import (
     CLASSES_AS_READ,
     MITOTIC_CODE,
 )
+from napari_deepheme.core.thumbnails import SIDE_UM
+from napari_deepheme.core.wording import plural
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -184,9 +186,9 @@ def gallery_section(
     """Return pictures of each class, spread over its range of certainty."""
     note = Paragraph(
         f"Up to {per_class} cells of each class, spread evenly from the most certain "
-        f"to the least, each {THUMBNAIL_UM:g} µm wide and with its cell_id; "
-        f"{CORRECTED} and a thick frame: named by a reader. An empty frame could not "
-        "be read."
+        f"to the least, each {SIDE_UM:g} µm wide, or so wide that a larger cell is "
+        f"seen whole, and with its cell_id; {CORRECTED} and a thick frame: named by a "
+        "reader. An empty frame could not be read."
     )
     return Section(
         "Cells by class",

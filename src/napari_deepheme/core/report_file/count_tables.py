@@ -25,11 +25,11 @@ from napari_deepheme.core.report_file.content import (
 from napari_deepheme.core.report_file.wording import (
     class_title,
     number,
-    plural,
     span,
 )
 from napari_deepheme.core.review.corrections import is_unidentified, n_found
 from napari_deepheme.core.taxonomy import CLASS_BY_CODE, MITOTIC_CODE
+from napari_deepheme.core.wording import plural
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence

@@ -12,7 +12,7 @@ from napari_deepheme.core.engine.results import RegionResult
 from napari_deepheme.core.errors import InvalidSummaryError
 from napari_deepheme.core.export.summary import RunFacts
 from napari_deepheme.core.files import check_regular
-from napari_deepheme.core.geometry import Polygon, Region
+from napari_deepheme.core.geometry import Polygon, Region, regions_from_json
 from napari_deepheme.core.models.compute import Compute
 from napari_deepheme.core.report_file.wording import NOT_KNOWN
 from napari_deepheme.core.slide import plausible_mpp
@@ -110,27 +110,18 @@ def _result(cells: CellTable, summary: dict[str, Any]) -> RegionResult:
     if mpp is None:
         raise ValueError(f"no pixel size: {summary['mpp']}")
     return RegionResult(
-        region=Region(*_whole(summary["region"])),
+        region=Region.from_json(summary["region"]),
         mpp=mpp,
         cells=cells,
-        failed=tuple(Region(*_whole(r)) for r in summary.get("failed_regions", ())),
+        failed=regions_from_json(summary.get("failed_regions")) or (),
         complete=bool(summary["complete"]),
         seconds=0.0,
-        counted_areas=_regions(summary.get("counted_areas")),
+        counted_areas=regions_from_json(summary.get("counted_areas")),
         drawn_areas=tuple(
             Polygon.from_corners(area) for area in summary.get("drawn_areas") or ()
         ),
-        searched_areas=_regions(summary.get("searched_areas")),
+        searched_areas=regions_from_json(summary.get("searched_areas")),
     )
-
-
-def _regions(areas: list[list[Any]] | None) -> tuple[Region, ...] | None:
-    return None if areas is None else tuple(Region(*_whole(area)) for area in areas)
-
-
-def _whole(numbers: list[Any]) -> tuple[int, int, int, int]:
-    x, y, width, height = (int(number) for number in numbers)
-    return x, y, width, height
 
 
 def _hull(cells: CellTable) -> Region:

@@ -11,7 +11,8 @@ from PIL import Image, ImageDraw
 from napari_deepheme.core.errors import UnreadableRegionError
 from napari_deepheme.core.geometry import Polygon, Region
 from napari_deepheme.core.report_file.content import Picture
-from napari_deepheme.core.slide import PixelGrid, read_grid, resample_at_once
+from napari_deepheme.core.slide import PixelGrid, read_grid
+from napari_deepheme.core.thumbnails import cut_thumbnail
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,9 +21,6 @@ if TYPE_CHECKING:
 
     from napari_deepheme.core.geometry import Mpp
     from napari_deepheme.core.slide import SlideReader
-
-THUMBNAIL_UM: Final = 24.0
-"""Side of what is cut out around the centre of a cell's box, in micrometres."""
 
 THUMBNAIL_PX: Final = 72
 
@@ -40,7 +38,7 @@ _INK: Final = (20, 20, 20, 255)
 def read_thumbnail(
     slide: SlideReader, box: npt.NDArray[np.int32], mpp: Mpp
 ) -> Picture | None:
-    """Cut a cell out of the slide.
+    """Cut a cell out of the slide, as the gallery of the viewer shows it.
 
     Parameters
     ----------
@@ -54,19 +52,13 @@ def read_thumbnail(
     Returns
     -------
     Picture or None
-        A square of `THUMBNAIL_UM` around the centre of the box, white beyond the
-        slide; None if a part of it cannot be read.
+        What `cut_thumbnail` gives; None if a part of the cell cannot be read.
     """
-    grid = PixelGrid.for_mpp(mpp, THUMBNAIL_UM / THUMBNAIL_PX)
-    x, y, width, height = box.astype(np.float64)
-    centre = grid.from_level0(np.array([x + width / 2, y + height / 2]))
-    left, top = np.rint(centre - THUMBNAIL_PX / 2).astype(int).tolist()
-    window = Region(left, top, THUMBNAIL_PX, THUMBNAIL_PX)
     try:
-        read = read_grid(slide, grid, window, resampler=resample_at_once)
+        pixels = cut_thumbnail(slide, box, mpp, side_px=THUMBNAIL_PX)
     except UnreadableRegionError:
         return None
-    return None if read.failed else _encoded(Image.fromarray(read.pixels))
+    return _encoded(Image.fromarray(pixels))
 
 
 def read_overview(

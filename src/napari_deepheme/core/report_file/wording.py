@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from napari_deepheme.core.coverage import covered_area
 from napari_deepheme.core.report_file.content import NOTHING, RENDERED
 from napari_deepheme.core.taxonomy import CLASS_BY_CODE
+from napari_deepheme.core.wording import plural
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
@@ -100,14 +101,3 @@ def mpp_words(mpp: Mpp) -> str:
     if mpp.x == mpp.y:
         return f"{mpp.x:.4g} µm per pixel"
     return f"{mpp.x:.4g} µm per pixel along x, {mpp.y:.4g} along y"
-
-
-def plural(n: int, thing: str) -> str:
-    """Word a number of things.
-
-    Examples
-    --------
-    >>> plural(1, "cell"), plural(2500, "cell")
-    ('1 cell', '2,500 cells')
-    """
-    return f"{n:,} {thing}{'' if n == 1 else 's'}"

@@ -155,11 +155,16 @@ def is_withdrawn(cells: CellTable) -> npt.NDArray[np.bool_]:
 
 
 def written_rows(cells: CellTable) -> npt.NDArray[np.intp]:
-    """Return the rows that files hold: all but what was withdrawn.
+    """Return the rows that ``cells.csv`` and sittings hold: all but what was withdrawn.
 
-    A cell's number in a file is that of its row, so there may be gaps.
+    Cells keep their numbers in a file, so there may be gaps.
     """
     return np.flatnonzero(~is_withdrawn(cells))
+
+
+def standing_rows(cells: CellTable) -> npt.NDArray[np.intp]:
+    """Return the rows that other files hold: all that the reader did not take away."""
+    return np.flatnonzero(~is_deleted(cells))
 
 
 def is_unidentified(cells: CellTable) -> npt.NDArray[np.bool_]:

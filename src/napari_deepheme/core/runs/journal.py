@@ -27,7 +27,7 @@ from napari_deepheme.core.files import (
     lock_file,
     replaced_file,
 )
-from napari_deepheme.core.geometry import Region
+from napari_deepheme.core.geometry import Region, regions_to_json
 from napari_deepheme.core.slide.watch import last_change
 
 if TYPE_CHECKING:
@@ -334,7 +334,7 @@ def _tile_record(tile: DoneTile) -> dict[str, Any]:
     cells = tile.cells
     return {
         "tile": tile.index,
-        "failed": [[r.x, r.y, r.width, r.height] for r in tile.failed],
+        "failed": regions_to_json(tile.failed),
         "boxes": np.ascontiguousarray(cells.boxes),
         "scores": cells.scores.tolist(),
         "classes": cells.class_indices.tolist(),

@@ -76,7 +76,7 @@ def run_identity(slide: SlideReader, request: RunRequest) -> dict[str, Any]:
     r = request.region
     return {
         "slide": slide_asked(slide, request),
-        "region": [r.x, r.y, r.width, r.height] if r else None,
+        "region": r.to_json() if r else None,
         "max_cells": request.max_cells,
         "half_width": request.half_width,
         "mpp": request.mpp,

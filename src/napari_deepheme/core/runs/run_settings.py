@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from napari_deepheme.core.engine.config import RunConfig
 from napari_deepheme.core.errors import OtherRunError
-from napari_deepheme.core.geometry import Region
+from napari_deepheme.core.geometry import Region, regions_to_json
 from napari_deepheme.core.models.compute import Compute
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class RunSettings:
         return {
             "compute": self.compute.to_json(),
             "config": asdict(self.config),
-            "regions": [[r.x, r.y, r.width, r.height] for r in self.regions],
+            "regions": regions_to_json(self.regions),
         }
 
     @classmethod

@@ -12,13 +12,20 @@ from typing import TYPE_CHECKING, Any, Self
 
 from napari_deepheme.core.engine.results import RegionResult
 from napari_deepheme.core.export.summary import RunFacts
-from napari_deepheme.core.geometry import Mpp, Point, Polygon, Region
+from napari_deepheme.core.geometry import (
+    Mpp,
+    Point,
+    Polygon,
+    Region,
+    regions_from_json,
+    regions_to_json,
+)
 from napari_deepheme.core.models.compute import Compute
 from napari_deepheme.core.slide import open_slide
 from napari_deepheme.core.slide.identity import slide_identity
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from napari_deepheme.core.cell_table import CellTable
     from napari_deepheme.core.review.corrected_cells import CorrectedCells
@@ -165,14 +172,14 @@ def facts_from_json(stored: Mapping[str, Any]) -> RunFacts:
 def result_to_json(result: RegionResult) -> dict[str, Any]:
     """Return a result without its cells as JSON holds it."""
     return {
-        "region": _corners(result.region),
+        "region": result.region.to_json(),
         "mpp": list(result.mpp),
-        "failed_regions": _listed(result.failed),
+        "failed_regions": regions_to_json(result.failed),
         "complete": result.complete,
         "seconds": result.seconds,
-        "counted_areas": _listed(result.counted_areas),
+        "counted_areas": regions_to_json(result.counted_areas),
         "drawn_areas": [list(area.corners) for area in result.drawn_areas],
-        "searched_areas": _listed(result.searched_areas),
+        "searched_areas": regions_to_json(result.searched_areas),
     }
 
 
@@ -180,35 +187,18 @@ def result_from_json(stored: Mapping[str, Any], cells: CellTable) -> RegionResul
     """Return what `result_to_json` made JSON of."""
     x, y = stored["mpp"]
     return RegionResult(
-        region=_region(stored["region"]),
+        region=Region.from_json(stored["region"]),
         mpp=Mpp(float(x), float(y)),
         cells=cells,
-        failed=_regions(stored["failed_regions"]) or (),
+        failed=regions_from_json(stored["failed_regions"]) or (),
         complete=bool(stored["complete"]),
         seconds=float(stored["seconds"]),
-        counted_areas=_regions(stored["counted_areas"]),
+        counted_areas=regions_from_json(stored["counted_areas"]),
         # Sittings of earlier versions do not tell.
         drawn_areas=tuple(map(Polygon.from_corners, stored.get("drawn_areas", ()))),
-        searched_areas=_regions(stored.get("searched_areas")),
+        searched_areas=regions_from_json(stored.get("searched_areas")),
     )
 
 
 def _path_of(slide: SlideReader) -> str:
     return "" if slide.path is None else str(slide.path.resolve())
-
-
-def _corners(region: Region) -> list[int]:
-    return [region.x, region.y, region.width, region.height]
-
-
-def _listed(regions: Sequence[Region] | None) -> list[list[int]] | None:
-    return None if regions is None else [_corners(region) for region in regions]
-
-
-def _regions(stored: Any) -> tuple[Region, ...] | None:
-    return None if stored is None else tuple(map(_region, stored))
-
-
-def _region(stored: Any) -> Region:
-    x, y, width, height = (int(value) for value in stored)
-    return Region(x, y, width, height)

@@ -86,6 +86,8 @@ class SittingFile:
     path : Path
         A file that `create_sitting` made. It is taken over: another window that saved
         to it is refused from now on.
+    corrected : CorrectedCells
+        The cells as the file has them, with their steps.
     """
 
     def __init__(self, path: Path, corrected: CorrectedCells) -> None:

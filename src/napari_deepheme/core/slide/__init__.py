@@ -9,6 +9,7 @@ from napari_deepheme.core.slide.background import (
 )
 from napari_deepheme.core.slide.mpp import plausible_mpp
 from napari_deepheme.core.slide.open import open_slide
+from napari_deepheme.core.slide.picture import PICTURE_SUFFIXES
 from napari_deepheme.core.slide.protocol import Level, SlideReader
 from napari_deepheme.core.slide.scaled.centred import CropRaster, read_centred
 from napari_deepheme.core.slide.scaled.grid import PixelGrid
@@ -23,6 +24,7 @@ from napari_deepheme.core.slide.scaled.sampling import (
 from napari_deepheme.core.slide.shown.level_array import LevelArray, slide_levels
 
 __all__ = [
+    "PICTURE_SUFFIXES",
     "WHITE_POINT",
     "ArraySlide",
     "CropRaster",

@@ -8,7 +8,7 @@ import threading
 import warnings
 from contextlib import suppress
 from io import BytesIO
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 import numpy as np
 from PIL import (
@@ -37,6 +37,17 @@ if TYPE_CHECKING:
 
 # What it says of broken files is said by the error instead.
 logging.getLogger("PIL").addHandler(logging.NullHandler())
+
+PICTURE_SUFFIXES: Final = (
+    ".png",
+    ".jpg",
+    ".jpeg",
+    ".tif",
+    ".tiff",
+    ".bmp",
+    ".webp",
+)
+"""What names of pictures end in, for those who look for them in a folder."""
 
 LARGEST_PICTURE = 400_000_000
 

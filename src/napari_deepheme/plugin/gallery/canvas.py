@@ -9,7 +9,7 @@ from qtpy.QtCore import QEvent, QPoint, QRectF, QSize, Qt, Signal
 from qtpy.QtGui import QHelpEvent, QPainter
 from qtpy.QtWidgets import QAbstractScrollArea, QFrame, QToolTip
 
-from napari_deepheme.core.report_file.wording import plural
+from napari_deepheme.core.wording import plural
 from napari_deepheme.plugin.controls.inks import muted
 from napari_deepheme.plugin.gallery.layout import GridLayout, place_after
 from napari_deepheme.plugin.gallery.selection import GallerySelection

@@ -9,12 +9,12 @@ from qtpy.QtCore import QRectF, QSize, Qt, Signal
 from qtpy.QtGui import QColor, QFont, QFontMetrics, QPainter, QPen
 from qtpy.QtWidgets import QAbstractButton
 
-from napari_deepheme.core.report_file.wording import plural
 from napari_deepheme.core.review.corrections import (
     NOT_A_CELL,
     READER_CLASSES,
     UNIDENTIFIED,
 )
+from napari_deepheme.core.wording import plural
 from napari_deepheme.plugin.controls.inks import accent, mixed, muted, outline
 from napari_deepheme.plugin.controls.key_manners import ENTERS
 from napari_deepheme.plugin.gallery.grid import ROWS_MIME

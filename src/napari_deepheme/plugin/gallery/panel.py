@@ -21,9 +21,9 @@ from qtpy.QtWidgets import (
 )
 
 from napari_deepheme.core.geometry import Mpp
-from napari_deepheme.core.report_file.wording import plural
 from napari_deepheme.core.review.corrections import UNIDENTIFIED
 from napari_deepheme.core.taxonomy import CLASS_BY_CODE
+from napari_deepheme.core.wording import plural
 from napari_deepheme.plugin.controls.lifetime import hear_while_alive
 from napari_deepheme.plugin.controls.spoken import SpokenLabel
 from napari_deepheme.plugin.gallery.canvas import LARGEST, SMALLEST

@@ -86,8 +86,10 @@ def keep_corrections(read: ReadCells) -> None:
 
 def n_kept(slide: str, cells: CellTable) -> int:
     """Count the corrected cells that are kept of other slides and other places."""
+    from napari_deepheme.core.export.facts import spelled_out
     from napari_deepheme.core.training.cells.class_words import UNNAMED
 
+    source = spelled_out(slide)
     places = {(str(x), str(y)) for x, y in cells.boxes[:, :2].tolist()}
     try:
         path = corrections_folder() / "manifest.csv"
@@ -95,7 +97,7 @@ def n_kept(slide: str, cells: CellTable) -> int:
             return sum(
                 row.get("classes") not in (UNNAMED, None)
                 and not (
-                    row.get("source") == slide
+                    row.get("source") == source
                     and (row.get("x", ""), row.get("y", "")) in places
                 )
                 for row in csv.DictReader(stream)

@@ -52,7 +52,7 @@ def test_a_fit_tells_it_before_it_reads_a_cell(monkeypatch, tmp_path, capfd):
     assert "torch cannot be loaded" in line
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="it cannot be removed there")
+@pytest.mark.not_on_windows
 def test_a_current_folder_that_is_gone_is_told_before_torch_ends_the_process(tmp_path):
     (tmp_path / "gone").mkdir()
     code = (

@@ -103,3 +103,12 @@ def test_nothing_named_writes_no_cell(tmp_path):
     assert export_corrections(slide_of(), table("", ""), tmp_path, mpp=FINE) == 0
     assert rows_of(tmp_path) == []
     assert list(tmp_path.glob("*.png")) == []
+
+
+def test_cells_of_a_slide_whose_name_is_not_utf8_are_cut_out_and_replaced(tmp_path):
+    slide = slide_of("a\udce9.svs")
+    assert export_corrections(slide, table("M3"), tmp_path, mpp=FINE) == 1
+    assert export_corrections(slide, table("M4"), tmp_path, mpp=FINE) == 1
+    (row,) = rows_of(tmp_path)
+    assert (row["source"], row["classes"]) == (r"a\udce9.svs", "M4")
+    assert [cell.targets for cell in read_own_cells(tmp_path)] == [("M4",)]

@@ -5,9 +5,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from napari_deepheme.core.engine.crops import pictures_in
 from napari_deepheme.core.errors import InvalidTableError, UnknownMppError
+from napari_deepheme.core.slide import PICTURE_SUFFIXES
 from napari_deepheme.core.training.cells.class_words import parse_classes
-from napari_deepheme.core.training.cells.manifest import LabelledCell, read_manifest
+from napari_deepheme.core.training.cells.manifest import (
+    LabelledCell,
+    load_crops,
+    read_manifest,
+)
 from napari_deepheme.core.training.cells.named import load_own_crops, read_own_cells
 from napari_deepheme.core.training.cells.splits import (
     is_by_patient,
@@ -46,6 +52,15 @@ def write_table(path, *rows, delimiter=","):
 )
 def test_a_class_is_known_by_code_name_or_set(word, codes):
     assert parse_classes(word) == codes
+
+
+@pytest.mark.parametrize("suffix", PICTURE_SUFFIXES)
+def test_pictures_of_each_kind_are_found_to_learn_from_and_to_name(tmp_path, suffix):
+    picture = save(tmp_path / "M2" / f"a{suffix}")
+    (cell,) = read_own_cells(tmp_path, mpp=0.25)
+    assert cell.path == picture
+    assert pictures_in(tmp_path) == [picture]
+    assert load_crops([cell], size_px=8, mpp=0.25).shape == (1, 8, 8, 3)
 
 
 def test_a_folder_by_class_is_read_in_order_of_path(tmp_path):

@@ -247,6 +247,7 @@ def test_a_finished_model_is_not_written_over_unasked(write_tiny_model, tmp_path
     run.begin({"again": 1}, overwrite=False)
 
 
+@pytest.mark.not_on_windows
 def test_a_run_killed_by_force_and_resumed_ends_bit_for_bit_as_another(
     painted, tmp_path
 ):

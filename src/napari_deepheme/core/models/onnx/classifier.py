@@ -31,7 +31,7 @@ class OnnxClassifier(EnsembleClassifier):
     card : ModelCard
         Card of the networks.
     device : str
-        As `torch_runner.choose_device` returns it.
+        As `runner.choose_device` returns it.
 
     Raises
     ------

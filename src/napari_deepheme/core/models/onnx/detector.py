@@ -63,7 +63,7 @@ class YoloDetector:
     card : ModelCard
         Card of one ONNX file; its `size_px` is the side of the input.
     device : str
-        As `torch_runner.choose_device` returns it.
+        As `runner.choose_device` returns it.
 
     Raises
     ------

@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 import csv
-import hashlib
 import io
 import logging
-import re
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-from PIL import Image
 
 from napari_deepheme.core.errors import InvalidTableError
+from napari_deepheme.core.export.facts import spelled_out
 from napari_deepheme.core.files import atomic_file, make_folder
-from napari_deepheme.core.geometry import Region
 from napari_deepheme.core.review.corrections import reader_classes
-from napari_deepheme.core.slide import PixelGrid, estimate_background, read_grid
+from napari_deepheme.core.slide import estimate_background
 from napari_deepheme.core.training.cells.class_words import UNNAMED
+from napari_deepheme.core.training_crops import (
+    crop_stem,
+    training_crop_mpp,
+    write_training_crop,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    import numpy.typing as npt
 
     from napari_deepheme.core.cell_table import CellTable
     from napari_deepheme.core.geometry import Mpp
@@ -45,10 +45,6 @@ COLUMNS: Final = (
     "background",
 )
 
-_CROP_UM: Final = 30.0
-
-_CROP_MPP: Final = 0.15
-
 _N_UNNAMED: Final = 400
 
 
@@ -63,7 +59,7 @@ def export_corrections(
 ) -> int:
     """Cut a picture of each cell that the reader has named, and list them.
 
-    Writes PNGs and ``folder/manifest.csv``, which `own_cells.read_own_cells` reads:
+    Writes PNGs and ``folder/manifest.csv``, which `named.read_own_cells` reads:
     `source` is the slide, `label` the model's class, `classes` the reader's. Some cells
     that the reader left alone are written as "unnamed": a fit that knows them keeps the
     classes that were not corrected as they were.
@@ -101,7 +97,7 @@ def export_corrections(
     """
     words = [str(word) for word in reader_classes(cells)]
     make_folder(folder)
-    kept, replaced = _kept_rows(folder / "manifest.csv", slide.name, cells)
+    kept, replaced = _kept_rows(folder / "manifest.csv", spelled_out(slide.name), cells)
     rows = []
     background = " ".join(f"{v:.1f}" for v in estimate_background(slide))
     for i in _chosen(words, n_unnamed):
@@ -131,24 +127,17 @@ def _write_crop(
     slide: SlideReader, cells: CellTable, i: int, folder: Path, mpp: Mpp
 ) -> dict[str, Any] | None:
     """Write the picture of a cell; return its row, or None if it cannot be read."""
-    crop_mpp = max(_CROP_MPP, mpp.x, mpp.y)
-    grid = PixelGrid.for_mpp(mpp, crop_mpp)
-    side = round(_CROP_UM / crop_mpp)
-    corner = np.rint(grid.from_level0(cells.centres[i]) - side / 2).astype(int)
-    read = read_grid(slide, grid, Region(int(corner[0]), int(corner[1]), side, side))
     x, y, width, height = (int(v) for v in cells.boxes[i])
-    if read.failed:
+    name = f"{crop_stem(slide.name)}_{x}_{y}.png"
+    if not write_training_crop(slide, cells.centres[i], folder / name, mpp=mpp):
         _log.warning("left out: %s cannot be read at (%d, %d)", slide.name, x, y)
         return None
-    name = f"{_stem(slide.name)}_{x}_{y}.png"
-    with atomic_file(folder / name) as stream:
-        _save_png(read.pixels, stream)
     return {
         "file": name,
-        "source": slide.name,
+        "source": spelled_out(slide.name),
         "label": cells.class_codes[i],
         "split": "",
-        "mpp": f"{crop_mpp:.6g}",
+        "mpp": f"{training_crop_mpp(mpp):.6g}",
         "x": x,
         "y": y,
         "width": width,
@@ -184,13 +173,3 @@ def _write_table(path: Path, rows: list[dict[str, Any]]) -> None:
         writer.writerows(rows)
         text.flush()
         text.detach()
-
-
-def _save_png(pixels: npt.NDArray[np.uint8], stream: Any) -> None:
-    Image.fromarray(pixels).save(stream, "PNG")
-
-
-def _stem(slide: str) -> str:
-    """Return a file name for a slide that no other slide's name gives."""
-    plain = re.sub(r"[^A-Za-z0-9.-]+", "-", slide)[:60]
-    return f"{plain}-{hashlib.sha256(slide.encode()).hexdigest()[:8]}"

@@ -11,7 +11,7 @@ import numpy as np
 
 from napari_deepheme.core.engine.config import ClassifyConfig
 from napari_deepheme.core.errors import InvalidTableError
-from napari_deepheme.core.slide import picture_background, whiten
+from napari_deepheme.core.slide import PICTURE_SUFFIXES, picture_background, whiten
 from napari_deepheme.core.spreadsheets import why_unreadable
 from napari_deepheme.core.training.cells.class_words import is_not_a_cell, parse_classes
 from napari_deepheme.core.training.cells.manifest import (
@@ -20,6 +20,7 @@ from napari_deepheme.core.training.cells.manifest import (
     read_manifest,
     stated_mpp,
 )
+from napari_deepheme.core.wording import plural
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -30,8 +31,6 @@ if TYPE_CHECKING:
     from napari_deepheme.core.models.protocols import CellClassifier
 
 _log = logging.getLogger(__name__)
-
-_SUFFIXES: Final = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp"})
 
 _SPLIT_FOLDERS: Final = frozenset({"train", "val", "test"})
 
@@ -79,7 +78,7 @@ def read_own_cells(
     once = _each_once(cells, path)
     if len(once) < len(cells):
         n = len(cells) - len(once)
-        rows = "1 row is" if n == 1 else f"{n} rows are"
+        rows = f"{plural(n, 'row')} {'is' if n == 1 else 'are'}"
         tell(f"{path}: {rows} left out, of pictures that it names several times")
     return once
 
@@ -194,7 +193,7 @@ def _by_class(path: Path, split: str, mpp: float | None) -> Iterator[LabelledCel
         if is_not_a_cell(folder.name):
             continue
         for picture in sorted(folder.rglob("*")):
-            if picture.suffix.lower() in _SUFFIXES and picture.is_file():
+            if picture.suffix.lower() in PICTURE_SUFFIXES and picture.is_file():
                 yield LabelledCell(
                     picture,
                     path.parent.resolve().name if split else path.resolve().name,

@@ -43,7 +43,7 @@ def confidence_bins(confidence: npt.NDArray[np.float32]) -> npt.NDArray[np.intp]
 def calibration_interval(
     confidence: npt.NDArray[np.float32], right: npt.NDArray[np.bool_]
 ) -> tuple[float, float]:
-    """Return the 95 % interval of `evaluate.calibration_error`.
+    """Return the 95 % interval of `scores.calibration_error`.
 
     It holds what was measured: that can lie above every error under which it is usual,
     since chance alone adds to it.

@@ -84,7 +84,7 @@ def compare_models(
     old, new : CellClassifier
         As `registry.load_classifier` gives them.
     cells : sequence of LabelledCell
-        Cells that neither learned from, such as `own_classifier.held_out_cells`; those
+        Cells that neither learned from, such as `classifier.held_out_cells`; those
         that show none of the 23 classes are left out.
 
     Raises

@@ -15,6 +15,7 @@ from napari_deepheme.core.taxonomy import CLASS_CODES
 from napari_deepheme.core.training.cells.splits import is_by_patient, torn_patients
 from napari_deepheme.core.training.evaluation.measures import measure
 from napari_deepheme.core.training.own.task import runner_of
+from napari_deepheme.core.wording import plural
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -274,7 +275,7 @@ def _limits(data: OwnData, splits: Sequence[Split]) -> list[str]:
         return texts
     n_torn, unnamed = torn_patients(data.cells, splits)
     if n_torn:
-        whose = "1 patient" if n_torn == 1 else f"{n_torn} patients"
+        whose = plural(n_torn, "patient")
         texts.append(f"Cells of {whose} stand on both sides: the figures flatter.")
     if unnamed:
         texts.append(

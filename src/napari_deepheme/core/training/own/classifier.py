@@ -136,7 +136,7 @@ def iter_classifier_training(
     Parameters
     ----------
     cells : sequence of LabelledCell
-        What `own_cells.read_own_cells` gives.
+        What `named.read_own_cells` gives.
     out : Path
         Folder of checkpoints, weights and card.
     name : str

@@ -63,7 +63,7 @@ class OwnDetectorFit:
     learning_rate : float
         Highest rate.
     canvas_px : int
-        Side of a window, at the detector's scale; a multiple of 4.
+        Side of a window, at the detector's scale; a multiple of 8.
     patience : int
         Looks at the held-out pictures without an improvement that end the fit.
     stay : float
@@ -103,8 +103,8 @@ def iter_detector_training(
 ) -> Iterator[FitProgress]:
     """Fit a detector to boxed pictures; ends with ``out/NAME.json`` and its weights.
 
-    Parameters are those of `own_classifier.iter_classifier_training`, but for the
-    pictures, which `own_boxes.read_boxes` gives. All cells of a picture must be boxed:
+    Parameters are those of `classifier.iter_classifier_training`, but for the
+    pictures, which `boxed.read_boxes` gives. All cells of a picture must be boxed:
     what is not counts as background.
 
     Yields

@@ -57,7 +57,7 @@ class LoopConfig:
     seed : int
         Of everything that is random.
     device : str
-        As `torch_runner.choose_device` returns it.
+        As `runner.choose_device` returns it.
     """
 
     n_steps: int

@@ -99,7 +99,7 @@ class Memory:
         device : str
             Where the fit computes.
         keep, stay : float
-            As in `own_classifier.OwnFit`.
+            As in `classifier.OwnFit`.
         """
         before = before.eval().requires_grad_(False).to(device)
         data = source.data

@@ -21,6 +21,7 @@ from qtpy.QtWidgets import (
 )
 from superqt import QCollapsible
 
+from napari_deepheme.core.export.facts import NOTICE
 from napari_deepheme.plugin.choices import (
     COUNTS,
     DOCKS,
@@ -197,7 +198,7 @@ class View(QWidget):
         self.rendered_label = small_label("What the mark in the legend means")
         self.rendered_label.setText(f"† {RENDERED_ONLY}")
         self.notice_label = label("Intended use")
-        self.notice_label.setText("Research use only. Not for diagnosis.")
+        self.notice_label.setText(NOTICE)
 
     def _lay_out(self) -> None:
         open_row, run_row, end_row = QHBoxLayout(), QHBoxLayout(), QHBoxLayout()

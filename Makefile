@@ -1,7 +1,7 @@
 # Two commands: `make demo` and `make test`. Each sets up what it needs, in .venv.
 
-# On a desktop without apt, CONSTRAINTS= takes the newest of everything.
-CONSTRAINTS ?= .ci/constraints.txt
+# On a desktop without apt, CONSTRAINTS= takes the newest of everything, as an sdist does.
+CONSTRAINTS ?= $(wildcard .ci/constraints.txt)
 PYTHON := .venv/bin/python
 # A virtual screen where there is none; software OpenGL suffices.
 SCREEN := sh scripts/with-screen.sh

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 REGION_PX = 512
 CROP_PX = 96
 BATCH = 32
-YOLO_GMAC = 14.3 * (REGION_PX / 640) ** 2
 
 
 class DetectorOfCost(nn.Module):

@@ -15,7 +15,6 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-import napari_deepheme
 from napari_deepheme import cli
 from napari_deepheme.core.geometry import Point, Size
 from napari_deepheme.core.models import fastest
@@ -177,11 +176,6 @@ def test_the_page_on_files_has_each_key_of_the_summary(stand_ins):
     text = (TOP / "docs" / "files.md").read_text("utf-8")
     summary = json.loads((stand_ins / "summary.json").read_text())
     assert [key for key in summary if f"`{key}`" not in text] == ["notice"]
-
-
-def test_all_that_is_promised_is_there():
-    for name in napari_deepheme.__all__:
-        assert hasattr(napari_deepheme, name)
 
 
 def test_each_test_that_a_promise_names_is_there():

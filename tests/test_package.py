@@ -1,7 +1,9 @@
 """What `import napari_deepheme` gives, and where its tests can run."""
 
 import ast
+import re
 import runpy
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -46,6 +48,23 @@ def test_what_windows_lacks_is_used_in_tests_that_it_leaves_out():
             nodes = (n for mark in marks for n in ast.walk(mark))
             in_marks = {n.attr for n in nodes if isinstance(n, ast.Attribute)}
             assert not in_marks & lacks, where
+
+
+def test_each_module_of_the_plugin_without_qt_is_kept_so_by_a_contract():
+    settings = tomllib.loads((TOP / "pyproject.toml").read_text("utf-8"))
+    contracts = settings["tool"]["importlinter"]["contracts"]
+    kept = {
+        module
+        for c in contracts
+        if "superqt" in c.get("forbidden_modules", ())
+        for module in c["source_modules"]
+    }
+    source = TOP / "src"
+    for path in sorted((source / "napari_deepheme" / "plugin").rglob("*.py")):
+        text = path.read_text("utf-8")
+        uses_qt = re.search(r"^\s*(from|import) (qtpy|superqt)\b", text, re.MULTILINE)
+        name = ".".join(path.relative_to(source).with_suffix("").parts)
+        assert uses_qt or path.stem == "__init__" or name in kept, name
 
 
 def last_name(mark):

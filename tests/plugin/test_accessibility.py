@@ -27,7 +27,7 @@ from tests.plugin.conftest import MODELS, table
 from napari_deepheme.core.taxonomy import CELL_CLASSES
 from napari_deepheme.core.training.evaluation.compare import ClassComparison, Comparison
 from napari_deepheme.plugin.choices import DOCKS
-from napari_deepheme.plugin.controls.focus_ring import ring_of
+from napari_deepheme.plugin.controls.focus_ring import FocusRing
 from napari_deepheme.plugin.controls.inks import (
     GRAPHIC_CONTRAST,
     TEXT_CONTRAST,
@@ -62,6 +62,11 @@ CELLS = [
     for i, code in enumerate(3 * ("M2", "M3", "L2", "ER3", "ER3", "U4"))
 ]
 THEMES = ("light", "dark")
+
+
+def ring_of(control):
+    """The ring around a control, None if it has none."""
+    return next((c for c in control.children() if isinstance(c, FocusRing)), None)
 
 
 @pytest.fixture

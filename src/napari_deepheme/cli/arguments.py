@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Final
 
 from napari_deepheme.core.geometry import Region, Size
-from napari_deepheme.core.models.compute import BACKENDS
+from napari_deepheme.core.models.compute import BACKENDS, DEVICES
+from napari_deepheme.core.runs.run_request import RunRequest
 from napari_deepheme.core.slide.patience import LEAST_SECONDS
-
-DEVICES = ("auto", "cpu", "cuda", "mps")
 
 _LARGEST: Final = 2**31 - 1
 """Whole numbers beyond it are of no use, and as seeds more than torch can take."""
@@ -183,4 +182,20 @@ def add_deidentify(parser: argparse.ArgumentParser) -> None:
         help="leave names out of what is written: slide, patient and readers get "
         "pseudonyms, made with a key that stays on this computer; see "
         "Leave names out in the documentation",
+    )
+
+
+def asked_run(options: argparse.Namespace, region: Region | None = None) -> RunRequest:
+    """Return what is asked of each slide, by the options that runs share."""
+    return RunRequest(
+        region=region,
+        max_cells=options.max_cells,
+        half_width=options.half_width,
+        mpp=options.mpp,
+        model=options.model,
+        detector=options.detector,
+        device=options.device,
+        backend=options.backend,
+        read_timeout=options.read_timeout,
+        deidentify=options.deidentify,
     )

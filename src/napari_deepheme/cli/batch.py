@@ -12,6 +12,7 @@ from napari_deepheme.cli.arguments import (
     add_detector,
     add_model,
     add_read_timeout,
+    asked_run,
     mpp,
     positive,
     some_name,
@@ -29,7 +30,6 @@ from napari_deepheme.core.export.cohort import (
 )
 from napari_deepheme.core.files import make_folder, refuse_sources
 from napari_deepheme.core.runs.result_folders import asked_slides
-from napari_deepheme.core.runs.run_request import RunRequest
 from napari_deepheme.core.taxonomy import CELL_CLASSES
 from napari_deepheme.core.wording import plural
 from napari_deepheme.dask_cluster import BatchConfig
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from napari_deepheme.core.runs.result_folders import AskedSlide
+    from napari_deepheme.core.runs.run_request import RunRequest
 
 
 def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:
@@ -94,17 +95,7 @@ def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
-    request = RunRequest(
-        max_cells=options.max_cells,
-        half_width=options.half_width,
-        mpp=options.mpp,
-        model=options.model,
-        detector=options.detector,
-        device=options.device,
-        backend=options.backend,
-        read_timeout=options.read_timeout,
-        deidentify=options.deidentify,
-    )
+    request = asked_run(options)
     config = BatchConfig(
         options.scheduler, options.workers, options.threads, options.overwrite
     )

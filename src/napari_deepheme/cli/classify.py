@@ -15,6 +15,7 @@ from napari_deepheme.cli.arguments import (
     add_detector,
     add_model,
     add_read_timeout,
+    asked_run,
     mpp,
     region,
     some_path,
@@ -25,7 +26,6 @@ from napari_deepheme.cli.shortfall import shortfall
 from napari_deepheme.core.counts.report import differential
 from napari_deepheme.core.deidentify import nameless
 from napari_deepheme.core.review.corrections import judged_counts
-from napari_deepheme.core.runs.run_request import RunRequest
 from napari_deepheme.core.runs.slide_run import SlideRun
 from napari_deepheme.core.slide import open_slide
 from napari_deepheme.core.wording import plural
@@ -83,18 +83,7 @@ def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:
 
 def _run(options: argparse.Namespace) -> int:
     started = time.monotonic()
-    request = RunRequest(
-        region=options.region,
-        max_cells=options.max_cells,
-        half_width=options.half_width,
-        mpp=options.mpp,
-        model=options.model,
-        detector=options.detector,
-        device=options.device,
-        backend=options.backend,
-        read_timeout=options.read_timeout,
-        deidentify=options.deidentify,
-    )
+    request = asked_run(options, options.region)
     with ExitStack() as stack:
         slide = stack.enter_context(
             open_slide(options.slide, read_timeout=request.read_timeout)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from napari_deepheme.cli.arguments import DEVICES, Commands, mpp, some_name, some_path
+from napari_deepheme.cli.arguments import Commands, mpp, some_name, some_path
 from napari_deepheme.cli.output import complain, say
 from napari_deepheme.cli.train import need_training_packages
 from napari_deepheme.core.files import make_folder
+from napari_deepheme.core.models.compute import DEVICES
 from napari_deepheme.core.models.registry import load_classifier, load_models
 
 if TYPE_CHECKING:

@@ -9,7 +9,6 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Final
 
 from napari_deepheme.cli.arguments import (
-    DEVICES,
     Commands,
     mpp,
     positive,
@@ -20,6 +19,7 @@ from napari_deepheme.cli.arguments import (
 from napari_deepheme.cli.output import complain, say
 from napari_deepheme.core.errors import MissingExtraError
 from napari_deepheme.core.models.cards.card import ModelCard
+from napari_deepheme.core.models.compute import DEVICES
 from napari_deepheme.core.models.registry import (
     DEFAULT_CLASSIFIER,
     DEFAULT_DETECTOR,

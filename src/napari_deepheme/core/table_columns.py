@@ -22,7 +22,8 @@ _LONGEST_TEXT: Final = 10_000
 _LARGEST_COLUMN: Final = 1 << 30
 """Letters of a further column, all fields as long as the longest: 4 GB are held."""
 
-_COORDINATE_LIMIT: Final = 2**31
+COORDINATE_LIMIT: Final = 2**31
+"""What coordinates stay below, in level-0 pixels."""
 
 _INDEX_OF_CODE: Final = {code: index for index, code in enumerate(CLASS_CODES)}
 
@@ -120,7 +121,7 @@ def numbers_of(values: Sequence[Any]) -> npt.NDArray[np.int64] | None:
     highest = numbers[~missing].max(initial=0)
     numbers[missing] = highest + 1 + np.arange(np.count_nonzero(missing))
     is_whole = (
-        (numbers >= 0) & (numbers < _COORDINATE_LIMIT) & (numbers == np.floor(numbers))
+        (numbers >= 0) & (numbers < COORDINATE_LIMIT) & (numbers == np.floor(numbers))
     )
     if not is_whole.all() or len(np.unique(numbers)) < len(numbers):
         return None
@@ -132,7 +133,7 @@ def _pixels(columns: Mapping[str, Sequence[Any]], name: str) -> npt.NDArray[np.f
     values = np.rint(_numbers(columns, name))
     if not np.isfinite(values).all():
         raise ValueError(f"the column {name} holds something that is no number")
-    if not (np.abs(values) < _COORDINATE_LIMIT).all():
+    if not (np.abs(values) < COORDINATE_LIMIT).all():
         raise ValueError(f"the column {name} holds a number that is too large")
     if name in ("width", "height") and (values < 1).any():
         raise ValueError(f"the column {name} must be at least 1")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from napari_deepheme.core.review.corrections import (
+    COLOURS_APART,
     DELETED,
     NOT_A_CELL,
     READER_CLASSES,
@@ -31,9 +32,7 @@ N_KINDS: Final = 64
 
 COLOURS: Final = {
     **{c.code: c.colour for c in CELL_CLASSES},
-    UNIDENTIFIED: "#707070",
-    NOT_A_CELL: "#a0a0a0",
-    DELETED: "#a0a0a0",
+    **COLOURS_APART,
 }
 """Colour of a ring by what the reader, or else the model, called the cell."""
 
@@ -99,11 +98,6 @@ def numbers_by_class(numbers: npt.NDArray[np.intp]) -> dict[str, int]:
 def n_unidentified(kinds: npt.NDArray[np.uint8]) -> int:
     """Count the cells that are unidentified."""
     return int((kinds >= DOUBTED).sum())
-
-
-def n_not_cells(kinds: npt.NDArray[np.uint8]) -> int:
-    """Count what the reader called no cell."""
-    return int((kinds % DOUBTED == READER_CLASSES.index(NOT_A_CELL)).sum())
 
 
 def n_found(kinds: npt.NDArray[np.uint8]) -> int:

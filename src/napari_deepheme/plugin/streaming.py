@@ -9,7 +9,6 @@ from napari_deepheme.core.engine.results import RegionResult, TileResult
 from napari_deepheme.core.errors import (
     DeephemeError,
     RunBusyError,
-    UnreadableRegionError,
 )
 from napari_deepheme.core.runs.kept_search import GoneOn, NotKept
 from napari_deepheme.plugin.words import outcome
@@ -115,8 +114,7 @@ class Streaming:
             self.tell_error(run)
             return
         if result.is_unreadable:
-            reason = "nothing of it can be decoded"
-            error = UnreadableRegionError(run.slide.name, result.region, reason)
+            error = result.unreadable_error(run.slide.name)
             session.say(str(error), error=True)
             return
         told = outcome(result, session)

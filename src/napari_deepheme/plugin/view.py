@@ -21,6 +21,8 @@ from qtpy.QtWidgets import (
 )
 from superqt import QCollapsible
 
+from napari_deepheme.core.export.facts import NOTICE
+from napari_deepheme.core.models.compute import DEVICES
 from napari_deepheme.plugin.choices import (
     COUNTS,
     DOCKS,
@@ -143,8 +145,7 @@ class View(QWidget):
 
     def _make_form(self) -> None:
         self.slide_box = ComboBox(label="Slide", choices=(), nullable=True)
-        devices = ("auto", "cpu", "cuda", "mps")
-        self.device_box = ComboBox(label="Device", choices=devices)
+        self.device_box = ComboBox(label="Device", choices=DEVICES)
         tip = "0: as the slide states. Give it for a slide that states none."
         self.mpp_box = FloatSpinBox(min=0, max=2, step=0.01, tooltip=tip)
         self.mpp_box.native.setDecimals(4)
@@ -197,7 +198,7 @@ class View(QWidget):
         self.rendered_label = small_label("What the mark in the legend means")
         self.rendered_label.setText(f"† {RENDERED_ONLY}")
         self.notice_label = label("Intended use")
-        self.notice_label.setText("Research use only. Not for diagnosis.")
+        self.notice_label.setText(NOTICE)
 
     def _lay_out(self) -> None:
         open_row, run_row, end_row = QHBoxLayout(), QHBoxLayout(), QHBoxLayout()

@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING
 
 from napari_deepheme.core.counts.report import differential
 from napari_deepheme.core.review.corrections import (
-    DELETED,
     MITOSIS_WORDS,
-    NOT_A_CELL,
     UNIDENTIFIED,
+    WORDS_APART,
     is_added,
     is_unidentified,
     judged_classes,
@@ -43,17 +42,11 @@ PAINTED_HINT = (
 
 RENDERED_ONLY = "learned from rendered cells only"
 
-_NO_CLASS = {
-    NOT_A_CELL: "not a cell",
-    UNIDENTIFIED: "unidentified",
-    DELETED: "deleted",
-}
-
 
 def class_words(reader_class: str) -> str:
     """Return code and name of a class, or what else a reader can say."""
-    if reader_class in _NO_CLASS:
-        return _NO_CLASS[reader_class]
+    if reader_class in WORDS_APART:
+        return WORDS_APART[reader_class]
     return f"{reader_class} {CLASS_BY_CODE[reader_class].name}"
 
 

@@ -83,25 +83,11 @@ def test_a_fit_takes_the_folder_as_it_is(slide, cells, tmp_path):
     assert read[0].background == pytest.approx((240, 240, 240), abs=1)
 
 
-def test_what_is_no_cell_and_what_is_unidentified_is_written_when_asked(
-    slide, cells, tmp_path
-):
-    written = write_crop_folder(
-        cells, tmp_path / "crops", slide, mpp=QUARTER, with_refused=True
-    )
-    assert written == {"M2": 1, "M4": 1, "M5": 1, "not-a-cell": 1, "unidentified": 1}
-    read = read_own_cells(tmp_path / "crops")
-    assert [cell.targets for cell in read][-1] == ("not-identifiable",)
-    assert len(read) == 4
-
-
 def test_what_a_reader_took_away_is_never_written(slide, cells, tmp_path):
     deleted = np.array(["deleted", *cells.further["reader_class"][1:]])
     gone = replace(cells, further={**cells.further, "reader_class": deleted})
-    written = write_crop_folder(
-        gone, tmp_path / "crops", slide, mpp=QUARTER, with_refused=True
-    )
-    assert written == {"M4": 1, "M5": 1, "not-a-cell": 1, "unidentified": 1}
+    written = write_crop_folder(gone, tmp_path / "crops", slide, mpp=QUARTER)
+    assert written == {"M4": 1, "M5": 1}
 
 
 def test_only_what_a_reader_named_is_written_when_asked(slide, cells, tmp_path):

@@ -13,13 +13,13 @@ from pypdf import PdfReader
 from napari_deepheme.core.cell_table import CellTable
 from napari_deepheme.core.engine.results import RegionResult
 from napari_deepheme.core.errors import CannotWriteError
+from napari_deepheme.core.export.facts import NOTICE
 from napari_deepheme.core.geometry import Mpp, Region
 from napari_deepheme.core.report_file import (
     gather_report,
     render_html,
     write_report,
 )
-from napari_deepheme.core.report_file.content import NOTICE
 from napari_deepheme.core.report_file.pdf_pages import render_pdf
 from napari_deepheme.core.slide import ArraySlide
 from napari_deepheme.core.taxonomy import CLASS_CODES

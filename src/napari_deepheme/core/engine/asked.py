@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 from numbers import Integral, Real
+from typing import TYPE_CHECKING
 
+from napari_deepheme.core.errors import RegionOutOfBoundsError
 from napari_deepheme.core.geometry import Region
+
+if TYPE_CHECKING:
+    from napari_deepheme.core.slide import SlideReader
 
 
 def check_asked(slide: object, region: object, mpp: object) -> None:
@@ -34,6 +39,22 @@ def check_asked(slide: object, region: object, mpp: object) -> None:
             f"mpp is one number of micrometres, not {mpp!r}: open_slide takes one an "
             "axis"
         )
+
+
+def region_on(slide: SlideReader, region: Region | None) -> Region:
+    """Return the region that is asked for, all of the slide if None.
+
+    Raises
+    ------
+    RegionOutOfBoundsError
+        If it leaves the slide.
+    """
+    bounds = Region(0, 0, *slide.size)
+    if region is None:
+        return bounds
+    if not bounds.contains(region):
+        raise RegionOutOfBoundsError(region, bounds)
+    return region
 
 
 def _check_region(region: object) -> None:

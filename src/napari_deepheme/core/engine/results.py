@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from napari_deepheme.core.coverage import covered_area, parts, within, without
 from napari_deepheme.core.engine.merge import merge_tiles
+from napari_deepheme.core.errors import UnreadableRegionError
 from napari_deepheme.core.geometry import Polygon, Region, touched_by
 
 if TYPE_CHECKING:
@@ -100,6 +101,11 @@ class RegionResult:
         parts = [block.intersection(self.region) for block in self.failed]
         lost = [Polygon.of(part) for part in parts if part.area]
         return bool(lost) and round(covered_area(lost)) >= self.region.area
+
+    def unreadable_error(self, slide: str) -> UnreadableRegionError:
+        """Return the failure of a region of which nothing could be read."""
+        reason = "nothing of it can be decoded"
+        return UnreadableRegionError(slide, self.region, reason)
 
 
 @dataclass(slots=True)

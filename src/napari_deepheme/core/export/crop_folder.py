@@ -23,7 +23,6 @@ from napari_deepheme.core.files import atomic_file, atomic_folder
 from napari_deepheme.core.pseudonyms import Pseudonyms
 from napari_deepheme.core.review.corrections import (
     NOT_A_CELL,
-    UNIDENTIFIED,
     is_corrected,
     is_deleted,
     is_unidentified,
@@ -68,7 +67,6 @@ def write_crop_folder(
     mpp: Mpp,
     patient: str = "",
     corrected_only: bool = False,
-    with_refused: bool = False,
     deidentify: bool = False,
 ) -> dict[str, int]:
     """Write a picture of each cell, ``M2/SLIDE-1.png``, and ``manifest.csv``.
@@ -91,9 +89,6 @@ def write_crop_folder(
         Who the slide is of, so that no patient is both learned from and judged on.
     corrected_only : bool
         Whether to leave out the cells that only the model has named.
-    with_refused : bool
-        Whether what the reader called no cell or unidentified is written, too, in
-        folders of that name. Cells that the model doubts are left out in any case.
     deidentify : bool
         Whether slide and patient bear pseudonyms in the place of their names.
 
@@ -120,7 +115,7 @@ def write_crop_folder(
         _check_nameless(before, folder / MANIFEST, names)
         slide, patient = nameless(slide, names), names.of_name("patient", patient)
     kept = [row for row in before if row["source"] != spelled_out(slide.name)]
-    chosen = _chosen(cells, corrected_only=corrected_only, with_refused=with_refused)
+    chosen = _chosen(cells, corrected_only=corrected_only)
     background = " ".join(f"{v:.1f}" for v in estimate_background(slide))
     stated = {
         "source": spelled_out(slide.name),
@@ -139,14 +134,10 @@ def write_crop_folder(
     return dict(Counter(row["classes"] for row in rows))
 
 
-def _chosen(
-    cells: CellTable, *, corrected_only: bool, with_refused: bool
-) -> list[tuple[int, str]]:
+def _chosen(cells: CellTable, *, corrected_only: bool) -> list[tuple[int, str]]:
     """Return row and class of each cell to be written."""
     judged, corrected = judged_classes(cells), is_corrected(cells)
-    refused = (judged == NOT_A_CELL) | (judged == UNIDENTIFIED)
-    wanted = np.where(refused, with_refused, ~is_unidentified(cells))
-    wanted &= ~is_deleted(cells)
+    wanted = ~is_unidentified(cells) & (judged != NOT_A_CELL) & ~is_deleted(cells)
     if corrected_only:
         wanted = wanted & corrected
     rows = np.flatnonzero(wanted)

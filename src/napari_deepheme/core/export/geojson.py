@@ -19,6 +19,7 @@ from napari_deepheme.core.export.qupath import read_geojson, read_qupath
 from napari_deepheme.core.files import atomic_file
 from napari_deepheme.core.geometry import Point
 from napari_deepheme.core.review.corrections import (
+    COLOURS_APART,
     NOT_A_CELL,
     READER_PHASE,
     UNIDENTIFIED,
@@ -37,17 +38,22 @@ if TYPE_CHECKING:
 
 __all__ = ["NO_SHIFT", "read_geojson", "read_qupath", "write_geojson"]
 
+
+def _rgb(colour: str) -> list[int]:
+    return [int(colour[i : i + 2], 16) for i in (1, 3, 5)]
+
+
 _CLASSIFICATIONS: Final[dict[str, dict[str, Any]]] = {
     **{
         c.code: {
             "name": c.name,
-            "color": [int(c.colour[i : i + 2], 16) for i in (1, 3, 5)],
+            "color": _rgb(c.colour),
         }
         for c in CELL_CLASSES
     },
-    UNIDENTIFIED: {"name": "unidentified", "color": [128, 128, 128]},
+    UNIDENTIFIED: {"name": "unidentified", "color": _rgb(COLOURS_APART[UNIDENTIFIED])},
     # QuPath leaves classes with a star out of its measurements.
-    NOT_A_CELL: {"name": "not a cell*", "color": [200, 200, 200]},
+    NOT_A_CELL: {"name": "not a cell*", "color": _rgb(COLOURS_APART[NOT_A_CELL])},
 }
 """By what the reader, or else the model, called the cell."""
 

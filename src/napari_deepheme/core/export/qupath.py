@@ -18,7 +18,6 @@ from napari_deepheme.core.cell_table import COLUMNS, CellTable
 from napari_deepheme.core.class_words import class_named
 from napari_deepheme.core.errors import InvalidTableError, UnknownMppError
 from napari_deepheme.core.export.shapes import (
-    COORDINATE_LIMIT,
     NO_CELLS,
     POINTS,
     Box,
@@ -34,7 +33,7 @@ from napari_deepheme.core.review.corrections import (
     READER_CLASSES,
 )
 from napari_deepheme.core.spreadsheets import why_unreadable
-from napari_deepheme.core.table_columns import numbers_of, texts_of
+from napari_deepheme.core.table_columns import COORDINATE_LIMIT, numbers_of, texts_of
 from napari_deepheme.core.taxonomy import CLASS_BY_CODE, CLASS_CODES, class_index
 
 if TYPE_CHECKING:

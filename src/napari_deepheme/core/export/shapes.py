@@ -9,13 +9,12 @@ from typing import Any, Final
 
 import orjson
 
+from napari_deepheme.core.table_columns import COORDINATE_LIMIT
+
 NO_CELLS: Final = ("LineString", "MultiLineString", "GeometryCollection")
 """Kinds of geometry that hold no cell."""
 
 POINTS: Final = ("Point", "MultiPoint")
-
-COORDINATE_LIMIT: Final = 2**31
-"""What coordinates stay below, in level-0 pixels."""
 
 Box = tuple[int, int, int, int]
 

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 
+DEVICES: Final = ("auto", "cpu", "cuda", "mps")
+"""What can be asked for to compute on; "auto" is the quickest that is there."""
+
 BACKENDS: Final = ("torch", "openvino")
 """What can compute a network whose weights are safetensors."""
 

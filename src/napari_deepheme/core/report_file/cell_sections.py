@@ -20,13 +20,14 @@ from napari_deepheme.core.report_file.content import (
 from napari_deepheme.core.report_file.pictures import read_thumbnail
 from napari_deepheme.core.report_file.wording import class_title
 from napari_deepheme.core.review.corrections import (
-    NOT_A_CELL,
+    COLOURS_APART,
     READ_AT,
     READ_FROM,
     READER,
     READER_LINEAGE,
     READER_PHASE,
     UNIDENTIFIED,
+    WORDS_APART,
     is_added,
     is_corrected,
     is_unidentified,
@@ -55,13 +56,9 @@ if TYPE_CHECKING:
 
 ADDED_BY_HAND: Final = "added by hand"
 
-UNIDENTIFIED_COLOUR: Final = "#808080"
-
 _MOST_FIGURES: Final = 60
 
 _MOST_CORRECTIONS: Final = 500
-
-_WORDS: Final = {NOT_A_CELL: "not a cell"}
 
 
 class CellPictures:
@@ -234,7 +231,7 @@ def _galleries(
     shown: CellPictures, rendered_only: Collection[str], per_class: int
 ) -> Iterator[Gallery]:
     kinds = [(c.code, c.colour) for c in CLASSES_AS_READ]
-    for kind, colour in (*kinds, (UNIDENTIFIED, UNIDENTIFIED_COLOUR)):
+    for kind, colour in (*kinds, (UNIDENTIFIED, COLOURS_APART[UNIDENTIFIED])):
         rows = shown.rows_of(kind)
         if not len(rows):
             continue
@@ -279,4 +276,6 @@ def _kinds(cells: CellTable) -> npt.NDArray[np.str_]:
 
 
 def _called(word: str) -> str:
-    return class_title(word, ()) if word in CLASS_BY_CODE else _WORDS.get(word, word)
+    return (
+        class_title(word, ()) if word in CLASS_BY_CODE else WORDS_APART.get(word, word)
+    )

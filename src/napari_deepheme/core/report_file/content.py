@@ -8,8 +8,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Literal
 
-NOTICE: Final = "Research use only. Not for diagnosis."
-
 RENDERED: Final = "†"
 """Behind the name of a class that the model learned from rendered cells only."""
 

@@ -19,7 +19,6 @@ from napari_deepheme.core.report_file.basis import (
     rules_section,
 )
 from napari_deepheme.core.report_file.cell_sections import (
-    UNIDENTIFIED_COLOUR,
     CellPictures,
     corrections_section,
     gallery_section,
@@ -37,7 +36,13 @@ from napari_deepheme.core.report_file.count_tables import (
     maturation_section,
 )
 from napari_deepheme.core.report_file.pictures import read_overview
-from napari_deepheme.core.review.corrections import DELETED, NOT_A_CELL, judged_counts
+from napari_deepheme.core.review.corrections import (
+    COLOURS_APART,
+    DELETED,
+    NOT_A_CELL,
+    UNIDENTIFIED,
+    judged_counts,
+)
 from napari_deepheme.core.taxonomy import CLASS_BY_CODE
 
 if TYPE_CHECKING:
@@ -162,4 +167,4 @@ def _plates(
 
 def _colour(kind: str) -> str:
     known = CLASS_BY_CODE.get(kind)
-    return known.colour if known else UNIDENTIFIED_COLOUR
+    return known.colour if known else COLOURS_APART[UNIDENTIFIED]

@@ -6,7 +6,7 @@ import base64
 from html import escape
 from typing import TYPE_CHECKING, Final
 
-from napari_deepheme.core.export.facts import spelled_out
+from napari_deepheme.core.export.facts import NOTICE, spelled_out
 from napari_deepheme.core.report_file.chart import (
     WIDTH,
     Box,
@@ -15,7 +15,6 @@ from napari_deepheme.core.report_file.chart import (
     chart_shapes,
 )
 from napari_deepheme.core.report_file.content import (
-    NOTICE,
     BarChart,
     Gallery,
     Paragraph,

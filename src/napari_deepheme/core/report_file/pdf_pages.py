@@ -17,7 +17,7 @@ from reportlab.platypus import (
 )
 from reportlab.platypus import Table as Grid
 
-from napari_deepheme.core.report_file.content import NOTICE
+from napari_deepheme.core.export.facts import NOTICE
 from napari_deepheme.core.report_file.pdf_parts import (
     BOLD,
     FONT,

@@ -65,6 +65,20 @@ DELETED: Final = "deleted"
 READER_CLASSES: Final = (*CLASS_CODES, NOT_A_CELL, UNIDENTIFIED, DELETED)
 """What a reader can call a cell."""
 
+WORDS_APART: Final = {
+    NOT_A_CELL: "not a cell",
+    UNIDENTIFIED: "unidentified",
+    DELETED: "deleted",
+}
+"""How those of them are called that are no class."""
+
+COLOURS_APART: Final = {
+    NOT_A_CELL: "#a0a0a0",
+    UNIDENTIFIED: "#707070",
+    DELETED: "#a0a0a0",
+}
+"""Their colours, beside those of the classes."""
+
 
 MITOSIS_WORDS: Final = {
     READER_PHASE: (*MITOTIC_PHASES, UNKNOWN),

@@ -9,12 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_deepheme.core.counts.counting import CountGoal
-from napari_deepheme.core.engine.asked import check_asked
+from napari_deepheme.core.engine.asked import check_asked, region_on
 from napari_deepheme.core.engine.pipeline import RunPlan, analyze_region
 from napari_deepheme.core.engine.results import TileResult
 from napari_deepheme.core.engine.sizes import sizes_for, sizes_for_counting
-from napari_deepheme.core.errors import RegionOutOfBoundsError, UnreadableRegionError
-from napari_deepheme.core.geometry import Region
 from napari_deepheme.core.models.registry import DEFAULT_CLASSIFIER, load_models
 from napari_deepheme.core.runs.search import Search, iter_search
 from napari_deepheme.core.runs.tally import Tally
@@ -22,6 +20,7 @@ from napari_deepheme.core.slide import open_slide
 
 if TYPE_CHECKING:
     from napari_deepheme.core.engine.results import RegionResult
+    from napari_deepheme.core.geometry import Region
     from napari_deepheme.core.models.protocols import Models
     from napari_deepheme.core.slide import SlideReader
 
@@ -86,10 +85,7 @@ def classify(
             )
     check_asked(slide, region, mpp)
     goal = CountGoal(max_cells) if max_cells is not None else None
-    bounds = Region(0, 0, *slide.size)
-    region = region or bounds
-    if not bounds.contains(region):
-        raise RegionOutOfBoundsError(region, bounds)
+    region = region_on(slide, region)
     models = load_models(model, detector=detector, device=device)
     if goal is None:
         config = sizes_for(region.area, models.compute)
@@ -97,8 +93,7 @@ def classify(
     else:
         result = _count(slide, Search((region,), mpp, goal), goal, models)
     if result.is_unreadable:
-        reason = "nothing of it can be decoded"
-        raise UnreadableRegionError(slide.name, region, reason)
+        raise result.unreadable_error(slide.name)
     return result
 
 

@@ -7,13 +7,12 @@ from functools import partial
 from typing import TYPE_CHECKING, Self
 
 from napari_deepheme.core.adequacy import areas_to_count, map_adequacy
+from napari_deepheme.core.engine.asked import region_on
 from napari_deepheme.core.engine.pipeline import RunPlan, iter_chunks, plan_run
 from napari_deepheme.core.engine.results import RegionResult, TileResult
 from napari_deepheme.core.engine.sizes import sizes_for, sizes_for_counting
 from napari_deepheme.core.errors import (
     OtherRunError,
-    RegionOutOfBoundsError,
-    UnreadableRegionError,
 )
 from napari_deepheme.core.export.lying_there import refuse_to_replace
 from napari_deepheme.core.export.nameless import nameless_run_facts
@@ -28,7 +27,6 @@ from napari_deepheme.core.files import (
     refuse_sources,
     remove_if_empty,
 )
-from napari_deepheme.core.geometry import Region
 from napari_deepheme.core.models.registry import load_models
 from napari_deepheme.core.runs.journal import NAME, DoneTile, Journal, resumable
 from napari_deepheme.core.runs.run_request import RunRequest, run_identity
@@ -112,7 +110,7 @@ class SlideRun:
         self._is_over = False
         self._watch = SlideWatch(slide)
         self._mpp = plausible_mpp(slide, mpp=request.mpp)
-        self.region = _region(slide, request)
+        self.region = region_on(slide, request.region)
         asked = run_identity(slide, request)
         past = resumable(folder, asked, overwrite=overwrite)
         if not overwrite:
@@ -183,8 +181,7 @@ class SlideRun:
             self._journal.discard()
             remove_if_empty(self.folder)
             self._is_over = True
-            reason = "nothing of it can be decoded"
-            raise UnreadableRegionError(self.slide.name, self.region, reason)
+            raise result.unreadable_error(self.slide.name)
         facts = RunFacts.of(self.slide, self.models)
         if self.request.deidentify:
             facts = nameless_run_facts(facts, self.slide)
@@ -256,11 +253,3 @@ def load_asked(request: RunRequest, compute: Compute | None) -> Models:
         backend=request.backend,
         compute=compute,
     )
-
-
-def _region(slide: SlideReader, request: RunRequest) -> Region:
-    bounds = Region(0, 0, *slide.size)
-    region = request.region or bounds
-    if not bounds.contains(region):
-        raise RegionOutOfBoundsError(region, bounds)
-    return region

@@ -19,6 +19,7 @@ from napari_deepheme.core.errors import (
     InvalidSittingError,
     SittingElsewhereError,
 )
+from napari_deepheme.core.export.facts import NOTICE
 from napari_deepheme.core.files import atomic_path, make_folder
 from napari_deepheme.core.review.corrected_cells import CorrectedCells, Correction
 from napari_deepheme.core.sittings.sitting import (
@@ -303,7 +304,7 @@ def _facts(sitting: Sitting) -> dict[str, str]:
     return {
         "format": json.dumps(FORMAT),
         "version": json.dumps(VERSION),
-        "notice": json.dumps("Research use only. Not for diagnosis."),
+        "notice": json.dumps(NOTICE),
         "slide": json.dumps(slide),
         "facts": json.dumps(facts_to_json(sitting.facts)),
         "result": json.dumps(result_to_json(sitting.result)),

@@ -32,6 +32,9 @@ WHITE = 255
 # What parsers raise on numbers that cannot be meant.
 _OF_NONSENSE = (TypeError, ArithmeticError, LookupError, AttributeError)
 
+LARGEST_TILE = 1 << 26
+"""A tile of more pixels is a lie of a broken header, and would exhaust the memory."""
+
 _ORIGIN = Point(0, 0)
 _NO_PROPERTIES: Mapping[str, str] = MappingProxyType({})
 

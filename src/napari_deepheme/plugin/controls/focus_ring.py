@@ -58,14 +58,6 @@ class FocusRing(QWidget):
         painter.end()
 
 
-def ring_of(control: QWidget) -> FocusRing | None:
-    """Return the ring around a control, if it has one."""
-    for child in control.children():
-        if isinstance(child, FocusRing):
-            return child
-    return None
-
-
 def show_focus(owner: QWidget, roots: Callable[[], Iterable[QWidget]]) -> None:
     """Ring whatever gets the focus by the keyboard, as long as the owner lives.
 

@@ -14,6 +14,7 @@ from napari_deepheme.core.review.corrections import (
     NOT_A_CELL,
     READER_CLASSES,
     UNIDENTIFIED,
+    WORDS_APART,
 )
 from napari_deepheme.core.taxonomy import MITOTIC_CODE, class_index
 from napari_deepheme.plugin.kinds import DOUBTED, is_figure
@@ -40,8 +41,7 @@ _FIGURE: Final = class_index(MITOTIC_CODE)
 _REJECTED: Final = {
     **{code: f"now {code}" for code in READER_CLASSES},
     UNIDENTIFIED: "rejected",
-    NOT_A_CELL: "not a cell",
-    DELETED: "deleted",
+    **{word: WORDS_APART[word] for word in (NOT_A_CELL, DELETED)},
 }
 """State of what the reader called otherwise: short, for a narrow dock."""
 

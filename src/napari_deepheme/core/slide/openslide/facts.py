@@ -9,16 +9,17 @@ from typing import TYPE_CHECKING
 from napari_deepheme.core.geometry import Mpp, Point, Size
 from napari_deepheme.core.slide.mpp import aperio_mpps, one_mpp, stated_mpp
 from napari_deepheme.core.slide.protocol import Level
-from napari_deepheme.core.slide.pyramid import SlideFacts, nominal_downsample
+from napari_deepheme.core.slide.pyramid import (
+    LARGEST_TILE,
+    SlideFacts,
+    nominal_downsample,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
     import openslide
-
-# A tile larger than this is a lie of a broken header, and would exhaust the memory.
-_LARGEST_TILE = 1 << 26
 
 _MICROMETRES = {"inch": 25_400.0, "centimeter": 10_000.0}
 
@@ -129,7 +130,7 @@ def _tile_size(raw: Mapping[str, str], index: int) -> Size | None:
     if width is None or height is None:
         return None
     tile = Size(int(width), int(height))
-    if tile.width * tile.height > _LARGEST_TILE:
+    if tile.width * tile.height > LARGEST_TILE:
         raise ValueError(f"its tiles of {tile.width} x {tile.height} px are too large")
     regular = raw.get("openslide.vendor") in _REGULAR_VENDORS
     return tile if regular and min(tile) > 0 else None

@@ -26,7 +26,7 @@ _PREMULTIPLIED, _OPACITY = 1, 2
 
 # Of all codecs, the decoders of JPEG alone make RGB of YCbCr. Aperio's own JPEG 2000
 # holds YCbCr whatever the page says.
-_JPEG = frozenset({6, 7, 33007, 34892})
+JPEG_CODECS = frozenset({6, 7, 33007, 34892})
 _YCBCR_CODEC = 33003
 
 
@@ -106,7 +106,7 @@ def tiff_colour(
         raise NotRgbError("pixels of an unknown type")
     dtype, photometric = np.dtype(key.dtype), int(key.photometric)
     check_dtype(dtype)
-    if photometric == _CIELAB and int(key.compression) in _JPEG:
+    if photometric == _CIELAB and int(key.compression) in JPEG_CODECS:
         # Libtiff, which others decode by, cannot, and writes to the screen by itself.
         raise NotRgbError("CIELab colours in JPEG are not RGB: convert them")
     if photometric in (_CMYK, _CIELAB):
@@ -149,7 +149,7 @@ def _is_left_ycbcr(key: tifffile.TiffPage) -> bool:
     codec = int(key.compression)
     if int(key.photometric) != _YCBCR:
         return codec == _YCBCR_CODEC
-    is_made_rgb = codec in _JPEG and int(key.planarconfig) == 1
+    is_made_rgb = codec in JPEG_CODECS and int(key.planarconfig) == 1
     return not is_made_rgb or bool(key.extrasamples)
 
 

@@ -8,8 +8,8 @@ import numpy as np
 
 from napari_deepheme.core.geometry import Region, Size
 from napari_deepheme.core.slide.jpeg_whole import is_whole
-from napari_deepheme.core.slide.pyramid import paste_pixels
-from napari_deepheme.core.slide.tiff.colour import stored_white
+from napari_deepheme.core.slide.pyramid import LARGEST_TILE, paste_pixels
+from napari_deepheme.core.slide.tiff.colour import JPEG_CODECS, stored_white
 from napari_deepheme.core.slide.tiff.plain_pieces import (
     PlainPieces,
     are_plain,
@@ -26,10 +26,9 @@ if TYPE_CHECKING:
     from napari_deepheme.core.slide.cache import PixelCache
     from napari_deepheme.core.slide.tiff.stream import TiffStream
 
-# A larger strip or tile is refused: to read any of it, all is decoded. A picture may be
-# one strip, but a tile of that size is a lie of a broken header.
+# A larger strip is refused: to read any of it, all is decoded. A picture may be one
+# strip, so that is more than `LARGEST_TILE`.
 _LARGEST_STRIP = 400_000_000
-_LARGEST_TILE = 1 << 26
 
 # Segments larger than this are decoded by one thread at a time.
 _LARGE_SEGMENT = 1 << 24
@@ -45,7 +44,6 @@ _FIRST_OFFSET = 8
 # A strip may have further rows, which are passed over.
 _MORE_ROWS = 64
 
-_JPEG = frozenset({6, 7, 33007, 34892})
 _UNCOMPRESSED = 1
 
 
@@ -86,7 +84,7 @@ class TiffPlane:
         self._offsets = tuple(page.dataoffsets)
         self._counts = tuple(page.databytecounts)
         self._compression = int(key.compression)
-        self._is_jpeg = self._compression in _JPEG
+        self._is_jpeg = self._compression in JPEG_CODECS
         self._is_tiled = bool(key.is_tiled)
         self._plain = PlainPieces(key) if are_plain(key) else None
         self._decode: Callable[..., Any] = (self._plain or key).decode
@@ -125,7 +123,7 @@ class TiffPlane:
             return
         self._raw_dtype = None
         n_pixels = self.segment_size.width * self.segment_size.height
-        largest = _LARGEST_TILE if key.is_tiled else _LARGEST_STRIP
+        largest = LARGEST_TILE if key.is_tiled else _LARGEST_STRIP
         if n_pixels * max(1, int(key.tiledepth)) > largest:
             raise ValueError(
                 f"it is stored in pieces of {self.segment_size.width} x "

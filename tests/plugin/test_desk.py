@@ -558,3 +558,40 @@ def test_the_review_stays_until_the_first_cells_come(ran, core):
     assert ("Loading the models …", True) in seen
     assert ("Looking for cells …", True) in seen
     assert ran.session.n_cells == 1
+def test_a_run_without_cells_does_not_hide_the_sitting_before(
+    ran, make_controller, slide_path, core, tmp_path
+):
+    ran.desk.review.correct([0, 1], "M3")
+    ran.close()
+    tomorrow = make_controller()
+    tomorrow.open_slide(slide_path)
+    cells, core.cells = core.cells, core.cells.take([])
+    tomorrow.classify_slide()
+    tomorrow.close()
+    (path,) = own_sittings(tmp_path)
+    assert tomorrow.session.sitting == ""
+    later = make_controller()
+    later.open_slide(slide_path)
+    assert later.session.earlier_sitting == str(path)
+    # What is added by hand is kept.
+    tomorrow.desk.review.add(cells.take([0]), "M1")
+    tomorrow.desk.keeping.save()
+    assert len(own_sittings(tmp_path)) == 2
+
+
+def test_a_first_run_that_is_cancelled_before_its_first_cells_leaves_the_button(
+    ran, make_controller, slide_path, tmp_path, monkeypatch
+):
+    ran.close()
+    made = make_controller()
+    made.open_slide(slide_path)
+    (path,) = own_sittings(tmp_path)
+    load, made._task = made._load_models, made._start.task
+    monkeypatch.setattr(made, "_load_models", lambda *n: made.cancel() or load(*n))
+    made.classify_slide()
+    assert made.session.message.startswith("Stopped before the first cells")
+    assert not made.session.can_export
+    assert made.session.earlier_sitting == str(path)
+    assert own_sittings(tmp_path) == [path]
+
+

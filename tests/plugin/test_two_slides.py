@@ -84,6 +84,41 @@ def test_each_slide_has_its_own_threshold(two):
     assert two.session.threshold == 0.9
 
 
+def test_a_review_that_arrives_while_a_run_goes_on_waits_for_its_end(
+    two, later_start, monkeypatch
+):
+    two.returning._start = two._start = later_start
+    two.choose_slide("case 1.svs")
+    arrives = later_start.ends[0]
+    two.classify_slide()
+    run = later_start.ends.pop()
+    later_start.ends.clear()
+    two._stopping.set()
+    monkeypatch.setattr(two, "_iter_search", lambda *_, **__: iter(()))
+    arrives()
+    run()
+    assert not two.session.can_export
+    later_start.ends[0]()
+    assert (two.session.n_cells, two.session.n_corrected) == (4, 2)
+    assert two.session.sitting == two.first_sitting
+
+
+def test_a_review_that_arrives_after_its_slide_was_left_again_waits(two, later_start):
+    two.classify_slide()
+    two.desk.review.correct([2], "L4")
+    two.returning._start = later_start
+    two.choose_slide("case 1.svs")
+    two.choose_slide("case 2.svs")
+    first, _, second, *_ = later_start.ends
+    second()
+    first()
+    later_start.ends.clear()
+    assert two.session.n_corrected == 1
+    two.choose_slide("case 1.svs")
+    later_start.ends[0]()
+    assert two.session.n_corrected == 2
+
+
 def test_only_the_chosen_slide_and_its_cells_are_seen(two):
     two.classify_slide()
     assert "case 1.svs" not in seen(two)

@@ -53,7 +53,7 @@ if TYPE_CHECKING:
 
     Found = AdequacyMap | RunPlan | GoneOn | NotKept | TileResult
 
-_KEPT: Final = "Stopped before the first cells. The review stays as it was."
+_KEPT: Final = "Stopped before the first cells. All stays as it was."
 
 
 class Controller:
@@ -215,8 +215,6 @@ class Controller:
         painted = painted_map(self._viewer, slide_key(layer)) if goal else None
         self._search = Search(tuple(regions), stated, goal, painted, kept)
         self._stopping.clear()
-        if self.desk.result is None:
-            self.desk.begin(self._run)
         session.n_tiles, session.n_done, session.seconds_left = 0, 0, 0.0
         session.adding, session.running = False, True
         self._say("Loading the models …")

@@ -97,7 +97,8 @@ class Keeping:
         """Save the sitting of a run that ended, in a file of its own.
 
         The file of a run before is left as it is if anything was corrected in it; if
-        not, it is used again.
+        not, it is used again. A run without cells is saved once there is one: it would
+        be the newest, and hide what was reviewed before.
 
         Parameters
         ----------
@@ -144,7 +145,7 @@ class Keeping:
         if self._is_saving:
             return
         sitting = self._take_sitting()
-        if sitting is None or (self._file is None and not self._is_new):
+        if sitting is None or not self._is_kept(sitting):
             return
         now = (sitting.corrected, sitting.shapes, sitting.view)
         if not self._is_new and now == self._saved:
@@ -186,7 +187,7 @@ class Keeping:
             if not self._task.wait(seconds):
                 return
             self._take_written()
-        if sitting is None or (self._file is None and not self._is_new):
+        if sitting is None or not self._is_kept(sitting):
             return
         try:
             if self._is_new:
@@ -201,6 +202,10 @@ class Keeping:
     def _take_written(self) -> None:
         """Go on with what a thread wrote whose item has not arrived yet."""
         if self._is_new and self._written is not None:
+    def _is_kept(self, sitting: Sitting) -> bool:
+        """Tell whether there is a file, or something to begin one with."""
+        return len(sitting.corrected) > 0 if self._is_new else self._file is not None
+
             run, file = self._written
             if run == self._n_runs:
                 self.go_on(file)

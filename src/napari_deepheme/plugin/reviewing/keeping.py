@@ -168,10 +168,9 @@ class Keeping:
         sitting, when_kept = self._take_sitting(), self._when_kept
         if sitting is None:
             return
-        named = path if path.suffix == SUFFIX else path.with_name(path.name + SUFFIX)
         self._start(
-            lambda: iter([_created(named, sitting, when_kept)]),
-            on_item=partial(self._on_named, self._n_runs),
+            lambda: iter([_created(path, sitting, when_kept)]),
+            on_item=partial(self._on_named, self._n_runs, sitting),
             on_end=lambda: None,
         )
 

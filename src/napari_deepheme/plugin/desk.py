@@ -161,7 +161,7 @@ class Desk:
             return None
         result, facts = self.result
         self._keep_drawn()
-        view = {"hidden": sorted(session.hidden), "reader": session.reader}
+        view = {"hidden": sorted(session.hidden)}
         mark = run.mark = run.mark or SlideMark.of(run.slide)
         return Sitting(mark, facts, result, self.review.corrected, run.shapes, view)
 
@@ -311,7 +311,6 @@ class Desk:
         self.result = (result, sitting.facts)
         session.can_export = True
         session.hidden = frozenset(sitting.view.get("hidden", ()))
-        session.reader = str(sitting.view.get("reader", session.reader))
         session.rendered_only = sitting.facts.rendered_only
         threshold = session.reader_threshold = sitting.corrected.threshold
         session.threshold = (

@@ -250,6 +250,20 @@ def test_500_cells_are_500_of_the_differential_and_stay_the_same_ones():
 
 def test_of_500_cells_at_random_the_mitotic_index_is_that_of_all(panel):
     panel.scope_box.setCurrentIndex(panel.scope_box.findData("sample"))
+def test_cells_whose_class_is_switched_off_are_not_selected_behind_a_number(
+    ran, differentials
+):
+    (count,) = differentials.counts()
+    ran.desk.toggle_class("L4")
+    differentials.select(count, ["L4"])
+    assert ran.desk.review.selected == []
+    differentials.select(count, ["L4", "M2"])
+    assert ran.desk.review.selected == [0]
+    ran.desk.toggle_class("L4")
+    differentials.select(count, ["L4", "M2"])
+    assert ran.desk.review.selected == [0, 1]
+
+
     panel.show_counts()
     told = lines(panel)
     assert told["mitotic index"] == ["1 of 4", "250.0", "45.6–699.4"]

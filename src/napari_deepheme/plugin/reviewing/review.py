@@ -170,6 +170,10 @@ class Review:
         """Take what cells will be called; empty: as the model says."""
         self._session.reader_class = reader_class
 
+    def shown(self, rows: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
+        """Return which of these cells are shown: their class is not switched off."""
+        return rows[shown_kinds(self._session.hidden)[self.kinds[rows]]]
+
     def set_reader(self, reader: str) -> None:
         """Take who corrects."""
         self._session.reader = reader

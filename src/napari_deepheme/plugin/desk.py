@@ -12,7 +12,7 @@ from napari_deepheme.core.engine.results import RegionResult, ResultCollector
 from napari_deepheme.core.export.summary import RunFacts
 from napari_deepheme.core.review.corrections import DELETED, is_deleted
 from napari_deepheme.core.sittings.sitting import Sitting, SlideMark
-from napari_deepheme.plugin.drawn import drawn_shapes, show_shapes
+from napari_deepheme.plugin.drawn import DrawnNotes, drawn_shapes, show_shapes
 from napari_deepheme.plugin.layers import frame_of
 from napari_deepheme.plugin.own_models.own_training import ReadCells
 from napari_deepheme.plugin.pointing import Pointing
@@ -320,7 +320,7 @@ class Desk:
         self.review.show(ready, overlay, slide=slide, mpp=mpp, models=models)
         self.review.restore(sitting.corrected, ready, overlay)
         overlay.set_facts({"bounds_origin": sitting.facts.bounds_origin})
-        show_shapes(self._viewer, sitting.shapes, frame_of(layer))
+        show_shapes(self._viewer, sitting.shapes, layer)
         show_unreadable(self._viewer, slide_key(layer), result.failed, frame_of(layer))
         self.review.changed.emit(None)
         # What is in view is outlined now, not with the first step of the review.

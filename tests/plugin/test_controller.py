@@ -8,6 +8,8 @@ from PIL import Image
 
 from napari_deepheme.core.errors import UnreadableSlideError
 from napari_deepheme.core.geometry import Region
+from napari_deepheme.plugin.panels.density import CellDensity
+from napari_deepheme.plugin.slides import slide_of
 
 
 def names(viewer):
@@ -149,6 +151,15 @@ def test_a_copy_of_a_result_is_the_users_and_the_next_run_leaves_it_alone(
     whole, anew = {"Cells": (4, 2), "Mitotic figures": (1, 0)}[name]
     assert (len(copy.data), len(own.data)) == (whole, anew)
     assert controller.session.slides == ("slide",)
+
+
+def test_a_slide_can_be_duplicated(controller, viewer, slide_path):
+    controller.open_slide(slide_path)
+    viewer.layers.selection = {viewer.layers["case 1.svs"]}
+    _duplicate_layer(viewer.layers)
+    assert controller.session.slides == ("case 1.svs", "case 1.svs copy")
+    whole, copy = (slide_of(layer) for layer in viewer.layers)
+    assert whole is copy
 
 
 def test_results_stay_with_their_slide_when_another_is_opened_meanwhile(

@@ -14,6 +14,7 @@ from napari_deepheme.core.review.corrections import DELETED, is_deleted
 from napari_deepheme.core.sittings.sitting import Sitting, SlideMark
 from napari_deepheme.plugin.drawn import DrawnNotes, drawn_shapes, show_shapes
 from napari_deepheme.plugin.layers import frame_of
+from napari_deepheme.plugin.moving import Moving
 from napari_deepheme.plugin.own_models.own_training import ReadCells
 from napari_deepheme.plugin.pointing import Pointing
 from napari_deepheme.plugin.result_layers.overlay import Overlay
@@ -111,6 +112,8 @@ class Desk:
         self, run: Run, overlay: Overlay, result: RegionResult, ready: Ready
     ) -> None:
         """Take what a run gave."""
+        self._moving = Moving(viewer)
+        self._drawn_notes = DrawnNotes(viewer, lambda: self.slides.layer)
         slide, models = run.slide, run.models
         try:
             self.review.show(ready, overlay, slide=slide, mpp=result.mpp, models=models)
@@ -259,6 +262,7 @@ class Desk:
         """Take it before the shapes go with the slide, as when the viewer closes."""
         self._keep_drawn()
         self._are_going = True
+        self._moving.follow(layer)
 
     def _on_many_gone(self, _: object = None) -> None:
         self._are_going = False

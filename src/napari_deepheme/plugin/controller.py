@@ -104,7 +104,13 @@ class Controller:
         self._stopping = Event()
         self._task: Task | None = None
         self._merging: Task | None = None
-        self.desk = Desk(viewer, session, name_boxes=name_boxes, start=start)
+        self.desk = Desk(
+            viewer,
+            session,
+            name_boxes=name_boxes,
+            load_models=load_models,
+            start=start,
+        )
         self.returning = Returning(self.desk, viewer, session, start=start)
         self._slides = self.desk.slides
         self._streaming = Streaming(session, self.desk.review)

@@ -19,6 +19,7 @@ from napari_deepheme.plugin.own_models.own_training import ReadCells
 from napari_deepheme.plugin.pointing import Pointing
 from napari_deepheme.plugin.result_layers.overlay import Overlay
 from napari_deepheme.plugin.result_layers.unreadable import show_unreadable
+from napari_deepheme.plugin.reviewing.absent_models import AbsentModels
 from napari_deepheme.plugin.reviewing.actions import Actions
 from napari_deepheme.plugin.reviewing.adding import Adding
 from napari_deepheme.plugin.reviewing.aside import PutAside
@@ -61,6 +62,8 @@ class Desk:
         State that the view shows.
     name_boxes : callable
         As `core.engine.name_boxes.name_boxes`.
+    load_models : callable
+        As for `Controller`.
     start : callable
         As `worker.start`.
     """
@@ -71,6 +74,7 @@ class Desk:
         session: Session,
         *,
         name_boxes: Callable[..., CellTable],
+        load_models: Callable[[str, str, str], Models],
         start: Callable[..., Task],
     ) -> None:
         self._viewer = viewer
@@ -81,7 +85,21 @@ class Desk:
         self.result: tuple[RegionResult, RunFacts] | None = None
         self.slides = SlideChoice(viewer, session)
         self.review = Review(session)
-        self._adding = Adding(session, self.review, name_boxes=name_boxes, start=start)
+        self._adding = Adding(
+            session,
+            self.review,
+            counted=self._counted,
+            name_boxes=name_boxes,
+            start=start,
+        )
+        self._absent = AbsentModels(
+            session,
+            self.review,
+            facts=lambda: None if self.result is None else self.result[1],
+            load_models=load_models,
+            start=start,
+        )
+        self.review.when_asked = self._absent.ask
         self.actions = Actions(session, self.review, self._adding)
         self.keeping = Keeping(session, take_sitting=self.sitting, start=start)
         self.saving = Saving(
@@ -94,6 +112,8 @@ class Desk:
         self._pointing = Pointing(viewer, session)
         self.review.changed.connect(self._on_changed)
         self.naming = Naming(session, self.slides, start=start)
+        self._moving = Moving(viewer)
+        self._drawn_notes = DrawnNotes(viewer, lambda: self.slides.layer)
         self._are_going = False
         viewer.layers.events.removing.connect(self._keep_drawn)
         viewer.layers.events.begin_batch.connect(self._on_many_go)
@@ -112,8 +132,6 @@ class Desk:
         self, run: Run, overlay: Overlay, result: RegionResult, ready: Ready
     ) -> None:
         """Take what a run gave."""
-        self._moving = Moving(viewer)
-        self._drawn_notes = DrawnNotes(viewer, lambda: self.slides.layer)
         slide, models = run.slide, run.models
         try:
             self.review.show(ready, overlay, slide=slide, mpp=result.mpp, models=models)
@@ -156,6 +174,9 @@ class Desk:
         if self.result is None:
             return ()
         return self.result[0].areas
+
+    def _counted(self) -> tuple[Region, ...] | None:
+        return None if self.result is None else self.result[0].counted_areas
 
     def sitting(self) -> Sitting | None:
         """Return all that there is to come back to; None without a result."""
@@ -241,6 +262,7 @@ class Desk:
         active = self._viewer.layers.selection.active
         if self.overlay:
             self.overlay.release()
+        self._moving.follow(layer)
         frame = frame_of(layer)
         overlay = Overlay(self._viewer, slide_key(layer), frame, slide.size)
         overlay.expect(whole)
@@ -262,7 +284,6 @@ class Desk:
         """Take it before the shapes go with the slide, as when the viewer closes."""
         self._keep_drawn()
         self._are_going = True
-        self._moving.follow(layer)
 
     def _on_many_gone(self, _: object = None) -> None:
         self._are_going = False

@@ -8,6 +8,8 @@ from PIL import Image
 
 from napari_deepheme.core.errors import UnreadableSlideError
 from napari_deepheme.core.geometry import Region
+from napari_deepheme.plugin.panels.density import CellDensity
+from napari_deepheme.plugin.slides import slide_of
 
 
 def names(viewer):
@@ -53,10 +55,12 @@ def test_while_a_run_goes_on_the_session_says_so_and_then_tells_the_outcome(
 ):
     controller.classify_slide()
     assert controller.session.running
-    assert names(viewer) == ["slide", "Cells", "Mitotic figures"]
+    # A run that gives nothing leaves nothing.
+    assert names(viewer) == ["slide"]
     controller.finish()
     session = controller.session
     assert not session.running
+    assert names(viewer) == ["slide", "Cells", "Mitotic figures"]
     assert session.can_export
     assert session.message == "4 cells, 1 mitotic figure."
     assert session.n_done == session.n_tiles == 2
@@ -147,6 +151,15 @@ def test_a_copy_of_a_result_is_the_users_and_the_next_run_leaves_it_alone(
     whole, anew = {"Cells": (4, 2), "Mitotic figures": (1, 0)}[name]
     assert (len(copy.data), len(own.data)) == (whole, anew)
     assert controller.session.slides == ("slide",)
+
+
+def test_a_slide_can_be_duplicated(controller, viewer, slide_path):
+    controller.open_slide(slide_path)
+    viewer.layers.selection = {viewer.layers["case 1.svs"]}
+    _duplicate_layer(viewer.layers)
+    assert controller.session.slides == ("case 1.svs", "case 1.svs copy")
+    whole, copy = (slide_of(layer) for layer in viewer.layers)
+    assert whole is copy
 
 
 def test_results_stay_with_their_slide_when_another_is_opened_meanwhile(
@@ -572,6 +585,37 @@ def test_results_lie_on_a_slide_that_is_moved_turned_and_in_other_units(
         here = viewer.layers[name].data_to_world((100, 300))
         assert np.allclose(here, layer.data_to_world((100, 300)))
     assert viewer.layers["Cells"].units == layer.units
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("translate", (3, 5)),
+        ("rotate", 30),
+        ("scale", (0.5, 0.5)),
+        ("shear", [0.3]),
+        ("affine", [[1, 0.1, 4], [0, 1, 9], [0, 0, 1]]),
+    ],
+)
+def test_results_go_along_with_a_slide_that_is_moved_afterwards(
+    controller, slide_layer, viewer, core, name, value
+):
+    core.failed = (Region(0, 0, 100, 100),)
+    controller.classify_slide()
+    controller.finish()
+    density = CellDensity(
+        viewer, controller.desk.review, analysed=controller.desk.analysed
+    )
+    density.choose("all")
+    (grid,) = (one for one in viewer.layers if one.name.startswith("Cell density"))
+    here = slide_layer.world_to_data(grid.data_to_world((1, 1)))
+    setattr(slide_layer, name, value)
+    for result in ("Cells", "Mitotic figures", "Could not be read"):
+        place = viewer.layers[result].data_to_world((100, 300))
+        assert np.allclose(place, slide_layer.data_to_world((100, 300))), result
+    assert np.allclose(grid.data_to_world((1, 1)), slide_layer.data_to_world(here))
+    position = slide_layer.data_to_world(controller.desk.review.cells.centres[1][::-1])
+    assert controller.desk.overlay.cell_at(tuple(position)) == 1
 
 
 def test_a_pixel_size_that_the_user_gives_scales_slide_and_results_alike(

@@ -4,10 +4,13 @@ import csv
 import json
 import threading
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from tests.plugin.conftest import MODELS
 
 from napari_deepheme.core.errors import (
     CannotWriteError,
@@ -15,12 +18,17 @@ from napari_deepheme.core.errors import (
     SlideGoneError,
 )
 from napari_deepheme.core.export.csv_table import read_csv
+from napari_deepheme.core.models.protocols import ClassifierSpec
 from napari_deepheme.core.pseudonyms import KEY_NAME
 from napari_deepheme.core.review.corrections import judged_classes
 from napari_deepheme.core.sittings.sitting_file import SittingFile, read_sitting
 from napari_deepheme.plugin import desk, slide_choice
 from napari_deepheme.plugin.reviewing import saving
 from napari_deepheme.plugin.worker import Failed
+
+
+def no_device(*_):
+    raise DeviceLostError("cuda", "gone")
 
 
 @pytest.fixture
@@ -205,6 +213,87 @@ def test_an_earlier_sitting_of_a_slide_is_offered(ran, make_controller, slide_pa
     tomorrow.open_slide(slide_path)
     assert tomorrow.session.earlier_sitting == ran.session.sitting
     assert Path(tomorrow.session.earlier_sitting).exists()
+
+
+def test_after_a_sitting_was_saved_by_name_the_button_goes_on_with_its_last_state(
+    ran, make_controller, slide_path, tmp_path
+):
+    named = tmp_path / "mine.deepheme"
+    ran.desk.saving.save("sitting", named)
+    ran.desk.review.correct([0, 1], "M3")
+    ran.close()
+    assert len(read_sitting(named).corrected.steps) == 1
+    made = make_controller()
+    made.open_slide(slide_path)
+    made.returning.open_sitting(Path(made.session.earlier_sitting))
+    assert made.session.n_corrected == 2
+    # One that was opened by name is found again, too.
+    made.returning.open_sitting(named)
+    n_before = len(own_sittings(tmp_path))
+    made.desk.keeping.save()
+    assert len(own_sittings(tmp_path)) == n_before
+    made.desk.review.correct([2], "L4")
+    made.close()
+    later = make_controller()
+    later.open_slide(slide_path)
+    later.classify_slide()
+    assert later.session.n_corrected == 3
+
+
+@pytest.fixture
+def reopened(ran, make_controller):
+    path = Path(ran.session.sitting)
+    ran.close()
+    made = make_controller()
+    made.returning.open_sitting(path)
+    assert made.session.can_export
+    return made
+
+
+def other_version(*_):
+    other = SimpleNamespace(spec=ClassifierSpec("namer 2", 0.25, 32))
+    return replace(MODELS, classifier=other)
+
+
+def test_the_model_of_a_reopened_sitting_is_loaded_when_it_is_first_asked_for(
+    reopened, later_start
+):
+    desk, session = reopened.desk, reopened.session
+    assert desk.review.models is None
+    desk._absent._start = later_start
+    for x in (300, 360):
+        desk._adding.add_at(x, 300)
+    assert len(later_start.ends) == 1
+    assert session.message == "Loading namer 1, which named these cells …"
+    assert len(desk.review.cells) == 4
+    later_start.ends.pop()()
+    assert desk.review.models is MODELS
+    assert desk.review.cells.probabilities[4:] == pytest.approx([0.7, 0.7])
+    assert session.n_unidentified == 0
+
+
+@pytest.mark.parametrize(
+    ("load", "why"),
+    [
+        (no_device, str(DeviceLostError("cuda", "gone"))),
+        (other_version, "there is namer 2 instead"),
+    ],
+)
+def test_a_model_that_is_not_here_is_told_and_the_cell_is_unidentified(
+    reopened, load, why
+):
+    desk, session = reopened.desk, reopened.session
+    desk._absent._load_models = load
+    for n, x in enumerate((300, 360), 1):
+        desk._adding.add_at(x, 300)
+        assert session.n_unidentified == n
+        assert session.message.startswith(
+            "Added as unidentified. namer 1, which named these cells, cannot be asked"
+        )
+        assert why in session.message
+    coming, told = desk.review.ask_for_models()
+    assert not coming
+    assert why in told
 
 
 def test_a_damaged_sitting_is_told_in_the_widget(make_controller, tmp_path):
@@ -493,10 +582,6 @@ def test_a_sitting_whose_slide_cannot_be_opened_is_not_shown_on_another(
     assert not made.session.can_export
 
 
-def no_device(*_):
-    raise DeviceLostError("cuda", "gone")
-
-
 def a_bug(*_):
     raise ZeroDivisionError
 
@@ -546,6 +631,43 @@ def test_a_run_that_is_cancelled_before_its_first_cells_leaves_the_review(
     assert (ran.session.n_cells, ran.session.n_corrected) == (4, 2)
     ran.desk.actions.do("undo")
     assert ran.session.n_corrected == 0
+
+
+def test_a_run_without_cells_does_not_hide_the_sitting_before(
+    ran, make_controller, slide_path, core, tmp_path
+):
+    ran.desk.review.correct([0, 1], "M3")
+    ran.close()
+    tomorrow = make_controller()
+    tomorrow.open_slide(slide_path)
+    cells, core.cells = core.cells, core.cells.take([])
+    tomorrow.classify_slide()
+    tomorrow.close()
+    (path,) = own_sittings(tmp_path)
+    assert tomorrow.session.sitting == ""
+    later = make_controller()
+    later.open_slide(slide_path)
+    assert later.session.earlier_sitting == str(path)
+    # What is added by hand is kept.
+    tomorrow.desk.review.add(cells.take([0]), "M1")
+    tomorrow.desk.keeping.save()
+    assert len(own_sittings(tmp_path)) == 2
+
+
+def test_a_first_run_that_is_cancelled_before_its_first_cells_leaves_the_button(
+    ran, make_controller, slide_path, tmp_path, monkeypatch
+):
+    ran.close()
+    made = make_controller()
+    made.open_slide(slide_path)
+    (path,) = own_sittings(tmp_path)
+    load, made._task = made._load_models, made._start.task
+    monkeypatch.setattr(made, "_load_models", lambda *n: made.cancel() or load(*n))
+    made.classify_slide()
+    assert made.session.message.startswith("Stopped before the first cells")
+    assert not made.session.can_export
+    assert made.session.earlier_sitting == str(path)
+    assert own_sittings(tmp_path) == [path]
 
 
 def test_the_review_stays_until_the_first_cells_come(ran, core):

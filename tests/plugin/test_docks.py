@@ -6,6 +6,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -126,6 +127,21 @@ def test_what_is_drawn_is_counted_anew_when_it_changes(viewer, widget):
     counts.choose("all")
     viewer.layers["other"].add_rectangles(SQUARE)
     assert told == [True]
+
+
+def test_cells_are_seen_through_the_regions_that_are_counted(viewer, widget):
+    pixels = np.full((90, 90, 3), 230, np.uint8)
+    slide = viewer.add_image(pixels, rgb=True, name="slide", units=("um", "um"))
+    widget.desk.run = SimpleNamespace(
+        layer=slide, slide=SimpleNamespace(size=(90, 90)), shapes=()
+    )
+    drawn = viewer.add_shapes(ndim=2, name="mine", units=("um", "um"))
+    drawn.add_rectangles(40 * SQUARE)
+    assert drawn.face_color[0, 3] == 1
+    widget.docks.differentials.choose("regions")
+    widget.docks.differentials.counts()
+    assert drawn.face_color[0, 3] == 0
+    widget.desk.run = None
 
 
 def test_what_is_in_view_is_counted_anew_when_camera_or_canvas_change(

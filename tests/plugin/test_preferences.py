@@ -52,7 +52,13 @@ def keep(session, viewer, core):
             import_model=nothing,
             start=nothing,
         )
-        desk = Desk(viewer, session, name_boxes=core.name_boxes, start=nothing)
+        desk = Desk(
+            viewer,
+            session,
+            name_boxes=core.name_boxes,
+            load_models=nothing,
+            start=nothing,
+        )
         held.append(PreferenceKeeper(session, models, desk, read_preferences()))
         return held[-1]
 

@@ -84,6 +84,41 @@ def test_each_slide_has_its_own_threshold(two):
     assert two.session.threshold == 0.9
 
 
+def test_a_review_that_arrives_while_a_run_goes_on_waits_for_its_end(
+    two, later_start, monkeypatch
+):
+    two.returning._start = two._start = later_start
+    two.choose_slide("case 1.svs")
+    arrives = later_start.ends[0]
+    two.classify_slide()
+    run = later_start.ends.pop()
+    later_start.ends.clear()
+    two._stopping.set()
+    monkeypatch.setattr(two, "_iter_search", lambda *_, **__: iter(()))
+    arrives()
+    run()
+    assert not two.session.can_export
+    later_start.ends[0]()
+    assert (two.session.n_cells, two.session.n_corrected) == (4, 2)
+    assert two.session.sitting == two.first_sitting
+
+
+def test_a_review_that_arrives_after_its_slide_was_left_again_waits(two, later_start):
+    two.classify_slide()
+    two.desk.review.correct([2], "L4")
+    two.returning._start = later_start
+    two.choose_slide("case 1.svs")
+    two.choose_slide("case 2.svs")
+    first, _, second, *_ = later_start.ends
+    second()
+    first()
+    later_start.ends.clear()
+    assert two.session.n_corrected == 1
+    two.choose_slide("case 1.svs")
+    later_start.ends[0]()
+    assert two.session.n_corrected == 2
+
+
 def test_only_the_chosen_slide_and_its_cells_are_seen(two):
     two.classify_slide()
     assert "case 1.svs" not in seen(two)
@@ -93,6 +128,67 @@ def test_only_the_chosen_slide_and_its_cells_are_seen(two):
     assert {"case 1.svs", "Cells"} <= seen(two)
     assert not {"case 2.svs", "Cells [1]"} & seen(two)
     assert two.viewer.layers.selection.active.name == "case 1.svs"
+
+
+def draw(viewer, name, side):
+    square = np.array([(10, 10), (10, 10 + side), (60, 10 + side), (60, 10)])
+    viewer.add_shapes([square], shape_type="rectangle", name=name)
+
+
+def shapes_of(sitting):
+    return {shape.layer for shape in sitting.shapes}
+
+
+def test_what_was_drawn_on_one_slide_is_not_in_the_sitting_of_the_other(
+    two, make_controller
+):
+    two.choose_slide("case 1.svs")
+    draw(two.viewer, "first", 50)
+    two.choose_slide("case 2.svs")
+    two.classify_slide()
+    two.viewer.add_shapes(ndim=2, name="second")
+    square = np.array([(9, 9), (9, 99), (99, 99), (99, 9)])
+    two.viewer.layers["second"].add_rectangles(square)
+    assert shapes_of(two.desk.sitting()) == {"second"}
+    assert {"second"} == seen(two) & {"first", "second"}
+    second = two.session.sitting
+    two.choose_slide("case 1.svs")
+    assert shapes_of(two.desk.sitting()) == {"first"}
+    assert {"first"} == seen(two) & {"first", "second"}
+    two.close()
+    tomorrow = make_controller()
+    draw(tomorrow.viewer, "before any slide", 50)
+    for path in (two.first_sitting, second):
+        tomorrow.returning.open_sitting(Path(path))
+    assert shapes_of(tomorrow.desk.sitting()) == {"second", "before any slide"}
+    tomorrow.choose_slide("case 1.svs")
+    assert shapes_of(tomorrow.desk.sitting()) == {"first", "before any slide"}
+
+
+def test_a_review_that_is_taken_up_again_says_so(two):
+    two.choose_slide("case 1.svs")
+    assert two.session.message == "4 cells, as they were left."
+    two.choose_slide("case 2.svs")
+    assert two.session.message.startswith("Zoom to an area")
+
+
+def test_the_name_of_the_reader_stays_whichever_review_is_taken_up(
+    two, make_controller
+):
+    two.choose_slide("case 1.svs")
+    two.desk.review.set_reader("Ann")
+    two.desk.review.correct([2], "L4")
+    two.close()
+    other = make_controller()
+    other.desk.review.set_reader("Bob")
+    other.returning.open_sitting(Path(two.first_sitting))
+    assert other.session.reader == "Bob"
+    other.desk.review.correct([3], "M1")
+    assert other.desk.review.cells.further["reader"].tolist() == ["", "", "Ann", "Bob"]
+    two.choose_slide("case 2.svs")
+    two.desk.review.set_reader("Cyd")
+    two.choose_slide("case 1.svs")
+    assert two.session.reader == "Cyd"
 
 
 def test_what_the_user_hid_stays_hidden(two):

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 from qtpy.QtCore import QEvent, QMimeData, QPoint, Qt, QUrl
 from qtpy.QtGui import QDropEvent
-from qtpy.QtWidgets import QApplication, QFileDialog, QInputDialog
+from qtpy.QtWidgets import QApplication, QFileDialog, QInputDialog, QMessageBox
 
 from napari_deepheme.plugin.choices import SAVES
 from napari_deepheme.plugin.session import Session
@@ -346,3 +346,35 @@ def test_what_is_saved_is_offered_under_the_slides_name(
     assert offered[0][0] == SAVES[kind][0]
     if suffix:
         assert offered[0][1] == f"smear 7{suffix}"
+
+
+@pytest.mark.parametrize(
+    "kind", [kind for kind, (_, suffix) in SAVES.items() if suffix]
+)
+def test_a_name_without_its_ending_is_given_it_before_it_replaces_a_file(
+    view, monkeypatch, tmp_path, kind
+):
+    suffix = SAVES[kind][1]
+    there = tmp_path / f"case{suffix}"
+    there.touch()
+    typed = ["case", f"case{suffix.upper()}", f"case{suffix}", "case.2", "case"]
+    offered, asked, answers, heard = [], [], ["No", "No", "Yes"], []
+    view.save_requested.connect(lambda *given: heard.append(given[1].name))
+
+    def type_name(_, words, name, kinds):
+        offered.append(name)
+        return str(tmp_path / typed.pop(0)), ""
+
+    def ask(_, title, words):
+        asked.append(words)
+        return getattr(QMessageBox.StandardButton, answers.pop(0))
+
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", type_name)
+    monkeypatch.setattr(QMessageBox, "question", ask)
+    # The dialog itself asks about a name that was typed with its ending.
+    view.ask_to_save(kind)
+    assert offered[1:] == [str(there)] * 2
+    view.ask_to_save(kind)
+    view.ask_to_save(kind)
+    assert heard == [f"case{suffix}", f"case.2{suffix}", f"case{suffix}"]
+    assert asked == [f"{there} is there already. Replace it?"] * 3

@@ -53,7 +53,7 @@ if TYPE_CHECKING:
 
     Found = AdequacyMap | RunPlan | GoneOn | NotKept | TileResult
 
-_KEPT: Final = "Stopped before the first cells. The review stays as it was."
+_KEPT: Final = "Stopped before the first cells. All stays as it was."
 
 
 class Controller:
@@ -104,7 +104,13 @@ class Controller:
         self._stopping = Event()
         self._task: Task | None = None
         self._merging: Task | None = None
-        self.desk = Desk(viewer, session, name_boxes=name_boxes, start=start)
+        self.desk = Desk(
+            viewer,
+            session,
+            name_boxes=name_boxes,
+            load_models=load_models,
+            start=start,
+        )
         self.returning = Returning(self.desk, viewer, session, start=start)
         self._slides = self.desk.slides
         self._streaming = Streaming(session, self.desk.review)
@@ -215,8 +221,6 @@ class Controller:
         painted = painted_map(self._viewer, slide_key(layer)) if goal else None
         self._search = Search(tuple(regions), stated, goal, painted, kept)
         self._stopping.clear()
-        if self.desk.result is None:
-            self.desk.begin(self._run)
         session.n_tiles, session.n_done, session.seconds_left = 0, 0, 0.0
         session.adding, session.running = False, True
         self._say("Loading the models …")

@@ -12,12 +12,14 @@ from napari_deepheme.core.engine.results import RegionResult, ResultCollector
 from napari_deepheme.core.export.summary import RunFacts
 from napari_deepheme.core.review.corrections import DELETED, is_deleted
 from napari_deepheme.core.sittings.sitting import Sitting, SlideMark
-from napari_deepheme.plugin.drawn import drawn_shapes, show_shapes
+from napari_deepheme.plugin.drawn import DrawnNotes, drawn_shapes, show_shapes
 from napari_deepheme.plugin.layers import frame_of
+from napari_deepheme.plugin.moving import Moving
 from napari_deepheme.plugin.own_models.own_training import ReadCells
 from napari_deepheme.plugin.pointing import Pointing
 from napari_deepheme.plugin.result_layers.overlay import Overlay
 from napari_deepheme.plugin.result_layers.unreadable import show_unreadable
+from napari_deepheme.plugin.reviewing.absent_models import AbsentModels
 from napari_deepheme.plugin.reviewing.actions import Actions
 from napari_deepheme.plugin.reviewing.adding import Adding
 from napari_deepheme.plugin.reviewing.aside import PutAside
@@ -60,6 +62,8 @@ class Desk:
         State that the view shows.
     name_boxes : callable
         As `core.engine.name_boxes.name_boxes`.
+    load_models : callable
+        As for `Controller`.
     start : callable
         As `worker.start`.
     """
@@ -70,6 +74,7 @@ class Desk:
         session: Session,
         *,
         name_boxes: Callable[..., CellTable],
+        load_models: Callable[[str, str, str], Models],
         start: Callable[..., Task],
     ) -> None:
         self._viewer = viewer
@@ -80,7 +85,21 @@ class Desk:
         self.result: tuple[RegionResult, RunFacts] | None = None
         self.slides = SlideChoice(viewer, session)
         self.review = Review(session)
-        self._adding = Adding(session, self.review, name_boxes=name_boxes, start=start)
+        self._adding = Adding(
+            session,
+            self.review,
+            counted=self._counted,
+            name_boxes=name_boxes,
+            start=start,
+        )
+        self._absent = AbsentModels(
+            session,
+            self.review,
+            facts=lambda: None if self.result is None else self.result[1],
+            load_models=load_models,
+            start=start,
+        )
+        self.review.when_asked = self._absent.ask
         self.actions = Actions(session, self.review, self._adding)
         self.keeping = Keeping(session, take_sitting=self.sitting, start=start)
         self.saving = Saving(
@@ -93,6 +112,8 @@ class Desk:
         self._pointing = Pointing(viewer, session)
         self.review.changed.connect(self._on_changed)
         self.naming = Naming(session, self.slides, start=start)
+        self._moving = Moving(viewer)
+        self._drawn_notes = DrawnNotes(viewer, lambda: self.slides.layer)
         self._are_going = False
         viewer.layers.events.removing.connect(self._keep_drawn)
         viewer.layers.events.begin_batch.connect(self._on_many_go)
@@ -154,6 +175,9 @@ class Desk:
             return ()
         return self.result[0].areas
 
+    def _counted(self) -> tuple[Region, ...] | None:
+        return None if self.result is None else self.result[0].counted_areas
+
     def sitting(self) -> Sitting | None:
         """Return all that there is to come back to; None without a result."""
         run, session = self.run, self._session
@@ -161,7 +185,7 @@ class Desk:
             return None
         result, facts = self.result
         self._keep_drawn()
-        view = {"hidden": sorted(session.hidden), "reader": session.reader}
+        view = {"hidden": sorted(session.hidden)}
         mark = run.mark = run.mark or SlideMark.of(run.slide)
         return Sitting(mark, facts, result, self.review.corrected, run.shapes, view)
 
@@ -238,6 +262,7 @@ class Desk:
         active = self._viewer.layers.selection.active
         if self.overlay:
             self.overlay.release()
+        self._moving.follow(layer)
         frame = frame_of(layer)
         overlay = Overlay(self._viewer, slide_key(layer), frame, slide.size)
         overlay.expect(whole)
@@ -311,7 +336,6 @@ class Desk:
         self.result = (result, sitting.facts)
         session.can_export = True
         session.hidden = frozenset(sitting.view.get("hidden", ()))
-        session.reader = str(sitting.view.get("reader", session.reader))
         session.rendered_only = sitting.facts.rendered_only
         threshold = session.reader_threshold = sitting.corrected.threshold
         session.threshold = (
@@ -321,7 +345,7 @@ class Desk:
         self.review.show(ready, overlay, slide=slide, mpp=mpp, models=models)
         self.review.restore(sitting.corrected, ready, overlay)
         overlay.set_facts({"bounds_origin": sitting.facts.bounds_origin})
-        show_shapes(self._viewer, sitting.shapes, frame_of(layer))
+        show_shapes(self._viewer, sitting.shapes, layer)
         show_unreadable(self._viewer, slide_key(layer), result.failed, frame_of(layer))
         self.review.changed.emit(None)
         # What is in view is outlined now, not with the first step of the review.

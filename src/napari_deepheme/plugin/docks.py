@@ -10,7 +10,13 @@ from qtpy.QtCore import Qt, QTimer
 from qtpy.QtWidgets import QDockWidget, QMainWindow, QWidget
 
 from napari_deepheme.plugin.controls.key_manners import keep_manners
-from napari_deepheme.plugin.drawn import DrawnWatch, drawn_shapes
+from napari_deepheme.plugin.drawn import (
+    DrawnWatch,
+    clear_fill,
+    drawn_shapes,
+    is_drawn_on,
+    is_of_slide,
+)
 from napari_deepheme.plugin.gallery.panel import Gallery
 from napari_deepheme.plugin.panels.density import CellDensity
 from napari_deepheme.plugin.panels.density_panel import DensityPanel
@@ -150,9 +156,13 @@ class Docks:
         self._desk.saving.ranges = self.differentials.ranges
 
     def _drawn(self) -> list[tuple[str, Area]]:
+        """Return what is drawn; shapes that hide what they hold are made clear."""
         run = self._desk.run
         if run is None or run.layer not in self._viewer.layers:
             return []
+        for layer in filter(is_drawn_on, self._viewer.layers):
+            if is_of_slide(layer, run.layer):
+                clear_fill(layer)
         shapes = drawn_shapes(self._viewer, run.layer)
         return [
             (f"{shape.layer} {number}", shape.polygon)

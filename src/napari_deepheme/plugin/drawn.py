@@ -7,17 +7,15 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from napari_deepheme.core.sittings.sitting import DrawnShape
-from napari_deepheme.plugin.layers import METADATA_KEY
+from napari_deepheme.plugin.layers import DRAWN_ON, METADATA_KEY, frame_of
+from napari_deepheme.plugin.slides import slide_key
 from napari_deepheme.plugin.viewport import drawn_polygons
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from napari.components import ViewerModel
-    from napari.layers import Image, Shapes
-
-    from napari_deepheme.plugin.layers import Frame
-
+    from napari.layers import Image, Layer, Shapes
 
 _TELLING: Final = (
     "data",
@@ -40,6 +38,51 @@ _EDGES: Final = 200
 def is_drawn_on(layer: Any) -> bool:
     """Tell whether a layer holds shapes that are not the plugin's own."""
     return hasattr(layer, "shape_type") and METADATA_KEY not in layer.metadata
+
+
+def is_of_slide(layer: Layer, slide_layer: Image) -> bool:
+    """Tell whether what a layer holds was drawn on a slide.
+
+    What was drawn while no slide was chosen is of every slide.
+    """
+    keys = layer.metadata.get(DRAWN_ON, ())
+    return not keys or slide_key(slide_layer) in keys
+
+
+class DrawnNotes:
+    """Notes with each layer of shapes on which slides it was drawn upon.
+
+    Slides lie on top of each other, so that the place of a shape does not tell.
+
+    Parameters
+    ----------
+    viewer : ViewerModel
+        The viewer.
+    chosen : callable
+        Gives the layer of the chosen slide; None without one.
+    """
+
+    def __init__(self, viewer: ViewerModel, chosen: Callable[[], Image | None]) -> None:
+        self._chosen = chosen
+        viewer.layers.events.inserted.connect(self._on_inserted)
+        for layer in filter(is_drawn_on, viewer.layers):
+            layer.events.data.connect(self._on_data)
+
+    def _on_inserted(self, event: Any) -> None:
+        layer = event.value
+        if is_drawn_on(layer):
+            layer.events.data.connect(self._on_data)
+            if layer.nshapes and DRAWN_ON not in layer.metadata:
+                self._note(layer)
+
+    def _on_data(self, event: Any) -> None:
+        self._note(event.source)
+
+    def _note(self, layer: Layer) -> None:
+        slide = self._chosen()
+        if slide is not None:
+            keys = dict.fromkeys((*layer.metadata.get(DRAWN_ON, ()), slide_key(slide)))
+            layer.metadata[DRAWN_ON] = tuple(keys)
 
 
 class DrawnWatch:
@@ -91,11 +134,11 @@ class DrawnWatch:
 
 
 def drawn_shapes(viewer: ViewerModel, slide_layer: Image) -> tuple[DrawnShape, ...]:
-    """Return all closed shapes that were drawn, layer by layer."""
+    """Return all closed shapes that were drawn on a slide, layer by layer."""
     return tuple(
         DrawnShape(layer.name, polygon)
         for layer in viewer.layers
-        if is_drawn_on(layer)
+        if is_drawn_on(layer) and is_of_slide(layer, slide_layer)
         for polygon in drawn_polygons(viewer, layer, slide_layer, all_of_them=True)
     )
 
@@ -122,11 +165,15 @@ def clear_fill(layer: Shapes) -> None:
 
 
 def show_shapes(
-    viewer: ViewerModel, shapes: Sequence[DrawnShape], frame: Frame
+    viewer: ViewerModel, shapes: Sequence[DrawnShape], slide_layer: Image
 ) -> None:
     """Draw shapes again, each on a layer of its name; those that are there stay."""
     names = dict.fromkeys(shape.layer for shape in shapes)
-    there = {layer.name for layer in viewer.layers if is_drawn_on(layer)}
+    there = {
+        layer.name
+        for layer in viewer.layers
+        if is_drawn_on(layer) and is_of_slide(layer, slide_layer)
+    }
     active = viewer.layers.selection.active
     for name in names:
         if name in there:
@@ -144,6 +191,7 @@ def show_shapes(
             face_color="transparent",
             edge_color=_EDGE_COLOUR,
             edge_width=8,
-            **frame,
+            metadata={DRAWN_ON: (slide_key(slide_layer),)},
+            **frame_of(slide_layer),
         )
     viewer.layers.selection.active = active

@@ -36,6 +36,9 @@ OVERVIEW: Final = "Cells (overview)"
 METADATA_KEY: Final = "napari_deepheme"
 """Key of a layer's metadata under which the plugin keeps what is its own."""
 
+DRAWN_ON: Final = "napari_deepheme_drawn_on"
+"""Key of a layer's metadata under which stands on which slides it was drawn upon."""
+
 _FACE_ALPHA: Final = 0.15
 
 _RING, _THIN_RING = 0.09, 0.045

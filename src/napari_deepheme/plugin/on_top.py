@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from weakref import WeakSet
 
-from napari_deepheme.plugin.layers import METADATA_KEY
+from napari_deepheme.plugin.layers import DRAWN_ON, METADATA_KEY
 from napari_deepheme.plugin.slides import slide_key
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ class OnTop:
 
     Slides lie on top of each other, so rings of one would seem to be of another. In
     napari's grid they lie side by side, and stay. What another plugin opened stays,
-    too.
+    too; what was drawn is seen with the slides that it was drawn upon.
 
     Parameters
     ----------
@@ -40,11 +40,11 @@ class OnTop:
             return
         key = slide_key(chosen)
         for layer in self._viewer.layers:
-            owner = _owner(layer)
-            if owner == key and layer in self._hidden:
+            owners = _owners(layer)
+            if key in owners and layer in self._hidden:
                 self._hidden.discard(layer)
                 layer.visible = True
-            elif owner not in ("", key) and layer.visible:
+            elif owners and key not in owners and layer.visible:
                 self._hidden.add(layer)
                 layer.visible = False
         chosen.visible = True
@@ -53,7 +53,10 @@ class OnTop:
             self._viewer.layers.selection.active = chosen
 
 
-def _owner(layer: Layer) -> str:
-    """Return what ties a layer to its slide, "" for a layer of the user's."""
+def _owners(layer: Layer) -> tuple[str, ...]:
+    """Return what ties a layer to its slides, nothing for another one of the user's."""
     own = layer.metadata.get(METADATA_KEY, {})
-    return slide_key(layer) if "slide" in own else str(own.get("slide_key", ""))
+    if "slide" in own:
+        return (slide_key(layer),)
+    key = own.get("slide_key", "")
+    return (str(key),) if key else tuple(layer.metadata.get(DRAWN_ON, ()))

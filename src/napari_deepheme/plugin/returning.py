@@ -112,6 +112,7 @@ class Returning:
         self._put_aside()
         aside = self._aside.take(layer)
         if aside is not None:
+            self._session.say("Taking the review of this slide up again …")
             cells = aside.sitting.corrected.cells
             self._start(
                 lambda: iter([Ready.of(cells)]),
@@ -191,7 +192,8 @@ class Returning:
         self._desk.restore(sitting, ready, layer)
         told = f"{session.n_cells} cells, as they were left.{amiss}"
         session.say(told, error=bool(amiss))
-        file = taken_over(path, sitting) if path.suffix == SUFFIX else None
+        now = self._desk.sitting() or sitting
+        file = taken_over(path, now) if path.suffix == SUFFIX else None
         if file is not None:
             self._desk.keeping.go_on(file)
         else:
@@ -206,13 +208,16 @@ class Returning:
         if isinstance(item, Failed):
             self._session.say(str(item.error), error=True)
             raise item.error
-        if self._desk.run is not None:
-            # Meanwhile a run began, or its sitting was opened.
+        run = self._desk.run
+        if run is not None and run.layer is layer:
+            # Meanwhile it was classified again, or its sitting was opened.
             return
-        if layer is not self._desk.slides.layer:
-            self._aside.put(layer, aside)
+        if self._session.running or layer is not self._desk.slides.layer:
+            # A run that gives no cells leaves it to be taken up.
+            self._aside.put_back(layer, aside)
             return
         self._desk.restore(aside.sitting, item, layer, aside.models)
+        self._session.say(f"{self._session.n_cells} cells, as they were left.")
         if aside.file is not None:
             self._desk.keeping.go_on(aside.file)
         else:

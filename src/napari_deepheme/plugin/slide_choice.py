@@ -84,8 +84,13 @@ class SlideChoice:
             session.mpp = 0.0
         layers = filter(is_slide_layer, self._viewer.layers)
         self._chosen = next((layer for layer in layers if layer.name == name), None)
+        self._tell(name, before)
+        # Last: who takes a review up says so.
         session.slide = name
-        layer = self.layer
+
+    def _tell(self, name: str, before: str) -> None:
+        """Tell what can be done with the chosen slide."""
+        session, layer = self._session, self.layer
         if layer is None:
             session.needs_mpp = False
             if before and not (session.running or session.can_export):

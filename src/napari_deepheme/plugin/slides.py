@@ -87,12 +87,16 @@ def give_mpp(viewer: ViewerModel, layer: Image, mpp: Mpp) -> None:
     if not is_own or np.allclose(before, after):
         return
     factor, units = after / before, layer.units
-    for other in viewer.layers:
-        is_other_slide = is_slide_layer(other) and other is not layer
-        if other.ndim == 2 and other.units == units and not is_other_slide:
-            other.scale = other.scale * factor
-            other.translate = other.translate * factor
-            other.units = ("um", "um")
+    found = [
+        (other, other.scale * factor, other.translate * factor)
+        for other in viewer.layers
+        if other.ndim == 2
+        and other.units == units
+        and (other is layer or not is_slide_layer(other))
+    ]
+    # What follows the slide may be moved by the first of these.
+    for other, scale, translate in found:
+        other.scale, other.translate, other.units = scale, translate, ("um", "um")
     camera = viewer.scene.camera
     centre = np.array(camera.center[-2:]) * factor
     camera.center = (*camera.center[:-2], *centre.tolist())

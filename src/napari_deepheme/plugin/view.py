@@ -31,6 +31,7 @@ from napari_deepheme.plugin.choices import (
     SITTINGS,
     SLIDES,
 )
+from napari_deepheme.plugin.controls.file_names import ask_for_file
 from napari_deepheme.plugin.controls.inks import follow_theme
 from napari_deepheme.plugin.controls.labels import (
     button,
@@ -362,13 +363,12 @@ class View(QWidget):
         if self._session.deidentify and kind != "sitting":
             stem = self._session.pseudonym or "slide"
         if suffix:
-            name, _ = QFileDialog.getSaveFileName(
-                self, words, stem + suffix, f"{words} (*{suffix})"
-            )
+            path = ask_for_file(self, words, stem + suffix, suffix)
         else:
             name = QFileDialog.getExistingDirectory(self, words)
-        if name:
-            self.save_requested.emit(kind, Path(name))
+            path = Path(name) if name else None
+        if path is not None:
+            self.save_requested.emit(kind, path)
 
     def _request_earlier(self) -> None:
         self.sitting_requested.emit(Path(self._session.earlier_sitting))

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 CLICK_HINT = "Click a cell to select it, Shift-click to add more."
 
+NO_MODEL = "Classify a slide first: it is not known which model named these cells."
+
 MAP_HINT = (
     "Green is where cells are counted. Paint on the layer “Where to count” to change "
     "that."

@@ -22,6 +22,7 @@ from napari_deepheme.core.understanding.feature_space import (
 )
 from napari_deepheme.plugin.kinds import cell_kinds
 from napari_deepheme.plugin.understanding.cell_space import CellSpace
+from napari_deepheme.plugin.words import NO_MODEL
 from napari_deepheme.plugin.worker import Failed
 
 
@@ -61,6 +62,10 @@ class FakeReview:
         self.models = Models(SimpleNamespace(), Namer(), Compute())
         self.selected = []
         self.gone_to = []
+        self.asked_for_models = (False, NO_MODEL)
+
+    def ask_for_models(self):
+        return self.asked_for_models
 
     def select(self, rows):
         self.selected = sorted(rows)

@@ -9,12 +9,12 @@ from napari_deepheme.core.errors import MissingExtraError
 from napari_deepheme.core.understanding.explain import explain_cell
 from napari_deepheme.core.understanding.feature_space import CellFeatures
 from napari_deepheme.plugin.reviewing.reviewed import Reviewed
-from napari_deepheme.plugin.understanding.cell_space import NO_MODEL
 from napari_deepheme.plugin.understanding.explaining import (
     SELECT_ONE,
     Explaining,
     agreement,
 )
+from napari_deepheme.plugin.words import NO_MODEL
 
 
 @pytest.fixture
@@ -196,3 +196,20 @@ def test_without_a_model_nothing_is_compared(reviewed, space, later):
     space.begin(with_map=True)
     assert space.message == NO_MODEL
     assert not later.tasks
+
+
+@pytest.mark.parametrize("comes", [True, False])
+def test_cells_are_compared_when_the_model_of_their_sitting_is_there(
+    reviewed, space, later, comes
+):
+    models, reviewed.models = reviewed.models, None
+    reviewed.asked_for_models = (True, "Loading …")
+    space.begin(with_map=True)
+    assert space.message == "Loading …"
+    reviewed.changed.emit(np.array([3]))
+    assert not later.tasks
+    reviewed.models = models if comes else None
+    reviewed.asked_for_models = (False, "It is not here.")
+    reviewed.changed.emit(None)
+    assert bool(later.tasks) == space.running == comes
+    assert comes or space.message == "It is not here."

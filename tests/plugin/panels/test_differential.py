@@ -129,6 +129,26 @@ def test_drawn_regions_stand_side_by_side(panel, differentials):
     assert rows["unidentified, out of the count"] == ["0", "0"]
 
 
+@pytest.mark.parametrize("n", [1, 2, 12])
+def test_names_have_their_room_beside_however_many_regions(panel, differentials, n):
+    panel.resize(430, 700)
+    panel.scope_box.setCurrentIndex(panel.scope_box.findData("regions"))
+    differentials.areas["drawn"] = [
+        (f"A layer of regions {i}", Region(0, 0, 400, 400)) for i in range(1, n + 1)
+    ]
+    panel.show_counts()
+    table, header = panel.table, panel.table.header()
+    for column in range(table.columnCount()):
+        assert table.columnWidth(column) >= table.sizeHintForColumn(column) > 0
+    # With more regions than fit, one scrolls to the last ones.
+    bar, room = table.horizontalScrollBar(), table.viewport().width()
+    assert header.length() >= room
+    assert bar.maximum() == header.length() - room
+    assert (bar.maximum() > 0) == (n == 12)
+    if n > 1:
+        assert table.headerItem().toolTip(n) == f"A layer of regions {n}"
+
+
 def test_the_chart_is_of_all_regions_together_and_a_cell_counts_once(
     panel, differentials
 ):
@@ -228,6 +248,20 @@ class ManyCells:
     @property
     def kinds(self):
         return cell_kinds(self.corrected.cells)
+
+
+def test_cells_whose_class_is_switched_off_are_not_selected_behind_a_number(
+    ran, differentials
+):
+    (count,) = differentials.counts()
+    ran.desk.toggle_class("L4")
+    differentials.select(count, ["L4"])
+    assert ran.desk.review.selected == []
+    differentials.select(count, ["L4", "M2"])
+    assert ran.desk.review.selected == [0]
+    ran.desk.toggle_class("L4")
+    differentials.select(count, ["L4", "M2"])
+    assert ran.desk.review.selected == [0, 1]
 
 
 def test_500_cells_are_500_of_the_differential_and_stay_the_same_ones():

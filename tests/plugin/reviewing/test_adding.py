@@ -40,10 +40,17 @@ class Asked:
             mpp=mpp,
             models=models,
             corrected=CorrectedCells(cells),
+            changed=SimpleNamespace(connect=lambda callback: None),
+            ask_for_models=lambda: (False, "No model."),
             add=self.add,
         )
+        self.counted = None
         self.adding = Adding(
-            self.session, self.review, name_boxes=self.name_boxes, start=self.start
+            self.session,
+            self.review,
+            counted=lambda: self.counted,
+            name_boxes=self.name_boxes,
+            start=self.start,
         )
 
     def say(self, text, *, error=False):
@@ -189,10 +196,18 @@ def test_a_cell_of_a_slide_that_was_left_meanwhile_is_not_added_to_another():
         asked.review.slide = SimpleNamespace(name="b.svs", size=Size(WIDTH, HEIGHT))
         return named(*boxes, **scale)
 
-    asked.adding = Adding(
-        asked.session, asked.review, name_boxes=leave, start=asked.start
-    )
+    asked.adding._name_boxes = leave
     asked.adding.add_at(100, 100)
     assert asked.added == []
     assert asked.said[-1][1]
     assert "a.svs was left" in asked.session.message
+
+
+def test_beside_the_areas_of_a_count_no_cell_is_added():
+    asked = Asked()
+    asked.counted = (Region(0, 0, 50, 50), Region(100, 100, 50, 50))
+    for x, y in ((49, 49), (51, 20), (149, 100), (160, 160)):
+        asked.adding.add_at(x, y)
+    assert len(asked.added) == 2
+    told = [(text.split(":")[0], error) for text, error in asked.said]
+    assert told == [("Not added", True)] * 2

@@ -1,12 +1,16 @@
 """Sittings that are saved while another run ends, or under another name."""
 
+from dataclasses import dataclass
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
+from napari_deepheme.core.errors import CannotWriteError
 from napari_deepheme.plugin.reviewing import keeping as kept
 from napari_deepheme.plugin.reviewing.keeping import Keeping
 from napari_deepheme.plugin.session import Session
+from napari_deepheme.plugin.worker import Failed
 
 
 class File:
@@ -18,6 +22,8 @@ class File:
         self.path, self.held = path, [sitting.corrected]
 
     def sync(self, corrected, shapes, view):
+        if not self.path.exists():
+            raise CannotWriteError(str(self.path), "it is gone")
         if corrected != self.held[-1]:
             self.held.append(corrected)
 
@@ -31,7 +37,10 @@ class Save:
 
     def wait(self, seconds):
         if self.items is None and not self.hangs:
-            self.items = list(self.make())
+            try:
+                self.items = list(self.make())
+            except CannotWriteError as error:
+                self.items = [Failed(error)]
         return not self.hangs
 
     def __call__(self):
@@ -64,9 +73,75 @@ def desk(tmp_path, monkeypatch):
     return desk
 
 
+@dataclass
+class Sitting:
+    slide: Any
+    corrected: str
+    shapes: tuple = ()
+    view: Any = None
+
+
 def taken(desk):
-    slide = SimpleNamespace(name="a.svs", path="")
-    return SimpleNamespace(slide=slide, corrected=desk.cells, shapes=(), view=None)
+    return Sitting(SimpleNamespace(name="a.svs", path=""), desk.cells)
+
+
+@pytest.fixture
+def named(desk, tmp_path):
+    """Save a sitting by itself, then by name."""
+    folder = tmp_path / "elsewhere"
+    folder.mkdir()
+    desk.keeping.begin()
+    desk.under_way.pop()()
+    desk.keeping.save_as(folder / "mine.deepheme")
+    desk.under_way.pop()()
+    assert desk.session.sitting == str(folder / "mine.deepheme")
+    return folder / "mine.deepheme"
+
+
+def saved_after(desk, cells):
+    desk.cells = cells
+    desk.keeping.save()
+    desk.under_way.pop()()
+    return [file.held[-1] for file in desk.files]
+
+
+def test_a_sitting_that_was_saved_by_name_is_saved_by_itself_as_well(desk, named):
+    assert saved_after(desk, "corrected") == ["corrected", "corrected"]
+    # Under another name again, too.
+    desk.keeping.save_as(named.with_name("other.deepheme"))
+    desk.under_way.pop()()
+    assert saved_after(desk, "again") == ["again", "corrected", "again"]
+    desk.cells = "last"
+    desk.keeping.close(5)
+    assert [file.held[-1] for file in desk.files] == ["last", "corrected", "last"]
+
+
+@pytest.mark.parametrize(("gone", "left"), [(0, 1), (1, 0)])
+def test_of_two_files_the_one_that_can_be_written_is_gone_on_with(
+    desk, named, gone, left
+):
+    desk.files[gone].path.unlink()
+    saved_after(desk, "corrected")
+    path = desk.files[left].path
+    assert desk.session.message.startswith(f"Saved in {path} alone: cannot write")
+    assert desk.session.sitting == str(path)
+    assert saved_after(desk, "again")[left] == "again"
+
+
+def test_a_sitting_that_was_opened_elsewhere_is_saved_by_itself_once_it_changes(
+    desk, tmp_path
+):
+    sitting = taken(desk)
+    path = tmp_path / "elsewhere" / "mine.deepheme"
+    path.parent.mkdir()
+    path.touch()
+    desk.files.append(File(path, sitting))
+    desk.keeping.go_on(kept.twofold(desk.files[0], sitting))
+    assert saved_after(desk, "first") == ["first"]
+    assert saved_after(desk, "corrected") == ["corrected", "corrected"]
+    assert saved_after(desk, "again") == ["again", "again"]
+    assert desk.files[1].path.parent == tmp_path
+    assert desk.session.sitting == str(path)
 
 
 def test_a_run_that_ends_while_another_is_saved_gets_a_file_of_its_own(desk):
@@ -91,7 +166,7 @@ def test_a_run_that_ends_while_another_is_saved_gets_a_file_of_its_own(desk):
 
 def test_a_sitting_that_is_saved_by_name_meanwhile_stays_in_that_file(desk, tmp_path):
     desk.keeping.begin()
-    desk.keeping.save_as(tmp_path / "mine")
+    desk.keeping.save_as(tmp_path / "mine.deepheme")
     by_itself, by_name = desk.under_way
     desk.under_way.clear()
     by_name()
@@ -107,7 +182,7 @@ def test_a_sitting_that_is_saved_by_name_meanwhile_stays_in_that_file(desk, tmp_
 def test_what_is_corrected_while_a_sitting_is_saved_by_name_gets_there(desk, tmp_path):
     desk.keeping.begin()
     desk.under_way.pop(0)()
-    desk.keeping.save_as(tmp_path / "mine")
+    desk.keeping.save_as(tmp_path / "mine.deepheme")
     desk.cells = "corrected"
     desk.keeping.save()
     by_name, by_itself = desk.under_way
@@ -123,7 +198,7 @@ def test_what_is_corrected_while_a_sitting_is_saved_by_name_gets_there(desk, tmp
 def test_a_run_that_ends_while_another_is_saved_by_name_is_not_saved_there(
     desk, tmp_path
 ):
-    desk.keeping.save_as(tmp_path / "mine")
+    desk.keeping.save_as(tmp_path / "mine.deepheme")
     desk.cells = "second"
     desk.keeping.begin()
     for end in desk.under_way:

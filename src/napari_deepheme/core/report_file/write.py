@@ -34,7 +34,9 @@ def write_report(content: ReportContent, path: Path | str) -> None:
     path = Path(path)
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
-        raise CannotWriteError(str(path), "a report's name ends in .html or .pdf")
+        raise CannotWriteError(
+            str(path), "its name ends otherwise", "end it in .html or in .pdf"
+        )
     with atomic_file(path) as stream:
         stream.write(_rendered(content, suffix))
 

@@ -6,14 +6,22 @@ from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QRectF, QSize, Qt, Signal
 from qtpy.QtGui import QColor, QPainter
-from qtpy.QtWidgets import QAbstractItemView, QTreeWidget, QTreeWidgetItem, QWidget
+from qtpy.QtWidgets import (
+    QAbstractItemView,
+    QHeaderView,
+    QTreeWidget,
+    QTreeWidgetItem,
+    QWidget,
+)
 
 from napari_deepheme.core.taxonomy import CLASS_BY_CODE
 from napari_deepheme.plugin.controls.inks import outline
 from napari_deepheme.plugin.controls.key_manners import ENTERS, go_to_first, is_typed
 
 if TYPE_CHECKING:
-    from qtpy.QtGui import QFocusEvent, QKeyEvent, QPaintEvent
+    from collections.abc import Sequence
+
+    from qtpy.QtGui import QFocusEvent, QKeyEvent, QPaintEvent, QResizeEvent
 
     from napari_deepheme.core.counts.report import CountRow
     from napari_deepheme.plugin.panels.differential import Count
@@ -36,7 +44,39 @@ class CountTable(QTreeWidget):
         self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
         self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectItems)
         self.setIconSize(QSize(12, 12))
+        self.setHorizontalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
+        header = self.header()
+        header.setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
+        header.setStretchLastSection(False)
+        # Regions are told apart by the number at the end.
+        header.setTextElideMode(Qt.TextElideMode.ElideLeft)
         self.itemDoubleClicked.connect(self._on_double_click)
+
+    def set_titles(self, titles: Sequence[str]) -> None:
+        """Begin anew with these columns; the first one holds names."""
+        self.setColumnCount(len(titles))
+        self.setHeaderLabels(list(titles))
+        for column, title in enumerate(titles):
+            self.headerItem().setToolTip(column, title)
+
+    def fit_columns(self) -> None:
+        """Give names and numbers their room; titles are cut where it is scarce.
+
+        What does not fit even so is scrolled to.
+        """
+        header, n = self.header(), self.columnCount()
+        needed = [self.sizeHintForColumn(column) for column in range(n)]
+        titled = [max(needed[c], header.sectionSizeHint(c)) for c in range(n)]
+        room = self.viewport().width()
+        widths = titled if sum(titled) <= room else [titled[0], *needed[1:]]
+        widths[0] += max(0, room - sum(widths))
+        for column, width in enumerate(widths):
+            self.setColumnWidth(column, width)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Fit the columns anew."""
+        super().resizeEvent(event)
+        self.fit_columns()
 
     def come_back(self, row: int, column: int) -> None:
         """Bring the keyboard back to where it was before the rows were made anew."""

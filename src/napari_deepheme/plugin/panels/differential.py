@@ -168,10 +168,11 @@ class Differentials:
         return indices_of(counts, self._review.corrected.take(figures))
 
     def select(self, count: Count, codes: Sequence[str]) -> None:
-        """Select the cells that stand behind a number."""
+        """Select the cells that stand behind a number, and are shown."""
         wanted = [i for i, c in enumerate(CELL_CLASSES) if c.code in codes]
         kinds = self._review.kinds[count.rows]
-        self._review.select(count.rows[np.isin(kinds, wanted)].tolist())
+        rows = count.rows[np.isin(kinds, wanted)]
+        self._review.select(self._review.shown(rows).tolist())
 
     def _parts(self, kinds: npt.NDArray[np.uint8]) -> list[tuple[str, Rows]]:
         everything: Rows = np.arange(len(kinds))

@@ -11,7 +11,6 @@ from qtpy.QtWidgets import (
     QComboBox,
     QFileDialog,
     QHBoxLayout,
-    QHeaderView,
     QTreeWidgetItem,
     QVBoxLayout,
     QWidget,
@@ -101,6 +100,7 @@ class DifferentialPanel(QWidget):
             self._show_one(self._counts[0])
         else:
             self._show_side_by_side(self._counts)
+        self.table.fit_columns()
         self.table.come_back(*at)
         together = self._differentials.together(self._counts)
         self.chart.show_series(together)
@@ -146,7 +146,7 @@ class DifferentialPanel(QWidget):
         has_ranges = bool(ranges.ranges)
         if has_ranges:
             titles += ["usual", ""]
-        self._set_titles(titles)
+        self.table.set_titles(titles)
         for row in self._lines(count):
             item = self._item(row)
             item.setText(1, str(row.count))
@@ -167,7 +167,7 @@ class DifferentialPanel(QWidget):
             item.setText(1, str(n_unknown(indices)))
 
     def _show_side_by_side(self, counts: Sequence[Count]) -> None:
-        self._set_titles(["", *(f"{c.title}, %" for c in counts)])
+        self.table.set_titles(["% (cells)", *(count.title for count in counts)])
         if not counts:
             return
         by_count = [self._lines(count) for count in counts]
@@ -195,14 +195,6 @@ class DifferentialPanel(QWidget):
 
     def _lines(self, count: Count) -> tuple[CountRow, ...]:
         return count.full if self._is_full else count.grouped
-
-    def _set_titles(self, titles: list[str]) -> None:
-        self.table.setColumnCount(len(titles))
-        self.table.setHeaderLabels(titles)
-        header = self.table.header()
-        header.setStretchLastSection(False)
-        header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
-        header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
 
     def _item(self, row: CountRow) -> QTreeWidgetItem:
         code = row.codes[0] if self._is_full else ""

@@ -68,17 +68,16 @@ class Overlay:
     ) -> None:
         self._viewer = viewer
         self.slide_key = slide_key
-        self._frame = frame
         self.cells: CellTable | CorrectedCells = CellTable.empty()
         self._stream: Stream | None = None
         self._hidden: frozenset[str] = frozenset()
         self._selected: set[int] = set()
         self._reach = self._usual = 0.0
         self._is_moving = False
-        self._points = self._cells_layer()
-        self._figures = Figures(viewer, self._figures_layer())
+        self._points = self._cells_layer(frame)
+        self._figures = Figures(viewer, self._figures_layer(frame))
         picture = self._layer("overview")
-        self._move_to_frame(self._points, self._figures.layer, picture)
+        _move_to(frame, self._points, self._figures.layer, picture)
         self._drawing = Drawing(viewer, self._points, picture, size, max_points)
         self.show(Ready.of(self.cells), frozenset())
         self._told: Callable[[], None] | None = None
@@ -157,7 +156,7 @@ class Overlay:
         cell = self.take([row])
         row_column = layers.centres_rc(cell)[0]
         camera = self._viewer.scene.camera
-        width = float(cell.boxes[0, 2:].max() * min(self._frame["scale"]))
+        width = float(cell.boxes[0, 2:].max() * min(self._points.scale))
         # What is drawn follows once, when the camera is there.
         self._is_moving = True
         try:
@@ -251,7 +250,7 @@ class Overlay:
     def _ring_canvas_px(self) -> float:
         """Return how large a usual ring is on the canvas."""
         zoom = self._viewer.scene.camera.zoom
-        return float(self._usual * zoom * min(self._frame["scale"]))
+        return float(self._usual * zoom * min(self._points.scale))
 
     def cell_at(self, position: tuple[float, ...]) -> int | None:
         """Return the row of the cell whose box holds a world position, None if none."""
@@ -306,17 +305,16 @@ class Overlay:
             self._make_picture()
 
     def _make_picture(self) -> None:
-        self._drawing.make_picture(self._frame, self._metadata("overview"))
+        frame = layers.frame_of(self._points)
+        self._drawing.make_picture(frame, self._metadata("overview"))
 
-    def _cells_layer(self) -> CellsLayer:
+    def _cells_layer(self, frame: layers.Frame) -> CellsLayer:
         """Return the layer of an earlier run, or make one in the place of another's."""
         found = self._layer("cells")
         if isinstance(found, CellsLayer):
             return found
         metadata = self._metadata("cells")
-        made = CellsLayer(
-            **layers.points_kwargs(CellTable.empty(), self._frame, metadata)
-        )
+        made = CellsLayer(**layers.points_kwargs(CellTable.empty(), frame, metadata))
         place = len(self._viewer.layers)
         if found is not None:
             place = self._viewer.layers.index(found)
@@ -324,18 +322,11 @@ class Overlay:
         self._viewer.layers.insert(place, made)
         return made
 
-    def _figures_layer(self) -> Shapes:
+    def _figures_layer(self, frame: layers.Frame) -> Shapes:
         metadata = self._metadata("figures")
         return self._layer("figures") or self._viewer.add_shapes(
-            **layers.shapes_kwargs(CellTable.empty(), self._frame, metadata)
+            **layers.shapes_kwargs(CellTable.empty(), frame, metadata)
         )
-
-    def _move_to_frame(self, *found: Any) -> None:
-        """Lay layers of an earlier run where the slide lies now."""
-        for layer in filter(None, found):
-            for name, value in self._frame.items():
-                if not np.array_equal(getattr(layer, name), value):
-                    setattr(layer, name, value)
 
     def _metadata(self, role: str) -> dict[str, Any]:
         return {layers.METADATA_KEY: {"role": role, "slide_key": self.slide_key}}
@@ -346,3 +337,11 @@ class Overlay:
             if (own.get("role"), own.get("slide_key")) == (role, self.slide_key):
                 return layer
         return None
+
+
+def _move_to(frame: layers.Frame, *found: Any) -> None:
+    """Lay layers of an earlier run where the slide lies now."""
+    for layer in filter(None, found):
+        for name, value in frame.items():
+            if not np.array_equal(getattr(layer, name), value):
+                setattr(layer, name, value)

@@ -16,7 +16,7 @@ from napari_deepheme.plugin.words import class_words
 from napari_deepheme.plugin.worker import Failed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from napari_deepheme.core.slide import SlideReader
     from napari_deepheme.plugin.reviewing.review import Review
@@ -30,6 +30,12 @@ _USUAL_UM: Final = 14.0
 """Width of a box where no other cell tells it."""
 
 
+_BESIDE: Final = (
+    "Not added: it lies outside the areas of this count. Classify the region to count "
+    "its cells."
+)
+
+
 class Adding:
     """Adds cells where the reader clicks; the model is asked what it says of them.
 
@@ -39,6 +45,9 @@ class Adding:
         State that the view shows.
     review : Review
         Takes the cells.
+    counted : callable
+        Gives the areas of a count, in which alone cells count; None where it is no
+        count of so many cells.
     name_boxes : callable
         As `core.engine.name_boxes.name_boxes`.
     start : callable
@@ -50,14 +59,19 @@ class Adding:
         session: Session,
         review: Review,
         *,
+        counted: Callable[[], Sequence[Region] | None],
         name_boxes: Callable[..., CellTable],
         start: Callable[..., Task],
     ) -> None:
         self._session = session
         self._review = review
+        self._counted = counted
         self._name_boxes = name_boxes
         self._start = start
         self._name = self._asked = ""
+        # What is added when the models are there.
+        self._waiting: list[tuple[SlideReader, Region]] = []
+        review.changed.connect(self._on_cells)
 
     def toggle(self) -> None:
         """Let the next click add a cell, or no longer."""
@@ -81,7 +95,10 @@ class Adding:
         self._ask(f"Click the cell that was missed: {class_words(word)}.")
 
     def add_at(self, x: float, y: float) -> None:
-        """Add a cell centred at a place, in level-0 pixels; none off the slide."""
+        """Add a cell centred at a place, in level-0 pixels; none off the slide.
+
+        Nor beside the areas of a count, since it could not be counted there.
+        """
         self.stop()
         review, word = self._review, self._name or self._session.reader_class
         slide, mpp = review.slide, review.mpp
@@ -93,7 +110,43 @@ class Adding:
         if not (0 <= x < whole.width and 0 <= y < whole.height):
             return
         box = box.intersection(whole)
-        if review.models is None:
+        areas = self._counted()
+        if areas is not None and not any(_is_in(area, box) for area in areas):
+            self._session.say(_BESIDE, error=True)
+            return
+        if review.models is None and not word:
+            self._wait_for_models(slide, box)
+        else:
+            self._add(slide, box, word)
+
+    def _wait_for_models(self, slide: SlideReader, box: Region) -> None:
+        """Add a cell once there is a model to ask, or when it is known that none is."""
+        self._waiting.append((slide, box))
+        is_coming, told = self._review.ask_for_models()
+        if not is_coming:
+            self._waiting.pop()
+            self._add(slide, box, "")
+            told = f"Added as unidentified. {told}"
+        # Unless it came at once.
+        if self._waiting or not is_coming:
+            self._session.say(told)
+
+    def _on_cells(self, rows: object) -> None:
+        if rows is not None:
+            return
+        waiting, self._waiting = self._waiting, []
+        for slide, box in waiting:
+            if self._review.slide is not slide:
+                continue
+            if self._review.models is None:
+                self._wait_for_models(slide, box)
+            else:
+                self._session.say("")
+                self._add(slide, box, "")
+
+    def _add(self, slide: SlideReader, box: Region, word: str) -> None:
+        review, mpp = self._review, self._review.mpp
+        if review.models is None or mpp is None:
             # Without a model, nothing but the reader can tell the class.
             review.add(_unasked(box, word), word or UNIDENTIFIED)
             return
@@ -132,6 +185,11 @@ class Adding:
         mpp = self._review.mpp
         side = 48 if mpp is None else round(_USUAL_UM / min(mpp))
         return side, side
+
+
+def _is_in(area: Region, box: Region) -> bool:
+    boxes = np.array([(box.x, box.y, box.width, box.height)])
+    return bool(area.holds_centres(boxes)[0])
 
 
 def _unasked(box: Region, word: str) -> CellTable:

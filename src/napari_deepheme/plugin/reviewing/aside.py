@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from napari_deepheme.core.models.protocols import Models
     from napari_deepheme.core.sittings.sitting import Sitting
-    from napari_deepheme.core.sittings.sitting_file import SittingFile
+    from napari_deepheme.plugin.reviewing.keeping import Kept
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -29,13 +29,13 @@ class PutAside:
         All of it.
     models : Models or None
         What found and named the cells; None where they came from a file.
-    file : SittingFile or None
+    file : SittingFile, TwofoldFile or None
         Where it is saved.
     """
 
     sitting: Sitting
     models: Models | None
-    file: SittingFile | None
+    file: Kept | None
 
 
 class Aside:
@@ -57,6 +57,11 @@ class Aside:
         # A slide whose layer was removed is opened again with its sitting.
         self._kept = {k: v for k, v in kept if v[0] in self._viewer.layers}
         self._kept[slide_key(layer)] = (layer, review)
+
+    def put_back(self, layer: Image, review: PutAside) -> None:
+        """Keep a review that was taken for nothing, if there is no later one."""
+        if slide_key(layer) not in self._kept:
+            self.put(layer, review)
 
     def take(self, layer: Image) -> PutAside | None:
         """Return the review of a slide, and keep it no longer; None without one."""

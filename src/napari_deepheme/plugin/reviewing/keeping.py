@@ -21,6 +21,7 @@ from napari_deepheme.core.sittings.sitting_file import (
     create_sitting,
 )
 from napari_deepheme.plugin.preferences import read_preferences
+from napari_deepheme.plugin.reviewing.twofold import TwofoldFile
 from napari_deepheme.plugin.worker import Failed
 
 if TYPE_CHECKING:
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
     from napari_deepheme.core.sittings.sitting import Sitting
     from napari_deepheme.plugin.session import Session
     from napari_deepheme.plugin.worker import Task
+
+Kept = SittingFile | TwofoldFile
+"""Where a sitting is saved: by itself, or in a file of the user's as well."""
 
 FOLDER_VARIABLE: Final = "NAPARI_DEEPHEME_SITTINGS"
 """Environment variable that names another folder for sittings."""
@@ -75,7 +79,7 @@ class Keeping:
         self._session = session
         self._take_sitting = take_sitting
         self._start = start
-        self._file: SittingFile | None = None
+        self._file: Kept | None = None
         self._task: Task | None = None
         self._is_new = self._is_saving = False
         self._when_kept: Callable[[], None] | None = None
@@ -85,7 +89,7 @@ class Keeping:
         self._n_runs = 0
         # With the number of their run: what the last save wrote, and what is left to be
         # saved by one under way. Its thread and the main one both look at them.
-        self._written: tuple[int, SittingFile] | None = None
+        self._written: tuple[int, Kept] | None = None
         self._late: tuple[int, Sitting] | None = None
 
     @property
@@ -97,7 +101,8 @@ class Keeping:
         """Save the sitting of a run that ended, in a file of its own.
 
         The file of a run before is left as it is if anything was corrected in it; if
-        not, it is used again.
+        not, it is used again. A run without cells is saved once there is one: it would
+        be the newest, and hide what was reviewed before.
 
         Parameters
         ----------
@@ -109,12 +114,12 @@ class Keeping:
         self._n_runs += 1
         self.save()
 
-    def go_on(self, file: SittingFile) -> None:
+    def go_on(self, file: Kept) -> None:
         """Go on with a sitting that was opened."""
         self._file, self._is_new, self._when_kept = file, False, None
         self.tell()
 
-    def leave(self, seconds: float) -> SittingFile | None:
+    def leave(self, seconds: float) -> Kept | None:
         """Save what is left at once, and go on with nothing.
 
         Parameters
@@ -124,7 +129,7 @@ class Keeping:
 
         Returns
         -------
-        SittingFile or None
+        SittingFile, TwofoldFile or None
             The file, to go on with later; None where the sitting has none yet.
         """
         self.close(seconds)
@@ -144,7 +149,7 @@ class Keeping:
         if self._is_saving:
             return
         sitting = self._take_sitting()
-        if sitting is None or (self._file is None and not self._is_new):
+        if sitting is None or not self._is_kept(sitting):
             return
         now = (sitting.corrected, sitting.shapes, sitting.view)
         if not self._is_new and now == self._saved:
@@ -162,15 +167,14 @@ class Keeping:
     def save_as(self, path: Path) -> None:
         """Save the sitting as it is now, on a thread, to a file that the user names.
 
-        It is saved there from then on.
+        It is saved there from then on, and by itself as before.
         """
         sitting, when_kept = self._take_sitting(), self._when_kept
         if sitting is None:
             return
-        named = path if path.suffix == SUFFIX else path.with_name(path.name + SUFFIX)
         self._start(
-            lambda: iter([_created(named, sitting, when_kept)]),
-            on_item=partial(self._on_named, self._n_runs),
+            lambda: iter([_created(path, sitting, when_kept)]),
+            on_item=partial(self._on_named, self._n_runs, sitting),
             on_end=lambda: None,
         )
 
@@ -186,7 +190,7 @@ class Keeping:
             if not self._task.wait(seconds):
                 return
             self._take_written()
-        if sitting is None or (self._file is None and not self._is_new):
+        if sitting is None or not self._is_kept(sitting):
             return
         try:
             if self._is_new:
@@ -197,6 +201,10 @@ class Keeping:
                 self._file.sync(sitting.corrected, sitting.shapes, sitting.view)
         except DeephemeError as error:
             self._session.say(str(error), error=True)
+
+    def _is_kept(self, sitting: Sitting) -> bool:
+        """Tell whether there is a file, or something to begin one with."""
+        return len(sitting.corrected) > 0 if self._is_new else self._file is not None
 
     def _take_written(self) -> None:
         """Go on with what a thread wrote whose item has not arrived yet."""
@@ -209,9 +217,9 @@ class Keeping:
         self,
         run: int,
         sitting: Sitting,
-        file: SittingFile | None,
+        file: Kept | None,
         when_kept: Callable[[], None] | None,
-    ) -> SittingFile:
+    ) -> Kept:
         """Write on the thread, also what `close` leaves meanwhile."""
         written = self._write(sitting, file, when_kept)
         self._written = run, written
@@ -223,28 +231,26 @@ class Keeping:
     def _write(
         self,
         sitting: Sitting,
-        file: SittingFile | None,
+        file: Kept | None,
         when_kept: Callable[[], None] | None,
-    ) -> SittingFile:
+    ) -> Kept:
         if file is None:
             return _created(self._own_path(sitting), sitting, when_kept)
         file.sync(sitting.corrected, sitting.shapes, sitting.view)
         return file
 
     def _own_path(self, sitting: Sitting) -> Path:
-        file, folder = self._file, sittings_folder()
-        if file is not None and not file.has_steps and file.path.parent == folder:
+        file = self._file
+        if (
+            file is not None
+            and not isinstance(file, TwofoldFile)
+            and not file.has_steps
+            and _is_own(file)
+        ):
             return file.path
-        stem = Path(sitting.slide.name).stem[:60] or "slide"
-        time = datetime.now().astimezone().strftime("%Y-%m-%d %H.%M.%S")
-        path = folder / f"{stem} {time}{SUFFIX}"
-        n = 1
-        while path.exists():
-            n += 1
-            path = folder / f"{stem} {time} ({n}){SUFFIX}"
-        return path
+        return _new_path(sitting)
 
-    def _on_named(self, run: int, item: SittingFile | Failed) -> None:
+    def _on_named(self, run: int, sitting: Sitting, item: SittingFile | Failed) -> None:
         if isinstance(item, Failed):
             self._session.say(str(item.error), error=True)
             if not isinstance(item.error, DeephemeError):
@@ -252,12 +258,12 @@ class Keeping:
             return
         self._session.say(f"Saved: {item.path}")
         if run == self._n_runs:
-            self.go_on(item)
+            self.go_on(twofold(item, sitting, None if self._is_new else self._file))
             # A save that is under way is not gone on with; what it holds is saved here.
             self._n_runs += 1
             self._saved = ()
 
-    def _on_saved(self, run: int, item: SittingFile | Failed) -> None:
+    def _on_saved(self, run: int, item: Kept | Failed) -> None:
         if isinstance(item, Failed) and not isinstance(item.error, DeephemeError):
             raise item.error
         if run != self._n_runs:
@@ -266,15 +272,56 @@ class Keeping:
             self.go_on(item)
             return
         # Otherwise it would be tried again every few seconds.
-        self._file, self._is_new = None, False
+        file = None if self._is_new else self._file
+        left = file.left if isinstance(file, TwofoldFile) else None
+        self._file, self._is_new = left, False
         self.tell()
-        self._session.say(f"Not saved any more: {item.error}", error=True)
+        what = "Not saved any more" if left is None else f"Saved in {left.path} alone"
+        self._session.say(f"{what}: {item.error}", error=True)
 
     def _on_end(self) -> None:
         self._is_saving = False
         if self._is_new:
             # Another run ended meanwhile.
             self.save()
+
+
+def twofold(named: SittingFile, sitting: Sitting, before: Kept | None = None) -> Kept:
+    """Return how to go on in a file that the user named: saved by itself as well.
+
+    Parameters
+    ----------
+    named : SittingFile
+        The user's file.
+    sitting : Sitting
+        What it holds.
+    before : SittingFile, TwofoldFile or None
+        Where the sitting was saved before.
+    """
+    if _is_own(named):
+        return named
+    own = before.own if isinstance(before, TwofoldFile) else before
+    if own is not None and not _is_own(own):
+        own = None
+    return TwofoldFile(
+        named, sitting, own, lambda now: _created(_new_path(now), now, None)
+    )
+
+
+def _is_own(file: SittingFile) -> bool:
+    return file.path.resolve().parent == sittings_folder().resolve()
+
+
+def _new_path(sitting: Sitting) -> Path:
+    folder = sittings_folder()
+    stem = Path(sitting.slide.name).stem[:60] or "slide"
+    time = datetime.now().astimezone().strftime("%Y-%m-%d %H.%M.%S")
+    path = folder / f"{stem} {time}{SUFFIX}"
+    n = 1
+    while path.exists():
+        n += 1
+        path = folder / f"{stem} {time} ({n}){SUFFIX}"
+    return path
 
 
 def _created(

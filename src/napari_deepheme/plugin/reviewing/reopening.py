@@ -27,7 +27,7 @@ from napari_deepheme.core.sittings.sitting_file import (
 )
 from napari_deepheme.core.slide import plausible_mpp
 from napari_deepheme.plugin.result_layers.drawing import Ready
-from napari_deepheme.plugin.reviewing.keeping import sittings_folder
+from napari_deepheme.plugin.reviewing.keeping import sittings_folder, twofold
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     from napari_deepheme.core.export.qupath import QupathCells
     from napari_deepheme.core.slide import SlideReader
+    from napari_deepheme.plugin.reviewing.keeping import Kept
 
 TABLES: Final = (".csv", ".geojson", ".json")
 """Endings of tables of cells."""
@@ -145,10 +146,10 @@ def _begun(
     return sitting, Ready.of(corrected.cells)
 
 
-def taken_over(path: Path, sitting: Sitting) -> SittingFile | None:
+def taken_over(path: Path, sitting: Sitting) -> Kept | None:
     """Return the file to go on with; None where it cannot be written to."""
     try:
-        return SittingFile(path, sitting.corrected)
+        return twofold(SittingFile(path, sitting.corrected), sitting)
     except CannotWriteError:
         return None
 

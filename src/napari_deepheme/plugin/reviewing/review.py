@@ -22,7 +22,7 @@ from napari_deepheme.plugin.kinds import (
     shown_kinds,
 )
 from napari_deepheme.plugin.result_layers.drawing import Ready
-from napari_deepheme.plugin.words import describe
+from napari_deepheme.plugin.words import NO_MODEL, describe
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -52,6 +52,11 @@ class Review:
         State that the view shows; its counts and what is selected are written here.
     now : callable
         Gives the time of a correction.
+
+    Attributes
+    ----------
+    when_asked : callable
+        Answers `ask_for_models`.
     """
 
     changed: ClassVar[Signal] = Signal(object)
@@ -66,6 +71,7 @@ class Review:
         self.slide: SlideReader | None = None
         self.mpp: Mpp | None = None
         self.models: Models | None = None
+        self.when_asked: Callable[[], tuple[bool, str]] = lambda: (False, NO_MODEL)
 
     @property
     def cells(self) -> CellTable:
@@ -92,6 +98,10 @@ class Review:
         self._remember()
         known = self._known.get(slide_key, CellTable.empty())
         return Ready.of(recall(cells, known, areas))
+
+    def ask_for_models(self) -> tuple[bool, str]:
+        """Have the models loaded that found the cells of a file, if they are here."""
+        return self.when_asked()
 
     def learn(self, slide_key: str, known: Callable[[], CellTable]) -> None:
         """Ask what was said of a slide's cells before; any thread can do it.
@@ -159,6 +169,10 @@ class Review:
         """Select these cells and no others."""
         if self._overlay is not None:
             self._overlay.select_rows(rows)
+
+    def shown(self, rows: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
+        """Return which of these cells are shown: their class is not switched off."""
+        return rows[shown_kinds(self._session.hidden)[self.kinds[rows]]]
 
     def go_to(self, row: int) -> None:
         """Select a cell and centre the viewer on it."""

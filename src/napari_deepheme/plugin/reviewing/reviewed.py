@@ -44,6 +44,18 @@ class Reviewed(Protocol):
     def models(self) -> Models | None:
         """What found and named the cells; None where they came from a file."""
 
+    def ask_for_models(self) -> tuple[bool, str]:
+        """Have the models loaded that found the cells of a file, if they are here.
+
+        Returns
+        -------
+        is_coming : bool
+            Whether they come; `changed` is emitted with None then, also if they cannot
+            be loaded after all.
+        told : str
+            What goes on or is missing, in words.
+        """
+
     @property
     def selected(self) -> list[int]:
         """Rows that are selected, in order."""

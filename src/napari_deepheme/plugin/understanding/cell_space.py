@@ -15,6 +15,7 @@ from napari_deepheme.core.understanding.feature_space import (
     FeatureProgress,
     iter_features,
 )
+from napari_deepheme.plugin.words import NO_MODEL
 from napari_deepheme.plugin.worker import Failed
 
 if TYPE_CHECKING:
@@ -25,11 +26,6 @@ if TYPE_CHECKING:
     from napari_deepheme.core.cell_table import CellTable
     from napari_deepheme.plugin.reviewing.reviewed import Reviewed
     from napari_deepheme.plugin.worker import Task
-
-NO_MODEL = (
-    "Classify a slide first: cells that were read from a file have no model here."
-)
-
 
 _LAST_SECONDS: Final = 5.0
 
@@ -79,6 +75,8 @@ class CellSpace:
         self._of: tuple[object, object] = (None, None)
         self._stop = Event()
         self._task: Task | None = None
+        # What is begun when the models are there: with the map, or without.
+        self._wanted: bool | None = None
         self.features: npt.NDArray[np.float16] | None = None
         self.points: npt.NDArray[np.float32] | None = None
         self.running = False
@@ -92,8 +90,17 @@ class CellSpace:
         slide, mpp, models = reviewed.slide, reviewed.mpp, reviewed.models
         if self.running:
             return
-        if slide is None or mpp is None or models is None or not len(reviewed.cells):
+        if slide is None or mpp is None or not len(reviewed.cells):
             self._say(NO_MODEL)
+            return
+        if models is None:
+            self._wanted = with_map
+            is_coming, told = reviewed.ask_for_models()
+            if not is_coming:
+                self._wanted = None
+            # Unless they came at once.
+            if self._wanted is not None or not is_coming:
+                self._say(told)
             return
         cells, features = reviewed.cells, self.features
         if features is None or len(features) < len(cells):
@@ -187,6 +194,9 @@ class CellSpace:
             self.cancel()
             self._forget()
             self.changed.emit()
+        if rows is None and self._wanted is not None:
+            wanted, self._wanted = self._wanted, None
+            self.begin(with_map=wanted)
 
     def _forget(self) -> None:
         self._boxes, self._of = np.empty((0, 4), np.int32), (None, None)

@@ -18,7 +18,7 @@ from napari_deepheme.core.understanding.explain import (
     with_maps,
 )
 from napari_deepheme.core.understanding.feature_space import nearest
-from napari_deepheme.plugin.understanding.cell_space import NO_MODEL
+from napari_deepheme.plugin.words import NO_MODEL
 from napari_deepheme.plugin.worker import Failed
 
 if TYPE_CHECKING:
@@ -110,8 +110,10 @@ class Explaining:
         reviewed = self._reviewed
         if len(reviewed.selected) != 1:
             self._nothing(SELECT_ONE)
-        elif None in (reviewed.slide, reviewed.mpp, reviewed.models):
+        elif reviewed.slide is None or reviewed.mpp is None:
             self._nothing(NO_MODEL)
+        elif reviewed.models is None:
+            self._nothing(reviewed.ask_for_models()[1])
         elif self._busy:
             self._waiting = (reviewed.selected[0], class_code)
         else:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
+
 import numpy as np
 import pytest
 
@@ -138,3 +140,24 @@ def test_the_slide_gives_the_same_bytes_whatever_its_look() -> None:
     seen.levels[0][:, :]
     after = slide.read_region(Point(0, 0), 0, slide.size).tobytes()
     assert before == after
+
+
+def test_copied_levels_read_the_same_slide_and_have_a_look_of_their_own() -> None:
+    seen = seen_slide()
+    seen.show(LOOK)
+    levels = deepcopy(list(seen.levels))
+    copied = seen_of(levels)
+    assert copied is not None
+    assert copied is not seen
+    for one, other in zip(levels, seen.levels, strict=True):
+        np.testing.assert_array_equal(one[:, :], other[:, :])
+    seen.show(Look())
+    expected = apply_look(PIXELS, LOOK, copied.white)
+    np.testing.assert_array_equal(levels[0][:, :], expected)
+    copied.show(Look())
+    for one, other in zip(levels, seen.levels, strict=True):
+        np.testing.assert_array_equal(one[:, :], other[:, :])
+    single = deepcopy(seen.single)
+    np.testing.assert_array_equal(single[:, :], PIXELS)
+    # Levels that are read are not copied.
+    assert copied.plain[0] is seen.plain[0]

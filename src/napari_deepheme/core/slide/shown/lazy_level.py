@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from math import prod
+from typing import Any, Self
 
 
 class LazyLevel:
@@ -25,6 +26,10 @@ class LazyLevel:
     def nbytes(self) -> int:
         """Bytes it would take as an array of numpy."""
         return self.size
+
+    def __deepcopy__(self, _: dict[int, Any]) -> Self:
+        """Give itself: it reads and never changes, and its slide is one."""
+        return self
 
     def __len__(self) -> int:
         """Give the height."""

@@ -6,7 +6,8 @@ The levels themselves stay as they are, and are what is analysed.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Final
+from copy import deepcopy
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import numpy as np
 from PIL import Image
@@ -69,6 +70,16 @@ class SeenLevels:
         self._levels: list[SeenLevel | npt.NDArray[np.uint8]] | None = None
         self._small: npt.NDArray[np.uint8] | None = None
         self._held: npt.NDArray[np.uint8] | None = None
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        """Give the same levels with a look of their own."""
+        made = type(self)(self.plain, lambda: self.white)
+        memo[id(self)] = made
+        made.look = self.look
+        if self._held is not None:
+            # A viewer's list of levels is copied one by one.
+            memo[id(self._held)] = made.levels[-1]
+        return made
 
     @property
     def levels(self) -> Sequence[SeenLevel | npt.NDArray[np.uint8]]:
@@ -137,6 +148,10 @@ class SeenLevel(LazyLevel):
         # A viewer reads whole chunks of what has them.
         if hasattr(plain, "chunks"):
             self.chunks = plain.chunks
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        """Give the same level, seen with a look of its own."""
+        return type(self)(deepcopy(self.seen, memo), self._plain)
 
     def __repr__(self) -> str:
         """Name what is seen."""

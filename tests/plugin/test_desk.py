@@ -170,7 +170,7 @@ def test_a_region_that_is_taken_away_leaves_the_sitting(ran, tmp_path):
 def test_a_slide_that_moved_is_found_beside_the_sitting(
     ran, make_controller, tmp_path, slide_path
 ):
-    ran.desk.saving.save("sitting", tmp_path / "slides" / "mine")
+    ran.desk.saving.save("sitting", tmp_path / "slides" / "mine.deepheme")
     moved = tmp_path / "moved"
     slide_path.parent.rename(moved)
     tomorrow = make_controller()
@@ -320,7 +320,7 @@ def test_when_saving_fails_it_is_told_once_and_saving_under_a_name_goes_on(
     ran.desk.keeping.save()
     assert ran.session.message == ""
     monkeypatch.undo()
-    ran.desk.saving.save("sitting", tmp_path / "kept")
+    ran.desk.saving.save("sitting", tmp_path / "kept.deepheme")
     assert ran.session.sitting == str(tmp_path / "kept.deepheme")
     assert len(read_sitting(tmp_path / "kept.deepheme").corrected.steps) == 1
 
@@ -544,7 +544,7 @@ def test_a_sitting_is_taken_on_the_main_thread_and_written_on_another(
 
     monkeypatch.setattr(desk, "drawn_shapes", noted)
     ran.desk.saving._start = ran.desk.keeping._start = start
-    ran.desk.saving.save("sitting", tmp_path / "mine")
+    ran.desk.saving.save("sitting", tmp_path / "mine.deepheme")
     assert ran.session.message == f"Saved: {tmp_path / 'mine.deepheme'}"
     assert ran.session.sitting == str(tmp_path / "mine.deepheme")
     assert set(threads) == {threading.main_thread()}
@@ -665,6 +665,7 @@ def test_a_first_run_that_is_cancelled_before_its_first_cells_leaves_the_button(
     monkeypatch.setattr(made, "_load_models", lambda *n: made.cancel() or load(*n))
     made.classify_slide()
     assert made.session.message.startswith("Stopped before the first cells")
+    assert [layer.name for layer in made._viewer.layers] == [slide_path.name]
     assert not made.session.can_export
     assert made.session.earlier_sitting == str(path)
     assert own_sittings(tmp_path) == [path]

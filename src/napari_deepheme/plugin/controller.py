@@ -23,8 +23,9 @@ from napari_deepheme.core.runs.search import Search
 from napari_deepheme.core.slide import plausible_mpp
 from napari_deepheme.plugin.areas import asked_areas
 from napari_deepheme.plugin.desk import LAST_SECONDS, Desk
-from napari_deepheme.plugin.layers import disown_copies
+from napari_deepheme.plugin.layers import disown_copies, frame_of
 from napari_deepheme.plugin.mapping import Mapping
+from napari_deepheme.plugin.result_layers.overlay import lay_out
 from napari_deepheme.plugin.result_layers.where_to_count import hide_map, painted_map
 from napari_deepheme.plugin.returning import Returning
 from napari_deepheme.plugin.reviewing.keeping import unfinished_folder
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from napari.components import ViewerModel
-    from napari.layers import Image
+    from napari.layers import Image, Layer
 
     from napari_deepheme.core.cell_table import CellTable
     from napari_deepheme.core.geometry import Polygon
@@ -101,6 +102,7 @@ class Controller:
         self._start = start
         self._search = Search(())
         self._run: Run | None = None
+        self._laid_out: list[Layer] = []
         self._stopping = Event()
         self._task: Task | None = None
         self._merging: Task | None = None
@@ -221,6 +223,9 @@ class Controller:
         painted = painted_map(self._viewer, slide_key(layer)) if goal else None
         self._search = Search(tuple(regions), stated, goal, painted, kept)
         self._stopping.clear()
+        self._laid_out = lay_out(
+            self._viewer, slide_key(layer), frame_of(layer), slide.size, whole
+        )
         session.n_tiles, session.n_done, session.seconds_left = 0, 0, 0.0
         session.adding, session.running = False, True
         self._say("Loading the models …")
@@ -320,8 +325,18 @@ class Controller:
             if run.error is None:
                 self._say(_KEPT)
         finally:
+            self._take_away(run)
             self.returning.follow_layers()
             self.returning.follow_slide()
+
+    def _take_away(self, run: Run) -> None:
+        """Take away the layers that were made for cells which did not come."""
+        overlay = self.desk.overlay
+        if overlay is not None and overlay.slide_key == slide_key(run.layer):
+            return
+        for made in self._laid_out:
+            if made in self._viewer.layers:
+                self._viewer.layers.remove(made)
 
     def _on_merged(self, merged: tuple[RegionResult, Ready] | Failed) -> None:
         run, session = self.desk.run, self._session

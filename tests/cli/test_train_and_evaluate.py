@@ -1,6 +1,7 @@
 import csv
 import json
 import logging
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,7 +9,9 @@ from PIL import Image
 
 from napari_deepheme.cli import run
 from napari_deepheme.cli import train as train_command
+from napari_deepheme.core.errors import CannotWriteError
 from napari_deepheme.core.models.registry import find_model
+from napari_deepheme.core.training.own.registering import register_model
 
 COLOURS = {"M3": (150, 60, 120), "L2": (60, 40, 130)}
 
@@ -81,6 +84,31 @@ def test_a_stopped_run_says_how_to_go_on(cells, tmp_path, monkeypatch, capfd):
     assert train() == 0
     card = json.loads((tmp_path / "out" / "own-classifier.json").read_text())
     assert card["name"] == "own-classifier"
+
+
+@pytest.mark.parametrize("name", ["ours", "OURS", "litenet-marrow"])
+def test_a_name_that_is_taken_is_refused_before_the_training(
+    cells, tmp_path, refused, name
+):
+    card = find_model("litenet-marrow")
+    register_model(replace(card, name="ours"))
+    before = sorted((tmp_path / "mine").iterdir())
+    words = ["train", "classifier", "--data", "cells", "--mpp", "0.9", "--steps", "2"]
+    told = refused([*words, "--out", "out", "--name", name, "--register"])
+    assert ("bundled" if name == card.name else "or give --overwrite") in told
+    assert not (tmp_path / "out").exists()
+    assert sorted((tmp_path / "mine").iterdir()) == before
+
+
+def test_a_name_that_was_taken_during_the_training_says_how_to_go_on(tmp_path, capfd):
+    card = find_model("litenet-marrow")
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "ours.json").write_text("{}")
+    with pytest.raises(CannotWriteError, match="already"):
+        train_command._register(replace(card, name="ours"), overwrite=False)
+    assert f"models import {card.path}" in capfd.readouterr().err
+    train_command._register(replace(card, name="ours"), overwrite=True)
+    assert "registered: --model ours" in capfd.readouterr().out
 
 
 TRAIN = ("train", "classifier", "--out", "o")

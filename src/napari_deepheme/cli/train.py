@@ -17,7 +17,7 @@ from napari_deepheme.cli.arguments import (
     some_path,
 )
 from napari_deepheme.cli.output import complain, say
-from napari_deepheme.core.errors import MissingExtraError
+from napari_deepheme.core.errors import DeephemeError, MissingExtraError
 from napari_deepheme.core.models.cards.card import ModelCard
 from napari_deepheme.core.models.compute import DEVICES
 from napari_deepheme.core.models.registry import (
@@ -96,7 +96,7 @@ def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:
         "--overwrite",
         action="store_true",
         help="throw away an unfinished run with other settings or cells, or a finished "
-        "model of the name",
+        "model of the name; with --register, one of yours, too",
     )
     parser.add_argument(
         "--register",
@@ -171,6 +171,7 @@ def _run(options: argparse.Namespace) -> int:
     if options.recipe == "bundled":
         return _run_bundled(options)
     name = options.name or f"own-{options.model}"
+    replaces = options.register and _replaces(options, name)
     if options.model == "classifier":
         run = _classifier(options, name)
     else:
@@ -185,10 +186,30 @@ def _run(options: argparse.Namespace) -> int:
         say(text)
     say(f"{card.title}, written to {card.path}")
     if options.register:
-        from napari_deepheme.core.training.own.registering import register_model
-
-        say(f"registered: --model {register_model(card).name}")
+        _register(card, overwrite=replaces)
     return 0
+
+
+def _replaces(options: argparse.Namespace, name: str) -> bool:
+    """Tell whether a model of the name may be replaced; refuse one that may not."""
+    from napari_deepheme.core.training.own.registering import check_registrable
+
+    return check_registrable(name, options.out, overwrite=options.overwrite)
+
+
+def _register(card: ModelCard, *, overwrite: bool) -> None:
+    from napari_deepheme.core.training.own.registering import register_model
+
+    try:
+        registered = register_model(card, overwrite=overwrite)
+    except DeephemeError:
+        complain(
+            "the model is whole, but not among yours; this brings it there: "
+            f"napari-deepheme models import {shlex.quote(str(card.path))}"
+        )
+        raise
+    option = "--detector" if card.kind == "detector" else "--model"
+    say(f"registered: {option} {registered.name}")
 
 
 def _classifier(options: argparse.Namespace, name: str) -> Iterator[FitProgress]:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from napari_deepheme.core.cell_table import CellTable
+from napari_deepheme.core.errors import CannotWriteError
 from napari_deepheme.core.geometry import Mpp
 from napari_deepheme.core.models.registry import DEFAULT_CLASSIFIER, list_models
 from napari_deepheme.core.slide import ArraySlide
@@ -94,7 +95,9 @@ def test_a_name_is_suggested_that_no_model_bears(training, session):
     assert training.suggested_name() == "my-cells-3"
 
 
-@pytest.mark.parametrize("name", ["", "a/b", "../x", "é", ".hidden", "x" * 80])
+@pytest.mark.parametrize(
+    "name", ["", "a/b", "../x", "é", ".hidden", "x" * 61, "con", "a."]
+)
 def test_what_is_no_name_is_refused_in_plain_words(training, session, fit, name):
     training.begin(name)
     assert fit.asked is None
@@ -102,10 +105,25 @@ def test_what_is_no_name_is_refused_in_plain_words(training, session, fit, name)
     assert session.message_kind == "error"
 
 
-def test_a_name_that_is_taken_is_refused(training, session, fit):
-    training.begin("my-cells-2")
+@pytest.mark.parametrize("name", ["my-cells-2", "My-Cells-2", "came-meanwhile"])
+def test_a_name_that_is_taken_is_refused(training, session, fit, name):
+    def look_anew():
+        session.models = (*session.models, "came-meanwhile")
+
+    training._refresh_models = look_anew
+    training.begin(name)
     assert fit.asked is None
     assert "already" in session.message
+
+
+def test_a_model_that_is_there_is_not_trained_over(own_models):
+    path = own_models / "models" / "mine.json"
+    path.parent.mkdir(parents=True)
+    path.write_text("{}")
+    steps = own_training.iter_training(None, "mine", start_from="x", device="cpu")
+    with pytest.raises(CannotWriteError, match="already"):
+        next(steps)
+    assert path.read_text() == "{}"
 
 
 def test_while_it_goes_on_the_session_says_how_far(training, session, fit):
@@ -124,7 +142,7 @@ def test_while_it_goes_on_the_session_says_how_far(training, session, fit):
 
 def test_a_new_model_is_told_listed_and_compared(training, session):
     training.begin("my-cells-1")
-    assert training.refreshed == [True]
+    assert len(training.refreshed) == 2
     assert session.trained == "my-cells-1"
     assert session.comparison == COMPARISON
     assert "namer 1 names 70 % right, my-cells-1 1 65 %" in session.message
@@ -139,7 +157,7 @@ def test_too_few_cells_are_told_and_nothing_is_listed(training, session, fit):
     assert session.message == "Training needs more."
     assert session.message_kind == "error"
     assert not session.running
-    assert training.refreshed == []
+    assert len(training.refreshed) == 1
 
 
 def test_a_bug_is_told_and_keeps_its_traceback(training, session, fit):
@@ -160,6 +178,19 @@ def test_cancel_stops_it_and_says_how_to_go_on(training, session, fit, inline_st
     assert "stopped" in session.message
     assert session.comparison is None
     assert not session.running
+
+
+def test_a_model_that_was_kept_before_the_stop_is_told(
+    training, session, fit, inline_start
+):
+    def cancel(item):
+        session.models = (*session.models, "my-cells-1")
+        training._task = inline_start.task
+        training.cancel()
+
+    fit.while_computing = cancel
+    training.begin("my-cells-1")
+    assert session.message == "Trained my-cells-1. It was not compared."
 
 
 def test_there_is_one_run_or_training_at_a_time(training, session, fit):

@@ -16,6 +16,12 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 
+LOWEST_SCORE: Final = 0.05
+"""Detections below it are given by no detector, unless its card counts them as cells.
+
+No threshold of a run brings them back.
+"""
+
 _PLAIN: Final = Compute()
 
 

@@ -8,6 +8,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from napari_deepheme.core.models.bringing.library import check_free
 from napari_deepheme.core.models.cards.card import ModelCard
 from napari_deepheme.core.models.registry import load_classifier, user_folder
 from napari_deepheme.core.review.corrections import is_corrected
@@ -131,6 +132,8 @@ def iter_training(
     ------
     TrainingError
         If there are too few cells.
+    CannotWriteError
+        If there is a model of that name.
     DeephemeError
         If anything else that is foreseen goes wrong.
     """
@@ -141,6 +144,7 @@ def iter_training(
     )
     from napari_deepheme.core.training.own.registering import register_model
 
+    check_free(name)
     yield "Cutting out the corrected cells …"
     if read is not None:
         keep_corrections(read)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 import time
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from napari_deepheme.core.cell_table import CellTable
 from napari_deepheme.core.errors import DeephemeError
+from napari_deepheme.core.models.bringing.library import is_name
 from napari_deepheme.plugin.own_models.own_training import Trained
 from napari_deepheme.plugin.worker import Failed
 
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from napari_deepheme.plugin.own_models.own_training import ReadCells
     from napari_deepheme.plugin.session import Session
     from napari_deepheme.plugin.worker import Task
-
-_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,60}")
 
 _LAST_SECONDS: Final = 5.0
 """How long a viewer that closes waits for its training to stop."""
@@ -43,7 +41,7 @@ class Training:
     n_kept : callable
         As `own_training.n_kept`.
     refresh_models : callable
-        Called when there is a new model.
+        Looks anew which models there are.
     start : callable
         As `worker.start`.
     """
@@ -66,6 +64,7 @@ class Training:
         self._start = start
         self._task: Task | None = None
         self._started = 0.0
+        self._name = ""
         self._error: Exception | None = None
         self._trained: Trained | None = None
         session.events.running.connect(self._count_kept)
@@ -88,7 +87,7 @@ class Training:
         if refusal:
             session.say(refusal, error=True)
             return
-        self._error, self._trained = None, None
+        self._name, self._error, self._trained = name, None, None
         session.n_tiles, session.n_done, session.seconds_left = 0, 0, 0.0
         session.comparison = None
         session.training = True
@@ -138,12 +137,15 @@ class Training:
             self._session.n_kept = self._n_kept(read.slide.name, read.cells)
 
     def _refusal(self, name: str) -> str:
-        if not _NAME.fullmatch(name):
+        if not is_name(name):
             return (
                 f"{name!r} is no name for a model: use letters, digits, - and _, such "
                 f"as {self.suggested_name()}."
             )
-        if name in (*self._session.models, *self._session.detectors):
+        # One may have come meanwhile, from the command line or another window.
+        self._refresh_models()
+        taken = (*self._session.models, *self._session.detectors)
+        if name.casefold() in map(str.casefold, taken):
             return f"There is a model {name} already. Choose another name."
         return ""
 
@@ -178,7 +180,16 @@ class Training:
             session.say(f"The training broke off: {self._error!r}", error=True)
             raise self._error
         else:
-            session.say("Training stopped. The same name and cells go on from there.")
+            self._tell_stopped()
+
+    def _tell_stopped(self) -> None:
+        self._refresh_models()
+        if self._name in self._session.models:
+            self._session.say(f"Trained {self._name}. It was not compared.")
+        else:
+            self._session.say(
+                "Training stopped. The same name and cells go on from there."
+            )
 
     def _tell(self, trained: Trained) -> None:
         self._refresh_models()

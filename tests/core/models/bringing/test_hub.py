@@ -117,6 +117,15 @@ def test_a_model_is_fetched_by_name_and_hash(offer, own_folder, monkeypatch):
     assert len(list(own_folder.iterdir())) == 2
 
 
+def test_a_taken_name_is_told_before_anything_is_fetched(server, offer, own_folder):
+    own_folder.mkdir()
+    (own_folder / "lab-peaks.json").write_text("notes")
+    index = offer()
+    with pytest.raises(CannotWriteError, match="there already"):
+        download_model("lab-peaks", index)
+    assert server[2] == ["/index.json"]
+
+
 def test_an_index_may_be_a_file_with_whole_addresses(server, offer, own_folder):
     address, _, seen = server
 

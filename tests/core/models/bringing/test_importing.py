@@ -1,5 +1,6 @@
 import argparse
 import json
+import os
 import pickle
 import shutil
 import struct
@@ -13,6 +14,7 @@ from safetensors.torch import load_file, save, save_file
 from napari_deepheme.core.errors import CannotWriteError, InvalidModelError
 from napari_deepheme.core.models.bringing import importing
 from napari_deepheme.core.models.bringing.importing import import_model
+from napari_deepheme.core.models.bringing.layouts import recognise
 from napari_deepheme.core.models.bringing.options import ImportOptions
 from napari_deepheme.core.models.bringing.weight_files import read_state_dicts
 from napari_deepheme.core.models.registry import (
@@ -193,6 +195,11 @@ class Bomb:
         return exec, ("raise SystemExit('a pickle was executed')",)
 
 
+class SystemBomb:
+    def __reduce__(self):
+        return os.system, ("exit 1",)
+
+
 def as_zip(path, names, compression=zipfile.ZIP_STORED):
     with zipfile.ZipFile(path, "w", compression) as archive:
         for name in names:
@@ -219,7 +226,10 @@ REFUSED = {
     "web page": (lambda path, _: path.write_bytes(b"<!DOCTYPE html>"), "web page"),
     "text": (lambda path, _: path.write_bytes(b"weights"), "something else"),
     "lfs": (lambda path, _: path.write_text("version https://git-lfs.x"), "Git LFS"),
-    "pickle": (lambda path, _: path.write_bytes(pickle.dumps(Bomb())), "pickle"),
+    "pickle": (
+        lambda path, _: path.write_bytes(pickle.dumps(Bomb())),
+        "which can be code and is never loaded or run",
+    ),
     "bomb": (lambda path, _: torch.save({"a": Bomb()}, path), "re-save the state dict"),
     "module": (
         lambda path, _: torch.save(torch.nn.Linear(2, 2), path),
@@ -249,6 +259,28 @@ REFUSED = {
         ),
         "found model, ema: save the one",
     ),
+    "average in a second entry": (
+        lambda path, state: torch.save(
+            {"state_dict": state, "ema_state_dict": state, "epoch": 2}, path
+        ),
+        "found state_dict, ema_state_dict: save the one",
+    ),
+    "average without names": (
+        lambda path, state: torch.save(
+            {"state_dict": state, "ema": {"shadow_params": list(state.values())}}, path
+        ),
+        "found state_dict, ema: save the one",
+    ),
+    "harm": (
+        lambda path, _: torch.save({"a": SystemBomb()}, path),
+        "it holds pickled code or objects (posix.system), which are never loaded or",
+    ),
+    "plain layers": (
+        lambda path, _: torch.save(
+            {f"net.{n}.weight": torch.ones(3, 3) for n in (0, 2)}, path
+        ),
+        "found 2 tensors, such as 'net.0.weight'",
+    ),
     "other": (
         lambda path, _: torch.save(
             {"features.0.weight": torch.ones(3), "b": torch.ones(3)}, path
@@ -272,6 +304,40 @@ def test_what_is_no_state_dict_is_refused_in_one_line_and_never_run(
     assert hint in message
     assert len(message.splitlines()) == 1
     assert not files_in(own_folder)
+
+
+@pytest.mark.parametrize(
+    "before", ["models.{}.", "{}.", "models.{}.module.", "module.models.{}."]
+)
+@pytest.mark.parametrize("layout", ["original", "retrained"])
+def test_members_that_are_numbered_in_one_state_dict_are_told_apart(
+    make_state, tmp_path, before, layout
+):
+    members = [make_state(layout, mark=mark) for mark in (1, 2)]
+    flat = {
+        before.format(n) + name: value
+        for n, member in enumerate(members)
+        for name, value in member.items()
+    }
+    torch.save(flat, tmp_path / "w.pt")
+    found = [recognise("w", state)[1] for state in read_state_dicts(tmp_path / "w.pt")]
+    last = list(found[0])[-1]
+    assert [state[last][1].item() for state in found] == pytest.approx([0.1, 0.2], 1e-3)
+
+
+@pytest.mark.parametrize("name", ["n_averaged", "module.n_averaged"])
+def test_what_averaged_model_counts_is_no_weight(make_state, tmp_path, name):
+    state = make_state(wrap="module.")
+    torch.save({name: torch.tensor(3), **state}, tmp_path / "w.pt")
+    (found,) = read_state_dicts(tmp_path / "w.pt")
+    assert found.keys() == state.keys()
+
+
+def test_numbers_beside_a_state_dict_are_no_second_network(make_state, tmp_path):
+    beside = {"class_weights": torch.ones(23, 2), "metrics": {"f1": torch.ones(2, 2)}}
+    torch.save({"state_dict": make_state(), **beside}, tmp_path / "w.pt")
+    (found,) = read_state_dicts(tmp_path / "w.pt")
+    assert found.keys() == make_state().keys()
 
 
 @pytest.mark.parametrize("name", ["opt", "opt_state", "optimizer", "lr_scheduler"])
@@ -338,6 +404,16 @@ def test_members_must_differ_and_be_of_one_layout(make_state, tmp_path):
         import_model([tmp_path / "1.pt", tmp_path / "1.pt"])
     with pytest.raises(InvalidModelError, match="one layout"):
         import_model([tmp_path / "1.pt", tmp_path / "2.pt"])
+
+
+@pytest.mark.usefixtures("own_folder")
+def test_the_same_onnx_file_is_no_second_member(save_classifier, tmp_path):
+    path = save_classifier(tmp_path / "1.onnx", np.eye(3, 23))
+    shutil.copy(path, tmp_path / "2.onnx")
+    options = ImportOptions(kind="classifier", mpp=0.25)
+    for other in (path, tmp_path / "2.onnx"):
+        with pytest.raises(InvalidModelError, match="two hold the same weights"):
+            import_model([path, other], options)
 
 
 def copy_bundled(name, folder):

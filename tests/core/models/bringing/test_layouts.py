@@ -1,3 +1,5 @@
+import re
+
 import pytest
 import torch
 
@@ -67,6 +69,23 @@ def test_the_loss_beside_a_lightning_model_is_left_out(make_state):
     assert recognise("f", state)[0] == RETRAINED
 
 
+@pytest.mark.parametrize("other", ["ema_model.", "model_ema.module.", "teacher.", ""])
+def test_a_second_network_beside_a_lightning_model_is_not_passed_over(
+    make_state, other
+):
+    state = make_state("retrained", wrap="model.")
+    state |= make_state("retrained", wrap=other)
+    told = f"found model.* and {other}*" if other else "and conv1.weight: save"
+    with pytest.raises(InvalidModelError, match=re.escape(told)):
+        recognise("f", state)
+
+
+def test_what_does_not_belong_to_a_layout_is_named(make_state):
+    state = {**make_state(wrap="module."), "extra": torch.ones(1)}
+    with pytest.raises(InvalidModelError, match="325 tensors, such as 'extra'"):
+        recognise("f", state)
+
+
 def test_double_precision_becomes_single(make_state):
     state = make_state()
     state["my_new_layers.0.bias"] = torch.zeros(100, dtype=torch.float64)
@@ -91,6 +110,10 @@ def put(name, value):
         (put("pretrained.bn1.bias", torch.zeros(64).to(torch.float8_e4m3fn)), "float8"),
         (put("pretrained.bn1.bias", torch.zeros(64, device="meta")), "no numbers"),
         (put("pretrained.bn1.bias", torch.zeros(64).to_sparse()), "a sparse tensor"),
+        (
+            put("pretrained.bn1.running_var", torch.linspace(-0.5, 1, 64)),
+            "expected variances of 0 or more; bn1.running_var holds -0.5",
+        ),
         (
             put("classifier.2.bias", torch.zeros(23)),
             "one head; found classifier and my_new_layers",

@@ -87,6 +87,13 @@ def test_each_generation_is_read():
     assert scores == pytest.approx([0.8, 0.9])
 
 
+def test_scores_that_the_card_counts_are_given_however_low():
+    eight = np.delete(ROWS, 4, axis=1).T
+    assert len(read_boxes(eight, settings(8))[0]) == 2
+    _, scores = read_boxes(eight, settings(8, min_score=0.01))
+    assert sorted(scores) == pytest.approx([0.04, 0.8, 0.9])
+
+
 @pytest.mark.parametrize("generation", [5, 8, 10])
 def test_classes_that_are_no_cells_are_left_out(generation):
     rows = {
@@ -207,6 +214,7 @@ def test_the_generation_is_told_by_the_shape():
         {"yolo": 7},
         {"yolo": 0},
         {"n_classes": 2, "ignore_class_0": 1, "ignore_class_1": 1},
+        {"n_classes": 1, "ignore_class_7": 1},
         {"overlap_um": 60},
         {"size_px": 0},
         {"n_classes": 3},

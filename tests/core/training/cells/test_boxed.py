@@ -8,6 +8,7 @@ from PIL import Image
 
 from napari_deepheme.core.errors import InvalidTableError, UnknownMppError
 from napari_deepheme.core.training.cells.boxed import read_boxes
+from napari_deepheme.core.training.training_error import TrainingError
 
 HEADER = ("file", "class", "x", "y", "width", "height", "mpp", "split", "patient")
 CELL = ("a.png", "WBC", 1, 2, 9, 8, 0.25, "val", "p1")
@@ -45,6 +46,21 @@ def test_cells_are_gathered_by_picture_and_red_cells_left_out(write):
     assert [p.boxes.tolist() for p in read_boxes(folder / "boxes.csv")] == [
         p.boxes.tolist() for p in (a, b)
     ]
+
+
+def test_one_picture_that_is_written_in_several_ways_is_one(write):
+    folder = write(CELL, changed(file="./a.png", x=20), changed(file="images/../a.png"))
+    (picture,) = read_boxes(folder)
+    assert picture.boxes[:, 0].tolist() == [1, 20, 1]
+    with pytest.raises(InvalidTableError, match=r"a\.png has more than one split"):
+        read_boxes(write(CELL, changed(file="./a.png", split="train")))
+
+
+@pytest.mark.parametrize("place", [{"x": 4000}, {"y": 28}, {"x": -30}])
+def test_a_box_outside_its_picture_is_told(write, place):
+    (picture,) = read_boxes(write(changed(**place)))
+    with pytest.raises(TrainingError, match=r"40 x 30 pixels, and its box at x .*out"):
+        picture.pixels(whitened=False)
 
 
 def test_a_row_without_a_box_is_a_picture_without_a_cell(write):

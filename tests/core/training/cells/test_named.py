@@ -69,6 +69,7 @@ def test_a_folder_by_class_is_read_in_order_of_path(tmp_path):
         save(folder / name / "a.png")
     save(folder / "M2" / "deeper" / "b.TIF")
     (folder / "M2" / "notes.txt").write_text("no picture")
+    (folder / "M2" / "._a.png").write_bytes(b"what another system keeps of it")
     cells = read_own_cells(folder, mpp=0.25)
     assert [(c.path.name, c.targets, c.label) for c in cells] == [
         ("a.png", ("E1", "E4"), "E1+E4"),

@@ -36,7 +36,11 @@ from napari_deepheme.core.errors import (
     ModelNotFoundError,
 )
 from napari_deepheme.core.files import check_regular
-from napari_deepheme.core.models.bringing.library import check_name, keep_model
+from napari_deepheme.core.models.bringing.library import (
+    check_free,
+    check_name,
+    keep_model,
+)
 from napari_deepheme.core.models.cards.card import ModelCard, WeightsFile
 from napari_deepheme.core.spreadsheets import why_unreadable
 
@@ -180,6 +184,8 @@ def download_model(
     if name not in models:
         raise ModelNotFoundError(name, tuple(models))
     check_name(name)
+    if not overwrite:
+        check_free(name)
     with tempfile.TemporaryDirectory() as temporary:
         card = _fetch_model(models[name], Path(temporary))
         from napari_deepheme.core.models.cards.file_hash import read_verified

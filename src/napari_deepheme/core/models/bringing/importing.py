@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from napari_deepheme.core.errors import InvalidModelError
 from napari_deepheme.core.models.bringing.library import (
+    check_free,
     check_name,
     keep_model,
     safe_name,
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
     from napari_deepheme.core.models.bringing.layouts import Layout
 
 _MOST_FILES: Final = 32
+
+_TWINS: Final = "expected different members; two hold the same weights"
 
 _PAPER: Final = (
     "Goldgof et al. 2023, DeepHeme: A generalizable, bone marrow classifier with "
@@ -99,6 +103,8 @@ def import_model(
     files, title = _weights_files([Path(path) for path in given])
     name = safe_name(title) if name is None else name
     check_name(name)
+    if not overwrite:
+        check_free(name, folder)
     draft = _draft(files, options, name)
     return keep_model(draft.card, draft.contents, overwrite=overwrite, folder=folder)
 
@@ -154,6 +160,8 @@ def _draft(files: list[Path], options: ImportOptions, name: str) -> Draft:
         return _of_layout(files, options, name)
     if len(suffixes) > 1:
         raise InvalidModelError(name, "expected files of one format")
+    if len({hashlib.sha256(file.read_bytes()).digest() for file in files}) < len(files):
+        raise InvalidModelError(name, _TWINS)
     return _carded(options.apply(onnx_card(files, options, name)))
 
 
@@ -189,11 +197,11 @@ def _carded(card: ModelCard) -> Draft:
     from napari_deepheme.core.models.cards.file_hash import read_verified
     from napari_deepheme.core.models.registry import load_card
 
-    load_card(card, "cpu")
     if card.weights_format == "safetensors":
-        from napari_deepheme.core.models.torch.weights import check_finite
+        from napari_deepheme.core.models.torch.weights import check_numbers
 
-        check_finite(card)
+        check_numbers(card)
+    load_card(card, "cpu")
     return Draft(card, tuple(partial(read_verified, file) for file in card.weights))
 
 
@@ -253,8 +261,7 @@ def _refuse_twins(name: str, states: list[dict[str, torch.Tensor]]) -> None:
     for i, state in enumerate(states):
         for other in states[:i]:
             if all(bool((state[key] == other[key]).all()) for key in state):
-                reason = "expected different members; two hold the same weights"
-                raise InvalidModelError(name, reason)
+                raise InvalidModelError(name, _TWINS)
 
 
 def _try(card: ModelCard, states: list[dict[str, torch.Tensor]]) -> None:

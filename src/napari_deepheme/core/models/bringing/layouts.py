@@ -15,6 +15,7 @@ import torch
 
 from napari_deepheme.core.errors import InvalidModelError
 from napari_deepheme.core.models.networks.resnext import ResNeXt50
+from napari_deepheme.core.models.torch.weights import check_variance
 from napari_deepheme.core.taxonomy import CLASS_CODES
 
 if TYPE_CHECKING:
@@ -95,9 +96,10 @@ def recognise(
     Raises
     ------
     InvalidModelError
-        If it is none of the layouts, a name or shape differs, or it has two heads.
+        If it is none of the layouts, a name or shape differs, it has two heads, or the
+        network lies in it twice.
     """
-    bare = _unwrapped(state)
+    bare = _unwrapped(file, state)
     if any(name.startswith("pretrained.") for name in bare):
         layout = ORIGINAL
         _refuse_two_heads(file, bare)
@@ -120,7 +122,7 @@ def _refuse_two_heads(file: str, bare: Mapping[str, torch.Tensor]) -> None:
         raise InvalidModelError(file, reason)
 
 
-def _unwrapped(state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+def _unwrapped(file: str, state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     bare = dict(state)
     while True:
         for prefix in _WRAPPERS:
@@ -131,16 +133,28 @@ def _unwrapped(state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
             }
             # Beside a Lightning model lie its loss and its metrics.
             if inner and (prefix == "model." or len(inner) == len(bare)):
+                _refuse_copy(file, prefix, set(bare), set(inner))
                 bare = inner
                 break
         else:
             return bare
 
 
+def _refuse_copy(file: str, prefix: str, names: set[str], inner: set[str]) -> None:
+    """Refuse to take one of two networks, such as weights and their moving average."""
+    others = names - {prefix + name for name in inner}
+    for name in sorted(n for n in others if n.endswith("conv1.weight"))[:1]:
+        other = name.removesuffix("conv1.weight")
+        words = f"{prefix}* and {other}*" if other else f"{prefix}* and {name}"
+        reason = f"expected one network; found {words}: save the one to be used alone"
+        raise InvalidModelError(file, reason)
+
+
 def _unknown(state: Mapping[str, torch.Tensor]) -> str:
     found = f"found {len(state)} tensors"
     if state:
-        found += f", such as {next(iter(state))[:60]!r}"
+        strange = [n for n in state if not n.startswith((*_WRAPPERS, "pretrained."))]
+        found += f", such as {(strange or list(state))[0][:60]!r}"
     return (
         "expected a DeepHeme state dict (names pretrained.*, module.pretrained.* or "
         f"model.conv1.*), or safetensors or ONNX with a card beside; {found}"
@@ -204,4 +218,5 @@ def _plain(file: str, name: str, tensor: torch.Tensor) -> torch.Tensor:
     if not bool(torch.isfinite(tensor).all()):
         reason = f"expected finite weights; {name} holds NaN or infinity"
         raise InvalidModelError(file, reason)
+    check_variance(file, name, tensor)
     return tensor.detach().clone(memory_format=torch.contiguous_format)

@@ -71,10 +71,9 @@ def keep_model(
     check_name(card.name)
     check_card(card)
     path = folder / f"{card.name}.json"
-    replaced = _card_of_that_name(card.name, folder)
-    if not overwrite and (replaced is not None or path.exists()):
-        reason = "a model of that name is there already"
-        raise CannotWriteError(card.name, reason, "choose another, or give --overwrite")
+    replaced = card_of_that_name(card.name, folder)
+    if not overwrite:
+        check_free(card.name, folder)
     make_folder(folder)
     written: list[Path] = []
     try:
@@ -127,7 +126,7 @@ def check_name(name: str) -> None:
     InvalidModelError, CannotWriteError
         If it is so.
     """
-    if not _SAFE_NAME.fullmatch(name) or _RESERVED.match(name):
+    if not is_name(name):
         reason = (
             "expected a name of up to 60 letters without accents, digits, dots, "
             "hyphens and underscores, beginning with a letter or digit"
@@ -135,6 +134,34 @@ def check_name(name: str) -> None:
         raise InvalidModelError(repr(name[:80]), reason)
     if name.casefold() in (card.name.casefold() for card in bundled_models()):
         raise CannotWriteError(name, "a bundled model has that name: choose another")
+
+
+def is_name(text: str) -> bool:
+    """Tell whether a text can be a model's name, and so a file's on every system."""
+    return bool(_SAFE_NAME.fullmatch(text)) and not _RESERVED.match(text)
+
+
+def check_free(name: str, folder: Path | None = None) -> None:
+    """Refuse a name that one of the user's models has, or a file of another kind.
+
+    Raises
+    ------
+    CannotWriteError
+        If it is taken.
+    """
+    folder = folder or user_folder()
+    path = folder / f"{name}.json"
+    if card_of_that_name(name, folder) is not None or path.exists():
+        reason = "a model of that name is there already"
+        raise CannotWriteError(name, reason, "choose another, or give --overwrite")
+
+
+def card_of_that_name(name: str, folder: Path | None = None) -> ModelCard | None:
+    """Return the user's model of a name, in whatever capitals, or None."""
+    for card in _cards_in(folder or user_folder()):
+        if card.name.casefold() == name.casefold():
+            return card
+    return None
 
 
 def safe_name(text: str) -> str:
@@ -194,13 +221,6 @@ def _clear(card: ModelCard, folder: Path, *, kept: ModelCard | None) -> None:
         except OSError as error:
             reason = error.strerror or str(error)
             raise CannotWriteError(str(path), reason) from error
-
-
-def _card_of_that_name(name: str, folder: Path) -> ModelCard | None:
-    for card in _cards_in(folder):
-        if card.name.casefold() == name.casefold():
-            return card
-    return None
 
 
 def _cards_in(folder: Path) -> list[ModelCard]:

@@ -37,10 +37,11 @@ _INNER_KEYS: Final = ("model_state_dict", "state_dict")
 _NO_WEIGHTS: Final = re.compile(r"^opt(_|$)|optim|sched|scaler|loop|callback|hyper")
 """Entries of a checkpoint that serve to go on training."""
 
-_NUMBERED: Final = re.compile(
-    r"^(?:[a-z_]+\.)?(\d+)\.(?=module\.|model\.|pretrained\.)"
-)
+_NUMBERED: Final = re.compile(r"^((?:[a-z_]+\.)*)(\d+)\.")
 """How the members of an ensemble are told apart in one flat file."""
+
+_AVERAGED: Final = "n_averaged"
+"""What torch's AveragedModel counts beside its weights."""
 
 _OTHER_FILES: Final = {
     b"\xff\xd8\xff": "a JPEG picture",
@@ -211,15 +212,19 @@ def _check_container(path: Path) -> None:
 
 
 def _refused_pickle(error: pickle.UnpicklingError) -> str:
+    """Word what torch refuses: what it does not know, or is known to do harm."""
     text = str(error)
     named = re.search(r"GLOBAL (\S+)", text) or re.search(r"`?(\w+(?:\.\w+)+)`? ", text)
-    if "Unsupported global" in text or "Unsupported class" in text:
+    if re.search("unsupported (global|class)", text, re.IGNORECASE):
         what = named.group(1) if named else "an object"
         return (
             f"{_EXPECTED}; it holds pickled code or objects ({what}), which are never "
-            f"loaded: {_REMEDY}"
+            f"loaded or run: {_REMEDY}"
         )
-    return f"{_EXPECTED}; its pickle holds what a state dict does not: {_REMEDY}"
+    return (
+        f"{_EXPECTED}; its pickle holds what a state dict does not, which can be code "
+        f"and is never loaded or run: {_REMEDY}"
+    )
 
 
 def _states(file: str, content: Any, depth: int = 0) -> list[StateDict]:
@@ -230,13 +235,17 @@ def _states(file: str, content: Any, depth: int = 0) -> list[StateDict]:
         tensors = {
             str(name): value
             for name, value in content.items()
-            if isinstance(value, torch.Tensor)
+            if isinstance(value, torch.Tensor) and not _is_counter(str(name))
         }
         if len(tensors) > 1:
             return [tensors]
         for key in _INNER_KEYS:
             if key in content:
-                return _states(file, content[key], depth + 1)
+                states = _states(file, content[key], depth + 1)
+                copies = _copies(content, key, states)
+                if copies:
+                    raise _several(file, [key, *copies])
+                return states
         parts = {
             str(name): _states(file, part, depth + 1)
             for name, part in content.items()
@@ -249,28 +258,74 @@ def _states(file: str, content: Any, depth: int = 0) -> list[StateDict]:
     return []
 
 
+def _is_counter(name: str) -> bool:
+    return name.rpartition(".")[2] == _AVERAGED
+
+
+def _copies(
+    content: Mapping[Any, Any], key: str, states: Sequence[StateDict]
+) -> list[str]:
+    """Name what holds a network, too, beside the entry that is taken.
+
+    A moving average may be a list of tensors without names.
+    """
+    least = max((_n_matrices(state) for state in states), default=0) / 2
+    return [
+        str(name)
+        for name, part in content.items()
+        if name != key
+        and not _NO_WEIGHTS.search(str(name))
+        and _n_matrices(part) > max(least, 1)
+    ]
+
+
+def _n_matrices(content: Any, depth: int = 0) -> int:
+    """Count the tensors that can be weights of a layer; an optimiser has none."""
+    if isinstance(content, torch.Tensor):
+        return int(content.ndim > 1)
+    if depth > 4 or (isinstance(content, Mapping) and "param_groups" in content):
+        return 0
+    if isinstance(content, Mapping):
+        return sum(_n_matrices(part, depth + 1) for part in content.values())
+    if isinstance(content, list | tuple):
+        return sum(_n_matrices(part, depth + 1) for part in content)
+    return 0
+
+
 def _refuse_copies(file: str, names: Sequence[str]) -> None:
     """Take for members of an ensemble only what differs by its number.
 
     A moving average or a best state is the same network again.
     """
     if len({re.sub(r"\d+", "", name) for name in names}) > 1:
-        words = ", ".join(name[:40] for name in names[:6])
-        reason = (
-            f"expected one state dict, or members that are numbered; found {words}: "
-            "save the one that is to be used alone"
-        )
-        raise InvalidModelError(file, reason)
+        raise _several(file, names)
+
+
+def _several(file: str, names: Sequence[str]) -> InvalidModelError:
+    words = ", ".join(name[:40] for name in names[:6])
+    reason = (
+        f"expected one state dict, or members that are numbered; found {words}: "
+        "save the one that is to be used alone"
+    )
+    return InvalidModelError(file, reason)
 
 
 def _members(state: StateDict) -> list[StateDict]:
     """Part a flat state dict whose names begin with the number of a member."""
     parts: dict[int, StateDict] = {}
+    before = set()
     for name, value in state.items():
         number = _NUMBERED.match(name)
         if number is None:
             return [state]
-        parts.setdefault(int(number[1]), {})[name[number.end() :]] = value
+        before.add(number[1])
+        parts.setdefault(int(number[2]), {})[name[number.end() :]] = value
+    # Plain layers are numbered as well.
+    are_networks = all(
+        any(name.endswith("conv1.weight") for name in part) for part in parts.values()
+    )
+    if len(before) > 1 or not are_networks:
+        return [state]
     return [parts[number] for number in sorted(parts)]
 
 

@@ -69,7 +69,7 @@ class OnnxClassifier(EnsembleClassifier):
             reason = f"it gives {given.shape[1:]} outputs, its card names {n_named}"
             raise InvalidModelError(card.name, reason)
         if not np.isfinite(given).all():
-            raise InvalidModelError(card.name, "it gives numbers that are none")
+            raise InvalidModelError(card.name, "its outputs are NaN or infinite")
 
 
 def _outputs(

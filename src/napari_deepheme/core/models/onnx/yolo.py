@@ -10,15 +10,13 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from napari_deepheme.core.errors import InvalidModelError
+from napari_deepheme.core.models.protocols import LOWEST_SCORE
 from napari_deepheme.core.overlap import suppress_overlaps
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
     from napari_deepheme.core.models.cards.card import ModelCard
-
-LOWEST_SCORE: Final = 0.05
-"""What lies below is given to nobody, whatever threshold a run sets."""
 
 _MOST_CANDIDATES: Final = 1000
 
@@ -89,8 +87,8 @@ class YoloSettings:
             for name, value in settings.items()
             if value and re.fullmatch(rf"{_IGNORE}\d+", name)
         )
-        if generation != 10 and ignored.issuperset(range(n_classes)):
-            raise InvalidModelError(card.name, "none of its classes is a cell")
+        if generation != 10:
+            _check_ignored(card.name, ignored, n_classes)
         overlap = settings.get("overlap_um", 30.0) / card.mpp
         overlap_px = max(ceil(overlap / _STRIDE), 1) * _STRIDE
         if not card.size_px or 2 * overlap_px > card.size_px:
@@ -126,7 +124,7 @@ def read_boxes(
     boxes : ndarray of float32, shape (n, 4)
         x, y, width, height in input pixels; the best 1,000 at most, no two one cell.
     scores : ndarray of float32, shape (n,)
-        The object's times the best class's, at least 0.05.
+        The object's times the best class's; at least 0.05, or `min_score` below it.
 
     Raises
     ------
@@ -134,7 +132,7 @@ def read_boxes(
         If the output has another shape.
     """
     boxes, scores, classes = _parted(_rows(output, settings), settings)
-    kept = scores >= LOWEST_SCORE
+    kept = scores >= min(LOWEST_SCORE, settings.min_score)
     kept &= ~np.isin(classes, list(settings.ignored))
     kept &= (boxes[:, 2:] > 0).all(axis=1) & np.isfinite(boxes).all(axis=1)
     boxes, scores = boxes[kept], np.minimum(scores[kept], 1)
@@ -226,6 +224,15 @@ def possible_layouts(shape: tuple[int, ...], size_px: int) -> dict[int, int]:
 def n_anchors(size_px: int) -> int:
     """Return the places at which a network of three strides looks for a cell."""
     return sum((size_px // stride) ** 2 for stride in (8, 16, 32))
+
+
+def _check_ignored(model: str, ignored: frozenset[int], n_classes: int) -> None:
+    unknown = sorted(ignored.difference(range(n_classes)))
+    if unknown:
+        reason = f"it has classes 0 to {n_classes - 1}; {unknown[0]} cannot be ignored"
+        raise InvalidModelError(model, reason)
+    if len(ignored) == n_classes:
+        raise InvalidModelError(model, "none of its classes is a cell")
 
 
 def _rows(

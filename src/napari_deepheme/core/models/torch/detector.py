@@ -10,7 +10,7 @@ from scipy import ndimage
 from scipy.special import expit
 
 from napari_deepheme.core.models.networks.residual import PeakNet
-from napari_deepheme.core.models.protocols import DetectorSpec
+from napari_deepheme.core.models.protocols import LOWEST_SCORE, DetectorSpec
 from napari_deepheme.core.models.torch.ready import make_runner
 
 if TYPE_CHECKING:
@@ -53,7 +53,8 @@ class PeakDetector:
     ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
         """Find cells; see `protocols.CellDetector.detect`."""
         maps = self._runner.run(pixels[None], batch_size=1)[0]
-        return read_peaks(maps, stride=PeakNet.STRIDE, min_score=0.05)
+        lowest = min(LOWEST_SCORE, self.spec.min_score)
+        return read_peaks(maps, stride=PeakNet.STRIDE, min_score=lowest)
 
 
 def read_peaks(

@@ -81,11 +81,11 @@ def check_outputs(network: nn.Module, card: ModelCard) -> None:
         reason = f"it gives {tuple(given.shape[1:])} outputs, its card names {n_named}"
         raise InvalidModelError(card.name, reason)
     if not bool(torch.isfinite(given).all()):
-        raise InvalidModelError(card.name, "its weights hold numbers that are none")
+        raise InvalidModelError(card.name, "its outputs are NaN or infinite")
 
 
-def check_finite(card: ModelCard) -> None:
-    """Refuse weights that hold NaN or infinity.
+def check_numbers(card: ModelCard) -> None:
+    """Refuse weights that hold NaN, infinity or a negative variance.
 
     Raises
     ------
@@ -97,6 +97,31 @@ def check_finite(card: ModelCard) -> None:
             if not bool(torch.isfinite(value).all()):
                 reason = f"expected finite weights; {key} holds NaN or infinity"
                 raise InvalidModelError(card.name, reason)
+            check_variance(card.name, key, value)
+
+
+def check_variance(model: str, name: str, tensor: torch.Tensor) -> None:
+    """Refuse a variance below 0, whose root is none.
+
+    Parameters
+    ----------
+    model : str
+        Name of the model or its file, for the error.
+    name : str
+        Of the tensor; only a norm's ``running_var`` is looked at.
+    tensor : Tensor
+        Its numbers.
+
+    Raises
+    ------
+    InvalidModelError
+        If there is one.
+    """
+    if name.endswith("running_var") and bool((tensor < 0).any()):
+        reason = (
+            f"expected variances of 0 or more; {name} holds {float(tensor.min()):.3g}"
+        )
+        raise InvalidModelError(model, reason)
 
 
 def _filled(card: ModelCard, file: WeightsFile) -> nn.Module:

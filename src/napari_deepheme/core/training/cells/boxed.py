@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -15,6 +16,7 @@ from napari_deepheme.core.geometry import Point
 from napari_deepheme.core.slide import open_slide, picture_background, whiten
 from napari_deepheme.core.spreadsheets import as_number, sheet_rows, why_unreadable
 from napari_deepheme.core.training.cells.manifest import SPLITS, stated_mpp
+from napari_deepheme.core.training.training_error import TrainingError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -57,11 +59,29 @@ class BoxedPicture:
     patient: str = ""
 
     def pixels(self, *, whitened: bool) -> npt.NDArray[np.uint8]:
-        """Read the picture, its background brought to one white if wanted."""
+        """Read the picture, its background brought to one white if wanted.
+
+        Raises
+        ------
+        TrainingError
+            If a box is centred outside it.
+        """
         with open_slide(self.path) as picture:
             # Level 0, so location and size are in the same pixels.
             raw = picture.read_region(Point(0, 0), 0, picture.size)
+        self._check_boxes(raw.shape[1], raw.shape[0])
         return whiten(raw, picture_background(raw)) if whitened else raw
+
+    def _check_boxes(self, width: int, height: int) -> None:
+        centres = self.boxes[:, :2] + self.boxes[:, 2:] / 2
+        outside = ((centres < 0) | (centres >= (width, height))).any(axis=1)
+        if outside.any():
+            x, y, box_width, box_height = self.boxes[outside][0].tolist()
+            raise TrainingError(
+                f"{self.path} has {width} x {height} pixels, and its box at x {x:g}, "
+                f"y {y:g}, {box_width:g} x {box_height:g} lies outside: give boxes in "
+                "pixels of the picture, from its upper left corner"
+            )
 
 
 def read_boxes(path: Path, *, mpp: float | None = None) -> list[BoxedPicture]:
@@ -95,14 +115,16 @@ def read_boxes(path: Path, *, mpp: float | None = None) -> list[BoxedPicture]:
         raise InvalidTableError(str(table), why_unreadable(error)) from error
     if not rows:
         raise InvalidTableError(str(table), "it holds no row")
-    return [_picture(name, rows[name], table, mpp) for name in sorted(rows)]
+    return [_picture(rows[path], table, mpp) for path in sorted(rows)]
 
 
 def _rows(sheet: Iterable[SheetRow], table: Path) -> dict[str, list[dict[str, Any]]]:
     rows = defaultdict(list)
     for row in sheet:
         try:
-            rows[row.words["file"]].append(_row(row, table))
+            read = _row(row, table)
+            # "a.png" and "./a.png" are one picture.
+            rows[os.path.realpath(read["path"])].append(read)
         except ValueError as error:
             raise ValueError(f"line {row.line}: {error}") from error
     return dict(rows)
@@ -133,9 +155,10 @@ def _row(row: SheetRow, table: Path) -> dict[str, Any]:
 
 
 def _picture(
-    name: str, rows: list[dict[str, Any]], table: Path, mpp: float | None
+    rows: list[dict[str, Any]], table: Path, mpp: float | None
 ) -> BoxedPicture:
     first = rows[0]
+    name = first["path"].name
     for word in ("mpp", "split", "patient"):
         if any(row[word] != first[word] for row in rows):
             raise InvalidTableError(str(table), f"{name} has more than one {word}")

@@ -193,7 +193,11 @@ def _by_class(path: Path, split: str, mpp: float | None) -> Iterator[LabelledCel
         if is_not_a_cell(folder.name):
             continue
         for picture in sorted(folder.rglob("*")):
-            if picture.suffix.lower() in PICTURE_SUFFIXES and picture.is_file():
+            # Other systems put hidden files of the same ending beside pictures.
+            is_picture = (
+                picture.suffix.lower() in PICTURE_SUFFIXES and picture.is_file()
+            )
+            if is_picture and not picture.name.startswith("."):
                 yield LabelledCell(
                     picture,
                     path.parent.resolve().name if split else path.resolve().name,

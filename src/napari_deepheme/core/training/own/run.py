@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari_deepheme.core.errors import InvalidModelError
 from napari_deepheme.core.files import atomic_file, make_folder
+from napari_deepheme.core.models.bringing.library import is_name
 from napari_deepheme.core.models.cards.card import ModelCard, WeightsFile
 from napari_deepheme.core.training.tensor_files import write_weights
 from napari_deepheme.core.training.training_error import TrainingError
@@ -44,7 +45,7 @@ class RunFolder:
         TrainingError
             If it is one.
         """
-        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,60}", self.name):
+        if not is_name(self.name):
             raise TrainingError(
                 f"{self.name!r} cannot be a model's name: take letters, digits, - and _"
             )

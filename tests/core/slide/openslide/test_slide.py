@@ -126,3 +126,51 @@ def test_aperio_levels_in_a_wrong_order_are_put_in_order(
         assert slide.mpp == (0.25, 0.25)
         assert [level.downsample for level in slide.levels] == [1, 4]
     assert capfd.readouterr().err == ""
+
+
+def write_levels(path: Path, levels: list[Any], codec: str) -> None:
+    options: dict[str, Any] = {
+        "photometric": "rgb",
+        "tile": (64, 64),
+        "compression": codec,
+        "description": "Aperio Image Library v12|MPP = 0.25",
+        "metadata": None,
+    }
+    with tifffile.TiffWriter(path) as tif:
+        for pixels in levels:
+            tif.write(pixels, **options)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        lambda pixels: np.full_like(pixels, 255),
+        np.zeros_like,
+        lambda pixels: np.ascontiguousarray(pixels[:, ::-1]),
+    ],
+    ids=["white", "black", "mirrored"],
+)
+@pytest.mark.parametrize("codec", ["jpeg", "zlib"])
+def test_a_level_that_shows_something_else_than_the_one_before_is_left_out(
+    tmp_path: Path, painted: Any, codec: str, other: Any
+) -> None:
+    path = tmp_path / "odd.svs"
+    levels = [painted, other(painted[::2, ::2]), painted[::4, ::4]]
+    write_levels(path, levels, codec)
+    with open_slide(path) as slide:
+        assert isinstance(slide, OpenSlideSlide)
+        assert [level.downsample for level in slide.levels] == [1, 4]
+        for index, step in enumerate((1, 4)):
+            pixels = slide.read_region(Point(0, 0), index, slide.levels[index].size)
+            wanted = painted[::step, ::step]
+            assert np.abs(pixels.astype(int) - wanted).mean() < 8
+
+
+def test_a_level_with_a_broken_tile_is_compared_by_its_others(
+    tmp_path: Path, painted: Any, break_tile: Any
+) -> None:
+    path = tmp_path / "odd.svs"
+    write_levels(path, [painted, np.zeros_like(painted[::2, ::2])], "jpeg")
+    break_tile(path, 14)
+    with open_slide(path) as slide:
+        assert [level.downsample for level in slide.levels] == [1]

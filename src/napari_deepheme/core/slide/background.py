@@ -271,4 +271,5 @@ def _less(
 
 def _brightest(counts: npt.NDArray[np.int64]) -> npt.NDArray[np.intp]:
     ranks = _PERCENTILE * counts.sum(axis=1, keepdims=True)
-    return (counts.cumsum(axis=1) >= ranks).argmax(axis=1)
+    places: npt.NDArray[np.intp] = (counts.cumsum(axis=1) >= ranks).argmax(axis=1)
+    return places

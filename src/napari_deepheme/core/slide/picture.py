@@ -188,7 +188,8 @@ def _highest(image: Image.Image) -> int:
         return int(extrema[1])
     # Of colours, Pillow keeps the upper 8 bits; what the lower ones hold is not known.
     bands = zip(image.getbands(), extrema, strict=True)
-    return max((high << 8) | 0xFF for band, (_, high) in bands if band != "A")
+    upper: int = max(high for band, (_, high) in bands if band != "A")
+    return (upper << 8) | 0xFF
 
 
 def _upright_pixels(image: Image.Image) -> npt.NDArray[np.uint8]:

@@ -108,3 +108,10 @@ def test_16_bits_of_which_fewer_are_used_are_refused_as_of_a_tiff(
         open_slide(path, mpp=0.25)
     path.write_bytes(imagecodecs.png_encode(np.squeeze(pixels * np.uint16(257))))
     assert np.abs(whole(path).astype(int) - colours).max() <= 1
+
+
+def test_the_grey_of_16_bits_that_is_transparent_is_white(tmp_path: Path) -> None:
+    path = tmp_path / "camera.png"
+    values = np.array([[40_000, 5, 20_000]], np.uint16)
+    Image.fromarray(values).save(path, transparency=5)
+    assert whole(path)[0, :, 0].tolist() == [156, 255, 78]

@@ -197,13 +197,17 @@ def _upright_pixels(image: Image.Image) -> npt.NDArray[np.uint8]:
     # In place, and row by row below: each further copy of a large picture is felt.
     with suppress(*_BROKEN_EXIF):
         ImageOps.exif_transpose(upright, in_place=True)
+    if upright.mode.startswith("I"):
+        # Made RGBA, as below, all but the darkest of 16 bits would be white.
+        values = np.asarray(upright).clip(0, 65535).astype(np.uint16)
+        grey = to_rgb(values)
+        grey[values == upright.info.get("transparency", -1)] = 255
+        return grey
     if upright.mode in _TRANSPARENT or "transparency" in upright.info:
         rgba = np.asarray(upright.convert("RGBA"))
         if not rgba[..., 3].any():
             raise ValueError("it is transparent throughout: there is nothing to see")
         return to_rgb(rgba)
-    if upright.mode.startswith("I"):
-        return to_rgb(np.asarray(upright).clip(0, 65535).astype(np.uint16))
     if upright.mode == "F":
         return to_rgb(np.asarray(upright))
     pixels = np.empty((upright.height, upright.width, 3), np.uint8)

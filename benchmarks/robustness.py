@@ -1,10 +1,10 @@
 """How calls depend on how a slide lies, is scanned and is focused.
 
 Run by ``python benchmarks/robustness.py FOLDER [SLIDE]``. Of the upper left 4,000 px of
-the slide, copies are made that are turned, mirrored, shifted and rescaled; each is
-classified, and its cells are compared with those of the part as it is. Then phantoms of
-some seeds, which FOLDER keeps, are classified, and what was named right is told apart
-by the true blur of each cell.
+the slide, copies are made that are turned, mirrored, shifted, rescaled and saved as
+JPEG; each is classified, and its cells are compared with those of the part as it is.
+Then phantoms of some seeds, which FOLDER keeps, are classified, and what was named
+right is told apart by the true blur of each cell.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 import csv
 import sys
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
 SIDE = 4000
 SHIFT = Point(53, 37)
 NEAR_UM = 3.0
+JPEG_QUALITY = 75
 
 SIZES = dict.fromkeys(range(101, 106), Size(3000, 3000)) | {
     106: Size(2000, 2000),
@@ -115,6 +117,10 @@ def copies(part: Pixels) -> Iterator[Copy]:
         pixels = np.asarray(smaller)
         name = f"pixels {scale} times as large"
         yield Copy(name, pixels, scale, lambda at, scale=scale: at * scale)
+    stream = BytesIO()
+    Image.fromarray(part).save(stream, "JPEG", quality=JPEG_QUALITY)
+    pixels = np.asarray(Image.open(stream))
+    yield Copy(f"as JPEG of quality {JPEG_QUALITY}", pixels, 1, lambda at: at)
 
 
 def classified(copy: Copy, folder: Path, mpp: float) -> CellTable:

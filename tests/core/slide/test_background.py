@@ -39,6 +39,8 @@ def test_the_margin_of_a_scan_is_not_glass() -> None:
     pixels[:, :200] = 255
     np.testing.assert_array_equal(picture_background(pixels), [230, 225, 210])
     pixels[:, :380] = 255
+    np.testing.assert_array_equal(picture_background(pixels), [230, 225, 210])
+    pixels[:, :398] = 255
     np.testing.assert_array_equal(picture_background(pixels), [255, 255, 255])
 
 
@@ -92,3 +94,53 @@ def test_background_becomes_white_point(shape: tuple[int, ...]) -> None:
     assert (whitened.shape, whitened.dtype) == (shape, np.uint8)
     np.testing.assert_array_equal(whitened, expected)
     assert whiten(np.uint8([[[230, 225, 210]]]), background).tolist() == [[[240] * 3]]
+
+
+def noisy(height: int = 160, width: int = 160) -> Any:
+    """Cells on glass of 230, 225 and 210, each with noise."""
+    pixels = np.empty((height, width, 3), np.int16)
+    pixels[:] = (230, 225, 210)
+    pixels[: height // 3] = (90, 60, 120)
+    noise = np.random.default_rng(0).integers(-3, 4, pixels.shape)
+    return (pixels + noise).astype(np.uint8)
+
+
+@pytest.mark.parametrize("colour", [0, 9, 128, 180, 255])
+@pytest.mark.parametrize("times", [2, 7])
+def test_filler_around_a_picture_is_not_glass_however_much_it_is(
+    colour: int, times: int
+) -> None:
+    picture = noisy()
+    height, width, _ = picture.shape
+    pixels = np.full((height * times, width * times, 3), colour, np.uint8)
+    pixels[30 : 30 + height, 50 : 50 + width] = picture
+    found = picture_background(pixels)
+    np.testing.assert_allclose(found, picture_background(picture), atol=1)
+    whole = estimate_background(ArraySlide(pixels))
+    np.testing.assert_allclose(whole, found, atol=1)
+
+
+def test_what_is_nearly_black_is_not_glass_though_it_has_noise() -> None:
+    pixels = np.random.default_rng(0).integers(0, 20, (640, 640, 3)).astype(np.uint8)
+    pixels[200:360, 200:360] = noisy()
+    found = picture_background(pixels)
+    np.testing.assert_allclose(found, picture_background(noisy()), atol=1)
+
+
+def test_glass_of_one_colour_is_glass() -> None:
+    pixels = noisy()
+    pixels[53:] = (230, 225, 210)
+    np.testing.assert_array_equal(picture_background(pixels), [230, 225, 210])
+
+
+def test_pure_white_around_cells_alone_is_glass() -> None:
+    pixels = np.full((320, 320, 3), 255, np.uint8)
+    pixels[100:150, 100:164] = noisy()[:50, :64]
+    np.testing.assert_array_equal(picture_background(pixels), [255, 255, 255])
+
+
+def test_little_filler_moves_nothing() -> None:
+    pixels = noisy()
+    before = picture_background(pixels)
+    pixels[:16, :50] = 0
+    np.testing.assert_allclose(picture_background(pixels), before, atol=1)

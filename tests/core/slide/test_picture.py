@@ -2,10 +2,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import imagecodecs
 import numpy as np
 import pytest
 from PIL import Image
 
+from napari_deepheme.core.errors import NotRgbSlideError
 from napari_deepheme.core.geometry import Point, Size
 from napari_deepheme.core.slide import open_slide
 from napari_deepheme.core.slide.jpeg_stream import jpeg_size
@@ -88,3 +90,28 @@ def test_the_size_of_a_jpeg_is_read_from_its_header(tmp_path: Path) -> None:
     assert jpeg_size(path.read_bytes()) == Size(33, 21)
     assert jpeg_size(b"") is None
     assert jpeg_size(b"\xff\xd8" * 50) is None
+
+
+@pytest.mark.parametrize("bits", [8, 12])
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+def test_16_bits_of_which_fewer_are_used_are_refused_as_of_a_tiff(
+    tmp_path: Path, painted: Any, bits: int, channels: int
+) -> None:
+    path = tmp_path / "camera.png"
+    opaque = np.full_like(painted[..., :1], 255)
+    colours = painted if channels > 2 else painted[..., :1]
+    pixels = np.dstack([colours, opaque])[..., :channels].astype(np.uint16)
+    scale = np.full(channels, 1 << bits - 8, np.uint16)
+    scale[3 if channels > 2 else 1 :] = 257
+    path.write_bytes(imagecodecs.png_encode(np.squeeze(pixels * scale)))
+    with pytest.raises(NotRgbSlideError, match="values end at"):
+        open_slide(path, mpp=0.25)
+    path.write_bytes(imagecodecs.png_encode(np.squeeze(pixels * np.uint16(257))))
+    assert np.abs(whole(path).astype(int) - colours).max() <= 1
+
+
+def test_the_grey_of_16_bits_that_is_transparent_is_white(tmp_path: Path) -> None:
+    path = tmp_path / "camera.png"
+    values = np.array([[40_000, 5, 20_000]], np.uint16)
+    Image.fromarray(values).save(path, transparency=5)
+    assert whole(path)[0, :, 0].tolist() == [156, 255, 78]

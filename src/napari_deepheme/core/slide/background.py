@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,8 +26,19 @@ _PERCENTILE = 0.95
 _DARKEST = 120.0
 _BRIGHTEST = 255.0
 
-# Pure white is the margin around a scan rather than glass, unless there is little else.
+# Pure white is the margin around a scan rather than glass. Where there is little else,
+# it is so only if what else there is may hold glass, too.
 _FEWEST_OTHERS = 0.2
+_FEWEST_OF_ALL = 0.01
+_DARKEST_GLASS = 190.0
+
+# So is what is nearly black in each channel, as around the field of an eyepiece, and
+# blocks of one colour that is darker than glass by this factor. Less of them than a
+# twentieth changes nothing.
+_NEARLY_BLACK = 24
+_FLAT_SIDE = 16
+_DARKER = 0.9
+_LEAST_FILLER = 0.05
 
 # A level of this many pixels is enough; one of more than the second number is sampled.
 _ENOUGH = 500_000
@@ -49,13 +61,10 @@ def estimate_background(slide: SlideReader) -> npt.NDArray[np.float32]:
     ndarray of float32, shape (3,)
         Red, green and blue, from 120 to 255. If nothing can be read, `WHITE_POINT`.
     """
-    counts = np.zeros((3, 256), np.int64)
-    n_white = 0
+    seen = _Seen()
     for pixels in _sample(slide, _low_level(slide)):
-        block_counts, block_white = _count(pixels)
-        counts += block_counts
-        n_white += block_white
-    return _white_point(counts, n_white)
+        seen.add(pixels)
+    return _white_point(seen)
 
 
 def picture_background(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
@@ -76,7 +85,9 @@ def picture_background(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]
     >>> picture_background(np.full((9, 9, 3), 200, np.uint8))
     array([200., 200., 200.], dtype=float32)
     """
-    return _white_point(*_count(pixels))
+    seen = _Seen()
+    seen.add(pixels)
+    return _white_point(seen)
 
 
 def whiten(
@@ -150,24 +161,115 @@ def _spread(length: int) -> range:
     return range(start, start + n * step, step)
 
 
-def _count(pixels: npt.NDArray[np.uint8]) -> tuple[npt.NDArray[np.int64], int]:
-    pixels = np.ascontiguousarray(pixels)
-    histogram = Image.fromarray(pixels).histogram()
-    red, green, blue = np.moveaxis(pixels == 255, -1, 0)
-    n_white = int(np.count_nonzero(red & green & blue))
-    return np.array(histogram, np.int64).reshape(3, 256), n_white
+class _Seen:
+    """How often each value was seen in each channel, in all and as what may be filler.
+
+    Attributes
+    ----------
+    counts, black : ndarray of int64, shape (3, 256)
+        Of all pixels, and of those that are nearly black.
+    n_white : int
+        Pixels that are purely white.
+    flat : Counter
+        Pixels in blocks of one colour, by colour.
+    """
+
+    def __init__(self) -> None:
+        self.counts = np.zeros((3, 256), np.int64)
+        self.black = np.zeros((3, 256), np.int64)
+        self.n_white = 0
+        self.flat: Counter[tuple[int, int, int]] = Counter()
+
+    @property
+    def total(self) -> int:
+        return int(self.counts[0].sum())
+
+    def add(self, pixels: npt.NDArray[np.uint8]) -> None:
+        pixels = np.ascontiguousarray(pixels)
+        self.counts += _histogram(pixels)
+        self.n_white += _count_all(pixels == 255)
+        self.flat.update(_flat_blocks(pixels))
+        is_black = np.logical_and.reduce(np.moveaxis(pixels <= _NEARLY_BLACK, -1, 0))
+        if is_black.any():
+            self.black += _histogram(pixels[is_black][np.newaxis])
 
 
-def _white_point(
-    counts: npt.NDArray[np.int64], n_white: int
-) -> npt.NDArray[np.float32]:
-    total = int(counts[0].sum())
-    if not total:
+def _histogram(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
+    return np.array(Image.fromarray(pixels).histogram(), np.int64).reshape(3, 256)
+
+
+def _count_all(where: npt.NDArray[np.bool_]) -> int:
+    """Count the pixels that are true in each channel."""
+    red, green, blue = np.moveaxis(where, -1, 0)
+    return int(np.count_nonzero(red & green & blue))
+
+
+def _flat_blocks(pixels: npt.NDArray[np.uint8]) -> dict[tuple[int, int, int], int]:
+    """Give the pixels in square blocks of one colour, by colour."""
+    side = _FLAT_SIDE
+    height, width = (length // side for length in pixels.shape[:2])
+    blocks = pixels[: height * side, : width * side].reshape(
+        height, side, width, side, 3
+    )
+    corners = blocks[:, 0, :, 0]
+    # Of most blocks, two corners tell enough.
+    may_be = (corners == blocks[:, -1, :, -1]).all(axis=-1)
+    rows, columns = np.nonzero(may_be)
+    colours = corners[rows, columns]
+    same = blocks[rows, :, columns] == colours[:, np.newaxis, np.newaxis]
+    found, numbers = np.unique(
+        colours[same.all(axis=(1, 2, 3))], axis=0, return_counts=True
+    )
+    return {
+        (int(red), int(green), int(blue)): int(n) * side * side
+        for (red, green, blue), n in zip(found, numbers, strict=True)
+    }
+
+
+def _white_point(seen: _Seen) -> npt.NDArray[np.float32]:
+    if not seen.total:
         return np.full(3, WHITE_POINT, np.float32)
-    if total - n_white > _FEWEST_OTHERS * total:
-        counts = counts.copy()
-        counts[:, 255] -= n_white
+    counts = _without_dark_filler(seen)
+    others = _less(counts, (255, 255, 255), seen.n_white)
+    share = others[0].sum() / counts[0].sum()
+    if share > _FEWEST_OTHERS or (
+        share > _FEWEST_OF_ALL and _brightest(others).min() >= _DARKEST_GLASS
+    ):
+        counts = others
+    return np.clip(_brightest(counts), _DARKEST, _BRIGHTEST).astype(np.float32)
+
+
+def _without_dark_filler(seen: _Seen) -> npt.NDArray[np.int64]:
+    """Give the counts without what is too dark, and too even, to be glass or cells."""
+    least = _LEAST_FILLER * seen.total
+    is_black = seen.black[0].sum() >= least
+    counts = seen.counts - seen.black if is_black else seen.counts
+    large = [
+        (colour, n)
+        for colour, n in seen.flat.items()
+        if n >= least and max(colour) > _NEARLY_BLACK and min(colour) < _BRIGHTEST
+    ]
+    others = _less(counts, (255, 255, 255), seen.n_white)
+    for colour, n in large:
+        others = _less(others, colour, n)
+    if others[0].sum() < _FEWEST_OF_ALL * seen.total:
+        return seen.counts
+    darkest = _DARKER * _brightest(others)
+    for colour, n in large:
+        if (colour < darkest).all():
+            counts = _less(counts, colour, n)
+    return counts
+
+
+def _less(
+    counts: npt.NDArray[np.int64], colour: tuple[int, int, int], n: int
+) -> npt.NDArray[np.int64]:
+    fewer = counts.copy()
+    fewer[range(3), colour] -= n
+    return fewer
+
+
+def _brightest(counts: npt.NDArray[np.int64]) -> npt.NDArray[np.intp]:
     ranks = _PERCENTILE * counts.sum(axis=1, keepdims=True)
-    value = (counts.cumsum(axis=1) >= ranks).argmax(axis=1)
-    colour: npt.NDArray[np.float32] = np.clip(value, _DARKEST, _BRIGHTEST)
-    return colour.astype(np.float32)
+    places: npt.NDArray[np.intp] = (counts.cumsum(axis=1) >= ranks).argmax(axis=1)
+    return places

@@ -18,9 +18,19 @@ ITEMS: Final = 0xFFFE
 _LONG: Final = frozenset(b"OB OD OF OL OV OW SQ SV UC UN UR UT UV".split())
 """Kinds of values whose length has four bytes."""
 
+_IMAGE_TYPE: Final = (0x0008, 0x0008)
+_CLASS: Final = (0x0008, 0x0016)
 _SERIES: Final = (0x0020, 0x000E)
+_PHOTOMETRIC: Final = (0x0028, 0x0004)
+_TEXTS: Final = frozenset({_IMAGE_TYPE, _CLASS, _SERIES, _PHOTOMETRIC})
+
+_SLIDE_CLASS: Final = b"1.2.840.10008.5.1.4.1.1.77.1.6"
+_LEVEL: Final = b"VOLUME"
+
 _ITEM_END, _SEQUENCE_END = 0xE00D, 0xE0DD
+_PIXELS: Final = (0x7FE0, 0x0010)
 _MOST_VALUES: Final = 10_000
+_MOST_OF_ALL: Final = 100_000
 _UID_BYTES: Final = 64
 
 
@@ -53,21 +63,65 @@ def series_of(file: Path) -> bytes | None:
     bytes or None
         Its SeriesInstanceUID; None if it has none, is broken, or is no DICOM file.
     """
+    return _texts(file).get(_SERIES)
+
+
+def slide_series_of(file: Path) -> bytes | None:
+    """Give the series of a DICOM file that holds a level of a slide, or a part of one.
+
+    Returns
+    -------
+    bytes or None
+        None for labels, overviews and thumbnails, and for files of other kinds, too.
+    """
+    found = _texts(file)
+    is_level = _LEVEL in found.get(_IMAGE_TYPE, b"").split(b"\\")
+    is_slide = found.get(_CLASS) == _SLIDE_CLASS
+    return found.get(_SERIES) if is_slide and is_level else None
+
+
+def colours_of(file: Path) -> str:
+    """Give the colours of a DICOM file as it names them; empty if it does not."""
+    return _texts(file).get(_PHOTOMETRIC, b"").decode("ascii", "replace")
+
+
+def first_frame_of(file: Path, n_bytes: int) -> bytes:
+    """Give the start of the first encapsulated frame of a DICOM file; empty if none."""
     at, magic = MAGIC
     with suppress(OSError, EOFError), file.open("rb") as stream:
         stream.seek(at)
         if stream.read(len(magic)) != magic:
-            return None
+            return b""
+        for _ in range(_MOST_OF_ALL):
+            value = next_value(stream)
+            if value.tag == _PIXELS and value.is_open:
+                # The table of offsets comes before.
+                stream.seek(next_value(stream).length, 1)
+                return stream.read(min(next_value(stream).length, n_bytes))
+            is_nested = value.is_open or value.kind == b"SQ" or value.tag[0] == ITEMS
+            stream.seek(0 if is_nested else value.length, 1)
+    return b""
+
+
+def _texts(file: Path) -> dict[tuple[int, int], bytes]:
+    """Give what a DICOM file says of its kind, as far as it can be read."""
+    found: dict[tuple[int, int], bytes] = {}
+    at, magic = MAGIC
+    with suppress(OSError, EOFError), file.open("rb") as stream:
+        stream.seek(at)
+        if stream.read(len(magic)) != magic:
+            return found
         depth = 0
         for _ in range(_MOST_VALUES):
             value = next_value(stream)
-            if not depth and value.tag == _SERIES and value.length <= _UID_BYTES:
-                return read_all(stream, value.length).rstrip(b"\0 ")
-            if not depth and value.tag >= _SERIES:
-                return None
+            if not depth and value.tag in _TEXTS and value.length <= _UID_BYTES:
+                found[value.tag] = read_all(stream, value.length).rstrip(b"\0 ")
+                continue
+            if not depth and value.tag >= _PHOTOMETRIC:
+                return found
             depth += _deeper(value)
             stream.seek(0 if value.is_open else value.length, 1)
-    return None
+    return found
 
 
 def _deeper(value: Value) -> int:

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from napari_deepheme.core.geometry import Size
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+Colours = Literal["RGB", "YCbCr"]
+
 SCAN: Final = 0xDA
+
+_APP0, _APP14 = 0xE0, 0xEE
+_JFIF, _ADOBE = b"JFIF\0", b"Adobe"
+_TRANSFORM_AT: Final = 11
+_ADOBE_COLOURS: Final[dict[bytes, Colours]] = {b"\0": "RGB", b"\1": "YCbCr"}
 
 # Start of frame, of any coding but for the tables that share the range.
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
@@ -45,6 +52,28 @@ def jpeg_segments(data: bytes) -> Iterator[Segment]:
             yield Segment(marker, start, at)
             if marker == SCAN:
                 return
+
+
+def jpeg_colours(data: bytes) -> Colours | None:
+    """Give the colours that the header of a JPEG stream of three channels states.
+
+    Returns
+    -------
+    str or None
+        "YCbCr" by a JFIF marker, either by Adobe's, "RGB" by channels of such names;
+        None if nothing of it is there.
+    """
+    adobe: Colours | None = None
+    named: Colours | None = None
+    for segment in jpeg_segments(data):
+        content = data[segment.start : segment.end]
+        if segment.marker == _APP0 and content.startswith(_JFIF):
+            return "YCbCr"
+        if segment.marker == _APP14 and content.startswith(_ADOBE):
+            adobe = _ADOBE_COLOURS.get(content[_TRANSFORM_AT : _TRANSFORM_AT + 1])
+        elif segment.is_frame and content[6::3] == b"RGB":
+            named = "RGB"
+    return adobe or named
 
 
 def jpeg_size(data: bytes) -> Size | None:

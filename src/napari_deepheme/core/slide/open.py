@@ -16,6 +16,7 @@ from napari_deepheme.core.errors import (
     UnreadableSlideError,
 )
 from napari_deepheme.core.slide.dicom_check import check_dicom
+from napari_deepheme.core.slide.dicom_slide import check_one_slide, open_dicom
 from napari_deepheme.core.slide.mirax_check import check_mirax
 from napari_deepheme.core.slide.mpp import given_mpp
 from napari_deepheme.core.slide.openslide.slide import OpenSlideSlide
@@ -45,6 +46,9 @@ _APERIO = "aperio"
 _DICOM = "dicom"
 _MIRAX = ".mrxs"
 
+# What OpenSlide says of an NDPI file without the focal plane that it reads.
+_NO_LEVELS = "Couldn't find any pyramid levels"
+
 # TIFF whose tiles overlap: nothing but OpenSlide puts them together.
 _OVERLAPPING = frozenset({"ventana", "trestle"})
 
@@ -66,9 +70,9 @@ def open_slide(
     Parameters
     ----------
     path : Path or str
-        A file, or a folder that holds the DICOM files of one slide. Scanners' formats
-        are read by OpenSlide, other TIFF by tifffile, PNG, JPEG, BMP and WebP by
-        Pillow; the content decides, not the name.
+        A file, or a folder that holds the DICOM files of one slide, and of no other.
+        Scanners' formats are read by OpenSlide, other TIFF by tifffile, PNG, JPEG, BMP
+        and WebP by Pillow; the content decides, not the name.
     mpp : float or tuple of float, optional
         Micrometres per pixel, for both axes or along x and y, in place of what the file
         states.
@@ -143,6 +147,7 @@ def _open_folder(path: Path, mpp: Mpp | None) -> PyramidSlide:
         reason = "it is a folder without DICOM files"
         remedy = "name the file of a slide, or a folder that holds .dcm files"
         raise UnreadableSlideError(str(path), reason, remedy)
+    check_one_slide(path, names)
     openers: list[Callable[[Path, Mpp | None], PyramidSlide]] = [
         partial(_open_part, name) for name in names[:_MOST_DICOM_FILES]
     ]
@@ -203,7 +208,7 @@ def _first_that_opens(
 
 def _open_part(file: Path, folder: Path, mpp: Mpp | None) -> PyramidSlide:
     _check_dicom(file, folder)
-    return OpenSlideSlide(file, path=folder, mpp=mpp)
+    return open_dicom(file, folder, mpp)
 
 
 def _open_openslide(path: Path, mpp: Mpp | None) -> PyramidSlide:
@@ -237,7 +242,22 @@ def _open_mirax(path: Path, mpp: Mpp | None) -> PyramidSlide:
     return OpenSlideSlide(path, mpp=mpp)
 
 
-_OPENERS = {_DICOM: _open_dicom, "mirax": _open_mirax}
+def _open_hamamatsu(path: Path, mpp: Mpp | None) -> PyramidSlide:
+    try:
+        return OpenSlideSlide(path, mpp=mpp)
+    except UnreadableSlideError as error:
+        if _NO_LEVELS not in error.reason:
+            raise
+        reason = "it has no level in the focal plane z = 0, the only one that is read"
+        remedy = "export that plane, or one plane alone as z = 0, from where it came"
+        raise UnreadableSlideError(str(path), reason, remedy) from error
+
+
+_OPENERS = {
+    _DICOM: _open_dicom,
+    "mirax": _open_mirax,
+    "hamamatsu": _open_hamamatsu,
+}
 
 
 def _check_dicom(file: Path, path: Path) -> None:

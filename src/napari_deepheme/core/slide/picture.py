@@ -21,10 +21,10 @@ from PIL import (
     WebPImagePlugin,
 )
 
-from napari_deepheme.core.errors import UnreadableSlideError
+from napari_deepheme.core.errors import NotRgbSlideError, UnreadableSlideError
 from napari_deepheme.core.slide.array_slide import ArraySlide
 from napari_deepheme.core.slide.jpeg_whole import is_doubtful, is_whole
-from napari_deepheme.core.slide.pixel_types import to_rgb
+from napari_deepheme.core.slide.pixel_types import NotRgbError, check_reach, to_rgb
 from napari_deepheme.core.slide.pyramid import reason_of
 
 if TYPE_CHECKING:
@@ -67,6 +67,9 @@ _READERS: dict[bytes, Callable[[BinaryIO], Any]] = {
     b"RIFFWEBP": WebPImagePlugin.WebPImageFile,
 }
 
+# Where a PNG says how many bits a value has.
+_PNG_BITS_AT = 24
+
 # What of a TIFF is left to Pillow: colours other than grey and RGB.
 _PRINT = frozenset({"CMYK", "YCbCr", "LAB"})
 
@@ -104,12 +107,16 @@ def open_picture(path: Path, *, mpp: Mpp | None = None) -> ArraySlide:
     ------
     UnreadableSlideError
         If it is none of these, it is broken, or has more than 400 million pixels.
+    NotRgbSlideError
+        If its values are of 16 bits, and all below a quarter of the range.
     """
     # A broken file raises anything out of the decoders.
     try:
         pixels = _read_picture(path)
     except UnreadableSlideError:
         raise
+    except NotRgbError as error:
+        raise NotRgbSlideError(str(path), str(error)) from error
     except Exception as error:
         raise UnreadableSlideError(str(path), reason_of(error)) from error
     return ArraySlide(pixels, mpp=mpp, name=path.name, path=path)
@@ -140,6 +147,7 @@ def _read_picture(path: Path) -> npt.NDArray[np.uint8]:
             image.load()
             if isinstance(image, JpegImagePlugin.JpegImageFile):
                 _check_whole(image, stream)
+            _check_reach(image, stream)
             return _upright_pixels(image)
 
 
@@ -178,18 +186,39 @@ def _check_whole(image: Image.Image, stream: BinaryIO) -> None:
         raise ValueError("it is cut off, or zeros stand for a part of it")
 
 
+def _check_reach(image: Image.Image, stream: BinaryIO) -> None:
+    if isinstance(image, PngImagePlugin.PngImageFile):
+        stream.seek(_PNG_BITS_AT)
+        if stream.read(1) == b"\x10":
+            check_reach(_highest(image))
+
+
+def _highest(image: Image.Image) -> int:
+    extrema: Any = image.getextrema()
+    if image.mode.startswith("I"):
+        return int(extrema[1])
+    # Of colours, Pillow keeps the upper 8 bits; what the lower ones hold is not known.
+    bands = zip(image.getbands(), extrema, strict=True)
+    upper: int = max(high for band, (_, high) in bands if band != "A")
+    return (upper << 8) | 0xFF
+
+
 def _upright_pixels(image: Image.Image) -> npt.NDArray[np.uint8]:
     upright = image
     # In place, and row by row below: each further copy of a large picture is felt.
     with suppress(*_BROKEN_EXIF):
         ImageOps.exif_transpose(upright, in_place=True)
+    if upright.mode.startswith("I"):
+        # Made RGBA, as below, all but the darkest of 16 bits would be white.
+        values = np.asarray(upright).clip(0, 65535).astype(np.uint16)
+        grey = to_rgb(values)
+        grey[values == upright.info.get("transparency", -1)] = 255
+        return grey
     if upright.mode in _TRANSPARENT or "transparency" in upright.info:
         rgba = np.asarray(upright.convert("RGBA"))
         if not rgba[..., 3].any():
             raise ValueError("it is transparent throughout: there is nothing to see")
         return to_rgb(rgba)
-    if upright.mode.startswith("I"):
-        return to_rgb(np.asarray(upright).clip(0, 65535).astype(np.uint16))
     if upright.mode == "F":
         return to_rgb(np.asarray(upright))
     pixels = np.empty((upright.height, upright.width, 3), np.uint8)

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 # Share of white by which values may lie beyond it.
 _OVERSHOOT = 8
 
+# Of 16 bits. A picture that ends below it is nearly black: 14 bits or fewer were meant.
+LEAST_REACH = 1 << 14
+
 
 class NotRgbError(ValueError):
     """Pixels are there, but their channels, type or colours are not RGB."""
@@ -53,6 +56,26 @@ def check_dtype(dtype: np.dtype[Any]) -> None:
     """
     if dtype.kind not in "buf" or (dtype.kind == "u" and dtype.itemsize > 2):
         raise NotRgbError(f"pixels of type {dtype} are not 8-bit colours: convert them")
+
+
+def check_reach(highest: int) -> None:
+    """Refuse a picture of 16 bits, of which nothing says how many count, if it is dark.
+
+    Parameters
+    ----------
+    highest : int
+        Its largest value.
+
+    Raises
+    ------
+    NotRgbError
+        If that lies below a quarter of the range.
+    """
+    if highest < LEAST_REACH:
+        raise NotRgbError(
+            f"its values end at {highest} of 65535, and nothing says that fewer bits "
+            "count"
+        )
 
 
 def to_rgb(pixels: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -8,7 +9,11 @@ import pytest
 import tifffile
 from PIL import Image
 
-from napari_deepheme.core.errors import UnreadableRegionError, UnreadableSlideError
+from napari_deepheme.core.errors import (
+    NotRgbSlideError,
+    UnreadableRegionError,
+    UnreadableSlideError,
+)
 from napari_deepheme.core.geometry import Point, Size
 from napari_deepheme.core.slide import open_slide
 from napari_deepheme.core.slide.openslide.slide import OpenSlideSlide
@@ -126,3 +131,124 @@ def test_aperio_levels_in_a_wrong_order_are_put_in_order(
         assert slide.mpp == (0.25, 0.25)
         assert [level.downsample for level in slide.levels] == [1, 4]
     assert capfd.readouterr().err == ""
+
+
+def write_levels(path: Path, levels: list[Any], codec: str) -> None:
+    options: dict[str, Any] = {
+        "photometric": "rgb",
+        "tile": (64, 64),
+        "compression": codec,
+        "description": "Aperio Image Library v12|MPP = 0.25",
+        "metadata": None,
+    }
+    with tifffile.TiffWriter(path) as tif:
+        for pixels in levels:
+            tif.write(pixels, **options)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        lambda pixels: np.full_like(pixels, 255),
+        np.zeros_like,
+        lambda pixels: np.ascontiguousarray(pixels[:, ::-1]),
+    ],
+    ids=["white", "black", "mirrored"],
+)
+@pytest.mark.parametrize("codec", ["jpeg", "zlib"])
+def test_a_level_that_shows_something_else_than_the_one_before_is_left_out(
+    tmp_path: Path, painted: Any, codec: str, other: Any
+) -> None:
+    path = tmp_path / "odd.svs"
+    levels = [painted, other(painted[::2, ::2]), painted[::4, ::4]]
+    write_levels(path, levels, codec)
+    with open_slide(path) as slide:
+        assert isinstance(slide, OpenSlideSlide)
+        assert [level.downsample for level in slide.levels] == [1, 4]
+        for index, step in enumerate((1, 4)):
+            pixels = slide.read_region(Point(0, 0), index, slide.levels[index].size)
+            wanted = painted[::step, ::step]
+            assert np.abs(pixels.astype(int) - wanted).mean() < 8
+
+
+def test_a_level_with_a_broken_tile_is_compared_by_its_others(
+    tmp_path: Path, painted: Any, break_tile: Any
+) -> None:
+    path = tmp_path / "odd.svs"
+    write_levels(path, [painted, np.zeros_like(painted[::2, ::2])], "jpeg")
+    break_tile(path, 14)
+    with open_slide(path) as slide:
+        assert [level.downsample for level in slide.levels] == [1]
+
+
+def jpeg_tile(pixels: Any, **options: Any) -> bytes:
+    stream = BytesIO()
+    Image.fromarray(pixels).save(stream, "JPEG", quality=95, **options)
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize("is_rgb", [True, False], ids=["RGB", "YCbCr"])
+@pytest.mark.parametrize("stated", [2, 6], ids=["said RGB", "said YCbCr"])
+def test_jpeg_tiles_are_of_the_colours_that_they_state(
+    tmp_path: Path, painted: Any, is_rgb: bool, stated: int
+) -> None:
+    path = tmp_path / "slide.svs"
+    options: dict[str, Any] = {"keep_rgb": True} if is_rgb else {"subsampling": 0}
+    tiles = [
+        jpeg_tile(painted[y : y + 128, x : x + 128], **options)
+        for y in range(0, 640, 128)
+        for x in range(0, 768, 128)
+    ]
+    with tifffile.TiffWriter(path) as tif:
+        tif.write(
+            iter(tiles),
+            shape=painted.shape,
+            dtype=np.uint8,
+            tile=(128, 128),
+            compression="jpeg",
+            photometric="ycbcr",
+            subsampling=(1, 1),
+            description="Aperio Image Library v12|MPP = 0.25",
+            metadata=None,
+        )
+    with tifffile.TiffFile(path) as tif:
+        at = tif.pages[0].tags["PhotometricInterpretation"].valueoffset  # type: ignore[union-attr]
+    with path.open("r+b") as stream:
+        stream.seek(at)
+        stream.write(bytes([stated, 0]))
+    with open_slide(path) as slide:
+        assert slide.mpp == (0.25, 0.25)
+        pixels = slide.read_region(Point(0, 0), 0, slide.size)
+        assert np.abs(pixels.astype(int) - painted).mean() < 8
+        # OpenSlide takes what the page says.
+        assert isinstance(slide, OpenSlideSlide) == (is_rgb == (stated == 2))
+
+
+def test_jpeg_tiles_that_nothing_decodes_as_they_are_meant_are_refused(
+    tmp_path: Path, painted: Any
+) -> None:
+    data = jpeg_tile(painted[:128, :128], subsampling=0)
+    marker = b"\xff\xee\0\x0eAdobe\0\x64\0\0\0\0\1"
+    tile = data[:2] + marker + data[4 + int.from_bytes(data[4:6], "big") :]
+    path = tmp_path / "slide.tif"
+    with tifffile.TiffWriter(path) as tif:
+        tif.write(
+            iter([tile]),
+            shape=(128, 128, 3),
+            dtype=np.uint8,
+            tile=(128, 128),
+            compression="jpeg",
+            photometric="ycbcr",
+            subsampling=(1, 1),
+            metadata=None,
+        )
+    with open_slide(path) as slide:
+        pixels = slide.read_region(Point(0, 0), 0, slide.size)
+        assert np.abs(pixels.astype(int) - painted[:128, :128]).mean() < 8
+    with tifffile.TiffFile(path) as tif:
+        at = tif.pages[0].tags["PhotometricInterpretation"].valueoffset  # type: ignore[union-attr]
+    with path.open("r+b") as stream:
+        stream.seek(at)
+        stream.write(bytes([2, 0]))
+    with pytest.raises(NotRgbSlideError, match="its JPEG tiles, YCbCr"):
+        open_slide(path)

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     import openslide
 
+_USUAL_PIECE = Size(256, 256)
+
 _MICROMETRES = {"inch": 25_400.0, "centimeter": 10_000.0}
 
 # The resolution tag often holds that of a printer; outside this range it does.
@@ -124,12 +126,32 @@ def _level(handle: openslide.OpenSlide, raw: Mapping[str, str], index: int) -> L
     )
 
 
-def _tile_size(raw: Mapping[str, str], index: int) -> Size | None:
+def piece_size(raw: Mapping[str, str], index: int) -> Size:
+    """Give what OpenSlide decodes at once of a level, about where it does not say.
+
+    Parameters
+    ----------
+    raw : mapping
+        OpenSlide's properties of the slide.
+    index : int
+        OpenSlide's index of the level.
+    """
+    tile = _stated_tile(raw, index)
+    return _USUAL_PIECE if tile is None or min(tile) < 1 else tile
+
+
+def _stated_tile(raw: Mapping[str, str], index: int) -> Size | None:
     prefix = f"openslide.level[{index}].tile"
     width, height = raw.get(f"{prefix}-width"), raw.get(f"{prefix}-height")
     if width is None or height is None:
         return None
-    tile = Size(int(width), int(height))
+    return Size(int(width), int(height))
+
+
+def _tile_size(raw: Mapping[str, str], index: int) -> Size | None:
+    tile = _stated_tile(raw, index)
+    if tile is None:
+        return None
     if tile.width * tile.height > LARGEST_TILE:
         raise ValueError(f"its tiles of {tile.width} x {tile.height} px are too large")
     regular = raw.get("openslide.vendor") in _REGULAR_VENDORS

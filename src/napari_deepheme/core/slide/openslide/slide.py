@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
@@ -15,7 +17,7 @@ from napari_deepheme.core.slide.openslide.direct_tiles import (
     DirectTiles,
     open_direct_tiles,
 )
-from napari_deepheme.core.slide.openslide.facts import slide_facts
+from napari_deepheme.core.slide.openslide.facts import piece_size, slide_facts
 from napari_deepheme.core.slide.pyramid import (
     WHITE,
     AssociatedImages,
@@ -24,6 +26,7 @@ from napari_deepheme.core.slide.pyramid import (
     reason_of,
     white_pixels,
 )
+from napari_deepheme.core.slide.same_picture import Look, shows_other_picture
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -75,6 +78,8 @@ class OpenSlideSlide(PyramidSlide):
     is not a multiple of its downsample, which is the mean over x and y and seldom
     whole. Such a level is read in blocks on a fixed grid, so that a pixel has one value
     whichever window it is read through.
+
+    A level that clearly shows something else than the next larger one is left out.
     """
 
     def __init__(
@@ -86,13 +91,15 @@ class OpenSlideSlide(PyramidSlide):
         try:
             facts, self._indices = slide_facts(handle, path or file, mpp)
             self._downsamples = handle.level_downsamples
+            raw = dict(handle.properties)
             self._associated = _associated_sizes(handle)
         except Exception as error:
             raise UnreadableSlideError(str(path or file), reason_of(error)) from error
         self._handle: openslide.OpenSlide | None = handle
         super().__init__(facts)
+        self._leave_out_others(raw)
         self._direct: DirectTiles | None = None
-        if handle.properties.get(openslide.PROPERTY_NAME_VENDOR) == _APERIO:
+        if raw.get(openslide.PROPERTY_NAME_VENDOR) == _APERIO:
             self._direct = self._open_direct()
 
     @property
@@ -103,6 +110,22 @@ class OpenSlideSlide(PyramidSlide):
             for name, size in self._associated.items()
         }
         return AssociatedImages(decoders, self.name)
+
+    def _leave_out_others(self, raw: Mapping[str, str]) -> None:
+        """Leave out levels that clearly show something else than the larger ones."""
+        looks = [
+            Look(level.size, piece_size(raw, index), partial(self._read, at))
+            for at, (level, index) in enumerate(
+                zip(self.levels, self._indices, strict=True)
+            )
+        ]
+        kept = [0]
+        for at in range(1, len(looks)):
+            if not shows_other_picture(looks[kept[-1]], looks[at]):
+                kept.append(at)
+        self._indices = tuple(self._indices[at] for at in kept)
+        levels = tuple(self.levels[at] for at in kept)
+        self._facts = replace(self._facts, levels=levels)
 
     def _open_direct(self) -> DirectTiles | None:
         """Decode tiles directly on levels where OpenSlide neither shifts nor blurs."""

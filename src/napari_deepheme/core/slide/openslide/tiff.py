@@ -1,23 +1,41 @@
 """Whether what OpenSlide makes of a TIFF are its colours, each in its place.
 
 It decodes tiles by libtiff, which takes almost any numbers for RGB, and mirrors each
-tile in itself where the file says that the picture lies on its side.
+tile in itself where the file says that the picture lies on its side. Of JPEG tiles it
+takes the colours that the page states, whatever they say of themselves.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, BinaryIO, Final
 
+from napari_deepheme.core.slide.jpeg_stream import jpeg_colours
 from napari_deepheme.core.slide.tiff.check import each_directory, tag_numbers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_BITS, _PHOTOMETRIC, _ORIENTATION = 258, 262, 274
+_BITS, _COMPRESSION, _PHOTOMETRIC, _ORIENTATION = 258, 259, 262, 274
+_OFFSETS: Final = 324
 _SAMPLES, _EXTRA_SAMPLES, _SAMPLE_FORMAT = 277, 338, 339
 _LOOKED_AT: Final = frozenset(
-    {_BITS, _PHOTOMETRIC, _ORIENTATION, _SAMPLES, _EXTRA_SAMPLES, _SAMPLE_FORMAT}
+    {
+        _BITS,
+        _COMPRESSION,
+        _PHOTOMETRIC,
+        _ORIENTATION,
+        _SAMPLES,
+        _OFFSETS,
+        _EXTRA_SAMPLES,
+        _SAMPLE_FORMAT,
+    }
 )
+
+_JPEG: Final = 7
+_HEAD_BYTES: Final = 1 << 16
+_MOST: Final = 1 << 12
+_COLOURS_OF: Final = {2: "RGB", 6: "YCbCr"}
+"""Those of JPEG, by Photometric."""
 
 # Of other numbers than these, libtiff takes no notice.
 _TURNED: Final = range(2, 9)
@@ -59,7 +77,21 @@ def has_true_colours(stream: BinaryIO) -> bool:
     stream : file
         A TIFF that `check_directories` accepts; its position is changed.
     """
-    return all(_has_true_colours(page) for page in _pages(stream, of_tiles=True))
+    pages = list(_pages(stream, of_tiles=True))
+    return all(_has_true_colours(page) for page in pages) and not any(
+        _contradicts_tiles(page, stream) for page in pages
+    )
+
+
+def _contradicts_tiles(page: _Tags, stream: BinaryIO) -> bool:
+    """Tell whether the first JPEG tile states other colours than its page."""
+    colours = _COLOURS_OF.get(page.get(_PHOTOMETRIC, (0,))[0])
+    if page.get(_COMPRESSION, (0,))[0] != _JPEG or colours is None:
+        return False
+    at = next((offset for offset in page.get(_OFFSETS, ()) if offset), 0)
+    stream.seek(at)
+    stated = jpeg_colours(stream.read(_HEAD_BYTES))
+    return bool(at) and stated is not None and stated != colours
 
 
 def _pages(stream: BinaryIO, *, of_tiles: bool) -> Iterator[_Tags]:
@@ -70,7 +102,8 @@ def _pages(stream: BinaryIO, *, of_tiles: bool) -> Iterator[_Tags]:
                 for tag in directory.tags
                 if tag.code in _LOOKED_AT
             }
-            yield {c: tuple(n.tolist()) for c, n in found.items() if n.size}
+            # Of the places of many tiles, the first suffice.
+            yield {c: tuple(n[:_MOST].tolist()) for c, n in found.items() if n.size}
 
 
 def _has_true_colours(page: _Tags) -> bool:

@@ -5,7 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from napari_deepheme.core.geometry import Region, Size
-from napari_deepheme.core.slide.pixel_types import NotRgbError, to_uint8
+from napari_deepheme.core.slide.pixel_types import (
+    LEAST_REACH,
+    NotRgbError,
+    check_reach,
+    to_uint8,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -21,9 +26,6 @@ _MOST_PIXELS: Final = 1 << 26
 
 _FEW_WINDOWS: Final = 4
 """What is looked at for values beyond those that are stated, as each read does."""
-
-_DARK: Final = 1 / 4
-"""Share of its range that a picture must reach: below, 14 bits or fewer were meant."""
 
 
 def check_values(
@@ -71,17 +73,14 @@ def check_values(
         highest = max(highest, int(colours.max()))
         if may_be_beyond:
             to_uint8(colours, largest=colour.largest)
-        may_be_dark &= highest < _DARK * (1 << 16)
+        may_be_dark &= highest < LEAST_REACH
         may_be_clear &= not values[..., colour.n_colours :].any()
     if highest < 0 or size.width * size.height > _MOST_PIXELS:
         return
     if may_be_clear:
         raise NotRgbError("it is transparent throughout: there is nothing to see")
     if may_be_dark:
-        raise NotRgbError(
-            f"its values end at {highest} of 65535, and nothing says that fewer bits "
-            "count"
-        )
+        check_reach(highest)
 
 
 def _windows(size: Size) -> Iterator[Region]:

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_deepheme.core.geometry import Region, Size
+from napari_deepheme.core.slide.jpeg_stream import jpeg_colours
 from napari_deepheme.core.slide.jpeg_whole import is_whole
+from napari_deepheme.core.slide.pixel_types import NotRgbError
 from napari_deepheme.core.slide.pyramid import LARGEST_TILE, paste_pixels
 from napari_deepheme.core.slide.tiff.colour import JPEG_CODECS, stored_white
 from napari_deepheme.core.slide.tiff.plain_pieces import (
@@ -45,6 +47,10 @@ _FIRST_OFFSET = 8
 _MORE_ROWS = 64
 
 _UNCOMPRESSED = 1
+_RGB = 2
+
+# Of a JPEG stream, where its header is.
+_HEAD_BYTES = 1 << 16
 
 
 class BrokenTileError(ValueError):
@@ -133,9 +139,22 @@ class TiffPlane:
         needed = planes * self._columns * self._rows * self._depth
         if min(len(self._offsets), len(self._counts)) < needed:
             raise ValueError("its index of tiles is cut off")
+        if self._is_jpeg and int(key.photometric) == _RGB and not key.is_jfif:
+            self._check_colours()
         if self._plain is not None and int(key.compression) == _UNCOMPRESSED:
             pieces = self._offsets[:needed], self._counts[:needed]
             self._broken = overlapping(*pieces, self._plain.n_bytes)
+
+    def _check_colours(self) -> None:
+        """Refuse JPEG that says by Adobe's marker that it is no RGB, as its page does.
+
+        It would be decoded as the page says.
+        """
+        pieces = zip(self._offsets, self._counts, strict=False)
+        offset, count = next((one for one in pieces if all(one)), (0, 0))
+        head = self._stream.read(offset, min(count, _HEAD_BYTES)) if offset else b""
+        if jpeg_colours(head) == "YCbCr":
+            raise NotRgbError("it says that it is RGB, and its JPEG tiles, YCbCr")
 
     def _is_one_run(self, key: tifffile.TiffPage) -> bool:
         """Tell whether strips adjoin, with no bytes between the rows of two."""

@@ -27,6 +27,11 @@ from napari_deepheme.core.slide.pyramid import (
     nominal_downsample,
     reason_of,
 )
+from napari_deepheme.core.slide.same_picture import (
+    Look,
+    shows_other_picture,
+    shows_same_picture,
+)
 from napari_deepheme.core.slide.tiff.check import check_directories
 from napari_deepheme.core.slide.tiff.colour import (
     ColourError,
@@ -51,11 +56,6 @@ from napari_deepheme.core.slide.tiff.ome_xml import (
 )
 from napari_deepheme.core.slide.tiff.peek import check_values
 from napari_deepheme.core.slide.tiff.planes import TiffPlane
-from napari_deepheme.core.slide.tiff.same_picture import (
-    Look,
-    shows_other_picture,
-    shows_same_picture,
-)
 from napari_deepheme.core.slide.tiff.stated_planes import check_planes
 from napari_deepheme.core.slide.tiff.stream import TiffStream
 

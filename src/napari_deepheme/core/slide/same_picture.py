@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import product
+from math import ceil
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -23,6 +25,8 @@ _LOOKS: Final = 4
 _SIDE_PX: Final = 128
 _SIDE_LEAST_PX: Final = 16
 """Side of a window in pixels of the large picture, and the least in the small one."""
+
+_MANY_PIECES: Final = 8
 
 _CELLS: Final = 4
 """A window is compared by the means of so many parts along each side."""
@@ -104,13 +108,16 @@ def shows_other_picture(large: Look, small: Look) -> bool:
 def _compared(large: Look, small: Look, most: int) -> tuple[float, float]:
     """Give the spread of the means of one picture, and the difference of the other's.
 
-    The spread is 0 where no window can be looked at for so many pixels.
+    The spread is 0 where no window can be looked at for so many pixels. One that cannot
+    be read is passed over.
     """
     n_cells = Size(min(_CELLS, small.size.width), min(_CELLS, small.size.height))
-    pairs = [
-        (_means(large.read(of_large), n_cells), _means(small.read(of_small), n_cells))
-        for of_large, of_small in _affordable(large, small, most)
-    ]
+    pairs = []
+    for of_large, of_small in _affordable(large, small, most):
+        # Decoders raise anything.
+        with suppress(Exception):
+            pair = large.read(of_large), small.read(of_small)
+            pairs.append([_means(pixels, n_cells) for pixels in pair])
     if not pairs:
         return 0.0, 0.0
     one, other = (np.concatenate(means) for means in zip(*pairs, strict=True))
@@ -121,7 +128,7 @@ def _compared(large: Look, small: Look, most: int) -> tuple[float, float]:
 def _affordable(large: Look, small: Look, most: int) -> Iterator[tuple[Region, Region]]:
     """Give windows of both as long as what they need of either is little enough."""
     needed: tuple[set[tuple[int, int]], ...] = (set(), set())
-    for pair in _windows(large.size, small.size):
+    for pair in _windows(large, small):
         if pair[0].area > most:
             return
         more = [
@@ -136,15 +143,20 @@ def _affordable(large: Look, small: Look, most: int) -> Iterator[tuple[Region, R
             yield pair
 
 
-def _windows(large: Size, small: Size) -> Iterator[tuple[Region, Region]]:
-    along_x, along_y = large.width / small.width, large.height / small.height
+def _windows(large: Look, small: Look) -> Iterator[tuple[Region, Region]]:
+    along_x = large.size.width / small.size.width
+    along_y = large.size.height / small.size.height
     side = max(round(_SIDE_PX / along_x), _SIDE_LEAST_PX)
-    places = list(product(_starts(small.height, side), _starts(small.width, side)))
+    step_x = _step(large.size.width, large.piece.width) / along_x
+    step_y = _step(large.size.height, large.piece.height) / along_y
+    xs = _starts(small.size.width, side, step_x)
+    ys = _starts(small.size.height, side, step_y)
+    places = list(product(ys, xs))
     # From the middle on in large steps, so that the first few are spread, too.
     step = 2 * _LOOKS - 1
     for at in range(len(places)):
         y, x = places[(at * step + _LOOKS + 1) % len(places)]
-        window = Region(x, y, min(side, small.width), min(side, small.height))
+        window = Region(x, y, min(side, small.size.width), min(side, small.size.height))
         scaled = Region.from_corners(
             round(window.x * along_x),
             round(window.y * along_y),
@@ -154,9 +166,18 @@ def _windows(large: Size, small: Size) -> Iterator[tuple[Region, Region]]:
         yield scaled, window
 
 
-def _starts(length: int, side: int) -> list[int]:
+def _step(length: int, piece: int) -> int:
+    """Give that of which windows of a large picture start at multiples.
+
+    Where there are many pieces, a window had better lie in one than across two.
+    """
+    return piece if length >= _MANY_PIECES * piece else 1
+
+
+def _starts(length: int, side: int, step: float) -> list[int]:
     room = max(0, length - side)
-    return [round(room * (at + 0.5) / _LOOKS) for at in range(_LOOKS)]
+    starts = [round(room * (at + 0.5) / _LOOKS) for at in range(_LOOKS)]
+    return [ceil(start // step * step) for start in starts] if step > side else starts
 
 
 def _pieces(window: Region, piece: Size) -> Iterator[tuple[int, int]]:

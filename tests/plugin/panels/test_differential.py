@@ -414,7 +414,7 @@ def drawn_heights(chart, codes):
 
 def test_the_stages_stand_side_by_side_as_high_as_they_are_many(qtbot):
     def row(code, n, percent):
-        return SimpleNamespace(codes=(code,), count=n, percent=percent)
+        return SimpleNamespace(codes=(code,), count=n, percent=percent, n=7)
 
     chart = StagesChart()
     qtbot.addWidget(chart)

@@ -109,7 +109,7 @@ class StagesChart(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self._series: dict[str, tuple[CountRow, ...]] = {}
-        self.setMinimumHeight(120)
+        self.setMinimumHeight(140)
         self.setAccessibleName("Stages of maturation")
 
     def show_series(self, count: Count | None) -> None:
@@ -135,9 +135,16 @@ class StagesChart(QWidget):
         n_gaps = len(self._series) - 1
         step = self.width() / (len(rows) + n_gaps)
         top = max(row.percent or 0 for row in rows)
-        room = self.height() - 2 * line - 4
+        room = self.height() - 3 * line - 4
         x = 0.0
-        for series in self._series.values():
+        for name, series in self._series.items():
+            # In the table above percents are of all cells that are counted.
+            told = f"% of {series[0].n:,} {name} cells"
+            wide = painter.fontMetrics().horizontalAdvance(told) + 1
+            left = min(x + (step * len(series) - wide) / 2, self.width() - wide)
+            under = QRectF(max(0, left), self.height() - line, wide, line)
+            painter.setPen(self.palette().text().color())
+            painter.drawText(under, Qt.AlignmentFlag.AlignCenter, told)
             for row in series:
                 high = room * (row.percent or 0) / top
                 bar = QRectF(x + 0.15 * step, line + room - high, 0.7 * step, high)
@@ -145,7 +152,7 @@ class StagesChart(QWidget):
                 painter.setBrush(QColor(CLASS_BY_CODE[row.codes[0]].colour))
                 painter.drawRect(bar)
                 painter.setPen(self.palette().text().color())
-                below = QRectF(x, self.height() - line, step, line)
+                below = QRectF(x, self.height() - 2 * line, step, line)
                 painter.drawText(below, Qt.AlignmentFlag.AlignCenter, row.codes[0])
                 above = QRectF(x - step / 2, bar.top() - line, 2 * step, line)
                 words = "" if row.percent is None else f"{row.percent:.0f}"

@@ -19,7 +19,7 @@ test: lint
 # What takes long and is done before a release: see docs/reliability.md.
 coverage: .venv/.dev
 	$(PYTHON) -m pip install -q "coverage>=7.10" "pytest-cov>=7"
-	$(SCREEN) $(PYTHON) -m pytest --cov --cov-report=
+	$(SCREEN) $(PYTHON) -m pytest -n $(WORKERS) --dist worksteal --cov --cov-report=
 	$(PYTHON) -m coverage report --include="*/core/*" --fail-under=95
 	$(PYTHON) -m coverage report --omit="*/core/*" --fail-under=85
 

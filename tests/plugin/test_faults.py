@@ -102,7 +102,7 @@ def test_a_sitting_that_cannot_be_saved_is_told_once_and_the_review_goes_on(
     corrected(kept, 3, "M5")
     kept.desk.keeping.save()
     assert not [text for text in said if "Not saved" in text]
-    kept.desk.saving.save("sitting", tmp_path / "again")
+    kept.desk.saving.save("sitting", tmp_path / "again.deepheme")
     kept.finish()
     again = read_sitting(tmp_path / "again.deepheme")
     column = again.corrected.cells.further["reader_class"].tolist()

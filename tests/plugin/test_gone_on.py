@@ -14,6 +14,7 @@ from napari_deepheme.core.phantom import write_phantom
 from napari_deepheme.core.runs.kept_search import GoneOn, KeptSearch, NotKept
 from napari_deepheme.core.sittings.sitting_file import read_sitting
 from napari_deepheme.plugin import streaming
+from napari_deepheme.plugin.result_layers.overlay import Overlay
 from napari_deepheme.plugin.result_layers.stream import Pace
 from napari_deepheme.plugin.reviewing import keeping
 from napari_deepheme.plugin.words import progress_in_words
@@ -246,10 +247,9 @@ def test_cells_of_before_are_shown_some_at_a_time_and_all_with_the_last(
     monkeypatch.setattr(streaming, "_CELLS_AT_ONCE", at_once)
     shown = []
     past.first = [GoneOn(2, 2)]
-    opened.classify_slide()
-    overlay = opened.desk.overlay
     monkeypatch.setattr(
-        overlay, "extend", lambda s, _: shown.append(len(s.unflushed()))
+        Overlay, "extend", lambda _, s, __: shown.append(len(s.unflushed()))
     )
+    opened.classify_slide()
     opened.finish()
     assert shown == parts

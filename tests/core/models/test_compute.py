@@ -22,6 +22,7 @@ from napari_deepheme.core.models.openvino.runner import import_openvino
 from napari_deepheme.core.models.postprocess import closeness
 from napari_deepheme.core.models.registry import find_model, load_models
 from napari_deepheme.core.models.torch.ready import make_runner
+from napari_deepheme.core.models.torch.runner import reduced_precision
 from napari_deepheme.core.phantom import Smear
 from napari_deepheme.core.slide import ArraySlide
 
@@ -176,6 +177,9 @@ def test_close_calls_are_left_to_single_precision_where_that_mends_them(
     assert choose() == Compute("cpu", "openvino", "float32")
 
 
+@pytest.mark.skipif(
+    reduced_precision("cpu") is None, reason="this processor has no bfloat16"
+)
 def test_close_calls_are_those_of_single_precision():
     crops = measuring_cells(CARD.size_px)[:60]
     way = Compute("cpu", "openvino", "bfloat16", close_call=0.2)

@@ -12,6 +12,7 @@ from napari_deepheme.core.taxonomy import CLASS_BY_CODE, class_index
 from napari_deepheme.plugin import streaming
 from napari_deepheme.plugin.cell_index import CellIndex
 from napari_deepheme.plugin.kinds import cell_kinds
+from napari_deepheme.plugin.layers import frame_of
 from napari_deepheme.plugin.result_layers import drawing, overlay
 from napari_deepheme.plugin.result_layers.drawing import Ready
 from napari_deepheme.plugin.result_layers.figures import MAX_FIGURES, Figures
@@ -369,7 +370,8 @@ def test_the_picture_is_seen_again_after_a_second_run(viewer, made):
     assert picture_of(viewer).visible
     assert drawn()
     made.release()
-    again = Overlay(viewer, "slide", made._frame, SIZE, max_points=LIMIT)
+    frame = frame_of(points_of(viewer))
+    again = Overlay(viewer, "slide", frame, SIZE, max_points=LIMIT)
     stream = streamed(spread(700))
     again.extend(stream, frozenset())
     assert drawn()

@@ -13,6 +13,7 @@ from napari_deepheme.core.export.summary import summarize
 from napari_deepheme.core.geometry import Size
 from napari_deepheme.core.review.corrections import DELETED, NOT_A_CELL, UNIDENTIFIED
 from napari_deepheme.core.sittings.sitting_file import read_sitting
+from napari_deepheme.plugin.result_layers.figures import Figures
 
 
 @pytest.fixture
@@ -135,9 +136,11 @@ def no_outlines(*_, **__):
     raise RuntimeError("napari draws no outlines")
 
 
-def test_outlines_that_cannot_be_drawn_cost_no_result(controller, slide_layer, viewer):
+def test_outlines_that_cannot_be_drawn_cost_no_result(
+    controller, slide_layer, monkeypatch
+):
+    monkeypatch.setattr(Figures, "show", lambda _, cells: len(cells) and no_outlines())
     controller.classify_slide()
-    controller.desk.overlay._outline = no_outlines
     with pytest.raises(RuntimeError):
         controller.finish()
     session = controller.session

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import threading
 import time
 from types import SimpleNamespace
 
@@ -102,22 +103,38 @@ def test_a_click_classifies_what_is_seen_and_gives_the_cells_of_the_command_line
     assert "Mitotic figures" in viewer.layers
 
 
-def test_cancel_acts_within_a_second(viewer, widget, phantom, qtbot):
-    widget.controller.open_slide(phantom)
+@pytest.mark.parametrize("when", ["Loading the models …", "Looking for cells …"])
+def test_cancel_acts_within_a_second(when, viewer, widget, phantom, qtbot):
+    controller, session = widget.controller, widget.session
+    controller.open_slide(phantom)
+    load, take = controller._load_models, controller._on_item
+    loaded = threading.Event()
+
+    def slowly_loaded(*names):
+        models = load(*names)
+        if when.startswith("Loading"):
+            time.sleep(3)
+        loaded.set()
+        return models
 
     def slow(slide, search, models, *, stopping):
         for _ in range(100):
             time.sleep(0.2)
             yield SimpleNamespace()
 
-    widget.controller._iter_search = slow
-    widget.controller._on_item = lambda item: None
+    controller._load_models, controller._iter_search = slowly_loaded, slow
+    controller._on_item = lambda item: isinstance(item, Models) and take(item)
     widget.view.slide_button.click()
-    qtbot.wait(300)
+    qtbot.waitUntil(lambda: session.message == when, timeout=60_000)
     started = time.monotonic()
     widget.view.cancel_button.click()
     wait_for_end(widget, qtbot)
     assert time.monotonic() - started < 1
+    # What was still being loaded is not taken for a run of later.
+    qtbot.waitUntil(loaded.is_set, timeout=60_000)
+    qtbot.wait(200)
+    assert not session.running
+    assert session.message.startswith("Stopped before the first cells")
 
 
 def test_a_dock_that_is_closed_in_the_middle_of_a_run_stops_it(viewer, phantom, qtbot):

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from napari.components import ViewerModel
-    from napari.layers import Image, Layer
+    from napari.layers import Image
 
     from napari_deepheme.core.cell_table import CellTable
     from napari_deepheme.core.geometry import Polygon
@@ -102,9 +102,9 @@ class Controller:
         self._start = start
         self._search = Search(())
         self._run: Run | None = None
-        self._laid_out: list[Layer] = []
         self._stopping = Event()
         self._task: Task | None = None
+        self._unheard: Task | None = None
         self._merging: Task | None = None
         self.desk = Desk(
             viewer,
@@ -181,6 +181,10 @@ class Controller:
         if self._task or self._mapping.task:
             self._say("Stopping …")
             self.stop()
+            if self._run is not None and self._run.models is None:
+                # What loads models cannot be stopped: it ends unheard.
+                self._unheard = self._task
+                self._on_searched()
 
     def stop(self) -> None:
         """Stop what goes on, without a word."""
@@ -191,7 +195,8 @@ class Controller:
     def close(self) -> None:
         """Stop what goes on and wait for it."""
         self._stopping.set()
-        for task in filter(None, (self._task, self._merging, self._mapping.task)):
+        tasks = (self._task, self._unheard, self._merging, self._mapping.task)
+        for task in filter(None, tasks):
             task.quit()
             task.wait(LAST_SECONDS)
         self.desk.keeping.close(LAST_SECONDS)
@@ -223,16 +228,14 @@ class Controller:
         painted = painted_map(self._viewer, slide_key(layer)) if goal else None
         self._search = Search(tuple(regions), stated, goal, painted, kept)
         self._stopping.clear()
-        self._laid_out = lay_out(
-            self._viewer, slide_key(layer), frame_of(layer), slide.size, whole
-        )
+        lay_out(self._viewer, slide_key(layer), frame_of(layer), slide.size, whole)
         session.n_tiles, session.n_done, session.seconds_left = 0, 0, 0.0
         session.adding, session.running = False, True
         self._say("Loading the models …")
         self._task = self._start(
             partial(self._items, layer, self._search, read),
-            on_item=self._on_item,
-            on_end=self._on_searched,
+            on_item=partial(self._on_item_of, self._run),
+            on_end=partial(self._on_end_of, self._run),
         )
 
     def _kept_search(self, slide: SlideReader) -> KeptSearch | None:
@@ -265,6 +268,14 @@ class Controller:
         yield models
         found = self._iter_search(slide, search, models, stopping=self._stopping.is_set)
         yield from paced(found)
+
+    def _on_item_of(self, run: Run, item: Models | Found | Failed) -> None:
+        if run is self._run:
+            self._on_item(item)
+
+    def _on_end_of(self, run: Run) -> None:
+        if run is self._run:
+            self._on_searched()
 
     def _on_item(self, item: Models | Found | Failed) -> None:
         run, goal = self._run, self._search.goal
@@ -325,18 +336,8 @@ class Controller:
             if run.error is None:
                 self._say(_KEPT)
         finally:
-            self._take_away(run)
             self.returning.follow_layers()
             self.returning.follow_slide()
-
-    def _take_away(self, run: Run) -> None:
-        """Take away the layers that were made for cells which did not come."""
-        overlay = self.desk.overlay
-        if overlay is not None and overlay.slide_key == slide_key(run.layer):
-            return
-        for made in self._laid_out:
-            if made in self._viewer.layers:
-                self._viewer.layers.remove(made)
 
     def _on_merged(self, merged: tuple[RegionResult, Ready] | Failed) -> None:
         run, session = self.desk.run, self._session

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
     from napari.components import ViewerModel
-    from napari.layers import Layer, Shapes
+    from napari.layers import Shapes
 
     from napari_deepheme.core.geometry import Size
     from napari_deepheme.core.review.corrected_cells import CorrectedCells
@@ -341,31 +341,25 @@ class Overlay:
 
 def lay_out(
     viewer: ViewerModel, slide_key: str, frame: layers.Frame, size: Size, region: Region
-) -> list[Layer]:
+) -> None:
     """Make the layers of a run before its first cells: napari takes a while for each.
 
     Parameters
     ----------
     viewer, slide_key, frame, size
-        As for `Overlay`.
+        As for `Overlay`. Where an earlier run left its layers, nothing is done.
     region : Region
         What the run is over.
-
-    Returns
-    -------
-    list of Layer
-        Those that were made; none where an earlier run left its own.
     """
-    before, active = list(viewer.layers), viewer.layers.selection.active
-    for layer in before:
+    for layer in viewer.layers:
         own = layer.metadata.get(layers.METADATA_KEY, {})
         if (own.get("role"), own.get("slide_key")) == ("cells", slide_key):
-            return []
+            return
+    active = viewer.layers.selection.active
     overlay = Overlay(viewer, slide_key, frame, size)
     overlay.expect(region)
     overlay.release()
     viewer.layers.selection.active = active
-    return [layer for layer in viewer.layers if layer not in before]
 
 
 def _move_to(frame: layers.Frame, *found: Any) -> None:

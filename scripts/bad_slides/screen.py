@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import sys
 import tempfile
@@ -103,7 +104,7 @@ class Screen:
         message = session.message
         if session.message_kind != "error":
             return DONE, message
-        if "places could not be read" in message:
+        if re.search(r"places? could not be read", message):
             return FAILED_TILES, message
         if "states no pixel size" in message:
             return DONE, message

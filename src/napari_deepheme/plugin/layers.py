@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     import numpy.typing as npt
+    from napari.components import ViewerModel
     from napari.layers import Layer
 
 CELLS: Final = "Cells"
@@ -70,6 +71,15 @@ NO_TEXT: Final = {**TEXT_STYLE, "string": {"constant": ""}}
 
 Frame = dict[str, Any]
 """Where a layer lies in the world: scale, units, and what else moves it."""
+
+
+def result_layer(viewer: ViewerModel, role: str, slide_key: str) -> Any:
+    """Return the layer with a role among a slide's results; None if there is none."""
+    for layer in viewer.layers:
+        own = layer.metadata.get(METADATA_KEY, {})
+        if (own.get("role"), own.get("slide_key")) == (role, slide_key):
+            return layer
+    return None
 
 
 def frame_of(layer: Layer) -> Frame:

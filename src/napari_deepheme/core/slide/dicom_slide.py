@@ -10,7 +10,7 @@ from napari_deepheme.core.slide.dicom_header import (
     first_frame_of,
     slide_series_of,
 )
-from napari_deepheme.core.slide.jpeg_stream import jpeg_colours
+from napari_deepheme.core.slide.jpeg_stream import HEAD_BYTES, jpeg_colours
 from napari_deepheme.core.slide.openslide.slide import OpenSlideSlide
 from napari_deepheme.core.slide.slide_files import slide_files
 
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 _MOST_NAMED: Final = 3
 """Of several slides in a folder, files that are named."""
 
-_HEAD_BYTES: Final = 1 << 16
 _JPEG_START: Final = b"\xff\xd8\xff"
 _GREY: Final = "MONOCHROME"
 
@@ -97,6 +96,6 @@ def open_dicom(file: Path, path: Path, mpp: Mpp | None) -> OpenSlideSlide:
 
 
 def _contradicts_frames(file: Path) -> bool:
-    head = first_frame_of(file, _HEAD_BYTES)
+    head = first_frame_of(file, HEAD_BYTES)
     stated = jpeg_colours(head) if head.startswith(_JPEG_START) else None
     return stated is not None and (stated == "RGB") != (colours_of(file) == "RGB")

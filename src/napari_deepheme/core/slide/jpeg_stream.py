@@ -13,6 +13,9 @@ Colours = Literal["RGB", "YCbCr"]
 
 SCAN: Final = 0xDA
 
+HEAD_BYTES: Final = 1 << 16
+"""Of a stream, where its header is."""
+
 _APP0, _APP14 = 0xE0, 0xEE
 _JFIF, _ADOBE = b"JFIF\0", b"Adobe"
 _TRANSFORM_AT: Final = 11

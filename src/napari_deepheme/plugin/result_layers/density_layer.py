@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from napari_deepheme.core.counts.density import KERNEL_UM
-from napari_deepheme.plugin.layers import METADATA_KEY, frame_of
+from napari_deepheme.plugin.layers import METADATA_KEY, frame_of, result_layer
 from napari_deepheme.plugin.result_layers.density_choices import ramp
 from napari_deepheme.plugin.slides import slide_key
 
@@ -61,12 +61,8 @@ def show_density(
 
 def density_layer(viewer: ViewerModel, key: str) -> Image | None:
     """Return the layer of a slide, by its `slide_key`; None if there is none."""
-    for layer in viewer.layers:
-        own = layer.metadata.get(METADATA_KEY, {})
-        if (own.get("role"), own.get("slide_key")) == (ROLE, key):
-            found: Image = layer
-            return found
-    return None
+    found: Image | None = result_layer(viewer, ROLE, key)
+    return found
 
 
 def _image_kwargs(slide: Image, choice: Choice, density: Density) -> dict[str, Any]:

@@ -332,11 +332,7 @@ class Overlay:
         return {layers.METADATA_KEY: {"role": role, "slide_key": self.slide_key}}
 
     def _layer(self, role: str) -> Any:
-        for layer in self._viewer.layers:
-            own = layer.metadata.get(layers.METADATA_KEY, {})
-            if (own.get("role"), own.get("slide_key")) == (role, self.slide_key):
-                return layer
-        return None
+        return layers.result_layer(self._viewer, role, self.slide_key)
 
 
 def lay_out(
@@ -351,10 +347,8 @@ def lay_out(
     region : Region
         What the run is over.
     """
-    for layer in viewer.layers:
-        own = layer.metadata.get(layers.METADATA_KEY, {})
-        if (own.get("role"), own.get("slide_key")) == ("cells", slide_key):
-            return
+    if layers.result_layer(viewer, "cells", slide_key) is not None:
+        return
     active = viewer.layers.selection.active
     overlay = Overlay(viewer, slide_key, frame, size)
     overlay.expect(region)

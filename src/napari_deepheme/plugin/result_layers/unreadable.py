@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from napari_deepheme.plugin.layers import METADATA_KEY
+from napari_deepheme.plugin.layers import METADATA_KEY, result_layer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,10 +40,8 @@ def show_unreadable(
     frame : Frame
         Frame of the slide's layer.
     """
-    for layer in list(viewer.layers):
-        own = layer.metadata.get(METADATA_KEY, {})
-        if (own.get("role"), own.get("slide_key")) == (_ROLE, key):
-            viewer.layers.remove(layer)
+    while (before := result_layer(viewer, _ROLE, key)) is not None:
+        viewer.layers.remove(before)
     if not failed:
         return
     active = viewer.layers.selection.active

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from napari_deepheme.core.adequacy import KINDS, AdequacyMap
-from napari_deepheme.plugin.layers import METADATA_KEY
+from napari_deepheme.plugin.layers import METADATA_KEY, result_layer
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -128,9 +128,5 @@ def _is_painted(layer: Labels) -> bool:
 
 
 def _layer(viewer: ViewerModel, key: str) -> Labels | None:
-    for layer in viewer.layers:
-        own = layer.metadata.get(METADATA_KEY, {})
-        if (own.get("role"), own.get("slide_key")) == (ROLE, key):
-            found: Labels = layer
-            return found
-    return None
+    found: Labels | None = result_layer(viewer, ROLE, key)
+    return found

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, BinaryIO, Final
 
-from napari_deepheme.core.slide.jpeg_stream import jpeg_colours
+from napari_deepheme.core.slide.jpeg_stream import HEAD_BYTES, jpeg_colours
 from napari_deepheme.core.slide.tiff.check import each_directory, tag_numbers
 
 if TYPE_CHECKING:
@@ -32,7 +32,6 @@ _LOOKED_AT: Final = frozenset(
 )
 
 _JPEG: Final = 7
-_HEAD_BYTES: Final = 1 << 16
 _MOST: Final = 1 << 12
 _COLOURS_OF: Final = {2: "RGB", 6: "YCbCr"}
 """Those of JPEG, by Photometric."""
@@ -90,7 +89,7 @@ def _contradicts_tiles(page: _Tags, stream: BinaryIO) -> bool:
         return False
     at = next((offset for offset in page.get(_OFFSETS, ()) if offset), 0)
     stream.seek(at)
-    stated = jpeg_colours(stream.read(_HEAD_BYTES))
+    stated = jpeg_colours(stream.read(HEAD_BYTES))
     return bool(at) and stated is not None and stated != colours
 
 

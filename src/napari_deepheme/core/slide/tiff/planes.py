@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_deepheme.core.geometry import Region, Size
-from napari_deepheme.core.slide.jpeg_stream import jpeg_colours
+from napari_deepheme.core.slide.jpeg_stream import HEAD_BYTES, jpeg_colours
 from napari_deepheme.core.slide.jpeg_whole import is_whole
 from napari_deepheme.core.slide.pixel_types import NotRgbError
 from napari_deepheme.core.slide.pyramid import LARGEST_TILE, paste_pixels
@@ -48,9 +48,6 @@ _MORE_ROWS = 64
 
 _UNCOMPRESSED = 1
 _RGB = 2
-
-# Of a JPEG stream, where its header is.
-_HEAD_BYTES = 1 << 16
 
 
 class BrokenTileError(ValueError):
@@ -152,7 +149,7 @@ class TiffPlane:
         """
         pieces = zip(self._offsets, self._counts, strict=False)
         offset, count = next((one for one in pieces if all(one)), (0, 0))
-        head = self._stream.read(offset, min(count, _HEAD_BYTES)) if offset else b""
+        head = self._stream.read(offset, min(count, HEAD_BYTES)) if offset else b""
         if jpeg_colours(head) == "YCbCr":
             raise NotRgbError("it says that it is RGB, and its JPEG tiles, YCbCr")
 

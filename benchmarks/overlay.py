@@ -30,7 +30,7 @@ from napari_deepheme.core.slide import ArraySlide
 from napari_deepheme.core.taxonomy import CLASS_CODES
 from napari_deepheme.plugin.controller import Controller
 from napari_deepheme.plugin.session import Session
-from napari_deepheme.plugin.slides import slide_kwargs
+from napari_deepheme.plugin.slide_layers.slides import slide_kwargs
 from napari_deepheme.plugin.viewport import visible_region
 from napari_deepheme.plugin.worker import start
 

@@ -33,7 +33,7 @@ from napari_deepheme.core.review.corrected_cells import CorrectedCells
 from napari_deepheme.core.sittings.sitting import Sitting, SlideMark
 from napari_deepheme.core.sittings.sitting_file import create_sitting
 from napari_deepheme.core.taxonomy import class_index
-from napari_deepheme.plugin.slides import slide_of
+from napari_deepheme.plugin.slide_layers.slides import slide_of
 
 SIDE = 8000
 

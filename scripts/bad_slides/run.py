@@ -97,7 +97,7 @@ def _look(case: BadSlide, path: Path) -> None:
     from napari.components import ViewerModel
 
     from napari_deepheme.plugin.reader import get_slide_reader
-    from napari_deepheme.plugin.slides import slide_kwargs, slide_of
+    from napari_deepheme.plugin.slide_layers.slides import slide_kwargs, slide_of
 
     reader = get_slide_reader(str(path))
     if reader is None:

@@ -9,7 +9,7 @@ from PIL import Image
 from napari_deepheme.core.errors import UnreadableSlideError
 from napari_deepheme.core.geometry import Region
 from napari_deepheme.plugin.panels.density import CellDensity
-from napari_deepheme.plugin.slides import slide_of
+from napari_deepheme.plugin.slide_layers.slides import slide_of
 
 
 def names(viewer):

@@ -22,8 +22,9 @@ from napari_deepheme.core.models.protocols import ClassifierSpec
 from napari_deepheme.core.pseudonyms import KEY_NAME
 from napari_deepheme.core.review.corrections import judged_classes
 from napari_deepheme.core.sittings.sitting_file import SittingFile, read_sitting
-from napari_deepheme.plugin import desk, slide_choice
+from napari_deepheme.plugin import desk
 from napari_deepheme.plugin.reviewing import saving
+from napari_deepheme.plugin.slide_layers import choice as slide_choice
 from napari_deepheme.plugin.worker import Failed
 
 

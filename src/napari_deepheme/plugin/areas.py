@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from napari_deepheme.core.geometry import Region
-from napari_deepheme.plugin.drawn import clear_fill, is_drawn_on
+from napari_deepheme.plugin.slide_layers.drawn import clear_fill, is_drawn_on
 from napari_deepheme.plugin.viewport import drawn_polygons, visible_region
 
 if TYPE_CHECKING:

@@ -31,7 +31,7 @@ from napari_deepheme.plugin.returning import Returning
 from napari_deepheme.plugin.reviewing.keeping import unfinished_folder
 from napari_deepheme.plugin.reviewing.reopening import said_before
 from napari_deepheme.plugin.run import Run
-from napari_deepheme.plugin.slides import slide_key, slide_of
+from napari_deepheme.plugin.slide_layers.slides import slide_key, slide_of
 from napari_deepheme.plugin.streaming import FEW_CELLS, Streaming, paced
 from napari_deepheme.plugin.worker import Failed
 

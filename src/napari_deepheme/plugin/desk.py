@@ -12,9 +12,7 @@ from napari_deepheme.core.engine.results import RegionResult, ResultCollector
 from napari_deepheme.core.export.summary import RunFacts
 from napari_deepheme.core.review.corrections import DELETED, is_deleted
 from napari_deepheme.core.sittings.sitting import Sitting, SlideMark
-from napari_deepheme.plugin.drawn import DrawnNotes, drawn_shapes, show_shapes
 from napari_deepheme.plugin.layers import frame_of
-from napari_deepheme.plugin.moving import Moving
 from napari_deepheme.plugin.own_models.own_training import ReadCells
 from napari_deepheme.plugin.pointing import Pointing
 from napari_deepheme.plugin.result_layers.overlay import Overlay
@@ -28,8 +26,14 @@ from napari_deepheme.plugin.reviewing.naming import Naming
 from napari_deepheme.plugin.reviewing.review import Review
 from napari_deepheme.plugin.reviewing.saving import Saving
 from napari_deepheme.plugin.run import Run
-from napari_deepheme.plugin.slide_choice import SlideChoice
-from napari_deepheme.plugin.slides import give_mpp, slide_key, slide_of
+from napari_deepheme.plugin.slide_layers.choice import SlideChoice
+from napari_deepheme.plugin.slide_layers.drawn import (
+    DrawnNotes,
+    drawn_shapes,
+    show_shapes,
+)
+from napari_deepheme.plugin.slide_layers.moving import Moving
+from napari_deepheme.plugin.slide_layers.slides import give_mpp, slide_key, slide_of
 from napari_deepheme.plugin.viewport import visible_region
 
 if TYPE_CHECKING:

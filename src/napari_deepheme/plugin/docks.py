@@ -10,13 +10,6 @@ from qtpy.QtCore import Qt, QTimer
 from qtpy.QtWidgets import QDockWidget, QMainWindow, QWidget
 
 from napari_deepheme.plugin.controls.key_manners import keep_manners
-from napari_deepheme.plugin.drawn import (
-    DrawnWatch,
-    clear_fill,
-    drawn_shapes,
-    is_drawn_on,
-    is_of_slide,
-)
 from napari_deepheme.plugin.gallery.panel import Gallery
 from napari_deepheme.plugin.panels.density import CellDensity
 from napari_deepheme.plugin.panels.density_panel import DensityPanel
@@ -25,6 +18,13 @@ from napari_deepheme.plugin.panels.differential_panel import DifferentialPanel
 from napari_deepheme.plugin.panels.mitosis_panel import MitosisPanel
 from napari_deepheme.plugin.panels.seeing import Seeing
 from napari_deepheme.plugin.panels.seeing_panel import SeeingPanel
+from napari_deepheme.plugin.slide_layers.drawn import (
+    DrawnWatch,
+    clear_fill,
+    drawn_shapes,
+    is_drawn_on,
+    is_of_slide,
+)
 from napari_deepheme.plugin.understanding.cell_space import CellSpace
 from napari_deepheme.plugin.understanding.embedding_panel import EmbeddingPanel
 from napari_deepheme.plugin.understanding.explain_panel import ExplainPanel

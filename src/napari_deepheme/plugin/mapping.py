@@ -9,7 +9,7 @@ from napari_deepheme.core.errors import DeephemeError
 from napari_deepheme.core.slide import plausible_mpp
 from napari_deepheme.plugin.layers import frame_of
 from napari_deepheme.plugin.result_layers.where_to_count import show_map, show_painted
-from napari_deepheme.plugin.slides import slide_key, slide_of
+from napari_deepheme.plugin.slide_layers.slides import slide_key, slide_of
 from napari_deepheme.plugin.words import MAP_HINT, PAINTED_HINT
 from napari_deepheme.plugin.worker import Failed
 

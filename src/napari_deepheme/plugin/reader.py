@@ -18,7 +18,11 @@ from napari_deepheme.plugin.layers import (
     points_kwargs,
     shapes_kwargs,
 )
-from napari_deepheme.plugin.slides import is_slide_layer, slide_key, slide_kwargs
+from napari_deepheme.plugin.slide_layers.slides import (
+    is_slide_layer,
+    slide_key,
+    slide_kwargs,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 from napari_deepheme.core.errors import DeephemeError
 from napari_deepheme.core.sittings.sitting_file import SUFFIX
 from napari_deepheme.plugin.desk import LAST_SECONDS
-from napari_deepheme.plugin.on_top import OnTop
 from napari_deepheme.plugin.result_layers.drawing import Ready
 from napari_deepheme.plugin.reviewing.aside import Aside, PutAside
 from napari_deepheme.plugin.reviewing.reopening import (
@@ -23,7 +22,8 @@ from napari_deepheme.plugin.reviewing.reopening import (
     opened_table,
     taken_over,
 )
-from napari_deepheme.plugin.slides import slide_of
+from napari_deepheme.plugin.slide_layers.on_top import OnTop
+from napari_deepheme.plugin.slide_layers.slides import slide_of
 from napari_deepheme.plugin.worker import Failed
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from napari_deepheme.core.files import make_folder
 from napari_deepheme.core.geometry import Size
 from napari_deepheme.core.phantom import write_phantom
 from napari_deepheme.core.slide import open_slide
-from napari_deepheme.plugin.slides import slide_kwargs
+from napari_deepheme.plugin.slide_layers.slides import slide_kwargs
 
 if TYPE_CHECKING:
     from pathlib import Path

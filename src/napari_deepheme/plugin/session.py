@@ -1,7 +1,7 @@
 """State of the widget. View and docks watch it; they ask, and write nothing.
 
 Each part is written by what decides it: the run by `controller` and `streaming`, the
-map by `mapping`; the slide by `slide_choice`; the review by `desk`, `reviewing` and
+map by `mapping`; the slide by `slide_layers`; the review by `desk`, `reviewing` and
 `returning`; what is pointed at by `pointing`; models and training by `own_models`; what
 stands on the page of preferences by `preferred`. Anything may `say` something.
 """

@@ -27,7 +27,7 @@ from napari_deepheme.plugin.result_layers.density_choices import (
     ramp,
 )
 from napari_deepheme.plugin.result_layers.density_layer import ROLE
-from napari_deepheme.plugin.slides import is_slide_layer, slide_kwargs
+from napari_deepheme.plugin.slide_layers.slides import is_slide_layer, slide_kwargs
 
 SIDE, MPP = 4000, Mpp(0.25, 0.25)
 ANALYSED = Region(400, 800, 3200, 2400)

@@ -14,7 +14,7 @@ from napari_deepheme.core.slide.shown.seen_levels import seen_of
 from napari_deepheme.plugin.layers import METADATA_KEY
 from napari_deepheme.plugin.panels.seeing import DISPLAY_ONLY, Seeing
 from napari_deepheme.plugin.panels.seeing_panel import SeeingPanel
-from napari_deepheme.plugin.slides import slide_key, slide_kwargs, slide_of
+from napari_deepheme.plugin.slide_layers.slides import slide_key, slide_kwargs, slide_of
 
 PIXELS = np.random.default_rng(4).integers(0, 256, (600, 700, 3), dtype=np.uint8)
 

@@ -22,7 +22,7 @@ from napari_deepheme.plugin.result_layers.density_layer import (
     density_layer,
     show_density,
 )
-from napari_deepheme.plugin.slides import is_slide_layer, slide_key
+from napari_deepheme.plugin.slide_layers.slides import is_slide_layer, slide_key
 from napari_deepheme.plugin.viewport import centre_on
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from napari_deepheme.core.slide.shown.kept_looks import (
 from napari_deepheme.core.slide.shown.look import Look
 from napari_deepheme.core.slide.shown.seen_levels import SeenLevels, seen_of
 from napari_deepheme.plugin.layers import METADATA_KEY
-from napari_deepheme.plugin.slides import is_slide_layer
+from napari_deepheme.plugin.slide_layers.slides import is_slide_layer
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,7 +9,7 @@ import numpy as np
 from napari_deepheme.core.counts.density import KERNEL_UM
 from napari_deepheme.plugin.layers import METADATA_KEY, frame_of, result_layer
 from napari_deepheme.plugin.result_layers.density_choices import ramp
-from napari_deepheme.plugin.slides import slide_key
+from napari_deepheme.plugin.slide_layers.slides import slide_key
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from napari_deepheme.plugin.slides import slide_key
+from napari_deepheme.plugin.slide_layers.slides import slide_key
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel

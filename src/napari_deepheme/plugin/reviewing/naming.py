@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 from napari_deepheme.core.deidentify import nameless
 from napari_deepheme.core.errors import DeephemeError
-from napari_deepheme.plugin.slides import slide_of
+from napari_deepheme.plugin.slide_layers.slides import slide_of
 from napari_deepheme.plugin.worker import Failed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from napari_deepheme.plugin.session import Session
-    from napari_deepheme.plugin.slide_choice import SlideChoice
+    from napari_deepheme.plugin.slide_layers.choice import SlideChoice
     from napari_deepheme.plugin.worker import Task
 
 

@@ -8,7 +8,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from napari_deepheme.plugin.layers import METADATA_KEY, frame_of
-from napari_deepheme.plugin.slides import slide_key
+from napari_deepheme.plugin.slide_layers.slides import slide_key
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel

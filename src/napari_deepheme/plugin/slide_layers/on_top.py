@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from weakref import WeakSet
 
 from napari_deepheme.plugin.layers import DRAWN_ON, METADATA_KEY
-from napari_deepheme.plugin.slides import slide_key
+from napari_deepheme.plugin.slide_layers.slides import slide_key
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from napari_deepheme.core.errors import DeephemeError
 from napari_deepheme.core.slide import open_slide
-from napari_deepheme.plugin.slides import (
+from napari_deepheme.plugin.slide_layers.slides import (
     has_mpp,
     is_slide_layer,
     slide_kwargs,

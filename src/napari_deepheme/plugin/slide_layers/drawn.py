@@ -8,7 +8,7 @@ import numpy as np
 
 from napari_deepheme.core.sittings.sitting import DrawnShape
 from napari_deepheme.plugin.layers import DRAWN_ON, METADATA_KEY, frame_of
-from napari_deepheme.plugin.slides import slide_key
+from napari_deepheme.plugin.slide_layers.slides import slide_key
 from napari_deepheme.plugin.viewport import drawn_polygons
 
 if TYPE_CHECKING:

@@ -1,0 +1,1 @@
+"""Slides as napari layers: which is analysed, what is drawn on it, which is seen."""

@@ -156,7 +156,7 @@ def shapes_kwargs(
     cells: CellTable, frame: Frame, metadata: dict[str, Any]
 ) -> dict[str, Any]:
     """Return the keyword arguments of the "Mitotic figures" layer."""
-    figures = mitotic_figures(cells)
+    figures = cells.take(is_figure(cell_kinds(cells)))
     return {
         "data": outlines_rc(figures),
         "ndim": 2,
@@ -262,11 +262,6 @@ def outlines_rc(figures: CellTable) -> npt.NDArray[np.float64]:
     top, bottom = y - dy - 0.5, y + height + dy - 0.5
     corners = [(top, left), (top, right), (bottom, right), (bottom, left)]
     return np.stack([np.stack(c, axis=1) for c in corners], axis=1)
-
-
-def mitotic_figures(cells: CellTable) -> CellTable:
-    """Return the cells that are mitotic figures, by the class that counts."""
-    return cells.take(is_figure(cell_kinds(cells)))
 
 
 def shown(cells: CellTable, hidden: frozenset[str]) -> npt.NDArray[np.bool_]:

@@ -21,7 +21,7 @@ from napari_deepheme.core.export.shapes import (
     NO_CELLS,
     POINTS,
     Box,
-    boxes_of,
+    boxes_of_shape,
     parse_json,
     shape_of,
 )
@@ -199,7 +199,7 @@ class _Drawn:
             self.unknown[said] += 1
             if code is None:
                 return
-        boxes = boxes_of(shape, origin, side)
+        boxes = boxes_of_shape(shape, origin, side)
         if shape.get("type") not in POINTS and max(boxes[0][2:]) > widest:
             self.n_regions += 1
             return

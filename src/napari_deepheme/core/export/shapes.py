@@ -60,7 +60,9 @@ def shape_of(feature: dict[str, Any]) -> dict[str, Any]:
     return geometry
 
 
-def boxes_of(geometry: dict[str, Any], origin: tuple[int, int], side: int) -> list[Box]:
+def boxes_of_shape(
+    geometry: dict[str, Any], origin: tuple[int, int], side: int
+) -> list[Box]:
     """Return the bounding box of a shape, or a box around each point.
 
     Parameters

@@ -15,7 +15,7 @@ from napari_deepheme.core.files import check_regular
 from napari_deepheme.core.geometry import Point
 from napari_deepheme.core.slide import open_slide, picture_background, whiten
 from napari_deepheme.core.spreadsheets import as_number, sheet_rows, why_unreadable
-from napari_deepheme.core.training.cells.manifest import SPLITS, stated_mpp
+from napari_deepheme.core.training.cells.manifest import SPLITS, mpp_of_picture
 from napari_deepheme.core.training.training_error import TrainingError
 
 if TYPE_CHECKING:
@@ -163,7 +163,7 @@ def _picture(
         if any(row[word] != first[word] for row in rows):
             raise InvalidTableError(str(table), f"{name} has more than one {word}")
     boxes = np.array([row["box"] for row in rows if row["box"]], np.float32)
-    stated = stated_mpp(first["path"], first["mpp"] or mpp)
+    stated = mpp_of_picture(first["path"], first["mpp"] or mpp)
     return BoxedPicture(
         first["path"], boxes.reshape(-1, 4), stated, first["split"], first["patient"]
     )

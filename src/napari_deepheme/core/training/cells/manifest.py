@@ -166,7 +166,7 @@ def target_matrix(cells: Sequence[LabelledCell]) -> npt.NDArray[np.bool_]:
     return matrix
 
 
-def stated_mpp(path: Path, mpp: float | None) -> float:
+def mpp_of_picture(path: Path, mpp: float | None) -> float:
     """Return what the user says of a picture's pixels, or what the picture says.
 
     Raises
@@ -216,7 +216,7 @@ def _labelled_cell(row: SheetRow, table: Path, mpp: float | None) -> LabelledCel
         words.get("label") or words["classes"],
         parse_classes(words["classes"]),
         split,
-        stated_mpp(path, mpp if stated is None else stated),
+        mpp_of_picture(path, mpp if stated is None else stated),
         words.get("patient", ""),
         _background(row.number("background")),
     )

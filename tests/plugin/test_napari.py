@@ -123,7 +123,7 @@ def test_cancel_acts_within_a_second(when, viewer, widget, phantom, qtbot):
             yield SimpleNamespace()
 
     controller._load_models, controller._iter_search = slowly_loaded, slow
-    controller._on_item = lambda item: isinstance(item, Models) and take(item)
+    controller._on_item = lambda run, item: isinstance(item, Models) and take(run, item)
     widget.view.slide_button.click()
     qtbot.waitUntil(lambda: session.message == when, timeout=60_000)
     started = time.monotonic()
@@ -150,7 +150,7 @@ def test_a_dock_that_is_closed_in_the_middle_of_a_run_stops_it(viewer, phantom, 
             yield SimpleNamespace()
 
     controller._iter_search = slow
-    controller._on_item = lambda item: None
+    controller._on_item = lambda run, item: None
     widget.view.slide_button.click()
     qtbot.waitUntil(lambda: len(steps) > 2, timeout=20_000)
     task = controller._task

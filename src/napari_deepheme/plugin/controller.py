@@ -234,7 +234,7 @@ class Controller:
         self._say("Loading the models …")
         self._task = self._start(
             partial(self._items, layer, self._search, read),
-            on_item=partial(self._on_item_of, self._run),
+            on_item=partial(self._on_item, self._run),
             on_end=partial(self._on_end_of, self._run),
         )
 
@@ -269,18 +269,14 @@ class Controller:
         found = self._iter_search(slide, search, models, stopping=self._stopping.is_set)
         yield from paced(found)
 
-    def _on_item_of(self, run: Run, item: Models | Found | Failed) -> None:
-        if run is self._run:
-            self._on_item(item)
-
     def _on_end_of(self, run: Run) -> None:
         if run is self._run:
             self._on_searched()
 
-    def _on_item(self, item: Models | Found | Failed) -> None:
-        run, goal = self._run, self._search.goal
-        if run is None:
+    def _on_item(self, run: Run, item: Models | Found | Failed) -> None:
+        if run is not self._run:
             return
+        goal = self._search.goal
         if isinstance(item, TileResult):
             self._clear_desk(run)
         if isinstance(item, AdequacyMap):

@@ -17,8 +17,8 @@ from napari_deepheme.core.training.cells.class_words import is_not_a_cell, parse
 from napari_deepheme.core.training.cells.manifest import (
     LabelledCell,
     load_crops,
+    mpp_of_picture,
     read_manifest,
-    stated_mpp,
 )
 from napari_deepheme.core.wording import plural
 
@@ -204,7 +204,7 @@ def _by_class(path: Path, split: str, mpp: float | None) -> Iterator[LabelledCel
                     folder.name,
                     targets,
                     split,
-                    stated_mpp(picture, mpp),
+                    mpp_of_picture(picture, mpp),
                 )
 
 

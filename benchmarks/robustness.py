@@ -1,8 +1,9 @@
 """How calls depend on how a slide lies, is scanned and is focused.
 
 Run by ``python benchmarks/robustness.py FOLDER [SLIDE]``. Of the upper left 4,000 px of
-the slide, copies are made that are turned, mirrored, shifted, rescaled and saved as
-JPEG; each is classified, and its cells are compared with those of the part as it is.
+the slide, copies are made that are turned, mirrored, shifted, rescaled, saved as JPEG,
+and stained or photographed otherwise; each is classified, and its cells are compared
+with those of the part as it is.
 Then phantoms of some seeds, which FOLDER keeps, are classified, and what was named
 right is told apart by the true blur of each cell.
 """
@@ -44,6 +45,15 @@ SIDE = 4000
 SHIFT = Point(53, 37)
 NEAR_UM = 3.0
 JPEG_QUALITY = 75
+
+# By how much more red, green and blue are taken up.
+STAINS = {
+    "stained paler by a quarter": (0.75, 0.75, 0.75),
+    "stained darker by a quarter": (1.25, 1.25, 1.25),
+    "stained bluer": (1.2, 1.0, 0.8),
+    "stained redder": (0.8, 1.0, 1.2),
+}
+WARM_LIGHT = (1.0, 0.93, 0.82)
 
 SIZES = dict.fromkeys(range(101, 106), Size(3000, 3000)) | {
     106: Size(2000, 2000),
@@ -121,6 +131,22 @@ def copies(part: Pixels) -> Iterator[Copy]:
     Image.fromarray(part).save(stream, "JPEG", quality=JPEG_QUALITY)
     pixels = np.asarray(Image.open(stream))
     yield Copy(f"as JPEG of quality {JPEG_QUALITY}", pixels, 1, lambda at: at)
+    for name, look in looks(part):
+        yield Copy(name, look, 1, lambda at: at)
+
+
+def looks(part: Pixels) -> Iterator[tuple[str, Pixels]]:
+    """Yield the part as other stains, lamps and cameras might have shown it."""
+    light = np.maximum(part, 1).astype(np.float64) / 255
+    for name, exponents in STAINS.items():
+        # Optical density is as much as there is dye: a factor of the light's exponent.
+        yield name, as_pixels(light**exponents)
+    yield "in warmer light", as_pixels(light * WARM_LIGHT)
+    yield "seen with a contrast of 0.8", as_pixels(light * 0.8 + 0.2)
+
+
+def as_pixels(light: Points) -> Pixels:
+    return (np.clip(light, 0, 1) * 255 + 0.5).astype(np.uint8)
 
 
 def classified(copy: Copy, folder: Path, mpp: float) -> CellTable:

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from qtpy.QtWidgets import QLabel
 
 from napari_deepheme.core.cell_table import CellTable
 from napari_deepheme.core.errors import CannotWriteError
@@ -282,6 +283,17 @@ def test_the_dialog_sets_old_beside_new_and_asks_which_to_use(qtbot):
     assert bold == [True, False, True, False]
     with qtbot.waitSignal(dialog.use_requested):
         dialog.use_button.click()
+
+
+def test_cells_that_the_old_model_learned_from_are_told_in_the_dialog(qtbot):
+    texts = []
+    for n_known in (0, 3):
+        dialog = ComparisonDialog(replace(COMPARISON, n_known=n_known))
+        qtbot.addWidget(dialog)
+        labels = dialog.findChildren(QLabel)
+        texts.append(" ".join(found.text() for found in labels))
+    assert "learned from 3 of these" not in texts[0]
+    assert "learned from 3 of these: both may look better" in texts[1]
 
 
 def test_a_difference_that_may_be_chance_is_called_so():

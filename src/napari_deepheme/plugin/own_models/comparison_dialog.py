@@ -49,10 +49,7 @@ class ComparisonDialog(QDialog):
         self.setWindowTitle("Old model and new")
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         head, foot = label("What is compared"), small_label("How sure this is")
-        head.setText(
-            f"{comparison.new_name} beside {comparison.old_name}, on {comparison.n} of "
-            "your cells that the new one did not learn from."
-        )
+        head.setText(_headline(comparison))
         foot.setText(verdict(comparison))
         self.table = _table(comparison)
         buttons = QDialogButtonBox()
@@ -81,6 +78,19 @@ def verdict(comparison: Comparison) -> str:
     if comparison.p > _CHANCE:
         return f"{words}: with so few, this may be chance (p = {comparison.p:.2f})."
     return f"{words} (p = {comparison.p:.2g})."
+
+
+def _headline(comparison: Comparison) -> str:
+    words = (
+        f"{comparison.new_name} beside {comparison.old_name}, on {comparison.n} of "
+        "your cells that the new one did not learn from."
+    )
+    if not comparison.n_known:
+        return words
+    return (
+        f"{words} The old one, which it went on from, learned from "
+        f"{comparison.n_known} of these: both may look better than they are."
+    )
 
 
 def _table(comparison: Comparison) -> QTableWidget:

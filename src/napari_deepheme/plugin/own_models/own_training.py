@@ -10,7 +10,11 @@ from typing import TYPE_CHECKING, Final
 
 from napari_deepheme.core.models.bringing.library import check_free
 from napari_deepheme.core.models.cards.card import ModelCard
-from napari_deepheme.core.models.registry import load_classifier, user_folder
+from napari_deepheme.core.models.registry import (
+    find_of_kind,
+    load_classifier,
+    user_folder,
+)
 from napari_deepheme.core.review.corrections import is_corrected
 from napari_deepheme.core.taxonomy import CLASS_CODES
 
@@ -169,7 +173,8 @@ def _compare(
 
     old = load_classifier(start_from, device=fit.device)
     new = load_classifier(card.name, device=fit.device)
-    return compare_models(old, new, held_out_cells(own, fit))
+    base = find_of_kind(start_from, "classifier")
+    return compare_models(old, new, held_out_cells(own, fit), base=base)
 
 
 def _check_enough(own: Sequence[LabelledCell]) -> None:

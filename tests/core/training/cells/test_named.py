@@ -233,6 +233,37 @@ def test_a_single_split_holds_out_a_fifth_of_each_class():
     assert (other.val != split.val).any()
 
 
+@pytest.mark.parametrize("patients", [0, 8])
+def test_what_the_start_learned_from_is_not_held_out_when_cells_are_added(patients):
+    cells = cells_of({"M3": 40, "L2": 16, "B1": 4}, patients)
+    (before,) = split_cells(cells)
+    more = cells + [
+        replace(c, path=f"{c.path}+", patient=c.patient and f"q{i % 3}")
+        for i, c in enumerate(cells_of({"M3": 20, "L2": 9}, patients))
+    ]
+    known = np.zeros(len(more), bool)
+    known[before.train] = True
+    (split,) = split_cells(more, known=known)
+    assert not known[split.val].any()
+    assert sorted([*split.train, *split.val]) == list(range(len(more)))
+    held = [more[i].label for i in split.val]
+    assert 8 <= held.count("M3") <= 21
+    assert 2 <= held.count("L2") <= 9
+    # Who comes new of a patient that is learned from is learned from, too.
+    whose = [{more[i].patient for i in rows} for rows in (split.train, split.val)]
+    assert not patients or not whose[0] & whose[1]
+
+
+def test_few_new_cells_beside_learned_ones_are_held_out_all_the_same():
+    cells = cells_of({"M3": 6, "L2": 2})
+    known = np.array([True] * 6 + [False] * 2)
+    (split,) = split_cells(cells, known=known)
+    assert len(split.val)
+    assert not known[split.val].any()
+    (as_ever,) = split_cells(cells, known=np.ones(8, bool))
+    assert as_ever.val.tolist() == split_cells(cells)[0].val.tolist()
+
+
 @pytest.mark.parametrize("n_folds", [1, 3, 4])
 def test_no_patient_is_on_both_sides(n_folds):
     cells = cells_of({"M3": 40, "L2": 33}, patients=7)

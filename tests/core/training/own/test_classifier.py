@@ -337,3 +337,41 @@ def test_the_cells_held_out_are_those_that_the_fit_does_not_draw(painted):
     marked = [replace(c, split="test" if i < 3 else "") for i, c in enumerate(cells)]
     assert held_out_cells(marked, SCRATCH) == marked[:3]
     assert held_out_cells(cells, replace(SCRATCH, n_folds=4)) == []
+
+
+def test_a_second_training_is_judged_by_cells_that_the_first_did_not_learn_from(
+    painted, tmp_path
+):
+    cells = painted({"M3": 20, "L2": 15})
+    quick = replace(SCRATCH, n_steps=2)
+    first, _ = train(cells, tmp_path, quick, name="first")
+    held = held_out_cells(cells, quick)
+    learned = {cell.path for cell in cells} - {cell.path for cell in held}
+    assert len(first.learned_marks) == len(learned)
+    more = cells + painted({"M3": 8, "L2": 8}, first=50)
+    going_on = OwnFit(start_from=str(first.path), n_steps=2, batch_size=8, device="cpu")
+    judged = held_out_cells(more, going_on)
+    assert len(judged) in (9, 10)
+    assert not learned & {cell.path for cell in judged}
+    second, _ = train(more, tmp_path, going_on, name="second")
+    assert len(second.learned_marks) == len(more) - len(judged)
+    assert not any("learned from" in text for text in second.texts["Limits"])
+
+
+def test_a_card_says_how_many_held_out_cells_its_start_learned_from(painted, tmp_path):
+    cells = painted({"M3": 10, "L2": 10})
+    first, _ = train(cells, tmp_path, replace(SCRATCH, n_steps=2, n_folds=2), "first")
+    going_on = OwnFit(start_from=str(first.path), n_steps=2, batch_size=8, device="cpu")
+    second, _ = train(cells, tmp_path, going_on, "second")
+    told = (
+        "4 held-out cells of 4 are such as first 1 learned from: the figures flatter."
+    )
+    assert told in second.texts["Limits"]
+    models = [load_classifier(str(c.path), device="cpu") for c in (first, second)]
+    judged = held_out_cells(cells, going_on)
+    assert compare_models(*models, judged, base=first).n_known == 4
+    assert compare_models(*models, judged).n_known == 0
+    replace(first, learned_marks=frozenset()).write(first.path)
+    third, _ = train(cells, tmp_path, going_on, "third")
+    told = "Which cells first 1 learned from is not known"
+    assert any(told in text for text in third.texts["Limits"])

@@ -39,6 +39,7 @@ _WORDS: Final = frozenset(
         "license",
         "weights",
         "learned_from",
+        "learned_marks",
         "texts",
         "authors",
         "cite",
@@ -108,6 +109,9 @@ class ModelCard:
         network has them, ``training_only``, ``mitotic_phase``, ``mitotic_lineage``.
     learned_from : mapping of str to str
         For each class where its cells came from, such as "real marrow" or "rendered".
+    learned_marks : frozenset of str
+        Marks of a user's own pictures that it learned from, so that a fit that goes on
+        from it holds out others (`core.training.cells.known`).
     settings : mapping of str to float
         Numbers of the kind. Classifier: `temperature`, `doubt`, `offset_CODE` (see
         `postprocess.probabilities_of`), `n_views` (mirrored views that are averaged),
@@ -139,6 +143,7 @@ class ModelCard:
     outputs: Mapping[str, tuple[str, ...]]
     settings: Mapping[str, float]
     learned_from: Mapping[str, str] = field(default_factory=dict)
+    learned_marks: frozenset[str] = frozenset()
     texts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     authors: tuple[str, ...] = ()
     cite: tuple[str, ...] = ()

@@ -76,6 +76,7 @@ def to_fields(content: dict[str, Any]) -> dict[str, Any]:
         "outputs": outputs,
         "settings": settings,
         "learned_from": {str(k): str(v) for k, v in _items(own, "learned_from")},
+        "learned_marks": frozenset(str(own.get("learned_marks", "")).split()),
         "texts": {str(k): _texts(v) for k, v in _items(own, "texts")},
         "authors": tuple(str(a["name"]) for a in content.get("authors", [])),
         "cite": tuple(str(c["text"]) for c in content.get("cite", [])),
@@ -84,6 +85,7 @@ def to_fields(content: dict[str, Any]) -> dict[str, Any]:
 
 def to_json(card: ModelCard) -> dict[str, Any]:
     """Return what `to_fields` reads."""
+    marks = " ".join(sorted(card.learned_marks))
     weights: dict[str, Any] = {
         "source": [w.path.name for w in card.weights],
         "sha256": [w.sha256 for w in card.weights],
@@ -120,6 +122,7 @@ def to_json(card: ModelCard) -> dict[str, Any]:
                 "kind": card.kind,
                 "settings": dict(card.settings),
                 "learned_from": dict(card.learned_from),
+                **({"learned_marks": marks} if marks else {}),
                 "texts": {k: list(v) for k, v in card.texts.items()},
             }
         },

@@ -43,7 +43,11 @@ class Split:
 
 
 def split_cells(
-    cells: Sequence[LabelledCell], *, n_folds: int = 1, seed: int = 0
+    cells: Sequence[LabelledCell],
+    *,
+    n_folds: int = 1,
+    seed: int = 0,
+    known: npt.NDArray[np.bool_] | None = None,
 ) -> list[Split]:
     """Part cells once, or into folds.
 
@@ -57,6 +61,10 @@ def split_cells(
         How many; each cell is held out in one of them.
     seed : int
         Of the chance that decides.
+    known : ndarray of bool, shape (n,), optional
+        Cells that the model gone on from learned from. A single fold that is not stated
+        holds none of them out, and no cell of their patients, as far as there are
+        others.
 
     Returns
     -------
@@ -77,10 +85,9 @@ def split_cells(
         ]
     else:
         n_parts = n_folds if n_folds > 1 else _PARTS
-        parts = _parts([cells[i] for i in rest.tolist()], n_parts, n_folds, seed)
-        if n_folds == 1 and len(parts) and not (parts == 0).any():
-            # Classes of few cells alone: some are held out all the same.
-            parts = parts - parts.max()
+        given = np.zeros(len(cells), bool) if known is None or n_folds > 1 else known
+        members = [cells[i] for i in rest.tolist()]
+        parts = _parts(members, n_parts, n_folds, seed, given[rest])
         found = [
             Split(rest[parts != fold], rest[parts == fold], test)
             for fold in range(n_folds)
@@ -132,9 +139,16 @@ def torn_patients(
 
 
 def _parts(
-    cells: Sequence[LabelledCell], n_parts: int, n_folds: int, seed: int
+    cells: Sequence[LabelledCell],
+    n_parts: int,
+    n_folds: int,
+    seed: int,
+    known: npt.NDArray[np.bool_],
 ) -> npt.NDArray[np.intp]:
-    """Give each cell the number of its part, group by group, the largest first."""
+    """Give each cell the number of its part, group by group, the largest first.
+
+    Groups with known cells come before all others, and into no part 0.
+    """
     groups = _groups(cells)
     if is_by_patient(cells):
         if n_folds > len(groups):
@@ -143,20 +157,36 @@ def _parts(
                 "take fewer folds, or leave the column patient out"
             )
         n_parts = min(n_parts, len(groups))
+    counts = _counts(cells, groups)
+    weights = 1 / np.maximum(counts.sum(axis=0), 1)
+    order = np.random.default_rng(seed).permutation(len(groups))
+    order = order[np.argsort(-counts[order].sum(axis=1), kind="stable")]
+    stays = np.array([known[members].any() for members in groups], bool)
+    stays &= not stays.all()
+    order = order[np.argsort(~stays[order], kind="stable")]
+    filled = np.zeros((n_parts, counts.shape[1]))
+    part_of = np.empty(len(cells), np.intp)
+    for group in order:
+        first = int(stays[group])
+        part = first + _emptiest(filled[first:], counts[group], weights)
+        filled[part] += counts[group]
+        part_of[groups[group]] = part
+    if n_folds == 1 and len(groups) and not (part_of == 0).any():
+        # Classes of few cells alone: some are held out all the same.
+        free = np.concatenate([groups[i] for i in np.flatnonzero(~stays)])
+        part_of[free] -= part_of[free].max()
+    return part_of
+
+
+def _counts(
+    cells: Sequence[LabelledCell], groups: Sequence[Sequence[int]]
+) -> npt.NDArray[np.float64]:
+    """Count the cells of each group by class."""
     classes = sorted({cell.targets for cell in cells})
     counts = np.zeros((len(groups), len(classes)))
     for row, members in zip(counts, groups, strict=True):
         np.add.at(row, [classes.index(cells[i].targets) for i in members], 1)
-    weights = 1 / np.maximum(counts.sum(axis=0), 1)
-    order = np.random.default_rng(seed).permutation(len(groups))
-    order = order[np.argsort(-counts[order].sum(axis=1), kind="stable")]
-    filled = np.zeros((n_parts, len(classes)))
-    part_of = np.empty(len(cells), np.intp)
-    for group in order:
-        part = _emptiest(filled, counts[group], weights)
-        filled[part] += counts[group]
-        part_of[groups[group]] = part
-    return part_of
+    return counts
 
 
 def _emptiest(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from scipy.stats import binomtest
 
 from napari_deepheme.core.taxonomy import CLASS_CODES
+from napari_deepheme.core.training.cells.known import known_to
 from napari_deepheme.core.training.cells.named import name_cells
 from napari_deepheme.core.training.evaluation.measures import measure, named_right
 from napari_deepheme.core.training.training_error import NOTHING_NAMED, TrainingError
@@ -15,6 +16,7 @@ from napari_deepheme.core.training.training_error import NOTHING_NAMED, Training
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from napari_deepheme.core.models.cards.card import ModelCard
     from napari_deepheme.core.models.protocols import CellClassifier
     from napari_deepheme.core.training.cells.manifest import LabelledCell
 
@@ -59,6 +61,8 @@ class Comparison:
         Cells that only the one named right.
     p : float
         McNemar's exact two-sided p of these two numbers; 1 where both are 0.
+    n_known : int
+        Cells that the model learned from which the new one went on from.
     """
 
     old_name: str
@@ -72,10 +76,15 @@ class Comparison:
     n_only_old: int
     n_only_new: int
     p: float
+    n_known: int = 0
 
 
 def compare_models(
-    old: CellClassifier, new: CellClassifier, cells: Sequence[LabelledCell]
+    old: CellClassifier,
+    new: CellClassifier,
+    cells: Sequence[LabelledCell],
+    *,
+    base: ModelCard | None = None,
 ) -> Comparison:
     """Let two classifiers name the same cells.
 
@@ -86,6 +95,8 @@ def compare_models(
     cells : sequence of LabelledCell
         Cells that neither learned from, such as `classifier.held_out_cells`; those
         that show none of the 23 classes are left out.
+    base : ModelCard, optional
+        Of the model that the new one went on from.
 
     Raises
     ------
@@ -123,6 +134,7 @@ def compare_models(
         n_only_old=only_old,
         n_only_new=only_new,
         p=mcnemar(only_old, only_new),
+        n_known=int(known_to(base, [cell.path for cell in named]).sum()),
     )
 
 

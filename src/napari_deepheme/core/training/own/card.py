@@ -12,6 +12,7 @@ from scipy.optimize import minimize_scalar
 from napari_deepheme.core.models.postprocess import mirrored_views, probabilities_of
 from napari_deepheme.core.models.torch.weights import build_network, load_networks
 from napari_deepheme.core.taxonomy import CLASS_CODES
+from napari_deepheme.core.training.cells.known import limits_of_known, picture_marks
 from napari_deepheme.core.training.cells.splits import is_by_patient, torn_patients
 from napari_deepheme.core.training.evaluation.measures import measure
 from napari_deepheme.core.training.own.task import runner_of
@@ -19,6 +20,7 @@ from napari_deepheme.core.wording import plural
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     import numpy.typing as npt
 
@@ -87,13 +89,25 @@ def finished_card(
         card,
         description=f"names single cells; {len(learned)} own cells{before}",
         learned_from=_learned_from(card, learned, base),
+        learned_marks=picture_marks(cell.path for cell in learned)
+        | (base.learned_marks if base else frozenset()),
         texts={
             "Data": (*_data_texts(data, splits), *base_texts.get("Data", ())),
             "Figures": tuple(_figure_texts(new, old, start, len(test) > 0)),
-            "Limits": (*_limits(data, splits), *base_texts.get("Limits", ())),
+            "Limits": (
+                *limits_of_known(base, _paths(data, judged), what="cell"),
+                *_limits(data, splits),
+                *base_texts.get("Limits", ()),
+            ),
             "Reproduce": (command or "see core.training.own_classifier",),
         },
     )
+
+
+def _paths(
+    data: OwnData, judged: Sequence[tuple[npt.NDArray[np.intp], Outputs]]
+) -> list[Path]:
+    return [data.cells[row].path for rows, _ in judged for row in rows.tolist()]
 
 
 def _outputs(

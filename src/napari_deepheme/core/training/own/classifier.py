@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import numpy as np
 from torch import nn
 
-from napari_deepheme.core.models.registry import DEFAULT_CLASSIFIER
+from napari_deepheme.core.models.registry import DEFAULT_CLASSIFIER, find_of_kind
 from napari_deepheme.core.models.torch.runner import choose_device
 from napari_deepheme.core.taxonomy import CLASS_CODES
+from napari_deepheme.core.training.cells.known import known_to
 from napari_deepheme.core.training.cells.splits import Split, split_cells
 from napari_deepheme.core.training.own.card import finished_card
 from napari_deepheme.core.training.own.data import BatchSource, OwnData
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+    from napari_deepheme.core.models.cards.card import ModelCard
     from napari_deepheme.core.training.cells.manifest import LabelledCell
     from napari_deepheme.core.training.own.loop import Weights
     from napari_deepheme.core.training.own.network import Start
@@ -173,7 +175,7 @@ def iter_classifier_training(
     )
     if not data.cells:
         raise TrainingError(NOTHING_NAMED)
-    splits = _splits(cells, data, config)
+    splits = _splits(cells, data, config, start.base)
     for split in splits:
         _check_snapshots(_n_steps(config, start, split), config)
     imprint(start, data, splits[0].train, device)
@@ -197,15 +199,20 @@ def held_out_cells(cells: Sequence[LabelledCell], config: OwnFit) -> list[Labell
 
     Those of split "test" where there are any; else those that a single fold holds out,
     which it watched to know when to end. With several folds and no test cells there are
-    none: use ``replace(config, n_folds=1)`` for both.
+    none: use ``replace(config, n_folds=1)`` for both. What the model that is gone on
+    from learned from is left out, as far as its card tells and there are others.
 
     Raises
     ------
     TrainingError
         As `splits.split_cells`.
+    ModelNotFoundError, InvalidModelError
+        If the model to start from is none.
     """
     named = [cell for cell in cells if cell.targets]
-    first = split_cells(named, n_folds=config.n_folds, seed=config.seed)[0]
+    start = config.start_from
+    base = find_of_kind(start, "classifier") if start is not None else None
+    first = _parted(named, config, base)[0]
     if len(first.test):
         return [named[i] for i in first.test.tolist()]
     return [named[i] for i in first.val.tolist()] if config.n_folds == 1 else []
@@ -227,7 +234,10 @@ def _start(cells: Sequence[LabelledCell], name: str, config: OwnFit) -> Start:
 
 
 def _splits(
-    cells: Sequence[LabelledCell], data: OwnData, config: OwnFit
+    cells: Sequence[LabelledCell],
+    data: OwnData,
+    config: OwnFit,
+    base: ModelCard | None,
 ) -> list[Split]:
     """Part the cells as `held_out_cells` does, as rows of the data."""
     named = [cell for cell in cells if cell.targets]
@@ -237,8 +247,15 @@ def _splits(
         places = [row_of.get(id(named[i])) for i in members.tolist()]
         return np.array([row for row in places if row is not None], np.intp)
 
-    splits = split_cells(named, n_folds=config.n_folds, seed=config.seed)
+    splits = _parted(named, config, base)
     return [Split(rows(s.train), rows(s.val), rows(s.test)) for s in splits]
+
+
+def _parted(
+    named: Sequence[LabelledCell], config: OwnFit, base: ModelCard | None
+) -> list[Split]:
+    known = known_to(base, [cell.path for cell in named])
+    return split_cells(named, n_folds=config.n_folds, seed=config.seed, known=known)
 
 
 def _facts(config: OwnFit, device: str, data: OwnData, start: Start) -> dict[str, Any]:
@@ -246,10 +263,11 @@ def _facts(config: OwnFit, device: str, data: OwnData, start: Start) -> dict[str
     files = start.base.weights if start.base else ()
     sums = [file.sha256 or sha256_of([file.path.read_bytes()]) for file in files]
     settings = {**asdict(config), "device": device}
+    marks = sorted(start.base.learned_marks) if start.base else []
     return {
         "settings": settings,
         "cells": data.digest(),
-        "start": [*sums, start.card.facts],
+        "start": [*sums, start.card.facts, *marks],
     }
 
 

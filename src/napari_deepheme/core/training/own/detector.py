@@ -10,19 +10,21 @@ import numpy as np
 import torch
 from torch import nn
 
-from napari_deepheme.core.models.compute import Compute
 from napari_deepheme.core.models.networks.residual import PeakNet
 from napari_deepheme.core.models.registry import DEFAULT_DETECTOR, find_of_kind
-from napari_deepheme.core.models.torch.detector import PeakDetector
 from napari_deepheme.core.models.torch.runner import choose_device
 from napari_deepheme.core.models.torch.weights import load_networks
+from napari_deepheme.core.training.cells.known import known_to
 from napari_deepheme.core.training.cells.manifest import LabelledCell
 from napari_deepheme.core.training.cells.scenes import Scene
 from napari_deepheme.core.training.cells.splits import split_cells
-from napari_deepheme.core.training.evaluation.matching import match_centres
-from napari_deepheme.core.training.evaluation.measures import share
 from napari_deepheme.core.training.fitting.augment import jitter_stain, random_blur
 from napari_deepheme.core.training.fitting.detector import detection_targets, peak_loss
+from napari_deepheme.core.training.own.detector_card import (
+    ALIGNMENT,
+    GLASS,
+    finished_detector_card,
+)
 from napari_deepheme.core.training.own.loop import LoopConfig, Task, iter_loop
 from napari_deepheme.core.training.own.losses import distance_loss
 from napari_deepheme.core.training.own.run import RunFolder, sha256_of
@@ -32,8 +34,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    import numpy.typing as npt
-
     from napari_deepheme.core.models.cards.card import ModelCard
     from napari_deepheme.core.training.cells.boxed import BoxedPicture
     from napari_deepheme.core.training.cells.splits import Split
@@ -41,11 +41,7 @@ if TYPE_CHECKING:
 
 _SCALES: Final = (0.85, 1.0, 1.18)
 
-_GLASS: Final = 240
-
 _LOOKS: Final = 25
-
-_ALIGNMENT: Final = 2 * PeakNet.STRIDE  # suits each of them
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +84,7 @@ class OwnDetectorFit:
         """Refuse settings that fit nothing."""
         if min(self.n_steps, self.batch_size, self.patience) < 1 or self.seed < 0:
             raise ValueError("a fit takes at least one step of one window")
-        if self.canvas_px < 32 or self.canvas_px % _ALIGNMENT:
+        if self.canvas_px < 32 or self.canvas_px % ALIGNMENT:
             raise ValueError("canvas_px must be a multiple of 8, 32 at least")
 
 
@@ -128,7 +124,9 @@ def iter_detector_training(
         raise TrainingError(
             "no picture holds a boxed cell: give x, y, width and height of its cells"
         )
-    split = split_cells([_as_cell(p) for p in pictures], seed=config.seed)[0]
+    cells = [_as_cell(picture) for picture in pictures]
+    known = known_to(base, [cell.path for cell in cells])
+    split = split_cells(cells, seed=config.seed, known=known)[0]
     scenes = [_scene(picture, base) for picture in pictures]
     folder.begin(_facts(config, device, scenes, split, base), overwrite=overwrite)
     fit = iter_loop(
@@ -146,15 +144,8 @@ def iter_detector_training(
     )
     members = yield from fit
     card = replace(base, name=name, version="1", weights=folder.write_weights(members))
-    judged = split.test if len(split.test) else split.val
-    held_out = [scenes[i] for i in judged.tolist()]
-    n_cells = sum(len(scene.boxes) for scene in scenes)
     folder.finish(
-        replace(
-            card,
-            description=f"finds cells; {n_cells} own boxes, from {base.title} on",
-            texts=_texts(base, card, members[0], held_out, scenes, split, command),
-        )
+        finished_detector_card(card, base, cells, scenes, split, command=command)
     )
 
 
@@ -205,6 +196,7 @@ def _facts(
         "start": [
             *(sha256_of([file.path.read_bytes()]) for file in base.weights),
             base.facts,
+            *sorted(base.learned_marks),
         ],
     }
 
@@ -314,7 +306,7 @@ def _grid(scene: Scene, side: int) -> list[Scene]:
 def _cut(scene: Scene, x: int, y: int, side: int) -> Scene:
     """Cut a window; beyond the picture nothing is known."""
     height, width = scene.known.shape
-    pixels = np.full((side, side, 3), _GLASS, np.uint8)
+    pixels = np.full((side, side, 3), GLASS, np.uint8)
     known = np.zeros((side, side), bool)
     left, top = max(0, x), max(0, y)
     right, bottom = min(width, x + side), min(height, y + side)
@@ -325,66 +317,3 @@ def _cut(scene: Scene, x: int, y: int, side: int) -> Scene:
     centres = boxes[:, :2] + boxes[:, 2:] / 2
     inside = ((centres >= 0) & (centres < side)).all(axis=1)
     return Scene(pixels, boxes[inside], known, scene.mpp, scene.kind)
-
-
-def _texts(
-    base: ModelCard,
-    card: ModelCard,
-    weights: dict[str, torch.Tensor],
-    held_out: Sequence[Scene],
-    scenes: Sequence[Scene],
-    split: Split,
-    command: str,
-) -> dict[str, tuple[str, ...]]:
-    network = PeakNet(**{k: _tuple(v) for k, v in card.arguments.items()})
-    network.load_state_dict(weights)
-    new = PeakDetector(card, network, Compute())
-    old = PeakDetector(base, _start(str(base.path or base.name))[1], Compute())
-    sizes = f"{len(split.train)} to learn from, {len(split.val)} to watch"
-    if len(split.test):
-        sizes += f", {len(split.test)} to judge"
-    limits = (
-        ()
-        if len(split.test)
-        else ("The held-out pictures also told when to stop: their figures flatter.",)
-    )
-    return {
-        "Data": (
-            f"{len(scenes)} own pictures: {sizes}.",
-            *base.texts.get("Data", ()),
-        ),
-        "Figures": (
-            f"Held-out own pictures: {_figures(new, held_out)}.",
-            f"The same by {base.title}: {_figures(old, held_out)}.",
-        ),
-        "Limits": (*limits, *base.texts.get("Limits", ())),
-        "Reproduce": (command or "see core.training.own_detector",),
-    }
-
-
-def _figures(detector: PeakDetector, scenes: Sequence[Scene]) -> str:
-    n_truth = n_found = n_detections = 0
-    for scene in scenes:
-        boxes, scores = detector.detect(_aligned(scene.pixels))
-        boxes = boxes[scores >= detector.spec.min_score].astype(np.float64)
-        centres = boxes[:, :2] + boxes[:, 2:] / 2
-        truth = scene.boxes[:, :2] + scene.boxes[:, 2:] / 2
-        reach = scene.boxes[:, 2:].max(axis=1, initial=1) / 2
-        pairs = match_centres(centres, truth.astype(np.float64), reach.astype(float))
-        n_truth += len(truth)
-        n_found += int((pairs >= 0).sum())
-        n_detections += len(boxes)
-    return (
-        f"{share(n_found, n_truth)} of the cells found, n {n_truth}; "
-        f"{share(n_found, n_detections)} of the detections are cells, n {n_detections}"
-    )
-
-
-def _aligned(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    below, right = (-n % _ALIGNMENT for n in pixels.shape[:2])
-    padding = ((0, below), (0, right), (0, 0))
-    return np.pad(pixels, padding, constant_values=_GLASS)
-
-
-def _tuple(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value

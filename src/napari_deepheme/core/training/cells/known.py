@@ -1,0 +1,72 @@
+"""Pictures that a model learned from, known again by what is in their files."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from napari_deepheme.core.wording import plural
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+
+    import numpy.typing as npt
+
+    from napari_deepheme.core.models.cards.card import ModelCard
+
+_MARK_DIGITS: Final = 12
+"""Of a mark: two of a million pictures share one in 1 of 500 sets."""
+
+
+def picture_marks(paths: Iterable[Path]) -> frozenset[str]:
+    """Return a mark of each picture: the beginning of its file's SHA-256."""
+    return frozenset(_mark(path) for path in paths)
+
+
+def known_to(base: ModelCard | None, paths: Sequence[Path]) -> npt.NDArray[np.bool_]:
+    """Tell which pictures a model learned from, as far as its card says."""
+    if base is None or not base.learned_marks:
+        return np.zeros(len(paths), bool)
+    return np.array([_mark(path) in base.learned_marks for path in paths], bool)
+
+
+def limits_of_known(
+    base: ModelCard | None, held_out: Sequence[Path], *, what: str
+) -> tuple[str, ...]:
+    """Word that figures flatter, as the model gone on from learned from what is judged.
+
+    Parameters
+    ----------
+    base : ModelCard or None
+        The model that was gone on from.
+    held_out : sequence of Path
+        Pictures that are judged.
+    what : str
+        One of them: "cell" or "picture".
+    """
+    if base is None:
+        return ()
+    if n_known := int(known_to(base, held_out).sum()):
+        verb = "is" if n_known == 1 else "are"
+        return (
+            f"{plural(n_known, f'held-out {what}')} of {len(held_out)} {verb} such as "
+            f"{base.title} learned from: the figures flatter.",
+        )
+    if not base.learned_marks and _is_own(base):
+        return (
+            f"Which {what}s {base.title} learned from is not known: held-out ones may "
+            "be among them, and the figures flatter.",
+        )
+    return ()
+
+
+def _mark(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:_MARK_DIGITS]
+
+
+def _is_own(card: ModelCard) -> bool:
+    # What earlier versions wrote of a model that was fitted to own pictures.
+    return any(" own " in text for text in card.texts.get("Data", ()))

@@ -53,6 +53,34 @@ def test_the_interval_holds_what_was_measured():
             assert error - 1e-6 <= high <= 1
 
 
-def test_a_classifier_that_is_sure_and_always_right_has_no_error():
-    sure = np.ones(50, np.float32)
-    assert calibration_interval(sure, np.ones(50, bool)) == (0, 0)
+@pytest.mark.parametrize(
+    ("n", "confidence", "accuracy"),
+    [(5, 0.99, 0.9), (10, 0.99, 0.9), (10, 0.95, 0.85), (50, 0.99, 0.97)],
+)
+def test_it_holds_the_true_error_where_few_cells_are_mostly_right(
+    n, confidence, accuracy
+):
+    rng, hits = np.random.default_rng(5), 0
+    sure = np.full(n, confidence, np.float32)
+    for _ in range(TIMES):
+        low, high = calibration_interval(sure, rng.random(n) < accuracy)
+        hits += low - 1e-6 <= confidence - accuracy <= high + 1e-6
+    assert hits / TIMES >= 0.93
+
+
+@pytest.mark.parametrize(("n", "least"), [(1, 0.9), (9, 0.3), (50, 0.05)])
+def test_cells_that_are_all_right_leave_open_what_chance_can_have_done(n, least):
+    for confidence in (0.99, 1.0):
+        sure = np.full(n, confidence, np.float32)
+        low, high = calibration_interval(sure, np.ones(n, bool))
+        assert low == 0
+        # So often wrong, all n are right once in 40 times.
+        assert high == pytest.approx(1 - 0.025 ** (1 / n), abs=0.03)
+        assert high > least
+
+
+def test_cells_as_often_right_as_is_said_leave_an_error_open():
+    right = np.arange(20) > 0
+    low, high = calibration_interval(np.full(20, 0.95, np.float32), right)
+    assert low == 0
+    assert 0.1 < high < 0.3

@@ -5,8 +5,10 @@ lie above what they were drawn from, and so does their percentile interval, whic
 the 0 of a classifier that is right as often as it says. Here errors are asked instead
 whether what was measured would be usual under them (Carpenter 1999, J R Stat Soc B
 61:159). Those asked are the measured gaps between confidence and accuracy, made smaller
-or larger together; without a gap this is the consistency resampling of Bröcker and
-Smith (2007, Weather Forecast 22:651).
+or larger together, and for the upper end also those of bins with two cells more on the
+side that makes them larger (as of Agresti and Coull 1998, Am Stat 52:119): a few cells
+that are all right have no gap to speak of, and tell little. Without a gap this is the
+consistency resampling of Bröcker and Smith (2007, Weather Forecast 22:651).
 """
 
 from __future__ import annotations
@@ -18,6 +20,8 @@ import numpy as np
 from scipy.stats import binom
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import numpy.typing as npt
 
     Floats = npt.NDArray[np.float64]
@@ -30,6 +34,11 @@ _LARGEST: Final = 64.0
 """Times the measured gaps: by then all are as wide as they can be."""
 
 _N_HALVINGS: Final = 12
+
+_FURTHER_CELLS: Final = 2
+
+_TIE: Final = 1e-9
+"""Errors that differ by less are alike: those of few cells take few values."""
 
 
 def confidence_bins(confidence: npt.NDArray[np.float32]) -> npt.NDArray[np.intp]:
@@ -49,7 +58,8 @@ def calibration_interval(
     since chance alone adds to it.
     """
     gaps = _Gaps.of(confidence, right)
-    low, high = gaps.error_where(97.5), gaps.error_where(2.5)
+    low = gaps.least_error(gaps.accuracy)
+    high = max(map(gaps.largest_error, (gaps.accuracy, gaps.enlarged())))
     return min(low, gaps.measured), max(high, gaps.measured)
 
 
@@ -79,28 +89,53 @@ class _Gaps:
     def measured(self) -> float:
         return self._error(self.accuracy)
 
-    def error_where(self, percent: float) -> float:
-        """Return the true error of which what was measured is this percentile."""
+    def enlarged(self) -> Floats:
+        """Return the accuracy with two cells more, all right or all wrong.
+
+        Of the two, that which is farther from the confidence.
+        """
+        wrong = self.accuracy * self.n / (self.n + _FURTHER_CELLS)
+        right = wrong + _FURTHER_CELLS / (self.n + _FURTHER_CELLS)
+        is_wrong = self.confidence - wrong > right - self.confidence
+        return np.where(is_wrong, wrong, right)
+
+    def least_error(self, accuracy: Floats) -> float:
+        """Return the least error under which what was measured is not too large.
+
+        Asked are the gaps to an accuracy of each bin, smaller or larger together.
+        """
+        gaps = self.confidence - accuracy
+        return self._error_after(
+            lambda times: self._percentile(times * gaps, 97.5) < self.measured - _TIE,
+            gaps,
+        )
+
+    def largest_error(self, accuracy: Floats) -> float:
+        """Return the largest error under which what was measured is not too small."""
+        gaps = self.confidence - accuracy
+        return self._error_after(
+            lambda times: self._percentile(times * gaps, 2.5) <= self.measured + _TIE,
+            gaps,
+        )
+
+    def _error_after(self, holds: Callable[[float], bool], gaps: Floats) -> float:
+        """Return the error of the gaps, so many times, from which on this fails."""
         low, high = 0.0, 1.0
-        if self._percentile(0.0, percent) >= self.measured:
+        if not holds(0.0):
             return 0.0
-        while self._percentile(high, percent) < self.measured and high < _LARGEST:
+        while high < _LARGEST and holds(high):
             low, high = high, 2 * high
         for _ in range(_N_HALVINGS):
             middle = (low + high) / 2
-            if self._percentile(middle, percent) < self.measured:
-                low = middle
-            else:
-                high = middle
-        return self._error(self._accuracy(high))
+            low, high = (middle, high) if holds(middle) else (low, middle)
+        return self._error(self._accuracy(high * gaps))
 
-    def _accuracy(self, times: float) -> Floats:
-        """Return the true accuracy where gaps are so many times the measured ones."""
-        gaps = self.confidence - self.accuracy
-        return np.clip(self.confidence - times * gaps, 0, 1)
+    def _accuracy(self, gaps: Floats) -> Floats:
+        """Return the accuracy that lies by so much under the confidence."""
+        return np.clip(self.confidence - gaps, 0, 1)
 
-    def _percentile(self, times: float, percent: float) -> float:
-        drawn = binom.ppf(self.chance, self.n, self._accuracy(times)) / self.n
+    def _percentile(self, gaps: Floats, percent: float) -> float:
+        drawn = binom.ppf(self.chance, self.n, self._accuracy(gaps)) / self.n
         shares = self.n / self.n.sum()
         errors = np.abs(self.confidence - drawn) @ shares
         return float(np.percentile(errors, percent))

@@ -75,6 +75,18 @@ def test_a_class_that_is_never_called_lowers_the_mean_precision():
     assert mean.low < mean.value < mean.high < 0.65
 
 
+def test_samples_that_are_all_alike_give_no_interval():
+    report = measure(probabilities(["M3"]), ["M3"])
+    assert str(report.macro["F1"]) == "1.000"
+    assert str(report.accuracy) == "1.000 (0.207 to 1.000)"
+    targets = ["M3"] * 10 + ["M4"] * 10
+    report = measure(probabilities(["M3"] * 20), targets)
+    by_class = {c.target: c.measures for c in report.classes}
+    assert str(by_class["M4"]["F1"]) == "0.000"
+    assert by_class["M3"]["F1"].low < by_class["M3"]["F1"].value
+    assert report.macro["F1"].low < report.macro["F1"].high
+
+
 def test_a_code_of_a_cells_own_set_is_right_beside_a_class_of_that_code_alone():
     targets = ["E1|E4", "E1|E4", "E4", "M1"]
     given = probabilities(["E4", "E1", "E4", "E4"])
@@ -164,6 +176,12 @@ def test_tables_hold_every_figure_and_every_picture(evaluated, tmp_path):
     assert len(predictions) == 16
     assert [row["right"] for row in predictions[:8]].count("no") == 1
     assert sum(float(predictions[0][f"p_{c}"]) for c in ("M3", "M4")) <= 1
+    with_interval = [row for row in figures if row["low"] != "nan"]
+    assert not [
+        row
+        for row in with_interval
+        if row["measure"] in ("F1", "AUC") and row["low"] == row["high"]
+    ]
     confusion = read(tmp_path / "confusion.csv")
     assert {"model": "tester <1>", "true": "M3", "called": "M4", "n": "1"} in confusion
     assert sum(int(row["n"]) for row in read(tmp_path / "calibration.csv")) == 16

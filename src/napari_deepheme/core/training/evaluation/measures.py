@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
 _N_SAMPLES: Final = 500
 
+_ALIKE: Final = 1e-9
+"""Figures of samples that differ by less are the same but for rounding."""
+
 NAMES: Final = ("precision", "recall", "F1", "AUC")
 
 
@@ -41,7 +44,8 @@ class Measure:
         The figure; NaN where there is nothing to measure.
     low, high : float
         Its 95 % interval: Wilson's for a share, of a calibration error that of
-        `calibration_interval`, by bootstrap over the cells else.
+        `calibration_interval`, by bootstrap over the cells else; NaN where all
+        samples are alike, which tell nothing of how sure the figure is.
     n : int
         Cells behind it: of a precision those that were called so, else of the class.
     """
@@ -55,6 +59,8 @@ class Measure:
         """Word the figure."""
         if self.value != self.value:
             return "-"
+        if self.low != self.low:
+            return f"{self.value:.3f}"
         return f"{self.value:.3f} ({self.low:.3f} to {self.high:.3f})"
 
 
@@ -318,7 +324,7 @@ def _mean(
 
 def _bounded(value: float, samples: npt.NDArray[np.float64], n: int) -> Measure:
     known = samples[~np.isnan(samples)]
-    if value != value or not len(known):
+    if value != value or not len(known) or np.ptp(known) < _ALIKE:
         nan = float("nan")
         return Measure(value, nan, nan, n)
     low, high = np.percentile(known, [2.5, 97.5])

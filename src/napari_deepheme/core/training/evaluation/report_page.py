@@ -82,7 +82,8 @@ def _page(evaluations: Sequence[Evaluation]) -> Iterator[str]:
     yield f"<p>{n} named cells. <strong>Research use only.</strong></p>"
     yield from _notices(evaluations)
     yield "<h2>Figures</h2><p>With 95 % intervals: Wilson's for precision and recall, "
-    yield "by bootstrap over the cells for F1, AUC and means. A class that is never "
+    yield "by bootstrap over the cells for F1, AUC and means, none where all samples "
+    yield "are alike, as of few cells that are all right. A class that is never "
     yield "called has no precision and counts as 0 in the mean.</p>"
     yield from _overview(evaluations)
     yield from _class_tables(evaluations)

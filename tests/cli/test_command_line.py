@@ -231,6 +231,9 @@ def test_crops_are_classified_and_unreadable_ones_named(tmp_path, capfd, read_ro
         shares = [float(row[f"p_{c}"]) for c in CLASS_CODES]
         assert sum(shares) == pytest.approx(1, abs=1e-5)
         assert row["class_code"] == CLASS_CODES[int(np.argmax(shares))]
+        # What is written gives single precision back, however small.
+        again = [f"{np.float32(share):.9g}" for share in shares]
+        assert again == [row[f"p_{c}"] for c in CLASS_CODES]
 
 
 def test_a_folder_without_a_readable_picture_is_told(tmp_path, refused):

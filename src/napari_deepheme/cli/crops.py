@@ -72,7 +72,8 @@ def _write(named: list[NamedCrop], path: Path) -> None:
         writer.writerow((*header, *(f"p_{code}" for code in CLASS_CODES)))
         for crop in named:
             best = int(np.argmax(crop.probabilities))
-            shares = [f"{p:.7f}" for p in crop.probabilities.tolist()]
+            # Nine digits give a float32 back: tiny ones still have their order.
+            shares = [f"{p:.9g}" for p in crop.probabilities.tolist()]
             likeliest = f"{crop.probabilities[best]:.{DECIMALS}f}"
             writer.writerow((crop.file, CLASS_CODES[best], likeliest, *shares))
         text.flush()

@@ -187,6 +187,18 @@ def test_tables_hold_every_figure_and_every_picture(evaluated, tmp_path):
     assert sum(int(row["n"]) for row in read(tmp_path / "calibration.csv")) == 16
 
 
+def test_the_predictions_give_each_probability_back(painted, tmp_path):
+    cells = painted({"M3": 3})
+    answers = [("M3", 1 - 1e-7), ("M3", 1 - 3e-7), ("M3", 0.9)]
+    evaluated = evaluate_classifier(Told(answers), cells)
+    write_evaluations([evaluated], tmp_path)
+    rows = read(tmp_path / "predictions.csv")
+    columns = [name for name in rows[0] if name.startswith("p_")]
+    given = np.array([[row[name] for name in columns] for row in rows], np.float32)
+    assert (given == evaluated.probabilities).all()
+    assert 0 < given[0, 0] < given[1, 0] < 1e-7
+
+
 def test_the_page_stands_alone_and_escapes_what_it_is_given(evaluated, tmp_path):
     write_page([evaluated], tmp_path / "report.html")
     page = (tmp_path / "report.html").read_text(encoding="utf-8")

@@ -267,7 +267,8 @@ def _prediction_rows(evaluation: Evaluation) -> Iterator[tuple[object, ...]]:
             f"{given[best]:.4f}",
             "yes" if is_right else "no",
             "yes" if known else "no",
-            *(f"{p:.6f}" for p in given.tolist()),
+            # Nine digits give a float32 back: tiny ones still have their order.
+            *(f"{p:.9g}" for p in given.tolist()),
         )
 
 

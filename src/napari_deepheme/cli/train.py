@@ -254,7 +254,7 @@ def _detector(options: argparse.Namespace, name: str) -> Iterator[FitProgress]:
             "a detector goes on from a detector, without folds and snapshots: "
             "leave --from none, --folds and --snapshots out"
         )
-    pictures = read_boxes(options.data, mpp=options.mpp)
+    pictures = read_boxes(options.data, mpp=options.mpp, tell=complain)
     config = OwnDetectorFit(
         start_from=options.start_from or DEFAULT_DETECTOR,
         n_steps=options.steps or _detector_steps(options.epochs, len(pictures)),

@@ -11,7 +11,7 @@ from napari_deepheme.core.training.cells.boxed import read_boxes
 from napari_deepheme.core.training.training_error import TrainingError
 
 HEADER = ("file", "class", "x", "y", "width", "height", "mpp", "split", "patient")
-CELL = ("a.png", "WBC", 1, 2, 9, 8, 0.25, "val", "p1")
+CELL = ("a.png", "WBC", 1, 2, 9, 8, 0.75, "val", "p1")
 
 
 @pytest.fixture
@@ -32,12 +32,12 @@ def test_cells_are_gathered_by_picture_and_red_cells_left_out(write):
     folder = write(
         ("b.png", "RBC", 1, 2, 9, 8, 0.5, "", ""),
         CELL,
-        ("a.png", "Platelets", 5, 5, 3, 3, 0.25, "val", "p1"),
-        ("a.png", "", 20, 2, 9, 8, 0.25, "val", "p1"),
+        ("a.png", "Platelets", 5, 5, 3, 3, 0.75, "val", "p1"),
+        ("a.png", "", 20, 2, 9, 8, 0.75, "val", "p1"),
     )
     a, b = read_boxes(folder)
     assert a.boxes.tolist() == [[1, 2, 9, 8], [20, 2, 9, 8]]
-    assert (a.mpp, a.split, a.patient) == (0.25, "val", "p1")
+    assert (a.mpp, a.split, a.patient) == (0.75, "val", "p1")
     # A picture without a cell says where there is none.
     assert b.boxes.shape == (0, 4)
     assert b.path == folder / "images" / "b.png"
@@ -63,6 +63,46 @@ def test_a_box_outside_its_picture_is_told(write, place):
         picture.pixels(whitened=False)
 
 
+def test_a_box_larger_than_its_picture_is_told(write):
+    (picture,) = read_boxes(write(changed(x=-5, y=-15, width=50, height=50)))
+    with pytest.raises(TrainingError, match=r"40 x 30 pixels, .*50 x 50 is larger"):
+        picture.pixels(whitened=False)
+
+
+@pytest.mark.parametrize(
+    ("mpp", "side", "told"), [(0.1, 8, "under 0.8 micro"), (1, 120, "over 120 micro")]
+)
+def test_boxes_that_are_no_size_of_cells_are_refused_with_their_table(
+    write, mpp, side, told
+):
+    row = changed(mpp=mpp, width=side, height=side)
+    with pytest.raises(InvalidTableError, match=r"in pixels of the picture") as caught:
+        read_boxes(write(row, row))
+    assert "boxes.csv" in str(caught.value)
+    assert told in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "word",
+    ["Red Cell", "red_blood_cells", "RBCs", "mature erythrocyte", "Thrombocytes"],
+)
+def test_red_cells_and_platelets_are_known_in_plain_words(write, word):
+    (picture,) = read_boxes(write(CELL, changed(**{"class": word}, x=20)))
+    assert picture.boxes[:, 0].tolist() == [1]
+
+
+def test_what_is_taken_is_told_by_word(write):
+    other = [changed(**{"class": word}, x=20) for word in ("Rouge", "Rouge", "RBC", "")]
+    folder, told = write(CELL, *other), []
+    read_boxes(folder, tell=told.append)
+    assert told == [
+        f"{folder / 'boxes.csv'}: boxes taken: 4 (Rouge 2, WBC 1, without a class 1); "
+        "left aside: 1 (RBC 1)"
+    ]
+    read_boxes(write(changed(**{"class": ""})), tell=told.append)
+    assert len(told) == 1
+
+
 def test_a_row_without_a_box_is_a_picture_without_a_cell(write):
     (picture,) = read_boxes(write(("a.png", "", "", "", "", "")), mpp=0.3)
     assert picture.boxes.shape == (0, 4)
@@ -82,8 +122,8 @@ def changed(**words):
         (changed(file="c.png"), "line 2: there is no picture c.png"),
         (changed(width=0), "line 2: a box needs a width and a height above 0"),
         (changed(x="nan"), "line 2: a box needs"),
-        (changed(y="here"), "line 2: could not convert"),
-        (changed(height=""), "line 2: could not convert"),
+        (changed(y="here"), "line 2: y is 'here': give a number of pixels"),
+        (changed(height=""), "line 2: height is '': give a number of pixels"),
     ],
 )
 def test_a_row_that_cannot_be_understood_is_named_with_its_line(write, row, told):
@@ -127,4 +167,4 @@ def test_micrometres_that_nobody_states_are_asked_for(write):
     folder = write(changed(mpp=""))
     with pytest.raises(UnknownMppError):
         read_boxes(folder)
-    assert np.isclose(read_boxes(folder, mpp=0.2)[0].mpp, 0.2)
+    assert np.isclose(read_boxes(folder, mpp=0.6)[0].mpp, 0.6)

@@ -13,6 +13,7 @@ from napari_deepheme.core.training.own.detector import (
     OwnDetectorFit,
     iter_detector_training,
 )
+from napari_deepheme.core.training.training_error import TrainingError
 
 QUICK = OwnDetectorFit(n_steps=1, batch_size=2, canvas_px=32, device="cpu")
 
@@ -67,3 +68,32 @@ def test_a_card_says_that_held_out_pictures_were_learned_from_before(
     second = train(swapped, tmp_path, "second", going_on)
     told = "8 held-out pictures of 10 are such as first 1 learned from"
     assert any(told in text for text in second.texts["Limits"])
+
+
+@pytest.mark.parametrize(
+    ("bare", "told"),
+    [("train", "learned from"), ("val", "watched"), ("test", "judged")],
+)
+def test_a_side_without_a_box_is_refused(pictures, tmp_path, bare, told):
+    nothing = np.empty((0, 4), np.float32)
+    splits = ("train", "train", "val", "val", "test", "test")
+    given = [
+        replace(p, split=s, boxes=nothing if s == bare else p.boxes)
+        for p, s in zip(pictures[:6], splits, strict=True)
+    ]
+    with pytest.raises(TrainingError, match=f"2 pictures that would be {told}"):
+        next(iter_detector_training(given, tmp_path / "out", "own", QUICK))
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_card_says_whose_pictures_stand_on_both_sides(pictures, tmp_path):
+    words = ["train"] * 4 + ["val"] * 2
+    given = [
+        replace(p, split=word, patient=f"p{i % 3}")
+        for i, (p, word) in enumerate(zip(pictures[:6], words, strict=True))
+    ]
+    card = train(given, tmp_path)
+    told = "Pictures of 2 patients stand on both sides: the figures flatter."
+    assert told in card.texts["Limits"]
+    card = train(pictures[:6], tmp_path, "nameless")
+    assert any("Patients are not told apart" in t for t in card.texts["Limits"])

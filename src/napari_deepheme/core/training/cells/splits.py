@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from napari_deepheme.core.training.training_error import TrainingError
+from napari_deepheme.core.wording import plural
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -136,6 +137,37 @@ def torn_patients(
             torn |= one & other
     named = {patient for patient, _ in torn} - {""}
     return len(named), len(named) < len(torn)
+
+
+def limits_of_split(
+    cells: Sequence[LabelledCell], splits: Sequence[Split], *, what: str
+) -> list[str]:
+    """Word whose cells may stand, or do stand, on both sides of a split.
+
+    Parameters
+    ----------
+    cells : sequence of LabelledCell
+        Those that were parted.
+    splits : sequence of Split
+        One a fold.
+    what : str
+        What they are, as a sentence begins: "Cells" or "Pictures".
+    """
+    if not is_by_patient(cells):
+        return [
+            f"Patients are not told apart: {what.lower()} of one patient may stand on "
+            "both sides."
+        ]
+    texts = []
+    n_torn, unnamed = torn_patients(cells, splits)
+    if n_torn:
+        whose = plural(n_torn, "patient")
+        texts.append(f"{what} of {whose} stand on both sides: the figures flatter.")
+    if unnamed:
+        texts.append(
+            f"{what} without a patient stand on both sides: one patient may be on both."
+        )
+    return texts
 
 
 def _parts(

@@ -13,10 +13,13 @@ from napari_deepheme.core.models.postprocess import mirrored_views, probabilitie
 from napari_deepheme.core.models.torch.weights import build_network, load_networks
 from napari_deepheme.core.taxonomy import CLASS_CODES
 from napari_deepheme.core.training.cells.known import limits_of_known, picture_marks
-from napari_deepheme.core.training.cells.splits import is_by_patient, torn_patients
+from napari_deepheme.core.training.cells.splits import (
+    is_by_patient,
+    limits_of_split,
+    torn_patients,
+)
 from napari_deepheme.core.training.evaluation.measures import measure
 from napari_deepheme.core.training.own.task import runner_of
-from napari_deepheme.core.wording import plural
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -282,17 +285,4 @@ def _limits(data: OwnData, splits: Sequence[Split]) -> list[str]:
             "The held-out cells also told when to stop and set the temperature: their "
             "figures flatter."
         )
-    if not is_by_patient(data.cells):
-        texts.append(
-            "Patients are not told apart: cells of one patient may stand on both sides."
-        )
-        return texts
-    n_torn, unnamed = torn_patients(data.cells, splits)
-    if n_torn:
-        whose = plural(n_torn, "patient")
-        texts.append(f"Cells of {whose} stand on both sides: the figures flatter.")
-    if unnamed:
-        texts.append(
-            "Cells without a patient stand on both sides: one patient may be on both."
-        )
-    return texts
+    return [*texts, *limits_of_split(data.cells, splits, what="Cells")]

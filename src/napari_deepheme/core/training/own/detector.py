@@ -29,6 +29,7 @@ from napari_deepheme.core.training.own.loop import LoopConfig, Task, iter_loop
 from napari_deepheme.core.training.own.losses import distance_loss
 from napari_deepheme.core.training.own.run import RunFolder, sha256_of
 from napari_deepheme.core.training.training_error import TrainingError
+from napari_deepheme.core.wording import plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -127,6 +128,7 @@ def iter_detector_training(
     cells = [_as_cell(picture) for picture in pictures]
     known = known_to(base, [cell.path for cell in cells])
     split = split_cells(cells, seed=config.seed, known=known)[0]
+    _check_boxed(pictures, split)
     scenes = [_scene(picture, base) for picture in pictures]
     folder.begin(_facts(config, device, scenes, split, base), overwrite=overwrite)
     fit = iter_loop(
@@ -160,6 +162,22 @@ def _start(model: str) -> tuple[ModelCard, PeakNet]:
     if not isinstance(network, PeakNet):
         raise TrainingError(f"{base.name} is no PeakNet")
     return base, network
+
+
+def _check_boxed(pictures: Sequence[BoxedPicture], split: Split) -> None:
+    """Refuse a split with a side on which nothing is boxed."""
+    sides = {
+        "learned from": split.train,
+        "watched (split val)": split.val,
+        "judged (split test)": split.test,
+    }
+    for what, rows in sides.items():
+        if len(rows) and not any(len(pictures[i].boxes) for i in rows.tolist()):
+            raise TrainingError(
+                f"none of the {plural(len(rows), 'picture')} that would be {what} "
+                "holds a boxed cell: box the cells of some, or state the split so that "
+                "each side has some"
+            )
 
 
 def _as_cell(picture: BoxedPicture) -> LabelledCell:

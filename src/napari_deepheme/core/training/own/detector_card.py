@@ -12,6 +12,7 @@ from napari_deepheme.core.models.networks.residual import PeakNet
 from napari_deepheme.core.models.torch.detector import PeakDetector
 from napari_deepheme.core.models.torch.weights import load_networks
 from napari_deepheme.core.training.cells.known import limits_of_known, picture_marks
+from napari_deepheme.core.training.cells.splits import limits_of_split
 from napari_deepheme.core.training.evaluation.matching import match_centres
 from napari_deepheme.core.training.evaluation.measures import share
 
@@ -69,7 +70,12 @@ def finished_detector_card(
                 f"Held-out own pictures: {_figures(card, held_out)}.",
                 f"The same by {base.title}: {_figures(base, held_out)}.",
             ),
-            "Limits": (*known, *_limits(split), *base.texts.get("Limits", ())),
+            "Limits": (
+                *known,
+                *_limits(split),
+                *limits_of_split(cells, [split], what="Pictures"),
+                *base.texts.get("Limits", ()),
+            ),
             "Reproduce": (command or "see core.training.own_detector",),
         },
     )

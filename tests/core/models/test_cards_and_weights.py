@@ -306,6 +306,39 @@ def test_a_card_that_makes_no_sense_is_refused_in_one_line(write_model, changes)
 
 
 @pytest.mark.parametrize(
+    ("setting", "value", "told"),
+    [
+        ("temprature", 5, "no setting 'temprature': take temperature"),
+        ("sharpness", 5, "no setting 'sharpness': take one of doubt, max_overlap,"),
+        ("offset_M99", 5, "no setting 'offset_M99': take offset_M"),
+        ("offset_B1", 1e9, "offset_B1 must lie from -50 to 50"),
+        ("n_views", 2.7, "n_views must be a whole number, not 2.7"),
+        ("temperature", True, "temperature must be a number, not 'True'"),
+        ("temperature", "two", "temperature must be a number, not 'two'"),
+        ("temperature", None, "temperature must be a number, not 'None'"),
+    ],
+)
+def test_a_setting_that_is_none_is_refused(write_model, setting, value, told):
+    with pytest.raises(InvalidModelError) as caught:
+        load(write_model(settings={setting: value}))
+    assert told in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"temperature": 0.94, "doubt": 1.5, "n_views": 1.0, "offset_L4": -0.5},
+        {"unidentified_below": 0.5, "offset_U4": -2.0, "n_views": 2},
+        {"min_score": 0.25, "yolo": 8.0, "n_classes": 3, "ignore_class_12": 1.0},
+        {"max_overlap": 0.7, "overlap_um": 30, "min_score": 0.4},
+    ],
+)
+def test_settings_that_were_ever_written_are_read(write_model, settings):
+    card = find_model(str(write_model(settings=settings)))
+    assert dict(card.settings) == settings
+
+
+@pytest.mark.parametrize(
     "content", [b"", b"\xff\xfe", b"[]", b"5", b"null", b"[" * 100_000]
 )
 def test_a_file_that_is_no_card_is_refused(tmp_path, content):

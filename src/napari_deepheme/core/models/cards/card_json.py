@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import re
+from difflib import get_close_matches
 from pathlib import PurePosixPath, PureWindowsPath
 from typing import TYPE_CHECKING, Any, Final
 
@@ -42,6 +44,15 @@ _BOUNDS: Final = {
     "overlap_um": (1.0, 500.0),
 }
 """What the numbers among the settings may be."""
+
+_WHOLE: Final = frozenset({"n_views", "n_classes", "yolo"})
+
+_OFFSETS: Final = frozenset(f"offset_{code}" for code in CLASS_CODES)
+
+_LARGEST_OFFSET: Final = 50.0
+"""Of what is added to a class's output: beyond it the others are never called."""
+
+_IGNORED: Final = re.compile(r"ignore_class_\d+")
 
 
 def to_fields(content: dict[str, Any]) -> dict[str, Any]:
@@ -178,11 +189,25 @@ def _input(content: dict[str, Any], kind: str) -> dict[str, Any]:
 def _settings(content: dict[str, Any]) -> dict[str, float]:
     settings = {}
     for name, value in content.items():
-        settings[str(name)] = number = _number(name, value)
-        low, high = _BOUNDS.get(name, (-math.inf, math.inf))
+        _check_setting(name)
+        settings[name] = number = _number(name, value)
+        low, high = _BOUNDS.get(name, (-_LARGEST_OFFSET, _LARGEST_OFFSET))
         if not low <= number <= high:
             raise ValueError(f"{name} must lie from {low:g} to {high:g}")
+        if name in _WHOLE and number != int(number):
+            raise ValueError(f"{name} must be a whole number, not {number:g}")
     return settings
+
+
+def _check_setting(name: str) -> None:
+    """Refuse a name that no model reads: what was meant would be left undone."""
+    known = sorted({*_BOUNDS, *_OFFSETS})
+    if name in known or _IGNORED.fullmatch(name):
+        return
+    near = get_close_matches(name[:60], known, n=2)
+    words = f"one of {', '.join(sorted(_BOUNDS))}, offset_CODE, ignore_class_N"
+    take = " or ".join(near) or words
+    raise ValueError(f"there is no setting {name[:60]!r}: take {take}")
 
 
 def _outputs(content: list[dict[str, Any]]) -> dict[str, tuple[str, ...]]:
@@ -267,7 +292,11 @@ def _three(
 
 
 def _number(name: str, value: Any) -> float:
-    number = float(value)
-    if not math.isfinite(number):
-        raise ValueError(f"{name} must be a number, not {number:g}")
+    told = f"{name} must be a number, not {str(value)[:60]!r}"
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        raise ValueError(told) from None
+    if isinstance(value, bool) or not math.isfinite(number):
+        raise ValueError(told)
     return number

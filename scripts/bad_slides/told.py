@@ -44,7 +44,7 @@ _TO_DO: Final = (
 _REMEDY: Final = re.compile(rf"(?:[:;.] | \(|, or )(?:{'|'.join(_TO_DO)})\b[^:]*", re.I)
 
 _CAUSED: Final = re.compile(
-    r"(?:cannot (?:read .* as a slide|write [^:]*|be read|download [^:]*)"
+    r"(?:cannot (?:read .* as a slide or picture|write [^:]*|be read|download [^:]*)"
     r"|is (?:not|no) [^:]*):\s*(.*)"
 )
 """Words behind which the cause stands."""

@@ -195,5 +195,5 @@ def test_numbers_of_cells_are_whole_and_each_another(make_table, ids, kept):
 
 
 def test_a_data_frame_that_lacks_a_column_is_refused():
-    with pytest.raises(ValueError, match="lacks the columns class_code"):
+    with pytest.raises(ValueError, match="lacks the column class_code"):
         CellTable.from_pandas(pd.DataFrame({"x": [1], "y": 1, "width": 1, "height": 1}))

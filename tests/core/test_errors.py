@@ -102,9 +102,12 @@ def test_an_error_says_what_happened_why_and_what_to_do(error):
 @pytest.mark.parametrize(
     ("line", "lacks"),
     [
-        ("cannot read a.svs as a slide: it is cut off", "what to do"),
-        ("cannot read a.svs as a slide: ValueError (copy it again)", "say why"),
-        ("cannot read a.svs as a slide: (copy it again)", "say why"),
+        ("cannot read a.svs as a slide or picture: it is cut off", "what to do"),
+        (
+            "cannot read a.svs as a slide or picture: ValueError (copy it again)",
+            "say why",
+        ),
+        ("cannot read a.svs as a slide or picture: (copy it again)", "say why"),
         ("a.svs: 'NoneType' object is not iterable (copy it again)", "inside"),
         ("a.svs broke (is it complete?)", "what to do"),
     ],

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING, Final
 
+from napari_deepheme.core.wording import columns_named
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
     from typing import TextIO
@@ -83,7 +85,7 @@ def sheet_rows(
     given = [name.strip() for name in next((row for row in reader if row), [])]
     header = plain_header(given, {name.casefold() for name in given})
     if missing := set(needed) - set(header):
-        told = f"it lacks the columns {', '.join(sorted(missing))}"
+        told = f"it lacks {columns_named(missing)}"
         raise ValueError(f"{told} (understood too: {also})" if also else told)
     refuse_double(header)
     for row in reader:
@@ -167,9 +169,12 @@ def as_number(text: str) -> float:
     ValueError
         If it is none; what only Python takes for one, such as ``1_000``, is none.
     """
-    if "_" in text:
-        raise ValueError(f"{text!r} is no number")
-    return float(text)
+    try:
+        if "_" not in text:
+            return float(text)
+    except ValueError:
+        pass
+    raise ValueError(f"{text!r} is no number")
 
 
 def whole_with_point(number: str, separator: str) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from napari_deepheme.core.taxonomy import CLASS_CODES
+from napari_deepheme.core.wording import columns_named
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -38,7 +39,7 @@ def check_names(names: Collection[str]) -> None:
     """
     missing = set(NEEDED) - set(names)
     if missing:
-        raise ValueError(f"it lacks the columns {', '.join(sorted(missing))}")
+        raise ValueError(f"it lacks {columns_named(missing)}")
 
 
 def boxes_of(columns: Mapping[str, Sequence[Any]]) -> npt.NDArray[np.float64]:

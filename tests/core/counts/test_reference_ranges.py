@@ -91,7 +91,7 @@ def test_both_ends_belong_to_a_range(low, more, value):
         (["name,low,high", "blasts,0,300"], "line 2: '300' is no percentage"),
         (["name,low,high", "blasts,nan,1"], "line 2: 'nan' is no percentage"),
         (["name,low,high", "blasts,0,1", "Blasts,0,2"], "line 3: 'Blasts' has a range"),
-        (["name,low", "blasts,0"], "it lacks the columns high"),
+        (["name,low", "blasts,0"], "it lacks the column high"),
         ([""], "it lacks the columns high, low, name"),
         (["name,low,high", "blasts,,3"], "line 2 says nothing under low"),
         (["name,low,high", "M2,0,5,3,5"], "line 2 has 5 values for 3 columns: numbers"),

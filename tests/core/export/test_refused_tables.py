@@ -258,7 +258,7 @@ def test_a_csv_of_a_header_alone_is_an_empty_table(csv_of):
     ("text", "message"),
     [
         ("", "lacks the columns class_code"),
-        ("x,y,width,height\n1,2,3,4\n", "lacks the columns class_code"),
+        ("x,y,width,height\n1,2,3,4\n", "lacks the column class_code"),
         (HEADER.replace(",", "|"), "lacks the columns"),
         (f"{HEADER},reader_class\n1,2,3,4,M2,plasm\n", "'plasm' under reader_class"),
         (f"{HEADER},x\n1,2,3,4,M2,5\n", "two columns"),

@@ -49,7 +49,9 @@ class UnreadableSlideError(DeephemeError, OSError):
     def __str__(self) -> str:
         """Word the error."""
         reason = one_line(self.reason).rstrip(".")
-        return f"cannot read {self.slide} as a slide: {reason} ({self.remedy})"
+        return (
+            f"cannot read {self.slide} as a slide or picture: {reason} ({self.remedy})"
+        )
 
 
 class NotRgbSlideError(UnreadableSlideError):

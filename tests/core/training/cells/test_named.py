@@ -177,11 +177,15 @@ def test_a_table_in_other_letters_is_told_what_to_save_it_as(tmp_path):
         (("a.png", "Q2", "val", "0.2"), "line 3: 'Q2' is no class"),
         (("a.png", "M2", "val", "wide"), "line 3: mpp is 'wide': give a number"),
         (("", "M2", "val", "0.2"), "line 3: it names no file"),
+        (
+            ("a.png", "M2", "val", "0.2", "1 2 x"),
+            "line 3: background is '1 2 x': give three numbers",
+        ),
     ],
 )
 def test_a_row_that_cannot_be_understood_is_named_by_its_line(tmp_path, row, told):
     save(tmp_path / "a.png")
-    header = ("file", "classes", "split", "mpp")
+    header = ("file", "classes", "split", "mpp", "background")
     good = ("a.png", "M2", "val", "0.2")
     path = write_table(tmp_path / "manifest.csv", header, good, row)
     with pytest.raises(InvalidTableError, match=told) as refused:
@@ -191,7 +195,7 @@ def test_a_row_that_cannot_be_understood_is_named_by_its_line(tmp_path, row, tol
 
 def test_a_table_without_a_needed_column_says_which(tmp_path):
     path = write_table(tmp_path / "cells.csv", ("file", "label"), ("a.png", "x"))
-    with pytest.raises(InvalidTableError, match="lacks the columns classes"):
+    with pytest.raises(InvalidTableError, match="lacks the column classes"):
         read_own_cells(path)
 
 
@@ -327,6 +331,11 @@ def test_few_cells_of_each_class_are_held_out_all_the_same():
 def test_too_few_cells_to_part_are_refused(n):
     with pytest.raises(TrainingError, match="name more cells"):
         split_cells(cells_of({"M3": n}))
+
+
+def test_too_few_pictures_to_part_are_told_as_pictures():
+    with pytest.raises(TrainingError, match=r"^1 picture leaves .*: box more pictures"):
+        split_cells(cells_of({"M3": 1}), what="picture")
 
 
 def test_a_picture_that_is_named_twice_counts_once_and_is_told(tmp_path, caplog):

@@ -133,7 +133,8 @@ def check_name(name: str) -> None:
         )
         raise InvalidModelError(repr(name[:80]), reason)
     if name.casefold() in (card.name.casefold() for card in bundled_models()):
-        raise CannotWriteError(name, "a bundled model has that name: choose another")
+        reason = "a bundled model has that name"
+        raise CannotWriteError(name, reason, "choose another name")
 
 
 def is_name(text: str) -> bool:

@@ -19,7 +19,7 @@ from napari_deepheme.core.geometry import Mpp, Point
 from napari_deepheme.core.slide import open_slide, plausible_mpp
 from napari_deepheme.core.slide.mpp import is_plausible
 from napari_deepheme.core.slide.scaled.centre_crop import centre_crop
-from napari_deepheme.core.spreadsheets import sheet_rows, why_unreadable
+from napari_deepheme.core.spreadsheets import as_number, sheet_rows, why_unreadable
 from napari_deepheme.core.training.cells.class_words import (
     EXTRA_OUTPUTS,
     OUTPUTS,
@@ -225,7 +225,11 @@ def _labelled_cell(row: SheetRow, table: Path, mpp: float | None) -> LabelledCel
 def _background(words: str) -> tuple[float, float, float] | None:
     if not words:
         return None
-    numbers = [float(word) for word in words.split()]
-    if len(numbers) != 3 or not all(0 < n <= 255 for n in numbers):
-        raise ValueError(f"background is {words!r}: give three numbers up to 255")
-    return numbers[0], numbers[1], numbers[2]
+    told = f"background is {words!r}: give three numbers up to 255"
+    try:
+        red, green, blue = (as_number(word) for word in words.split())
+    except ValueError:
+        raise ValueError(told) from None
+    if not all(0 < n <= 255 for n in (red, green, blue)):
+        raise ValueError(told)
+    return red, green, blue

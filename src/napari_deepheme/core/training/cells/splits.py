@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass
 from itertools import combinations
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
 
@@ -49,6 +49,7 @@ def split_cells(
     n_folds: int = 1,
     seed: int = 0,
     known: npt.NDArray[np.bool_] | None = None,
+    what: Literal["cell", "picture"] = "cell",
 ) -> list[Split]:
     """Part cells once, or into folds.
 
@@ -66,6 +67,8 @@ def split_cells(
         Cells that the model gone on from learned from. A single fold that is not stated
         holds none of them out, and no cell of their patients, as far as there are
         others.
+    what : {"cell", "picture"}
+        What they are, for who has too few.
 
     Returns
     -------
@@ -95,11 +98,19 @@ def split_cells(
         ]
     for split in found:
         if not len(split.train) or not len(split.val):
-            raise TrainingError(
-                f"{len(cells)} cells leave nothing to learn from or nothing to watch: "
-                "name more cells (at least five of each class), or state the split"
-            )
+            raise _too_few(len(cells), what)
     return found
+
+
+def _too_few(n: int, what: Literal["cell", "picture"]) -> TrainingError:
+    more = {
+        "cell": "name more cells (at least five of each class)",
+        "picture": "box more pictures (at least five)",
+    }
+    return TrainingError(
+        f"{plural(n, what)} {'leaves' if n == 1 else 'leave'} nothing to learn from or "
+        f"nothing to watch: {more[what]}, or state the split"
+    )
 
 
 def is_by_patient(cells: Sequence[LabelledCell]) -> bool:

@@ -127,7 +127,7 @@ def iter_detector_training(
         )
     cells = [_as_cell(picture) for picture in pictures]
     known = known_to(base, [cell.path for cell in cells])
-    split = split_cells(cells, seed=config.seed, known=known)[0]
+    split = split_cells(cells, seed=config.seed, known=known, what="picture")[0]
     _check_boxed(pictures, split)
     scenes = [_scene(picture, base) for picture in pictures]
     folder.begin(_facts(config, device, scenes, split, base), overwrite=overwrite)

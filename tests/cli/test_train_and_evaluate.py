@@ -95,7 +95,8 @@ def test_a_name_that_is_taken_is_refused_before_the_training(
     before = sorted((tmp_path / "mine").iterdir())
     words = ["train", "classifier", "--data", "cells", "--mpp", "0.9", "--steps", "2"]
     told = refused([*words, "--out", "out", "--name", name, "--register"])
-    assert ("bundled" if name == card.name else "or give --overwrite") in told
+    remedy = "has that name (choose another name)"
+    assert (remedy if name == card.name else "or give --overwrite") in told
     assert not (tmp_path / "out").exists()
     assert sorted((tmp_path / "mine").iterdir()) == before
 
@@ -158,6 +159,23 @@ def test_a_detector_goes_on_from_the_bundled_one(tmp_path, capfd):
     assert card.kind == "detector"
     assert "5 own boxes" in card.description
     assert logging.getLogger("napari_deepheme").handlers
+
+
+@pytest.mark.usefixtures("cells")
+def test_models_of_one_name_are_told_apart_by_where_they_lie(tmp_path, capfd):
+    for folder in ("one", "two"):
+        assert train("--name", "ours", "--out", folder) == 0
+    models = [f"{folder}/ours.json" for folder in ("one", "two")]
+    words = ["evaluate", "--cells", "cells", "--mpp", "0.9", "--out", "report"]
+    for model in (*models, models[0]):
+        words += ["--model", model]
+    assert run([*words, "--device", "cpu"]) == 0
+    names = [f"ours 1 ({model})" for model in models]
+    told = capfd.readouterr().out
+    assert all(f"{name}: macro F1" in told for name in names)
+    with (tmp_path / "report" / "predictions.csv").open() as stream:
+        told = [row["model"] for row in csv.DictReader(stream)]
+    assert told == [name for name in names for _ in range(12)]
 
 
 @pytest.mark.usefixtures("cells")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from napari_deepheme.cli.arguments import Commands, mpp, some_name, some_path
@@ -93,10 +94,14 @@ def _run(options: argparse.Namespace) -> int:
     from napari_deepheme.core.training.evaluation.report_page import write_page
 
     cells = _cells(options)
+    asked = list(dict.fromkeys(options.model or [None]))
+    classifiers = [load_classifier(m, device=options.device) for m in asked]
     evaluations = []
-    for model in options.model or [None]:
-        classifier = load_classifier(model, device=options.device)
-        evaluations.append(evaluate_classifier(classifier, cells))
+    for classifier, name in zip(
+        classifiers, _told_apart([c.spec.name for c in classifiers], asked), strict=True
+    ):
+        found = evaluate_classifier(classifier, cells)
+        evaluations.append(replace(found, spec=replace(found.spec, name=name)))
         _say_macro(evaluations[-1])
     write_evaluations(evaluations, options.out)
     write_page(evaluations, options.out / "report.html")
@@ -122,6 +127,14 @@ def _cells(options: argparse.Namespace) -> list[LabelledCell]:
             "word of its column split, or leave it out to judge all"
         )
     return chosen
+
+
+def _told_apart(names: list[str], asked: list[str | None]) -> list[str]:
+    """Add what was asked for to a name and version that several models have."""
+    return [
+        name if names.count(name) == 1 or model is None else f"{name} ({model})"
+        for name, model in zip(names, asked, strict=True)
+    ]
 
 
 def _say_macro(evaluation: Evaluation) -> None:

@@ -73,6 +73,26 @@ def test_a_run_without_corrections_gives_its_file_to_the_next(ran, tmp_path):
     assert len(own_sittings(tmp_path)) == 2
 
 
+def test_a_run_of_a_part_leaves_the_sitting_of_a_larger_one(
+    ran, make_controller, tmp_path
+):
+    (whole,) = own_sittings(tmp_path)
+    # Also one that was gone on with on another day.
+    ran.close()
+    made = make_controller()
+    made.returning.open_sitting(whole)
+    draw_a_region(made.viewer)
+    made.classify_region()
+    (part,) = set(own_sittings(tmp_path)) - {whole}
+    assert len(read_sitting(whole).corrected.cells) == 4
+    assert made.session.sitting == str(part)
+    # One of the same size takes its file, and a larger one does.
+    for again in (made.classify_region, made.classify_slide):
+        again()
+        assert set(own_sittings(tmp_path)) == {whole, part}
+        assert made.session.sitting == str(part)
+
+
 def test_tomorrow_the_sitting_goes_on_on_its_slide(ran, make_controller, tmp_path):
     ran.viewer.add_shapes(
         [np.array([(10, 10), (10, 60), (90, 60)])], shape_type="polygon", name="mine"

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from napari_deepheme.core.cell_table import CellTable
 from napari_deepheme.core.errors import (
     CannotWriteError,
     InvalidSittingError,
@@ -228,6 +229,19 @@ def read_mark(path: Path | str) -> SlideMark:
         for table in ("cells", "corrections", "shapes"):
             database.execute(f"SELECT 1 FROM {table} LIMIT 1")
         return _mark(_values(database))
+
+
+def read_searched_px(path: Path | str) -> float:
+    """Read how much the run of a sitting searched, as `RegionResult.searched_px`.
+
+    Raises
+    ------
+    InvalidSittingError
+        If it is no sitting.
+    """
+    with _reading(Path(path)) as database:
+        meta = _values(database)
+        return result_from_json(meta["result"], CellTable.empty()).searched_px
 
 
 def is_corrected_sitting(path: Path | str) -> bool:

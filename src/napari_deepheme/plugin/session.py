@@ -174,7 +174,7 @@ class Session:
         self.can_export = False
         self.counts, self.hidden = {}, frozenset()
         self.n_unidentified = self.n_not_cells = self.n_corrected = 0
-        self.n_selected = 0
+        self.n_selected, self.selected = 0, ""
         self.reset_progress()
         self.can_undo = self.can_redo = self.adding = False
         self.rendered_only = ()

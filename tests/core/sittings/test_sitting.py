@@ -229,7 +229,7 @@ def test_a_file_that_is_gone_or_cannot_be_made_is_told(tmp_path):
     path = tmp_path / "a.deepheme"
     file = create_sitting(path, a_sitting())
     path.unlink()
-    with pytest.raises(CannotWriteError, match="gone"):
+    with pytest.raises(CannotWriteError, match="bring it back"):
         file.sync(CorrectedCells(model_says()).correct([1], "M3"))
     assert not path.exists()
     (tmp_path / "file").write_text("")

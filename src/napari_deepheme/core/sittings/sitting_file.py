@@ -56,6 +56,8 @@ FORMAT: Final = "napari-deepheme sitting"
 VERSION: Final = 1
 """Of the schema. A file of a later one is refused, not guessed at."""
 
+_GONE: Final = "bring it back, or save it under another name"
+
 _MITOSES: Final = """
 CREATE TABLE IF NOT EXISTS mitosis_corrections (
     step INTEGER NOT NULL, cell_id INTEGER NOT NULL,
@@ -172,7 +174,7 @@ class SittingFile:
     def _write(self) -> Iterator[sqlite3.Connection]:
         if not self.path.exists():
             # SQLite would make an empty one.
-            raise CannotWriteError(str(self.path), "it is gone")
+            raise CannotWriteError(str(self.path), "it is gone", _GONE)
         try:
             with _opened(self.path) as database, database:
                 database.execute("BEGIN IMMEDIATE")

@@ -238,6 +238,16 @@ def test_a_first_save_that_takes_long_saves_what_was_left_at_its_end(desk):
     assert desk.keeping.path is None
 
 
+def test_what_was_left_to_a_save_is_not_written_by_later_ones(desk):
+    # As when another sitting was to be opened, and could not be.
+    desk.keeping.begin()
+    desk.cells = "corrected"
+    desk.under_way[0].hangs = True
+    desk.keeping.close(5)
+    desk.under_way.pop()()
+    assert saved_after(desk, "corrected twice") == ["corrected twice"]
+
+
 def test_a_run_whose_save_waits_for_that_of_another_is_saved_as_it_is_left(desk):
     desk.keeping.begin()
     desk.cells = "second"

@@ -171,7 +171,7 @@ class Keeping:
         if not self._is_new and now == self._saved:
             return
         self._saved = now
-        self._is_saving = True
+        self._is_saving, self._late = True, None
         file = None if self._is_new else self._file
         run, when_kept = self._n_runs, self._when_kept
         self._task = self._start(

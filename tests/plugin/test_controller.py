@@ -168,7 +168,18 @@ def test_results_stay_with_their_slide_when_another_is_opened_meanwhile(
     controller.classify_slide()
     viewer.add_image(np.zeros((50, 50, 3), np.uint8), rgb=True, name="other")
     viewer.layers.selection.active = viewer.layers["other"]
+    told = "slide stays until the run has ended. Select other again then."
+    assert controller.session.message == told
+    controller.session.say("")
+    viewer.add_points(ndim=2, name="mine")
+    viewer.layers.selection.active = viewer.layers["other"]
+    assert controller.session.message == ""
+    viewer.layers.selection.active = slide_layer
+    viewer.layers.selection.active = viewer.layers["other"]
+    said = []
+    core.while_computing = lambda: said.append(controller.session.message)
     controller.finish()
+    assert said[-1] == told
     assert core.slide.name == "slide"
     assert controller.session.n_cells == 4
     controller.choose_slide("other")

@@ -23,6 +23,7 @@ from napari_deepheme.core.pseudonyms import KEY_NAME
 from napari_deepheme.core.review.corrections import judged_classes
 from napari_deepheme.core.sittings.sitting_file import SittingFile, read_sitting
 from napari_deepheme.plugin import desk
+from napari_deepheme.plugin.reader import get_slide_reader
 from napari_deepheme.plugin.reviewing import saving
 from napari_deepheme.plugin.slide_layers import choice as slide_choice
 from napari_deepheme.plugin.worker import Failed
@@ -71,6 +72,26 @@ def test_a_run_without_corrections_gives_its_file_to_the_next(ran, tmp_path):
     ran.desk.keeping.save()
     ran.classify_slide()
     assert len(own_sittings(tmp_path)) == 2
+
+
+def test_a_run_of_a_part_leaves_the_sitting_of_a_larger_one(
+    ran, make_controller, tmp_path
+):
+    (whole,) = own_sittings(tmp_path)
+    # Also one that was gone on with on another day.
+    ran.close()
+    made = make_controller()
+    made.returning.open_sitting(whole)
+    draw_a_region(made.viewer)
+    made.classify_region()
+    (part,) = set(own_sittings(tmp_path)) - {whole}
+    assert len(read_sitting(whole).corrected.cells) == 4
+    assert made.session.sitting == str(part)
+    # One of the same size takes its file, and a larger one does.
+    for again in (made.classify_region, made.classify_slide):
+        again()
+        assert set(own_sittings(tmp_path)) == {whole, part}
+        assert made.session.sitting == str(part)
 
 
 def test_tomorrow_the_sitting_goes_on_on_its_slide(ran, make_controller, tmp_path):
@@ -669,6 +690,48 @@ def test_a_first_run_that_is_cancelled_before_its_first_cells_leaves_the_button(
     assert not made.session.can_export
     assert made.session.earlier_sitting == str(path)
     assert own_sittings(tmp_path) == [path]
+
+
+def test_a_run_leaves_no_word_of_a_cell_of_the_run_before(ran):
+    ran.desk.overlay.select(1)
+    assert ran.session.selected
+    ran.classify_slide()
+    assert (ran.session.selected, ran.session.n_selected) == ("", 0)
+
+
+def names(viewer):
+    return [layer.name for layer in viewer.layers]
+
+
+def by_open_slide(made, path):
+    made.open_slide(path)
+
+
+def by_its_sitting(made, path):
+    made.returning.open_sitting(Path(made.session.sitting))
+
+
+def by_napari(made, path):
+    for data, kwargs, _ in get_slide_reader(str(path))(str(path)):
+        made.viewer.add_image(data, **kwargs)
+
+
+@pytest.mark.parametrize("back", [by_open_slide, by_its_sitting, by_napari])
+def test_a_slide_that_comes_back_lies_below_its_results(ran, slide_path, back):
+    draw_a_region(ran.viewer)
+    before = names(ran.viewer)
+    assert before[0] == "case 1.svs"
+    remove_the_slide(ran.viewer)
+    back(ran, slide_path)
+    assert names(ran.viewer)[0] == "case 1.svs"
+    assert set(names(ran.viewer)) == set(before)
+
+
+def test_a_slide_that_is_opened_beside_another_lies_on_top(ran, slide_path):
+    other = slide_path.with_name("case 2.svs")
+    other.write_bytes(slide_path.read_bytes() + b" ")
+    ran.open_slide(other)
+    assert names(ran.viewer)[-1] == "case 2.svs"
 
 
 def test_the_review_stays_until_the_first_cells_come(ran, core):

@@ -32,7 +32,7 @@ from napari_deepheme.plugin.reviewing.keeping import unfinished_folder
 from napari_deepheme.plugin.reviewing.reopening import said_before
 from napari_deepheme.plugin.run import Run
 from napari_deepheme.plugin.slide_layers.slides import slide_key, slide_of
-from napari_deepheme.plugin.streaming import FEW_CELLS, Streaming, paced
+from napari_deepheme.plugin.streaming import FEW_CELLS, LOADING, Streaming, paced
 from napari_deepheme.plugin.worker import Failed
 
 if TYPE_CHECKING:
@@ -231,7 +231,7 @@ class Controller:
         lay_out(self._viewer, slide_key(layer), frame_of(layer), slide.size, whole)
         session.n_tiles, session.n_done, session.seconds_left = 0, 0, 0.0
         session.adding, session.running = False, True
-        self._say("Loading the models …")
+        self._say(LOADING)
         self._task = self._start(
             partial(self._items, layer, self._search, read),
             on_item=partial(self._on_item, self._run),

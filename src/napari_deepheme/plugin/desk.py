@@ -159,6 +159,13 @@ class Desk:
         over = run.kept if result.complete else None
         self.keeping.begin(over.forget if over is not None else None)
 
+    def prefer_threshold(self) -> None:
+        """Take the preferred threshold, unless the reader set one for this slide."""
+        if self.result is not None and self._session.reader_threshold is None:
+            _, facts = self.result
+            threshold = self._session.own_threshold or facts.unidentified_below
+            self.review.begin_at(threshold)
+
     def export(self, folder: Path) -> None:
         """Write the three files of the last run into a folder."""
         self.saving.export(folder)

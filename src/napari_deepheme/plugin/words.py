@@ -30,6 +30,10 @@ if TYPE_CHECKING:
 
 CLICK_HINT = "Click a cell to select it, Shift-click to add more."
 
+NOT_SAVED = (
+    "Not saved: what you correct now is in no sitting. “Save as… > Sitting” keeps it."
+)
+
 NO_MODEL = "Classify a slide first: it is not known which model named these cells."
 
 MAP_HINT = (

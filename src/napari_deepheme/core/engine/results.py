@@ -96,6 +96,15 @@ class RegionResult:
         return (self.region,) if seen is None else seen
 
     @property
+    def searched_px(self) -> float:
+        """How much was searched, in square pixels of level 0."""
+        polygons = [
+            Polygon.of(area) if isinstance(area, Region) else area
+            for area in self.outlines
+        ]
+        return covered_area(polygons) if polygons else 0.0
+
+    @property
     def is_unreadable(self) -> bool:
         """Whether nothing of the region could be read."""
         parts = [block.intersection(self.region) for block in self.failed]

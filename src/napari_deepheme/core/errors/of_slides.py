@@ -108,8 +108,8 @@ class SlideGoneError(DeephemeError, FileNotFoundError):
     def __str__(self) -> str:
         """Word the error."""
         return (
-            f"{self.slide} vanished while it was read: bring it back, and give the "
-            "same command again, which goes on where it was"
+            f"{self.slide} vanished while it was read: bring it back, and start again; "
+            "a run of a whole slide goes on where it was"
         )
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from napari.components import ViewerModel
-    from napari.layers import Image
+    from napari.layers import Image, Layer
 
     from napari_deepheme.core.sittings.sitting import SlideMark
     from napari_deepheme.plugin.session import Session
@@ -38,6 +38,8 @@ class SlideChoice:
         self._viewer = viewer
         self._session = session
         self._chosen: Image | None = None
+        # Told in a run to be selected again later.
+        self._waits: Layer | None = None
 
     @property
     def layer(self) -> Image | None:
@@ -115,7 +117,22 @@ class SlideChoice:
             session.slide = chosen.name
         active = layers.selection.active
         if active is not None and active.name in names and not session.running:
+            self._waits = None
             if active.name != session.slide:
                 self.choose(active.name)
         elif session.slide not in names:
             self.choose(names[-1] if names else "")
+        elif active is not None and active.name in names:
+            self._put_off(active)
+
+    def _put_off(self, active: Layer) -> None:
+        """Tell, once, why a slide that is made the active layer is not chosen."""
+        session = self._session
+        if active.name == session.slide:
+            self._waits = None
+        elif active is not self._waits:
+            self._waits = active
+            session.say(
+                f"{session.slide} stays until the run has ended. Select {active.name} "
+                "again then."
+            )

@@ -88,6 +88,8 @@ def drawn_polygons(
 ) -> tuple[Polygon, ...]:
     """Return the closed shapes that are drawn: the selected ones, all when none is.
 
+    While shapes are added, napari selects the last one: that is no choice of the user's.
+
     Parameters
     ----------
     viewer : ViewerModel
@@ -99,7 +101,8 @@ def drawn_polygons(
     all_of_them : bool
         Whether all are wanted, whatever is selected.
     """
-    selected = () if all_of_them else sorted(shapes.selected_data)
+    is_chosen = not (all_of_them or shapes.mode.startswith("add_"))
+    selected = sorted(shapes.selected_data) if is_chosen else ()
     chosen = selected or range(shapes.nshapes)
     return tuple(
         _polygon(viewer, _outline(shapes.data[i], shapes.shape_type[i]), shapes, layer)

@@ -72,12 +72,13 @@ def _drawn(
     chosen = drawn_polygons(viewer, shapes, layer)
     clipped = [p.clipped(Region(0, 0, *slide.size)) for p in chosen]
     polygons = [p for p in clipped if p is not None and p.region.area]
-    complaint, note = "Draw a rectangle, an ellipse or a polygon on the slide first.", ""
+    complaint = "Draw a rectangle, an ellipse or a polygon on the slide first."
     if every and not chosen:
         complaint = (
             "What is selected encloses nothing. Select rectangles, ellipses or "
             "polygons; or nothing, for all of them."
         )
+    note = ""
     if len(polygons) < len(every):
         n, were = len(polygons), "was" if len(polygons) == 1 else "were"
         drawn = plural(len(every), "drawn region")

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 _ELLIPSE_CORNERS: Final = 72
 
-_CLOSED: Final = frozenset({"rectangle", "ellipse", "polygon"})
+CLOSED: Final = frozenset({"rectangle", "ellipse", "polygon"})
+"""Kinds of shapes that enclose something."""
 
 
 def visible_region(viewer: ViewerModel, layer: Image, size: Size) -> Region:
@@ -88,7 +89,7 @@ def drawn_polygons(
 ) -> tuple[Polygon, ...]:
     """Return the closed shapes that are drawn: the selected ones, all when none is.
 
-    While shapes are added, napari selects the last one: that is no choice of the user's.
+    While shapes are added, napari selects the last one: no choice of the user's.
 
     Parameters
     ----------
@@ -107,7 +108,7 @@ def drawn_polygons(
     return tuple(
         _polygon(viewer, _outline(shapes.data[i], shapes.shape_type[i]), shapes, layer)
         for i in chosen
-        if shapes.shape_type[i] in _CLOSED
+        if shapes.shape_type[i] in CLOSED
     )
 
 

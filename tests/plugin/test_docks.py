@@ -169,7 +169,7 @@ def test_columns_of_regions_are_tied_to_the_shapes_by_numbers(viewer, widget):
     assert widget.docks._drawn()[1][1].region.location == (0, 0)
     two.text = {"string": {"constant": "mine"}}
     counts.counts()
-    assert two.text.values.tolist() == ["mine"]
+    assert two.text.values.tolist() == "mine"
     widget.desk.run = None
 
 
@@ -222,6 +222,16 @@ def test_keys_name_cells_and_can_be_changed(viewer, widget, phantom_svs, qtbot):
     assert review.corrected.given([0]) == ["deleted"]
     assert widget.view.legend._rows["L2"].text(3) == "2"
     assert widget.view.legend._rows["M2"].text(3) == ""
+    told = "Key 2: L2 lymphocyte. M2 promyelocyte has no key now."
+    assert widget.session.message == told
+    widget.view.legend.key_given.emit("L2", "ctrl-s")
+    assert widget.session.message.startswith("ctrl-s is napari's own key: Save")
+    assert widget.session.message_kind == "error"
+    assert widget.view.legend._rows["L2"].text(3) == "2"
+    widget.view.legend.key_given.emit("L2", "F2")
+    assert widget.session.message == "Key F2: L2 lymphocyte."
+    assert widget.session.message_kind != "error"
+    widget.view.legend.key_given.emit("L2", "2")
     # A labels layer takes back what is painted on it.
     labels = viewer.add_labels(np.zeros((8, 8), int))
     viewer.layers.selection.active = labels

@@ -408,6 +408,27 @@ def test_the_list_of_figures_is_gone_through_confirmed_and_rejected(
     assert column(mitoses, SURE) == ["–", "80 %"]
 
 
+def test_without_figures_it_is_said_and_there_is_none_to_go_to(
+    controller, slide_layer, core, qtbot
+):
+    made = MitosisPanel(controller.desk.review, controller.session)
+    qtbot.addWidget(made)
+    arrows = (made.previous_button, made.next_button)
+    changed = []
+    made.model.dataChanged.connect(lambda *corners: changed.append(corners))
+    core.cells = core.cells.take([0, 1])
+    controller.classify_slide()
+    controller.finish()
+    made.show_figures()
+    assert made.indices_label.text().startswith("No mitotic figures.\n")
+    assert not any(arrow.isEnabled() for arrow in arrows)
+    assert changed == []
+    controller.desk.review.correct([0], "U4")
+    made.show_figures()
+    assert "No mitotic" not in made.indices_label.text()
+    assert all(arrow.isEnabled() for arrow in arrows)
+
+
 def test_what_became_of_a_figure_is_seen_in_a_narrow_dock(mitoses, ran, qtbot):
     mitoses.resize(400, 400)
     mitoses.show()

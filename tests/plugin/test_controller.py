@@ -341,6 +341,35 @@ def test_selected_shapes_alone_are_the_region(controller, slide_layer, viewer):
     controller.classify_region()
     controller.finish()
     assert cells_layer(viewer).features["class_code"].tolist() == ["L4"]
+    told = "1 cell, 0 mitotic figures. Of 2 drawn regions 1 was taken: "
+    assert controller.session.message.startswith(told)
+
+
+def test_shapes_that_are_drawn_one_after_the_other_are_all_taken(
+    controller, slide_layer, viewer, core
+):
+    shapes = viewer.add_shapes(ndim=2, name="mine", scale=slide_layer.scale)
+    shapes.mode = "add_rectangle"
+    shapes.add_rectangles(np.array([[80, 80], [80, 200], [200, 200], [200, 80]]))
+    shapes.add_rectangles(np.array([[100, 240], [100, 400], [220, 400], [220, 240]]))
+    # As napari leaves it after the mouse has drawn.
+    shapes.selected_data = {1}
+    viewer.layers.selection.active = shapes
+    controller.classify_region()
+    controller.finish()
+    assert len(core.regions) == 2
+    assert "drawn" not in controller.session.message
+
+
+def test_a_selected_line_encloses_nothing(controller, slide_layer, viewer, core):
+    shapes = viewer.add_shapes(ndim=2, name="mine", scale=slide_layer.scale)
+    shapes.add_rectangles(np.array([[80, 80], [80, 200], [200, 200], [200, 80]]))
+    shapes.add_lines(np.array([[0, 0], [900, 900]]))
+    shapes.selected_data = {1}
+    viewer.layers.selection.active = shapes
+    controller.classify_region()
+    assert core.regions is None
+    assert "encloses nothing" in controller.session.message
 
 
 def test_the_plugins_own_figures_are_not_taken_for_a_drawn_region(

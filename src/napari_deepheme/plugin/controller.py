@@ -150,11 +150,11 @@ class Controller:
             self._say("Open a slide first.", error=True)
             return
         slide = slide_of(layer)
-        areas, regions, nothing = asked_areas(self._viewer, layer, slide)
-        if not any(region.area for region in regions):
-            self._say(nothing, error=True)
+        asked = asked_areas(self._viewer, layer, slide)
+        if not any(region.area for region in asked.regions):
+            self._say(asked.complaint, error=True)
             return
-        self._begin(layer, slide, regions, areas)
+        self._begin(layer, slide, asked.regions, asked.areas, note=asked.note)
 
     def classify_slide(self) -> None:
         """Classify the whole slide."""
@@ -209,6 +209,7 @@ class Controller:
         areas: Sequence[Region | Polygon],
         goal: CountGoal | None = None,
         kept: KeptSearch | None = None,
+        note: str = "",
     ) -> None:
         session = self._session
         if session.running:
@@ -224,7 +225,7 @@ class Controller:
         regions = [region for region in regions if region.area]
         whole, max_overlap = hull(regions), DetectConfig().max_overlap
         collector = ResultCollector(whole, tuple(areas), mpp, max_overlap)
-        self._run = Run(layer, slide, collector, kept)
+        self._run = Run(layer, slide, collector, kept, note)
         painted = painted_map(self._viewer, slide_key(layer)) if goal else None
         self._search = Search(tuple(regions), stated, goal, painted, kept)
         self._stopping.clear()

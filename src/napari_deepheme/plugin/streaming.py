@@ -124,6 +124,8 @@ class Streaming:
         told = outcome(result, session)
         if not result.complete and run.kept is not None and run.kept.is_kept:
             told += f" {GO_ON_HINT}"
+        if run.note:
+            told += f" {run.note}"
         session.say(told, error=bool(result.failed))
 
     def tell_error(self, run: Run) -> None:

@@ -334,6 +334,17 @@ def test_corrections_are_listed_and_those_beyond_500_are_counted(
     assert "100 more are not" in words(report, "Corrections by hand")
 
 
+def test_what_the_model_doubted_is_corrected_from_unidentified(result, slide, facts):
+    n = len(result.cells)
+    said = {"reader_class": result.cells.further["reader_class"]}
+    for noted in ("", "unidentified"):
+        further = {"identified": np.full(n, "no"), "read_from": np.full(n, noted)}
+        cells = replace(result.cells, further={**said, **further})
+        report = gather_report(replace(result, cells=cells), facts, slide, date=DATE)
+        (table,) = blocks(report, "Corrections by hand", Table)
+        assert table.rows[0].values[1] == "unidentified (M1 80 %)"
+
+
 def test_a_table_without_notes_of_a_reader_lists_no_reader(result, slide, facts):
     further = {"reader_class": result.cells.further["reader_class"]}
     cells = replace(result.cells, further=further)

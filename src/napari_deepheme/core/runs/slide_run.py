@@ -113,6 +113,7 @@ class SlideRun:
         self.region = region_on(slide, request.region)
         asked = run_identity(slide, request)
         past = resumable(folder, asked, overwrite=overwrite)
+        past = past if past is not None and past.chose_of(slide) else None
         if not overwrite:
             refuse_to_replace(folder, asked["slide"]["name"])
         elif past is not None:
@@ -120,7 +121,12 @@ class SlideRun:
         used = self._use(past)
         self.config, self.used = used.config, used.to_json()
         self.plan: RunPlan = plan_run(
-            slide, used.regions, self.models, self.config, mpp=request.mpp
+            slide,
+            used.regions,
+            self.models,
+            self.config,
+            mpp=request.mpp,
+            failed=used.failed,
         )
         max_overlap = self.config.detect.max_overlap
         self._tally = Tally(self.region, self.plan, max_overlap, request.goal)
@@ -221,8 +227,9 @@ class SlideRun:
         if self.request.goal is None:
             return RunSettings(compute, sizes_for(self.region.area, compute), whole)
         adequacy = map_adequacy(self.slide, mpp=self._mpp)
-        areas = areas_to_count(adequacy, self.region)
-        return RunSettings(compute, sizes_for_counting(compute), tuple(areas))
+        areas = tuple(areas_to_count(adequacy, self.region))
+        failed = adequacy.failed_in(self.region)
+        return RunSettings(compute, sizes_for_counting(compute), areas, failed)
 
     def _settings(self, past: Past) -> RunSettings:
         is_count = self.request.goal is not None

@@ -3,6 +3,7 @@ import json
 
 import numpy as np
 import pytest
+import tifffile
 from napari.layers._layer_actions import _duplicate_layer
 from PIL import Image
 
@@ -564,6 +565,24 @@ def test_a_file_that_is_no_slide_is_told(controller, tmp_path, viewer):
     controller.open_slide(path)
     assert controller.session.message_kind == "error"
     assert "notes.svs" in controller.session.message
+    assert len(viewer.layers) == 0
+
+
+def test_a_slide_of_which_nothing_can_be_decoded_is_told(controller, tmp_path, viewer):
+    path = tmp_path / "torn.tif"
+    pixels, how = np.zeros((512, 512, 3), np.uint8), {"tile": (64, 64)}
+    tifffile.imwrite(path, pixels, photometric="rgb", compression="zlib", **how)
+    with tifffile.TiffFile(path) as tif:
+        page = tif.pages[0]
+        tiles = list(zip(page.dataoffsets, page.databytecounts, strict=True))
+    with path.open("r+b") as stream:
+        for offset, count in tiles:
+            stream.seek(offset)
+            stream.write(bytes(count))
+    controller.open_slide(path)
+    assert controller.session.message_kind == "error"
+    assert "torn.tif" in controller.session.message
+    assert "nothing of it can be decoded" in controller.session.message
     assert len(viewer.layers) == 0
 
 

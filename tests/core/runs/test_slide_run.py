@@ -277,32 +277,6 @@ def changed_after(n_tiles, path, folder, change):
         run.finish(1.0)
 
 
-def test_what_could_not_be_read_is_tried_again_when_the_slide_was_mended(
-    tiff, tmp_path, monkeypatch
-):
-    def broken(*_):
-        raise OSError("no such sector")
-
-    out = tmp_path / "out"
-    with open_slide(tiff) as slide:
-        whole, _, _ = finished(slide, tmp_path / "whole")
-    with monkeypatch.context() as patch, open_slide(tiff) as slide:
-        patch.setattr(TiffSlide, "_read_level", broken)
-        stopped_after(4, slide, out, RunRequest())
-    assert all(done.failed for done in read_past(out).tiles)
-    with open_slide(tiff) as slide:
-        assert finished(slide, out)[1] == 4
-    with monkeypatch.context() as patch, open_slide(tiff) as slide:
-        patch.setattr(TiffSlide, "_read_level", broken)
-        stopped_after(4, slide, out, RunRequest())
-    time.sleep(0.1)
-    os.utime(tiff, (0, 0))
-    with open_slide(tiff) as slide:
-        result, n_before, _ = finished(slide, out)
-    assert (n_before, result.failed) == (0, ())
-    assert result.cells == whole.cells
-
-
 @pytest.fixture
 def hole(monkeypatch):
     """What cannot be read of the TIFF, in level-0 pixels."""
@@ -316,6 +290,32 @@ def hole(monkeypatch):
     made = [Region(0, 0, 700, 300)]
     monkeypatch.setattr(TiffSlide, "_read_level", broken)
     return made
+
+
+def test_what_could_not_be_read_is_tried_again_when_the_slide_was_mended(
+    tiff, tmp_path, hole
+):
+    out, row = tmp_path / "out", Region(0, 0, 1100, 300)
+    hole.clear()
+    with open_slide(tiff) as slide:
+        whole, _, _ = finished(slide, tmp_path / "whole")
+    hole.append(row)
+    with open_slide(tiff) as slide:
+        stopped_after(4, slide, out, RunRequest())
+    hole.clear()
+    assert all(done.failed for done in read_past(out).tiles)
+    with open_slide(tiff) as slide:
+        assert finished(slide, out)[1] == 4
+    hole.append(row)
+    with open_slide(tiff) as slide:
+        stopped_after(4, slide, out, RunRequest())
+    hole.clear()
+    time.sleep(0.1)
+    os.utime(tiff, (0, 0))
+    with open_slide(tiff) as slide:
+        result, n_before, _ = finished(slide, out)
+    assert (n_before, result.failed) == (0, ())
+    assert result.cells == whole.cells
 
 
 def test_a_count_names_what_could_not_be_read_where_its_areas_were_chosen(

@@ -32,7 +32,7 @@ from napari_deepheme.core.runs.journal import NAME, DoneTile, Journal, resumable
 from napari_deepheme.core.runs.run_request import RunRequest, run_identity
 from napari_deepheme.core.runs.run_settings import RunSettings, settings_of
 from napari_deepheme.core.runs.tally import Tally
-from napari_deepheme.core.slide import plausible_mpp
+from napari_deepheme.core.slide import plausible_mpp, refuse_undecodable
 from napari_deepheme.core.slide.watch import SlideWatch
 
 if TYPE_CHECKING:
@@ -85,6 +85,8 @@ class SlideRun:
         As for `pipeline.iter_region`.
     UnreadableSlideError
         If nothing is heard of the slide's drive any more.
+    UnreadableRegionError
+        If nothing of the slide can be decoded.
     ModelNotFoundError, InvalidModelError, MissingExtraError, DeviceNotAvailableError
         As for `load_models`.
     RunBusyError, CannotWriteError
@@ -111,6 +113,7 @@ class SlideRun:
         self._watch = SlideWatch(slide)
         self._mpp = plausible_mpp(slide, mpp=request.mpp)
         self.region = region_on(slide, request.region)
+        refuse_undecodable(slide)
         asked = run_identity(slide, request)
         past = resumable(folder, asked, overwrite=overwrite)
         past = past if past is not None and past.chose_of(slide) else None

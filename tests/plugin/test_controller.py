@@ -568,6 +568,21 @@ def test_a_file_that_is_no_slide_is_told(controller, tmp_path, viewer):
     assert len(viewer.layers) == 0
 
 
+def test_a_slide_whose_pixels_are_not_square_is_told_as_one(controller, viewer):
+    viewer.add_image(
+        np.zeros((100, 100, 3), np.uint8),
+        rgb=True,
+        name="oblong",
+        scale=(0.5, 0.25),
+        units=("um", "um"),
+    )
+    controller.classify_slide()
+    assert controller.session.message_kind == "error"
+    assert "0.25 x 0.5 micrometres, not square" in controller.session.message
+    assert controller.session.needs_mpp
+    assert not controller.session.running
+
+
 def test_a_slide_of_which_nothing_can_be_decoded_is_told(controller, tmp_path, viewer):
     path = tmp_path / "torn.tif"
     pixels, how = np.zeros((512, 512, 3), np.uint8), {"tile": (64, 64)}

@@ -6,7 +6,7 @@ import re
 from math import isfinite
 from typing import TYPE_CHECKING
 
-from napari_deepheme.core.errors import UnknownMppError
+from napari_deepheme.core.errors import OblongPixelsError, UnknownMppError
 from napari_deepheme.core.geometry import Mpp
 
 if TYPE_CHECKING:
@@ -43,12 +43,15 @@ def plausible_mpp(
     Raises
     ------
     UnknownMppError
-        If none are stated, or they do not lie between 0.05 and 1.2, or those along x
-        and y differ by more than half.
+        If none are stated, or they do not lie between 0.05 and 1.2.
+    OblongPixelsError
+        If those along x and y, which do, differ by more than half.
     """
     stated = slide.mpp if mpp is None else given_mpp(mpp, slide.name)
-    if stated is None or not is_plausible(stated):
+    if stated is None or not _shows_cells(stated):
         raise UnknownMppError(slide.name, stated)
+    if not is_plausible(stated):
+        raise OblongPixelsError(slide.name, stated, _LARGEST_STRETCH)
     return stated
 
 
@@ -111,6 +114,8 @@ def one_mpp(stated: list[str]) -> Mpp | None:
 
 def is_plausible(mpp: Mpp) -> bool:
     """Tell whether a slide can have these micrometres per pixel."""
-    if not all(SMALLEST_MPP <= value <= LARGEST_MPP for value in mpp):
-        return False
-    return max(mpp) <= _LARGEST_STRETCH * min(mpp)
+    return _shows_cells(mpp) and max(mpp) <= _LARGEST_STRETCH * min(mpp)
+
+
+def _shows_cells(mpp: Mpp) -> bool:
+    return all(SMALLEST_MPP <= value <= LARGEST_MPP for value in mpp)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_deepheme.core.errors import DeephemeError
+from napari_deepheme.core.errors import DeephemeError, UnknownMppError
 from napari_deepheme.core.geometry import Mpp
 from napari_deepheme.core.slide import (
     ArraySlide,
@@ -118,16 +118,17 @@ def give_mpp(viewer: ViewerModel, layer: Image, mpp: Mpp) -> None:
     camera.zoom /= float(factor.min())
 
 
-def has_mpp(slide: SlideReader) -> bool:
-    """Tell whether a slide states a pixel size that can be right."""
-    return _mpp_or_none(slide) is not None
+def mpp_error(slide: SlideReader) -> UnknownMppError | None:
+    """Return why what a slide states of its pixels cannot be taken; None if it can."""
+    try:
+        plausible_mpp(slide)
+    except UnknownMppError as error:
+        return error
+    return None
 
 
 def _mpp_or_none(slide: SlideReader) -> Mpp | None:
-    try:
-        return plausible_mpp(slide)
-    except DeephemeError:
-        return None
+    return None if mpp_error(slide) else plausible_mpp(slide)
 
 
 def _layer_mpp(layer: Image) -> Mpp | None:

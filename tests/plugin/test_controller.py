@@ -68,6 +68,14 @@ def test_while_a_run_goes_on_the_session_says_so_and_then_tells_the_outcome(
     assert session.counts["M2"] == session.counts["U4"] == 1
 
 
+def test_a_coarse_scan_is_doubted_when_its_cells_are_told(controller, slide_layer):
+    controller.set_mpp(1.0)
+    controller.classify_slide()
+    controller.finish()
+    assert "it was seen at 1 µm per pixel" in controller.session.message
+    assert controller.session.message_kind == "info"
+
+
 def test_cells_lie_on_the_centres_of_their_boxes_in_the_frame_of_the_slide(
     controller, slide_layer, viewer
 ):

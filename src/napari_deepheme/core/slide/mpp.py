@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 SMALLEST_MPP = 0.05
 LARGEST_MPP = 1.2
 
+# About up to here calls were compared with those on a fine scan: docs/limits.md.
+_COARSEST_TRIED = 0.6
+
 _APERIO = re.compile(r"\bMPP\s*=([^|\r\n]*)")
 
 # Pixels are square; a stretched one is an error of the file.
@@ -110,6 +113,23 @@ def one_mpp(stated: list[str]) -> Mpp | None:
     """
     found = {stated_mpp(text, text) for text in stated}
     return found.pop() if len(found) == 1 else None
+
+
+def coarse_doubt(mpp: Mpp) -> str:
+    """Say what is to be thought of calls on a coarse scan; "" on any other.
+
+    Examples
+    --------
+    >>> coarse_doubt(Mpp(0.25, 0.25)), coarse_doubt(Mpp(1.0, 1.0))[:29]
+    ('', 'it was seen at 1 µm per pixel')
+    """
+    if max(mpp) <= _COARSEST_TRIED:
+        return ""
+    return (
+        f"it was seen at {max(mpp):g} µm per pixel, coarser than {_COARSEST_TRIED:g}: "
+        "calls change there (at 1 a third of the cells were named otherwise than at "
+        "0.25)"
+    )
 
 
 def is_plausible(mpp: Mpp) -> bool:

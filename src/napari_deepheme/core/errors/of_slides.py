@@ -169,9 +169,9 @@ class OblongPixelsError(UnknownMppError):
         """Word the error."""
         x, y = self.stated or (0.0, 0.0)
         return (
-            f"{self.slide}: its pixels are {x:g} x {y:g} micrometres, not square; "
-            f"they may be {self.most_stretched:g} times as long as wide (export it "
-            "with square pixels)"
+            f"{self.slide}: its pixels are {x:g} x {y:g} micrometres, not square; no "
+            f"more than {self.most_stretched:g} times as long as wide is read (export "
+            "it with square pixels)"
         )
 
 

@@ -30,6 +30,7 @@ ERRORS = [
     errors.UnreadableRegionError("a.svs", Region(1, 2, 3, 4), TWO_LINES),
     errors.UnknownMppError("a.svs", None),
     errors.UnknownMppError("a.svs", (40.0, 40.0)),
+    errors.OblongPixelsError("a.svs", (0.25, 0.5), 1.5),
     errors.RegionOutOfBoundsError(Region(1, 2, 3, 4), Region(0, 0, 2, 2)),
     errors.ModelNotFoundError("m", ("a", "b")),
     errors.InvalidModelError("m", TWO_LINES),

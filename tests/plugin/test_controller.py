@@ -3,6 +3,7 @@ import json
 
 import numpy as np
 import pytest
+import tifffile
 from napari.layers._layer_actions import _duplicate_layer
 from PIL import Image
 
@@ -65,6 +66,14 @@ def test_while_a_run_goes_on_the_session_says_so_and_then_tells_the_outcome(
     assert session.message == "4 cells, 1 mitotic figure."
     assert session.n_done == session.n_tiles == 2
     assert session.counts["M2"] == session.counts["U4"] == 1
+
+
+def test_a_coarse_scan_is_doubted_when_its_cells_are_told(controller, slide_layer):
+    controller.set_mpp(1.0)
+    controller.classify_slide()
+    controller.finish()
+    assert "it was seen at 1 µm per pixel" in controller.session.message
+    assert controller.session.message_kind == "info"
 
 
 def test_cells_lie_on_the_centres_of_their_boxes_in_the_frame_of_the_slide(
@@ -604,6 +613,39 @@ def test_a_file_that_is_no_slide_is_told(controller, tmp_path, viewer):
     controller.open_slide(path)
     assert controller.session.message_kind == "error"
     assert "notes.svs" in controller.session.message
+    assert len(viewer.layers) == 0
+
+
+def test_a_slide_whose_pixels_are_not_square_is_told_as_one(controller, viewer):
+    viewer.add_image(
+        np.zeros((100, 100, 3), np.uint8),
+        rgb=True,
+        name="oblong",
+        scale=(0.5, 0.25),
+        units=("um", "um"),
+    )
+    controller.classify_slide()
+    assert controller.session.message_kind == "error"
+    assert "0.25 x 0.5 micrometres, not square" in controller.session.message
+    assert controller.session.needs_mpp
+    assert not controller.session.running
+
+
+def test_a_slide_of_which_nothing_can_be_decoded_is_told(controller, tmp_path, viewer):
+    path = tmp_path / "torn.tif"
+    pixels, how = np.zeros((512, 512, 3), np.uint8), {"tile": (64, 64)}
+    tifffile.imwrite(path, pixels, photometric="rgb", compression="zlib", **how)
+    with tifffile.TiffFile(path) as tif:
+        page = tif.pages[0]
+        tiles = list(zip(page.dataoffsets, page.databytecounts, strict=True))
+    with path.open("r+b") as stream:
+        for offset, count in tiles:
+            stream.seek(offset)
+            stream.write(bytes(count))
+    controller.open_slide(path)
+    assert controller.session.message_kind == "error"
+    assert "torn.tif" in controller.session.message
+    assert "nothing of it can be decoded" in controller.session.message
     assert len(viewer.layers) == 0
 
 

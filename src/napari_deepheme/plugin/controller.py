@@ -303,7 +303,8 @@ class Controller:
         """Merge what was found: at once if it is little, else on a thread."""
         run, self._run, self._task = self._run, None, None
         if run is not None and self.desk.run is not run:
-            if run.error is not None or self._stopping.is_set():
+            is_stopped = self._stopping.is_set() and not run.is_enough
+            if run.error is not None or is_stopped:
                 self._keep_desk(run)
                 return
             self._clear_desk(run)

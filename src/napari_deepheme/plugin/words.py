@@ -18,6 +18,7 @@ from napari_deepheme.core.review.corrections import (
     reader_classes,
     short_words,
 )
+from napari_deepheme.core.slide.mpp import coarse_doubt
 from napari_deepheme.core.taxonomy import CLASS_BY_CODE, MITOTIC_CODE
 from napari_deepheme.core.wording import in_percent, plural
 
@@ -90,7 +91,7 @@ def outcome(result: RegionResult, session: Session) -> str:
         words.append(f"{plural(len(result.failed), 'place')} could not be read")
     if not result.complete:
         words.append("stopped before the end")
-    return "; ".join(words) + "."
+    return "; ".join(filter(None, (*words, coarse_doubt(result.mpp)))) + "."
 
 
 def card_note(card: ModelCard) -> str:

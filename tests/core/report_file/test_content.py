@@ -9,7 +9,7 @@ from PIL import Image
 
 from napari_deepheme.core.counts.intervals import wilson
 from napari_deepheme.core.counts.reference_ranges import ReferenceRange, ReferenceRanges
-from napari_deepheme.core.geometry import Polygon, Region
+from napari_deepheme.core.geometry import Mpp, Polygon, Region
 from napari_deepheme.core.report_file import gather_report
 from napari_deepheme.core.report_file.chart import WIDTH, Box, chart_shapes
 from napari_deepheme.core.report_file.content import (
@@ -365,6 +365,14 @@ def test_what_must_be_known_first_is_told_first(result, slide, facts):
     far.boxes[0] = 9000, 9000, 40, 40
     alerts = gather_report(replace(result, cells=far), facts, slide, date=DATE).alerts
     assert any("beyond the edge" in alert for alert in alerts)
+
+
+@pytest.mark.parametrize(("mpp", "n_told"), [(0.6, 0), (0.61, 1)])
+def test_a_coarse_scan_is_doubted_first(result, slide, facts, mpp, n_told):
+    seen = replace(result, mpp=Mpp(0.5, mpp))
+    alerts = gather_report(seen, facts, slide, date=DATE).alerts
+    told = [alert for alert in alerts if f"at {mpp} µm per pixel" in alert]
+    assert len(told) == n_told
 
 
 @pytest.mark.parametrize(("n", "n_told"), [(299, 1), (300, 0)])

@@ -154,6 +154,27 @@ class UnknownMppError(DeephemeError, ValueError):
         )
 
 
+class OblongPixelsError(UnknownMppError):
+    """The pixels of a slide are longer than wide: cells would be taken for squashed."""
+
+    def __init__(
+        self, slide: str, stated: tuple[float, float], most_stretched: float
+    ) -> None:
+        super().__init__(slide, stated)
+        # What it is pickled by.
+        self.args = (slide, stated, most_stretched)
+        self.most_stretched = most_stretched
+
+    def __str__(self) -> str:
+        """Word the error."""
+        x, y = self.stated or (0.0, 0.0)
+        return (
+            f"{self.slide}: its pixels are {x:g} x {y:g} micrometres, not square; no "
+            f"more than {self.most_stretched:g} times as long as wide is read (export "
+            "it with square pixels)"
+        )
+
+
 class RegionOutOfBoundsError(DeephemeError, ValueError):
     """A region does not lie on the slide."""
 

@@ -31,6 +31,7 @@ from napari_deepheme.core.review.corrections import (
     is_withdrawn,
     judged_classes,
 )
+from napari_deepheme.core.slide.mpp import coarse_doubt
 from napari_deepheme.core.wording import plural
 
 if TYPE_CHECKING:
@@ -69,6 +70,8 @@ def alerts(
             f"{plural(len(result.failed), 'block')} of the slide could not be read "
             "and is not counted."
         )
+    if doubt := coarse_doubt(result.mpp):
+        yield f"{doubt[0].upper()}{doubt[1:]}."
     yield from slide_doubts(result.cells, slide, facts.slide if facts else "")
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from napari_deepheme.core.errors import DeephemeError
+from napari_deepheme.core.errors import DeephemeError, OblongPixelsError
 from napari_deepheme.core.slide import open_slide
 from napari_deepheme.plugin.slide_layers.slides import (
-    has_mpp,
     is_slide_layer,
+    mpp_error,
     slide_kwargs,
     slide_of,
 )
@@ -98,8 +98,11 @@ class SlideChoice:
             if before and not (session.running or session.can_export):
                 session.say("Open a slide to begin.")
             return
-        session.needs_mpp = not has_mpp(slide_of(layer))
-        if session.needs_mpp and not session.mpp:
+        error = mpp_error(slide_of(layer))
+        session.needs_mpp = error is not None
+        if isinstance(error, OblongPixelsError) and not session.mpp:
+            session.say(str(error), error=True)
+        elif session.needs_mpp and not session.mpp:
             session.say(
                 f"{name} states no pixel size that can be right. Enter micrometres per "
                 "pixel before classifying.",

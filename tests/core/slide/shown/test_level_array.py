@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from napari_deepheme.core.slide import ArraySlide, LevelArray, open_slide, slide_levels
 from napari_deepheme.core.slide.cache import PixelCache
+from napari_deepheme.core.slide.shown import level_array
 from napari_deepheme.core.slide.shown.level_array import SMALL_ENOUGH, UNREADABLE_GREY
 
 if TYPE_CHECKING:
@@ -113,6 +114,21 @@ def test_what_is_broken_is_grey(svs: Any, break_tile: Any) -> None:
         assert (level[:128, 128:].std(axis=(0, 1)) > 10).all()
         beyond = level[600:, 700:]
     np.testing.assert_array_equal(level[600:, 700:], beyond)
+
+
+def test_reads_that_fail_are_given_up_and_tried_again_at_the_next_look(
+    svs: Any, break_tile: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    break_tile(svs, 0)
+    with open_slide(svs) as slide:
+        level = slide_levels(slide)[0]
+        with monkeypatch.context() as patch:
+            patch.setattr(level_array, "FAILING_SECONDS", 1e-9)
+            assert (level[:512, :512] == UNREADABLE_GREY).all()
+            # What is loaded to be analysed is the whole of it.
+            assert np.asarray(level)[:128, 128:].std() > 10
+        assert (level[:128, :128] == UNREADABLE_GREY).all()
+        assert (level[:128, 128:].std(axis=(0, 1)) > 10).all()
 
 
 def test_a_closed_slide_is_grey() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import inf
 from operator import index as as_int
 from types import EllipsisType
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -11,7 +12,7 @@ import numpy as np
 from napari_deepheme.core.geometry import Region, Size
 from napari_deepheme.core.slide.cache import PixelCache
 from napari_deepheme.core.slide.pyramid import SlideClosedError
-from napari_deepheme.core.slide.scaled.salvage import read_salvaged
+from napari_deepheme.core.slide.scaled.salvage import Tries, read_salvaged
 from napari_deepheme.core.slide.shown.lazy_level import LazyLevel
 
 if TYPE_CHECKING:
@@ -30,9 +31,21 @@ CACHE_BYTES = 256 << 20
 # A viewer is given a level of no more than this many pixels along a side.
 SMALL_ENOUGH = 4096
 
+# So long reads may fail while a part is looked at, on the thread of the viewer. What is
+# not tried by then is grey as well, and is tried at the next look.
+FAILING_SECONDS = 1.0
+
 _BLOCK = 512
 
 _Index: TypeAlias = int | slice | EllipsisType | None
+
+
+class _UnfinishedError(Exception):
+    """Not all of a block was tried: it is shown, and not kept."""
+
+    def __init__(self, pixels: npt.NDArray[np.uint8]) -> None:
+        super().__init__()
+        self.pixels = pixels
 
 
 class LevelArray(LazyLevel):
@@ -93,45 +106,59 @@ class LevelArray(LazyLevel):
         """Load the level whole."""
         if copy is False:
             raise ValueError("a level of a slide cannot be loaded without a copy")
-        return self[...].astype(dtype or np.uint8, copy=False)
+        rows, columns = map(range, self.shape[:2])
+        pixels = self._gather(rows, columns, Tries(inf))
+        return pixels.astype(dtype or np.uint8, copy=False)
 
     def __getitem__(self, key: _Index | tuple[_Index, ...]) -> npt.NDArray[np.uint8]:
         """Read a part."""
         rows, columns, rest = three_axes(key)
         row_range, drop_row = _axis_range(rows, self.shape[0])
         column_range, drop_column = _axis_range(columns, self.shape[1])
-        pixels = self._gather(row_range, column_range)
+        pixels = self._gather(row_range, column_range, Tries(FAILING_SECONDS))
         picked: npt.NDArray[np.uint8] = pixels[
             0 if drop_row else slice(None), 0 if drop_column else slice(None)
         ][..., rest]
         return picked
 
-    def _gather(self, rows: range, columns: range) -> npt.NDArray[np.uint8]:
+    def _gather(
+        self, rows: range, columns: range, tries: Tries
+    ) -> npt.NDArray[np.uint8]:
         result = np.empty((len(rows), len(columns), 3), np.uint8)
         for block_row, to_rows, from_rows in _runs(rows):
             for block_column, to_columns, from_columns in _runs(columns):
-                block = self._block(block_row, block_column)
+                block = self._block(block_row, block_column, tries)
                 result[to_rows, to_columns] = block[from_rows, from_columns]
         return result
 
-    def _block(self, row: int, column: int) -> npt.NDArray[np.uint8]:
+    def _block(self, row: int, column: int, tries: Tries) -> npt.NDArray[np.uint8]:
         key = (self._level, self._halvings, row, column)
         try:
-            return self._cache.get(key, lambda: self._made(row, column))
+            return self._cache.get(key, lambda: self._whole(row, column, tries))
+        except _UnfinishedError as unfinished:
+            return unfinished.pixels
         except SlideClosedError:
             size = self._place(row, column).size
             return np.full((size.height, size.width, 3), UNREADABLE_GREY, np.uint8)
 
-    def _made(self, row: int, column: int) -> npt.NDArray[np.uint8]:
+    def _whole(self, row: int, column: int, tries: Tries) -> npt.NDArray[np.uint8]:
+        """Make a block of which all was tried."""
+        pixels = self._made(row, column, tries)
+        if tries.are_spent:
+            raise _UnfinishedError(pixels)
+        return pixels
+
+    def _made(self, row: int, column: int, tries: Tries) -> npt.NDArray[np.uint8]:
         place = self._place(row, column)
         if not self._halvings:
-            return read_salvaged(self._slide, self._level, place, fill=UNREADABLE_GREY)[
-                0
-            ]
+            pixels, _ = read_salvaged(
+                self._slide, self._level, place, fill=UNREADABLE_GREY, tries=tries
+            )
+            return pixels
         finer = self._finer()
         rows = range(2 * place.y, min(2 * place.bottom, finer.shape[0]))
         columns = range(2 * place.x, min(2 * place.right, finer.shape[1]))
-        return _mean_of_four(finer._gather(rows, columns))
+        return _mean_of_four(finer._gather(rows, columns, tries))
 
     def _finer(self) -> LevelArray:
         return LevelArray(

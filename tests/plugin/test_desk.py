@@ -199,6 +199,35 @@ def test_a_slide_that_is_open_under_another_name_is_taken(
     assert tomorrow.desk.sitting().slide.name == "other.svs"
 
 
+def test_a_slide_that_is_renamed_while_it_is_open_costs_no_correction(
+    ran, slide_path, tmp_path
+):
+    slide_path.rename(slide_path.with_name("renamed.svs"))
+    ran.classify_slide()
+    ran.desk.review.correct([0], "M3")
+    ran.desk.keeping.save()
+    ran.desk.saving.save("sitting", tmp_path / "mine.deepheme")
+    ran.desk.review.correct([1], "M4")
+    ran.viewer.layers.clear()
+    ran.close()
+    said = [
+        read_sitting(path).corrected.cells.further["reader_class"][:2].tolist()
+        for path in (tmp_path / "mine.deepheme", *own_sittings(tmp_path))
+    ]
+    assert said == [["M3", "M4"]] * 2
+
+
+def test_a_slide_in_the_place_of_one_that_is_open_is_not_that_of_the_sitting(
+    ran, slide_path, make_controller
+):
+    renamed = slide_path.rename(slide_path.with_name("renamed.svs"))
+    slide_path.write_bytes(renamed.read_bytes() + b" ")
+    ran.classify_slide()
+    tomorrow = make_controller()
+    tomorrow.returning.open_sitting(ran.desk.keeping.path)
+    assert tomorrow.session.message.startswith("The slide case 1.svs is neither")
+
+
 def test_another_slide_is_not_taken_for_the_sittings(
     ran, make_controller, tmp_path, slide_path
 ):

@@ -154,19 +154,19 @@ def taken_over(path: Path, sitting: Sitting) -> Kept | None:
         return None
 
 
-def iter_newest(slide: SlideReader) -> Iterator[Path | None]:
+def iter_newest(mark: SlideMark) -> Iterator[Path | None]:
     """Give the last sitting that was saved by itself for a slide, None without one."""
-    yield next(_of_slide(SlideMark.of(slide)), None)
+    yield next(_of_slide(mark), None)
 
 
-def said_before(slide: SlideReader) -> CellTable:
+def said_before(mark: SlideMark) -> CellTable:
     """Return what readers said of a slide's cells in sittings saved by themselves.
 
     As `remembered.remember` gives it: what was said last counts, also that a correction
     was taken back.
     """
     known = CellTable.empty()
-    for path in reversed(list(_of_slide(SlideMark.of(slide)))):
+    for path in reversed(list(_of_slide(mark))):
         try:
             if is_corrected_sitting(path):
                 known = remember(read_sitting(path).corrected.cells, known)

@@ -17,11 +17,13 @@ from napari_deepheme.core.errors import (
     DeviceLostError,
     SlideGoneError,
 )
+from napari_deepheme.core.export import crop_folder
 from napari_deepheme.core.export.csv_table import read_csv
 from napari_deepheme.core.models.protocols import ClassifierSpec
 from napari_deepheme.core.pseudonyms import KEY_NAME
 from napari_deepheme.core.review.corrections import judged_classes
 from napari_deepheme.core.sittings.sitting_file import SittingFile, read_sitting
+from napari_deepheme.core.training_crops import write_training_crop
 from napari_deepheme.plugin import desk
 from napari_deepheme.plugin.reviewing import saving
 from napari_deepheme.plugin.slide_layers import choice as slide_choice
@@ -447,6 +449,17 @@ def test_what_is_saved_carries_the_readers_classes(ran, tmp_path, kind):
         assert b"myelocyte" in content
         assert b"AB" in content
     assert len(content) > 300
+
+
+def test_cells_that_are_left_out_of_pictures_are_told(ran, tmp_path, monkeypatch):
+    def torn(slide, centre, path, *, mpp):
+        return path.parent.name != "M2" and write_training_crop(
+            slide, centre, path, mpp=mpp
+        )
+
+    monkeypatch.setattr(crop_folder, "write_training_crop", torn)
+    ran.desk.saving.save("crops", tmp_path)
+    assert ran.session.message.endswith("crops. Left out: 1 cell could not be read.")
 
 
 def test_crops_by_class_are_saved_in_a_folder_of_their_own(ran, tmp_path):

@@ -190,5 +190,8 @@ def _write_crops(
         corrected_only=options.corrected_only,
         deidentify=options.deidentify,
     )
-    classes = "1 class" if len(written) == 1 else f"{len(written)} classes"
-    return f"{plural(sum(written.values()), 'picture')} of {classes}"
+    if written.n_unread:
+        complain(f"left out: {written.left_out}")
+    n = len(written.by_class)
+    classes = "1 class" if n == 1 else f"{n} classes"
+    return f"{plural(sum(written.by_class.values()), 'picture')} of {classes}"

@@ -22,6 +22,7 @@ from napari_deepheme.core.export.csv_table import read_csv
 from napari_deepheme.core.models.protocols import ClassifierSpec
 from napari_deepheme.core.pseudonyms import KEY_NAME
 from napari_deepheme.core.review.corrections import judged_classes
+from napari_deepheme.core.runs.journal import Journal
 from napari_deepheme.core.sittings.sitting_file import SittingFile, read_sitting
 from napari_deepheme.core.training_crops import write_training_crop
 from napari_deepheme.plugin import desk
@@ -414,6 +415,21 @@ def test_a_table_says_when_it_was_of_a_slide_with_another_name(
     assert made.session.message.endswith(
         "The run was of a slide named case 1.svs; the slide here is case 2.svs."
     )
+    assert made.session.message_kind == "error"
+
+
+def test_a_table_says_when_it_was_of_another_file_of_that_name(
+    ran, make_controller, slide_path, tmp_path
+):
+    ran.desk.export(tmp_path / "out")
+    mark = ran.desk.sitting().slide
+    with Journal(tmp_path / "out", {"slide": dict(mark.identity)}, {}):
+        pass
+    slide_path.write_bytes(slide_path.read_bytes() + b" ")
+    made = make_controller()
+    made.open_slide(slide_path)
+    made.returning.open_sitting(tmp_path / "out" / "cells.csv")
+    assert "it is another file" in made.session.message
     assert made.session.message_kind == "error"
 
 

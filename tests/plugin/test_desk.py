@@ -17,11 +17,14 @@ from napari_deepheme.core.errors import (
     DeviceLostError,
     SlideGoneError,
 )
+from napari_deepheme.core.export import crop_folder
 from napari_deepheme.core.export.csv_table import read_csv
 from napari_deepheme.core.models.protocols import ClassifierSpec
 from napari_deepheme.core.pseudonyms import KEY_NAME
 from napari_deepheme.core.review.corrections import judged_classes
+from napari_deepheme.core.runs.journal import Journal
 from napari_deepheme.core.sittings.sitting_file import SittingFile, read_sitting
+from napari_deepheme.core.training_crops import write_training_crop
 from napari_deepheme.plugin import desk
 from napari_deepheme.plugin.reader import get_slide_reader
 from napari_deepheme.plugin.reviewing import saving
@@ -220,6 +223,35 @@ def test_a_slide_that_is_open_under_another_name_is_taken(
     assert tomorrow.desk.sitting().slide.name == "other.svs"
 
 
+def test_a_slide_that_is_renamed_while_it_is_open_costs_no_correction(
+    ran, slide_path, tmp_path
+):
+    slide_path.rename(slide_path.with_name("renamed.svs"))
+    ran.classify_slide()
+    ran.desk.review.correct([0], "M3")
+    ran.desk.keeping.save()
+    ran.desk.saving.save("sitting", tmp_path / "mine.deepheme")
+    ran.desk.review.correct([1], "M4")
+    ran.viewer.layers.clear()
+    ran.close()
+    said = [
+        read_sitting(path).corrected.cells.further["reader_class"][:2].tolist()
+        for path in (tmp_path / "mine.deepheme", *own_sittings(tmp_path))
+    ]
+    assert said == [["M3", "M4"]] * 2
+
+
+def test_a_slide_in_the_place_of_one_that_is_open_is_not_that_of_the_sitting(
+    ran, slide_path, make_controller
+):
+    renamed = slide_path.rename(slide_path.with_name("renamed.svs"))
+    slide_path.write_bytes(renamed.read_bytes() + b" ")
+    ran.classify_slide()
+    tomorrow = make_controller()
+    tomorrow.returning.open_sitting(ran.desk.keeping.path)
+    assert tomorrow.session.message.startswith("The slide case 1.svs is neither")
+
+
 def test_another_slide_is_not_taken_for_the_sittings(
     ran, make_controller, tmp_path, slide_path
 ):
@@ -407,6 +439,21 @@ def test_a_table_says_when_it_was_of_a_slide_with_another_name(
     assert made.session.message_kind == "error"
 
 
+def test_a_table_says_when_it_was_of_another_file_of_that_name(
+    ran, make_controller, slide_path, tmp_path
+):
+    ran.desk.export(tmp_path / "out")
+    mark = ran.desk.sitting().slide
+    with Journal(tmp_path / "out", {"slide": dict(mark.identity)}, {}):
+        pass
+    slide_path.write_bytes(slide_path.read_bytes() + b" ")
+    made = make_controller()
+    made.open_slide(slide_path)
+    made.returning.open_sitting(tmp_path / "out" / "cells.csv")
+    assert "it is another file" in made.session.message
+    assert made.session.message_kind == "error"
+
+
 def test_a_table_of_a_larger_slide_is_refused_in_the_widget(ran, slide_path, tmp_path):
     before = ran.desk.review.cells
     path = tmp_path / "cells.csv"
@@ -439,6 +486,17 @@ def test_what_is_saved_carries_the_readers_classes(ran, tmp_path, kind):
         assert b"myelocyte" in content
         assert b"AB" in content
     assert len(content) > 300
+
+
+def test_cells_that_are_left_out_of_pictures_are_told(ran, tmp_path, monkeypatch):
+    def torn(slide, centre, path, *, mpp):
+        return path.parent.name != "M2" and write_training_crop(
+            slide, centre, path, mpp=mpp
+        )
+
+    monkeypatch.setattr(crop_folder, "write_training_crop", torn)
+    ran.desk.saving.save("crops", tmp_path)
+    assert ran.session.message.endswith("crops. Left out: 1 cell could not be read.")
 
 
 def test_crops_by_class_are_saved_in_a_folder_of_their_own(ran, tmp_path):

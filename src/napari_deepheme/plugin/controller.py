@@ -31,7 +31,7 @@ from napari_deepheme.plugin.returning import Returning
 from napari_deepheme.plugin.reviewing.keeping import unfinished_folder
 from napari_deepheme.plugin.reviewing.reopening import said_before
 from napari_deepheme.plugin.run import Run
-from napari_deepheme.plugin.slide_layers.slides import slide_key, slide_of
+from napari_deepheme.plugin.slide_layers.slides import slide_key, slide_mark, slide_of
 from napari_deepheme.plugin.streaming import FEW_CELLS, LOADING, Streaming, paced
 from napari_deepheme.plugin.worker import Failed
 
@@ -260,9 +260,9 @@ class Controller:
     ) -> Iterator[Models | Found]:
         """Run on the thread: keep and recall what was corrected, load, analyse."""
         session, slide = self._session, slide_of(layer)
+        mark = slide_mark(layer)
         if slide.path is not None:
-            said = partial(said_before, slide)
-            self.desk.review.learn(slide_key(layer), said)
+            self.desk.review.learn(slide_key(layer), partial(said_before, mark))
         if read is not None:
             self._keep_corrections(read)
         models = self._load_models(session.model, session.detector, session.device)

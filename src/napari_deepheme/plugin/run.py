@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from napari_deepheme.core.geometry import Region
     from napari_deepheme.core.models.protocols import Models
     from napari_deepheme.core.runs.kept_search import KeptSearch
-    from napari_deepheme.core.sittings.sitting import DrawnShape, SlideMark
+    from napari_deepheme.core.sittings.sitting import DrawnShape
     from napari_deepheme.core.slide import SlideReader
 
 
@@ -53,7 +53,6 @@ class Run:
         self.kept = kept
         self.note = note
         self.models: Models | None = None
-        self.mark: SlideMark | None = None
         self.shapes: tuple[DrawnShape, ...] = ()
         self.error: Exception | None = None
         self.stream = Stream(collector.areas)

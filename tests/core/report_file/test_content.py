@@ -414,6 +414,8 @@ def test_a_slide_that_cannot_be_read_gives_a_report_without_pictures(
     blind = gather_report(result, facts, blind_slide, date=DATE)
     assert blocks(blind, "Where the cells lie", Plate) == []
     assert "could not be read" in words(blind, "Where the cells lie")
+    assert blind.doubts == ("The slide could not be read.",)
+    assert blind.alerts[-1:] == blind.doubts
     thumbnails = [
         cell
         for gallery in blocks(blind, "Cells by class", Gallery)

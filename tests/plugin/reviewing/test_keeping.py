@@ -1,12 +1,17 @@
 """Sittings that are saved while another run ends, or under another name."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from napari_deepheme.core.errors import CannotWriteError, SittingElsewhereError
+from napari_deepheme.core.errors import (
+    CannotWriteError,
+    SittingElsewhereError,
+    UnreadableSlideError,
+)
 from napari_deepheme.plugin.reviewing import keeping as kept
 from napari_deepheme.plugin.reviewing.keeping import Keeping
 from napari_deepheme.plugin.session import Session
@@ -120,6 +125,25 @@ def test_a_sitting_that_was_saved_by_name_is_saved_by_itself_as_well(desk, named
     desk.cells = "last"
     desk.keeping.close(5)
     assert [file.held[-1] for file in desk.files] == ["last", "corrected", "last"]
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda keeping: keeping.save(),
+        lambda keeping: keeping.save_as(Path("mine.deepheme")),
+        lambda keeping: keeping.close(5),
+    ],
+    ids=["save", "save_as", "close"],
+)
+def test_what_cannot_be_taken_is_said_and_not_raised(desk, named, monkeypatch, ask):
+    def gone():
+        raise UnreadableSlideError("a.svs", "it is gone")
+
+    monkeypatch.setattr(desk.keeping, "_take_sitting", gone)
+    ask(desk.keeping)
+    assert desk.session.message.startswith("cannot read a.svs")
+    assert not desk.under_way
 
 
 @pytest.mark.parametrize(("gone", "left"), [(0, 1), (1, 0)])

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from napari_deepheme.core.counts.counting import FULL_COUNT, LEAST_COUNT
 from napari_deepheme.core.counts.report import full_differential
-from napari_deepheme.core.export.other_slide import slide_doubts
+from napari_deepheme.core.export.facts import mpp_words
 from napari_deepheme.core.report_file.content import (
     Column,
     Paragraph,
@@ -18,7 +18,6 @@ from napari_deepheme.core.report_file.wording import (
     NOT_KNOWN,
     areas_words,
     class_title,
-    mpp_words,
     region_words,
     regions_words,
 )
@@ -41,16 +40,14 @@ if TYPE_CHECKING:
     from napari_deepheme.core.engine.results import RegionResult
     from napari_deepheme.core.export.summary import RunFacts
     from napari_deepheme.core.geometry import Region
-    from napari_deepheme.core.slide import SlideReader
 
 
 def alerts(
     result: RegionResult,
     facts: RunFacts | None,
-    slide: SlideReader,
     counts: Mapping[str, int],
 ) -> Iterator[str]:
-    """Yield what must be known before any number is read."""
+    """Yield what must be known of a count before any number is read."""
     n = full_differential(counts)[0].n
     if n < LEAST_COUNT:
         yield (
@@ -72,7 +69,6 @@ def alerts(
         )
     if doubt := coarse_doubt(result.mpp):
         yield f"{doubt[0].upper()}{doubt[1:]}."
-    yield from slide_doubts(result.cells, slide, facts.slide if facts else "")
 
 
 def basis_section(result: RegionResult, facts: RunFacts | None) -> Section:

@@ -164,7 +164,7 @@ class Keeping:
         """Save what is new, on a thread; not while that goes on."""
         if self._is_saving or not self._is_due():
             return
-        sitting = self._take_sitting()
+        sitting = self._sitting_now()
         if sitting is None or not self._is_kept(sitting):
             return
         now = (sitting.corrected, sitting.shapes, sitting.view)
@@ -185,7 +185,7 @@ class Keeping:
 
         It is saved there from then on, and by itself as before.
         """
-        sitting, when_kept = self._take_sitting(), self._when_kept
+        sitting, when_kept = self._sitting_now(), self._when_kept
         if sitting is None:
             return
         self._start(
@@ -199,7 +199,7 @@ class Keeping:
 
         What takes longer saves what is left at its end.
         """
-        sitting = self._take_sitting()
+        sitting = self._sitting_now()
         if self._is_saving and self._task is not None:
             if sitting is not None:
                 self._late = self._n_runs, sitting
@@ -227,6 +227,14 @@ class Keeping:
 
     def _forget_failure(self) -> None:
         self._failed, self._session.not_saved = None, ""
+
+    def _sitting_now(self) -> Sitting | None:
+        """Return the sitting as it is now; None where that cannot be, which is said."""
+        try:
+            return self._take_sitting()
+        except DeephemeError as error:
+            self._session.say(str(error), error=True)
+            return None
 
     def _is_kept(self, sitting: Sitting) -> bool:
         """Tell whether there is a file, or something to begin one with."""

@@ -10,6 +10,7 @@ from napari_deepheme.plugin.slide_layers.slides import (
     is_slide_layer,
     mpp_error,
     slide_kwargs,
+    slide_mark,
     slide_of,
 )
 
@@ -72,7 +73,7 @@ class SlideChoice:
             As for `core.slide.open_slide`, of a slide that is there.
         """
         for layer in self._viewer.layers:
-            if is_slide_layer(layer) and mark.is_of(slide_of(layer)):
+            if is_slide_layer(layer) and mark.is_same(slide_mark(layer)):
                 self.choose(layer.name)
                 return layer
         path = mark.find(sitting_path)

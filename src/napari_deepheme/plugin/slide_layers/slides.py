@@ -8,6 +8,7 @@ import numpy as np
 
 from napari_deepheme.core.errors import DeephemeError, UnknownMppError
 from napari_deepheme.core.geometry import Mpp
+from napari_deepheme.core.sittings.sitting import SlideMark
 from napari_deepheme.core.slide import (
     ArraySlide,
     estimate_background,
@@ -89,6 +90,24 @@ def slide_key(layer: Image) -> str:
     """Return what ties results to a slide: its path, or the layer's own mark."""
     own = layer.metadata.get(METADATA_KEY, {}).get("slide")
     return str(own.path) if own is not None and own.path else str(layer.unique_id)
+
+
+def slide_mark(layer: Image) -> SlideMark:
+    """Return what a layer's slide is known by; any thread can ask.
+
+    It is taken once: while a slide is open, its file may be renamed, or another one be
+    put in its place.
+
+    Raises
+    ------
+    UnreadableSlideError
+        If the slide's file is gone before that.
+    """
+    own = layer.metadata.get(METADATA_KEY, {})
+    mark: SlideMark = own.get("mark") or SlideMark.of(slide_of(layer))
+    if "slide" in own:
+        own["mark"] = mark
+    return mark
 
 
 def give_mpp(viewer: ViewerModel, layer: Image, mpp: Mpp) -> None:

@@ -64,8 +64,8 @@ def alerts(
         yield "The run was stopped before its end: a part of the region is not counted."
     if result.failed:
         yield (
-            f"{plural(len(result.failed), 'block')} of the slide could not be read "
-            "and is not counted."
+            f"{plural(len(result.failed), 'block')} of the slide could not be read: "
+            "left out of the count."
         )
     if doubt := coarse_doubt(result.mpp):
         yield f"{doubt[0].upper()}{doubt[1:]}."

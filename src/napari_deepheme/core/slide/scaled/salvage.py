@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import time
-from dataclasses import dataclass
 from itertools import pairwise
-from math import ceil, inf
+from math import ceil
 from typing import TYPE_CHECKING
 
 from napari_deepheme.core.errors import UnreadableRegionError
@@ -33,12 +31,7 @@ _FEWEST_LEVEL_PIXELS = 16
 
 
 def read_salvaged(
-    slide: SlideReader,
-    level: int,
-    window: Region,
-    *,
-    fill: int = WHITE,
-    tries: Tries | None = None,
+    slide: SlideReader, level: int, window: Region, *, fill: int = WHITE
 ) -> tuple[npt.NDArray[np.uint8], tuple[Region, ...]]:
     """Read a window of a level as far as it is not broken.
 
@@ -52,8 +45,6 @@ def read_salvaged(
         In pixels of the level; may leave it.
     fill : int
         Grey value of what is broken; white, as is what lies beyond the slide.
-    tries : Tries, optional
-        How long reads may fail; as long as it takes if left out.
 
     Returns
     -------
@@ -64,37 +55,18 @@ def read_salvaged(
         The blocks that hold something broken: level-0 pixels, aligned to multiples of
         256 and cut at the edge of the slide, row by row.
     """
-    tries = tries or Tries(inf)
-    whole = _tried(slide, level, window, tries)
-    if whole is not None:
-        return whole, ()
-    pixels = white_pixels(window.size)
+    try:
+        return _read(slide, level, window), ()
+    except UnreadableRegionError:
+        pixels = white_pixels(window.size)
     bounds = Region(0, 0, *slide.levels[level].size)
     inside = window.intersection(bounds)
     _fill(pixels, inside, window, fill)
-    salvage = _Salvage(slide, level, inside, window, pixels, tries)
+    salvage = _Salvage(slide, level, inside, window, pixels)
     salvage.split(
         _block_range(level0_region(inside, slide.levels[level]), salvage.side)
     )
     return pixels, tuple(sorted(salvage.failed, key=lambda r: (r.y, r.x)))
-
-
-@dataclass(slots=True)
-class Tries:
-    """How long reads may still fail, for one who cannot wait.
-
-    Attributes
-    ----------
-    left : float
-        Seconds. With none left, nothing more is read, and the rest is named as failed.
-    """
-
-    left: float
-
-    @property
-    def are_spent(self) -> bool:
-        """Whether nothing more is tried."""
-        return self.left <= 0
 
 
 class _Salvage:
@@ -107,7 +79,6 @@ class _Salvage:
         inside: Region,
         window: Region,
         pixels: npt.NDArray[np.uint8],
-        tries: Tries,
     ) -> None:
         self.failed: list[Region] = []
         self.side = _block_side(slide.levels[level])
@@ -116,7 +87,6 @@ class _Salvage:
         self._inside = inside
         self._window = window
         self._pixels = pixels
-        self._tries = tries
 
     def split(self, blocks: Region) -> None:
         """Save what can be saved of a rectangle, in blocks, that cannot be read."""
@@ -133,8 +103,9 @@ class _Salvage:
             self._take(tile)
 
     def _take(self, part: Region) -> bool:
-        pixels = _tried(self._slide, self._level, part, self._tries)
-        if pixels is None:
+        try:
+            pixels = _read(self._slide, self._level, part)
+        except UnreadableRegionError:
             return False
         paste_pixels(pixels, part, self._pixels, self._window)
         return True
@@ -149,19 +120,6 @@ class _Salvage:
             ceil(region.bottom / level.downsample_y),
         )
         return part.intersection(self._inside)
-
-
-def _tried(
-    slide: SlideReader, level: int, window: Region, tries: Tries
-) -> npt.NDArray[np.uint8] | None:
-    if tries.are_spent:
-        return None
-    started = time.monotonic()
-    try:
-        return _read(slide, level, window)
-    except UnreadableRegionError:
-        tries.left -= time.monotonic() - started
-        return None
 
 
 def _read(slide: SlideReader, level: int, window: Region) -> npt.NDArray[np.uint8]:

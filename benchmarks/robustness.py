@@ -121,7 +121,7 @@ def copies(part: Pixels) -> Iterator[Copy]:
     yield Copy("upside down", part[::-1], 1, lambda at: [0, height] + at * [1, -1])
     shifted = np.pad(part, ((SHIFT.y, 0), (SHIFT.x, 0), (0, 0)), mode="edge")
     yield Copy(f"shifted by {SHIFT.x}, {SHIFT.y} px", shifted, 1, lambda at: at - SHIFT)
-    for scale in (1.2, 2.0):
+    for scale in (1.2, 2.0, 4.0):
         size = round(width / scale), round(height / scale)
         smaller = Image.fromarray(part).resize(size, Image.Resampling.LANCZOS)
         pixels = np.asarray(smaller)

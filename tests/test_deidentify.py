@@ -396,5 +396,5 @@ def test_a_folder_of_crops_with_names_takes_none_without(cells, slide_path, tmp_
             written = write_crop_folder(
                 cells, nameless_folder, slide, mpp=mpp, patient="7", deidentify=True
             )
-    assert sum(written.values()) == 4
+    assert sum(written.by_class.values()) == 4
     assert named_in(nameless_folder) == []

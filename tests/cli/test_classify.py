@@ -198,6 +198,12 @@ def test_a_count_that_falls_short_is_said(phantom, capsys):
     assert told in capsys.readouterr().out
 
 
+def test_a_coarse_scan_is_doubted_in_the_last_line(phantom, tmp_path, capsys):
+    words = ["classify", str(phantom), "--region", "0,0,300,300"]
+    assert run([*words, "--mpp", "0.7", "--out", str(tmp_path)]) == 0
+    assert "; it was seen at 0.7 µm per pixel" in capsys.readouterr().out
+
+
 def test_a_count_with_all_its_cells_and_wide_intervals_is_said():
     half, most = {"L4": 275, "M6": 225}, {"L4": 475, "M6": 25}
     told = "its intervals are wider than ±4 %"

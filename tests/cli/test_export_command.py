@@ -13,6 +13,9 @@ import pytest
 from napari_deepheme import CellTable, read_cells, write_cells
 from napari_deepheme.cli import run
 from napari_deepheme.core.review.corrections import reader_classes
+from napari_deepheme.core.runs.journal import Journal
+from napari_deepheme.core.slide import open_slide
+from napari_deepheme.core.slide.identity import slide_identity
 from napari_deepheme.core.training.cells.named import read_own_cells
 
 SQUARE = [[[0, 0], [9, 0], [9, 9], [0, 9], [0, 0]]]
@@ -171,6 +174,30 @@ def test_a_slide_of_another_name_is_told_in_the_words_of_a_report(
     (tmp_path / "summary.json").write_text(json.dumps(summary))
     assert run(["report", *words]) == 0
     assert told in (tmp_path / "r.html").read_text("utf-8")
+
+
+@pytest.mark.usefixtures("cells")
+def test_another_file_under_the_name_of_the_slide_is_told(phantom, tmp_path, capsys):
+    with open_slide(phantom) as slide:
+        other = {**slide_identity(slide), "sha256": "0" * 64}
+    with Journal(tmp_path, {"slide": other}, {}):
+        pass
+    words = ["cells.csv", "--to", "crops", "--slide", str(phantom), "--out", "crops"]
+    assert run(["export", *words]) == 0
+    assert "it is another file" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("cells")
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [('{"slide":', "end of data"), ('{"slide":"a"}', "it lacks 'mpp'"), ("", "")],
+)
+def test_a_summary_that_is_none_is_told_once(tmp_path, capsys, content, reason):
+    (tmp_path / "summary.json").write_text(content)
+    assert run(["export", "cells.csv", "--to", "h5ad", "--out", "o.h5ad"]) == 0
+    (told,) = capsys.readouterr().err.splitlines()
+    assert "summary.json is not the summary of a run" in told
+    assert reason in told
 
 
 @pytest.mark.parametrize("kind", ["crops", "dicom"])

@@ -1,3 +1,4 @@
+import html
 import json
 
 import pytest
@@ -10,6 +11,9 @@ from napari_deepheme.core.export.geojson import write_geojson
 from napari_deepheme.core.export.summary import RunFacts, summarize, write_summary
 from napari_deepheme.core.geometry import Mpp, Region
 from napari_deepheme.core.models.compute import Compute
+from napari_deepheme.core.runs.journal import Journal
+from napari_deepheme.core.slide import open_slide
+from napari_deepheme.core.slide.identity import slide_identity
 
 
 @pytest.fixture
@@ -87,6 +91,34 @@ def test_a_pixel_size_that_is_given_goes_before_the_others(phantom, cells, tmp_p
     assert run(words(phantom, cells, "report.html", "--mpp", "0.5")) == 0
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert "0.5 µm per pixel" in page
+
+
+def told_by(page):
+    """Return the alerts of a page."""
+    return html.unescape(page.read_text(encoding="utf-8").split("<h2")[0])
+
+
+def test_what_speaks_against_the_slide_stands_on_the_page_and_on_standard_error(
+    phantom, cells, tmp_path, capsys
+):
+    path = cells.parent / "summary.json"
+    summary = json.loads(path.read_text())
+    path.write_text(json.dumps({**summary, "mpp": [0.5, 0.5]}))
+    with open_slide(phantom) as slide:
+        other = {**slide_identity(slide), "sha256": "0" * 64}
+    with Journal(cells.parent, {"slide": other}, {}) as journal:
+        journal.finish({})
+    assert run(words(phantom, cells, "report.html")) == 0
+    mpp, file = capsys.readouterr().err.splitlines()
+    assert mpp == (
+        "napari-deepheme: The cells are measured at 0.5 µm per pixel; the slide here "
+        "states 0.25 µm per pixel."
+    )
+    assert "it is another file" in file
+    for told in (mpp, file):
+        assert told.removeprefix("napari-deepheme: ") in told_by(
+            tmp_path / "report.html"
+        )
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from napari_deepheme.core.adequacy import (
     AdequacyMap,
     areas_to_count,
     map_adequacy,
+    pieces,
 )
 from napari_deepheme.core.geometry import Mpp, Point, Region, Size
 from napari_deepheme.core.phantom import Smear
@@ -246,6 +247,9 @@ def test_broken_piece_of_level_0_is_unreadable_and_the_rest_is_not(good_pixels):
     assert not lost[2:].any()
     assert not lost[:, 2:].any()
     assert (found.scores[lost] == 0).all()
+    assert found.failed
+    assert all(hole.contains(block) and block.area == 256**2 for block in found.failed)
+    assert found.failed_in(Region(0, 2 * BLOCK, 10, 10)) == ()
 
 
 def test_broken_coarse_level_is_replaced_by_the_next(good_pixels):
@@ -266,6 +270,22 @@ def test_slide_of_which_nothing_can_be_read_is_unreadable_throughout(good_pixels
     found = map_adequacy(slide, mpp=MPP)
     assert (found.kinds == kind("unreadable")).all()
     assert areas_to_count(found) == []
+    assert (
+        sum(block.area for block in set(found.failed)) == slide.size[0] * slide.size[1]
+    )
+
+
+def test_middles_of_blocks_that_cannot_be_read_are_named_as_whole_blocks(
+    good_pixels, background, monkeypatch
+):
+    monkeypatch.setattr(pieces, "_WHOLE_PX", 1)
+    hole = Region(0, 0, 2 * BLOCK, 2 * BLOCK)
+    slide = PaperSlide(good_pixels, levels(3072, 1), broken=((0, hole),))
+    found = map_adequacy(slide, mpp=MPP, background=background)
+    assert found.failed
+    for block in found.failed:
+        assert (block.x % 256, block.y % 256, *block.size) == (0, 0, 256, 256)
+        assert hole.contains(block)
 
 
 @pytest.mark.parametrize("downsamples", [(1, 4, 16), (1, 4), (1,)])

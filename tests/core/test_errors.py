@@ -9,6 +9,7 @@ import pytest
 from napari_deepheme.core import errors
 from napari_deepheme.core.export.csv_table import read_csv
 from napari_deepheme.core.geometry import Region
+from napari_deepheme.core.slide.patience import BRING_BACK
 
 TOLD = Path(__file__).parents[2] / "scripts" / "bad_slides" / "told.py"
 
@@ -29,6 +30,7 @@ ERRORS = [
     errors.UnreadableRegionError("a.svs", Region(1, 2, 3, 4), TWO_LINES),
     errors.UnknownMppError("a.svs", None),
     errors.UnknownMppError("a.svs", (40.0, 40.0)),
+    errors.OblongPixelsError("a.svs", (0.25, 0.5), 1.5),
     errors.RegionOutOfBoundsError(Region(1, 2, 3, 4), Region(0, 0, 2, 2)),
     errors.ModelNotFoundError("m", ("a", "b")),
     errors.InvalidModelError("m", TWO_LINES),
@@ -71,6 +73,14 @@ def test_every_kind_of_failure_is_looked_at_here():
         if isinstance(kind, type) and issubclass(kind, errors.DeephemeError)
     }
     assert kinds - {errors.DeephemeError} == {type(error) for error in ERRORS}
+
+
+@pytest.mark.parametrize(
+    "error",
+    [errors.SlideGoneError("a"), errors.UnreadableSlideError("a", "b", BRING_BACK)],
+)
+def test_who_reads_in_a_viewer_that_a_slide_is_gone_is_asked_for_no_command(error):
+    assert "command" not in str(error)
 
 
 def test_a_table_that_is_missing_is_not_told_as_one_to_be_mended(tmp_path):

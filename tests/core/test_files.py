@@ -145,8 +145,12 @@ def test_a_folder_that_is_full_and_one_that_is_a_file_stay_as_they_are(tmp_path)
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "mine").write_text("mine")
     (tmp_path / "file").write_text("mine")
-    for name in ("full", "file", "nowhere/new"):
-        with pytest.raises(CannotWriteError), atomic_folder(tmp_path / name):
+    why = {"full": "not an empty folder", "file": "no folder", "nowhere/new": "No such"}
+    for name, reason in why.items():
+        with (
+            pytest.raises(CannotWriteError, match=reason),
+            atomic_folder(tmp_path / name),
+        ):
             raise AssertionError("it was opened")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["file", "full"]
     assert [p.name for p in (tmp_path / "full").iterdir()] == ["mine"]

@@ -86,7 +86,8 @@ class Core:
             halves = [Region(0, 0, size.width, size.height // 2)]
             halves.append(Region(0, halves[0].bottom, *halves[0].size))
             tiles = tuple(Tile(half, half) for half in halves)
-            yield RunPlan(tiles, 1, self.mpp)
+            failed = self.adequacy.failed
+            yield RunPlan(() if failed else tiles, 1, self.mpp, failed)
         halves = [
             Region(r.x, r.y + h * (r.height // 2), r.width, r.height // 2)
             for r in regions

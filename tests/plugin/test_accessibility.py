@@ -406,6 +406,30 @@ def test_enter_confirms_cells_after_a_button_was_clicked_with_the_mouse(ran, qtb
     assert review.selected != [row]
 
 
+def test_keys_go_to_the_cells_after_a_click_that_began_a_run(ran, qtbot):
+    active(ran.window(), qtbot)
+    qtbot.mouseClick(ran.view.slide_button, Qt.MouseButton.LeftButton)
+    assert not ran.view.slide_button.isEnabled()
+    qtbot.waitUntil(lambda: not ran.session.running, timeout=60_000)
+    review = ran.desk.review
+    review.select([1])
+    press(qtbot, QApplication.focusWidget(), Qt.Key.Key_Space)
+    press(qtbot, QApplication.focusWidget(), Qt.Key.Key_Return)
+    assert review.corrected.given([1]) == [review.cells.class_codes[1]]
+    press(qtbot, QApplication.focusWidget(), Qt.Key.Key_L)
+    assert review.corrected.given([1]) == ["L2"]
+    assert not ran.session.deidentify
+
+
+def test_who_begins_a_run_by_the_keyboard_is_at_cancel(ran, qtbot):
+    active(ran.window(), qtbot)
+    view = ran.view
+    view.slide_button.setFocus()
+    press(qtbot, view.slide_button, Qt.Key.Key_Return)
+    assert QApplication.focusWidget() is view.cancel_button
+    qtbot.waitUntil(lambda: not ran.session.running, timeout=60_000)
+
+
 @pytest.mark.parametrize(
     ("key", "name"), [("P", "L4"), ("M", "U4"), ("4", "M4"), ("N", "not-a-cell")]
 )

@@ -3,6 +3,7 @@ import json
 
 import numpy as np
 import pytest
+import tifffile
 from napari.layers._layer_actions import _duplicate_layer
 from PIL import Image
 
@@ -65,6 +66,14 @@ def test_while_a_run_goes_on_the_session_says_so_and_then_tells_the_outcome(
     assert session.message == "4 cells, 1 mitotic figure."
     assert session.n_done == session.n_tiles == 2
     assert session.counts["M2"] == session.counts["U4"] == 1
+
+
+def test_a_coarse_scan_is_doubted_when_its_cells_are_told(controller, slide_layer):
+    controller.set_mpp(1.0)
+    controller.classify_slide()
+    controller.finish()
+    assert "it was seen at 1 µm per pixel" in controller.session.message
+    assert controller.session.message_kind == "info"
 
 
 def test_cells_lie_on_the_centres_of_their_boxes_in_the_frame_of_the_slide(
@@ -168,7 +177,18 @@ def test_results_stay_with_their_slide_when_another_is_opened_meanwhile(
     controller.classify_slide()
     viewer.add_image(np.zeros((50, 50, 3), np.uint8), rgb=True, name="other")
     viewer.layers.selection.active = viewer.layers["other"]
+    told = "slide stays until the run has ended. Select other again then."
+    assert controller.session.message == told
+    controller.session.say("")
+    viewer.add_points(ndim=2, name="mine")
+    viewer.layers.selection.active = viewer.layers["other"]
+    assert controller.session.message == ""
+    viewer.layers.selection.active = slide_layer
+    viewer.layers.selection.active = viewer.layers["other"]
+    said = []
+    core.while_computing = lambda: said.append(controller.session.message)
     controller.finish()
+    assert said[-1] == told
     assert core.slide.name == "slide"
     assert controller.session.n_cells == 4
     controller.choose_slide("other")
@@ -330,6 +350,35 @@ def test_selected_shapes_alone_are_the_region(controller, slide_layer, viewer):
     controller.classify_region()
     controller.finish()
     assert cells_layer(viewer).features["class_code"].tolist() == ["L4"]
+    told = "1 cell, 0 mitotic figures. Of 2 drawn regions 1 was taken: "
+    assert controller.session.message.startswith(told)
+
+
+def test_shapes_that_are_drawn_one_after_the_other_are_all_taken(
+    controller, slide_layer, viewer, core
+):
+    shapes = viewer.add_shapes(ndim=2, name="mine", scale=slide_layer.scale)
+    shapes.mode = "add_rectangle"
+    shapes.add_rectangles(np.array([[80, 80], [80, 200], [200, 200], [200, 80]]))
+    shapes.add_rectangles(np.array([[100, 240], [100, 400], [220, 400], [220, 240]]))
+    # As napari leaves it after the mouse has drawn.
+    shapes.selected_data = {1}
+    viewer.layers.selection.active = shapes
+    controller.classify_region()
+    controller.finish()
+    assert len(core.regions) == 2
+    assert "drawn" not in controller.session.message
+
+
+def test_a_selected_line_encloses_nothing(controller, slide_layer, viewer, core):
+    shapes = viewer.add_shapes(ndim=2, name="mine", scale=slide_layer.scale)
+    shapes.add_rectangles(np.array([[80, 80], [80, 200], [200, 200], [200, 80]]))
+    shapes.add_lines(np.array([[0, 0], [900, 900]]))
+    shapes.selected_data = {1}
+    viewer.layers.selection.active = shapes
+    controller.classify_region()
+    assert core.regions is None
+    assert "encloses nothing" in controller.session.message
 
 
 def test_the_plugins_own_figures_are_not_taken_for_a_drawn_region(
@@ -564,6 +613,39 @@ def test_a_file_that_is_no_slide_is_told(controller, tmp_path, viewer):
     controller.open_slide(path)
     assert controller.session.message_kind == "error"
     assert "notes.svs" in controller.session.message
+    assert len(viewer.layers) == 0
+
+
+def test_a_slide_whose_pixels_are_not_square_is_told_as_one(controller, viewer):
+    viewer.add_image(
+        np.zeros((100, 100, 3), np.uint8),
+        rgb=True,
+        name="oblong",
+        scale=(0.5, 0.25),
+        units=("um", "um"),
+    )
+    controller.classify_slide()
+    assert controller.session.message_kind == "error"
+    assert "0.25 x 0.5 micrometres, not square" in controller.session.message
+    assert controller.session.needs_mpp
+    assert not controller.session.running
+
+
+def test_a_slide_of_which_nothing_can_be_decoded_is_told(controller, tmp_path, viewer):
+    path = tmp_path / "torn.tif"
+    pixels, how = np.zeros((512, 512, 3), np.uint8), {"tile": (64, 64)}
+    tifffile.imwrite(path, pixels, photometric="rgb", compression="zlib", **how)
+    with tifffile.TiffFile(path) as tif:
+        page = tif.pages[0]
+        tiles = list(zip(page.dataoffsets, page.databytecounts, strict=True))
+    with path.open("r+b") as stream:
+        for offset, count in tiles:
+            stream.seek(offset)
+            stream.write(bytes(count))
+    controller.open_slide(path)
+    assert controller.session.message_kind == "error"
+    assert "torn.tif" in controller.session.message
+    assert "nothing of it can be decoded" in controller.session.message
     assert len(viewer.layers) == 0
 
 

@@ -17,12 +17,16 @@ from napari_deepheme.core.errors import (
     DeviceLostError,
     SlideGoneError,
 )
+from napari_deepheme.core.export import crop_folder
 from napari_deepheme.core.export.csv_table import read_csv
 from napari_deepheme.core.models.protocols import ClassifierSpec
 from napari_deepheme.core.pseudonyms import KEY_NAME
 from napari_deepheme.core.review.corrections import judged_classes
+from napari_deepheme.core.runs.journal import Journal
 from napari_deepheme.core.sittings.sitting_file import SittingFile, read_sitting
+from napari_deepheme.core.training_crops import write_training_crop
 from napari_deepheme.plugin import desk
+from napari_deepheme.plugin.reader import get_slide_reader
 from napari_deepheme.plugin.reviewing import saving
 from napari_deepheme.plugin.slide_layers import choice as slide_choice
 from napari_deepheme.plugin.worker import Failed
@@ -71,6 +75,26 @@ def test_a_run_without_corrections_gives_its_file_to_the_next(ran, tmp_path):
     ran.desk.keeping.save()
     ran.classify_slide()
     assert len(own_sittings(tmp_path)) == 2
+
+
+def test_a_run_of_a_part_leaves_the_sitting_of_a_larger_one(
+    ran, make_controller, tmp_path
+):
+    (whole,) = own_sittings(tmp_path)
+    # Also one that was gone on with on another day.
+    ran.close()
+    made = make_controller()
+    made.returning.open_sitting(whole)
+    draw_a_region(made.viewer)
+    made.classify_region()
+    (part,) = set(own_sittings(tmp_path)) - {whole}
+    assert len(read_sitting(whole).corrected.cells) == 4
+    assert made.session.sitting == str(part)
+    # One of the same size takes its file, and a larger one does.
+    for again in (made.classify_region, made.classify_slide):
+        again()
+        assert set(own_sittings(tmp_path)) == {whole, part}
+        assert made.session.sitting == str(part)
 
 
 def test_tomorrow_the_sitting_goes_on_on_its_slide(ran, make_controller, tmp_path):
@@ -197,6 +221,35 @@ def test_a_slide_that_is_open_under_another_name_is_taken(
     summary = json.loads((tmp_path / "summary.json").read_text())
     assert summary["slide"] == "other.svs"
     assert tomorrow.desk.sitting().slide.name == "other.svs"
+
+
+def test_a_slide_that_is_renamed_while_it_is_open_costs_no_correction(
+    ran, slide_path, tmp_path
+):
+    slide_path.rename(slide_path.with_name("renamed.svs"))
+    ran.classify_slide()
+    ran.desk.review.correct([0], "M3")
+    ran.desk.keeping.save()
+    ran.desk.saving.save("sitting", tmp_path / "mine.deepheme")
+    ran.desk.review.correct([1], "M4")
+    ran.viewer.layers.clear()
+    ran.close()
+    said = [
+        read_sitting(path).corrected.cells.further["reader_class"][:2].tolist()
+        for path in (tmp_path / "mine.deepheme", *own_sittings(tmp_path))
+    ]
+    assert said == [["M3", "M4"]] * 2
+
+
+def test_a_slide_in_the_place_of_one_that_is_open_is_not_that_of_the_sitting(
+    ran, slide_path, make_controller
+):
+    renamed = slide_path.rename(slide_path.with_name("renamed.svs"))
+    slide_path.write_bytes(renamed.read_bytes() + b" ")
+    ran.classify_slide()
+    tomorrow = make_controller()
+    tomorrow.returning.open_sitting(ran.desk.keeping.path)
+    assert tomorrow.session.message.startswith("The slide case 1.svs is neither")
 
 
 def test_another_slide_is_not_taken_for_the_sittings(
@@ -386,6 +439,21 @@ def test_a_table_says_when_it_was_of_a_slide_with_another_name(
     assert made.session.message_kind == "error"
 
 
+def test_a_table_says_when_it_was_of_another_file_of_that_name(
+    ran, make_controller, slide_path, tmp_path
+):
+    ran.desk.export(tmp_path / "out")
+    mark = ran.desk.sitting().slide
+    with Journal(tmp_path / "out", {"slide": dict(mark.identity)}, {}):
+        pass
+    slide_path.write_bytes(slide_path.read_bytes() + b" ")
+    made = make_controller()
+    made.open_slide(slide_path)
+    made.returning.open_sitting(tmp_path / "out" / "cells.csv")
+    assert "it is another file" in made.session.message
+    assert made.session.message_kind == "error"
+
+
 def test_a_table_of_a_larger_slide_is_refused_in_the_widget(ran, slide_path, tmp_path):
     before = ran.desk.review.cells
     path = tmp_path / "cells.csv"
@@ -418,6 +486,17 @@ def test_what_is_saved_carries_the_readers_classes(ran, tmp_path, kind):
         assert b"myelocyte" in content
         assert b"AB" in content
     assert len(content) > 300
+
+
+def test_cells_that_are_left_out_of_pictures_are_told(ran, tmp_path, monkeypatch):
+    def torn(slide, centre, path, *, mpp):
+        return path.parent.name != "M2" and write_training_crop(
+            slide, centre, path, mpp=mpp
+        )
+
+    monkeypatch.setattr(crop_folder, "write_training_crop", torn)
+    ran.desk.saving.save("crops", tmp_path)
+    assert ran.session.message.endswith("crops. Left out: 1 cell could not be read.")
 
 
 def test_crops_by_class_are_saved_in_a_folder_of_their_own(ran, tmp_path):
@@ -669,6 +748,48 @@ def test_a_first_run_that_is_cancelled_before_its_first_cells_leaves_the_button(
     assert not made.session.can_export
     assert made.session.earlier_sitting == str(path)
     assert own_sittings(tmp_path) == [path]
+
+
+def test_a_run_leaves_no_word_of_a_cell_of_the_run_before(ran):
+    ran.desk.overlay.select(1)
+    assert ran.session.selected
+    ran.classify_slide()
+    assert (ran.session.selected, ran.session.n_selected) == ("", 0)
+
+
+def names(viewer):
+    return [layer.name for layer in viewer.layers]
+
+
+def by_open_slide(made, path):
+    made.open_slide(path)
+
+
+def by_its_sitting(made, path):
+    made.returning.open_sitting(Path(made.session.sitting))
+
+
+def by_napari(made, path):
+    for data, kwargs, _ in get_slide_reader(str(path))(str(path)):
+        made.viewer.add_image(data, **kwargs)
+
+
+@pytest.mark.parametrize("back", [by_open_slide, by_its_sitting, by_napari])
+def test_a_slide_that_comes_back_lies_below_its_results(ran, slide_path, back):
+    draw_a_region(ran.viewer)
+    before = names(ran.viewer)
+    assert before[0] == "case 1.svs"
+    remove_the_slide(ran.viewer)
+    back(ran, slide_path)
+    assert names(ran.viewer)[0] == "case 1.svs"
+    assert set(names(ran.viewer)) == set(before)
+
+
+def test_a_slide_that_is_opened_beside_another_lies_on_top(ran, slide_path):
+    other = slide_path.with_name("case 2.svs")
+    other.write_bytes(slide_path.read_bytes() + b" ")
+    ran.open_slide(other)
+    assert names(ran.viewer)[-1] == "case 2.svs"
 
 
 def test_the_review_stays_until_the_first_cells_come(ran, core):

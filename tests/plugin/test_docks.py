@@ -144,6 +144,35 @@ def test_cells_are_seen_through_the_regions_that_are_counted(viewer, widget):
     widget.desk.run = None
 
 
+def test_columns_of_regions_are_tied_to_the_shapes_by_numbers(viewer, widget):
+    pixels = np.full((90, 90, 3), 230, np.uint8)
+    slide = viewer.add_image(pixels, rgb=True, name="slide", units=("um", "um"))
+    widget.desk.run = SimpleNamespace(
+        layer=slide, slide=SimpleNamespace(size=(90, 90)), shapes=()
+    )
+    line, square = SQUARE[:2], SQUARE + 5
+    kinds = ["rectangle", "line", "rectangle"]
+    um = {"units": ("um", "um")}
+    one = viewer.add_shapes([SQUARE, line, square], shape_type=kinds, **um)
+    two = viewer.add_shapes([SQUARE - 6], **um)
+    counts = widget.docks.differentials
+    counts.choose("regions")
+    titles = [count.title for count in counts.counts()]
+    assert titles == ["Region 1", "Region 2", "Region 3"]
+    assert one.text.values.tolist() == ["1", "", "2"]
+    assert two.text.values.tolist() == ["3"]
+    one.remove([0])
+    counts.counts()
+    assert one.text.values.tolist() == ["", "1"]
+    assert two.text.values.tolist() == ["2"]
+    # What lies beside the slide is not there to be searched.
+    assert widget.docks._drawn()[1][1].region.location == (0, 0)
+    two.text = {"string": {"constant": "mine"}}
+    counts.counts()
+    assert two.text.values.tolist() == "mine"
+    widget.desk.run = None
+
+
 def test_what_is_in_view_is_counted_anew_when_camera_or_canvas_change(
     viewer, widget, qtbot
 ):
@@ -193,6 +222,16 @@ def test_keys_name_cells_and_can_be_changed(viewer, widget, phantom_svs, qtbot):
     assert review.corrected.given([0]) == ["deleted"]
     assert widget.view.legend._rows["L2"].text(3) == "2"
     assert widget.view.legend._rows["M2"].text(3) == ""
+    told = "Key 2: L2 lymphocyte. M2 promyelocyte has no key now."
+    assert widget.session.message == told
+    widget.view.legend.key_given.emit("L2", "ctrl-s")
+    assert widget.session.message.startswith("ctrl-s is napari's own key: Save")
+    assert widget.session.message_kind == "error"
+    assert widget.view.legend._rows["L2"].text(3) == "2"
+    widget.view.legend.key_given.emit("L2", "F2")
+    assert widget.session.message == "Key F2: L2 lymphocyte."
+    assert widget.session.message_kind != "error"
+    widget.view.legend.key_given.emit("L2", "2")
     # A labels layer takes back what is painted on it.
     labels = viewer.add_labels(np.zeros((8, 8), int))
     viewer.layers.selection.active = labels

@@ -11,6 +11,7 @@ from napari_deepheme.core.errors import (
     DeviceLostError,
     OutOfMemoryError,
 )
+from napari_deepheme.core.sittings.sitting import SlideMark
 from napari_deepheme.core.sittings.sitting_file import SittingFile, read_sitting
 from napari_deepheme.plugin.reviewing.reopening import iter_newest
 from napari_deepheme.plugin.worker import Failed, _guarded, _WorkerTask
@@ -125,9 +126,9 @@ def test_a_viewer_that_closes_tells_of_a_sitting_that_is_lost_and_closes(kept, l
 def test_a_lost_sitting_is_not_offered_with_its_slide(kept, lose):
     path = kept.desk.keeping.path
     slide = kept.desk.review.slide
-    assert list(iter_newest(slide)) == [path]
+    assert list(iter_newest(SlideMark.of(slide))) == [path]
     lose(kept)
-    assert list(iter_newest(slide)) == [None]
+    assert list(iter_newest(SlideMark.of(slide))) == [None]
 
 
 def close_slide(controller, viewer):

@@ -1,8 +1,11 @@
 """napari's page of preferences, and what comes of it in the widget."""
 
+from types import SimpleNamespace
+
 import pytest
 from napari.settings import get_plugin_settings
 from npe2 import PluginManifest
+from tests.plugin.conftest import MODELS
 
 from napari_deepheme.core.models.registry import DEFAULT_CLASSIFIER
 from napari_deepheme.plugin.choices import COUNTS
@@ -122,11 +125,33 @@ def test_a_change_on_the_page_is_followed_and_leaves_the_rest(page, keep, sessio
     assert session.device == "cuda"
 
 
-def test_a_threshold_of_the_page_takes_the_place_of_the_sliders(page, keep, session):
-    keep()
-    session.reader_threshold = 0.9
+@pytest.fixture
+def followed(page, controller, slide_layer):
+    """A page that a widget follows whose slide is classified."""
+    controller.classify_slide()
+    controller.finish()
+    models = SimpleNamespace(choose=lambda model: None)
+    session, desk = controller.session, controller.desk
+    controller.held = PreferenceKeeper(session, models, desk, read_preferences())
+    return controller
+
+
+def test_a_threshold_of_the_page_is_followed_at_once(page, followed):
+    assert followed.session.n_unidentified == 0
+    page.reviewing.unidentified_below = 0.85
+    assert (followed.session.threshold, followed.session.n_unidentified) == (0.85, 4)
+    page.reviewing.unidentified_below = 0.0
+    own = MODELS.classifier.spec.unidentified_below
+    assert (followed.session.threshold, followed.session.n_unidentified) == (own, 0)
+
+
+def test_a_threshold_of_the_page_leaves_that_of_the_reader(page, followed):
+    followed.desk.review.set_threshold(0.9)
     page.reviewing.unidentified_below = 0.7
-    assert session.first_threshold == 0.7
+    assert (followed.session.threshold, followed.session.n_unidentified) == (0.9, 4)
+    followed.classify_slide()
+    followed.finish()
+    assert (followed.session.threshold, followed.session.n_unidentified) == (0.9, 4)
 
 
 def test_a_widget_that_is_gone_follows_no_longer(page, keep, session):
@@ -149,6 +174,21 @@ def test_a_model_that_is_not_there_is_told_and_the_bundled_one_taken(
     assert session.model == DEFAULT_CLASSIFIER
     assert session.message_kind == "error"
     assert "'theirs'" in session.message
+
+
+def test_that_a_model_is_not_there_is_said_no_more_once_another_is_set(
+    page, keep, session
+):
+    keep()
+    page.classifying.model = "theirs"
+    assert "'theirs'" in session.message
+    page.classifying.model = "mine"
+    assert session.message == "The model mine is chosen."
+    assert session.message_kind == "info"
+    page.classifying.model = "theirs"
+    session.say("Written to a folder.")
+    page.classifying.model = "mine"
+    assert session.message == "Written to a folder."
 
 
 def test_sittings_lie_where_the_page_says_and_the_environment_goes_before(

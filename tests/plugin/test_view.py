@@ -90,6 +90,19 @@ def test_errors_stand_in_the_widget_in_plain_words(view, session):
     assert "color" in view.message_label.styleSheet()
 
 
+def test_that_a_sitting_is_not_saved_stands_whatever_is_said_after(view, session):
+    sign = view.corrections.not_saved_label
+    assert sign.isHidden()
+    session.can_export, session.not_saved = True, "cannot write a.deepheme"
+    session.message = "Written to a folder."
+    assert sign.isVisibleTo(view)
+    assert sign.text().startswith("Not saved")
+    assert "color" in sign.styleSheet()
+    assert sign.toolTip() == "cannot write a.deepheme"
+    session.not_saved = ""
+    assert sign.isHidden()
+
+
 def test_research_use_only_stands_in_the_widget(view):
     assert "Research use only" in view.notice_label.text()
 

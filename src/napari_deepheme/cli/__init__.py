@@ -25,7 +25,12 @@ from napari_deepheme.cli import (
     report,
     train,
 )
-from napari_deepheme.cli.output import complain, flush_output, spell_out_odd_letters
+from napari_deepheme.cli.output import (
+    complain,
+    flush_output,
+    spell_out_odd_letters,
+    without_controls,
+)
 from napari_deepheme.cli.variables import check_variables
 from napari_deepheme.core.errors import DeephemeError, OutOfMemoryError
 
@@ -86,6 +91,9 @@ class _Parser(argparse.ArgumentParser):
         if unknown:
             self.error(f"unrecognized arguments: {' '.join(unknown)}")
         return known, unknown
+
+    def error(self, message: str) -> NoReturn:
+        super().error(without_controls(message))
 
 
 def _parser() -> argparse.ArgumentParser:

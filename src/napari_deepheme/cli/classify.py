@@ -28,6 +28,7 @@ from napari_deepheme.core.deidentify import nameless
 from napari_deepheme.core.review.corrections import judged_counts
 from napari_deepheme.core.runs.slide_run import SlideRun
 from napari_deepheme.core.slide import open_slide
+from napari_deepheme.core.slide.mpp import coarse_doubt
 from napari_deepheme.core.wording import plural
 
 if TYPE_CHECKING:
@@ -97,9 +98,9 @@ def _run(options: argparse.Namespace) -> int:
         with _undisturbed():
             result = run.finish(time.monotonic() - started)
         compute = run.models.compute
-    lacks, counts = "", judged_counts(result.cells)
-    if result.complete:
-        lacks = shortfall(request.goal, counts, len(result.failed))
+    counts, n_failed = judged_counts(result.cells), len(result.failed)
+    lacks = shortfall(request.goal, counts, n_failed) if result.complete else ""
+    lacks = "; ".join(filter(None, (lacks, coarse_doubt(result.mpp))))
     say(
         f"{plural(len(result.cells), 'cell')}{_counted(result, counts)} in "
         f"{result.seconds:.1f} s by {compute}, "

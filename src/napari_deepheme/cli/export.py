@@ -28,6 +28,7 @@ from napari_deepheme.core.export.other_slide import refuse_other_slide, slide_do
 from napari_deepheme.core.export.parquet import write_parquet
 from napari_deepheme.core.files import refuse_sources, replaced_file
 from napari_deepheme.core.review.corrections import is_corrected, is_deleted
+from napari_deepheme.core.runs.slide_of_run import other_file_doubts
 from napari_deepheme.core.slide import open_slide, plausible_mpp
 from napari_deepheme.core.slide.mpp import given_mpp
 from napari_deepheme.core.wording import plural
@@ -90,15 +91,16 @@ def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:
 def _run(options: argparse.Namespace) -> int:
     if options.to in _OF_SLIDES and options.slide is None:
         raise SlideNeededError(_OF_SLIDES[options.to])
-    _keep_slide(options)
+    stated = facts_beside(options.cells, tell=complain)
+    _keep_slide(options, stated.slide)
     with ExitStack() as stack:
         slide: SlideReader | None = None
         if options.slide is not None:
             slide = stack.enter_context(open_slide(options.slide))
         cells = _read(options, slide)
         if slide is not None:
-            _check_slide(options, cells, slide)
-        facts = _facts(options, slide)
+            _check_slide(options, cells, slide, stated)
+        facts = _facts(options, slide, stated)
         if options.deidentify:
             cells = nameless_cells(cells)
             shown = None if slide is None else nameless(slide)
@@ -108,10 +110,9 @@ def _run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _keep_slide(options: argparse.Namespace) -> None:
+def _keep_slide(options: argparse.Namespace, named: str) -> None:
     """Refuse to write over the slide, the one that is given or that of the cells."""
     refuse_sources(options.out, options.slide)
-    named = facts_beside(options.cells).slide
     if named and options.out.is_file():
         replaced = replaced_file(options.out)
         if spelled_out(replaced.name) == named:
@@ -119,12 +120,18 @@ def _keep_slide(options: argparse.Namespace) -> None:
 
 
 def _check_slide(
-    options: argparse.Namespace, cells: CellTable, slide: SlideReader
+    options: argparse.Namespace,
+    cells: CellTable,
+    slide: SlideReader,
+    stated: TableFacts,
 ) -> None:
     """Tell what speaks against the slide; refuse to look for cells beyond its edge."""
     if options.to in _OF_SLIDES:
         refuse_other_slide(cells, slide)
-    for doubt in slide_doubts(cells, slide, facts_beside(options.cells).slide):
+    mpp = given_mpp(options.mpp, slide.name) or stated.mpp
+    for doubt in slide_doubts(cells, slide, stated.slide, mpp):
+        complain(doubt)
+    for doubt in other_file_doubts(options.cells.parent, slide):
         complain(doubt)
 
 
@@ -134,12 +141,13 @@ def _read(options: argparse.Namespace, slide: SlideReader | None) -> CellTable:
     return read_drawn(options.cells, mpp=options.mpp, slide=slide)
 
 
-def _facts(options: argparse.Namespace, slide: SlideReader | None) -> TableFacts:
-    facts = facts_beside(options.cells)
-    stated = given_mpp(options.mpp, options.cells.name)
+def _facts(
+    options: argparse.Namespace, slide: SlideReader | None, stated: TableFacts
+) -> TableFacts:
+    facts, given = stated, given_mpp(options.mpp, options.cells.name)
     if slide is not None:
         facts = replace(facts, slide=slide.name, mpp=facts.mpp or slide.mpp)
-    return replace(facts, mpp=stated or facts.mpp)
+    return replace(facts, mpp=given or facts.mpp)
 
 
 def _write(
@@ -190,5 +198,8 @@ def _write_crops(
         corrected_only=options.corrected_only,
         deidentify=options.deidentify,
     )
-    classes = "1 class" if len(written) == 1 else f"{len(written)} classes"
-    return f"{plural(sum(written.values()), 'picture')} of {classes}"
+    if written.n_unread:
+        complain(f"left out: {written.left_out}")
+    n = len(written.by_class)
+    classes = "1 class" if n == 1 else f"{n} classes"
+    return f"{plural(sum(written.by_class.values()), 'picture')} of {classes}"

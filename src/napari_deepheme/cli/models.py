@@ -82,7 +82,8 @@ def _list(_: argparse.Namespace) -> int:
 
 
 def _info(options: argparse.Namespace) -> int:
-    say(find_model(options.model).describe())
+    for line in find_model(options.model).describe().split("\n"):
+        say(line)
     return 0
 
 

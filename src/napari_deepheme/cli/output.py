@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import sys
-from typing import TextIO
+from typing import Final, TextIO
 
 from napari_deepheme.core.errors import CannotWriteError
 
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+
 
 def say(text: str) -> None:
-    """Print a line on standard output, at once.
+    """Print a line on standard output, at once, whatever names are in it.
 
     A reader that has left, as ``head`` does, is no failure.
 
@@ -21,7 +24,7 @@ def say(text: str) -> None:
         If it cannot be written, such as into a file on a full disk.
     """
     try:
-        print(text, flush=True)
+        print(without_controls(text), flush=True)
     except BrokenPipeError:
         _drop(sys.stdout)
     except OSError as error:
@@ -33,11 +36,24 @@ def complain(text: str) -> None:
     """Print one line on standard error, whatever names are in it, if anyone reads."""
     if sys.stderr is None:
         return
-    line = " ".join(text.splitlines())
+    line = without_controls(" ".join(text.splitlines()))
     try:
         print(f"napari-deepheme: {line}", file=sys.stderr, flush=True)
     except OSError:
         _drop(sys.stderr)
+
+
+def without_controls(text: str) -> str:
+    r"""Return a text with its control characters spelled out.
+
+    A file's name can hold them; some make a terminal do something.
+
+    Examples
+    --------
+    >>> print(without_controls("a" + chr(27) + "[2J" + chr(10)))
+    a\x1b[2J\n
+    """
+    return _CONTROL.sub(lambda found: ascii(found[0])[1:-1], text)
 
 
 def flush_output() -> bool:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from napari_deepheme.cli.arguments import Commands, add_deidentify, mpp, some_path
 from napari_deepheme.cli.drawn_cells import read_drawn
-from napari_deepheme.cli.output import say
+from napari_deepheme.cli.output import complain, say
 from napari_deepheme.core.counts.reference_ranges import (
     NO_RANGES,
     read_reference_ranges,
@@ -18,6 +18,7 @@ from napari_deepheme.core.files import refuse_sources
 from napari_deepheme.core.report_file import gather_report, write_report
 from napari_deepheme.core.report_file.known_run import known_run
 from napari_deepheme.core.report_file.write import SUFFIXES
+from napari_deepheme.core.runs.slide_of_run import other_file_doubts
 from napari_deepheme.core.slide import open_slide
 from napari_deepheme.core.wording import plural
 
@@ -107,7 +108,10 @@ def _run(options: argparse.Namespace) -> int:
             reader=options.reader,
             ranges=ranges or NO_RANGES,
             deidentify=options.deidentify,
+            doubts=other_file_doubts(options.cells.parent, slide),
         )
+    for doubt in content.doubts:
+        complain(doubt)
     write_report(content, options.out)
     say(f"report of {plural(len(cells), 'cell')} written to {options.out}")
     return 0

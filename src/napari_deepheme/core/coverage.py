@@ -84,6 +84,29 @@ def covered_area(polygons: Sequence[Polygon]) -> float:
     return float(part.sum() * cell[0] * cell[1])
 
 
+def covered_share(area: Region | Polygon, others: Sequence[Region | Polygon]) -> float:
+    """Return which part of an area others cover, from 0 to 1 but for rounding.
+
+    Examples
+    --------
+    >>> from napari_deepheme.core.geometry import Polygon, Region
+    >>> triangle = Polygon(((0, 0), (20, 0), (0, 10)))
+    >>> [covered_share(triangle, [Region(0, 0, 10, h)] * 2) for h in (10, 5, 0)]
+    [0.75, 0.5, 0.0]
+    """
+    (own,) = _polygons([area])
+    near = _polygons(within(others, [own.region]))
+    size = covered_area([own])
+    if not near or not size:
+        return 0.0
+    both = size + covered_area(near) - covered_area([own, *near])
+    return both / size
+
+
+def _polygons(areas: Sequence[Region | Polygon]) -> list[Polygon]:
+    return [a if isinstance(a, Polygon) else Polygon.of(a) for a in areas]
+
+
 def parts(
     regions: Sequence[Region], without: Sequence[Region] = ()
 ) -> tuple[Region, ...]:

@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final
 
-from napari_deepheme.core.errors import CannotWriteError
+from napari_deepheme.core.errors import CannotWriteError, DeephemeError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -185,10 +185,12 @@ def atomic_folder(path: Path | str) -> Iterator[Path]:
     Raises
     ------
     CannotWriteError
-        If the target is not empty, or cannot be written.
+        If the target is not empty or no folder, or cannot be written.
     """
     path = Path(path)
     try:
+        if path.exists() and not path.is_dir():
+            raise _no_folder(path)
         if path.is_symlink() or (path.exists() and any(path.iterdir())):
             raise CannotWriteError(str(path), "it is there and not an empty folder")
         partial = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name[:40]}-"))
@@ -202,7 +204,7 @@ def atomic_folder(path: Path | str) -> Iterator[Path]:
         if path.exists():
             path.rmdir()
         partial.rename(path)
-    except CannotWriteError:
+    except DeephemeError:
         raise
     except OSError as error:
         raise CannotWriteError(str(path), error.strerror or str(error)) from error
@@ -235,12 +237,16 @@ def make_folder(path: Path | str) -> Path:
     try:
         path.mkdir(parents=True, exist_ok=True)
     except FileExistsError as error:
-        leads_nowhere = path.is_symlink() and not path.exists()
-        kind = "a link that leads nowhere" if leads_nowhere else "there, and no folder"
-        raise CannotWriteError(str(path), f"it is {kind}", _OTHER_NAME) from error
+        raise _no_folder(path) from error
     except OSError as error:
         raise CannotWriteError(str(path), error.strerror or str(error)) from error
     return path
+
+
+def _no_folder(path: Path) -> CannotWriteError:
+    leads_nowhere = path.is_symlink() and not path.exists()
+    kind = "a link that leads nowhere" if leads_nowhere else "there, and no folder"
+    return CannotWriteError(str(path), f"it is {kind}", _OTHER_NAME)
 
 
 def lock_file(stream: BinaryIO) -> bool:

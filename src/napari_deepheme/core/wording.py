@@ -1,7 +1,8 @@
-"""Numbers of things, and their names, in words."""
+"""Numbers of things, their names, and shares, in words."""
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -28,3 +29,18 @@ def columns_named(names: Collection[str]) -> str:
     ('the column y', 'the columns x, y')
     """
     return f"the column{'' if len(names) == 1 else 's'} {', '.join(sorted(names))}"
+
+
+def in_percent(share: float, *, is_below: bool = False) -> str:
+    """Word a share of 1 in whole percent.
+
+    One that lies below a limit is cut off, so that it does not seem to reach it.
+
+    Examples
+    --------
+    >>> in_percent(0.4985), [in_percent(p, is_below=True) for p in (0.4985, 0.29)]
+    ('50 %', ['49 %', '29 %'])
+    """
+    # With the digits of a table: what was stored as 0.29 may be a little less.
+    value = round(100 * float(share), 2)
+    return f"{math.floor(value) if is_below else value:.0f} %"

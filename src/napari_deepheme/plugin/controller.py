@@ -31,8 +31,8 @@ from napari_deepheme.plugin.returning import Returning
 from napari_deepheme.plugin.reviewing.keeping import unfinished_folder
 from napari_deepheme.plugin.reviewing.reopening import said_before
 from napari_deepheme.plugin.run import Run
-from napari_deepheme.plugin.slide_layers.slides import slide_key, slide_of
-from napari_deepheme.plugin.streaming import FEW_CELLS, Streaming, paced
+from napari_deepheme.plugin.slide_layers.slides import slide_key, slide_mark, slide_of
+from napari_deepheme.plugin.streaming import FEW_CELLS, LOADING, Streaming, paced
 from napari_deepheme.plugin.worker import Failed
 
 if TYPE_CHECKING:
@@ -150,11 +150,11 @@ class Controller:
             self._say("Open a slide first.", error=True)
             return
         slide = slide_of(layer)
-        areas, regions, nothing = asked_areas(self._viewer, layer, slide)
-        if not any(region.area for region in regions):
-            self._say(nothing, error=True)
+        asked = asked_areas(self._viewer, layer, slide)
+        if not any(region.area for region in asked.regions):
+            self._say(asked.complaint, error=True)
             return
-        self._begin(layer, slide, regions, areas)
+        self._begin(layer, slide, asked.regions, asked.areas, note=asked.note)
 
     def classify_slide(self) -> None:
         """Classify the whole slide."""
@@ -209,6 +209,7 @@ class Controller:
         areas: Sequence[Region | Polygon],
         goal: CountGoal | None = None,
         kept: KeptSearch | None = None,
+        note: str = "",
     ) -> None:
         session = self._session
         if session.running:
@@ -224,14 +225,14 @@ class Controller:
         regions = [region for region in regions if region.area]
         whole, max_overlap = hull(regions), DetectConfig().max_overlap
         collector = ResultCollector(whole, tuple(areas), mpp, max_overlap)
-        self._run = Run(layer, slide, collector, kept)
+        self._run = Run(layer, slide, collector, kept, note)
         painted = painted_map(self._viewer, slide_key(layer)) if goal else None
         self._search = Search(tuple(regions), stated, goal, painted, kept)
         self._stopping.clear()
         lay_out(self._viewer, slide_key(layer), frame_of(layer), slide.size, whole)
         session.n_tiles, session.n_done, session.seconds_left = 0, 0, 0.0
         session.adding, session.running = False, True
-        self._say("Loading the models …")
+        self._say(LOADING)
         self._task = self._start(
             partial(self._items, layer, self._search, read),
             on_item=partial(self._on_item, self._run),
@@ -259,9 +260,9 @@ class Controller:
     ) -> Iterator[Models | Found]:
         """Run on the thread: keep and recall what was corrected, load, analyse."""
         session, slide = self._session, slide_of(layer)
+        mark = slide_mark(layer)
         if slide.path is not None:
-            said = partial(said_before, slide)
-            self.desk.review.learn(slide_key(layer), said)
+            self.desk.review.learn(slide_key(layer), partial(said_before, mark))
         if read is not None:
             self._keep_corrections(read)
         models = self._load_models(session.model, session.detector, session.device)
@@ -302,7 +303,8 @@ class Controller:
         """Merge what was found: at once if it is little, else on a thread."""
         run, self._run, self._task = self._run, None, None
         if run is not None and self.desk.run is not run:
-            if run.error is not None or self._stopping.is_set():
+            is_stopped = self._stopping.is_set() and not run.is_enough
+            if run.error is not None or is_stopped:
                 self._keep_desk(run)
                 return
             self._clear_desk(run)

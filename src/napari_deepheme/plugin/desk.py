@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from napari_deepheme.core.engine.results import RegionResult, ResultCollector
 from napari_deepheme.core.export.summary import RunFacts
 from napari_deepheme.core.review.corrections import DELETED, is_deleted
-from napari_deepheme.core.sittings.sitting import Sitting, SlideMark
+from napari_deepheme.core.sittings.sitting import Sitting
 from napari_deepheme.plugin.layers import frame_of
 from napari_deepheme.plugin.own_models.own_training import ReadCells
 from napari_deepheme.plugin.pointing import Pointing
@@ -33,7 +33,12 @@ from napari_deepheme.plugin.slide_layers.drawn import (
     show_shapes,
 )
 from napari_deepheme.plugin.slide_layers.moving import Moving
-from napari_deepheme.plugin.slide_layers.slides import give_mpp, slide_key, slide_of
+from napari_deepheme.plugin.slide_layers.slides import (
+    give_mpp,
+    slide_key,
+    slide_mark,
+    slide_of,
+)
 from napari_deepheme.plugin.viewport import visible_region
 
 if TYPE_CHECKING:
@@ -159,6 +164,13 @@ class Desk:
         over = run.kept if result.complete else None
         self.keeping.begin(over.forget if over is not None else None)
 
+    def prefer_threshold(self) -> None:
+        """Take the preferred threshold, unless the reader set one for this slide."""
+        if self.result is not None and self._session.reader_threshold is None:
+            _, facts = self.result
+            threshold = self._session.own_threshold or facts.unidentified_below
+            self.review.begin_at(threshold)
+
     def export(self, folder: Path) -> None:
         """Write the three files of the last run into a folder."""
         self.saving.export(folder)
@@ -190,7 +202,7 @@ class Desk:
         result, facts = self.result
         self._keep_drawn()
         view = {"hidden": sorted(session.hidden)}
-        mark = run.mark = run.mark or SlideMark.of(run.slide)
+        mark = slide_mark(run.layer)
         return Sitting(mark, facts, result, self.review.corrected, run.shapes, view)
 
     def shows(self, layer: Layer) -> bool:
@@ -332,8 +344,7 @@ class Desk:
         session, result = self._session, sitting.result
         collector = ResultCollector(result.region, result.areas, result.mpp, 1.0)
         self.run = Run(layer, slide, collector)
-        self.run.mark, self.run.models = sitting.slide, models
-        self.run.shapes = sitting.shapes
+        self.run.models, self.run.shapes = models, sitting.shapes
         give_mpp(self._viewer, layer, result.mpp)
         session.reset_counts()
         overlay = self.new_overlay(layer, slide, result.region)

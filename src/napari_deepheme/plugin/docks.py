@@ -9,6 +9,7 @@ from qtpy.compat import isalive
 from qtpy.QtCore import Qt, QTimer
 from qtpy.QtWidgets import QDockWidget, QMainWindow, QWidget
 
+from napari_deepheme.core.geometry import Region
 from napari_deepheme.plugin.controls.key_manners import keep_manners
 from napari_deepheme.plugin.gallery.panel import Gallery
 from napari_deepheme.plugin.panels.density import CellDensity
@@ -25,6 +26,7 @@ from napari_deepheme.plugin.slide_layers.drawn import (
     is_drawn_on,
     is_of_slide,
 )
+from napari_deepheme.plugin.slide_layers.numbers import number_shapes
 from napari_deepheme.plugin.understanding.cell_space import CellSpace
 from napari_deepheme.plugin.understanding.embedding_panel import EmbeddingPanel
 from napari_deepheme.plugin.understanding.explain_panel import ExplainPanel
@@ -35,7 +37,7 @@ if TYPE_CHECKING:
 
     import napari
 
-    from napari_deepheme.core.geometry import Area
+    from napari_deepheme.core.geometry import Polygon
     from napari_deepheme.plugin.desk import Desk
     from napari_deepheme.plugin.session import Session
 
@@ -62,7 +64,10 @@ class Docks:
         self._session = session
         self._open: dict[str, QWidget] = {}
         self.differentials = Differentials(
-            desk.review, visible=desk.visible, drawn=self._drawn
+            desk.review,
+            visible=desk.visible,
+            drawn=self._drawn,
+            analysed=desk.analysed,
         )
         self._drawn_watch = DrawnWatch(viewer, self._on_drawn)
         self.seeing = Seeing(viewer)
@@ -155,19 +160,24 @@ class Docks:
         """Take the ranges that are seen beside the counts into the report."""
         self._desk.saving.ranges = self.differentials.ranges
 
-    def _drawn(self) -> list[tuple[str, Area]]:
-        """Return what is drawn; shapes that hide what they hold are made clear."""
+    def _drawn(self) -> list[tuple[str, Polygon]]:
+        """Return what is drawn, by the number that is written beside it.
+
+        Shapes that hide what they hold are made clear.
+        """
         run = self._desk.run
         if run is None or run.layer not in self._viewer.layers:
             return []
+        number = 1
         for layer in filter(is_drawn_on, self._viewer.layers):
             if is_of_slide(layer, run.layer):
                 clear_fill(layer)
-        shapes = drawn_shapes(self._viewer, run.layer)
-        return [
-            (f"{shape.layer} {number}", shape.polygon)
-            for number, shape in enumerate(shapes, 1)
-        ]
+                number = number_shapes(layer, number)
+        polygons = [s.polygon for s in drawn_shapes(self._viewer, run.layer)]
+        bounds = Region(0, 0, *run.slide.size)
+        # No cell lies beside the slide, and nothing there is searched.
+        on_slide = [polygon.clipped(bounds) or polygon for polygon in polygons]
+        return [(f"Region {i}", polygon) for i, polygon in enumerate(on_slide, 1)]
 
 
 def _heighten(window: QMainWindow, dock: QDockWidget) -> None:

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 class PreferenceKeeper:
     """Begins a session with what the user prefers, and follows the page of preferences.
 
-    What is changed in the widget holds until the same thing is changed on the page.
+    What is changed in the widget holds until the same thing is changed on the page; a
+    threshold that the reader set for a slide holds for that slide.
 
     Parameters
     ----------
@@ -25,7 +26,7 @@ class PreferenceKeeper:
     models : ModelChoice
         Chooses the model.
     desk : Desk
-        Writes the codes beside cells.
+        Writes the codes beside cells, and leaves cells unidentified.
     now : Preferences
         What is set.
     """
@@ -37,6 +38,7 @@ class PreferenceKeeper:
         self._models = models
         self._desk = desk
         self._now = now
+        self._missed = ""
         self._take(None)
         self._end = watch_preferences(self._on_changed)
 
@@ -63,18 +65,21 @@ class PreferenceKeeper:
             session.reader = now.reader
         if is_new("unidentified_below"):
             session.own_threshold = now.unidentified_below
-            session.reader_threshold = None
+            self._desk.prefer_threshold()
         if is_new("show_codes"):
             self._desk.set_show_codes(now.show_codes)
         if is_new("model"):
             self._choose(now.model)
 
     def _choose(self, model: str) -> None:
-        session = self._session
+        session, missed = self._session, self._missed
         self._models.choose(model)
+        self._missed = ""
         if model and model != session.model:
-            session.say(
+            self._missed = (
                 f"The model {model!r} of the preferences is not there; {session.model} "
-                "is chosen.",
-                error=True,
+                "is chosen."
             )
+            session.say(self._missed, error=True)
+        elif missed and session.message == missed:
+            session.say(f"The model {session.model} is chosen.")

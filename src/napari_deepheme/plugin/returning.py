@@ -23,7 +23,7 @@ from napari_deepheme.plugin.reviewing.reopening import (
     taken_over,
 )
 from napari_deepheme.plugin.slide_layers.on_top import OnTop
-from napari_deepheme.plugin.slide_layers.slides import slide_of
+from napari_deepheme.plugin.slide_layers.slides import slide_mark, slide_of
 from napari_deepheme.plugin.worker import Failed
 
 if TYPE_CHECKING:
@@ -227,13 +227,13 @@ class Returning:
         self._session.earlier_sitting = ""
         self.follow_slide()
         layer = self._desk.slides.layer
-        slide = slide_of(layer) if layer is not None else None
-        if slide is not None and slide.path is not None and self._desk.run is None:
-            self._start(
-                lambda: iter_newest(slide),
-                on_item=self._on_newest,
-                on_end=lambda: None,
-            )
+        if layer is None or slide_of(layer).path is None or self._desk.run is not None:
+            return
+        self._start(
+            lambda: iter_newest(slide_mark(layer)),
+            on_item=self._on_newest,
+            on_end=lambda: None,
+        )
 
     def _on_newest(self, item: Path | Failed | None) -> None:
         if isinstance(item, Failed):

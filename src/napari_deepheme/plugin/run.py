@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from napari_deepheme.core.geometry import Region
     from napari_deepheme.core.models.protocols import Models
     from napari_deepheme.core.runs.kept_search import KeptSearch
-    from napari_deepheme.core.sittings.sitting import DrawnShape, SlideMark
+    from napari_deepheme.core.sittings.sitting import DrawnShape
     from napari_deepheme.core.slide import SlideReader
 
 
@@ -34,6 +34,8 @@ class Run:
         Gathers its tiles.
     kept : KeptSearch, optional
         Keeps its tiles, for a run that goes on after a kill.
+    note : str
+        What is told with how it ended.
     """
 
     def __init__(
@@ -42,14 +44,15 @@ class Run:
         slide: SlideReader,
         collector: ResultCollector,
         kept: KeptSearch | None = None,
+        note: str = "",
     ) -> None:
         self.layer = layer
         self.slide = slide
         self.collector: ResultCollector | Tally = collector
         self.region, self.mpp = collector.region, collector.mpp
         self.kept = kept
+        self.note = note
         self.models: Models | None = None
-        self.mark: SlideMark | None = None
         self.shapes: tuple[DrawnShape, ...] = ()
         self.error: Exception | None = None
         self.stream = Stream(collector.areas)

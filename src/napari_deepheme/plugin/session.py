@@ -103,6 +103,8 @@ class Session:
         What the chosen slide is called there; empty while names are not left out.
     sitting : str
         Where the sitting is saved; empty if it is not.
+    not_saved : str
+        Why the sitting cannot be saved; empty if it can.
     earlier_sitting : str
         A sitting of the chosen slide that was kept, to go on with.
     """
@@ -152,6 +154,7 @@ class Session:
     deidentify: bool = False
     pseudonym: str = ""
     sitting: str = ""
+    not_saved: str = ""
     earlier_sitting: str = ""
 
     @property
@@ -171,7 +174,7 @@ class Session:
         self.can_export = False
         self.counts, self.hidden = {}, frozenset()
         self.n_unidentified = self.n_not_cells = self.n_corrected = 0
-        self.n_selected = 0
+        self.n_selected, self.selected = 0, ""
         self.reset_progress()
         self.can_undo = self.can_redo = self.adding = False
         self.rendered_only = ()

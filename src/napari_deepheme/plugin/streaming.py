@@ -29,6 +29,8 @@ _Item = TypeVar("_Item")
 FEW_CELLS: Final = 1000
 """So many cells are merged in less than 50 ms."""
 
+LOADING: Final = "Loading the models …"
+
 NOT_KEPT: Final = "The run goes on, but a crash would lose what comes"
 
 GO_ON_HINT: Final = "“Classify whole slide” goes on from here."
@@ -77,7 +79,9 @@ class Streaming:
         else:
             run.models = item
             run.pace.start()
-            session.say("Looking for cells …")
+            if session.message == LOADING:
+                # What was told meanwhile is of what the user did.
+                session.say("Looking for cells …")
 
     def tell_models(self, run: Run) -> None:
         """Tell what the models of a run know, if they are loaded."""
@@ -120,6 +124,8 @@ class Streaming:
         told = outcome(result, session)
         if not result.complete and run.kept is not None and run.kept.is_kept:
             told += f" {GO_ON_HINT}"
+        if run.note:
+            told += f" {run.note}"
         session.say(told, error=bool(result.failed))
 
     def tell_error(self, run: Run) -> None:

@@ -274,17 +274,17 @@ class View(QWidget):
         _follow(self.device_box, session.device)
         _follow(self.count_box, session.max_cells)
         _follow(self.codes_box, session.show_codes)
-        self.region_button.setEnabled(has_slide and not running)
-        self.slide_button.setEnabled(has_slide and not running)
+        free, result = has_slide and not running, session.can_export and not running
+        # First, for what goes off gives the keyboard to the next one that is on.
         self.cancel_button.setEnabled(running)
-        self.export_button.setEnabled(session.can_export and not running)
-        self.more_button.setEnabled(session.can_export and not running)
+        for made in (self.region_button, self.slide_button, self.map_button):
+            made.setEnabled(free)
+        self.export_button.setEnabled(result)
+        self.more_button.setEnabled(result)
         self.sitting_button.setEnabled(not running)
         earlier = bool(session.earlier_sitting) and not running
         self.earlier_button.setVisible(earlier and not session.can_export)
-        self.map_button.setEnabled(has_slide and not running)
-        boxes = (self.slide_box, self.device_box, self.mpp_box, self.count_box)
-        for box in boxes:
+        for box in (self.slide_box, self.device_box, self.mpp_box, self.count_box):
             box.enabled = not running
         # A bar without a range moves by itself: the models are being loaded.
         unknown = running and not session.n_tiles

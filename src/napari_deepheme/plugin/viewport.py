@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 _ELLIPSE_CORNERS: Final = 72
 
-_CLOSED: Final = frozenset({"rectangle", "ellipse", "polygon"})
+CLOSED: Final = frozenset({"rectangle", "ellipse", "polygon"})
+"""Kinds of shapes that enclose something."""
 
 
 def visible_region(viewer: ViewerModel, layer: Image, size: Size) -> Region:
@@ -88,6 +89,8 @@ def drawn_polygons(
 ) -> tuple[Polygon, ...]:
     """Return the closed shapes that are drawn: the selected ones, all when none is.
 
+    While shapes are added, napari selects the last one: no choice of the user's.
+
     Parameters
     ----------
     viewer : ViewerModel
@@ -99,12 +102,13 @@ def drawn_polygons(
     all_of_them : bool
         Whether all are wanted, whatever is selected.
     """
-    selected = () if all_of_them else sorted(shapes.selected_data)
+    is_chosen = not (all_of_them or shapes.mode.startswith("add_"))
+    selected = sorted(shapes.selected_data) if is_chosen else ()
     chosen = selected or range(shapes.nshapes)
     return tuple(
         _polygon(viewer, _outline(shapes.data[i], shapes.shape_type[i]), shapes, layer)
         for i in chosen
-        if shapes.shape_type[i] in _CLOSED
+        if shapes.shape_type[i] in CLOSED
     )
 
 

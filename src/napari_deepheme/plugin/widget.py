@@ -27,6 +27,7 @@ from napari_deepheme.core.runs.search import iter_search
 from napari_deepheme.plugin.controller import Controller
 from napari_deepheme.plugin.controls.focus_ring import show_focus
 from napari_deepheme.plugin.controls.key_manners import keep_manners
+from napari_deepheme.plugin.controls.menu_keys import menu_command
 from napari_deepheme.plugin.controls.spoken import tell_canvas
 from napari_deepheme.plugin.desk import LAST_SECONDS
 from napari_deepheme.plugin.docks import Docks
@@ -41,7 +42,7 @@ from napari_deepheme.plugin.preferences import read_preferences
 from napari_deepheme.plugin.preferred import PreferenceKeeper
 from napari_deepheme.plugin.reviewing.actions import STOP_ADDING
 from napari_deepheme.plugin.reviewing.bound_keys import BoundKeys
-from napari_deepheme.plugin.reviewing.keys import keep_keys, read_keys
+from napari_deepheme.plugin.reviewing.keys import keep_keys, read_keys, told_of_key
 from napari_deepheme.plugin.session import Session
 from napari_deepheme.plugin.view import View
 from napari_deepheme.plugin.words import CLICK_HINT
@@ -248,11 +249,17 @@ class ClassifyCellsWidget(QWidget):
             tell_canvas(self, self.session.selected or CLICK_HINT)
 
     def _set_key(self, name: str, key: str) -> None:
+        before, say = self._keys, self.session.say
         try:
-            self._keys = self._keys.with_key(name, key)
-            keep_keys(self._keys)
+            changed = before.with_key(name, key)
+            if command := menu_command(self, key):
+                raise ValueError(f"{key} is napari's own key: {command}.")
+            self._keys = changed
+            keep_keys(changed)
         except (ValueError, DeephemeError) as error:
-            self.session.say(str(error), error=True)
+            say(str(error), error=True)
+        else:
+            say(told_of_key(before, changed, name))
         self._show_keys()
         self._bind_keys()
 

@@ -11,14 +11,16 @@ from napari_deepheme.core.review.corrections import (
     UNIDENTIFIED,
     WORDS_APART,
     is_added,
+    is_doubted,
     is_unidentified,
     judged_classes,
     judged_mitosis,
     reader_classes,
     short_words,
 )
+from napari_deepheme.core.slide.mpp import coarse_doubt
 from napari_deepheme.core.taxonomy import CLASS_BY_CODE, MITOTIC_CODE
-from napari_deepheme.core.wording import plural
+from napari_deepheme.core.wording import in_percent, plural
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,6 +31,10 @@ if TYPE_CHECKING:
     from napari_deepheme.plugin.session import Session
 
 CLICK_HINT = "Click a cell to select it, Shift-click to add more."
+
+NOT_SAVED = (
+    "Not saved: what you correct now is in no sitting. “Save as… > Sitting” keeps it."
+)
 
 NO_MODEL = "Classify a slide first: it is not known which model named these cells."
 
@@ -85,7 +91,7 @@ def outcome(result: RegionResult, session: Session) -> str:
         words.append(f"{plural(len(result.failed), 'place')} could not be read")
     if not result.complete:
         words.append("stopped before the end")
-    return "; ".join(words) + "."
+    return "; ".join(filter(None, (*words, coarse_doubt(result.mpp)))) + "."
 
 
 def card_note(card: ModelCard) -> str:
@@ -99,20 +105,27 @@ def card_note(card: ModelCard) -> str:
 
 def _one(cell: CellTable, row: int) -> str:
     code, judged = cell.class_codes[0], str(judged_classes(cell)[0])
-    percent = f"{100 * cell.probabilities[0]:.0f} %"
+    sure = _sure(cell)
     if is_added(cell)[0]:
         return _added(cell, row)
     place = f"cell {_number(cell, row)}, detector {cell.scores[0]:.2f}"
     given = str(reader_classes(cell)[0])
     if given == code:
-        return f"{class_words(judged)}, confirmed by the reader, {percent} ({place})"
+        return f"{class_words(judged)}, confirmed by the reader, {sure} ({place})"
     if given:
-        return f"{class_words(judged)}, corrected from {code} ({percent}), {place}"
+        model = f"{code} ({sure})"
+        if is_doubted(cell)[0]:
+            model = f"unidentified ({code} {sure})"
+        return f"{class_words(judged)}, corrected from {model}, {place}"
     if is_unidentified(cell)[0]:
-        return f"unidentified ({code} {percent}), {place}"
+        return f"unidentified ({code} {sure}), {place}"
     mitosis = [str(judged_mitosis(cell, of)[0]) for of in MITOSIS_WORDS]
-    words = [class_words(judged), *filter(None, mitosis), percent]
+    words = [class_words(judged), *filter(None, mitosis), sure]
     return f"{', '.join(words)} ({place})"
+
+
+def _sure(cell: CellTable) -> str:
+    return in_percent(cell.probabilities[0], is_below=bool(is_doubted(cell)[0]))
 
 
 def _number(cell: CellTable, row: int) -> int:
@@ -125,9 +138,7 @@ def _added(cell: CellTable, row: int) -> str:
     words = f"{class_words(known)}, added by hand (cell {_number(cell, row)}"
     # No model was asked where it is not at hand.
     if cell.probabilities[0]:
-        words += (
-            f"; the model: {cell.class_codes[0]} {100 * cell.probabilities[0]:.0f} %"
-        )
+        words += f"; the model: {cell.class_codes[0]} {_sure(cell)}"
     return f"{words})"
 
 

@@ -10,9 +10,14 @@ import pytest
 from PIL import Image
 
 from napari_deepheme.core.cell_table import CellTable
-from napari_deepheme.core.errors import CannotWriteError, InvalidTableError
+from napari_deepheme.core.errors import (
+    CannotWriteError,
+    InvalidTableError,
+    UnreadableRegionError,
+    UnreadableSlideError,
+)
 from napari_deepheme.core.export.crop_folder import write_crop_folder
-from napari_deepheme.core.geometry import Mpp
+from napari_deepheme.core.geometry import Mpp, Point, Region
 from napari_deepheme.core.slide import ArraySlide
 from napari_deepheme.core.taxonomy import class_index
 from napari_deepheme.core.training.cells.named import read_own_cells
@@ -59,7 +64,7 @@ def rows(folder):
 def test_each_cell_lies_in_the_folder_of_the_class_that_counts(slide, cells, tmp_path):
     folder = tmp_path / "crops"
     written = write_crop_folder(cells, folder, slide, mpp=QUARTER)
-    assert written == {"M2": 1, "M4": 1, "M5": 1}
+    assert written.by_class == {"M2": 1, "M4": 1, "M5": 1}
     assert names(folder) == [
         "M2/smear.svs-1.png",
         "M4/smear.svs-2.png",
@@ -87,14 +92,52 @@ def test_what_a_reader_took_away_is_never_written(slide, cells, tmp_path):
     deleted = np.array(["deleted", *cells.further["reader_class"][1:]])
     gone = replace(cells, further={**cells.further, "reader_class": deleted})
     written = write_crop_folder(gone, tmp_path / "crops", slide, mpp=QUARTER)
-    assert written == {"M4": 1, "M5": 1}
+    assert written.by_class == {"M4": 1, "M5": 1}
+
+
+class TornSlide(ArraySlide):
+    """A slide of which nothing from some column on can be read."""
+
+    torn_from = 0
+
+    def read_region(self, location, level, size_level):
+        if location.x + size_level.width > self.torn_from:
+            raise UnreadableRegionError(self.name, Region(*location, *size_level), "")
+        return super().read_region(location, level, size_level)
+
+
+def test_cells_that_cannot_be_read_are_counted(slide, cells, tmp_path):
+    torn = TornSlide(slide.read_region(Point(0, 0), 0, slide.size), name="smear.svs")
+    torn.torn_from = 350
+    written = write_crop_folder(cells, tmp_path / "crops", torn, mpp=QUARTER)
+    assert written.by_class == {"M2": 1, "M4": 1}
+    assert written.left_out == "1 cell could not be read"
+
+
+def test_a_slide_of_which_no_cell_can_be_read_is_refused(slide, cells, tmp_path):
+    folder = tmp_path / "crops"
+    torn = TornSlide(np.zeros((400, 500, 3), np.uint8), name="smear.svs")
+    with pytest.raises(UnreadableSlideError, match="none of its cells"):
+        write_crop_folder(cells, folder, torn, mpp=QUARTER)
+    assert not folder.exists()
+    write_crop_folder(cells, folder, slide, mpp=QUARTER)
+    with pytest.raises(UnreadableSlideError):
+        write_crop_folder(cells, folder, torn, mpp=QUARTER)
+    assert len(read_own_cells(folder)) == 3
+
+
+def test_a_slide_without_a_cell_to_learn_from_gives_no_picture(slide, tmp_path):
+    written = write_crop_folder(
+        CellTable.empty(), tmp_path / "crops", slide, mpp=QUARTER
+    )
+    assert (written.by_class, written.left_out) == ({}, "")
 
 
 def test_only_what_a_reader_named_is_written_when_asked(slide, cells, tmp_path):
     written = write_crop_folder(
         cells, tmp_path / "crops", slide, mpp=QUARTER, corrected_only=True
     )
-    assert written == {"M4": 1, "M5": 1}
+    assert written.by_class == {"M4": 1, "M5": 1}
 
 
 def test_another_slide_is_added_and_the_same_one_replaced(slide, cells, tmp_path):

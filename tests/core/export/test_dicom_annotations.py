@@ -1,6 +1,7 @@
 """DICOM annotations, read back by highdicom, on a whole slide image made here."""
 
 import io
+import os
 import sys
 from datetime import datetime
 
@@ -15,7 +16,11 @@ from pydicom.uid import JPEGBaseline8Bit, VLWholeSlideMicroscopyImageStorage
 
 from napari_deepheme.core.cell_table import CellTable
 from napari_deepheme.core.deidentify import nameless
-from napari_deepheme.core.errors import MissingExtraError, NotDicomError
+from napari_deepheme.core.errors import (
+    MissingExtraError,
+    NotDicomError,
+    UnreadableSlideError,
+)
 from napari_deepheme.core.export.dicom_annotations import write_dicom_annotations
 from napari_deepheme.core.export.facts import TableFacts
 from napari_deepheme.core.review.corrections import judged_counts
@@ -188,6 +193,25 @@ def test_a_slide_named_by_one_of_its_files_is_annotated_as_well(
     assert read.ReferencedImageSequence[0].ReferencedSOPInstanceUID == (
         source.SOPInstanceUID
     )
+
+
+@pytest.mark.parametrize("named", ["folder", "file"])
+def test_a_slide_whose_file_is_gone_is_told(whole_slide, cells, tmp_path, named):
+    _, folder = whole_slide
+    path = folder if named == "folder" else folder / "level.dcm"
+    with open_slide(path) as slide:
+        folder.rename(tmp_path / "elsewhere")
+        with pytest.raises(UnreadableSlideError, match="cannot read"):
+            write_dicom_annotations(cells, tmp_path / "cells.dcm", slide)
+
+
+@pytest.mark.not_on_windows
+def test_a_pipe_beside_a_slide_is_not_waited_for(whole_slide, cells, tmp_path):
+    _, folder = whole_slide
+    with open_slide(folder) as slide:
+        os.mkfifo(folder / "a.dcm")
+        write_dicom_annotations(cells, tmp_path / "cells.dcm", slide)
+    assert (tmp_path / "cells.dcm").exists()
 
 
 def test_names_and_days_are_left_out_on_request_and_the_uids_stay(

@@ -9,7 +9,7 @@ from PIL import Image
 
 from napari_deepheme.core.counts.intervals import wilson
 from napari_deepheme.core.counts.reference_ranges import ReferenceRange, ReferenceRanges
-from napari_deepheme.core.geometry import Polygon, Region
+from napari_deepheme.core.geometry import Mpp, Polygon, Region
 from napari_deepheme.core.report_file import gather_report
 from napari_deepheme.core.report_file.chart import WIDTH, Box, chart_shapes
 from napari_deepheme.core.report_file.content import (
@@ -334,6 +334,17 @@ def test_corrections_are_listed_and_those_beyond_500_are_counted(
     assert "100 more are not" in words(report, "Corrections by hand")
 
 
+def test_what_the_model_doubted_is_corrected_from_unidentified(result, slide, facts):
+    n = len(result.cells)
+    said = {"reader_class": result.cells.further["reader_class"]}
+    for noted in ("", "unidentified"):
+        further = {"identified": np.full(n, "no"), "read_from": np.full(n, noted)}
+        cells = replace(result.cells, further={**said, **further})
+        report = gather_report(replace(result, cells=cells), facts, slide, date=DATE)
+        (table,) = blocks(report, "Corrections by hand", Table)
+        assert table.rows[0].values[1] == "unidentified (M1 80 %)"
+
+
 def test_a_table_without_notes_of_a_reader_lists_no_reader(result, slide, facts):
     further = {"reader_class": result.cells.further["reader_class"]}
     cells = replace(result.cells, further=further)
@@ -354,6 +365,14 @@ def test_what_must_be_known_first_is_told_first(result, slide, facts):
     far.boxes[0] = 9000, 9000, 40, 40
     alerts = gather_report(replace(result, cells=far), facts, slide, date=DATE).alerts
     assert any("beyond the edge" in alert for alert in alerts)
+
+
+@pytest.mark.parametrize(("mpp", "n_told"), [(0.6, 0), (0.61, 1)])
+def test_a_coarse_scan_is_doubted_first(result, slide, facts, mpp, n_told):
+    seen = replace(result, mpp=Mpp(0.5, mpp))
+    alerts = gather_report(seen, facts, slide, date=DATE).alerts
+    told = [alert for alert in alerts if f"at {mpp} µm per pixel" in alert]
+    assert len(told) == n_told
 
 
 @pytest.mark.parametrize(("n", "n_told"), [(299, 1), (300, 0)])
@@ -395,6 +414,8 @@ def test_a_slide_that_cannot_be_read_gives_a_report_without_pictures(
     blind = gather_report(result, facts, blind_slide, date=DATE)
     assert blocks(blind, "Where the cells lie", Plate) == []
     assert "could not be read" in words(blind, "Where the cells lie")
+    assert blind.doubts == ("The slide could not be read.",)
+    assert blind.alerts[-1:] == blind.doubts
     thumbnails = [
         cell
         for gallery in blocks(blind, "Cells by class", Gallery)

@@ -86,6 +86,16 @@ def test_counts_words_and_doubt_follow_the_reader():
     assert is_corrected(cells).tolist() == [True, False, True, True, False]
 
 
+def test_a_cell_that_the_model_doubts_comes_from_unidentified():
+    cells = model_says(4, ["no", "no", "yes", "no"])
+    corrected = CorrectedCells(cells).correct([0, 2], "M3").correct([1], "M2")
+    before = corrected.correct([0], "L2").cells.further["read_from"]
+    assert before.tolist() == ["M3", "unidentified", "M2", ""]
+    # What is doubted follows the reader's threshold.
+    sure = corrected.with_threshold(0.0).cells.further["read_from"]
+    assert sure.tolist() == ["M2", "M2", "M2", ""]
+
+
 def test_words_of_a_file_that_are_no_class_count_as_nothing_said():
     cells = model_says(2)
     cells.further[READER_CLASS] = np.array(["promyelo", "M3"])

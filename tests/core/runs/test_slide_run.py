@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import tifffile
 
+from napari_deepheme.core.adequacy import AdequacyMap
 from napari_deepheme.core.engine.config import RunConfig, TileConfig
 from napari_deepheme.core.errors import (
     InvalidTableError,
@@ -16,13 +17,15 @@ from napari_deepheme.core.errors import (
     ReviewedRunError,
     SlideChangedError,
     SlideGoneError,
+    UnreadableRegionError,
 )
 from napari_deepheme.core.export.csv_table import write_csv
-from napari_deepheme.core.geometry import Region
+from napari_deepheme.core.geometry import Region, Size
 from napari_deepheme.core.review.corrected_cells import CorrectedCells
 from napari_deepheme.core.runs import slide_run
 from napari_deepheme.core.runs.journal import NAME, read_past
 from napari_deepheme.core.runs.run_request import RunRequest
+from napari_deepheme.core.runs.run_settings import RunSettings
 from napari_deepheme.core.runs.slide_run import SlideRun
 from napari_deepheme.core.slide import ArraySlide, open_slide
 from napari_deepheme.core.slide.identity import slide_identity
@@ -190,7 +193,8 @@ def quarters(monkeypatch):
         Region(550, 0, 550, 450),
         Region(0, 450, 550, 450),
     ]
-    monkeypatch.setattr(slide_run, "map_adequacy", lambda *_, **__: None)
+    nothing = AdequacyMap(512, np.zeros((2, 3)), np.zeros((2, 3)), Size(1100, 900))
+    monkeypatch.setattr(slide_run, "map_adequacy", lambda *_, **__: nothing)
     monkeypatch.setattr(slide_run, "areas_to_count", lambda *_: tuple(areas))
     return areas
 
@@ -273,29 +277,84 @@ def changed_after(n_tiles, path, folder, change):
         run.finish(1.0)
 
 
-def test_what_could_not_be_read_is_tried_again_when_the_slide_was_mended(
-    tiff, tmp_path, monkeypatch
-):
-    def broken(*_):
-        raise OSError("no such sector")
+@pytest.fixture
+def hole(monkeypatch):
+    """What cannot be read of the TIFF, in level-0 pixels."""
+    read = TiffSlide._read_level
 
-    out = tmp_path / "out"
+    def broken(slide, level, window):
+        if made and window.intersection(made[0]).area:
+            raise OSError("no such sector")
+        return read(slide, level, window)
+
+    made = [Region(0, 0, 700, 300)]
+    monkeypatch.setattr(TiffSlide, "_read_level", broken)
+    return made
+
+
+def test_what_could_not_be_read_is_tried_again_when_the_slide_was_mended(
+    tiff, tmp_path, hole
+):
+    out, row = tmp_path / "out", Region(0, 0, 1100, 300)
+    hole.clear()
     with open_slide(tiff) as slide:
         whole, _, _ = finished(slide, tmp_path / "whole")
-    with monkeypatch.context() as patch, open_slide(tiff) as slide:
-        patch.setattr(TiffSlide, "_read_level", broken)
+    hole.append(row)
+    with open_slide(tiff) as slide:
         stopped_after(4, slide, out, RunRequest())
+    hole.clear()
     assert all(done.failed for done in read_past(out).tiles)
     with open_slide(tiff) as slide:
         assert finished(slide, out)[1] == 4
-    with monkeypatch.context() as patch, open_slide(tiff) as slide:
-        patch.setattr(TiffSlide, "_read_level", broken)
+    hole.append(row)
+    with open_slide(tiff) as slide:
         stopped_after(4, slide, out, RunRequest())
+    hole.clear()
     time.sleep(0.1)
     os.utime(tiff, (0, 0))
     with open_slide(tiff) as slide:
         result, n_before, _ = finished(slide, out)
     assert (n_before, result.failed) == (0, ())
+    assert result.cells == whole.cells
+
+
+def test_a_count_names_what_could_not_be_read_where_its_areas_were_chosen(
+    tiff, tmp_path, hole
+):
+    request = RunRequest(max_cells=10_000)
+    with open_slide(tiff) as slide:
+        result, _, _ = finished(slide, tmp_path / "out", request)
+        everything, _, _ = finished(slide, tmp_path / "whole")
+    assert result.complete
+    assert result.failed == everything.failed
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text())
+    assert summary["failed_tiles"] == len(summary["failed_regions"]) == 6
+
+
+def test_a_count_of_a_slide_of_which_nothing_can_be_read_fails(tiff, tmp_path, hole):
+    hole[0] = Region(0, 0, 1100, 900)
+    with open_slide(tiff) as slide, pytest.raises(UnreadableRegionError):
+        finished(slide, tmp_path / "out", RunRequest(max_cells=30))
+    assert not (tmp_path / "out").exists()
+
+
+def test_areas_are_chosen_again_when_what_could_not_be_read_of_them_was_mended(
+    tiff, tmp_path, hole
+):
+    request, out = RunRequest(max_cells=10_000), tmp_path / "out"
+    with open_slide(tiff) as slide:
+        stopped_after(1, slide, out, request)
+        failed = RunSettings.from_json(read_past(out).used).failed
+        assert set(finished(slide, out, request)[0].failed) == set(failed)
+    with open_slide(tiff) as slide:
+        stopped_after(1, slide, out, request)
+    hole.clear()
+    time.sleep(0.1)
+    os.utime(tiff, (0, 0))
+    with open_slide(tiff) as slide:
+        result, _, _ = finished(slide, out, request)
+        whole, _, _ = finished(slide, tmp_path / "whole", request)
+    assert result.failed == ()
     assert result.cells == whole.cells
 
 

@@ -19,8 +19,8 @@ TILES = tuple(
 )
 
 
-def tally(n_cells=None, *, chunk_tiles=1):
-    plan = RunPlan(TILES, chunk_tiles, Mpp(0.25, 0.25))
+def tally(n_cells=None, *, chunk_tiles=1, failed=()):
+    plan = RunPlan(TILES, chunk_tiles, Mpp(0.25, 0.25), failed)
     return Tally(WHOLE, plan, 0.3, n_cells and CountGoal(n_cells))
 
 
@@ -63,6 +63,16 @@ def test_a_cell_beside_what_a_neighbour_cannot_read_does_not_end_a_count():
     count.add(found(1, (150, 10), failed=(Region(80, 30, 40, 40),)))
     assert not count.is_enough
     count.add(found(2, (230, 10)))
+    assert len(count.result().cells) == 3
+
+
+def test_what_was_broken_when_areas_were_chosen_is_named_once_with_the_rest():
+    seen, later = Region(80, 30, 40, 40), Region(280, 0, 20, 20)
+    count = tally(3, failed=(seen,))
+    count.add(found(0, (10, 10), (70, 40)))
+    count.add(found(1, (150, 10), failed=(seen,)))
+    count.add(found(2, (230, 10), failed=(later,)))
+    assert count.result().failed == (later, seen)
     assert len(count.result().cells) == 3
 
 

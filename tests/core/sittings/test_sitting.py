@@ -45,6 +45,7 @@ from napari_deepheme.core.sittings.sitting import (
 from napari_deepheme.core.sittings.sitting_file import (
     SittingFile,
     create_sitting,
+    read_searched_px,
     read_sitting,
 )
 from napari_deepheme.core.slide import open_slide
@@ -124,6 +125,8 @@ def test_a_sitting_comes_back_as_it_was(tmp_path):
     create_sitting(tmp_path / "a.deepheme", sitting)
     again = read_sitting(tmp_path / "a.deepheme")
     same(again, sitting)
+    # The upper part of a triangle.
+    assert read_searched_px(tmp_path / "a.deepheme") == pytest.approx(446, abs=1)
     assert judged_classes(again.corrected.undo().cells)[-1] == "deleted"
 
 
@@ -226,7 +229,7 @@ def test_a_file_that_is_gone_or_cannot_be_made_is_told(tmp_path):
     path = tmp_path / "a.deepheme"
     file = create_sitting(path, a_sitting())
     path.unlink()
-    with pytest.raises(CannotWriteError, match="gone"):
+    with pytest.raises(CannotWriteError, match="bring it back"):
         file.sync(CorrectedCells(model_says()).correct([1], "M3"))
     assert not path.exists()
     (tmp_path / "file").write_text("")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import struct
 from io import BytesIO
 from typing import TYPE_CHECKING
@@ -81,6 +82,15 @@ def test_a_folder_of_two_slides_is_refused_and_names_a_file_of_each(
         open_slide(tmp_path)
     assert caught.value.reason == "it holds 2 DICOM slides"
     assert caught.value.remedy.endswith("as a1.dcm, b1.dcm")
+
+
+@pytest.mark.not_on_windows
+def test_a_pipe_beside_a_slide_is_named_and_not_waited_for(tmp_path: Path) -> None:
+    (tmp_path / "a.dcm").write_bytes(dicom(b"1.2.3"))
+    os.mkfifo(tmp_path / "feed")
+    with pytest.raises(UnreadableSlideError, match="feed beside it is a pipe") as told:
+        open_slide(tmp_path, read_timeout=1)
+    assert "take that out of its folder" in str(told.value)
 
 
 def test_labels_and_reports_are_no_further_slides(tmp_path: Path) -> None:

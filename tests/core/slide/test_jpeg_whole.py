@@ -87,6 +87,17 @@ def test_the_zeros_of_empty_glass_are_no_hole(grey: int) -> None:
     assert judged(data.removesuffix(END))
 
 
+def test_tables_of_its_own_take_the_place_of_shared_ones(tile: Any) -> None:
+    glass = np.full((256, 256, 3), 243, np.uint8)
+    own, usual = encoded(glass, optimize=True), encoded(tile)
+    shared = usual[: usual.index(b"\xff\xda")] + END
+    assert is_whole(own, glass, decoded, shared)
+    # Of the usual tables, zeros are no code of empty glass.
+    half = len(usual) // 2
+    torn = usual[:half] + bytes(len(usual) - half - 2) + END
+    assert not is_whole(torn, decoded(torn), decoded, own[: own.index(b"\xff\xda")])
+
+
 def test_the_grey_of_a_picture_is_not_what_is_missing(tile: Any) -> None:
     pixels = tile.copy()
     pixels[-32:] = 128

@@ -5,7 +5,7 @@ from math import inf, nan
 import numpy as np
 import pytest
 
-from napari_deepheme.core.errors import UnknownMppError
+from napari_deepheme.core.errors import OblongPixelsError, UnknownMppError
 from napari_deepheme.core.geometry import Mpp
 from napari_deepheme.core.slide import ArraySlide, plausible_mpp
 
@@ -25,6 +25,17 @@ def test_an_absurd_mpp_is_refused(mpp: float | tuple[float, float]) -> None:
         plausible_mpp(slide)
     assert caught.value.slide == "a.svs"
     assert caught.value.stated == slide.mpp
+
+
+def test_pixels_that_are_not_square_are_refused_for_that() -> None:
+    slide = ArraySlide(DARK, mpp=(0.25, 0.5), name="a.svs")
+    with pytest.raises(OblongPixelsError, match=r"0.25 x 0.5 .* not square") as caught:
+        plausible_mpp(slide)
+    # What would squash the cells is not recommended.
+    assert "--mpp" not in str(caught.value)
+    assert plausible_mpp(slide, mpp=0.25) == Mpp(0.25, 0.25)
+    with pytest.raises(UnknownMppError, match="seen at cell level"):
+        plausible_mpp(ArraySlide(DARK, mpp=(0.25, 25_400.0)))
 
 
 def test_a_slide_that_states_none_needs_one() -> None:

@@ -301,6 +301,16 @@ def test_a_classifiers_recipe_that_is_killed_ends_as_one_that_was_not(
     assert 0 < card.settings["unidentified_below"] < 1
     assert 0.2 < card.settings["temperature"] < 5
     assert card.outputs == find_model(name).outputs
+    assert (tmp_path / "whole" / "third.pt").exists()
+
+
+def test_weights_move_a_share_of_the_way_to_anothers():
+    network, other = tiny_network(), tiny_network()
+    with torch.no_grad():
+        network.head.weight.fill_(1)
+        other.head.weight.fill_(3)
+    fitting.move_towards(network, other, 0.6)
+    assert network.head.weight.unique().tolist() == pytest.approx([2.2])
 
 
 def test_a_source_that_is_left_out_is_neither_learned_nor_calibrated_with(
@@ -320,8 +330,8 @@ def test_a_source_that_is_left_out_is_neither_learned_nor_calibrated_with(
     )
     data = TrainingData(recipe_data)
     train_classifier(data, tmp_path, n_steps=2, without="matek")
-    first, second, val = ({g.split("/")[0] for g in c.groups} for c in asked)
-    assert first == second == {g.split("/")[0] for g in cells.groups} - {"matek"}
+    *fits, val = ({g.split("/")[0] for g in c.groups} for c in asked)
+    assert fits == [{g.split("/")[0] for g in cells.groups} - {"matek"}] * 3
     assert val == {"pbc", "bites"}
 
 

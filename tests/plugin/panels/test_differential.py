@@ -10,7 +10,7 @@ from qtpy.QtGui import QColor
 from napari_deepheme.core.cell_table import CellTable
 from napari_deepheme.core.counts.counting import FULL_COUNT
 from napari_deepheme.core.counts.report import differential
-from napari_deepheme.core.geometry import Region
+from napari_deepheme.core.geometry import Polygon, Region
 from napari_deepheme.core.review.corrected_cells import CorrectedCells
 from napari_deepheme.core.taxonomy import CLASS_BY_CODE, CLASSES_AS_READ, class_index
 from napari_deepheme.plugin.kinds import cell_kinds
@@ -33,7 +33,10 @@ def ran(controller, slide_layer):
 def differentials(ran):
     areas = {"visible": Region(0, 0, 400, 400), "drawn": []}
     made = Differentials(
-        ran.desk.review, visible=lambda: areas["visible"], drawn=lambda: areas["drawn"]
+        ran.desk.review,
+        visible=lambda: areas["visible"],
+        drawn=lambda: areas["drawn"],
+        analysed=lambda: areas.get("analysed", ran.desk.analysed()),
     )
     made.areas = areas
     return made
@@ -127,6 +130,49 @@ def test_drawn_regions_stand_side_by_side(panel, differentials):
     assert rows["promyelocytes"] == ["50.0 (1)", "0.0 (0)"]
     assert rows["counted"] == ["2", "1"]
     assert rows["unidentified, out of the count"] == ["0", "0"]
+
+
+def test_it_is_told_which_regions_were_searched_in_part_or_not_at_all(
+    panel, differentials
+):
+    differentials.areas["analysed"] = (Region(0, 0, 400, 400),)
+    differentials.areas["drawn"] = [
+        ("Region 1", Polygon(((0, 0), (400, 0), (0, 400)))),
+        ("Region 2", Region(200, 200, 400, 100)),
+        ("Region 3", Region(400, 400, 600, 600)),
+    ]
+    panel.scope_box.setCurrentIndex(panel.scope_box.findData("regions"))
+    panel.show_counts()
+    assert lines(panel)["searched"] == ["whole", "in part", "not searched"]
+    told = "Region 2: searched in part only. Region 3: not searched."
+    assert told in panel.told_label.text()
+    differentials.areas["drawn"] = differentials.areas["drawn"][:1] * 2
+    panel.show_counts()
+    assert "searched" not in lines(panel)
+    assert "searched" not in panel.told_label.text()
+
+
+def test_it_is_told_when_what_is_in_view_was_searched_in_part(panel, differentials):
+    panel.scope_box.setCurrentIndex(panel.scope_box.findData("view"))
+    differentials.areas["analysed"] = (Region(0, 0, 200, 200), Region(0, 0, 200, 200))
+    panel.show_counts()
+    assert "In view: searched in part only." in panel.told_label.text()
+
+
+def test_titles_of_regions_are_whole_where_the_names_can_spare_the_room(
+    panel, differentials
+):
+    panel.scope_box.setCurrentIndex(panel.scope_box.findData("regions"))
+    differentials.areas["drawn"] = [
+        (f"A layer of regions {i}", Region(0, 0, 400, 400)) for i in (1, 2)
+    ]
+    panel.show_counts()
+    header = panel.table.header()
+    for room in range(400, 900, 25):
+        panel.table.resize(room, 700)
+        left = [header.sectionSizeHint(c) - header.sectionSize(c) for c in (1, 2)]
+        names = header.sectionSize(0) - panel.table.sizeHintForColumn(0)
+        assert names < 20 or max(left) <= 0
 
 
 @pytest.mark.parametrize("n", [1, 2, 12])
@@ -267,7 +313,7 @@ def test_cells_whose_class_is_switched_off_are_not_selected_behind_a_number(
 def test_500_cells_are_500_of_the_differential_and_stay_the_same_ones():
     rng = np.random.default_rng(1)
     review = ManyCells(rng.choice(["M6", "L2", "U1", "ER3", "U4"], 2000))
-    made = Differentials(review, visible=lambda: None, drawn=list)
+    made = Differentials(review, visible=lambda: None, drawn=list, analysed=list)
     made.choose = None
     made.scope = "sample"
     (before,) = made.counts()
@@ -303,7 +349,7 @@ def test_ratios_and_indices_have_headings_of_their_own(panel):
 
 def test_of_fewer_cells_all_are_counted():
     review = ManyCells(["M6"] * 20 + ["U1"] * 5)
-    made = Differentials(review, visible=lambda: None, drawn=list)
+    made = Differentials(review, visible=lambda: None, drawn=list, analysed=list)
     made.scope = "sample"
     (count,) = made.counts()
     assert len(count.rows) == 20
@@ -360,6 +406,27 @@ def test_the_list_of_figures_is_gone_through_confirmed_and_rejected(
     assert states(mitoses) == ["by hand", "rejected"]
     # Sure of a promyelocyte, as the model is of the first, says nothing of a mitosis.
     assert column(mitoses, SURE) == ["–", "80 %"]
+
+
+def test_without_figures_it_is_said_and_there_is_none_to_go_to(
+    controller, slide_layer, core, qtbot
+):
+    made = MitosisPanel(controller.desk.review, controller.session)
+    qtbot.addWidget(made)
+    arrows = (made.previous_button, made.next_button)
+    changed = []
+    made.model.dataChanged.connect(lambda *corners: changed.append(corners))
+    core.cells = core.cells.take([0, 1])
+    controller.classify_slide()
+    controller.finish()
+    made.show_figures()
+    assert made.indices_label.text().startswith("No mitotic figures.\n")
+    assert not any(arrow.isEnabled() for arrow in arrows)
+    assert changed == []
+    controller.desk.review.correct([0], "U4")
+    made.show_figures()
+    assert "No mitotic" not in made.indices_label.text()
+    assert all(arrow.isEnabled() for arrow in arrows)
 
 
 def test_what_became_of_a_figure_is_seen_in_a_narrow_dock(mitoses, ran, qtbot):

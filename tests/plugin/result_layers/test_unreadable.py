@@ -34,5 +34,5 @@ def test_broken_blocks_are_no_areas_that_a_user_drew(
     controller.finish()
     look_at(400, 300, 200)
     viewer.layers.selection.active = viewer.layers[NAME]
-    _, regions, _ = asked_areas(viewer, slide_layer, core.slide)
+    regions = asked_areas(viewer, slide_layer, core.slide).regions
     assert regions == [Region(300, 200, 200, 200)]

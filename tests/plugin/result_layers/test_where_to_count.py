@@ -1,10 +1,12 @@
 """The map of where to count: shown, painted over, and counted by."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from napari_deepheme.core.adequacy import KINDS, AdequacyMap
-from napari_deepheme.core.geometry import Size
+from napari_deepheme.core.geometry import Region, Size
 from napari_deepheme.plugin.result_layers.where_to_count import NAME, painted_map
 
 SMEAR, THICK = KINDS.index("smear"), KINDS.index("thick")
@@ -16,6 +18,17 @@ def adequacy(core):
     scores = np.array([[0.9, 0.3], [0.0, 0.7]], np.float32)
     core.adequacy = AdequacyMap(500, kinds, scores, Size(1000, 1000))
     return core.adequacy
+
+
+def test_a_count_of_a_slide_of_which_nothing_can_be_read_says_so(
+    controller, slide_layer, adequacy, core
+):
+    core.adequacy = replace(adequacy, failed=(Region(0, 0, 1000, 1000),))
+    controller.session.max_cells = 10
+    controller.classify_slide()
+    controller.finish()
+    assert "nothing of it can be decoded" in controller.session.message
+    assert controller.session.message_kind == "error"
 
 
 def key_of(viewer):

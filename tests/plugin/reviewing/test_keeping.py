@@ -1,12 +1,17 @@
 """Sittings that are saved while another run ends, or under another name."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from napari_deepheme.core.errors import CannotWriteError
+from napari_deepheme.core.errors import (
+    CannotWriteError,
+    SittingElsewhereError,
+    UnreadableSlideError,
+)
 from napari_deepheme.plugin.reviewing import keeping as kept
 from napari_deepheme.plugin.reviewing.keeping import Keeping
 from napari_deepheme.plugin.session import Session
@@ -39,7 +44,7 @@ class Save:
         if self.items is None and not self.hangs:
             try:
                 self.items = list(self.make())
-            except CannotWriteError as error:
+            except (CannotWriteError, SittingElsewhereError) as error:
                 self.items = [Failed(error)]
         return not self.hangs
 
@@ -69,7 +74,13 @@ def desk(tmp_path, monkeypatch):
     monkeypatch.setattr(kept, "create_sitting", create)
     desk = SimpleNamespace(files=files, under_way=under_way, cells="first")
     desk.session = Session()
-    desk.keeping = Keeping(desk.session, take_sitting=lambda: taken(desk), start=start)
+    desk.seconds = 0.0
+    desk.keeping = Keeping(
+        desk.session,
+        take_sitting=lambda: taken(desk),
+        start=start,
+        clock=lambda: desk.seconds,
+    )
     return desk
 
 
@@ -114,6 +125,25 @@ def test_a_sitting_that_was_saved_by_name_is_saved_by_itself_as_well(desk, named
     desk.cells = "last"
     desk.keeping.close(5)
     assert [file.held[-1] for file in desk.files] == ["last", "corrected", "last"]
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda keeping: keeping.save(),
+        lambda keeping: keeping.save_as(Path("mine.deepheme")),
+        lambda keeping: keeping.close(5),
+    ],
+    ids=["save", "save_as", "close"],
+)
+def test_what_cannot_be_taken_is_said_and_not_raised(desk, named, monkeypatch, ask):
+    def gone():
+        raise UnreadableSlideError("a.svs", "it is gone")
+
+    monkeypatch.setattr(desk.keeping, "_take_sitting", gone)
+    ask(desk.keeping)
+    assert desk.session.message.startswith("cannot read a.svs")
+    assert not desk.under_way
 
 
 @pytest.mark.parametrize(("gone", "left"), [(0, 1), (1, 0)])
@@ -232,6 +262,16 @@ def test_a_first_save_that_takes_long_saves_what_was_left_at_its_end(desk):
     assert desk.keeping.path is None
 
 
+def test_what_was_left_to_a_save_is_not_written_by_later_ones(desk):
+    # As when another sitting was to be opened, and could not be.
+    desk.keeping.begin()
+    desk.cells = "corrected"
+    desk.under_way[0].hangs = True
+    desk.keeping.close(5)
+    desk.under_way.pop()()
+    assert saved_after(desk, "corrected twice") == ["corrected twice"]
+
+
 def test_a_run_whose_save_waits_for_that_of_another_is_saved_as_it_is_left(desk):
     desk.keeping.begin()
     desk.cells = "second"
@@ -249,3 +289,122 @@ def test_a_viewer_that_closes_while_a_run_is_first_saved_saves_it_whole(desk):
     desk.keeping.close(5)
     desk.keeping.close(5)
     assert [file.held[-1] for file in desk.files] == ["first, corrected"]
+
+
+@pytest.fixture
+def full(desk, monkeypatch):
+    """Nothing can be written until the list is empty."""
+    reasons, create = ["no space left"], kept.create_sitting
+
+    def written(path, sitting):
+        if reasons:
+            raise CannotWriteError(str(path), reasons[0])
+        return create(path, sitting)
+
+    monkeypatch.setattr(kept, "create_sitting", written)
+    return reasons
+
+
+def tried(desk, cells):
+    """Correct, and let the timer pass; tell whether a save was begun."""
+    desk.cells = cells
+    desk.keeping.save()
+    begun = bool(desk.under_way)
+    while desk.under_way:
+        desk.under_way.pop()()
+    return begun
+
+
+def test_that_nothing_is_saved_stands_there_whatever_is_said_after(desk, full):
+    desk.keeping.begin()
+    desk.under_way.pop()()
+    assert desk.session.message.startswith("Not saved any more: ")
+    desk.session.say("Written to a folder.")
+    assert "no space left" in desk.session.not_saved
+    assert not tried(desk, "corrected")
+    assert "no space left" in desk.session.not_saved
+
+
+def test_what_could_not_be_saved_is_tried_again_after_a_while(desk, full):
+    told = []
+    desk.keeping.begin(lambda: told.append("kept"))
+    desk.under_way.pop()()
+    desk.seconds = kept.AGAIN_SECONDS
+    desk.session.say("")
+    assert tried(desk, "corrected")
+    # The same is not told twice.
+    assert (desk.session.message, bool(desk.session.not_saved)) == ("", True)
+    full.clear()
+    assert not tried(desk, "corrected twice")
+    desk.seconds *= 2
+    assert tried(desk, "corrected twice")
+    assert [file.held for file in desk.files] == [["corrected twice"]]
+    assert desk.session.not_saved == ""
+    assert desk.session.message == f"Saved again, in {desk.files[0].path}"
+    assert told == ["kept"]
+    assert tried(desk, "corrected thrice")
+    assert desk.files[0].held[-1] == "corrected thrice"
+
+
+def test_another_folder_is_tried_at_once(desk, full, tmp_path, monkeypatch):
+    desk.keeping.begin()
+    desk.under_way.pop()()
+    full.clear()
+    assert not tried(desk, "corrected")
+    (tmp_path / "better").mkdir()
+    monkeypatch.setenv(kept.FOLDER_VARIABLE, str(tmp_path / "better"))
+    assert tried(desk, "corrected")
+    assert desk.keeping.path.parent == tmp_path / "better"
+    assert desk.session.not_saved == ""
+
+
+def test_a_file_that_is_gone_is_followed_by_another_with_all_that_was_said(desk):
+    desk.keeping.begin()
+    desk.under_way.pop()()
+    desk.files[0].path.unlink()
+    assert tried(desk, "corrected")
+    assert desk.session.not_saved
+    desk.seconds = kept.AGAIN_SECONDS
+    assert tried(desk, "corrected")
+    assert desk.files[1].held == ["corrected"]
+    assert desk.session.sitting == str(desk.files[1].path)
+
+
+def test_a_viewer_that_closes_tries_once_more(desk, full):
+    desk.keeping.begin()
+    desk.under_way.pop()()
+    full.clear()
+    desk.cells = "corrected"
+    desk.keeping.close(5)
+    assert [file.held for file in desk.files] == [["corrected"]]
+
+
+def test_what_another_window_saves_is_not_begun_a_second_time(desk, monkeypatch):
+    desk.keeping.begin()
+    desk.under_way.pop()()
+
+    def taken_over(*_):
+        raise SittingElsewhereError("a.deepheme")
+
+    monkeypatch.setattr(desk.files[0], "sync", taken_over)
+    assert tried(desk, "corrected")
+    desk.seconds = 10 * kept.AGAIN_SECONDS
+    assert not tried(desk, "corrected")
+    desk.keeping.close(5)
+    assert len(desk.files) == 1
+    assert "another window" in desk.session.not_saved
+
+
+def test_a_sitting_that_is_saved_by_name_or_left_is_no_more_amiss(desk, full, tmp_path):
+    desk.keeping.begin()
+    desk.under_way.pop()()
+    full.clear()
+    desk.keeping.save_as(tmp_path / "mine.deepheme")
+    desk.under_way.pop()()
+    assert desk.session.not_saved == ""
+    full.append("no space left")
+    desk.keeping.begin()
+    desk.under_way.pop()()
+    assert desk.session.not_saved
+    desk.keeping.leave(5)
+    assert desk.session.not_saved == ""

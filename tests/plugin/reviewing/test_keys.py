@@ -13,6 +13,7 @@ from napari_deepheme.plugin.reviewing.keys import (
     is_key,
     keep_keys,
     read_keys,
+    told_of_key,
 )
 
 
@@ -27,6 +28,22 @@ def test_a_key_that_is_given_anew_is_taken_from_the_one_that_had_it():
     assert keys.keys["L2"] == "1"
     assert keys.keys["M1"] == ""
     assert keys.with_key("L2", "").keys["L2"] == ""
+    # However it is written.
+    assert KeyMap().with_key("L2", "a").keys["add"] == ""
+
+
+def test_it_is_told_what_has_a_key_and_what_has_none_now():
+    before = KeyMap()
+    taken = before.with_key("L2", "a")
+    assert told_of_key(before, taken, "L2") == (
+        "Key a: L2 lymphocyte. “Add a cell” has no key now."
+    )
+    assert told_of_key(taken, taken.with_key("L2", ""), "L2") == (
+        "L2 lymphocyte has no key now."
+    )
+    assert told_of_key(before, before.with_key("not-a-cell", "F2"), "not-a-cell") == (
+        "Key F2: not a cell."
+    )
 
 
 @pytest.mark.parametrize(("name", "key"), [("M7", "1"), ("M1", "no key"), ("M1", "é2")])

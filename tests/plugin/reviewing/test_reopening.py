@@ -15,6 +15,7 @@ from napari_deepheme.core.errors import (
 )
 from napari_deepheme.core.export.csv_table import write_csv
 from napari_deepheme.core.export.geojson import write_geojson
+from napari_deepheme.core.sittings.sitting import SlideMark
 from napari_deepheme.core.sittings.sitting_file import create_sitting, read_mark
 from napari_deepheme.core.slide import ArraySlide
 from napari_deepheme.plugin.layers import cells_of_features, features
@@ -127,13 +128,13 @@ def test_the_newest_sitting_of_a_slide_is_found_among_others(
     slide, tmp_path, monkeypatch
 ):
     monkeypatch.setenv("NAPARI_DEEPHEME_SITTINGS", str(tmp_path))
-    assert list(iter_newest(slide)) == [None]
+    assert list(iter_newest(SlideMark.of(slide))) == [None]
     kept(tmp_path, slide, "old", 90)
     newer = kept(tmp_path, slide, "newer", 50)
     other = ArraySlide(np.full((90, 90, 3), 230, np.uint8), mpp=0.25, name="o")
     kept(tmp_path, other, "other", 10)
     (tmp_path / "broken.deepheme").write_bytes(b"no sitting")
-    assert list(iter_newest(slide)) == [newer]
+    assert list(iter_newest(SlideMark.of(slide))) == [newer]
     assert read_mark(newer).name == "s"
 
 
@@ -141,7 +142,7 @@ def test_the_newest_sitting_of_a_slide_is_found_among_others(
 def test_a_folder_that_cannot_be_listed_has_no_sitting(slide, tmp_path, monkeypatch):
     monkeypatch.setenv("NAPARI_DEEPHEME_SITTINGS", str(tmp_path))
     (tmp_path / "gone.deepheme").symlink_to(tmp_path / "nowhere")
-    assert list(iter_newest(slide)) == [None]
+    assert list(iter_newest(SlideMark.of(slide))) == [None]
 
 
 def test_a_sitting_that_cannot_be_written_to_is_opened_and_not_taken_over(

@@ -3,6 +3,7 @@
 import csv
 import json
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -74,6 +75,26 @@ def test_a_correction_keeps_the_models_class_beside_the_readers(ran, viewer):
     assert layer.selected_data == {0}
     words = "M3 myelocyte, corrected from M2 (80 %), cell 1, detector 0.90"
     assert ran.session.selected == words
+
+
+def test_a_cell_that_the_model_doubted_is_corrected_from_unidentified(ran):
+    ran.desk.review.set_threshold(0.9)
+    ran.desk.review.apply_threshold()
+    correct(ran, [0], "M3")
+    words = "M3 myelocyte, corrected from unidentified (M2 80 %), cell 1, detector 0.90"
+    assert ran.session.selected == words
+
+
+def test_what_lies_below_the_threshold_is_not_told_to_reach_it(ran, core):
+    core.cells = replace(core.cells, probabilities=np.full(4, 0.4985, np.float32))
+    ran.classify_slide()
+    ran.finish()
+    ran.desk.review.set_threshold(0.5)
+    ran.desk.review.apply_threshold()
+    ran.desk.review.select([0])
+    assert ran.session.selected.startswith("unidentified (M2 49 %)")
+    correct(ran, [0], "M3")
+    assert "from unidentified (M2 49 %)" in ran.session.selected
 
 
 def test_the_ring_bears_the_colour_of_the_readers_class(ran, viewer):

@@ -12,6 +12,7 @@ from napari_deepheme.core.adequacy.measures import (
     block_side_px,
     measure_blocks,
 )
+from napari_deepheme.core.adequacy.pieces import touched_blocks
 from napari_deepheme.core.adequacy.sharpness import map_sharpness
 from napari_deepheme.core.geometry import Region
 from napari_deepheme.core.slide import estimate_background
@@ -76,12 +77,19 @@ class AdequacyMap:
         In [0, 1]; 0.5 and more is smear, less is not.
     size : Size
         Of the slide, in level-0 pixels.
+    failed : tuple of Region
+        What could not be read: blocks of level-0 pixels.
     """
 
     block_px: int
     kinds: Kinds
     scores: Floats
     size: Size
+    failed: tuple[Region, ...] = ()
+
+    def failed_in(self, region: Region) -> tuple[Region, ...]:
+        """Give what could not be read in a region of level-0 pixels."""
+        return tuple(r for r in self.failed if r.intersection(region).area)
 
     def region(self, row: int, column: int) -> Region:
         """Give the level-0 pixels of a block, cut at the edge of the slide."""
@@ -140,13 +148,16 @@ def map_adequacy(
         background = estimate_background(slide)
     block_px = block_side_px(mpp)
     measures = measure_blocks(slide, block_px, background)
-    sharpness, broken = map_sharpness(
+    sharpness, failed = map_sharpness(
         slide, measures, block_px, mpp=mpp, background=background
     )
     kinds, scores = _judged(measures, sharpness)
-    lost = broken | ~measures.readable
+    rows, columns = kinds.shape
+    blocks = Region(0, 0, columns, rows)
+    lost = touched_blocks(failed, blocks, block_px) | ~measures.readable
     kinds[lost], scores[lost] = UNREADABLE, 0
-    return AdequacyMap(block_px, kinds, scores, slide.size)
+    every = {*failed, *measures.failed}
+    return AdequacyMap(block_px, kinds, scores, slide.size, tuple(every))
 
 
 def _judged(measures: BlockMeasures, sharpness: Floats) -> tuple[Kinds, Floats]:

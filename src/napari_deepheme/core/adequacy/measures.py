@@ -14,6 +14,7 @@ from napari_deepheme.core.adequacy.pieces import (
     part_of,
     pieces_of,
     read_piece,
+    touched_blocks,
 )
 from napari_deepheme.core.slide import best_level
 
@@ -52,6 +53,8 @@ class BlockMeasures:
     readable, measured : ndarray of bool
         Whether the block could be read, and was; what was not read of a slide without
         a coarse level has the values of the nearest block that was.
+    failed : tuple of Region
+        What is broken of those that could not be read: blocks of level-0 pixels.
     """
 
     gaps: Floats
@@ -62,6 +65,7 @@ class BlockMeasures:
     spot_column: npt.NDArray[np.int16]
     readable: npt.NDArray[np.bool_]
     measured: npt.NDArray[np.bool_]
+    failed: tuple[Region, ...]
 
 
 def block_side_px(mpp: Mpp) -> int:
@@ -113,14 +117,15 @@ def measure_blocks(
         Pieces that a level cannot give are asked of the next finer one.
     """
     scale = block_px / SIDE
-    taken = _Taken(grid_shape(slide.size, block_px))
+    taken = _Taken(grid_shape(slide.size, block_px), block_px)
     for level in range(best_level(slide, scale * _COARSER), -1, -1):
+        taken.failed.clear()
         for blocks, window in pieces_of(slide, level, taken.shape):
             if taken.asks_for(blocks):
-                pixels, broken = read_piece(slide, level, blocks, window, scale)
+                pixels, failed = read_piece(slide, level, window, scale)
                 inside = inside_slide(window, slide.size, scale)
                 values = _measured(densities(pixels, background), inside, blocks)
-                taken.put(blocks, values, broken)
+                taken.put(blocks, values, failed)
         if not taken.broken.any():
             break
     return taken.result()
@@ -129,8 +134,9 @@ def measure_blocks(
 class _Taken:
     """Fills the arrays of `BlockMeasures`, piece by piece."""
 
-    def __init__(self, shape: tuple[int, int]) -> None:
-        self.shape = shape
+    def __init__(self, shape: tuple[int, int], block_px: int) -> None:
+        self.shape, self._block_px = shape, block_px
+        self.failed: set[Region] = set()
         self.broken = np.zeros(shape, bool)
         self._measured = np.zeros(shape, bool)
         self._values = np.zeros((6, *shape), np.float32)
@@ -140,11 +146,11 @@ class _Taken:
         part = part_of(blocks)
         return bool((~self._measured[part]).any())
 
-    def put(
-        self, blocks: Region, values: Floats, broken: npt.NDArray[np.bool_]
-    ) -> None:
+    def put(self, blocks: Region, values: Floats, failed: tuple[Region, ...]) -> None:
         """Take in the measures of some blocks, shape (6, rows, columns)."""
         part = part_of(blocks)
+        broken = touched_blocks(failed, blocks, self._block_px)
+        self.failed.update(failed)
         new = ~self._measured[part] & ~broken
         self._values[:, *part][:, new] = values[:, new]
         self._measured[part] |= new
@@ -169,7 +175,17 @@ class _Taken:
             spot_column=spot_column,
             readable=~self.broken & self._measured.any(),
             measured=self._measured,
+            failed=self._lost(),
         )
+
+    def _lost(self) -> tuple[Region, ...]:
+        """Give what failed, on the last level, of blocks that none could give."""
+        return tuple(r for r in self.failed if self.broken[self._blocks_of(r)].any())
+
+    def _blocks_of(self, region: Region) -> tuple[slice, slice]:
+        side = self._block_px
+        rows = slice(region.y // side, -(-region.bottom // side))
+        return rows, slice(region.x // side, -(-region.right // side))
 
 
 def _measured(density: Floats, inside: npt.NDArray[np.bool_], blocks: Region) -> Floats:

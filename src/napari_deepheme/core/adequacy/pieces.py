@@ -14,7 +14,7 @@ from napari_deepheme.core.geometry import Point, Region, Size
 from napari_deepheme.core.slide import PixelGrid, read_grid
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     import numpy.typing as npt
 
@@ -51,25 +51,42 @@ def pieces_of(
 
 
 def read_piece(
-    slide: SlideReader, level: int, blocks: Region, window: Region, scale: float
-) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.bool_]]:
-    """Read a window of the coarse grid, and tell which blocks are broken."""
+    slide: SlideReader, level: int, window: Region, scale: float
+) -> tuple[npt.NDArray[np.uint8], tuple[Region, ...]]:
+    """Read a window of the coarse grid, and tell what of level 0 is broken there."""
     if window.width >= SIDE:
         given = read_grid(slide, PixelGrid(scale, scale), window, level=level)
-        return given.pixels, _broken(given.failed, blocks, round(scale * SIDE))
+        return given.pixels, given.failed
     # A grid is resampled in larger pieces than the middle of a block.
-    at, place = slide.levels[level], [round(value * scale) for value in window.location]
+    at = slide.levels[level]
+    place = Point(round(window.x * scale), round(window.y * scale))
     size = Size(
         max(1, round(window.width * scale / at.downsample_x)),
         max(1, round(window.height * scale / at.downsample_y)),
     )
+    failed: tuple[Region, ...] = ()
     try:
         # The location is in level 0, the size in the level.
-        pixels = slide.read_region(Point(*place), level, size)
+        pixels = slide.read_region(place, level, size)
     except UnreadableRegionError:
-        return np.full((*window.size, 3), 255, np.uint8), np.ones((1, 1), bool)
+        pixels, failed = _salvaged(slide, level, place, size)
     image = Image.fromarray(pixels).resize(window.size, Image.Resampling.BOX)
-    return np.asarray(image), np.zeros((1, 1), bool)
+    return np.asarray(image), failed
+
+
+def touched_blocks(
+    failed: Iterable[Region], blocks: Region, block_px: int
+) -> npt.NDArray[np.bool_]:
+    """Tell which blocks, of so many level-0 pixels, hold something broken."""
+    touched = np.zeros((blocks.height, blocks.width), bool)
+    for region in failed:
+        top, left = region.y // block_px, region.x // block_px
+        bottom, right = -(-region.bottom // block_px), -(-region.right // block_px)
+        shared = Region.from_corners(left, top, right, bottom).intersection(blocks)
+        at = Region(shared.x - blocks.x, shared.y - blocks.y, *shared.size)
+        if at.area:
+            touched[part_of(at)] = True
+    return touched
 
 
 def part_of(blocks: Region) -> tuple[slice, slice]:
@@ -96,15 +113,12 @@ def _times(blocks: Region, side: int) -> Region:
     )
 
 
-def _broken(
-    failed: tuple[Region, ...], blocks: Region, block_px: int
-) -> npt.NDArray[np.bool_]:
-    broken = np.zeros((blocks.height, blocks.width), bool)
-    for region in failed:
-        top, left = region.y // block_px, region.x // block_px
-        bottom, right = -(-region.bottom // block_px), -(-region.right // block_px)
-        touched = Region.from_corners(left, top, right, bottom).intersection(blocks)
-        at = Region(touched.x - blocks.x, touched.y - blocks.y, *touched.size)
-        if at.area:
-            broken[part_of(at)] = True
-    return broken
+def _salvaged(
+    slide: SlideReader, level: int, place: Point, size: Size
+) -> tuple[npt.NDArray[np.uint8], tuple[Region, ...]]:
+    """Read what can be read of a part of a level, at a place in level-0 pixels."""
+    at = slide.levels[level]
+    x, y = round(place.x / at.downsample_x), round(place.y / at.downsample_y)
+    grid = PixelGrid(at.downsample_x, at.downsample_y)
+    given = read_grid(slide, grid, Region(x, y, *size), level=level)
+    return given.pixels, given.failed

@@ -9,8 +9,8 @@ from scipy import ndimage
 
 from napari_deepheme.core.adequacy.measures import SPOT, densities
 from napari_deepheme.core.adequacy.pieces import SIDE
-from napari_deepheme.core.errors import UnreadableRegionError
 from napari_deepheme.core.geometry import Region
+from napari_deepheme.core.slide import PixelGrid, read_grid
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -62,7 +62,7 @@ def map_sharpness(
     *,
     mpp: Mpp,
     background: npt.NDArray[np.float32],
-) -> tuple[Floats, npt.NDArray[np.bool_]]:
+) -> tuple[Floats, tuple[Region, ...]]:
     """Measure up to 640 spots of nuclei, spread over the slide, and fill in between.
 
     Parameters
@@ -83,23 +83,23 @@ def map_sharpness(
     sharpness : ndarray of float32, shape (rows, columns)
         As `measure_sharpness` gives it, averaged over neighbouring samples; NaN where
         there are none.
-    broken : ndarray of bool, shape (rows, columns)
-        Blocks of which the sample could not be read.
+    failed : tuple of Region
+        What could not be read of samples: blocks of level-0 pixels.
     """
     chosen, step = _chosen(measures)
     values = np.zeros(chosen.shape, np.float32)
-    broken = np.zeros(chosen.shape, bool)
+    known, failed = chosen.copy(), set[Region]()
     bounds = Region(0, 0, *slide.size)
     for row, column in np.argwhere(chosen):
         spot = _spot(measures, row, column, block_px).intersection(bounds)
-        try:
-            pixels = slide.read_region(spot.location, 0, spot.size)
-        except UnreadableRegionError:
-            broken[row, column] = True
+        given = read_grid(slide, PixelGrid(1, 1), spot, level=0)
+        if given.failed:
+            known[row, column] = False
+            failed.update(given.failed)
             continue
         mean_mpp = (mpp.x + mpp.y) / 2
-        values[row, column] = measure_sharpness(pixels, mean_mpp, background)
-    return _filled(values, chosen & ~broken, step), broken
+        values[row, column] = measure_sharpness(given.pixels, mean_mpp, background)
+    return _filled(values, known, step), tuple(failed)
 
 
 def _chosen(measures: BlockMeasures) -> tuple[npt.NDArray[np.bool_], int]:

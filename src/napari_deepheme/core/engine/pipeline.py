@@ -74,11 +74,14 @@ class RunPlan:
         Tiles a chunk: its crops are classified together.
     mpp : Mpp
         Micrometres per pixel of level 0.
+    failed : tuple of Region
+        What could not be read when the areas to count in were chosen.
     """
 
     tiles: tuple[Tile, ...]
     chunk_tiles: int
     mpp: Mpp
+    failed: tuple[Region, ...] = ()
 
     @property
     def n_chunks(self) -> int:
@@ -98,8 +101,12 @@ def plan_run(
     config: RunConfig | None = None,
     *,
     mpp: float | None = None,
+    failed: tuple[Region, ...] = (),
 ) -> RunPlan:
-    """Cut regions into tiles; parameters and errors are those of `iter_region`."""
+    """Cut regions into tiles.
+
+    Parameters and errors are those of `iter_region`; `failed` is as in `RunPlan`.
+    """
     config = config or RunConfig()
     slide_mpp = plausible_mpp(slide, mpp=mpp)
     halo, bounds = _halo_px(models.detector, slide_mpp), Region(0, 0, *slide.size)
@@ -109,7 +116,7 @@ def plan_run(
         for region in regions
         for tile in tile_region(region, bounds, tile_size=size, halo=halo)
     ]
-    return RunPlan(tuple(tiles), config.tile.chunk_tiles, slide_mpp)
+    return RunPlan(tuple(tiles), config.tile.chunk_tiles, slide_mpp, failed)
 
 
 def iter_chunks(

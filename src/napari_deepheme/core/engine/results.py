@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass, field
 from typing import TYPE_CHECKING
 
 from napari_deepheme.core.coverage import covered_area, parts, within, without
@@ -12,6 +12,8 @@ from napari_deepheme.core.errors import UnreadableRegionError
 from napari_deepheme.core.geometry import Polygon, Region, touched_by
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from napari_deepheme.core.cell_table import CellTable
     from napari_deepheme.core.engine.tiling import Tile
     from napari_deepheme.core.geometry import Mpp
@@ -96,6 +98,15 @@ class RegionResult:
         return (self.region,) if seen is None else seen
 
     @property
+    def searched_px(self) -> float:
+        """How much was searched, in square pixels of level 0."""
+        polygons = [
+            Polygon.of(area) if isinstance(area, Region) else area
+            for area in self.outlines
+        ]
+        return covered_area(polygons) if polygons else 0.0
+
+    @property
     def is_unreadable(self) -> bool:
         """Whether nothing of the region could be read."""
         parts = [block.intersection(self.region) for block in self.failed]
@@ -123,17 +134,24 @@ class ResultCollector:
         Micrometres per pixel of level 0.
     max_overlap : float
         As in `DetectConfig`.
+    failed : iterable of Region
+        What is known beforehand to be broken: blocks of level 0.
     """
 
     region: Region
     areas: tuple[Region | Polygon, ...]
     mpp: Mpp
     max_overlap: float
+    failed: InitVar[Iterable[Region]] = ()
     _tables: list[CellTable] = field(default_factory=list)
     _cores: list[Region] = field(default_factory=list)
     _failed: set[Region] = field(default_factory=set)
     _n_left: int = 1
     _started: float = field(default_factory=time.monotonic)
+
+    def __post_init__(self, failed: Iterable[Region]) -> None:
+        """Take in what is known beforehand."""
+        self._failed.update(failed)
 
     def add(self, result: TileResult) -> None:
         """Take in the result of one tile."""

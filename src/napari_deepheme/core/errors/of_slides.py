@@ -110,8 +110,8 @@ class SlideGoneError(DeephemeError, FileNotFoundError):
     def __str__(self) -> str:
         """Word the error."""
         return (
-            f"{self.slide} vanished while it was read: bring it back, and give the "
-            "same command again, which goes on where it was"
+            f"{self.slide} vanished while it was read: bring it back, and start again; "
+            "a run of a whole slide goes on where it was"
         )
 
 
@@ -153,6 +153,27 @@ class UnknownMppError(DeephemeError, ValueError):
             )
         return (
             f"{self.slide}{what}: give it, for example --mpp 0.25 (mpp=0.25 in Python)"
+        )
+
+
+class OblongPixelsError(UnknownMppError):
+    """The pixels of a slide are longer than wide: cells would be taken for squashed."""
+
+    def __init__(
+        self, slide: str, stated: tuple[float, float], most_stretched: float
+    ) -> None:
+        super().__init__(slide, stated)
+        # What it is pickled by.
+        self.args = (slide, stated, most_stretched)
+        self.most_stretched = most_stretched
+
+    def __str__(self) -> str:
+        """Word the error."""
+        x, y = self.stated or (0.0, 0.0)
+        return (
+            f"{self.slide}: its pixels are {x:g} x {y:g} micrometres, not square; no "
+            f"more than {self.most_stretched:g} times as long as wide is read (export "
+            "it with square pixels)"
         )
 
 

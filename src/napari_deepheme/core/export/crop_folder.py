@@ -11,13 +11,14 @@ import io
 import logging
 from collections import Counter
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path, PureWindowsPath
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from napari_deepheme.core.deidentify import nameless
-from napari_deepheme.core.errors import InvalidTableError
+from napari_deepheme.core.errors import InvalidTableError, UnreadableSlideError
 from napari_deepheme.core.export.facts import spelled_out
 from napari_deepheme.core.files import atomic_file, atomic_folder
 from napari_deepheme.core.pseudonyms import Pseudonyms
@@ -34,6 +35,7 @@ from napari_deepheme.core.training_crops import (
     training_crop_mpp,
     write_training_crop,
 )
+from napari_deepheme.core.wording import plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -58,6 +60,30 @@ _COLUMNS: Final = (
 )
 """As `training.manifest.read_manifest` takes them."""
 
+_NO_CELL: Final = "none of its cells can be decoded"
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenCrops:
+    """What lies in a folder of pictures.
+
+    Attributes
+    ----------
+    by_class : dict of str to int
+        Pictures of each class.
+    n_unread : int
+        Cells that are left out since they cannot be read.
+    """
+
+    by_class: dict[str, int]
+    n_unread: int
+
+    @property
+    def left_out(self) -> str:
+        """What to say of those that are left out, empty where there are none."""
+        unread = plural(self.n_unread, "cell")
+        return f"{unread} could not be read" if self.n_unread else ""
+
 
 def write_crop_folder(
     cells: CellTable,
@@ -68,7 +94,7 @@ def write_crop_folder(
     patient: str = "",
     corrected_only: bool = False,
     deidentify: bool = False,
-) -> dict[str, int]:
+) -> WrittenCrops:
     """Write a picture of each cell, ``M2/SLIDE-1.png``, and ``manifest.csv``.
 
     ``napari-deepheme train classifier --data FOLDER`` takes the folder as it is: the
@@ -94,9 +120,8 @@ def write_crop_folder(
 
     Returns
     -------
-    dict of str to int
-        Pictures written, by class. A cell that cannot be read is left out, and told in
-        the log.
+    WrittenCrops
+        What was written; a cell that cannot be read is left out.
 
     Raises
     ------
@@ -105,7 +130,9 @@ def write_crop_folder(
     InvalidTableError
         If its ``manifest.csv`` is another table, or names slides that are to stay
         without names.
-    UnreadableSlideError, InvalidKeyError
+    UnreadableSlideError
+        If no cell can be read.
+    InvalidKeyError
         If names are to be left out, as for `deidentify.nameless`.
     """
     folder = Path(folder)
@@ -127,11 +154,14 @@ def write_crop_folder(
             _write_crop(slide, cells, row, word, place, mpp) for row, word in chosen
         )
         rows = [{**row, **stated} for row in written if row is not None]
+        if chosen and not rows:
+            raise UnreadableSlideError(slide.name, _NO_CELL)
         _write_manifest(place / MANIFEST, [*kept, *rows])
     listed = {row["file"] for row in (*kept, *rows)}
     for name in {row["file"] for row in before} - listed:
         (folder / name).unlink(missing_ok=True)
-    return dict(Counter(row["classes"] for row in rows))
+    by_class = Counter(row["classes"] for row in rows)
+    return WrittenCrops(dict(by_class), len(chosen) - len(rows))
 
 
 def _chosen(cells: CellTable, *, corrected_only: bool) -> list[tuple[int, str]]:

@@ -15,9 +15,13 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from napari_deepheme.core.deidentify import nameless
-from napari_deepheme.core.errors import MissingExtraError, NotDicomError
+from napari_deepheme.core.errors import (
+    MissingExtraError,
+    NotDicomError,
+    UnreadableSlideError,
+)
 from napari_deepheme.core.export.facts import NOTICE, TableFacts
-from napari_deepheme.core.files import atomic_file
+from napari_deepheme.core.files import atomic_file, check_regular
 from napari_deepheme.core.review.corrections import (
     DELETED,
     NOT_A_CELL,
@@ -27,6 +31,7 @@ from napari_deepheme.core.review.corrections import (
     is_unidentified,
     judged_indices,
 )
+from napari_deepheme.core.slide.patience import BRING_BACK
 from napari_deepheme.core.taxonomy import CLASS_BY_CODE
 
 if TYPE_CHECKING:
@@ -113,7 +118,9 @@ def write_dicom_annotations(
         If the slide is not DICOM, or there is nothing to annotate on it.
     CannotWriteError
         If the file cannot be written; nothing is left behind then.
-    UnreadableSlideError, InvalidKeyError
+    UnreadableSlideError
+        If the slide's file is gone by now.
+    InvalidKeyError
         If names are to be left out, as for `deidentify.nameless`.
     """
     _need_highdicom()
@@ -262,6 +269,7 @@ def _source(slide: SlideReader) -> pydicom.Dataset:
 
     for file in _files(slide):
         try:
+            check_regular(file)
             found = _finest_level(file, slide)
         except (InvalidDicomError, OSError):
             continue
@@ -283,8 +291,12 @@ def _files(slide: SlideReader) -> list[Path]:
 
 
 def _is_dicom(path: Path) -> bool:
-    with path.open("rb") as stream:
-        return stream.read(132)[128:] == b"DICM"
+    try:
+        with path.open("rb") as stream:
+            return stream.read(132)[128:] == b"DICM"
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise UnreadableSlideError(str(path), reason, BRING_BACK) from error
 
 
 def _finest_level(file: Path, slide: SlideReader) -> pydicom.Dataset | None:

@@ -11,6 +11,7 @@ from napari_deepheme.core.files import check_regular
 from napari_deepheme.core.slide.mpp import stated_mpp
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from napari_deepheme.core.geometry import Mpp
@@ -53,10 +54,24 @@ def spelled_out(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode()
 
 
-def facts_beside(path: Path) -> TableFacts:
+def mpp_words(mpp: Mpp) -> str:
+    """Word a pixel size."""
+    if mpp.x == mpp.y:
+        return f"{mpp.x:.4g} µm per pixel"
+    return f"{mpp.x:.4g} µm per pixel along x, {mpp.y:.4g} along y"
+
+
+def facts_beside(
+    path: Path, *, tell: Callable[[str], object] | None = None
+) -> TableFacts:
     """Return what the ``summary.json`` beside a file of cells states, if there is one.
 
-    One that cannot be understood states nothing.
+    Parameters
+    ----------
+    path : Path
+        The file of cells.
+    tell : callable, optional
+        Told in words if there is one that cannot be understood: it states nothing.
     """
     beside = path.parent / "summary.json"
     try:
@@ -65,5 +80,15 @@ def facts_beside(path: Path) -> TableFacts:
         mpp = stated_mpp(*summary["mpp"])
         slide, model = str(summary["slide"]), str(summary["model"])
         return TableFacts(slide, mpp, model)
-    except (OSError, ValueError, TypeError, LookupError):
+    except FileNotFoundError:
         return TableFacts()
+    except (OSError, ValueError, TypeError, LookupError) as error:
+        if tell is not None:
+            tell(f"{beside} is not the summary of a run, and left out: {_amiss(error)}")
+        return TableFacts()
+
+
+def _amiss(error: Exception) -> str:
+    if isinstance(error, KeyError):
+        return f"it lacks {error}"
+    return getattr(error, "strerror", None) or str(error)

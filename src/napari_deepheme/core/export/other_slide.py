@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from math import isclose
+from typing import TYPE_CHECKING, Final
 
 from napari_deepheme.core.errors import OtherSlideError
-from napari_deepheme.core.export.facts import spelled_out
+from napari_deepheme.core.export.facts import mpp_words, spelled_out
 from napari_deepheme.core.geometry import Region
+from napari_deepheme.core.slide.mpp import is_plausible
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from napari_deepheme.core.cell_table import CellTable
+    from napari_deepheme.core.geometry import Mpp
     from napari_deepheme.core.slide import SlideReader
 
+_ROUNDED: Final = 0.01
+"""Pixel sizes that differ by less, relatively, are one that was written down twice."""
 
-def slide_doubts(cells: CellTable, slide: SlideReader, named: str) -> Iterator[str]:
+
+def slide_doubts(
+    cells: CellTable, slide: SlideReader, named: str, mpp: Mpp | None
+) -> Iterator[str]:
     """Yield what speaks against a slide being that of the cells, in sentences.
 
     Parameters
@@ -26,6 +34,8 @@ def slide_doubts(cells: CellTable, slide: SlideReader, named: str) -> Iterator[s
         The slide that is at hand.
     named : str
         What the run says that its slide was called; empty where that is not known.
+    mpp : Mpp or None
+        Micrometres per pixel by which the cells are measured, if that is known.
     """
     if named and spelled_out(named) != spelled_out(slide.name):
         yield (
@@ -34,6 +44,12 @@ def slide_doubts(cells: CellTable, slide: SlideReader, named: str) -> Iterator[s
         )
     if beyond := _beyond_the_edge(cells, slide):
         yield f"{beyond}."
+    stated = slide.mpp
+    if mpp and stated and is_plausible(stated) and not _is_alike(mpp, stated):
+        yield (
+            f"The cells are measured at {mpp_words(mpp)}; the slide here states "
+            f"{mpp_words(stated)}."
+        )
 
 
 def refuse_other_slide(cells: CellTable, slide: SlideReader) -> None:
@@ -46,6 +62,11 @@ def refuse_other_slide(cells: CellTable, slide: SlideReader) -> None:
     """
     if beyond := _beyond_the_edge(cells, slide):
         raise OtherSlideError(slide.name, beyond)
+
+
+def _is_alike(one: Mpp, other: Mpp) -> bool:
+    pairs = zip(one, other, strict=True)
+    return all(isclose(a, b, rel_tol=_ROUNDED) for a, b in pairs)
 
 
 def _beyond_the_edge(cells: CellTable, slide: SlideReader) -> str:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from napari_deepheme.core.counts.counting import FULL_COUNT, LEAST_COUNT
 from napari_deepheme.core.counts.report import full_differential
-from napari_deepheme.core.export.other_slide import slide_doubts
+from napari_deepheme.core.export.facts import mpp_words
 from napari_deepheme.core.report_file.content import (
     Column,
     Paragraph,
@@ -18,7 +18,6 @@ from napari_deepheme.core.report_file.wording import (
     NOT_KNOWN,
     areas_words,
     class_title,
-    mpp_words,
     region_words,
     regions_words,
 )
@@ -31,6 +30,7 @@ from napari_deepheme.core.review.corrections import (
     is_withdrawn,
     judged_classes,
 )
+from napari_deepheme.core.slide.mpp import coarse_doubt
 from napari_deepheme.core.wording import plural
 
 if TYPE_CHECKING:
@@ -40,16 +40,14 @@ if TYPE_CHECKING:
     from napari_deepheme.core.engine.results import RegionResult
     from napari_deepheme.core.export.summary import RunFacts
     from napari_deepheme.core.geometry import Region
-    from napari_deepheme.core.slide import SlideReader
 
 
 def alerts(
     result: RegionResult,
     facts: RunFacts | None,
-    slide: SlideReader,
     counts: Mapping[str, int],
 ) -> Iterator[str]:
-    """Yield what must be known before any number is read."""
+    """Yield what must be known of a count before any number is read."""
     n = full_differential(counts)[0].n
     if n < LEAST_COUNT:
         yield (
@@ -66,10 +64,11 @@ def alerts(
         yield "The run was stopped before its end: a part of the region is not counted."
     if result.failed:
         yield (
-            f"{plural(len(result.failed), 'block')} of the slide could not be read "
-            "and is not counted."
+            f"{plural(len(result.failed), 'block')} of the slide could not be read: "
+            "left out of the count."
         )
-    yield from slide_doubts(result.cells, slide, facts.slide if facts else "")
+    if doubt := coarse_doubt(result.mpp):
+        yield f"{doubt[0].upper()}{doubt[1:]}."
 
 
 def basis_section(result: RegionResult, facts: RunFacts | None) -> Section:

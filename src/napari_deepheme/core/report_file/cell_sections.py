@@ -30,6 +30,7 @@ from napari_deepheme.core.review.corrections import (
     WORDS_APART,
     is_added,
     is_corrected,
+    is_doubted,
     is_unidentified,
     judged_classes,
     judged_mitosis,
@@ -42,7 +43,7 @@ from napari_deepheme.core.taxonomy import (
     MITOTIC_CODE,
 )
 from napari_deepheme.core.thumbnails import SIDE_UM
-from napari_deepheme.core.wording import plural
+from napari_deepheme.core.wording import in_percent, plural
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -259,12 +260,16 @@ def _further(cells: CellTable, name: str) -> list[str]:
 
 
 def _classes_before(cells: CellTable) -> list[str]:
-    """Return what counted before: the model's class where nothing is noted."""
-    noted, added = _further(cells, READ_FROM), is_added(cells).tolist()
-    return [
-        ADDED_BY_HAND if is_new else _called(word or code)
-        for word, is_new, code in zip(noted, added, cells.class_codes, strict=True)
-    ]
+    """Return what counted before: what the model says where nothing is noted."""
+    doubted, added = is_doubted(cells).tolist(), is_added(cells).tolist()
+    before = []
+    for row, word in enumerate(_further(cells, READ_FROM)):
+        code = cells.class_codes[row]
+        called = _called(word or (UNIDENTIFIED if doubted[row] else code))
+        if doubted[row] and called == UNIDENTIFIED:
+            called += f" ({code} {in_percent(cells.probabilities[row], is_below=True)})"
+        before.append(ADDED_BY_HAND if added[row] else called)
+    return before
 
 
 def _kinds(cells: CellTable) -> npt.NDArray[np.str_]:

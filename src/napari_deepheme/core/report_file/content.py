@@ -196,9 +196,12 @@ class ReportContent:
         What must be known before any number is read.
     sections : tuple of Section
         In order.
+    doubts : tuple of str
+        Those of the alerts that speak against the slide at hand.
     """
 
     title: str
     head: tuple[tuple[str, str], ...]
     alerts: tuple[str, ...]
     sections: tuple[Section, ...]
+    doubts: tuple[str, ...] = ()

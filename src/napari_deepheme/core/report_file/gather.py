@@ -11,6 +11,7 @@ from napari_deepheme.core.counts.reference_ranges import NO_RANGES, ReferenceRan
 from napari_deepheme.core.deidentify import nameless
 from napari_deepheme.core.export.facts import spelled_out
 from napari_deepheme.core.export.nameless import nameless_result, nameless_run_facts
+from napari_deepheme.core.export.other_slide import slide_doubts
 from napari_deepheme.core.geometry import Region
 from napari_deepheme.core.pseudonyms import Pseudonyms
 from napari_deepheme.core.report_file.basis import (
@@ -46,7 +47,7 @@ from napari_deepheme.core.review.corrections import (
 from napari_deepheme.core.taxonomy import CLASS_BY_CODE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from napari_deepheme.core.engine.results import RegionResult
     from napari_deepheme.core.export.summary import RunFacts
@@ -54,6 +55,8 @@ if TYPE_CHECKING:
 
 _DOT_UM: Final = 8.0
 """Diameter of a dot on an overview: less than that of a cell."""
+
+_UNREADABLE: Final = "The slide could not be read."
 
 _SMALL_PART: Final = 0.25
 """A region smaller than this part of the slide is also shown by itself."""
@@ -69,6 +72,7 @@ def gather_report(
     ranges: ReferenceRanges = NO_RANGES,
     per_class: int = 24,
     deidentify: bool = False,
+    doubts: Iterable[str] = (),
 ) -> ReportContent:
     """Put together what a report says.
 
@@ -93,6 +97,9 @@ def gather_report(
     deidentify : bool
         Whether names are left out: the slide and who corrected or answers for the
         report stand there under pseudonyms, without the days of corrections.
+    doubts : iterable of str
+        What else than its name, size and pixel size speaks against the slide, in
+        sentences without names.
 
     Returns
     -------
@@ -114,29 +121,32 @@ def gather_report(
     rendered_only = facts.rendered_only if facts else ()
     shown = CellPictures(cells, slide, result.mpp)
     head = [("Slide", spelled_out(slide.name)), ("Date", date), ("Reader", reader)]
+    plates = tuple(_plates(result, shown, slide))
+    named = facts.slide if facts else ""
+    doubts = (*slide_doubts(cells, slide, named, result.mpp), *doubts)
+    if not plates:
+        doubts = (*doubts, _UNREADABLE)
     return ReportContent(
         "Bone marrow differential count",
         tuple(line for line in head if line[1]),
-        tuple(alerts(result, facts, slide, counts)),
+        (*alerts(result, facts, counts), *doubts),
         (
             differential_section(cells, counts, ranges, rendered_only),
             indices_section(cells, counts, ranges, rendered_only),
             maturation_section(counts),
             mitoses_section(shown),
             gallery_section(shown, rendered_only, per_class=per_class),
-            _overview_section(result, shown, slide),
+            _overview_section(plates),
             basis_section(result, facts),
             corrections_section(cells),
             rules_section(),
         ),
+        doubts,
     )
 
 
-def _overview_section(
-    result: RegionResult, shown: CellPictures, slide: SlideReader
-) -> Section:
-    plates = tuple(_plates(result, shown, slide))
-    blank = (Paragraph("The slide could not be read."),)
+def _overview_section(plates: tuple[Plate, ...]) -> Section:
+    blank = (Paragraph(_UNREADABLE),)
     return Section("Where the cells lie", plates or blank, starts_page=True)
 
 

@@ -94,10 +94,3 @@ def areas_words(areas: Sequence[Polygon], mpp: Mpp) -> str:
     mm2 = covered_area(areas) * mpp.x * mpp.y / 1e6
     boxes = regions_words(area.region for area in areas)
     return f"{plural(len(areas), 'shape')}, {mm2:.3g} mm² in all; within {boxes}"
-
-
-def mpp_words(mpp: Mpp) -> str:
-    """Word a pixel size."""
-    if mpp.x == mpp.y:
-        return f"{mpp.x:.4g} µm per pixel"
-    return f"{mpp.x:.4g} µm per pixel along x, {mpp.y:.4g} along y"

@@ -25,6 +25,7 @@ from napari_deepheme.core.review.corrections import (
     READER_CLASSES,
     UNIDENTIFIED,
     identified_at,
+    is_doubted,
     reader_classes,
     was_added,
 )
@@ -193,14 +194,14 @@ class CorrectedCells:
 
     def unidentified(self) -> npt.NDArray[np.bool_]:
         """Tell which rows are unidentified, as `corrections.is_unidentified` does."""
-        if self.threshold is not None:
-            doubted = self.base.probabilities < np.float32(self.threshold)
-        else:
-            column = self.base.further.get(IDENTIFIED)
-            doubted = np.zeros(len(self), bool) if column is None else column == "no"
-        said_so = self._given == _NUMBER[UNIDENTIFIED]
-        unidentified: npt.NDArray[np.bool_] = said_so | (doubted & (self._given == 0))
+        unidentified: npt.NDArray[np.bool_] = self._given == _NUMBER[UNIDENTIFIED]
+        unidentified |= self._doubted(self.base) & (self._given == 0)
         return unidentified
+
+    def _doubted(self, cells: CellTable) -> npt.NDArray[np.bool_]:
+        if self.threshold is None:
+            return is_doubted(cells)
+        return cells.probabilities < np.float32(self.threshold)
 
     def given(self, rows: Iterable[int]) -> list[str]:
         """Return what the reader called some cells, empty for nothing."""
@@ -357,13 +358,14 @@ class CorrectedCells:
         noted = self._noted
         places = np.flatnonzero(np.isin(rows, np.fromiter(noted, np.intp)))
         said = [noted[row] for row in rows[places].tolist()]
-        codes = [CLASS_CODES[i] for i in cells.class_indices[places].tolist()]
+        codes = np.array(CLASS_CODES)[cells.class_indices[places]]
+        models = np.where(self._doubted(cells)[places], UNIDENTIFIED, codes).tolist()
         readers, times, words = zip(*said, strict=True) if said else ((), (), ())
         added = was_added(self.base.take(rows[places]))
         # Before it was added, it counted as nothing.
         froms = [
-            "" if is_new and word == DELETED else word or code
-            for word, code, is_new in zip(words, codes, added.tolist(), strict=True)
+            "" if is_new and word == DELETED else word or model
+            for word, model, is_new in zip(words, models, added.tolist(), strict=True)
         ]
         # Who added a cell is told, also where the class is the model's.
         left = (given[places] != 0) | added

@@ -32,7 +32,8 @@ READ_AT: Final = "read_at"
 """Further column: when, in UTC after ISO 8601, such as 2026-03-01T09:30:00Z."""
 
 READ_FROM: Final = "read_from"
-"""Further column: the class that counted before; empty for a cell that was added."""
+"""Further column: what counted before, `UNIDENTIFIED` where the model doubts; empty
+for a cell that was added."""
 
 ADDED: Final = "added"
 """Further column: "yes" for a cell that the reader added, which no detector found."""
@@ -187,11 +188,16 @@ def is_unidentified(cells: CellTable) -> npt.NDArray[np.bool_]:
     So are those that the reader called unidentified.
     """
     given = reader_classes(cells)
-    doubted = cells.further.get(IDENTIFIED, np.full(len(cells), "yes")) == "no"
     unidentified: npt.NDArray[np.bool_] = (given == UNIDENTIFIED) | (
-        doubted & (given == "")
+        is_doubted(cells) & (given == "")
     )
     return unidentified
+
+
+def is_doubted(cells: CellTable) -> npt.NDArray[np.bool_]:
+    """Tell which cells the model doubts, whatever a reader said."""
+    column = cells.further.get(IDENTIFIED)
+    return np.zeros(len(cells), bool) if column is None else column == "no"
 
 
 def is_deleted(cells: CellTable) -> npt.NDArray[np.bool_]:

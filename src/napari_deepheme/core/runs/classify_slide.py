@@ -16,7 +16,7 @@ from napari_deepheme.core.engine.sizes import sizes_for, sizes_for_counting
 from napari_deepheme.core.models.registry import DEFAULT_CLASSIFIER, load_models
 from napari_deepheme.core.runs.search import Search, iter_search
 from napari_deepheme.core.runs.tally import Tally
-from napari_deepheme.core.slide import open_slide
+from napari_deepheme.core.slide import open_slide, refuse_undecodable
 
 if TYPE_CHECKING:
     from napari_deepheme.core.engine.results import RegionResult
@@ -86,6 +86,7 @@ def classify(
     check_asked(slide, region, mpp)
     goal = CountGoal(max_cells) if max_cells is not None else None
     region = region_on(slide, region)
+    refuse_undecodable(slide)
     models = load_models(model, detector=detector, device=device)
     if goal is None:
         config = sizes_for(region.area, models.compute)

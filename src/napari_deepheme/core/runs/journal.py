@@ -102,8 +102,18 @@ class Past:
         What could not be read of a slide that changed since is left out: it may have
         been mended.
         """
-        changed = last_change(slide) > self.written
+        changed = self._is_before(slide)
         return {t.index: t for t in self.tiles if not (changed and t.failed)}
+
+    def chose_of(self, slide: SlideReader) -> bool:
+        """Tell whether its areas are those of the slide as it is.
+
+        They are not where some could not be read of a slide that changed since.
+        """
+        return not (self.used.get("failed") and self._is_before(slide))
+
+    def _is_before(self, slide: SlideReader) -> bool:
+        return last_change(slide) > self.written
 
 
 class Journal:

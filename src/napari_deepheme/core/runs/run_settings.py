@@ -36,11 +36,14 @@ class RunSettings:
         Sizes and thresholds.
     regions : tuple of Region
         What is cut into tiles, in this order.
+    failed : tuple of Region
+        What could not be read when these were chosen.
     """
 
     compute: Compute
     config: RunConfig
     regions: tuple[Region, ...]
+    failed: tuple[Region, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Return them as JSON holds them."""
@@ -48,6 +51,7 @@ class RunSettings:
             "compute": self.compute.to_json(),
             "config": asdict(self.config),
             "regions": regions_to_json(self.regions),
+            "failed": regions_to_json(self.failed),
         }
 
     @classmethod
@@ -57,6 +61,8 @@ class RunSettings:
             _known(Compute.from_json(stored["compute"])),
             RunConfig.from_json(stored["config"]),
             tuple(map(Region.from_json, stored["regions"])),
+            # Journals of before do not tell.
+            tuple(map(Region.from_json, stored.get("failed", ()))),
         )
 
 

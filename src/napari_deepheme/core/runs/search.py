@@ -93,6 +93,7 @@ def iter_search(
     yield adequacy
     areas = areas_to_count(adequacy, search.regions[0])
     config = sizes_for_counting(models.compute)
-    plan = plan_run(slide, areas, models, config, mpp=search.mpp)
+    failed = adequacy.failed_in(search.regions[0])
+    plan = plan_run(slide, areas, models, config, mpp=search.mpp, failed=failed)
     yield plan
     yield from iter_chunks(slide, plan, models, config, stopping=stopping)

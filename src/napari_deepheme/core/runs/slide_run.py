@@ -32,7 +32,7 @@ from napari_deepheme.core.runs.journal import NAME, DoneTile, Journal, resumable
 from napari_deepheme.core.runs.run_request import RunRequest, run_identity
 from napari_deepheme.core.runs.run_settings import RunSettings, settings_of
 from napari_deepheme.core.runs.tally import Tally
-from napari_deepheme.core.slide import plausible_mpp
+from napari_deepheme.core.slide import plausible_mpp, refuse_undecodable
 from napari_deepheme.core.slide.watch import SlideWatch
 
 if TYPE_CHECKING:
@@ -85,6 +85,8 @@ class SlideRun:
         As for `pipeline.iter_region`.
     UnreadableSlideError
         If nothing is heard of the slide's drive any more.
+    UnreadableRegionError
+        If nothing of the slide can be decoded.
     ModelNotFoundError, InvalidModelError, MissingExtraError, DeviceNotAvailableError
         As for `load_models`.
     RunBusyError, CannotWriteError
@@ -111,8 +113,10 @@ class SlideRun:
         self._watch = SlideWatch(slide)
         self._mpp = plausible_mpp(slide, mpp=request.mpp)
         self.region = region_on(slide, request.region)
+        refuse_undecodable(slide)
         asked = run_identity(slide, request)
         past = resumable(folder, asked, overwrite=overwrite)
+        past = past if past is not None and past.chose_of(slide) else None
         if not overwrite:
             refuse_to_replace(folder, asked["slide"]["name"])
         elif past is not None:
@@ -120,7 +124,12 @@ class SlideRun:
         used = self._use(past)
         self.config, self.used = used.config, used.to_json()
         self.plan: RunPlan = plan_run(
-            slide, used.regions, self.models, self.config, mpp=request.mpp
+            slide,
+            used.regions,
+            self.models,
+            self.config,
+            mpp=request.mpp,
+            failed=used.failed,
         )
         max_overlap = self.config.detect.max_overlap
         self._tally = Tally(self.region, self.plan, max_overlap, request.goal)
@@ -221,8 +230,9 @@ class SlideRun:
         if self.request.goal is None:
             return RunSettings(compute, sizes_for(self.region.area, compute), whole)
         adequacy = map_adequacy(self.slide, mpp=self._mpp)
-        areas = areas_to_count(adequacy, self.region)
-        return RunSettings(compute, sizes_for_counting(compute), tuple(areas))
+        areas = tuple(areas_to_count(adequacy, self.region))
+        failed = adequacy.failed_in(self.region)
+        return RunSettings(compute, sizes_for_counting(compute), areas, failed)
 
     def _settings(self, past: Past) -> RunSettings:
         is_count = self.request.goal is not None

@@ -104,7 +104,9 @@ class Tally:
         )
 
     def _collector(self, areas: tuple[Region, ...]) -> ResultCollector:
-        return ResultCollector(self._region, areas, self.plan.mpp, self._max_overlap)
+        return ResultCollector(
+            self._region, areas, self.plan.mpp, self._max_overlap, self.plan.failed
+        )
 
     def _is_done(self, chunk: int) -> bool:
         return all(index in self._results for index in self.plan.chunk(chunk))

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from napari_deepheme.core.cell_table import CellTable
 from napari_deepheme.core.errors import (
     CannotWriteError,
     InvalidSittingError,
@@ -54,6 +55,8 @@ FORMAT: Final = "napari-deepheme sitting"
 
 VERSION: Final = 1
 """Of the schema. A file of a later one is refused, not guessed at."""
+
+_GONE: Final = "bring it back, or save it under another name"
 
 _MITOSES: Final = """
 CREATE TABLE IF NOT EXISTS mitosis_corrections (
@@ -171,7 +174,7 @@ class SittingFile:
     def _write(self) -> Iterator[sqlite3.Connection]:
         if not self.path.exists():
             # SQLite would make an empty one.
-            raise CannotWriteError(str(self.path), "it is gone")
+            raise CannotWriteError(str(self.path), "it is gone", _GONE)
         try:
             with _opened(self.path) as database, database:
                 database.execute("BEGIN IMMEDIATE")
@@ -228,6 +231,19 @@ def read_mark(path: Path | str) -> SlideMark:
         for table in ("cells", "corrections", "shapes"):
             database.execute(f"SELECT 1 FROM {table} LIMIT 1")
         return _mark(_values(database))
+
+
+def read_searched_px(path: Path | str) -> float:
+    """Read how much the run of a sitting searched, as `RegionResult.searched_px`.
+
+    Raises
+    ------
+    InvalidSittingError
+        If it is no sitting.
+    """
+    with _reading(Path(path)) as database:
+        meta = _values(database)
+        return result_from_json(meta["result"], CellTable.empty()).searched_px
 
 
 def is_corrected_sitting(path: Path | str) -> bool:

@@ -7,6 +7,7 @@ from napari_deepheme.core.slide.background import (
     picture_background,
     whiten,
 )
+from napari_deepheme.core.slide.decodable import refuse_undecodable
 from napari_deepheme.core.slide.mpp import plausible_mpp
 from napari_deepheme.core.slide.open import open_slide
 from napari_deepheme.core.slide.picture import PICTURE_SUFFIXES
@@ -42,6 +43,7 @@ __all__ = [
     "plausible_mpp",
     "read_centred",
     "read_grid",
+    "refuse_undecodable",
     "resample_at_once",
     "slide_levels",
     "whiten",

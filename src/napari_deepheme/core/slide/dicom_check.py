@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from stat import S_ISBLK, S_ISCHR, S_ISFIFO
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 from napari_deepheme.core.slide.dicom_header import (
@@ -53,6 +54,16 @@ def check_dicom(path: Path) -> None:
             raise ValueError(f"{file.name} does not say where its tiles lie")
         if _states_too_long(file):
             raise ValueError(f"{file.name} states a value longer than the file")
+
+
+def pipe_beside(path: Path) -> Path | None:
+    """Return a pipe or device beside a DICOM file, for which OpenSlide would wait."""
+    for one in path.parent.iterdir():
+        with suppress(FileNotFoundError):
+            mode = one.stat().st_mode
+            if S_ISFIFO(mode) or S_ISCHR(mode) or S_ISBLK(mode):
+                return one
+    return None
 
 
 def _beside(path: Path) -> Iterator[Path]:

@@ -15,7 +15,7 @@ import numpy as np
 from napari_deepheme.core.slide.jpeg_stream import SCAN, jpeg_segments
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     import numpy.typing as npt
 
@@ -110,7 +110,7 @@ class _Scan:
         at = self.codes.find(_HOLE)
         if at < 0 or not any(_has(self.head, marker) for marker in _SEQUENTIAL):
             return False
-        if not _zeros_are_flat(tables) or not _zeros_are_flat(self.head):
+        if not _zeros_are_flat(tables, self.head):
             return True
         marker = _MARKER.search(self.codes, at)
         after = marker.start() if marker else len(self.codes)
@@ -122,16 +122,26 @@ def _has(data: bytes, marker: int) -> bool:
     return any(segment.marker == marker for segment in jpeg_segments(data))
 
 
-def _zeros_are_flat(data: bytes) -> bool:
-    """Tell whether zeros are the code of blocks without detail, by all tables."""
+def _zeros_are_flat(*streams: bytes) -> bool:
+    """Tell whether zeros are the code of blocks without detail, by all tables.
+
+    A table takes the place of one of its number that came before.
+    """
+    first_symbols: dict[int, bytes] = {}
+    for data in streams:
+        first_symbols.update(_first_symbols(data))
+    return all(s == b"\0" for number, s in first_symbols.items() if number >> 4)
+
+
+def _first_symbols(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """Yield class and number of each table, as one byte, and what zeros stand for.
+
+    Class 1 is of detail: of that, the symbol 0 ends a block.
+    """
     for segment in jpeg_segments(data):
         at = segment.start
         while segment.marker == _HUFFMAN and at < segment.end <= len(data):
-            # Class and number, how many codes of 1 to 16 bits, their symbols; the first
-            # symbol has zeros for its code, and 0 ends a block.
-            is_of_detail, counts = data[at] >> 4, data[at + 1 : at + 17]
-            at += 17
-            if is_of_detail and data[at : at + 1] != b"\0":
-                return False
-            at += sum(counts)
-    return True
+            # How many codes of 1 to 16 bits there are, and their symbols.
+            counts = data[at + 1 : at + 17]
+            yield data[at], data[at + 17 : at + 18]
+            at += 17 + sum(counts)

@@ -6,7 +6,7 @@ import re
 from math import isfinite
 from typing import TYPE_CHECKING
 
-from napari_deepheme.core.errors import UnknownMppError
+from napari_deepheme.core.errors import OblongPixelsError, UnknownMppError
 from napari_deepheme.core.geometry import Mpp
 
 if TYPE_CHECKING:
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 # a cell can still be told from another.
 SMALLEST_MPP = 0.05
 LARGEST_MPP = 1.2
+
+# About up to here calls were compared with those on a fine scan: docs/limits.md.
+_COARSEST_TRIED = 0.6
 
 _APERIO = re.compile(r"\bMPP\s*=([^|\r\n]*)")
 
@@ -43,12 +46,15 @@ def plausible_mpp(
     Raises
     ------
     UnknownMppError
-        If none are stated, or they do not lie between 0.05 and 1.2, or those along x
-        and y differ by more than half.
+        If none are stated, or they do not lie between 0.05 and 1.2.
+    OblongPixelsError
+        If those along x and y, which do, differ by more than half.
     """
     stated = slide.mpp if mpp is None else given_mpp(mpp, slide.name)
-    if stated is None or not is_plausible(stated):
+    if stated is None or not _shows_cells(stated):
         raise UnknownMppError(slide.name, stated)
+    if not is_plausible(stated):
+        raise OblongPixelsError(slide.name, stated, _LARGEST_STRETCH)
     return stated
 
 
@@ -109,8 +115,27 @@ def one_mpp(stated: list[str]) -> Mpp | None:
     return found.pop() if len(found) == 1 else None
 
 
+def coarse_doubt(mpp: Mpp) -> str:
+    """Say what is to be thought of calls on a coarse scan; "" on any other.
+
+    Examples
+    --------
+    >>> coarse_doubt(Mpp(0.25, 0.25)), coarse_doubt(Mpp(1.0, 1.0))[:29]
+    ('', 'it was seen at 1 µm per pixel')
+    """
+    if max(mpp) <= _COARSEST_TRIED:
+        return ""
+    return (
+        f"it was seen at {max(mpp):g} µm per pixel, coarser than {_COARSEST_TRIED:g}: "
+        "calls change there (at 1 a third of the cells were named otherwise than at "
+        "0.25)"
+    )
+
+
 def is_plausible(mpp: Mpp) -> bool:
     """Tell whether a slide can have these micrometres per pixel."""
-    if not all(SMALLEST_MPP <= value <= LARGEST_MPP for value in mpp):
-        return False
-    return max(mpp) <= _LARGEST_STRETCH * min(mpp)
+    return _shows_cells(mpp) and max(mpp) <= _LARGEST_STRETCH * min(mpp)
+
+
+def _shows_cells(mpp: Mpp) -> bool:
+    return all(SMALLEST_MPP <= value <= LARGEST_MPP for value in mpp)

@@ -15,7 +15,7 @@ from napari_deepheme.core.errors import (
     SlideNotFoundError,
     UnreadableSlideError,
 )
-from napari_deepheme.core.slide.dicom_check import check_dicom
+from napari_deepheme.core.slide.dicom_check import check_dicom, pipe_beside
 from napari_deepheme.core.slide.dicom_slide import check_one_slide, open_dicom
 from napari_deepheme.core.slide.mirax_check import check_mirax
 from napari_deepheme.core.slide.mpp import given_mpp
@@ -262,7 +262,13 @@ _OPENERS = {
 
 def _check_dicom(file: Path, path: Path) -> None:
     try:
+        pipe = pipe_beside(file)
+        if pipe is not None:
+            reason = f"{pipe.name} beside it is a pipe or a device, not a file"
+            raise UnreadableSlideError(str(path), reason, "take that out of its folder")
         check_dicom(file)
+    except UnreadableSlideError:
+        raise
     except (OSError, ValueError) as error:
         raise _refused(path, error) from error
 

@@ -37,9 +37,7 @@ _IDLE_SECONDS: Final = 5.0
 """After so long without a call, a thread ends."""
 
 
-BRING_BACK: Final = (
-    "see that its drive and network are there, and give the same command again"
-)
+BRING_BACK: Final = "see that its drive and network are there, then try again"
 """What to do then."""
 
 

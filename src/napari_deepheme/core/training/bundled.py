@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
@@ -31,14 +32,16 @@ from napari_deepheme.core.training.cells.scenes import (
     phantom_scenes,
     smear_scenes,
 )
+from napari_deepheme.core.training.fitting.augment import AugmentConfig
 from napari_deepheme.core.training.fitting.calibrate import fit_calibration
 from napari_deepheme.core.training.fitting.classifier import (
+    INPUT_PX,
     ClassifierFit,
     fit_classifier,
     imagenet_network,
 )
 from napari_deepheme.core.training.fitting.detector import DetectorFit, fit_detector
-from napari_deepheme.core.training.fitting.loop import FitConfig
+from napari_deepheme.core.training.fitting.loop import FitConfig, move_towards
 from napari_deepheme.core.training.fitting.teacher import teach
 from napari_deepheme.core.training.tensor_files import write_weights
 
@@ -61,6 +64,12 @@ REAL_SOURCES: Final = ("matek", "pbc", "bites", "segpc", "fields")
 
 _FIRST_PX: Final = 112
 """Side of the input in the first fit: ImageNet shows larger things."""
+
+_OUT_OF_FOCUS: Final = AugmentConfig(stain=0.14, max_blur_px=2.6)
+"""Views of the last fit: up to 0.6 µm of blur, as soft as parts of a smear lie."""
+
+_SHARE_OF_THIRD: Final = 0.6
+"""How far the weights lie from those of the second fit towards the third's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,9 +141,11 @@ def train_classifier(
 ) -> nn.Module:
     """Fit the bundled classifier; resumes from the checkpoints in `out`.
 
-    It is fitted twice, from ImageNet's weights and then from its own, the second time
-    also to what the first takes the real cells for: doubts tell more than a label
-    (Hinton et al. 2015).
+    It is fitted three times, from ImageNet's weights and then from its own: the second
+    time also to what the first takes the real cells for, since doubts tell more than a
+    label (Hinton et al. 2015), the third time to what the second takes them for, and
+    also out of focus. The weights lie between those of the second and the third, which
+    keeps what either does well (Wortsman et al. 2022).
 
     Parameters
     ----------
@@ -143,7 +154,8 @@ def train_classifier(
     out : Path
         Folder of checkpoints and weights.
     n_steps : int
-        Batches of 32 of the second fit; the first has four fifths of them.
+        Batches of 32 of the second fit; the first has four fifths, the third two fifths
+        of them.
     seed : int
         Of the fits.
     without : str
@@ -160,26 +172,43 @@ def train_classifier(
     if without:
         cells = cells.without(without)
     _log.info("%d cells in %d groups", len(cells), len(set(cells.groups)))
-    network = fit_classifier(
-        network,
-        cells,
-        ClassifierFit(_rates(4 * n_steps // 5, 6e-4, seed), side_px=_FIRST_PX),
-        checkpoint=out / "first.pt",
-    )
-    taught = _lessons(network, cells)
-    network = fit_classifier(
-        network,
-        cells,
-        ClassifierFit(_rates(n_steps, 5e-4, seed + 1)),
-        checkpoint=out / "second.pt",
-        taught=taught,
-    )
+    network = _fitted(network, cells, out, n_steps=n_steps, seed=seed)
     save_weights(network, out / "litenet-marrow.safetensors")
     val = data.real_cells("val")
     calibration = fit_calibration(network, val.without(without) if without else val)
     _log.info("calibration %s", calibration)
     _write_card("litenet-marrow", out, calibration)
     return network
+
+
+def _fitted(
+    network: nn.Module, cells: CellSet, out: Path, *, n_steps: int, seed: int
+) -> nn.Module:
+    """Fit three times; the last two share the result."""
+    network = fit_classifier(
+        network,
+        cells,
+        ClassifierFit(_rates(4 * n_steps // 5, 6e-4, seed), side_px=_FIRST_PX),
+        checkpoint=out / "first.pt",
+    )
+    sharp = fit_classifier(
+        network,
+        cells,
+        ClassifierFit(_rates(n_steps, 5e-4, seed + 1)),
+        checkpoint=out / "second.pt",
+        taught=_lessons(network, cells, _FIRST_PX),
+    )
+    soft = fit_classifier(
+        copy.deepcopy(sharp),
+        cells,
+        ClassifierFit(
+            _rates(max(1, 2 * n_steps // 5), 2e-4, seed + 2), augment=_OUT_OF_FOCUS
+        ),
+        checkpoint=out / "third.pt",
+        taught=_lessons(sharp, cells, INPUT_PX),
+    )
+    move_towards(sharp, soft, _SHARE_OF_THIRD)
+    return sharp
 
 
 def _rates(n_steps: int, rate: float, seed: int) -> FitConfig:
@@ -195,11 +224,13 @@ def _rates(n_steps: int, rate: float, seed: int) -> FitConfig:
     )
 
 
-def _lessons(network: nn.Module, cells: CellSet) -> npt.NDArray[np.float32]:
+def _lessons(
+    network: nn.Module, cells: CellSet, side_px: int
+) -> npt.NDArray[np.float32]:
     """Return what a network says of the real cells, rows of zeros for the others."""
     real = np.array([g.split("/")[0] in REAL_SOURCES for g in cells.groups])
     lessons = np.zeros(cells.targets.shape, np.float32)
-    lessons[real] = teach(network, cells.take(real), side_px=_FIRST_PX)
+    lessons[real] = teach(network, cells.take(real), side_px=side_px)
     return lessons
 
 

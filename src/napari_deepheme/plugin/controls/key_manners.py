@@ -45,7 +45,8 @@ def keep_manners(root: QWidget) -> None:
 
     Other keys that no control below `root` takes go on to the viewer: also Enter, where
     a button has the keyboard from a click of the mouse, and letters in a box of
-    choices, which would search it. Controls that are made later are not known.
+    choices, which would search it. A button that was clicked and goes off leaves the
+    keyboard to `root`. Controls that are made later are not known.
     """
     root.installEventFilter(_Manners(root))
     clicks, letters = _Clicks(root), _Letters(root)
@@ -77,7 +78,7 @@ class _Manners(QObject):
             return False
         control = QApplication.focusWidget()
         if event.key() in ENTERS:
-            if control is not None and control.property(_CLICKED):
+            if control is watched or (control and control.property(_CLICKED)):
                 return False
             _press(control)
             return True
@@ -88,15 +89,23 @@ class _Manners(QObject):
 class _Clicks(QObject):
     """Notes of a button whether it has the keyboard from the mouse.
 
-    Who clicks goes on with the cells: Enter must not do once more what was clicked.
+    Who clicks goes on with the cells: Enter must not do once more what was clicked, nor
+    may a key press the control to which Qt gives the keyboard of one that goes off.
     """
+
+    def __init__(self, root: QWidget) -> None:
+        super().__init__(root)
+        self._root = root
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         if event.type() == QEvent.Type.MouseButtonPress:
             watched.setProperty(_CLICKED, True)
-        elif isinstance(event, QFocusEvent) and event.gotFocus():
-            stays = bool(watched.property(_CLICKED)) and event.reason() in _STAYS
-            watched.setProperty(_CLICKED, stays)
+        elif isinstance(event, QFocusEvent):
+            clicked = bool(watched.property(_CLICKED))
+            if event.gotFocus():
+                watched.setProperty(_CLICKED, clicked and event.reason() in _STAYS)
+            elif clicked and _is_off(watched) and self._root.isVisible():
+                self._root.setFocus()
         return False
 
 
@@ -110,6 +119,12 @@ class _Letters(QObject):
             return False
         event.ignore()
         return True
+
+
+def _is_off(control: QObject) -> bool:
+    if not isinstance(control, QWidget):
+        return False
+    return not (control.isEnabled() and control.isVisible())
 
 
 def _press(control: QWidget | None) -> None:

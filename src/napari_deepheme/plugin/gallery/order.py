@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Final, get_args
 
 import numpy as np
 
-from napari_deepheme.core.cell_table import IDENTIFIED, CellTable
+from napari_deepheme.core.cell_table import CellTable
 from napari_deepheme.core.review.corrections import (
     DELETED,
     NOT_A_CELL,
     READER_CLASSES,
     UNIDENTIFIED,
     is_corrected,
+    is_doubted,
 )
 from napari_deepheme.core.taxonomy import (
     CELL_CLASSES,
@@ -173,8 +174,7 @@ def _in_order(cells: CellTable, order: str) -> npt.NDArray[np.intp]:
         return np.argsort(-width * height, kind="stable")
     # In ten thousandths, as the table rounds them: small integers sort fast.
     sure = np.rint(cells.probabilities * 10_000).astype(np.uint16)
-    doubted = cells.further.get(IDENTIFIED, np.full(len(cells), "yes")) == "no"
-    sure[~doubted] += 20_000
+    sure[~is_doubted(cells)] += 20_000
     if order == TYPICAL:
         sure = np.uint16(65_535) - sure
     return np.argsort(sure, kind="stable")

@@ -60,7 +60,7 @@ class CountTable(QTreeWidget):
             self.headerItem().setToolTip(column, title)
 
     def fit_columns(self) -> None:
-        """Give names and numbers their room; titles are cut where it is scarce.
+        """Give names and numbers their room, then titles; the names what is left.
 
         What does not fit even so is scrolled to.
         """
@@ -68,7 +68,11 @@ class CountTable(QTreeWidget):
         needed = [self.sizeHintForColumn(column) for column in range(n)]
         titled = [max(needed[c], header.sectionSizeHint(c)) for c in range(n)]
         room = self.viewport().width()
-        widths = titled if sum(titled) <= room else [titled[0], *needed[1:]]
+        widths = titled
+        if sum(titled) > room:
+            spare = max(0, room - titled[0] - sum(needed[1:])) // max(1, n - 1)
+            widths = [min(t, w + spare) for t, w in zip(titled, needed, strict=True)]
+            widths[0] = titled[0]
         widths[0] += max(0, room - sum(widths))
         for column, width in enumerate(widths):
             self.setColumnWidth(column, width)

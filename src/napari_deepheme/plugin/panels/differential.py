@@ -19,6 +19,7 @@ from napari_deepheme.core.counts.report import (
     maturation_series,
     ratios,
 )
+from napari_deepheme.core.coverage import covered_share
 from napari_deepheme.core.taxonomy import CELL_CLASSES
 from napari_deepheme.plugin.kinds import (
     N_KINDS,
@@ -34,12 +35,16 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from napari_deepheme.core.geometry import Area
+    from napari_deepheme.core.geometry import Polygon, Region
     from napari_deepheme.plugin.reviewing.review import Review
 
     Rows = npt.NDArray[np.intp]
+    Part = tuple[str, Rows, float]
 
 _SEED: Final = 500
+
+_NEARLY: Final = 0.001
+"""A part of an area that is lost in rounding."""
 
 SCOPES: Final = {
     "all": "All cells",
@@ -65,12 +70,27 @@ class Count:
     n_unidentified : int
         Cells that are out of these counts until they are named; of 500 that were
         chosen at random, all from which these were chosen.
+    searched : float
+        Which part of where they were counted was searched for cells, from 0 to 1.
     """
 
     title: str
     rows: Rows
     counts: Mapping[str, int]
     n_unidentified: int
+    searched: float = 1.0
+
+    @property
+    def searched_words(self) -> str:
+        """How far it was searched: "not searched", "in part" or "whole"."""
+        if self.is_whole:
+            return "whole"
+        return "in part" if self.searched > _NEARLY else "not searched"
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all of it was searched, but for what is lost in rounding."""
+        return self.searched >= 1 - _NEARLY
 
     @property
     def grouped(self) -> tuple[CountRow, ...]:
@@ -104,6 +124,8 @@ class Differentials:
         Gives what the viewer shows of the slide; None if it is out of sight.
     drawn : callable
         Gives a name and an area for each shape that is drawn.
+    analysed : callable
+        Gives the areas in which cells were sought.
     """
 
     changed: ClassVar[Signal] = Signal()
@@ -112,12 +134,14 @@ class Differentials:
         self,
         review: Review,
         *,
-        visible: Callable[[], Area | None],
-        drawn: Callable[[], Sequence[tuple[str, Area]]],
+        visible: Callable[[], Region | None],
+        drawn: Callable[[], Sequence[tuple[str, Region | Polygon]]],
+        analysed: Callable[[], Sequence[Region | Polygon]],
     ) -> None:
         self._review = review
         self._visible = visible
         self._drawn = drawn
+        self._analysed = analysed
         self.scope = "all"
         self.ranges: ReferenceRanges = NO_RANGES
         review.changed.connect(self._on_changed)
@@ -135,14 +159,15 @@ class Differentials:
     def counts(self) -> list[Count]:
         """Return the differential of each part of the scope."""
         kinds = self._review.kinds
-        return [self._count(title, rows, kinds) for title, rows in self._parts(kinds)]
+        return [self._count(*part, kinds) for part in self._parts(kinds)]
 
     def together(self, counts: Sequence[Count]) -> Count | None:
         """Return several counts as one, each cell once; None without any."""
         if len(counts) < 2:
             return counts[0] if counts else None
         rows = np.unique(np.concatenate([count.rows for count in counts]))
-        return self._count("together", rows, self._review.kinds)
+        searched = min(count.searched for count in counts)
+        return self._count("together", rows, searched, self._review.kinds)
 
     def follow(self, scope: str) -> None:
         """Tell that a scope may hold other cells, if it is the one that is chosen."""
@@ -174,26 +199,33 @@ class Differentials:
         rows = count.rows[np.isin(kinds, wanted)]
         self._review.select(self._review.shown(rows).tolist())
 
-    def _parts(self, kinds: npt.NDArray[np.uint8]) -> list[tuple[str, Rows]]:
+    def _parts(self, kinds: npt.NDArray[np.uint8]) -> list[Part]:
         everything: Rows = np.arange(len(kinds))
         if self.scope == "sample":
-            return [("sample", _sample(kinds))]
+            return [("sample", _sample(kinds), 1.0)]
         if self.scope == "view":
             area = self._visible()
-            return [("in view", self._within(area) if area else everything[:0])]
+            if area is None or not area.area:
+                return [("In view", everything[:0], 1.0)]
+            return [("In view", *self._within(area))]
         if self.scope == "regions":
-            return [(name, self._within(area)) for name, area in self._drawn()]
-        return [("all", everything)]
+            return [(name, *self._within(area)) for name, area in self._drawn()]
+        return [("all", everything, 1.0)]
 
-    def _within(self, area: Area) -> Rows:
+    def _within(self, area: Region | Polygon) -> tuple[Rows, float]:
+        """Return the cells of an area, and which part of it was searched for them."""
         boxes = self._review.corrected.base.boxes
-        return np.flatnonzero(area.holds_centres(boxes))
+        searched = covered_share(area, self._analysed())
+        return np.flatnonzero(area.holds_centres(boxes)), searched
 
-    def _count(self, title: str, rows: Rows, kinds: npt.NDArray[np.uint8]) -> Count:
+    def _count(
+        self, title: str, rows: Rows, searched: float, kinds: npt.NDArray[np.uint8]
+    ) -> Count:
         numbers = np.bincount(kinds[rows], minlength=N_KINDS)
         # Those chosen at random are all identified.
         among = kinds if self.scope == "sample" else kinds[rows]
-        return Count(title, rows, numbers_by_class(numbers), n_unidentified(among))
+        n_apart = n_unidentified(among)
+        return Count(title, rows, numbers_by_class(numbers), n_apart, searched)
 
     def _on_changed(self, _: object) -> None:
         self.changed.emit()

@@ -170,6 +170,10 @@ class DifferentialPanel(QWidget):
         self.table.set_titles(["% (cells)", *(count.title for count in counts)])
         if not counts:
             return
+        if not all(count.is_whole for count in counts):
+            item = self._plain_item("searched")
+            for column, count in enumerate(counts, 1):
+                item.setText(column, count.searched_words)
         by_count = [self._lines(count) for count in counts]
         for rows in zip(*by_count, strict=True):
             item = self._item(rows[0])
@@ -257,6 +261,7 @@ class DifferentialPanel(QWidget):
         n, left_out = together.grouped[0].n, together.n_unidentified
         words = f"{n} cells counted, {left_out} unidentified"
         words += " (out of the count)." if left_out else "."
+        words += _told_of_search(self._counts)
         if self._differentials.scope == "sample" and n < FULL_COUNT:
             words += " There are no more."
         if len(together.rows) < sum(len(count.rows) for count in self._counts):
@@ -294,6 +299,16 @@ class DifferentialPanel(QWidget):
         )
         if name:
             self.load_ranges(Path(name))
+
+
+def _told_of_search(counts: Sequence[Count]) -> str:
+    """Say which of what was counted was not searched for cells, or not all over."""
+    told = {"not searched": "not searched", "in part": "searched in part only"}
+    return "".join(
+        f" {count.title}: {told[count.searched_words]}."
+        for count in counts
+        if not count.is_whole
+    )
 
 
 def _span(interval: tuple[float, float] | None, digits: int = 1) -> str:

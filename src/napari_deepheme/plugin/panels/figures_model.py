@@ -17,6 +17,7 @@ from napari_deepheme.core.review.corrections import (
     WORDS_APART,
 )
 from napari_deepheme.core.taxonomy import MITOTIC_CODE, class_index
+from napari_deepheme.core.wording import in_percent
 from napari_deepheme.plugin.kinds import DOUBTED, is_figure
 
 if TYPE_CHECKING:
@@ -70,8 +71,9 @@ class FiguresModel(QAbstractTableModel):
         shown = len(kinds) == len(by_model)
         rows = np.flatnonzero(by_model | by_reader) if shown else self._rows[:0]
         if np.array_equal(rows, self._rows):
-            corner = self.index(max(0, len(rows) - 1), len(_COLUMNS) - 1)
-            self.dataChanged.emit(self.index(0, 0), corner)
+            if len(rows):
+                corner = self.index(len(rows) - 1, len(_COLUMNS) - 1)
+                self.dataChanged.emit(self.index(0, 0), corner)
             return
         self.beginResetModel()
         self._rows = rows
@@ -117,7 +119,8 @@ class FiguresModel(QAbstractTableModel):
             for name in (PHASE, LINEAGE)
         )
         # How sure it is of another class says nothing of a mitosis.
-        sure = f"{100 * cells.probabilities[row]:.0f} %" if self._by_model(row) else "–"
+        is_below = bool(self._review.kinds[row] >= DOUBTED)
+        sure = in_percent(cells.probabilities[row], is_below=is_below)
         own = (self._review.corrected.told_of_mitosis(row, of) for of in MITOSIS_WORDS)
         state, _ = self._state(row)
         fields = (
@@ -126,7 +129,7 @@ class FiguresModel(QAbstractTableModel):
             phase or "–",
             lineage or "–",
             *own,
-            sure,
+            sure if self._by_model(row) else "–",
         )
         return fields[index.column()]
 

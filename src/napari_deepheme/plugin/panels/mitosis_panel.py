@@ -95,6 +95,8 @@ class MitosisPanel(QWidget):
     def show_figures(self) -> None:
         """Bring the panel in step with the cells."""
         self.model.refresh()
+        for made in (self.previous_button, self.next_button):
+            made.setEnabled(self.model.rowCount() > 0)
         self.indices_label.setText(self._indices())
         is_rendered = MITOTIC_CODE in self._session.rendered_only
         words = f"Mitosis: {RENDERED_ONLY}. " if is_rendered else ""
@@ -144,7 +146,8 @@ class MitosisPanel(QWidget):
             box.activated.connect(partial(self._on_word, of))
 
     def _indices(self) -> str:
-        lines, kinds = [], self._review.kinds
+        lines = [] if self.model.rowCount() else ["No mitotic figures."]
+        kinds = self._review.kinds
         figures = self._review.corrected.take(np.flatnonzero(is_figure(kinds)))
         indices = indices_of(kind_counts(kinds), figures)
         for index in indices:

@@ -25,14 +25,16 @@ from napari_deepheme.core.review.corrections import (
     UNIDENTIFIED,
 )
 from napari_deepheme.core.taxonomy import CLASSES_AS_READ
+from napari_deepheme.plugin.controls.inks import follow_theme
 from napari_deepheme.plugin.controls.labels import (
     button,
     colour_items,
     label,
+    mark_error,
     small_label,
 )
 from napari_deepheme.plugin.controls.spoken import SpokenLabel
-from napari_deepheme.plugin.words import CLICK_HINT, class_words
+from napari_deepheme.plugin.words import CLICK_HINT, NOT_SAVED, class_words
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -88,6 +90,9 @@ class CorrectionPanel(QWidget):
             "Who corrects: kept with each correction, in the table and in the report"
         )
         self.kept_label = small_label("Cells to train on")
+        self.not_saved_label = label("Warning")
+        self.not_saved_label.setText(NOT_SAVED)
+        follow_theme(self.not_saved_label, self._mark_not_saved)
         self._lay_out()
         self.class_box.currentIndexChanged.connect(self._on_class)
         self.reader_box.textEdited.connect(self.reader_given.emit)
@@ -116,6 +121,9 @@ class CorrectionPanel(QWidget):
         self.train_button.setEnabled(n > 0 and not session.running)
         self.kept_label.setText(_kept_words(session) if n else "")
         self._show_threshold(can)
+        self.not_saved_label.setToolTip(session.not_saved)
+        self.not_saved_label.setAccessibleDescription(session.not_saved)
+        self.not_saved_label.setVisible(bool(session.not_saved))
 
     def show_keys(self, keys: Mapping[str, str]) -> None:
         """Tell beside each button which key does the same."""
@@ -136,6 +144,9 @@ class CorrectionPanel(QWidget):
         self.threshold_label.setText(percent)
         tip = self.threshold_slider.toolTip()
         self.threshold_slider.setAccessibleDescription(f"{percent}. {tip}")
+
+    def _mark_not_saved(self) -> None:
+        mark_error(self.not_saved_label, True)
 
     def _make_buttons(self) -> None:
         self.class_box = _class_box()
@@ -203,6 +214,7 @@ class CorrectionPanel(QWidget):
         reader_row.addWidget(self.train_button)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self.not_saved_label)
         layout.addWidget(self.selected_label)
         for row in (class_row, grid, doubt_row, reader_row):
             layout.addLayout(row)

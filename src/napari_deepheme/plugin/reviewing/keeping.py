@@ -5,7 +5,9 @@ It holds no Qt object.
 
 from __future__ import annotations
 
+import math
 import os
+import time
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -13,12 +15,13 @@ from typing import TYPE_CHECKING, Final
 
 from platformdirs import user_data_path
 
-from napari_deepheme.core.errors import DeephemeError
+from napari_deepheme.core.errors import DeephemeError, SittingElsewhereError
 from napari_deepheme.core.files import refuse_sources
 from napari_deepheme.core.sittings.sitting_file import (
     SUFFIX,
     SittingFile,
     create_sitting,
+    read_searched_px,
 )
 from napari_deepheme.plugin.preferences import read_preferences
 from napari_deepheme.plugin.reviewing.twofold import TwofoldFile
@@ -36,6 +39,9 @@ Kept = SittingFile | TwofoldFile
 
 FOLDER_VARIABLE: Final = "NAPARI_DEEPHEME_SITTINGS"
 """Environment variable that names another folder for sittings."""
+
+AGAIN_SECONDS: Final = 30.0
+"""After so long, a save that failed is tried again; it takes what a new file does."""
 
 
 def sittings_folder() -> Path:
@@ -67,6 +73,8 @@ class Keeping:
         Gives the sitting as it is now; None when there is no run.
     start : callable
         As `worker.start`.
+    clock : callable
+        Gives seconds that only go on.
     """
 
     def __init__(
@@ -75,16 +83,20 @@ class Keeping:
         *,
         take_sitting: Callable[[], Sitting | None],
         start: Callable[..., Task],
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._session = session
         self._take_sitting = take_sitting
         self._start = start
+        self._clock = clock
         self._file: Kept | None = None
         self._task: Task | None = None
         self._is_new = self._is_saving = False
         self._when_kept: Callable[[], None] | None = None
         # What was saved last, or is being saved.
         self._saved: tuple[object, ...] = ()
+        # Where the last save failed, and when the next one is due there all the same.
+        self._failed: tuple[Path, float] | None = None
         # Runs so far: a save that ends after its run is over must not be gone on with.
         self._n_runs = 0
         # With the number of their run: what the last save wrote, and what is left to be
@@ -100,9 +112,10 @@ class Keeping:
     def begin(self, when_kept: Callable[[], None] | None = None) -> None:
         """Save the sitting of a run that ended, in a file of its own.
 
-        The file of a run before is left as it is if anything was corrected in it; if
-        not, it is used again. A run without cells is saved once there is one: it would
-        be the newest, and hide what was reviewed before.
+        The file of a run before is left as it is if anything was corrected in it, or
+        if that run searched more; if not, it is used again. A run without cells is
+        saved once there is one: it would be the newest, and hide what was reviewed
+        before.
 
         Parameters
         ----------
@@ -111,12 +124,14 @@ class Keeping:
             is saved by name meanwhile.
         """
         self._is_new, self._when_kept = True, when_kept
+        self._forget_failure()
         self._n_runs += 1
         self.save()
 
     def go_on(self, file: Kept) -> None:
         """Go on with a sitting that was opened."""
         self._file, self._is_new, self._when_kept = file, False, None
+        self._forget_failure()
         self.tell()
 
     def leave(self, seconds: float) -> Kept | None:
@@ -135,6 +150,7 @@ class Keeping:
         self.close(seconds)
         file = None if self._is_new else self._file
         self._file, self._is_new, self._when_kept = None, False, None
+        self._forget_failure()
         # A save that is under way is not gone on with.
         self._n_runs += 1
         self.tell()
@@ -146,16 +162,16 @@ class Keeping:
 
     def save(self) -> None:
         """Save what is new, on a thread; not while that goes on."""
-        if self._is_saving:
+        if self._is_saving or not self._is_due():
             return
-        sitting = self._take_sitting()
+        sitting = self._sitting_now()
         if sitting is None or not self._is_kept(sitting):
             return
         now = (sitting.corrected, sitting.shapes, sitting.view)
         if not self._is_new and now == self._saved:
             return
         self._saved = now
-        self._is_saving = True
+        self._is_saving, self._late = True, None
         file = None if self._is_new else self._file
         run, when_kept = self._n_runs, self._when_kept
         self._task = self._start(
@@ -169,7 +185,7 @@ class Keeping:
 
         It is saved there from then on, and by itself as before.
         """
-        sitting, when_kept = self._take_sitting(), self._when_kept
+        sitting, when_kept = self._sitting_now(), self._when_kept
         if sitting is None:
             return
         self._start(
@@ -183,7 +199,7 @@ class Keeping:
 
         What takes longer saves what is left at its end.
         """
-        sitting = self._take_sitting()
+        sitting = self._sitting_now()
         if self._is_saving and self._task is not None:
             if sitting is not None:
                 self._late = self._n_runs, sitting
@@ -201,6 +217,24 @@ class Keeping:
                 self._file.sync(sitting.corrected, sitting.shapes, sitting.view)
         except DeephemeError as error:
             self._session.say(str(error), error=True)
+
+    def _is_due(self) -> bool:
+        """Tell whether a save may work: the last one did, or it is another place."""
+        if self._failed is None:
+            return True
+        folder, when = self._failed
+        return self._clock() >= when or sittings_folder() != folder
+
+    def _forget_failure(self) -> None:
+        self._failed, self._session.not_saved = None, ""
+
+    def _sitting_now(self) -> Sitting | None:
+        """Return the sitting as it is now; None where that cannot be, which is said."""
+        try:
+            return self._take_sitting()
+        except DeephemeError as error:
+            self._session.say(str(error), error=True)
+            return None
 
     def _is_kept(self, sitting: Sitting) -> bool:
         """Tell whether there is a file, or something to begin one with."""
@@ -246,6 +280,7 @@ class Keeping:
             and not isinstance(file, TwofoldFile)
             and not file.has_steps
             and _is_own(file)
+            and _searched_px(file.path) <= sitting.result.searched_px
         ):
             return file.path
         return _new_path(sitting)
@@ -268,16 +303,29 @@ class Keeping:
             raise item.error
         if run != self._n_runs:
             return
-        if not isinstance(item, Failed):
-            self.go_on(item)
+        if isinstance(item, Failed):
+            self._on_failed(item.error)
             return
-        # Otherwise it would be tried again every few seconds.
+        if self._failed is not None:
+            self._session.say(f"Saved again, in {item.path}")
+        self.go_on(item)
+
+    def _on_failed(self, error: Exception) -> None:
+        """Go on in the other one of two files; without one, in a new one later."""
+        session, is_again = self._session, self._failed is not None
         file = None if self._is_new else self._file
         left = file.left if isinstance(file, TwofoldFile) else None
-        self._file, self._is_new = left, False
+        # What another window saves has no second file of the same unasked.
+        self._is_new = left is None and not isinstance(error, SittingElsewhereError)
+        self._file, self._written = left, None
         self.tell()
-        what = "Not saved any more" if left is None else f"Saved in {left.path} alone"
-        self._session.say(f"{what}: {item.error}", error=True)
+        if left is not None:
+            session.say(f"Saved in {left.path} alone: {error}", error=True)
+            return
+        self._failed = sittings_folder(), self._clock() + AGAIN_SECONDS
+        session.not_saved = str(error)
+        if not is_again:
+            session.say(f"Not saved any more: {error}", error=True)
 
     def _on_end(self) -> None:
         self._is_saving = False
@@ -310,6 +358,14 @@ def twofold(named: SittingFile, sitting: Sitting, before: Kept | None = None) ->
 
 def _is_own(file: SittingFile) -> bool:
     return file.path.resolve().parent == sittings_folder().resolve()
+
+
+def _searched_px(path: Path) -> float:
+    """Return how much the run of a sitting searched; endless of one that is lost."""
+    try:
+        return read_searched_px(path)
+    except DeephemeError:
+        return math.inf
 
 
 def _new_path(sitting: Sitting) -> Path:

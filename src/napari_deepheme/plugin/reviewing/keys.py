@@ -12,20 +12,21 @@ from app_model.types import KeyBinding
 from napari_deepheme.core.files import atomic_file, check_regular, make_folder
 from napari_deepheme.core.review.corrections import DELETED, NOT_A_CELL, UNIDENTIFIED
 from napari_deepheme.core.user_folders import config_folder
+from napari_deepheme.plugin.words import class_words
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-ACTIONS: Final = (
-    "confirm",
-    "next",
-    "previous",
-    "add",
-    "correct",
-    "undo",
-    "redo",
-)
-"""What keys do beside naming the selected cells."""
+ACTIONS: Final = {
+    "confirm": "Confirm",
+    "next": "Next doubtful cell",
+    "previous": "Previous doubtful cell",
+    "add": "Add a cell",
+    "correct": "Correct",
+    "undo": "Undo",
+    "redo": "Redo",
+}
+"""What keys do beside naming the selected cells, in words."""
 
 DEFAULTS: Final = {
     **{f"M{i}": str(i) for i in range(1, 7)},
@@ -85,8 +86,31 @@ class KeyMap:
             raise ValueError(f"{action!r} is no action")
         if not is_key(key):
             raise ValueError(f"{key!r} is no key")
-        kept = {name: "" if has == key else has for name, has in self.keys.items()}
+        kept = {n: "" if _is_same(has, key) else has for n, has in self.keys.items()}
         return KeyMap({**kept, action: key})
+
+
+def told_of_key(before: KeyMap, after: KeyMap, action: str) -> str:
+    """Tell which key an action was given, and which one has none for that."""
+    key = after.keys[action]
+    words = [f"Key {key}: {_words(action)}."] if key else []
+    words += [
+        f"{_words(name)} has no key now."
+        for name, has in after.keys.items()
+        if before.keys[name] and not has
+    ]
+    return " ".join(words)
+
+
+def _words(action: str) -> str:
+    return f"“{ACTIONS[action]}”" if action in ACTIONS else class_words(action)
+
+
+def _is_same(one: str, other: str) -> bool:
+    """Tell whether two keys are one, however they are written."""
+    if not (one and other):
+        return one == other
+    return bool(KeyBinding.from_str(one) == KeyBinding.from_str(other))
 
 
 def is_key(key: str) -> bool:

@@ -17,6 +17,7 @@ from napari_deepheme.core.models.compute import Compute
 from napari_deepheme.core.report_file.known_run import known_run
 from napari_deepheme.core.review.corrected_cells import CorrectedCells
 from napari_deepheme.core.review.remembered import remember
+from napari_deepheme.core.runs.slide_of_run import other_file_doubts
 from napari_deepheme.core.sittings.sitting import Sitting, SlideMark
 from napari_deepheme.core.sittings.sitting_file import (
     SUFFIX,
@@ -98,7 +99,10 @@ def opened_table(path: Path, slide: SlideReader, mpp: float | None) -> Opened:
         left_out = _left_out(found)
     beside = path.parent / "summary.json"
     sitting, ready = _begun(cells, slide, mpp, beside)
-    doubts = slide_doubts(cells, slide, sitting.facts.slide)
+    doubts = (
+        *slide_doubts(cells, slide, sitting.facts.slide, sitting.result.mpp),
+        *other_file_doubts(path.parent, slide),
+    )
     return sitting, ready, "".join([*(f" {doubt}" for doubt in doubts), left_out])
 
 
@@ -154,19 +158,19 @@ def taken_over(path: Path, sitting: Sitting) -> Kept | None:
         return None
 
 
-def iter_newest(slide: SlideReader) -> Iterator[Path | None]:
+def iter_newest(mark: SlideMark) -> Iterator[Path | None]:
     """Give the last sitting that was saved by itself for a slide, None without one."""
-    yield next(_of_slide(SlideMark.of(slide)), None)
+    yield next(_of_slide(mark), None)
 
 
-def said_before(slide: SlideReader) -> CellTable:
+def said_before(mark: SlideMark) -> CellTable:
     """Return what readers said of a slide's cells in sittings saved by themselves.
 
     As `remembered.remember` gives it: what was said last counts, also that a correction
     was taken back.
     """
     known = CellTable.empty()
-    for path in reversed(list(_of_slide(SlideMark.of(slide)))):
+    for path in reversed(list(_of_slide(mark))):
         try:
             if is_corrected_sitting(path):
                 known = remember(read_sitting(path).corrected.cells, known)

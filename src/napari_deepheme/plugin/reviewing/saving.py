@@ -136,18 +136,18 @@ class Saving:
         slide: SlideReader,
     ) -> str:
         """Write a file; tell where it lies."""
-        hide = self._session.deidentify
+        hide, left_out = self._session.deidentify, ""
         refuse_sources(path, slide.path)
         if kind in ("html", "pdf"):
             self._report(path, result, facts, slide)
         elif kind == "crops":
             path = path / f"{_stem(slide, deidentify=hide)} crops"
-            _crops(path, result, slide, deidentify=hide)
+            left_out = _crops(path, result, slide, deidentify=hide)
         else:
             if hide:
                 result, facts = _nameless(result, facts, slide)
             _table(kind, path, result, facts, slide, deidentify=hide)
-        return f"Saved: {path}"
+        return f"Saved: {path}{left_out and f'. Left out: {left_out}.'}"
 
     def _report(
         self, path: Path, result: RegionResult, facts: RunFacts, slide: SlideReader
@@ -213,11 +213,14 @@ def _export(
 
 def _crops(
     path: Path, result: RegionResult, slide: SlideReader, *, deidentify: bool
-) -> None:
+) -> str:
+    """Write pictures by class; return what is left out of them, in words."""
     from napari_deepheme.core.export.crop_folder import write_crop_folder
 
     # All cells, those that were deleted among them: a picture bears its row's number.
-    write_crop_folder(result.cells, path, slide, mpp=result.mpp, deidentify=deidentify)
+    cells, mpp = result.cells, result.mpp
+    written = write_crop_folder(cells, path, slide, mpp=mpp, deidentify=deidentify)
+    return written.left_out
 
 
 def _table(

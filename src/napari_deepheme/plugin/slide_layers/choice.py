@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from napari_deepheme.core.errors import DeephemeError
+from napari_deepheme.core.errors import DeephemeError, OblongPixelsError
 from napari_deepheme.core.slide import open_slide
 from napari_deepheme.plugin.slide_layers.slides import (
-    has_mpp,
     is_slide_layer,
+    mpp_error,
     slide_kwargs,
+    slide_mark,
     slide_of,
 )
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from napari.components import ViewerModel
-    from napari.layers import Image
+    from napari.layers import Image, Layer
 
     from napari_deepheme.core.sittings.sitting import SlideMark
     from napari_deepheme.plugin.session import Session
@@ -38,6 +39,8 @@ class SlideChoice:
         self._viewer = viewer
         self._session = session
         self._chosen: Image | None = None
+        # Told in a run to be selected again later.
+        self._waits: Layer | None = None
 
     @property
     def layer(self) -> Image | None:
@@ -70,7 +73,7 @@ class SlideChoice:
             As for `core.slide.open_slide`, of a slide that is there.
         """
         for layer in self._viewer.layers:
-            if is_slide_layer(layer) and mark.is_of(slide_of(layer)):
+            if is_slide_layer(layer) and mark.is_same(slide_mark(layer)):
                 self.choose(layer.name)
                 return layer
         path = mark.find(sitting_path)
@@ -96,8 +99,11 @@ class SlideChoice:
             if before and not (session.running or session.can_export):
                 session.say("Open a slide to begin.")
             return
-        session.needs_mpp = not has_mpp(slide_of(layer))
-        if session.needs_mpp and not session.mpp:
+        error = mpp_error(slide_of(layer))
+        session.needs_mpp = error is not None
+        if isinstance(error, OblongPixelsError) and not session.mpp:
+            session.say(str(error), error=True)
+        elif session.needs_mpp and not session.mpp:
             session.say(
                 f"{name} states no pixel size that can be right. Enter micrometres per "
                 "pixel before classifying.",
@@ -115,7 +121,22 @@ class SlideChoice:
             session.slide = chosen.name
         active = layers.selection.active
         if active is not None and active.name in names and not session.running:
+            self._waits = None
             if active.name != session.slide:
                 self.choose(active.name)
         elif session.slide not in names:
             self.choose(names[-1] if names else "")
+        elif active is not None and active.name in names:
+            self._put_off(active)
+
+    def _put_off(self, active: Layer) -> None:
+        """Tell, once, why a slide that is made the active layer is not chosen."""
+        session = self._session
+        if active.name == session.slide:
+            self._waits = None
+        elif active is not self._waits:
+            self._waits = active
+            session.say(
+                f"{session.slide} stays until the run has ended. Select {active.name} "
+                "again then."
+            )

@@ -1,12 +1,15 @@
-"""The chosen slide and its results are seen, those of other slides are not."""
+"""The chosen slide and its results are seen, those of other slides are not.
+
+A slide lies below what was found and drawn on it.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
 from napari_deepheme.plugin.layers import DRAWN_ON, METADATA_KEY
-from napari_deepheme.plugin.slide_layers.slides import slide_key
+from napari_deepheme.plugin.slide_layers.slides import is_slide_layer, slide_key
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -30,6 +33,7 @@ class OnTop:
         self._viewer = viewer
         # What the user hid stays hidden when its slide is chosen again.
         self._hidden: WeakSet[Layer] = WeakSet()
+        viewer.layers.events.inserted.connect(self._on_inserted)
 
     def show(self, chosen: Image) -> None:
         """Let a slide be seen with its results, and no other one."""
@@ -51,6 +55,17 @@ class OnTop:
         active = self._viewer.layers.selection.active
         if active in self._hidden:
             self._viewer.layers.selection.active = chosen
+
+    def _on_inserted(self, event: Any) -> None:
+        """Put a slide that comes back below its results, which stayed."""
+        layers, slide = self._viewer.layers, event.value
+        if not is_slide_layer(slide):
+            return
+        key, place = slide_key(slide), layers.index(slide)
+        for n, layer in enumerate(layers[:place]):
+            if not is_slide_layer(layer) and key in _owners(layer):
+                layers.move(place, n)
+                return
 
 
 def _owners(layer: Layer) -> tuple[str, ...]:

@@ -6,9 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_deepheme.core.errors import DeephemeError
+from napari_deepheme.core.errors import DeephemeError, UnknownMppError
 from napari_deepheme.core.geometry import Mpp
-from napari_deepheme.core.slide import ArraySlide, estimate_background, plausible_mpp
+from napari_deepheme.core.sittings.sitting import SlideMark
+from napari_deepheme.core.slide import (
+    ArraySlide,
+    estimate_background,
+    plausible_mpp,
+    refuse_undecodable,
+)
 from napari_deepheme.core.slide.shown.level_array import slide_levels
 from napari_deepheme.core.slide.shown.seen_levels import SeenLevels, seen_of
 from napari_deepheme.plugin.layers import METADATA_KEY
@@ -24,7 +30,17 @@ def slide_kwargs(slide: SlideReader) -> dict[str, Any]:
     """Return the keyword arguments of a slide's image layer: lazy, multiscale, in um.
 
     A slide whose pixel size is not known is shown in pixels.
+
+    Raises
+    ------
+    UnreadableRegionError
+        If nothing of the slide can be decoded; it is closed then.
     """
+    try:
+        refuse_undecodable(slide)
+    except DeephemeError:
+        slide.close()
+        raise
     mpp = _mpp_or_none(slide)
     seen = SeenLevels(slide_levels(slide), lambda: estimate_background(slide))
     is_pyramid = len(seen.levels) > 1
@@ -76,6 +92,24 @@ def slide_key(layer: Image) -> str:
     return str(own.path) if own is not None and own.path else str(layer.unique_id)
 
 
+def slide_mark(layer: Image) -> SlideMark:
+    """Return what a layer's slide is known by; any thread can ask.
+
+    It is taken once: while a slide is open, its file may be renamed, or another one be
+    put in its place.
+
+    Raises
+    ------
+    UnreadableSlideError
+        If the slide's file is gone before that.
+    """
+    own = layer.metadata.get(METADATA_KEY, {})
+    mark: SlideMark = own.get("mark") or SlideMark.of(slide_of(layer))
+    if "slide" in own:
+        own["mark"] = mark
+    return mark
+
+
 def give_mpp(viewer: ViewerModel, layer: Image, mpp: Mpp) -> None:
     """Bring a slide's layer to a pixel size that the user gave; the view stays.
 
@@ -103,16 +137,17 @@ def give_mpp(viewer: ViewerModel, layer: Image, mpp: Mpp) -> None:
     camera.zoom /= float(factor.min())
 
 
-def has_mpp(slide: SlideReader) -> bool:
-    """Tell whether a slide states a pixel size that can be right."""
-    return _mpp_or_none(slide) is not None
+def mpp_error(slide: SlideReader) -> UnknownMppError | None:
+    """Return why what a slide states of its pixels cannot be taken; None if it can."""
+    try:
+        plausible_mpp(slide)
+    except UnknownMppError as error:
+        return error
+    return None
 
 
 def _mpp_or_none(slide: SlideReader) -> Mpp | None:
-    try:
-        return plausible_mpp(slide)
-    except DeephemeError:
-        return None
+    return None if mpp_error(slide) else plausible_mpp(slide)
 
 
 def _layer_mpp(layer: Image) -> Mpp | None:

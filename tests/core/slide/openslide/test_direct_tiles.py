@@ -61,6 +61,21 @@ def test_a_broken_tile_is_judged_by_openslide_and_costs_itself(phantom_svs, tmp_
         assert np.array_equal(slide.read_region(*window), whole.read_region(*window))
 
 
+def test_tiles_that_all_lack_the_mark_of_their_end_are_read(phantom_svs, tmp_path):
+    copy = tmp_path / "endless.svs"
+    content = bytearray(phantom_svs.read_bytes())
+    with tifffile.TiffFile(phantom_svs) as tif:
+        for page in tif.pages:
+            places = zip(page.dataoffsets, page.databytecounts, strict=True)
+            for end in (offset + count for offset, count in places):
+                if content[end - 2 : end] == b"\xff\xd9":
+                    content[end - 2 : end] = bytes(2)
+    copy.write_bytes(content)
+    with open_slide(copy) as slide, open_slide(phantom_svs) as whole:
+        window = (Point(0, 0), 0, Size(600, 600))
+        assert np.array_equal(slide.read_region(*window), whole.read_region(*window))
+
+
 def test_a_file_that_no_parser_understands_is_left_to_openslide(tmp_path):
     path = tmp_path / "odd.svs"
     path.write_bytes(b"II*\0" + bytes(20))

@@ -16,6 +16,7 @@ from napari_deepheme.core.errors import (
 )
 from napari_deepheme.core.geometry import Point, Size
 from napari_deepheme.core.slide import open_slide
+from napari_deepheme.core.slide.openslide import slide as slide_module
 from napari_deepheme.core.slide.openslide.slide import OpenSlideSlide
 
 if TYPE_CHECKING:
@@ -53,6 +54,25 @@ def test_a_broken_tile_costs_itself_only(svs: Path, break_tile: Any) -> None:
             above = slide.read_region(Point(0, 0), 0, Size(768, 128))
             np.testing.assert_array_equal(above, before[:128])
         assert slide.read_region(Point(0, 0), 1, Size(192, 160)).std() > 10
+
+
+def test_a_read_that_fails_opens_the_file_once(
+    svs: Path, break_tile: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    break_tile(svs, 8)
+    opened, open_handle = [], slide_module._open_handle
+
+    def counted(file: Path) -> Any:
+        opened.append(file)
+        return open_handle(file)
+
+    with open_slide(svs) as slide:
+        monkeypatch.setattr(slide_module, "_open_handle", counted)
+        for _ in range(5):
+            with pytest.raises(UnreadableRegionError):
+                slide.read_region(Point(300, 100), 0, Size(60, 80))
+        assert len(opened) == 5
+        assert slide.read_region(Point(0, 300), 0, Size(60, 80)).std() > 10
 
 
 def test_a_broken_tile_does_not_disturb_other_threads(

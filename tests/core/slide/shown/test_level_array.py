@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from napari_deepheme.core.slide import ArraySlide, LevelArray, open_slide, slide_levels
 from napari_deepheme.core.slide.cache import PixelCache
+from napari_deepheme.core.slide.shown import level_array
 from napari_deepheme.core.slide.shown.level_array import SMALL_ENOUGH, UNREADABLE_GREY
 
 if TYPE_CHECKING:
@@ -113,6 +114,26 @@ def test_what_is_broken_is_grey(svs: Any, break_tile: Any) -> None:
         assert (level[:128, 128:].std(axis=(0, 1)) > 10).all()
         beyond = level[600:, 700:]
     np.testing.assert_array_equal(level[600:, 700:], beyond)
+
+
+def test_blocks_with_broken_tiles_are_left_for_the_next_look_where_they_take_long(
+    svs: Any, break_tile: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    break_tile(svs, 0)
+    monkeypatch.setattr(level_array, "FAILING_SECONDS", 1e-9)
+    with open_slide(svs) as slide:
+        level = slide_levels(slide)[0]
+        first = level[:]
+        # The first block is looked at to its end, the others are left.
+        assert (first[:128, :128] == UNREADABLE_GREY).all()
+        assert first[:128, 128:512].std() > 10
+        assert (first[:, 512:] == UNREADABLE_GREY).all()
+        assert (first[512:] == UNREADABLE_GREY).all()
+        # What is loaded to be analysed is the whole of it.
+        assert np.asarray(slide_levels(slide)[0])[:, 512:].std() > 10
+        second = level[:]
+        assert second[:, 512:].std() > 10
+        np.testing.assert_array_equal(second, np.asarray(level))
 
 
 def test_a_closed_slide_is_grey() -> None:

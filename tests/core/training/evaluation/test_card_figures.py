@@ -34,6 +34,7 @@ from napari_deepheme.core.training.evaluation.card_figures import (
     real_figures,
     rendered_figures,
     smear_figures,
+    soft_figures,
     write_figures,
 )
 from napari_deepheme.core.training.evaluation.figure import Figure
@@ -181,6 +182,33 @@ def test_single_cells_are_judged_by_source_and_small_classes_left_out(painted):
     assert by_name["macro F1"].n == 20
     assert "recall M6" not in by_name
     assert "recall M3|M4" not in by_name
+
+
+@dataclass
+class Sees(Always):
+    """Keeps what it is shown."""
+
+    seen: list
+
+    def classify(self, crops, *, batch_size):
+        self.seen.append(crops.copy())
+        return super().classify(crops, batch_size=batch_size)
+
+
+def test_single_cells_are_judged_out_of_focus_too(painted):
+    classifier = Sees("M3", [])
+    given = list(soft_figures(classifier, painted({"M3": 10, "L2": 10})))
+    blurs = (0.25, 0.5)
+    assert [f.what for f in given] == [f"macro F1, blurred by {b} um" for b in blurs]
+    assert all(f.value == pytest.approx(1 / 3) and f.n == 20 for f in given)
+    list(crop_figures(classifier, painted({"M3": 10, "L2": 10})))
+    edges = [
+        np.abs(np.diff(crops.astype(int), axis=2)).max() for crops in classifier.seen
+    ]
+    quarter_um, half_um, none = edges
+    assert half_um < quarter_um < none
+    means = [crops.mean() for crops in classifier.seen]
+    assert means == pytest.approx([means[2]] * 3, abs=1)
 
 
 def test_doubt_is_counted_among_the_nameable_and_the_others(painted):

@@ -1,6 +1,7 @@
 """Where the bundled classifier starts from, and what it is taught."""
 
 import sys
+from dataclasses import replace
 from types import ModuleType
 
 import numpy as np
@@ -84,6 +85,14 @@ def test_a_lesson_keeps_to_what_an_open_label_allows():
     assert (given[0, 4:] == 0).all()
     # A plain label rules nothing out: the network may doubt it.
     assert (given[1] > 0).all()
+
+
+def test_a_lesson_is_the_same_whichever_way_a_cell_lies():
+    lying = cells()
+    turned = replace(lying, crops=np.rot90(lying.crops, axes=(1, 2)).copy())
+    given = teach(network(), lying, side_px=32)
+    # The network computes in half precision.
+    assert teach(network(), turned, side_px=32) == pytest.approx(given, abs=2e-3)
 
 
 def test_calibration_leaves_a_tenth_of_the_nameable_unidentified():

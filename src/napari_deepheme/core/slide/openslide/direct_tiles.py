@@ -94,7 +94,7 @@ def open_direct_tiles(
         Sizes of the levels that are wanted.
     read : callable
         Reads a window of one of them by OpenSlide. A tile of each level must be the
-        same to the last bit, or the level is left to OpenSlide.
+        same to the last bit, or the level is left to OpenSlide, if that can read it.
 
     Returns
     -------
@@ -155,7 +155,12 @@ def _is_same(
     plane: TiffPlane,
     read: Callable[[int, Region], npt.NDArray[np.uint8]],
 ) -> bool:
-    """Compare a tile, in the middle if that can be read, with what OpenSlide gives."""
+    """Compare a tile, in the middle if that can be read, with what OpenSlide gives.
+
+    Where OpenSlide gives none of them, as of tiles without a mark of their end, nothing
+    is lost by reading all directly.
+    """
+    n_read_alone = 0
     width, height = plane.segment_size
     bounds = Region(0, 0, *plane.size)
     for share in _LOOKED_AT:
@@ -164,5 +169,7 @@ def _is_same(
         tile = Region(column, row, width, height).intersection(bounds)
         # One that is broken tells nothing of the others.
         with suppress(Exception):
-            return bool(np.array_equal(plane.read(tile), read(level, tile)))
-    return False
+            pixels = plane.read(tile)
+            n_read_alone += 1
+            return bool(np.array_equal(pixels, read(level, tile)))
+    return n_read_alone == len(_LOOKED_AT)

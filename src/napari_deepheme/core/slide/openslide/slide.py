@@ -68,8 +68,8 @@ class OpenSlideSlide(PyramidSlide):
     Notes
     -----
     One tile that cannot be decoded makes an OpenSlide handle refuse all later reads,
-    also those of other threads. A failed read is therefore tried once more with a
-    handle of its own, and the slide goes on with a fresh one.
+    also those of other threads. A read that fails with a handle that others use is
+    therefore tried once more with one of its own, with which the slide goes on.
 
     JPEG tiles of Aperio files are decoded directly (`direct_tiles`); OpenSlide takes
     over where that fails.
@@ -173,26 +173,23 @@ class OpenSlideSlide(PyramidSlide):
 
     def _call(self, read: Callable[[openslide.OpenSlide], _T]) -> _T:
         handle = self._current()
-        try:
-            return read(handle)
-        except openslide.OpenSlideError:
-            self._drop(handle)
-        # The handle may have been spoilt by another thread: try once more, alone.
+        if handle is not None:
+            try:
+                return read(handle)
+            except openslide.OpenSlideError:
+                self._drop(handle)
+        # The handle may have been spoilt by another thread: try once more, alone. Not
+        # under the lock: a file that hangs would keep the slide from being closed.
         own = _open_handle(self._file)
         result = read(own)
         self._offer(own)
         return result
 
-    def _current(self) -> openslide.OpenSlide:
+    def _current(self) -> openslide.OpenSlide | None:
         with self._lock:
             if self._closed:
                 raise ValueError("the slide is closed")
-            if self._handle is not None:
-                return self._handle
-        # Not under the lock: a file that hangs would keep the slide from being closed.
-        own = _open_handle(self._file)
-        self._offer(own)
-        return own
+            return self._handle
 
     def _drop(self, handle: openslide.OpenSlide) -> None:
         # Not closed here: other threads may be reading. The handle closes itself when

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+from dataclasses import dataclass
+from math import inf
 from operator import index as as_int
 from types import EllipsisType
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -30,9 +33,28 @@ CACHE_BYTES = 256 << 20
 # A viewer is given a level of no more than this many pixels along a side.
 SMALL_ENOUGH = 4096
 
+# So long blocks with something broken may take while a part is looked at, on the thread
+# of the viewer. Those that are left are grey until the next part is looked at.
+FAILING_SECONDS = 1.0
+
 _BLOCK = 512
 
 _Index: TypeAlias = int | slice | EllipsisType | None
+
+
+@dataclass(slots=True)
+class _Trouble:
+    """How many seconds blocks with something broken may still take in one look."""
+
+    left: float
+
+
+class _LeftOutError(Exception):
+    """A block, or a part of it, was left for the next look: it is not kept."""
+
+    def __init__(self, pixels: npt.NDArray[np.uint8]) -> None:
+        super().__init__()
+        self.pixels = pixels
 
 
 class LevelArray(LazyLevel):
@@ -93,45 +115,65 @@ class LevelArray(LazyLevel):
         """Load the level whole."""
         if copy is False:
             raise ValueError("a level of a slide cannot be loaded without a copy")
-        return self[...].astype(dtype or np.uint8, copy=False)
+        rows, columns = map(range, self.shape[:2])
+        pixels = self._gather(rows, columns, _Trouble(inf))
+        return pixels.astype(dtype or np.uint8, copy=False)
 
     def __getitem__(self, key: _Index | tuple[_Index, ...]) -> npt.NDArray[np.uint8]:
         """Read a part."""
         rows, columns, rest = three_axes(key)
         row_range, drop_row = _axis_range(rows, self.shape[0])
         column_range, drop_column = _axis_range(columns, self.shape[1])
-        pixels = self._gather(row_range, column_range)
+        pixels = self._gather(row_range, column_range, _Trouble(FAILING_SECONDS))
         picked: npt.NDArray[np.uint8] = pixels[
             0 if drop_row else slice(None), 0 if drop_column else slice(None)
         ][..., rest]
         return picked
 
-    def _gather(self, rows: range, columns: range) -> npt.NDArray[np.uint8]:
+    def _gather(
+        self, rows: range, columns: range, trouble: _Trouble
+    ) -> npt.NDArray[np.uint8]:
         result = np.empty((len(rows), len(columns), 3), np.uint8)
         for block_row, to_rows, from_rows in _runs(rows):
             for block_column, to_columns, from_columns in _runs(columns):
-                block = self._block(block_row, block_column)
+                block = self._block(block_row, block_column, trouble)
                 result[to_rows, to_columns] = block[from_rows, from_columns]
         return result
 
-    def _block(self, row: int, column: int) -> npt.NDArray[np.uint8]:
+    def _block(self, row: int, column: int, trouble: _Trouble) -> npt.NDArray[np.uint8]:
         key = (self._level, self._halvings, row, column)
-        try:
-            return self._cache.get(key, lambda: self._made(row, column))
-        except SlideClosedError:
-            size = self._place(row, column).size
-            return np.full((size.height, size.width, 3), UNREADABLE_GREY, np.uint8)
-
-    def _made(self, row: int, column: int) -> npt.NDArray[np.uint8]:
         place = self._place(row, column)
-        if not self._halvings:
-            return read_salvaged(self._slide, self._level, place, fill=UNREADABLE_GREY)[
-                0
-            ]
+        try:
+            return self._cache.get(key, lambda: self._made(place, trouble))
+        except _LeftOutError as left_out:
+            return left_out.pixels
+        except SlideClosedError:
+            return _grey(place.size)
+
+    def _made(self, place: Region, trouble: _Trouble) -> npt.NDArray[np.uint8]:
+        if self._halvings:
+            return self._halved(place, trouble)
+        return self._decoded(place, trouble)
+
+    def _decoded(self, place: Region, trouble: _Trouble) -> npt.NDArray[np.uint8]:
+        if trouble.left <= 0:
+            raise _LeftOutError(_grey(place.size))
+        started = time.monotonic()
+        pixels, failed = read_salvaged(
+            self._slide, self._level, place, fill=UNREADABLE_GREY
+        )
+        if failed:
+            trouble.left -= time.monotonic() - started
+        return pixels
+
+    def _halved(self, place: Region, trouble: _Trouble) -> npt.NDArray[np.uint8]:
         finer = self._finer()
         rows = range(2 * place.y, min(2 * place.bottom, finer.shape[0]))
         columns = range(2 * place.x, min(2 * place.right, finer.shape[1]))
-        return _mean_of_four(finer._gather(rows, columns))
+        pixels = _mean_of_four(finer._gather(rows, columns, trouble))
+        if trouble.left <= 0:
+            raise _LeftOutError(pixels)
+        return pixels
 
     def _finer(self) -> LevelArray:
         return LevelArray(
@@ -171,6 +213,10 @@ def slide_levels(slide: SlideReader) -> list[LevelArray]:
 def _halved(size: Size, times: int) -> Size:
     # Rounded up, so that no pixel is lost.
     return Size(-(-size.width >> times), -(-size.height >> times))
+
+
+def _grey(size: Size) -> npt.NDArray[np.uint8]:
+    return np.full((size.height, size.width, 3), UNREADABLE_GREY, np.uint8)
 
 
 def _mean_of_four(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:

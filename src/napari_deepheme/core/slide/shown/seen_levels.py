@@ -163,7 +163,7 @@ class SeenLevel(LazyLevel):
         """Load the level whole, as it is."""
         if copy is False:
             raise ValueError("a level of a slide cannot be loaded without a copy")
-        return np.array(self._plain[:, :], dtype or np.uint8)
+        return np.array(self._plain, dtype or np.uint8)
 
     def __getitem__(self, key: Any) -> npt.NDArray[np.uint8]:
         """Read a part, as it is seen."""

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
+from collections import Counter
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
+from scipy.ndimage import gaussian_filter
 
 from napari_deepheme.core.cell_table import IDENTIFIED
 from napari_deepheme.core.engine.config import ClassifyConfig
@@ -56,6 +58,9 @@ _MIN_CELLS: Final = 10
 
 _PHANTOM_SIZE: Final = Size(2000, 2000)
 
+_BLURS_UM: Final = (0.25, 0.5)
+"""As parts of a smear that lie out of focus: standard deviations."""
+
 _GRID_REACH_UM: Final = 5.0
 
 MITOSIS_SEEDS: Final = tuple(range(91_000, 91_012))
@@ -78,15 +83,7 @@ def crop_figures(
         Cells that it did not learn from. Labels that are no class are left out, and
         those that only repeat finer labels of the same source ("M2|M3|M4" beside "M2").
     """
-    for source in sorted({cell.source for cell in cells}):
-        named = [c for c in cells if c.source == source and _is_class(c)]
-        counts = dict.fromkeys(map(_target, named), 0)
-        for cell in named:
-            counts[_target(cell)] += 1
-        enough = {target for target, n in counts.items() if n >= _MIN_CELLS}
-        named = [c for c in named if _target(c) in _distinct(enough)]
-        if not named:
-            continue
+    for source, named in _by_source(cells):
         probabilities = crop_probabilities(classifier, named)
         report = measure(probabilities, [_target(c) for c in named])
         yield Figure.of(source, "macro F1", report.macro["F1"])
@@ -97,14 +94,35 @@ def crop_figures(
                 yield Figure.of(source, f"{name} {one.target}", one.measures[name])
 
 
-def crop_probabilities(
+def soft_figures(
     classifier: CellClassifier, cells: Sequence[LabelledCell]
+) -> Iterator[Figure]:
+    """Judge the classifier on single cells that are blurred, as `crop_figures` does."""
+    for source, named in _by_source(cells):
+        for blur_um in _BLURS_UM:
+            probabilities = crop_probabilities(classifier, named, blur_um=blur_um)
+            report = measure(probabilities, [_target(c) for c in named])
+            what = f"macro F1, blurred by {blur_um} um"
+            yield Figure.of(source, what, report.macro["F1"])
+
+
+def crop_probabilities(
+    classifier: CellClassifier,
+    cells: Sequence[LabelledCell],
+    *,
+    blur_um: float = 0.0,
 ) -> npt.NDArray[np.float32]:
-    """Classify pictures as `core.engine.crops.iter_crops` does, shape (n, 23)."""
+    """Classify pictures as `core.engine.crops.iter_crops` does, shape (n, 23).
+
+    `blur_um` is the standard deviation of a blur that is put upon them.
+    """
     spec = classifier.spec
     crops = load_crops(cells, size_px=spec.crop_px, mpp=spec.mpp)
     for crop in crops:
         crop[:] = whiten(crop, picture_background(crop))
+        if blur_um:
+            sigma = blur_um / spec.mpp
+            crop[:] = gaussian_filter(crop.astype(np.float32), (sigma, sigma, 0)) + 0.5
     given = classifier.classify(crops, batch_size=ClassifyConfig().batch_size)
     return given.classes
 
@@ -139,6 +157,7 @@ def real_figures(models: Models, data: Path) -> Iterator[Figure]:
     """
     cells = validation_cells(data)
     yield from crop_figures(models.classifier, cells)
+    yield from soft_figures(models.classifier, cells)
     yield from doubt_figures(models.classifier, cells)
     yield from smear_figures(models, data / "smears")
     yield from field_figures(models, data / "fields")
@@ -280,6 +299,19 @@ def validation_cells(folder: Path) -> list[LabelledCell]:
     """Return the `val` cells of a data folder."""
     cells = read_manifest(folder / "cells" / "manifest.csv")
     return [cell for cell in cells if cell.split == "val"]
+
+
+def _by_source(
+    cells: Sequence[LabelledCell],
+) -> Iterator[tuple[str, list[LabelledCell]]]:
+    """Yield each source with its cells whose label is one of the classes judged."""
+    for source in sorted({cell.source for cell in cells}):
+        named = [c for c in cells if c.source == source and _is_class(c)]
+        counts = Counter(map(_target, named))
+        enough = {target for target, n in counts.items() if n >= _MIN_CELLS}
+        named = [c for c in named if _target(c) in _distinct(enough)]
+        if named:
+            yield source, named
 
 
 def _is_class(cell: LabelledCell) -> bool:

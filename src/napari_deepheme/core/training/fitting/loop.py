@@ -128,7 +128,7 @@ def fit(
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(network.parameters(), 5.0)
         optimiser.step()
-        _average(averaged, network, min(config.ema, (1 + step) / (10 + step)))
+        move_towards(averaged, network, 1 - min(config.ema, (1 + step) / (10 + step)))
         losses.append(float(loss.detach()))
         if (step + 1) % config.checkpoint_every == 0 or step + 1 == config.n_steps:
             _save(checkpoint, state, step + 1)
@@ -142,6 +142,21 @@ def fit(
             )
             losses.clear()
     return _as_able_to_learn(averaged, network).eval()
+
+
+@torch.no_grad()
+def move_towards(network: nn.Module, other: nn.Module, share: float) -> None:
+    """Move all weights of a network a share of the way to those of another, in place.
+
+    What is counted (the batches that a norm has seen) is the other's.
+    """
+    for value, goal in zip(
+        network.state_dict().values(), other.state_dict().values(), strict=True
+    ):
+        if value.is_floating_point():
+            value.lerp_(goal, share)
+        else:
+            value.copy_(goal)
 
 
 def _as_able_to_learn(averaged: nn.Module, network: nn.Module) -> nn.Module:
@@ -174,17 +189,6 @@ def _optimiser(network: nn.Module, config: FitConfig) -> torch.optim.Optimizer:
         ],
         lr=config.learning_rate,
     )
-
-
-@torch.no_grad()
-def _average(averaged: nn.Module, network: nn.Module, decay: float) -> None:
-    for mean, value in zip(
-        averaged.state_dict().values(), network.state_dict().values(), strict=True
-    ):
-        if mean.is_floating_point():
-            mean.lerp_(value, 1 - decay)
-        else:
-            mean.copy_(value)
 
 
 def _load(checkpoint: Path, state: dict[str, Any]) -> int:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import torch
 from torch.nn import functional as F
 
+from napari_deepheme.core.models.postprocess import mirrored_views
 from napari_deepheme.core.training.cells.manifest import OUTPUTS
 
 if TYPE_CHECKING:
@@ -17,11 +18,15 @@ if TYPE_CHECKING:
     from napari_deepheme.core.training.cells.cell_set import CellSet
 
 
+N_VIEWS: Final = 8
+"""All that a square picture has: turned by quarters, and mirrored."""
+
+
 @torch.inference_mode()
 def teach(
     teacher: nn.Module, cells: CellSet, *, side_px: int
 ) -> npt.NDArray[np.float32]:
-    """Ask a teacher what cells are, over four mirrored views.
+    """Ask a teacher what cells are, over its eight turned and mirrored views.
 
     Parameters
     ----------
@@ -41,18 +46,19 @@ def teach(
     teacher = teacher.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     parts = []
     for start in range(0, len(cells), 64):
-        batch = torch.from_numpy(cells.crops[start : start + 64]).permute(0, 3, 1, 2)
-        views = F.interpolate(
-            batch.float(), (side_px, side_px), mode="bilinear", antialias=True
-        )
-        views = views.mul_(2 / 255).sub_(1)
-        total = torch.zeros(len(batch), len(OUTPUTS))
-        for view in (views, views.flip(2, 3), views.flip(3), views.flip(2)):
+        crops = cells.crops[start : start + 64]
+        total = torch.zeros(len(crops), len(OUTPUTS))
+        for turned in mirrored_views(crops, N_VIEWS):
+            view = torch.from_numpy(np.ascontiguousarray(turned)).permute(0, 3, 1, 2)
+            view = F.interpolate(
+                view.float(), (side_px, side_px), mode="bilinear", antialias=True
+            )
+            view = view.mul_(2 / 255).sub_(1)
             ready = view.contiguous(memory_format=torch.channels_last)
             with torch.autocast("cpu", torch.bfloat16):
                 logits = teacher(ready)[:, : len(OUTPUTS)]
             total += torch.softmax(logits.float(), dim=1)
-        parts.append(total / 4)
+        parts.append(total / N_VIEWS)
     given = torch.cat(parts).numpy()
     is_open = cells.targets.sum(axis=1) > 1
     given[is_open] *= cells.targets[is_open]

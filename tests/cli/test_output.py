@@ -1,0 +1,41 @@
+"""What is printed is a line, whatever names are in it."""
+
+import pytest
+
+from napari_deepheme.cli import run
+from napari_deepheme.cli.output import complain, say
+
+ODD = "a\x1b[31m\x07\x9b2J.csv"
+SPELLED = r"a\x1b[31m\x07\x9b2J.csv"
+
+
+@pytest.mark.parametrize("tell", [say, complain])
+def test_control_characters_are_spelled_out(tell, capsys):
+    tell(f"{ODD} written")
+    told = capsys.readouterr()
+    assert f"{SPELLED} written\n" in (told.out, told.err.partition(": ")[2])
+
+
+def test_a_name_with_a_line_break_stays_on_its_line(capsys):
+    say("a\nb.csv written")
+    assert capsys.readouterr().out == "a\\nb.csv written\n"
+
+
+def test_letters_of_all_languages_stay(capsys):
+    say("Ålesund 骨髄 – µm.csv")
+    assert capsys.readouterr().out == "Ålesund 骨髄 – µm.csv\n"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["export", ODD, "--to", "csv", "--out", "o.csv"],
+        ["export", "--to", "csv", "--out", "o.csv", "a.csv", ODD],
+    ],
+    ids=["no such file", "wrong usage"],
+)
+def test_a_failure_does_nothing_to_the_terminal(words, capfd):
+    assert run(words) > 0
+    told = capfd.readouterr().err
+    assert SPELLED in told
+    assert "\x1b" not in told

@@ -159,7 +159,7 @@ def test_an_mpp_that_is_missing_or_cannot_be_right_is_refused_at_once(
     painted_pixels, disc_models, mpp
 ):
     slide = ArraySlide(painted_pixels, mpp=mpp)
-    with pytest.raises(UnknownMppError, match="--mpp|not square"):
+    with pytest.raises(UnknownMppError, match=r"--mpp|not square"):
         iter_region(slide, WHOLE, disc_models)
     with pytest.raises(UnknownMppError):
         analyze_region(slide, WHOLE, disc_models)

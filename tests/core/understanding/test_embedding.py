@@ -1,6 +1,7 @@
 """Cells that are alike lie together on the map, the same each time."""
 
 import time
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -8,6 +9,9 @@ import pytest
 from napari_deepheme.core.errors import EmbeddingError, MissingExtraError
 from napari_deepheme.core.understanding import embedding
 from napari_deepheme.core.understanding.embedding import embed, principal_components
+
+# Its import compiles for 20 s, and is done in a process of its own.
+NEEDS_UMAP = pytest.mark.skipif(find_spec("umap") is None, reason="no umap-learn")
 
 RNG = np.random.default_rng(4)
 
@@ -52,8 +56,8 @@ def test_few_features_are_only_brought_to_length_one():
     )
 
 
+@NEEDS_UMAP
 def test_too_few_cells_lie_side_by_side():
-    pytest.importorskip("umap")
     assert embed(np.ones((3, 5), np.float32)).tolist() == [[0, 0], [1, 0], [2, 0]]
 
 
@@ -63,15 +67,15 @@ def test_without_umap_it_is_told_what_to_install(monkeypatch):
         embed(np.ones((9, 5), np.float32))
 
 
+@NEEDS_UMAP
 def test_a_failure_of_the_process_is_told(monkeypatch):
-    pytest.importorskip("umap")
     rows = np.full((20, 5), np.nan, np.float32)
     with pytest.raises(EmbeddingError, match="NaN"):
         embed(rows)
 
 
+@NEEDS_UMAP
 def test_a_stop_kills_the_process_at_once(monkeypatch):
-    pytest.importorskip("umap")
     made, popen = [], embedding.subprocess.Popen
 
     def noted(*args, **kwargs):
@@ -86,8 +90,8 @@ def test_a_stop_kills_the_process_at_once(monkeypatch):
 
 
 @pytest.mark.slow
+@NEEDS_UMAP
 def test_cells_that_are_alike_lie_together_the_same_each_time():
-    pytest.importorskip("umap")
     rows, which = clusters()
     first = embed(rows, seed=3)
     assert first.shape == (240, 2)
@@ -96,8 +100,8 @@ def test_cells_that_are_alike_lie_together_the_same_each_time():
     assert np.array_equal(first, embed(rows, seed=3))
 
 
+@NEEDS_UMAP
 def test_cells_beyond_the_sample_are_placed_among_their_like(monkeypatch):
-    pytest.importorskip("umap")
     rows, which = clusters(300)
     middles = np.array([[0, 0], [10, 0], [0, 10]])
     seen = []

@@ -99,7 +99,7 @@ def iter_batch(
         else:
             yield row
     if todo:
-        with open_client(config) as client:
+        with open_client(config, device=request.device) as client:
             yield from _Batch(client, todo, request, config).rows()
 
 

@@ -75,8 +75,16 @@ class BatchConfig:
 
 
 @contextmanager
-def open_client(config: BatchConfig) -> Iterator[Any]:
+def open_client(config: BatchConfig, *, device: str = "auto") -> Iterator[Any]:
     """Give a client of a scheduler, or of worker processes that end with it.
+
+    Parameters
+    ----------
+    config : BatchConfig
+        Where the work is done.
+    device : str
+        What is to compute. Workers of this machine that compute on the CPU do not wait
+        until its GPUs are counted.
 
     Yields
     ------
@@ -102,14 +110,15 @@ def open_client(config: BatchConfig) -> Iterator[Any]:
         with _client_of(distributed, scheduler) as client, _told_if_lost(scheduler):
             yield client
         return
-    with _own_workers(distributed, config) as client:
+    n_gpus = 0 if device == "cpu" else count_gpus()
+    with _own_workers(distributed, config, n_gpus) as client:
         yield client
 
 
 @contextmanager
-def _own_workers(distributed: Any, config: BatchConfig) -> Iterator[Any]:
+def _own_workers(distributed: Any, config: BatchConfig, n_gpus: int) -> Iterator[Any]:
     try:
-        cluster = _local_cluster(distributed, config)
+        cluster = _local_cluster(distributed, config, n_gpus)
     except RuntimeError as error:
         raise UnfitWorkersError("one died as it started", FEWER) from error
     try:
@@ -191,10 +200,9 @@ def _told_if_lost(scheduler: str) -> Iterator[None]:
         raise SchedulerNotFoundError(scheduler) from error
 
 
-def _local_cluster(distributed: Any, config: BatchConfig) -> Any:
+def _local_cluster(distributed: Any, config: BatchConfig, n_gpus: int) -> Any:
     import dask
 
-    n_gpus = count_gpus()
     n_workers = config.n_workers or n_gpus or 1
     n_threads = config.n_threads or max(1, (os.cpu_count() or 1) // n_workers)
     workers = {

@@ -13,14 +13,19 @@ if TYPE_CHECKING:
 
     from napari_deepheme.core.slide.protocol import SlideReader
 
-_PLACES: Final = 4
-"""Along each side of each level."""
+_FEW: Final = 4
+"""Places along each side of each level, which are asked first."""
+
+_MANY: Final = 8
+"""Places along each side of level 0, asked where all of these fail."""
 
 
 def refuse_undecodable(slide: SlideReader) -> None:
-    """Refuse a slide of which nothing can be decoded at 16 places of each level.
+    """Refuse a slide of which nothing can be decoded wherever it is tried.
 
-    The first place that can be read is enough: a sound slide costs one tile.
+    That is at 16 places of each level, the first and last pixel of level 0, where a
+    file that was cut off still has something, and 64 places of it. The first place
+    that can be read is enough: a sound slide costs one tile.
 
     Parameters
     ----------
@@ -45,9 +50,18 @@ def refuse_undecodable(slide: SlideReader) -> None:
 
 
 def _places(slide: SlideReader) -> Iterator[tuple[int, Point]]:
-    width, height = slide.size
-    middles = [(2 * at + 1) / (2 * _PLACES) for at in range(_PLACES)]
+    """Yield levels, and places in level-0 pixels."""
     for level in range(len(slide.levels)):
-        for down in middles:
-            for across in middles:
-                yield level, Point(int(across * width), int(down * height))
+        for place in _spread(slide.size, _FEW):
+            yield level, place
+    yield 0, Point(0, 0)
+    yield 0, Point(slide.size.width - 1, slide.size.height - 1)
+    for place in _spread(slide.size, _MANY):
+        yield 0, place
+
+
+def _spread(size: Size, n: int) -> Iterator[Point]:
+    middles = [(2 * at + 1) / (2 * n) for at in range(n)]
+    for down in middles:
+        for across in middles:
+            yield Point(int(across * size.width), int(down * size.height))

@@ -10,7 +10,12 @@ from napari_deepheme.cli.output import complain, say
 from napari_deepheme.cli.train import need_training_packages
 from napari_deepheme.core.files import make_folder
 from napari_deepheme.core.models.compute import DEVICES
-from napari_deepheme.core.models.registry import load_classifier, load_models
+from napari_deepheme.core.models.registry import (
+    DEFAULT_CLASSIFIER,
+    find_of_kind,
+    load_classifier,
+    load_models,
+)
 
 if TYPE_CHECKING:
     import argparse
@@ -94,12 +99,11 @@ def _run(options: argparse.Namespace) -> int:
     from napari_deepheme.core.training.evaluation.report_page import write_page
 
     cells = _cells(options)
-    asked = list(dict.fromkeys(options.model or [None]))
-    classifiers = [load_classifier(m, device=options.device) for m in asked]
+    asked = list(dict.fromkeys(options.model or [DEFAULT_CLASSIFIER]))
+    titles = [find_of_kind(model, "classifier").title for model in asked]
     evaluations = []
-    for classifier, name in zip(
-        classifiers, _told_apart([c.spec.name for c in classifiers], asked), strict=True
-    ):
+    for model, name in zip(asked, _told_apart(titles, asked), strict=True):
+        classifier = load_classifier(model, device=options.device)
         found = evaluate_classifier(classifier, cells)
         evaluations.append(replace(found, spec=replace(found.spec, name=name)))
         _say_macro(evaluations[-1])
@@ -129,10 +133,10 @@ def _cells(options: argparse.Namespace) -> list[LabelledCell]:
     return chosen
 
 
-def _told_apart(names: list[str], asked: list[str | None]) -> list[str]:
+def _told_apart(names: list[str], asked: list[str]) -> list[str]:
     """Add what was asked for to a name and version that several models have."""
     return [
-        name if names.count(name) == 1 or model is None else f"{name} ({model})"
+        name if names.count(name) == 1 else f"{name} ({model})"
         for name, model in zip(names, asked, strict=True)
     ]
 

@@ -94,17 +94,13 @@ def covered_share(area: Region | Polygon, others: Sequence[Region | Polygon]) ->
     >>> [covered_share(triangle, [Region(0, 0, 10, h)] * 2) for h in (10, 5, 0)]
     [0.75, 0.5, 0.0]
     """
-    (own,) = _polygons([area])
-    near = _polygons(within(others, [own.region]))
+    own = Polygon.of(area)
+    near = [Polygon.of(other) for other in within(others, [own.region])]
     size = covered_area([own])
     if not near or not size:
         return 0.0
     both = size + covered_area(near) - covered_area([own, *near])
     return both / size
-
-
-def _polygons(areas: Sequence[Region | Polygon]) -> list[Polygon]:
-    return [a if isinstance(a, Polygon) else Polygon.of(a) for a in areas]
 
 
 def parts(

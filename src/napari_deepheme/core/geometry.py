@@ -206,9 +206,11 @@ class Polygon:
     corners: tuple[tuple[float, float], ...]
 
     @classmethod
-    def of(cls, region: Region) -> Self:
-        """Return a region as a polygon: it holds the same cells."""
-        left, top, right, bottom = region.x, region.y, region.right, region.bottom
+    def of(cls, area: Region | Self) -> Self:
+        """Return an area as a polygon: it holds the same cells."""
+        if not isinstance(area, Region):
+            return area
+        left, top, right, bottom = area.x, area.y, area.right, area.bottom
         return cls(((left, top), (right, top), (right, bottom), (left, bottom)))
 
     @classmethod

@@ -131,7 +131,7 @@ def cell_density(
     ((20, 20), 2, 8.0, 2.0)
     """
     areas = [regions] if isinstance(regions, Region) else regions
-    polygons = [a if isinstance(a, Polygon) else Polygon.of(a) for a in areas]
+    polygons = [Polygon.of(area) for area in areas]
     polygons = [polygon for polygon in polygons if polygon.region.area]
     if not polygons:
         nothing = np.zeros((0, 0), np.float32)

@@ -100,10 +100,7 @@ class RegionResult:
     @property
     def searched_px(self) -> float:
         """How much was searched, in square pixels of level 0."""
-        polygons = [
-            Polygon.of(area) if isinstance(area, Region) else area
-            for area in self.outlines
-        ]
+        polygons = [Polygon.of(area) for area in self.outlines]
         return covered_area(polygons) if polygons else 0.0
 
     @property

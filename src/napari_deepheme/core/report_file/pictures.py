@@ -147,8 +147,7 @@ def _outline(picture: Image.Image, corners: npt.NDArray[np.float64]) -> None:
 def _corners(
     area: Region | Polygon, window: Region, scale: float
 ) -> npt.NDArray[np.float64]:
-    polygon = Polygon.of(area) if isinstance(area, Region) else area
-    return np.array(polygon.corners, np.float64) / scale - window.location
+    return np.array(Polygon.of(area).corners, np.float64) / scale - window.location
 
 
 def _rgba(colour: str) -> tuple[int, int, int, int]:

@@ -127,7 +127,7 @@ def coarse_doubt(mpp: Mpp) -> str:
         return ""
     return (
         f"it was seen at {max(mpp):g} µm per pixel, coarser than {_COARSEST_TRIED:g}: "
-        "calls change there (at 1 a third of the cells were named otherwise than at "
+        "calls change there (at 1 three in ten cells were named otherwise than at "
         "0.25)"
     )
 

@@ -263,14 +263,13 @@ _OPENERS = {
 def _check_dicom(file: Path, path: Path) -> None:
     try:
         pipe = pipe_beside(file)
-        if pipe is not None:
-            reason = f"{pipe.name} beside it is a pipe or a device, not a file"
-            raise UnreadableSlideError(str(path), reason, "take that out of its folder")
-        check_dicom(file)
-    except UnreadableSlideError:
-        raise
+        if pipe is None:
+            check_dicom(file)
     except (OSError, ValueError) as error:
         raise _refused(path, error) from error
+    if pipe is not None:
+        reason = f"{pipe.name} beside it is a pipe or a device, not a file"
+        raise UnreadableSlideError(str(path), reason, "take that out of its folder")
 
 
 def _open_tiff(path: Path, mpp: Mpp | None) -> PyramidSlide:

@@ -102,7 +102,7 @@ def finished_card(
                 *_limits(data, splits),
                 *base_texts.get("Limits", ()),
             ),
-            "Reproduce": (command or "see core.training.own_classifier",),
+            "Reproduce": (command or "see core.training.own.classifier",),
         },
     )
 

@@ -76,7 +76,7 @@ def finished_detector_card(
                 *limits_of_split(cells, [split], what="Pictures"),
                 *base.texts.get("Limits", ()),
             ),
-            "Reproduce": (command or "see core.training.own_detector",),
+            "Reproduce": (command or "see core.training.own.detector",),
         },
     )
 

@@ -58,12 +58,14 @@ def files(folder):
 
 
 def test_a_worker_forgets_the_models_of_an_earlier_batch(monkeypatch):
-    anew = SimpleNamespace(compute=Compute())
+    model = SimpleNamespace(spec="what it wants")
+    anew = SimpleNamespace(compute=Compute(), detector=model, classifier=model)
     monkeypatch.setattr(batch_worker, "load_asked", lambda *_: anew)
     monkeypatch.setattr(
         batch_worker, "_kept", {(asked(), Compute("cuda")): "of before"}
     )
-    batch_worker.choose(asked())
+    given = batch_worker.choose(asked())
+    assert (given.compute, given.detector) == (Compute(), "what it wants")
     assert batch_worker._kept == {(asked(), Compute()): anew}
 
 

@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Final
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import orjson
 
-from napari_deepheme.batch_worker import Asked, choose, work
+from napari_deepheme.batch_worker import Asked, Chosen, choose, work
 from napari_deepheme.core.errors import (
     DeephemeError,
     OtherRunError,
@@ -24,8 +24,7 @@ from napari_deepheme.core.errors import (
     UnfitWorkersError,
 )
 from napari_deepheme.core.export.cohort import NOT_BEGUN, done_row, failed_row
-from napari_deepheme.core.models.compute import Compute
-from napari_deepheme.core.models.registry import load_models
+from napari_deepheme.core.models.protocols import Models
 from napari_deepheme.core.runs.journal import read_past
 from napari_deepheme.core.runs.result_folders import AskedSlide
 from napari_deepheme.core.runs.run_request import (
@@ -46,7 +45,13 @@ from napari_deepheme.dask_cluster import (
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Sequence
 
-    from napari_deepheme.core.models.protocols import Models
+    from napari_deepheme.core.models.compute import Compute
+    from napari_deepheme.core.models.protocols import (
+        CellClassifier,
+        CellDetector,
+        ClassifierSpec,
+        DetectorSpec,
+    )
 
 _CHUNKS_A_PART: Final = 2
 
@@ -103,6 +108,13 @@ def iter_batch(
             yield from _Batch(client, todo, request, config).rows()
 
 
+@dataclass(frozen=True, slots=True)
+class _Elsewhere:
+    """A model that computes on the workers: no network is loaded here."""
+
+    spec: DetectorSpec | ClassifierSpec
+
+
 @dataclass(slots=True, eq=False)
 class _Open:
     """A slide that is being worked on."""
@@ -149,11 +161,7 @@ class _Batch:
         self._asked = Asked(request, orjson.dumps(computed_with(request)))
         self._out: dict[Any, _Open] = {}
         self._open: list[_Open] = []
-        futures = self._ask_all()
-        self._own = load_models(
-            request.model, detector=request.detector, compute=Compute()
-        )
-        self._compute = self._chosen(futures)
+        self._chosen = self._answer(self._ask_all())
 
     def _ask_all(self) -> dict[str, Any]:
         """Have all workers load their models, and say how they would compute."""
@@ -166,7 +174,7 @@ class _Batch:
             for worker in self._client.nthreads()
         }
 
-    def _chosen(self, futures: dict[str, Any]) -> Compute:
+    def _answer(self, futures: dict[str, Any]) -> Chosen:
         """Return the first worker's choice, which is that of all."""
         from distributed import KilledWorker
 
@@ -174,12 +182,12 @@ class _Batch:
             # What was asked of a worker that died by then stays without an answer.
             while alive := futures.keys() & self._client.nthreads():
                 try:
-                    answer = futures[min(alive)].result(timeout=_LOOK_AGAIN_SECONDS)
+                    chosen = futures[min(alive)].result(timeout=_LOOK_AGAIN_SECONDS)
                 except TimeoutError:
                     continue
                 except KilledWorker:
                     break
-                return Compute.from_json(answer)
+                return cast("Chosen", chosen)
             futures = self._ask_all()
         raise UnfitWorkersError("they died again and again", FEWER)
 
@@ -272,7 +280,12 @@ class _Batch:
 
     def _specs(self, compute: Compute | None) -> Models:
         """Return models that say what they want; they compute on the workers."""
-        return replace(self._own, compute=compute or self._compute)
+        chosen = self._chosen
+        return Models(
+            cast("CellDetector", _Elsewhere(chosen.detector)),
+            cast("CellClassifier", _Elsewhere(chosen.classifier)),
+            compute or chosen.compute,
+        )
 
     def _n_workers(self) -> int:
         return len(self._client.nthreads())

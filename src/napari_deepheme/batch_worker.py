@@ -22,7 +22,11 @@ if TYPE_CHECKING:
     from napari_deepheme.core.engine.pipeline import RunPlan
     from napari_deepheme.core.engine.results import TileResult
     from napari_deepheme.core.models.compute import Compute
-    from napari_deepheme.core.models.protocols import Models
+    from napari_deepheme.core.models.protocols import (
+        ClassifierSpec,
+        DetectorSpec,
+        Models,
+    )
     from napari_deepheme.core.slide import SlideReader
 
 
@@ -46,8 +50,25 @@ _kept: dict[tuple[Asked, Compute], Models] = {}
 """Models of a worker."""
 
 
-def choose(asked: Asked) -> dict[str, Any]:
-    """Choose how networks are computed; as `Compute.to_json` gives it.
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """How a worker computes, and what its models want.
+
+    Attributes
+    ----------
+    compute : Compute
+        How networks are computed.
+    detector, classifier : DetectorSpec, ClassifierSpec
+        What the models want.
+    """
+
+    compute: Compute
+    detector: DetectorSpec
+    classifier: ClassifierSpec
+
+
+def choose(asked: Asked) -> Chosen:
+    """Choose how networks are computed, and load them.
 
     Raises
     ------
@@ -59,7 +80,7 @@ def choose(asked: Asked) -> dict[str, Any]:
     _planned.cache_clear()
     models = _load(asked, None)
     _kept[asked, models.compute] = models
-    return models.compute.to_json()
+    return Chosen(models.compute, models.detector.spec, models.classifier.spec)
 
 
 def work(

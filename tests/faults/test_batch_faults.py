@@ -55,7 +55,6 @@ def go(client, slide, tmp_path, monkeypatch, scripts):
         yield client
 
     monkeypatch.setattr(batch, "open_client", there)
-    monkeypatch.setattr(batch, "load_models", stand_ins)
     monkeypatch.setattr(batch_worker, "load_asked", stand_ins)
     batch_worker._kept.clear()
     batch_worker._planned.cache_clear()
@@ -255,20 +254,21 @@ def test_a_worker_that_joins_with_something_else_ends_the_batch(
 def test_a_worker_that_dies_as_it_loads_models_is_waited_for_no_more(
     n_deaths, tmp_path, monkeypatch
 ):
+    chosen = batch_worker.Chosen(Compute(n_threads=7), None, None)
+
     def choose(_):
         deaths = list(tmp_path.glob("death*"))
         if len(deaths) < n_deaths:
             (tmp_path / f"death {len(deaths)}").touch()
             os.kill(os.getpid(), signal.SIGKILL)
-        return Compute(n_threads=7).to_json()
+        return chosen
 
-    monkeypatch.setattr(batch, "load_models", lambda *_, **__: None)
     monkeypatch.setattr(batch, "choose", choose)
     monkeypatch.setattr(batch, "_RETRIES", 1)
     with open_client(BatchConfig(n_workers=1)) as client:
         begin = partial(batch._Batch, client, deque(), RunRequest(), BatchConfig())
         if n_deaths == 1:
-            assert begin()._compute == Compute(n_threads=7)
+            assert begin()._chosen == chosen
         else:
             with pytest.raises(UnfitWorkersError, match="died again and again"):
                 begin()

@@ -18,6 +18,7 @@ from PIL import Image
 from napari_deepheme import cli
 from napari_deepheme.core.geometry import Point, Size
 from napari_deepheme.core.models import fastest
+from napari_deepheme.core.models.torch.runner import plain_compute
 from napari_deepheme.core.phantom import write_phantom
 from napari_deepheme.core.slide import open_slide
 from napari_deepheme.core.taxonomy import CELL_CLASSES
@@ -61,7 +62,7 @@ def no_measurement():
     """Compute as torch does on the CPU: what is fastest is not the question here."""
 
     def first(device="auto", backend="auto"):
-        return [fastest.plain_compute("cpu")]
+        return [plain_compute("cpu")]
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(fastest, "candidates", first)

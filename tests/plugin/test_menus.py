@@ -7,6 +7,7 @@ from npe2 import PluginManifest
 from napari_deepheme.cli import run as run_command
 from napari_deepheme.core.geometry import Size
 from napari_deepheme.core.models import fastest
+from napari_deepheme.core.models.torch.runner import plain_compute
 from napari_deepheme.core.phantom import write_phantom
 from napari_deepheme.plugin import widget
 
@@ -22,7 +23,7 @@ PLACES = {
 def no_measurement():
     """Compute as torch does on the CPU: what is fastest is not the question here."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(fastest, "candidates", lambda *_: [fastest.plain_compute("cpu")])
+        patch.setattr(fastest, "candidates", lambda *_: [plain_compute("cpu")])
         widget._loaded.cache_clear()
         yield
     # What was loaded so is not for other tests.

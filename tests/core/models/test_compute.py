@@ -12,7 +12,7 @@ import torch
 from napari_deepheme.core.engine.pipeline import analyze_region
 from napari_deepheme.core.engine.sizes import sizes_for
 from napari_deepheme.core.errors import DeviceNotAvailableError, MissingExtraError
-from napari_deepheme.core.geometry import Region, Size
+from napari_deepheme.core.geometry import Point, Region, Size
 from napari_deepheme.core.models import fastest
 from napari_deepheme.core.models.cache_folder import CACHE_VARIABLE
 from napari_deepheme.core.models.compute import Compute
@@ -102,20 +102,29 @@ def test_openvino_that_is_not_there_is_named(monkeypatch):
 
 @pytest.fixture
 def measured(monkeypatch, tmp_path):
-    """Say how fast each backend is; note which were measured."""
-    speeds, asked = {"torch": 10.0, "openvino": 20.0}, []
+    """Say how long each way takes a cell; note which were measured."""
+    seconds, asked = {"torch": 0.1, "openvino": 0.05}, []
     sure = np.tile([0.9, 0.1], (100, 1))
-    calls = dict.fromkeys(("float32", "bfloat16", "float16"), sure)
+    calls = dict.fromkeys(("float32", "bfloat16", "float16", "int8"), sure)
 
-    def speed(classifier, cells):
-        asked.append(classifier.backend)
-        return speeds[classifier.backend]
+    def taken(way):
+        name = way.precision if way.precision in seconds else way.backend
+        return seconds[name]
+
+    def timed(way, cells):
+        asked.append(way.backend)
+        return taken(way)
 
     monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "cache"))
-    monkeypatch.setattr(fastest, "_crops_per_second", speed)
-    monkeypatch.setattr(fastest, "_probabilities", lambda way, _: calls[way.precision])
+    monkeypatch.setattr(fastest, "_seconds_a_crop", timed)
+    monkeypatch.setattr(
+        fastest, "_named", lambda way, _: (calls[way.precision], taken(way))
+    )
     monkeypatch.setattr(fastest, "has_openvino", lambda: True)
-    return SimpleNamespace(speeds=speeds, asked=asked, calls=calls)
+    # Whatever this processor has.
+    plain = Compute("cpu", "torch", "float32")
+    monkeypatch.setattr(fastest, "plain_compute", lambda _: plain)
+    return SimpleNamespace(seconds=seconds, asked=asked, calls=calls)
 
 
 def choose(card=CARD, **words):
@@ -124,16 +133,16 @@ def choose(card=CARD, **words):
 
 def test_the_fastest_way_is_measured_once_and_remembered(measured):
     assert choose().backend == "openvino"
-    assert measured.asked == ["torch", "openvino"]
-    measured.speeds["openvino"] = 1.0
+    assert measured.asked == ["torch", "openvino", "openvino"]
+    measured.seconds["openvino"] = 1.0
     assert choose().backend == "openvino"
-    assert len(measured.asked) == 2
+    assert len(measured.asked) == 3
 
 
 def test_a_model_with_another_input_is_measured_anew(measured):
     choose()
     choose(replace(CARD, mean=(0.2, 0.9, 0.1)))
-    assert len(measured.asked) == 4
+    assert len(measured.asked) == 6
 
 
 def named_otherwise(n, *, sure):
@@ -150,14 +159,38 @@ def test_a_reduced_precision_that_names_cells_otherwise_is_not_taken(
     monkeypatch.setattr(fastest, "plain_compute", lambda _: way)
     assert choose().precision == "bfloat16"
     measured.calls["bfloat16"] = named_otherwise(3, sure=True)
+    measured.calls["int8"] = named_otherwise(3, sure=True)
     monkeypatch.setattr(fastest, "_remembered", dict)
     assert choose() == Compute("cpu", "openvino", "float32")
 
 
-def test_the_only_way_there_is_has_to_name_cells_alike_too(measured):
+def test_the_only_way_there_is_has_to_name_cells_alike_too(measured, monkeypatch):
+    way = Compute("cpu", "torch", "bfloat16")
+    monkeypatch.setattr(fastest, "plain_compute", lambda _: way)
     measured.calls["bfloat16"] = named_otherwise(3, sure=True)
+    measured.calls["int8"] = named_otherwise(3, sure=True)
     for backend in ("torch", "openvino"):
         assert choose(backend=backend).precision == "float32"
+
+
+def test_eight_bits_are_taken_where_they_are_quickest_with_what_they_cost(
+    measured, monkeypatch
+):
+    monkeypatch.setattr(fastest, "_remembered", dict)
+    exact = Compute("cpu", "openvino", "float32")
+    whole = replace(exact, precision="int8")
+    measured.seconds["int8"] = 0.03
+    assert choose() == whole
+    # Three cells in a hundred twice: 0.03 + 0.03 * 0.05 seconds.
+    measured.calls["int8"] = named_otherwise(3, sure=False)
+    assert choose() == replace(whole, close_call=0.9)
+    # Thirty in a hundred: 0.04 + 0.3 * 0.05 seconds are more than 0.05.
+    measured.calls["int8"] = named_otherwise(30, sure=False)
+    measured.seconds["int8"] = 0.04
+    assert choose() == exact
+    measured.seconds["int8"] = 0.06
+    measured.calls["int8"] = named_otherwise(0, sure=False)
+    assert choose() == exact
 
 
 def test_close_calls_are_left_to_single_precision_where_that_mends_them(
@@ -165,6 +198,7 @@ def test_close_calls_are_left_to_single_precision_where_that_mends_them(
 ):
     way = Compute("cpu", "torch", "bfloat16")
     monkeypatch.setattr(fastest, "plain_compute", lambda _: way)
+    measured.seconds["int8"] = 0.2
     measured.calls["bfloat16"] = named_otherwise(3, sure=False)
     # 0.48 is 0.92 of 0.52.
     assert choose() == Compute("cpu", "openvino", "bfloat16", close_call=0.9)
@@ -174,6 +208,7 @@ def test_close_calls_are_left_to_single_precision_where_that_mends_them(
     # Where half of the cells would be computed twice, all are computed once.
     monkeypatch.setattr(fastest, "_remembered", dict)
     measured.calls["bfloat16"] = named_otherwise(50, sure=False)
+    measured.calls["int8"] = named_otherwise(50, sure=False)
     assert choose() == Compute("cpu", "openvino", "float32")
 
 
@@ -207,13 +242,15 @@ def test_what_is_remembered_but_not_understood_is_measured_again(measured, tmp_p
     for content in (b"{torn", b"[]", orjson.dumps({"some": "other"})):
         path.write_bytes(content)
         assert choose().backend == "openvino"
-    assert len(measured.asked) == 8
+    assert len(measured.asked) == 12
 
 
-def test_a_backend_asked_for_by_name_is_not_measured(measured):
+def test_a_backend_asked_for_by_name_is_the_only_one_measured(measured):
     assert choose(backend="torch").backend == "torch"
-    assert choose(backend="openvino").device == "cpu"
     assert measured.asked == []
+    measured.seconds["torch"] = 0.01
+    assert choose(backend="openvino").backend == "openvino"
+    assert measured.asked == ["openvino", "openvino"]
 
 
 def test_a_backend_that_does_not_compute_on_a_device_is_refused(monkeypatch):
@@ -287,15 +324,31 @@ def test_a_converted_network_is_kept_and_made_anew_where_it_is_spoilt(
     assert len(list((tmp_path / "openvino").iterdir())) == 2
 
 
-def test_the_bundled_classifier_names_the_measuring_cells_alike_in_bfloat16():
+@pytest.mark.parametrize("precision", ["bfloat16", "int8"])
+def test_the_bundled_classifier_names_the_measuring_cells_alike(precision):
     cells = measuring_cells(CARD.size_px)
     assert cells.shape == (576, 96, 96, 3)
     calls = [
-        load_models(compute=Compute("cpu", "openvino", precision))
+        load_models(compute=Compute("cpu", "openvino", numbers))
         .classifier.classify(cells, batch_size=32)
         .classes.argmax(axis=1)
-        for precision in ("float32", "bfloat16")
+        for numbers in ("float32", precision)
     ]
     assert (calls[0] == calls[1]).mean() >= 0.985
     # They are cells of many kinds.
     assert len(np.unique(calls[0])) > 12
+
+
+def test_the_detector_computes_in_floating_point_beside_a_classifier_in_eight_bits(
+    smear,
+):
+    pixels = np.asarray(smear.read_region(Point(0, 0), 0, Size(576, 576)))
+    plain = load_models(device="cpu", backend="torch").compute.precision
+    boxes = [
+        load_models(compute=Compute("cpu", "openvino", precision)).detector.detect(
+            pixels
+        )[0]
+        for precision in (plain, "int8")
+    ]
+    assert len(boxes[0]) > 10
+    assert np.array_equal(*boxes)

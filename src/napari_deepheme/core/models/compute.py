@@ -31,7 +31,8 @@ class Compute:
     backend : str
         One of `BACKENDS`, or "onnxruntime" where the classifier is ONNX.
     precision : str
-        "float32", "bfloat16" or "float16".
+        "float32", "bfloat16", "float16" or "int8"; what is not in eight bits then is in
+        single precision, and the detector in the device's own format.
     n_threads : int
         Threads on a CPU; 0 as the backend likes.
     close_call : float

@@ -22,7 +22,7 @@ from napari_deepheme.core.models.postprocess import closeness
 from napari_deepheme.core.models.torch.runner import (
     available_devices,
     choose_device,
-    reduced_precision,
+    plain_compute,
 )
 
 if TYPE_CHECKING:
@@ -54,15 +54,6 @@ _CLOSE_CALLS: Final = (0.9, 0.8, 0.7, 0.6, 0.5)
 _MOST_CLOSE: Final = 1 / 3
 """Part of the cells that may be computed twice; with more, single precision for all."""
 
-_WORDS: Final = {torch.float16: "float16", torch.bfloat16: "bfloat16", None: "float32"}
-
-
-def plain_compute(device: str) -> Compute:
-    """Return torch's own way on a device, as `runner.choose_device` gives it."""
-    precision = _WORDS[reduced_precision(device)]
-    n_threads = torch.get_num_threads() if device == "cpu" else 0
-    return Compute(device, "torch", precision, n_threads)
-
 
 def candidates(device: str = "auto", backend: str = "auto") -> list[Compute]:
     """Return the ways to compute that this machine has.
@@ -86,7 +77,10 @@ def candidates(device: str = "auto", backend: str = "auto") -> list[Compute]:
         backend == "openvino" or (backend == "auto" and has_openvino())
     ):
         plain = plain_compute("cpu")
-        ways.append(Compute("cpu", "openvino", plain.precision, plain.n_threads))
+        ways += [
+            Compute("cpu", "openvino", precision, plain.n_threads)
+            for precision in (plain.precision, "int8")
+        ]
     if not ways:
         raise DeviceNotAvailableError(f"{device} for {backend}", ("auto", "cpu"))
     return ways
@@ -105,8 +99,8 @@ def choose_compute(
     A reduced precision is taken where it names at least 99 % of them as single
     precision does, also where there is one way alone; else where that holds for 99.5 %
     once close calls, of a third of the cells at most, are computed again in single
-    precision. The outcome is remembered by machine, libraries and model, so that
-    later runs take the same.
+    precision, and the way is still the quickest with these. The outcome is remembered
+    by machine, libraries and model, so that later runs take the same.
 
     Parameters
     ----------
@@ -145,38 +139,52 @@ def _measured(
     load: Callable[[ModelCard, Compute], CellClassifier],
     ways: list[Compute],
 ) -> Compute:
-    cells, fastest = measuring_cells(card.size_px), ways[0]
-    if len(ways) > 1:
-        tried = [(_crops_per_second(load(card, way), cells), way) for way in ways]
-        for speed, way in tried:
-            _log.info("%s: %.0f crops/s", way, speed)
-        _, fastest = max(tried, key=lambda pair: pair[0])
-    if fastest.precision == "float32":
-        return fastest
-    exact, reduced = (
-        _probabilities(load(card, way), cells) for way in (fastest.exact, fastest)
-    )
-    return _kept_alike(fastest, exact, reduced)
+    cells = measuring_cells(card.size_px)
+    tried = [(way, _seconds_a_crop(load(card, way), cells)) for way in ways]
+    for way, seconds in tried:
+        _log.info("%s: %.0f crops/s", way, 1 / seconds)
+    best: tuple[Compute, float] | None = None
+    exact: dict[Compute, tuple[npt.NDArray[np.float32], float]] = {}
+    for way, seconds in sorted(tried, key=lambda pair: pair[1]):
+        if best and seconds >= best[1]:
+            break
+        if way.precision == "float32":
+            return way
+        if way.exact not in exact:
+            exact[way.exact] = _named(load(card, way.exact), cells)
+        given, exact_seconds = exact[way.exact]
+        reduced, _ = _named(load(card, way), cells)
+        trusted, again = _kept_alike(way, given, reduced)
+        whole = (
+            exact_seconds if trusted == way.exact else seconds + again * exact_seconds
+        )
+        if best is None or whole < best[1]:
+            best = trusted, whole
+    assert best is not None, "there is at least one way"
+    return best[0]
 
 
 def _kept_alike(
     way: Compute,
     exact: npt.NDArray[np.float32],
     reduced: npt.NDArray[np.float32],
-) -> Compute:
-    """Say how far a reduced precision is to be trusted, by what both make of cells."""
+) -> tuple[Compute, float]:
+    """Say how far a reduced precision is to be trusted, by what both make of cells.
+
+    Beside it: the part of the cells that is computed again in single precision.
+    """
     alike = exact.argmax(axis=1) == reduced.argmax(axis=1)
     _log.info(
         "%s names %.1f %% of cells as in single precision", way, alike.mean() * 100
     )
     if alike.mean() >= _ALIKE:
-        return way
+        return way, 0.0
     near = closeness(reduced)
     for close_call in _CLOSE_CALLS:
         again = near > close_call
         if (alike | again).mean() >= _ALIKE_MENDED and again.mean() <= _MOST_CLOSE:
-            return replace(way, close_call=close_call)
-    return way.exact
+            return replace(way, close_call=close_call), float(again.mean())
+    return way.exact, 1.0
 
 
 def check_available(compute: Compute) -> None:
@@ -197,22 +205,24 @@ def check_available(compute: Compute) -> None:
         import_openvino()
 
 
-def _crops_per_second(
-    classifier: CellClassifier, cells: npt.NDArray[np.uint8]
-) -> float:
+def _seconds_a_crop(classifier: CellClassifier, cells: npt.NDArray[np.uint8]) -> float:
     crops = cells[: 2 * _BATCH]
     classifier.classify(crops, batch_size=_BATCH)
     n, started = 0, time.perf_counter()
     while (passed := time.perf_counter() - started) < _SECONDS:
         classifier.classify(crops, batch_size=_BATCH)
         n += len(crops)
-    return n / passed
+    return passed / n
 
 
-def _probabilities(
+def _named(
     classifier: CellClassifier, cells: npt.NDArray[np.uint8]
-) -> npt.NDArray[np.float32]:
-    return classifier.classify(cells, batch_size=_BATCH).classes
+) -> tuple[npt.NDArray[np.float32], float]:
+    """Return the probabilities of cells, and the seconds that one took."""
+    classifier.classify(cells[:_BATCH], batch_size=_BATCH)
+    started = time.perf_counter()
+    classes = classifier.classify(cells, batch_size=_BATCH).classes
+    return classes, (time.perf_counter() - started) / len(cells)
 
 
 def _key(card: ModelCard, ways: list[Compute]) -> str:

@@ -195,7 +195,7 @@ def load_card(card: ModelCard, device: str) -> CellDetector | CellClassifier:
         As for `load_models`.
     """
     need_torch()
-    from napari_deepheme.core.models.fastest import plain_compute
+    from napari_deepheme.core.models.torch.runner import plain_compute
 
     compute = plain_compute(device)
     if card.kind == "detector":

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _PRECISIONS: Final = {
     "torch": ("float32", "bfloat16", "float16"),
-    "openvino": ("float32", "bfloat16"),
+    "openvino": ("float32", "bfloat16", "int8"),
     "onnxruntime": ("float32",),
 }
 

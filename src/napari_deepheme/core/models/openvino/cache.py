@@ -26,7 +26,11 @@ _FILES: Final = (_MODEL, "model.bin")
 
 
 def converted(
-    openvino: Any, network: nn.Module, convert: Callable[[nn.Module], Any]
+    openvino: Any,
+    network: nn.Module,
+    convert: Callable[[nn.Module], Any],
+    *,
+    kind: str = "",
 ) -> Any:
     """Return a network as OpenVINO holds it, from the cache where it lies there.
 
@@ -38,8 +42,10 @@ def converted(
         In evaluation mode.
     convert : callable
         Converts it.
+    kind : str
+        Tells apart what is made of one network.
     """
-    folder = cache_folder() / "openvino" / _key(openvino, network)
+    folder = cache_folder() / "openvino" / _key(openvino, network, kind)
     try:
         # What a disk spoilt must not name cells.
         if _hash(folder) == (folder / "sha256").read_text():
@@ -54,9 +60,9 @@ def converted(
     return model
 
 
-def _key(openvino: Any, network: nn.Module) -> str:
+def _key(openvino: Any, network: nn.Module, kind: str) -> str:
     digest = hashlib.sha256()
-    facts = (openvino.__version__, version("napari-deepheme"), repr(network))
+    facts = (openvino.__version__, version("napari-deepheme"), repr(network), kind)
     digest.update("\n".join(facts).encode())
     for name, value in network.state_dict().items():
         digest.update(name.encode())

@@ -14,12 +14,14 @@ from napari_deepheme.core.models.device_faults import device_faults_told
 from napari_deepheme.core.models.openvino.cache import converted
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import numpy.typing as npt
     from torch import nn
 
     from napari_deepheme.core.models.compute import Compute
 
-_PRECISIONS: Final = {"float32": "f32", "bfloat16": "bf16"}
+_PRECISIONS: Final = {"float32": "f32", "bfloat16": "bf16", "int8": "f32"}
 
 _FEW_THREADS: Final = 4
 """Up to so many, each takes a batch of its own; of more, two share one."""
@@ -44,6 +46,8 @@ class OpenVinoRunner:
         Precision and threads.
     mean, std : tuple of float
         A channel in [0, 1] is taken less its mean, over its std.
+    change : callable, optional
+        Makes the network of another precision, where it is not kept from before.
 
     Raises
     ------
@@ -58,9 +62,18 @@ class OpenVinoRunner:
         *,
         mean: tuple[float, float, float] = (0.5, 0.5, 0.5),
         std: tuple[float, float, float] = (0.5, 0.5, 0.5),
+        change: Callable[[nn.Module], nn.Module] | None = None,
     ) -> None:
         openvino = import_openvino()
-        model = _with_normalisation(openvino, _converted(openvino, network), mean, std)
+        model = converted(
+            openvino,
+            network.eval(),
+            lambda network: _converted(
+                openvino, network if change is None else change(network)
+            ),
+            kind="" if change is None else compute.precision,
+        )
+        model = _with_normalisation(openvino, model, mean, std)
         n_threads = compute.n_threads or torch.get_num_threads()
         n_streams = n_threads if n_threads <= _FEW_THREADS else n_threads // 2
         compiled = openvino.Core().compile_model(
@@ -113,14 +126,11 @@ def import_openvino() -> Any:
 
 
 def _converted(openvino: Any, network: nn.Module) -> Any:
-    def convert(network: nn.Module) -> Any:
-        example = torch.zeros(2, 3, 96, 96)
-        with warnings.catch_warnings():
-            # Of torch's tracer.
-            warnings.simplefilter("ignore")
-            return openvino.convert_model(network, example_input=example)
-
-    return converted(openvino, network.eval(), convert)
+    example = torch.zeros(2, 3, 96, 96)
+    with warnings.catch_warnings():
+        # Of torch's tracer.
+        warnings.simplefilter("ignore")
+        return openvino.convert_model(network, example_input=example)
 
 
 def _with_normalisation(

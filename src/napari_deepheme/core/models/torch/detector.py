@@ -12,6 +12,7 @@ from scipy.special import expit
 from napari_deepheme.core.models.networks.residual import PeakNet
 from napari_deepheme.core.models.protocols import LOWEST_SCORE, DetectorSpec
 from napari_deepheme.core.models.torch.ready import make_runner
+from napari_deepheme.core.models.torch.runner import in_floating_point
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -38,7 +39,8 @@ class PeakDetector:
             # What a tile finds must not depend on the tile: torch rounds a window's
             # pixels alike in single precision only.
             compute = replace(compute, precision="float32")
-        self._runner = make_runner(network, card, compute)
+        # Eight bits are for classifiers: a box's edges are finer than their steps.
+        self._runner = make_runner(network, card, in_floating_point(compute))
         self.spec = DetectorSpec(
             name=card.title,
             mpp=card.mpp,

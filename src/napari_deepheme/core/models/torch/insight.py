@@ -20,7 +20,11 @@ from napari_deepheme.core.models.postprocess import (
     unmirrored,
 )
 from napari_deepheme.core.models.torch.classifier import TorchClassifier
-from napari_deepheme.core.models.torch.runner import TorchRunner, dtype_of
+from napari_deepheme.core.models.torch.runner import (
+    TorchRunner,
+    dtype_of,
+    in_floating_point,
+)
 from napari_deepheme.core.models.torch.tapped import TappedNetwork
 
 if TYPE_CHECKING:
@@ -60,7 +64,7 @@ class Insight:
         networks, device = classifier.torch_networks()
         self._networks = [TappedNetwork(network, self._card) for network in networks]
         mean, std = self._card.mean, self._card.std
-        dtype = dtype_of(classifier.compute.precision)
+        dtype = dtype_of(in_floating_point(classifier.compute).precision)
         self._runners = [
             TorchRunner(tapped.as_features(), device, dtype=dtype, mean=mean, std=std)
             for tapped in self._networks

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Final
 
+import torch
+
+from napari_deepheme.core.models.measuring_cells import measuring_cells
 from napari_deepheme.core.models.networks.folding import folded
+from napari_deepheme.core.models.networks.quantizing import quantized
 from napari_deepheme.core.models.torch.runner import TorchRunner, dtype_of
 
 if TYPE_CHECKING:
@@ -12,6 +17,12 @@ if TYPE_CHECKING:
 
     from napari_deepheme.core.models.cards.card import ModelCard
     from napari_deepheme.core.models.compute import Compute, Runner
+
+
+_RANGED: Final = 144
+"""Rendered cells from which the ranges of eight bits are taken: one view of each."""
+
+_AT_ONCE: Final = 16
 
 
 def make_runner(network: nn.Module, card: ModelCard, compute: Compute) -> Runner:
@@ -34,7 +45,10 @@ def make_runner(network: nn.Module, card: ModelCard, compute: Compute) -> Runner
     if compute.backend == "openvino":
         from napari_deepheme.core.models.openvino.runner import OpenVinoRunner
 
-        return OpenVinoRunner(folded(network), compute, mean=card.mean, std=card.std)
+        change = partial(_in_eight_bits, card) if compute.precision == "int8" else None
+        return OpenVinoRunner(
+            folded(network), compute, mean=card.mean, std=card.std, change=change
+        )
     return TorchRunner(
         folded(network),
         compute.device,
@@ -43,3 +57,11 @@ def make_runner(network: nn.Module, card: ModelCard, compute: Compute) -> Runner
         std=card.std,
         n_threads=compute.n_threads,
     )
+
+
+def _in_eight_bits(card: ModelCard, network: nn.Module) -> nn.Module:
+    cells = torch.from_numpy(measuring_cells(card.size_px)[:_RANGED].copy())
+    mean, std = (torch.tensor(given) for given in (card.mean, card.std))
+    pictures = ((cells / 255 - mean) / std).permute(0, 3, 1, 2)
+    starts = range(0, len(pictures), _AT_ONCE)
+    return quantized(network, [pictures[i : i + _AT_ONCE] for i in starts])

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import torch
 
 from napari_deepheme.core.errors import DeviceNotAvailableError, OutOfMemoryError
+from napari_deepheme.core.models.compute import Compute
 from napari_deepheme.core.models.device_faults import device_faults_told
 
 if TYPE_CHECKING:
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
     from torch import nn
 
 _log = logging.getLogger(__name__)
+
+_WORDS: Final = {torch.float16: "float16", torch.bfloat16: "bfloat16", None: "float32"}
 
 
 def available_devices() -> tuple[str, ...]:
@@ -71,6 +75,20 @@ def dtype_of(precision: str) -> torch.dtype | None:
     """Return the number format of autocast for a precision, None for single."""
     formats = {"float32": None, "bfloat16": torch.bfloat16, "float16": torch.float16}
     return formats[precision]
+
+
+def plain_compute(device: str) -> Compute:
+    """Return torch's own way on a device, as `choose_device` gives it."""
+    precision = _WORDS[reduced_precision(device)]
+    n_threads = torch.get_num_threads() if device == "cpu" else 0
+    return Compute(device, "torch", precision, n_threads)
+
+
+def in_floating_point(compute: Compute) -> Compute:
+    """Return the same with a device's own number format in place of eight bits."""
+    if compute.precision != "int8":
+        return compute
+    return replace(compute, precision=_WORDS[reduced_precision(compute.device)])
 
 
 class TorchRunner:

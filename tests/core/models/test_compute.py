@@ -111,12 +111,13 @@ def measured(monkeypatch, tmp_path):
         name = way.precision if way.precision in seconds else way.backend
         return seconds[name]
 
-    def timed(way, cells):
-        asked.append(way.backend)
-        return taken(way)
+    def timed(loaded, cells):
+        for way, _ in loaded:
+            asked.append(way.backend)
+            yield way, taken(way)
 
     monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "cache"))
-    monkeypatch.setattr(fastest, "_seconds_a_crop", timed)
+    monkeypatch.setattr(fastest, "_timed", timed)
     monkeypatch.setattr(
         fastest, "_named", lambda way, _: (calls[way.precision], taken(way))
     )

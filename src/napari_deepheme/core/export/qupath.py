@@ -25,7 +25,6 @@ from napari_deepheme.core.export.shapes import (
     parse_json,
     shape_of,
 )
-from napari_deepheme.core.export.understood import OF_MODEL, understood
 from napari_deepheme.core.files import check_regular
 from napari_deepheme.core.review.corrections import (
     ADDED,
@@ -34,6 +33,7 @@ from napari_deepheme.core.review.corrections import (
 )
 from napari_deepheme.core.spreadsheets import why_unreadable
 from napari_deepheme.core.table_columns import COORDINATE_LIMIT, numbers_of, texts_of
+from napari_deepheme.core.table_words import OF_MODEL, understood
 from napari_deepheme.core.taxonomy import CLASS_BY_CODE, CLASS_CODES, class_index
 
 if TYPE_CHECKING:
@@ -150,16 +150,16 @@ def _read(content: Any, side: int, widest: float) -> QupathCells:
             drawn.take(feature, f"object {number}", origin, side, widest)
         except ValueError as error:
             raise ValueError(f"{_named(feature, number)}: {error}") from error
+    further = _further(drawn.metadata)
     cells = CellTable.from_arrays(
         drawn.boxes,
         drawn.scores,
         drawn.classes,
         drawn.probabilities,
-        _further(drawn.metadata),
+        understood(further, drawn.names.__getitem__, columns=OF_MODEL),
     )
     own = numbers_of([metadata.get("cell_id") for metadata in drawn.metadata])
     cells = replace(cells, numbers=own)
-    cells = understood(cells, drawn.names.__getitem__, columns=OF_MODEL)
     return QupathCells(cells, dict(drawn.unknown), drawn.n_lines, drawn.n_regions)
 
 

@@ -104,7 +104,7 @@ def _run(options: argparse.Namespace) -> int:
         refuse_sources(options.out / name, *options.slides)
     make_folder(options.out)
     # What is no such table is refused before hours of work.
-    read_cohort(options.out)
+    read_cohort(options.out, deidentify=request.deidentify)
     slides = asked_slides(options.slides, options.out, request)
     folders, rows = [slide.folder.name for slide in slides], list[dict[str, Any]]()
     try:
@@ -113,7 +113,7 @@ def _run(options: argparse.Namespace) -> int:
         # What is done has its row, whatever ended the batch.
         rows.sort(key=lambda row: folders.index(row["folder"]))
         if rows:
-            add_to_cohort(rows, options.out)
+            add_to_cohort(rows, options.out, deidentify=request.deidentify)
     n_failed = _tell(slides, rows, request)
     done = f"{len(rows) - n_failed} of {plural(len(slides), 'slide')} done"
     say(f"{done}, written to {options.out}")

@@ -219,7 +219,9 @@ def test_a_folder_with_names_is_not_gone_on_with_without_them(
 @pytest.mark.parametrize("suffix", [".html", ".pdf"])
 def test_a_report_leaves_names_and_days_out(done, slide_path, tmp_path, suffix):
     out = tmp_path / f"report{suffix}"
-    (tmp_path / "Waldklinik.csv").write_text("name,low,high\nplasma cells,0,3\n")
+    (tmp_path / "Waldklinik.csv").write_text(
+        "name,low,high,source\nplasma cells,0,3,Waldklinik 2019\n"
+    )
     words = ["--cells", str(done / "cells.csv"), "--out", str(out), "--deidentify"]
     words += ["--reader", "Dr. Mustermann", "--reference", "Waldklinik.csv"]
     assert run(["report", str(slide_path), *words]) == 0
@@ -283,7 +285,9 @@ def test_the_viewer_leaves_names_out_of_all_that_it_saves_but_a_sitting(
             reviewed_result=lambda: known(cells),
             start=start,
         )
-        (tmp_path / "ranges.csv").write_text("name,low,high\nplasma cells,0,3\n")
+        (tmp_path / "ranges.csv").write_text(
+            "name,low,high,source\nplasma cells,0,3,Waldklinik 2019\n"
+        )
         ranges = read_reference_ranges(tmp_path / "ranges.csv")
         saving.ranges = replace(ranges, file="Waldklinik.csv")
         out = tmp_path / "out"

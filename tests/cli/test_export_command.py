@@ -230,5 +230,21 @@ def test_a_folder_in_the_way_is_told(kind, refused, tmp_path):
 
 
 @pytest.mark.usefixtures("cells")
+@pytest.mark.parametrize(
+    ("kind", "out"),
+    [
+        ("csv", "z.xlsx"),
+        ("geojson", "z.Parquet"),
+        ("parquet", "z.csv"),
+        ("h5ad", "z.json"),
+    ],
+)
+def test_an_ending_of_another_kind_is_refused(kind, out, refused, tmp_path):
+    words = ["export", "cells.csv", "--to", kind, "--out", out]
+    assert f"{out}: the ending tells what a file is" in refused(words)
+    assert [p.name for p in tmp_path.iterdir()] == ["cells.csv"]
+
+
+@pytest.mark.usefixtures("cells")
 def test_an_unknown_kind_is_wrong_usage(refused):
     refused(["export", "cells.csv", "--to", "xls", "--out", "a.xls"], status=2)

@@ -219,7 +219,9 @@ def test_a_folder_with_names_is_not_gone_on_with_without_them(
 @pytest.mark.parametrize("suffix", [".html", ".pdf"])
 def test_a_report_leaves_names_and_days_out(done, slide_path, tmp_path, suffix):
     out = tmp_path / f"report{suffix}"
-    (tmp_path / "Waldklinik.csv").write_text("name,low,high\nplasma cells,0,3\n")
+    (tmp_path / "Waldklinik.csv").write_text(
+        "name,low,high,source\nplasma cells,0,3,Waldklinik 2019\n"
+    )
     words = ["--cells", str(done / "cells.csv"), "--out", str(out), "--deidentify"]
     words += ["--reader", "Dr. Mustermann", "--reference", "Waldklinik.csv"]
     assert run(["report", str(slide_path), *words]) == 0
@@ -283,7 +285,9 @@ def test_the_viewer_leaves_names_out_of_all_that_it_saves_but_a_sitting(
             reviewed_result=lambda: known(cells),
             start=start,
         )
-        (tmp_path / "ranges.csv").write_text("name,low,high\nplasma cells,0,3\n")
+        (tmp_path / "ranges.csv").write_text(
+            "name,low,high,source\nplasma cells,0,3,Waldklinik 2019\n"
+        )
         ranges = read_reference_ranges(tmp_path / "ranges.csv")
         saving.ranges = replace(ranges, file="Waldklinik.csv")
         out = tmp_path / "out"
@@ -307,14 +311,16 @@ def test_a_batch_leaves_names_out_also_of_slides_that_fail(
     words += ["--max-cells", "5", *FAST, "--threads", "1", "--deidentify"]
     assert run(words) == 1
     told = capsys.readouterr()
-    assert not any(word in told.err for word in WORDS)
     rows = pyarrow.parquet.read_table(out / "cohort.parquet").to_pylist()
     assert [row["status"] for row in rows] == ["done", "failed", "failed"]
     assert [row["slide"] == row["folder"] for row in rows] == [True] * 3
     assert rows[2]["reason"] == "There is no file at the path."
     assert named_in(out) == []
-    # The one who gave the command is told which is which.
+    # The one who gave the command is told which is which, and what is wrong.
     assert f"{rows[0]['folder']} is {slide_path}" in told.out
+    for path in (broken, missing):
+        assert str(path) in told.err
+    assert f"no such slide: {missing}" in told.err
 
 
 def test_label_and_macro_are_not_looked_at_for_a_report(cells, slide_path):

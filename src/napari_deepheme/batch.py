@@ -11,7 +11,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, Self, cast
 
 import orjson
 
@@ -43,7 +43,7 @@ from napari_deepheme.dask_cluster import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator, Sequence
+    from collections.abc import Callable, Generator, Iterator, Sequence
 
     from napari_deepheme.core.models.compute import Compute
     from napari_deepheme.core.models.protocols import (
@@ -52,6 +52,8 @@ if TYPE_CHECKING:
         ClassifierSpec,
         DetectorSpec,
     )
+
+    OnFailure = Callable[[AskedSlide, str], None]
 
 _CHUNKS_A_PART: Final = 2
 
@@ -65,7 +67,11 @@ _LOOK_AGAIN_SECONDS: Final = 1.0
 
 
 def iter_batch(
-    slides: Sequence[AskedSlide], request: RunRequest, config: BatchConfig
+    slides: Sequence[AskedSlide],
+    request: RunRequest,
+    config: BatchConfig,
+    *,
+    on_failure: OnFailure,
 ) -> Generator[dict[str, Any], None, None]:
     """Classify slides, each into its folder; one that fails does not stop the others.
 
@@ -77,6 +83,9 @@ def iter_batch(
         What each is asked for.
     config : BatchConfig
         Where it is worked on.
+    on_failure : callable
+        Told, before its row is given, why a slide was not done: in full, with the names
+        of files that the row of a run without names leaves out.
 
     Yields
     ------
@@ -98,14 +107,28 @@ def iter_batch(
     """
     todo = deque[AskedSlide]()
     for asked in slides:
-        row = _finished_row(asked, request, overwrite=config.overwrite)
+        row = _finished_row(asked, request, on_failure, overwrite=config.overwrite)
         if row is None:
             todo.append(asked)
         else:
             yield row
     if todo:
         with open_client(config, device=request.device) as client:
-            yield from _Batch(client, todo, request, config).rows()
+            yield from _Batch(client, todo, request, config, on_failure).rows()
+
+
+@dataclass(frozen=True, slots=True)
+class _Failure:
+    """Why a slide was not done, and of what kind that is, which names nothing."""
+
+    words: str
+    kind: str
+
+    @classmethod
+    def of(cls, error: DeephemeError | MemoryError) -> Self:
+        if not isinstance(error, DeephemeError):
+            error = OutOfMemoryError()
+        return cls(str(error), (type(error).__doc__ or "").splitlines()[0])
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,25 +147,25 @@ class _Open:
     parts: deque[list[int]]
     started: float = field(default_factory=time.monotonic)
     n_out: int = 0
-    failure: str = ""
+    failure: _Failure | None = None
 
     @property
     def is_over(self) -> bool:
         return self.n_out == 0 and (not self.parts or self.run.is_enough())
 
-    def give_up(self, reason: str) -> None:
-        self.failure = self.failure or reason
+    def give_up(self, failure: _Failure) -> None:
+        self.failure = self.failure or failure
         self.parts.clear()
 
-    def row(self) -> dict[str, Any]:
+    def row(self, on_failure: OnFailure) -> dict[str, Any]:
         """Write the slide's files; return its row."""
         if not self.failure:
             try:
                 self.run.finish(time.monotonic() - self.started)
             except (DeephemeError, MemoryError) as error:
-                self.failure = _reason(error, self.run.request)
+                self.failure = _Failure.of(error)
         if self.failure:
-            return failed_row(self.asked.name, self.asked.folder.name, self.failure)
+            return _failed(self.asked, self.failure, self.run.request, on_failure)
         return _row(self.asked)
 
 
@@ -155,9 +178,11 @@ class _Batch:
         todo: deque[AskedSlide],
         request: RunRequest,
         config: BatchConfig,
+        on_failure: OnFailure,
     ) -> None:
         self._client, self._todo = client, todo
         self._request, self._config = request, config
+        self._on_failure = on_failure
         self._asked = Asked(request, orjson.dumps(computed_with(request)))
         self._out: dict[Any, _Open] = {}
         self._open: list[_Open] = []
@@ -248,7 +273,7 @@ class _Batch:
         except (DeephemeError, MemoryError) as error:
             if reader is not None:
                 reader.close()
-            yield _row_not_begun(asked, error, self._request)
+            yield _row_not_begun(asked, error, self._request, self._on_failure)
             return
         left = run.chunks_left()
         parts = deque(
@@ -268,15 +293,16 @@ class _Batch:
             # It would fail all other slides, too.
             raise
         except (DeephemeError, MemoryError) as error:
-            slide.give_up(_reason(error, self._request))
+            slide.give_up(_Failure.of(error))
         except KilledWorker:
-            slide.give_up(f"its workers died again and again ({FEWER})")
+            words = f"its workers died again and again ({FEWER})"
+            slide.give_up(_Failure(words, words))
 
     def _close_those_over(self) -> Iterator[dict[str, Any]]:
         for slide in [s for s in self._open if s.is_over]:
             self._open.remove(slide)
             with slide.run.slide, slide.run:
-                yield slide.row()
+                yield slide.row(self._on_failure)
 
     def _specs(self, compute: Compute | None) -> Models:
         """Return models that say what they want; they compute on the workers."""
@@ -292,7 +318,7 @@ class _Batch:
 
 
 def _finished_row(
-    asked: AskedSlide, request: RunRequest, *, overwrite: bool
+    asked: AskedSlide, request: RunRequest, on_failure: OnFailure, *, overwrite: bool
 ) -> dict[str, Any] | None:
     """Return the row of a slide that was done before, with the same request.
 
@@ -320,7 +346,7 @@ def _finished_row(
         return None
     differs = f"its summary.json has another {other[0]}: {summary[other[0]]}"
     error = OtherRunError(str(asked.folder), differs)
-    return _row_not_begun(asked, error, request)
+    return _row_not_begun(asked, error, request, on_failure)
 
 
 def _row(asked: AskedSlide) -> dict[str, Any]:
@@ -333,18 +359,26 @@ def _summary(asked: AskedSlide) -> dict[str, Any]:
 
 
 def _row_not_begun(
-    asked: AskedSlide, error: DeephemeError | MemoryError, request: RunRequest
+    asked: AskedSlide,
+    error: DeephemeError | MemoryError,
+    request: RunRequest,
+    on_failure: OnFailure,
 ) -> dict[str, Any]:
     """Return the row of a slide whose folder is as it was."""
     is_anothers = isinstance(error, RunBusyError) or read_past(asked.folder) is not None
-    status, reason = NOT_BEGUN if is_anothers else "failed", _reason(error, request)
+    status = NOT_BEGUN if is_anothers else "failed"
+    return _failed(asked, _Failure.of(error), request, on_failure, status=status)
+
+
+def _failed(
+    asked: AskedSlide,
+    failure: _Failure,
+    request: RunRequest,
+    on_failure: OnFailure,
+    *,
+    status: str = "failed",
+) -> dict[str, Any]:
+    """Tell why a slide was not done; return its row."""
+    on_failure(asked, failure.words)
+    reason = failure.kind if request.deidentify else failure.words
     return failed_row(asked.name, asked.folder.name, reason, status=status)
-
-
-def _reason(error: DeephemeError | MemoryError, request: RunRequest) -> str:
-    """Word a failure; without names, that is what kind of failure it is."""
-    if not isinstance(error, DeephemeError):
-        return str(OutOfMemoryError())
-    if not request.deidentify:
-        return str(error)
-    return (type(error).__doc__ or type(error).__name__).splitlines()[0]

@@ -21,13 +21,16 @@ def given(monkeypatch):
     """Stand in for the workers: give rows, then what is to happen."""
     asked = {}
 
-    def iter_batch(slides, request, config):
+    def iter_batch(slides, request, config, *, on_failure):
         paths = [str(slide.path) for slide in slides]
         asked.update(slides=paths, request=request, config=config)
         try:
             for row in asked["rows"]:
                 if isinstance(row, BaseException):
                     raise row
+                for slide in slides:
+                    if slide.folder.name == row["folder"] and "reason" in row:
+                        on_failure(slide, row["reason"])
                 yield dict.fromkeys(COLUMNS) | row
         finally:
             asked["closed"] = True

@@ -213,6 +213,16 @@ def test_a_count_with_all_its_cells_and_wide_intervals_is_said():
     assert shortfall(CountGoal(500), half, 0) == ""
 
 
+def test_of_fewer_than_a_hundred_cells_the_intervals_are_told_as_they_are():
+    few = {"M6": 30, "ER3": 30}  # at the widest 12.3 points
+    told = "the differential has 60 of 500 cells"
+    least = f"{told}; a count has 100 at least, however narrow its intervals"
+    assert shortfall(CountGoal(500, 30.0), few, 0) == least
+    wide = f"{told}; its intervals are wider than ±5 %"
+    assert shortfall(CountGoal(500, 5.0), few, 0) == wide
+    assert shortfall(CountGoal(500), few, 0) == told
+
+
 def test_a_count_in_a_region_smaller_than_its_blocks_has_the_cells_that_lie_there(
     phantom, whole, tmp_path, read_rows
 ):

@@ -128,17 +128,20 @@ def test_what_was_drawn_in_qupath_becomes_a_table_and_the_rest_is_told(
             ("plasma cell", "Polygon", [[[0, 0], [700, 0], [700, 9]]]),
         )
     ]
+    ours = {"classification": {"name": "Tumour"}, "metadata": {"class_code": "M3"}}
+    features.append({**features[2], "properties": ours})
     (tmp_path / "drawn.geojson").write_text(json.dumps(features))
     words = ["export", "drawn.geojson", "--to", "csv", "--out", "drawn.csv"]
     assert run([*words, "--mpp", "0.5"]) == 0
     told = capsys.readouterr()
-    assert told.out == "2 cells, written to drawn.csv\n"
+    assert told.out == "3 cells, written to drawn.csv\n"
     assert told.err == (
-        "napari-deepheme: class not known: Tumour, 1 object\n"
+        "napari-deepheme: class not known: Tumour: 1 object left out\n"
+        "napari-deepheme: class not known: Tumour: 1 cell left as before\n"
         "napari-deepheme: too wide for a cell, so regions: 1 object left out\n"
     )
     drawn = read_cells("drawn.csv")
-    assert reader_classes(drawn).tolist() == ["L4", "M2"]
+    assert reader_classes(drawn).tolist() == ["L4", "M2", ""]
     assert drawn.boxes[1].tolist() == [88, 88, 24, 24]
 
 
@@ -227,6 +230,22 @@ def test_a_folder_in_the_way_is_told(kind, refused, tmp_path):
     words = ["export", "cells.csv", "--to", kind, "--out", "out"]
     assert "cannot write out" in refused(words)
     assert [p.name for p in (tmp_path / "out").iterdir()] == ["mine"]
+
+
+@pytest.mark.usefixtures("cells")
+@pytest.mark.parametrize(
+    ("kind", "out"),
+    [
+        ("csv", "z.xlsx"),
+        ("geojson", "z.Parquet"),
+        ("parquet", "z.csv"),
+        ("h5ad", "z.json"),
+    ],
+)
+def test_an_ending_of_another_kind_is_refused(kind, out, refused, tmp_path):
+    words = ["export", "cells.csv", "--to", kind, "--out", out]
+    assert f"{out}: the ending tells what a file is" in refused(words)
+    assert [p.name for p in tmp_path.iterdir()] == ["cells.csv"]
 
 
 @pytest.mark.usefixtures("cells")

@@ -130,8 +130,15 @@ def test_an_empty_name_is_not_taken_for_none_at_all(tmp_path, refused, words):
 
 def test_a_missing_folder_of_pictures_is_told(tmp_path, refused):
     words = ["--mpp", "0.25", "--out", "out.csv"]
-    assert "nowhere" in refused(["classify-crops", "nowhere", *words])
+    told = refused(["classify-crops", "nowhere", *words])
+    assert "nowhere: there is no such folder" in told
     assert everything_in(tmp_path) == []
+    (tmp_path / "a.png").write_bytes(b"")
+    assert "a.png: it is no folder" in refused(["classify-crops", "a.png", *words])
+    words[-1] = "out.xlsx"
+    told = refused(["classify-crops", ".", *words])
+    assert "out.xlsx: the ending tells" in told
+    assert everything_in(tmp_path) == ["a.png"]
 
 
 @pytest.mark.parametrize("out", ["nowhere/out.csv", "crops"])

@@ -179,11 +179,17 @@ def test_models_of_one_name_are_told_apart_by_where_they_lie(tmp_path, capfd):
 
 
 @pytest.mark.usefixtures("cells")
-def test_pictures_that_a_table_names_twice_are_told_and_counted_once(tmp_path, capfd):
+def test_pictures_that_are_named_twice_or_bear_no_class_are_told(tmp_path, capfd):
     rows = ["file,classes", *["cells/M3/0.png,M3"] * 3, "cells/L2/0.png,L2"]
+    rows += ["cells/L2/1.png,macrophage", "cells/L2/2.png,unnamed"]
+    rows += ["cells/L2/3.png,macrophage", "cells/L2/4.png,unidentified"]
     (tmp_path / "t.csv").write_text("\n".join(rows))
     words = ["evaluate", "--cells", "t.csv", "--mpp", "0.9", "--out", "report"]
     assert run([*words, "--device", "cpu"]) == 0
     told = capfd.readouterr()
     assert "t.csv: 2 rows are left out" in told.err
+    # What shows none of the classes is judged by whether it is doubted.
+    assert told.err.count("left out: ") == 2
+    assert "left out: 2 cells called macrophage, none of the 23 classes\n" in told.err
+    assert "left out: 1 cell not named\n" in told.err
     assert "n 2" in told.out

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from napari_deepheme.core.cell_table import CellTable
+from napari_deepheme.core.counts.report import differential
 from napari_deepheme.core.export.csv_table import write_csv
 from napari_deepheme.core.taxonomy import CLASS_CODES
 
@@ -192,6 +193,32 @@ def test_numbers_of_cells_are_whole_and_each_another(make_table, ids, kept):
     table = numbered(make_table, *ids)
     assert (None if table.numbers is None else table.numbers.tolist()) == kept
     assert len(table.cell_ids) == len(ids)
+
+
+def test_words_that_are_set_in_pandas_are_understood(make_table):
+    frame = make_table(*((20 * i, 0, 9, 9, "M2") for i in range(3))).to_pandas()
+    said = {
+        "identified": [True, False, False],
+        "reader_class": [None, "Plasma cell", ""],
+        "added": [False, True, None],
+    }
+    table = CellTable.from_pandas(frame.assign(**said))
+    assert {name: words.tolist() for name, words in table.further.items()} == {
+        "identified": ["yes", "no", "no"],
+        "reader_class": ["", "L4", ""],
+        "added": ["no", "yes", ""],
+    }
+    assert differential(table).n == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "word"),
+    [("identified", 0), ("identified", "maybe"), ("reader_class", "plasma")],
+)
+def test_a_word_without_a_meaning_in_pandas_is_refused(make_table, name, word):
+    frame = make_table((0, 0, 9, 9, "M2")).to_pandas()
+    with pytest.raises(ValueError, match=f"row 1: '{word}' under {name}"):
+        CellTable.from_pandas(frame.assign(**{name: word}))
 
 
 def test_a_data_frame_that_lacks_a_column_is_refused():

@@ -46,6 +46,7 @@ ERRORS = [
     errors.SittingElsewhereError("a.deepheme"),
     errors.InvalidSummaryError("summary.json", TWO_LINES),
     errors.InvalidCohortError("cohort.parquet", TWO_LINES),
+    errors.OtherNamesError("cohort.parquet", TWO_LINES),
     errors.InvalidKeyError("pseudonyms.key", TWO_LINES),
     errors.InvalidVariableError("NAPARI_DEEPHEME_MODELS", "a\nb", "no folder"),
     errors.UnknownFormatError("cells.xls", (".csv", ".parquet")),

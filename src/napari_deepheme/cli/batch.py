@@ -104,17 +104,18 @@ def _run(options: argparse.Namespace) -> int:
         refuse_sources(options.out / name, *options.slides)
     make_folder(options.out)
     # What is no such table is refused before hours of work.
-    read_cohort(options.out)
+    read_cohort(options.out, deidentify=request.deidentify)
     slides = asked_slides(options.slides, options.out, request)
     folders, rows = [slide.folder.name for slide in slides], list[dict[str, Any]]()
+    failures: dict[str, str] = {}
     try:
-        _work(slides, request, config, rows)
+        _work(slides, request, config, rows, failures)
     finally:
         # What is done has its row, whatever ended the batch.
         rows.sort(key=lambda row: folders.index(row["folder"]))
         if rows:
-            add_to_cohort(rows, options.out)
-    n_failed = _tell(slides, rows, request)
+            add_to_cohort(rows, options.out, deidentify=request.deidentify)
+    n_failed = _tell(slides, rows, failures, request)
     done = f"{len(rows) - n_failed} of {plural(len(slides), 'slide')} done"
     say(f"{done}, written to {options.out}")
     return 130 if len(rows) < len(slides) else int(bool(n_failed))
@@ -125,10 +126,18 @@ def _work(
     request: RunRequest,
     config: BatchConfig,
     rows: list[dict[str, Any]],
+    failures: dict[str, str],
 ) -> None:
-    """Work to the end, or as far as the user lets it; put rows to those that are."""
+    """Work to the end, or as far as the user lets it; put rows to those that are.
+
+    Why a slide was not done is put under the name of its folder.
+    """
+
+    def note(slide: AskedSlide, words: str) -> None:
+        failures[slide.folder.name] = words
+
     progress = Progress("slide")
-    batch = iter_batch(slides, request, config)
+    batch = iter_batch(slides, request, config, on_failure=note)
     try:
         for row in batch:
             rows.append(row)
@@ -141,21 +150,25 @@ def _work(
 
 
 def _tell(
-    slides: Sequence[AskedSlide], rows: Sequence[dict[str, Any]], request: RunRequest
+    slides: Sequence[AskedSlide],
+    rows: Sequence[dict[str, Any]],
+    failures: Mapping[str, str],
+    request: RunRequest,
 ) -> int:
     """Say slide by slide what is not as expected; return how many were not done."""
     by_folder, n_failed = {row["folder"]: row for row in rows}, 0
     for slide in slides:
         row = by_folder.get(slide.folder.name, {"status": ""})
-        told = slide.name if request.deidentify else slide.path
         if row["status"] in ("failed", NOT_BEGUN):
             n_failed += 1
-            complain(f"{told}: {row['reason']}")
+            complain(f"{slide.path}: {failures[slide.folder.name]}")
         elif row["status"] == "done":
             lacks = shortfall(request.goal, _counted(row), row["failed_tiles"])
             if lacks:
-                say(f"{told}: {lacks}")
+                say(f"{slide.path}: {lacks}")
     for slide in slides:
+        for copy in slide.copies:
+            say(f"{copy} is the same slide as {slide.path}: done once")
         if slide.folder.name != slide.path.stem:
             say(f"{slide.folder.name} is {slide.path}")
     return n_failed

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_deepheme.cli.arguments import Commands, add_model, mpp, some_path
+from napari_deepheme.cli.endings import refuse_ending
 from napari_deepheme.cli.output import complain, say
 from napari_deepheme.core.cell_table import DECIMALS
 from napari_deepheme.core.engine.crops import iter_crops, pictures_in
@@ -44,6 +45,7 @@ def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
+    refuse_ending(options.out, "csv")
     refuse_sources(options.out, *pictures_in(options.folder))
     classifier = load_classifier(
         options.model, device=options.device, backend=options.backend

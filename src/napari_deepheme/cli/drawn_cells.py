@@ -37,11 +37,16 @@ def read_drawn(
             mpp = min(stated)
     read = read_qupath(path, mpp=mpp)
     for name, n in read.unknown_classes.items():
-        what = f"class not known: {name}" if name else "without a class"
-        complain(f"{what}, {plural(n, 'object')}")
+        complain(f"{_class_words(name)}: {plural(n, 'object')} left out")
+    for name, n in read.classes_of_ours.items():
+        complain(f"{_class_words(name)}: {plural(n, 'cell')} left as before")
     if read.n_lines:
         complain(f"lines are no cells: {plural(read.n_lines, 'object')} left out")
     if read.n_regions:
         left_out = plural(read.n_regions, "object")
         complain(f"too wide for a cell, so regions: {left_out} left out")
     return read.cells
+
+
+def _class_words(name: str) -> str:
+    return f"class not known: {name}" if name else "without a class"

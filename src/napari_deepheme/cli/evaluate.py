@@ -16,6 +16,7 @@ from napari_deepheme.core.models.registry import (
     load_classifier,
     load_models,
 )
+from napari_deepheme.core.wording import plural
 
 if TYPE_CHECKING:
     import argparse
@@ -92,13 +93,19 @@ def _add_bundled(parser: argparse.ArgumentParser) -> None:
 def _run(options: argparse.Namespace) -> int:
     if options.recipe == "bundled":
         return _run_bundled(options)
+    from napari_deepheme.core.training.cells.class_words import UNNAMED
     from napari_deepheme.core.training.evaluation.by_group import (
         evaluate_classifier,
+        left_out,
         write_evaluations,
     )
     from napari_deepheme.core.training.evaluation.report_page import write_page
 
     cells = _cells(options)
+    for word, n in left_out(cells).items():
+        is_unnamed = word == UNNAMED
+        why = "not named" if is_unnamed else f"called {word}, none of the 23 classes"
+        complain(f"left out: {plural(n, 'cell')} {why}")
     asked = list(dict.fromkeys(options.model or [DEFAULT_CLASSIFIER]))
     titles = [find_of_kind(model, "classifier").title for model in asked]
     evaluations = []

@@ -13,6 +13,7 @@ from napari_deepheme.cli.arguments import (
     some_path,
 )
 from napari_deepheme.cli.drawn_cells import read_drawn
+from napari_deepheme.cli.endings import refuse_ending
 from napari_deepheme.cli.output import complain, say
 from napari_deepheme.core.deidentify import nameless, nameless_cells
 from napari_deepheme.core.errors import NoCorrectionError, SlideNeededError
@@ -91,6 +92,8 @@ def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:
 def _run(options: argparse.Namespace) -> int:
     if options.to in _OF_SLIDES and options.slide is None:
         raise SlideNeededError(_OF_SLIDES[options.to])
+    if options.to != "crops":
+        refuse_ending(options.out, options.to)
     stated = facts_beside(options.cells, tell=complain)
     _keep_slide(options, stated.slide)
     with ExitStack() as stack:

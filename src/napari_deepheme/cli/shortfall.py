@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import sys
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from napari_deepheme.core.counts.counting import FEWEST
 from napari_deepheme.core.counts.report import differential
 from napari_deepheme.core.wording import plural
 
@@ -31,18 +30,11 @@ def shortfall(goal: CountGoal | None, counts: Mapping[str, int], n_failed: int) 
     if goal is not None and not goal.is_reached(counts):
         n = differential(counts).n
         words.append(f"the differential has {n} of {goal.n_cells} cells")
-        if goal.half_width is not None:
-            words.append(f"its intervals are wider than ±{goal.half_width:g} %")
-    elif goal is not None and not _is_narrow(goal, counts):
+        if goal.half_width is not None and goal.is_narrow(counts):
+            words.append(f"a count has {FEWEST} at least, however narrow its intervals")
+    if goal is not None and not goal.is_narrow(counts):
         words.append(f"its intervals are wider than ±{goal.half_width:g} %")
     if n_failed:
         blocks = plural(n_failed, "block")
         words.append(f"{blocks} could not be read (failed_regions of summary.json)")
     return "; ".join(words)
-
-
-def _is_narrow(goal: CountGoal, counts: Mapping[str, int]) -> bool:
-    """Tell whether a count is as narrow as was asked, however many cells it has."""
-    if goal.half_width is None:
-        return True
-    return replace(goal, n_cells=sys.maxsize).is_reached(counts)

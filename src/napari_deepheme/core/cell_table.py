@@ -7,18 +7,29 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 import numpy as np
 
+from napari_deepheme.core.further_columns import (
+    IDENTIFIED as IDENTIFIED,
+)
+from napari_deepheme.core.further_columns import (
+    LINEAGE as LINEAGE,
+)
+from napari_deepheme.core.further_columns import (
+    PHASE as PHASE,
+)
 from napari_deepheme.core.table_columns import (
     boxes_of,
     check_names,
     class_indices_of,
     numbers_of,
+    row_number,
     shares_of,
     texts_of,
 )
+from napari_deepheme.core.table_words import understood
 from napari_deepheme.core.taxonomy import CELL_CLASSES, CLASS_CODES
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     import numpy.typing as npt
     import pandas
@@ -35,15 +46,6 @@ COLUMNS: Final = (
     "probability",
 )
 """The columns of ``cells.csv``, in order."""
-
-IDENTIFIED: Final = "identified"
-"""Further column of a run: "no" where the model doubts what the cell is."""
-
-PHASE: Final = "mitotic_phase"
-"""Further column of a run: the phase of a mitotic figure, empty for other cells."""
-
-LINEAGE: Final = "mitotic_lineage"
-"""Further column of a run: the lineage that a figure's cytoplasm tells."""
 
 DECIMALS: Final = 4
 """Digits behind the point that scores and probabilities carry, here and in files."""
@@ -139,7 +141,12 @@ class CellTable:
         )
 
     @classmethod
-    def from_columns(cls, columns: Mapping[str, Sequence[Any]]) -> Self:
+    def from_columns(
+        cls,
+        columns: Mapping[str, Sequence[Any]],
+        *,
+        place: Callable[[int], str] = row_number,
+    ) -> Self:
         """Make a table of named columns, as ``cells.csv`` has them.
 
         Parameters
@@ -148,19 +155,25 @@ class CellTable:
             At least x, y, width, height and class_code. A missing score or probability
             is taken as 1; names beyond `COLUMNS` are kept as texts. Rows keep their
             `cell_id` where it is a whole number, each another.
+        place : callable
+            Names a row for errors, such as "line 7".
 
         Raises
         ------
         ValueError
-            If a column is missing or cannot be understood: says which.
+            If a column is missing or cannot be understood, or holds a word that has no
+            meaning there: says which.
         """
         check_names(columns.keys())
+        texts = {
+            name: texts_of(columns, name) for name in columns if name not in COLUMNS
+        }
         cells = cls.from_arrays(
             boxes_of(columns),
             shares_of(columns, "score"),
             class_indices_of(columns),
             shares_of(columns, "probability"),
-            {name: texts_of(columns, name) for name in columns if name not in COLUMNS},
+            understood(texts, place),
         )
         return replace(cells, numbers=numbers_of(columns.get("cell_id", ())))
 
@@ -168,7 +181,8 @@ class CellTable:
     def from_pandas(cls, frame: pandas.DataFrame) -> Self:
         """Make a table of a data frame; columns and errors are as for `from_columns`.
 
-        What is missing in a further column is empty.
+        What is missing in a further column is empty. True and False stand for yes and
+        no, and a reader's class may be a name, as in a file that a person wrote.
         """
         return cls.from_columns(
             {str(name): _plain(frame[name]) for name in frame.columns}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from napari_deepheme.core.review.corrections import NOT_A_CELL, UNIDENTIFIED
+from napari_deepheme.core.further_columns import NOT_A_CELL, UNIDENTIFIED
 from napari_deepheme.core.taxonomy import CELL_CLASSES
 
 

@@ -35,6 +35,17 @@ _MADE: Final = re.compile(r"([a-z]+-[0-9a-f]{12})([0-9a-f]{4})")
 Named = Literal["reader", "patient", "slide"]
 
 
+def is_pseudonym(word: str) -> bool:
+    """Tell whether a word is a pseudonym by its look, of whatever key.
+
+    Examples
+    --------
+    >>> is_pseudonym("slide-3f9a1c2b7d04e5aa"), is_pseudonym("Jane Doe.svs")
+    (True, False)
+    """
+    return _MADE.fullmatch(word) is not None
+
+
 class Pseudonyms:
     """Gives pseudonyms such as "slide-3f9a1c2b7d04e5aa".
 

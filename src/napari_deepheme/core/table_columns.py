@@ -10,7 +10,7 @@ from napari_deepheme.core.taxonomy import CLASS_CODES
 from napari_deepheme.core.wording import columns_named
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     import numpy.typing as npt
 
@@ -128,6 +128,38 @@ def numbers_of(values: Sequence[Any]) -> npt.NDArray[np.int64] | None:
         return None
     whole = numbers.astype(np.int64)
     return None if np.array_equal(whole, np.arange(1, len(whole) + 1)) else whole
+
+
+def refuse_double_ids(ids: Iterable[object], place: Callable[[int], str]) -> None:
+    """Refuse rows that bear the number of another: a cell would count twice.
+
+    Parameters
+    ----------
+    ids : iterable
+        What stands under `cell_id`; empty ones are as many as there are.
+    place : callable
+        Names a row of the table, such as "line 7".
+
+    Raises
+    ------
+    ValueError
+        Names the first two rows.
+    """
+    seen: dict[str, int] = {}
+    for row, number in enumerate(ids):
+        # A missing number is no number, which is not itself.
+        is_missing = number is None or number != number
+        text = "" if is_missing else str(number).strip()
+        if text and seen.setdefault(text, row) != row:
+            raise ValueError(
+                f"{place(seen[text])} and {place(row)} are both cell_id {text[:40]}: "
+                "take out rows that are there twice, or the column cell_id"
+            )
+
+
+def row_number(row: int) -> str:
+    """Name a row of a table whose rows are numbered from 1."""
+    return f"row {row + 1}"
 
 
 def _pixels(columns: Mapping[str, Sequence[Any]], name: str) -> npt.NDArray[np.float64]:

@@ -71,13 +71,21 @@ def test_every_line_of_a_report_can_have_a_range(tmp_path):
     assert set(ranges.ranges) == set(names)
 
 
-@given(st.floats(0, 50), st.floats(0, 50), st.floats(0, 100))
-def test_both_ends_belong_to_a_range(low, more, value):
-    usual = ReferenceRange("blasts", low, low + more)
-    assert usual.judge(usual.low) == usual.judge(usual.high) == "within"
-    word = usual.judge(value)
+@given(st.integers(0, 500), st.integers(0, 500), st.integers(0, 1000))
+def test_both_ends_belong_to_a_range(low, more, tenths):
+    usual, value = ReferenceRange("blasts", low / 10, (low + more) / 10), tenths / 10
+    for end in (usual.low, usual.high):
+        assert usual.judge(end, decimals=1) == "within"
+    word = usual.judge(value, decimals=1)
     assert (word == "below") == (value < usual.low)
     assert (word == "above") == (value > usual.high)
+
+
+def test_a_value_is_judged_as_it_is_shown():
+    usual = ReferenceRange("promyelocytes", 2.1, 3)
+    shown = {"2.1": "within", "2.0": "below", "3.0": "within", "3.1": "above"}
+    for value in (300 / 143, 2.04, 3.04, 3.06):
+        assert usual.judge(value, decimals=1) == shown[f"{value:.1f}"]
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from napari_deepheme.core.cell_table import CellTable
+from napari_deepheme.core.deidentify import nameless
 from napari_deepheme.core.export.other_slide import slide_doubts
 from napari_deepheme.core.geometry import Mpp
 from napari_deepheme.core.slide import ArraySlide
@@ -36,3 +37,15 @@ def test_a_slide_of_another_pixel_size_is_told():
 )
 def test_a_pixel_size_that_is_the_same_or_not_known_is_no_doubt(stated, measured):
     assert doubts(stated, measured) == []
+
+
+def test_a_slide_is_known_by_its_pseudonym_and_another_is_not():
+    slide = ArraySlide(PIXELS, name="a.svs")
+    other = ArraySlide(PIXELS, name="b.svs")
+    pseudonym = nameless(slide).name
+    for here in (slide, nameless(slide)):
+        assert list(slide_doubts(CellTable.empty(), here, pseudonym, None)) == []
+    (doubt,) = slide_doubts(CellTable.empty(), other, pseudonym, None)
+    assert (
+        doubt == f"The run was of a slide named {pseudonym}; the slide here is b.svs."
+    )

@@ -123,7 +123,7 @@ def test_a_cell_of_ours_with_an_unknown_class_stays_and_is_told(two_cells, tmp_p
 
     read = changed(two_cells, tmp_path, change)
     assert read.cells == two_cells
-    assert read.unknown_classes == {"Tumour": 1}
+    assert (read.unknown_classes, read.classes_of_ours) == ({}, {"Tumour": 1})
 
 
 def test_what_was_drawn_by_hand_is_the_readers_alone(tmp_path):
@@ -175,7 +175,7 @@ def test_unknown_classes_are_left_out_and_counted(tmp_path, caplog):
     assert read.unknown_classes == {"Tumour": 2, "": 1}
     with caplog.at_level(logging.WARNING):
         assert read_geojson(tmp_path / "drawn.geojson") == read.cells
-    assert "2 of Tumour, 1 of no class" in caplog.text
+    assert "2 of Tumour, 1 of no class: left out" in caplog.text
 
 
 def test_a_cell_of_ours_whose_class_was_removed_stays_and_is_told(two_cells, tmp_path):
@@ -184,7 +184,7 @@ def test_a_cell_of_ours_whose_class_was_removed_stays_and_is_told(two_cells, tmp
 
     read = changed(two_cells, tmp_path, change)
     assert read.cells == two_cells
-    assert read.unknown_classes == {"": 1}
+    assert (read.unknown_classes, read.classes_of_ours) == ({}, {"": 1})
 
 
 def test_cells_drawn_beside_ours_are_the_added_ones(two_cells, tmp_path):

@@ -148,7 +148,8 @@ def test_a_phase_or_lineage_that_a_reader_gave_is_marked(result, slide, facts, c
         ("27", "prophase*", "–*"),
         ("28", "–", "neutrophil*"),
     ]
-    assert "as a reader said" in words(report, "Mitotic figures")
+    # Not below the table, where it could be alone on the next page.
+    assert "as a reader said" in section(report, "Mitotic figures").blocks[0].text
     assert words(content, "Mitotic figures") == ""
 
 
@@ -332,6 +333,28 @@ def test_corrections_are_listed_and_those_beyond_500_are_counted(
     (table,) = blocks(report, "Corrections by hand", Table)
     assert len(table.rows) == 500
     assert "100 more are not" in words(report, "Corrections by hand")
+
+
+def test_what_a_reader_said_of_mitoses_is_listed_among_the_corrections(
+    result, slide, facts
+):
+    said = {
+        "reader_phase": np.array([*[""] * 26, "anaphase", "prophase", "", ""]),
+        "reader_lineage": np.array([*[""] * 26, "neutrophil", "", "", ""]),
+        "mitosis_reader": np.array([*[""] * 26, "Ann", "", "", ""]),
+        "mitosis_read_at": np.array([*[""] * 26, "2026-03-01T09:30:00Z", "", "", ""]),
+    }
+    model = {k: result.cells.further[k] for k in ("mitotic_phase", "mitotic_lineage")}
+    cells = replace(result.cells, further={**model, **said})
+    report = gather_report(replace(result, cells=cells), facts, slide, date=DATE)
+    (table,) = blocks(report, "Corrections by hand", Table)
+    before, after = "metaphase, erythroid", "anaphase, neutrophil"
+    assert [row.values for row in table.rows] == [
+        ("27", before, after, "Ann", "2026-03-01T09:30:00Z"),
+        ("28", "unknown", "prophase", "–", "–"),
+    ]
+    told = "Phase or lineage of 2 mitotic figures said by a reader."
+    assert words(report, "Corrections by hand") == told
 
 
 def test_what_the_model_doubted_is_corrected_from_unidentified(result, slide, facts):

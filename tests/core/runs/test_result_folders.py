@@ -93,6 +93,18 @@ def test_a_slide_that_is_named_twice_has_one_folder(slides, tmp_path):
     given = [three, one, three, odd, copy]
     found = asked_slides(given, tmp_path / "out", REQUEST)
     assert [asked.path for asked in found] == [three, one]
+    assert [asked.copies for asked in found] == [(), (copy,)]
+
+
+def test_copies_of_a_slide_have_one_pseudonym_and_are_kept_in_mind(
+    slides, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("NAPARI_DEEPHEME_CONFIG", str(tmp_path / "config"))
+    copy = shutil.copyfile(slides[0], tmp_path / "copy.tif")
+    request = replace(REQUEST, deidentify=True)
+    found = asked_slides([*slides, copy], tmp_path / "out", request)
+    assert [asked.path for asked in found] == slides
+    assert [asked.copies for asked in found] == [(copy,), (), ()]
 
 
 def test_a_number_that_is_another_slides_name_is_not_given_twice(slides, tmp_path):

@@ -27,7 +27,7 @@ FULL_COUNT: Final = 500
 LEAST_COUNT: Final = 300
 """Cells that ICSH 2008 asks for at the least."""
 
-_FEWEST: Final = 100
+FEWEST: Final = 100
 """Cells before which a count does not end, however narrow its intervals."""
 
 
@@ -57,17 +57,27 @@ class CountGoal:
 
     def is_reached(self, counts: Mapping[str, int]) -> bool:
         """Tell whether cells by class code are enough."""
-        by_class = [counts.get(c.code, 0) for c in CELL_CLASSES if c.in_ndc]
-        n = sum(by_class)
+        n = sum(_by_class(counts))
         if n >= self.n_cells:
             return True
-        if self.half_width is None or n < _FEWEST:
+        return self.half_width is not None and n >= FEWEST and self.is_narrow(counts)
+
+    def is_narrow(self, counts: Mapping[str, int]) -> bool:
+        """Tell whether no interval is wider than asked, however few the cells are."""
+        if self.half_width is None:
+            return True
+        by_class = _by_class(counts)
+        n, widest = sum(by_class), 0.0
+        if not n:
             return False
-        widest = 0.0
         for count in by_class:
             low, high = wilson(count, n)
             widest = max(widest, count / n - low, high - count / n)
         return 100 * widest <= self.half_width
+
+
+def _by_class(counts: Mapping[str, int]) -> list[int]:
+    return [counts.get(c.code, 0) for c in CELL_CLASSES if c.in_ndc]
 
 
 def take_counted(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -58,19 +58,20 @@ class ReferenceRange:
     high: float
     source: str = ""
 
-    def judge(self, value: float | None) -> Judgement | None:
-        """Tell where a value lies; None for no value.
+    def judge(self, value: float | None, *, decimals: int) -> Judgement | None:
+        """Tell where a value lies, with the digits that are shown; None for no value.
 
         Examples
         --------
         >>> usual = ReferenceRange("blasts", 0, 3)
-        >>> usual.judge(3.0), usual.judge(3.1), usual.judge(None)
-        ('within', 'above', None)
+        >>> [usual.judge(value, decimals=1) for value in (3.04, 3.06, None)]
+        ['within', 'above', None]
         """
         if value is None:
             return None
+        shown = round(value, decimals)
         return (
-            "below" if value < self.low else "above" if value > self.high else "within"
+            "below" if shown < self.low else "above" if shown > self.high else "within"
         )
 
 
@@ -101,6 +102,11 @@ class ReferenceRanges:
         """
         found = map(self.ranges.get, _names_of(row))
         return next((usual for usual in found if usual is not None), None)
+
+    def nameless(self) -> ReferenceRanges:
+        """Return the ranges without what names a laboratory: their file and sources."""
+        ranges = {name: replace(r, source="") for name, r in self.ranges.items()}
+        return ReferenceRanges(ranges)
 
     def without_line(self, rows: Iterable[CountRow]) -> list[str]:
         """Return of which classes and groups the range belongs to none of some lines.

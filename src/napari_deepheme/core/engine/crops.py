@@ -105,9 +105,12 @@ def pictures_in(folder: Path) -> list[Path]:
     Raises
     ------
     NoPicturesError
-        If the folder cannot be searched.
+        If there is no such folder, or it cannot be searched.
     """
     try:
+        if not folder.is_dir():
+            reason = "it is no folder" if folder.exists() else "there is no such folder"
+            raise NoPicturesError(str(folder), reason)
         found = [p for p in folder.rglob("*") if p.suffix.lower() in PICTURE_SUFFIXES]
         return sorted(p for p in found if p.is_file())
     except OSError as error:

@@ -102,6 +102,14 @@ class InvalidCohortError(OfFile, DeephemeError, ValueError):
         )
 
 
+class OtherNamesError(OfFile, DeephemeError, ValueError):
+    """The table of a batch has names, and pseudonyms are to get in, or vice versa."""
+
+    def __str__(self) -> str:
+        """Word the error."""
+        return f"{self.path} has {one_line(self.reason)}: give another --out"
+
+
 class InvalidKeyError(OfFile, DeephemeError, ValueError):
     """The key of the pseudonyms is none."""
 

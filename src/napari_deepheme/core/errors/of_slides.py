@@ -221,13 +221,16 @@ class SlideNeededError(DeephemeError, ValueError):
 class NoPicturesError(DeephemeError, ValueError):
     """A folder holds no picture that can be read."""
 
-    def __init__(self, folder: str) -> None:
-        super().__init__(folder)
+    def __init__(
+        self, folder: str, reason: str = "no picture of a cell could be read in it"
+    ) -> None:
+        super().__init__(folder, reason)
         self.folder = folder
+        self.reason = reason
 
     def __str__(self) -> str:
         """Word the error."""
         return (
-            f"no picture of a cell could be read in {self.folder}: choose a folder of "
-            "PNG, JPEG, TIFF, BMP or WebP files"
+            f"{self.folder}: {one_line(self.reason)} (choose a folder of PNG, JPEG, "
+            "TIFF, BMP or WebP files)"
         )

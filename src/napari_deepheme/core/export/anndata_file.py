@@ -17,7 +17,6 @@ from napari_deepheme.core.errors import (
     MissingExtraError,
 )
 from napari_deepheme.core.export.facts import NOTICE, TableFacts
-from napari_deepheme.core.export.understood import row_number, understood
 from napari_deepheme.core.files import atomic_file, check_regular
 from napari_deepheme.core.review.corrections import standing_rows
 from napari_deepheme.core.spreadsheets import why_unreadable
@@ -160,8 +159,7 @@ def read_anndata(path: Path | str) -> CellTable:
         data = anndata.read_h5ad(path)
         renamed = json.loads(data.uns.get(_RENAMED, "{}"))
         obs = data.obs.rename(columns=renamed).assign(cell_id=list(data.obs_names))
-        cells = CellTable.from_pandas(obs)
-        return understood(cells, row_number)
+        return CellTable.from_pandas(obs)
     except (OSError, ValueError, TypeError, LookupError) as error:
         raise InvalidTableError(str(path), why_unreadable(error)) from error
 

@@ -6,8 +6,13 @@ import csv
 import io
 from typing import TYPE_CHECKING, Any, Final
 
-from napari_deepheme.core.errors import InvalidCohortError, MissingExtraError
+from napari_deepheme.core.errors import (
+    InvalidCohortError,
+    MissingExtraError,
+    OtherNamesError,
+)
 from napari_deepheme.core.files import atomic_file, held_lock
+from napari_deepheme.core.pseudonyms import is_pseudonym
 from napari_deepheme.core.taxonomy import CELL_CLASSES
 
 if TYPE_CHECKING:
@@ -112,13 +117,22 @@ def check_parquet() -> None:
         raise MissingExtraError("batch", "pyarrow") from error
 
 
-def read_cohort(folder: Path) -> list[dict[str, Any]]:
+def read_cohort(folder: Path, *, deidentify: bool) -> list[dict[str, Any]]:
     """Read the rows of ``cohort.parquet``; none if there is no such file.
+
+    Parameters
+    ----------
+    folder : Path
+        Of a batch.
+    deidentify : bool
+        Whether the rows that are to come have pseudonyms.
 
     Raises
     ------
     InvalidCohortError
         If it is something else.
+    OtherNamesError
+        If it has names where pseudonyms are to come, or the other way round.
     """
     import pyarrow
     import pyarrow.parquet
@@ -133,10 +147,13 @@ def read_cohort(folder: Path) -> list[dict[str, Any]]:
         raise InvalidCohortError(str(path), str(error)) from error
     if rows and not {"slide", "folder", "status"} <= rows[0].keys():
         raise InvalidCohortError(str(path), "it has no slide, folder and status")
+    _check_names([str(row["slide"]) for row in rows], path, deidentify)
     return [{name: row.get(name) for name in COLUMNS} for row in rows]
 
 
-def add_to_cohort(rows: Sequence[dict[str, Any]], folder: Path) -> None:
+def add_to_cohort(
+    rows: Sequence[dict[str, Any]], folder: Path, *, deidentify: bool
+) -> None:
     """Write the rows of a command into the tables of a folder.
 
     Others may have written theirs since the command began: the table is read once more,
@@ -144,13 +161,14 @@ def add_to_cohort(rows: Sequence[dict[str, Any]], folder: Path) -> None:
 
     Raises
     ------
-    InvalidCohortError
-        If what is there is no such table.
+    InvalidCohortError, OtherNamesError
+        As for `read_cohort`.
     CannotWriteError
         If it cannot be written.
     """
     with held_lock(folder / _LOCK):
-        write_cohort(merge_cohort(read_cohort(folder), rows), folder)
+        before = read_cohort(folder, deidentify=deidentify)
+        write_cohort(merge_cohort(before, rows), folder)
 
 
 def merge_cohort(
@@ -201,6 +219,16 @@ def write_cohort(rows: Sequence[Mapping[str, Any]], folder: Path) -> None:
         stream.write(text.getvalue().encode("utf-8", "backslashreplace"))
     with atomic_file(parquet) as stream:
         stream.write(_parquet(rows))
+
+
+def _check_names(slides: Sequence[str], path: Path, deidentify: bool) -> None:
+    """Refuse a table of which one half would tell who the other is."""
+    if deidentify and not all(map(is_pseudonym, slides)):
+        raise OtherNamesError(
+            str(path), "names of slides, which --deidentify leaves out"
+        )
+    if not deidentify and any(map(is_pseudonym, slides)):
+        raise OtherNamesError(str(path), "pseudonyms of slides (--deidentify)")
 
 
 def _parquet(rows: Sequence[Mapping[str, Any]]) -> bytes:

@@ -12,11 +12,6 @@ import numpy as np
 
 from napari_deepheme.core.cell_table import COLUMNS, DECIMALS, CellTable
 from napari_deepheme.core.errors import InvalidTableError
-from napari_deepheme.core.export.understood import (
-    OF_ALL,
-    refuse_double_ids,
-    understood,
-)
 from napari_deepheme.core.files import atomic_file, check_regular
 from napari_deepheme.core.review.corrections import written_rows
 from napari_deepheme.core.spreadsheets import (
@@ -28,7 +23,12 @@ from napari_deepheme.core.spreadsheets import (
     with_point,
     wrong_length,
 )
-from napari_deepheme.core.table_columns import NEEDED, check_names
+from napari_deepheme.core.table_columns import (
+    NEEDED,
+    check_names,
+    refuse_double_ids,
+)
+from napari_deepheme.core.table_words import OF_ALL
 from napari_deepheme.core.taxonomy import CELL_CLASSES
 
 if TYPE_CHECKING:
@@ -100,8 +100,7 @@ def read_csv(path: Path | str) -> CellTable:
             return f"line {numbers[row]}"
 
         refuse_double_ids(columns.get("cell_id", ()), place)
-        cells = CellTable.from_columns(_as_meant(columns, separator))
-        return understood(cells, place)
+        return CellTable.from_columns(_as_meant(columns, separator), place=place)
     except (OSError, ValueError, csv.Error) as error:
         raise InvalidTableError(str(path), why_unreadable(error)) from error
 

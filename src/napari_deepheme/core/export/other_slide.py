@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from napari_deepheme.core.errors import OtherSlideError
 from napari_deepheme.core.export.facts import mpp_words, spelled_out
 from napari_deepheme.core.geometry import Region
+from napari_deepheme.core.pseudonyms import Pseudonyms, is_pseudonym
 from napari_deepheme.core.slide.mpp import is_plausible
 
 if TYPE_CHECKING:
@@ -36,8 +37,13 @@ def slide_doubts(
         What the run says that its slide was called; empty where that is not known.
     mpp : Mpp or None
         Micrometres per pixel by which the cells are measured, if that is known.
+
+    Raises
+    ------
+    UnreadableSlideError, InvalidKeyError, CannotWriteError
+        If the run has a pseudonym, as for `Pseudonyms.of_slide` and `of_this_user`.
     """
-    if named and spelled_out(named) != spelled_out(slide.name):
+    if named and not _is_called(slide, named):
         yield (
             f"The run was of a slide named {spelled_out(named)}; the slide here is "
             f"{spelled_out(slide.name)}."
@@ -62,6 +68,13 @@ def refuse_other_slide(cells: CellTable, slide: SlideReader) -> None:
     """
     if beyond := _beyond_the_edge(cells, slide):
         raise OtherSlideError(slide.name, beyond)
+
+
+def _is_called(slide: SlideReader, named: str) -> bool:
+    """Tell whether a name, or a pseudonym, is the slide's."""
+    if spelled_out(named) == spelled_out(slide.name):
+        return True
+    return is_pseudonym(named) and Pseudonyms.of_this_user().of_slide(slide) == named
 
 
 def _is_alike(one: Mpp, other: Mpp) -> bool:

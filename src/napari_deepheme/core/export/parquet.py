@@ -11,14 +11,10 @@ import numpy as np
 from napari_deepheme.core.cell_table import COLUMNS, CellTable
 from napari_deepheme.core.errors import InvalidTableError, MissingExtraError
 from napari_deepheme.core.export.facts import NOTICE, TableFacts
-from napari_deepheme.core.export.understood import (
-    refuse_double_ids,
-    row_number,
-    understood,
-)
 from napari_deepheme.core.files import atomic_file, check_regular
 from napari_deepheme.core.review.corrections import standing_rows
 from napari_deepheme.core.spreadsheets import why_unreadable
+from napari_deepheme.core.table_columns import refuse_double_ids, row_number
 from napari_deepheme.core.taxonomy import CELL_CLASSES, CLASS_CODES
 
 if TYPE_CHECKING:
@@ -81,7 +77,7 @@ def read_parquet(path: Path | str) -> CellTable:
         with Path(path).open("rb") as stream:
             frame = pyarrow.parquet.read_table(stream).to_pandas()
         refuse_double_ids(frame.get("cell_id", ()), row_number)
-        return understood(CellTable.from_pandas(frame), row_number)
+        return CellTable.from_pandas(frame)
     except (OSError, ValueError, TypeError) as error:
         raise InvalidTableError(str(path), why_unreadable(error)) from error
 

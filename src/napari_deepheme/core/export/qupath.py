@@ -25,7 +25,6 @@ from napari_deepheme.core.export.shapes import (
     parse_json,
     shape_of,
 )
-from napari_deepheme.core.export.understood import OF_MODEL, understood
 from napari_deepheme.core.files import check_regular
 from napari_deepheme.core.review.corrections import (
     ADDED,
@@ -34,6 +33,7 @@ from napari_deepheme.core.review.corrections import (
 )
 from napari_deepheme.core.spreadsheets import why_unreadable
 from napari_deepheme.core.table_columns import COORDINATE_LIMIT, numbers_of, texts_of
+from napari_deepheme.core.table_words import OF_MODEL, understood
 from napari_deepheme.core.taxonomy import CLASS_BY_CODE, CLASS_CODES, class_index
 
 if TYPE_CHECKING:
@@ -63,20 +63,22 @@ class QupathCells:
     cells : CellTable
         Its cells, in the file's order.
     unknown_classes : mapping of str to int
-        Objects whose class is none of the reader's, by the name of that class; "" for
-        objects without one. What was drawn by hand is left out; a cell of ours stays
-        as it was.
+        Objects drawn by hand whose class is none of the reader's, by the name of that
+        class; "" for objects without one. They are left out.
     n_lines : int
         Objects that are lines, or several shapes of different kinds: no cells, and
         left out.
     n_regions : int
         Objects that are too wide for a cell, and left out.
+    classes_of_ours : mapping of str to int
+        Cells of ours that were given such a class; they stay as they were.
     """
 
     cells: CellTable
     unknown_classes: Mapping[str, int]
     n_lines: int = 0
     n_regions: int = 0
+    classes_of_ours: Mapping[str, int] = field(default_factory=dict)
 
 
 def read_geojson(path: Path | str, *, mpp: float | None = None) -> CellTable:
@@ -89,11 +91,14 @@ def read_geojson(path: Path | str, *, mpp: float | None = None) -> CellTable:
         _log.warning("%s: %d lines are no cells: left out", path, read.n_lines)
     if read.n_regions:
         _log.warning("%s: %d regions are no cells: left out", path, read.n_regions)
-    if read.unknown_classes:
-        told = (
-            f"{n} of {name or 'no class'}" for name, n in read.unknown_classes.items()
-        )
-        _log.warning("%s: classes that are none of ours: %s", path, ", ".join(told))
+    for classes, what in (
+        (read.unknown_classes, "left out"),
+        (read.classes_of_ours, "left as they were"),
+    ):
+        if classes:
+            told = (f"{n} of {name or 'no class'}" for name, n in classes.items())
+            words = ", ".join(told)
+            _log.warning("%s: classes that are none of ours: %s: %s", path, words, what)
     return read.cells
 
 
@@ -150,17 +155,23 @@ def _read(content: Any, side: int, widest: float) -> QupathCells:
             drawn.take(feature, f"object {number}", origin, side, widest)
         except ValueError as error:
             raise ValueError(f"{_named(feature, number)}: {error}") from error
+    further = _further(drawn.metadata)
     cells = CellTable.from_arrays(
         drawn.boxes,
         drawn.scores,
         drawn.classes,
         drawn.probabilities,
-        _further(drawn.metadata),
+        understood(further, drawn.names.__getitem__, columns=OF_MODEL),
     )
     own = numbers_of([metadata.get("cell_id") for metadata in drawn.metadata])
     cells = replace(cells, numbers=own)
-    cells = understood(cells, drawn.names.__getitem__, columns=OF_MODEL)
-    return QupathCells(cells, dict(drawn.unknown), drawn.n_lines, drawn.n_regions)
+    return QupathCells(
+        cells,
+        dict(drawn.unknown),
+        drawn.n_lines,
+        drawn.n_regions,
+        dict(drawn.unknown_of_ours),
+    )
 
 
 @dataclass(slots=True)
@@ -174,6 +185,7 @@ class _Drawn:
     metadata: list[dict[str, Any]] = field(default_factory=list)
     names: list[str] = field(default_factory=list)
     unknown: Counter[str] = field(default_factory=Counter)
+    unknown_of_ours: Counter[str] = field(default_factory=Counter)
     n_lines: int = 0
     n_regions: int = 0
     _seen: dict[tuple[Any, ...], str] = field(default_factory=dict)
@@ -195,10 +207,11 @@ class _Drawn:
         own = dict(_part(properties, "metadata"))
         code, said = _code(own), _class_name(properties)
         told = class_named(said)
-        if told is None:
+        if told is None and code is None:
             self.unknown[said] += 1
-            if code is None:
-                return
+            return
+        if told is None:
+            self.unknown_of_ours[said] += 1
         boxes = boxes_of_shape(shape, origin, side)
         if shape.get("type") not in POINTS and max(boxes[0][2:]) > widest:
             self.n_regions += 1

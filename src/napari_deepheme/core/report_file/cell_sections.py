@@ -21,12 +21,17 @@ from napari_deepheme.core.report_file.pictures import read_thumbnail
 from napari_deepheme.core.report_file.wording import class_title
 from napari_deepheme.core.review.corrections import (
     COLOURS_APART,
+    MITOSIS_READ_AT,
+    MITOSIS_READER,
+    MITOSIS_WORDS,
+    MODEL_COLUMN,
     READ_AT,
     READ_FROM,
     READER,
     READER_LINEAGE,
     READER_PHASE,
     UNIDENTIFIED,
+    UNKNOWN,
     WORDS_APART,
     is_added,
     is_corrected,
@@ -150,14 +155,13 @@ def mitoses_section(shown: CellPictures) -> Section:
         )
         for row, phase, lineage in told
     )
-    blocks: list[Block] = [Table(columns, rows, has_pictures=True)]
+    # Notes stand above: below, one could be alone on the next page.
+    blocks: list[Block] = []
     if len(figures) > len(rows):
-        blocks.insert(
-            0,
-            Paragraph(f"The {len(rows)} most certain of {len(figures):,}."),
-        )
+        blocks.append(Paragraph(f"The {len(rows)} most certain of {len(figures):,}."))
     if any(CORRECTED in word for row in rows for word in row.values):
         blocks.append(Paragraph(f"{CORRECTED} as a reader said: cell, phase, lineage."))
+    blocks.append(Table(columns, rows, has_pictures=True))
     return Section("Mitotic figures", tuple(blocks))
 
 
@@ -196,9 +200,11 @@ def gallery_section(
 
 
 def corrections_section(cells: CellTable) -> Section:
-    """Return what readers changed, cell by cell."""
+    """Return what readers changed, cell by cell: its class, then phase and lineage."""
     rows = np.flatnonzero(is_corrected(cells) | is_added(cells))
-    if not len(rows):
+    figures = _figures_read(cells)
+    n = len(rows) + len(figures)
+    if not n:
         return Section("Corrections by hand", (Paragraph("None."),))
     columns = (
         Column("cell_id", 0.1, "right"),
@@ -207,12 +213,24 @@ def corrections_section(cells: CellTable) -> Section:
         Column("reader", 0.15),
         Column("when (UTC)", 0.25),
     )
-    listed = _correction_rows(cells, rows[:_MOST_CORRECTIONS])
-    words = f"{plural(len(rows), 'cell')} named, added or taken away by a reader."
-    if len(rows) > len(listed):
-        words += f" The first {len(listed)} are listed; {len(rows) - len(listed):,} "
-        words += "more are not."
-    return Section("Corrections by hand", (Paragraph(words), Table(columns, listed)))
+    by_cell = [
+        *zip(rows.tolist(), _correction_rows(cells, rows), strict=True),
+        *zip(figures.tolist(), _mitosis_rows(cells, figures), strict=True),
+    ]
+    by_cell.sort(key=lambda pair: pair[0])
+    listed = tuple(row for _, row in by_cell[:_MOST_CORRECTIONS])
+    words = []
+    if len(rows):
+        told = plural(len(rows), "cell")
+        words.append(f"{told} named, added or taken away by a reader.")
+    if len(figures):
+        told = plural(len(figures), "mitotic figure")
+        words.append(f"Phase or lineage of {told} said by a reader.")
+    if n > len(listed):
+        left = f"{n - len(listed):,} more are not"
+        words.append(f"The first {len(listed)} are listed; {left}.")
+    note = Paragraph(" ".join(words))
+    return Section("Corrections by hand", (note, Table(columns, listed)))
 
 
 def _correction_rows(cells: CellTable, rows: npt.NDArray[np.intp]) -> tuple[Row, ...]:
@@ -226,6 +244,30 @@ def _correction_rows(cells: CellTable, rows: npt.NDArray[np.intp]) -> tuple[Row,
         strict=True,
     )
     return tuple(Row(values) for values in columns)
+
+
+def _figures_read(cells: CellTable) -> npt.NDArray[np.intp]:
+    """Return the mitotic figures of which a reader gave phase or lineage."""
+    said = [reader_mitosis(cells, of) != "" for of in MITOSIS_WORDS]
+    return np.flatnonzero((_kinds(cells) == MITOTIC_CODE) & np.any(said, axis=0))
+
+
+def _mitosis_rows(cells: CellTable, rows: npt.NDArray[np.intp]) -> Iterator[Row]:
+    chosen = cells.take(rows)
+    model = {of: _further(chosen, name) for of, name in MODEL_COLUMN.items()}
+    said = {of: reader_mitosis(chosen, of).tolist() for of in model}
+    readers, times = _further(chosen, MITOSIS_READER), _further(chosen, MITOSIS_READ_AT)
+    for place, number in enumerate(cells.cell_ids[rows].tolist()):
+        given = [of for of in said if said[of][place]]
+        yield Row(
+            (
+                str(number),
+                ", ".join(model[of][place] or UNKNOWN for of in given),
+                ", ".join(said[of][place] for of in given),
+                readers[place] or NOTHING,
+                times[place] or NOTHING,
+            )
+        )
 
 
 def _galleries(

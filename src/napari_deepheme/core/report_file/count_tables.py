@@ -101,7 +101,7 @@ def indices_section(
     ]
     if n_unknown(indices):
         title, n = "mitotic figures of unknown lineage", f"{n_unknown(indices):,}"
-        rows.append(_judged((title, NOTHING, NOTHING, n), None, None, ranges))
+        rows.append(_judged((title, NOTHING, NOTHING, n), None, 1, None, ranges))
     return Section("Indices", (Table(columns, tuple(rows)),))
 
 
@@ -157,7 +157,7 @@ def _count_row(
         span(row.interval, 1),
     )
     colours = tuple(CLASS_BY_CODE[code].colour for code in row.codes)
-    return _judged(values, row.percent, ranges.of_line(row), ranges, colours)
+    return _judged(values, row.percent, 1, ranges.of_line(row), ranges, colours)
 
 
 def _ratio_row(ratio: Ratio, ranges: ReferenceRanges) -> Row:
@@ -167,7 +167,7 @@ def _ratio_row(ratio: Ratio, ranges: ReferenceRanges) -> Row:
         span(ratio.interval, 2),
         f"{ratio.over:,} : {ratio.under:,}",
     )
-    return _judged(values, ratio.value, ranges.of(ratio.name), ranges)
+    return _judged(values, ratio.value, 2, ranges.of(ratio.name), ranges)
 
 
 def _mitotic_row(
@@ -181,7 +181,7 @@ def _mitotic_row(
         span(index.interval, 1),
         f"{index.figures:,} in {index.n:,}" if index.n else NOTHING,
     )
-    return _judged(values, index.per_1000, ranges.of(name), ranges)
+    return _judged(values, index.per_1000, 1, ranges.of(name), ranges)
 
 
 def _reference_columns(ranges: ReferenceRanges, width: float) -> tuple[Column, ...]:
@@ -196,6 +196,7 @@ def _reference_columns(ranges: ReferenceRanges, width: float) -> tuple[Column, .
 def _judged(
     values: tuple[str, ...],
     value: float | None,
+    decimals: int,
     found: ReferenceRange | None,
     ranges: ReferenceRanges,
     colours: tuple[str, ...] = (),
@@ -205,7 +206,7 @@ def _judged(
         return Row(values, colours)
     if found is None:
         return Row((*values, NOTHING, ""), colours)
-    judgement = found.judge(value)
+    judgement = found.judge(value, decimals=decimals)
     is_outside = judgement in ("below", "above")
     words = judgement if judgement and is_outside else ""
     return Row((*values, _range_words(found), words), colours, is_marked=is_outside)

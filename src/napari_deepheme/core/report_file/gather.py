@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -115,7 +114,7 @@ def gather_report(
         facts = facts and nameless_run_facts(facts, slide)
         result, slide = nameless_result(result), nameless(slide)
         reader = Pseudonyms.of_this_user().of_name("reader", reader)
-        ranges = replace(ranges, file="")
+        ranges = ranges.nameless()
     cells = result.cells
     counts = judged_counts(cells)
     rendered_only = facts.rendered_only if facts else ()

@@ -10,20 +10,47 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from napari_deepheme.core.cell_table import IDENTIFIED, LINEAGE, PHASE
-from napari_deepheme.core.taxonomy import (
-    CLASS_CODES,
-    MITOTIC_LINEAGES,
-    MITOTIC_PHASES,
+from napari_deepheme.core.further_columns import (
+    ADDED as ADDED,
 )
+from napari_deepheme.core.further_columns import (
+    DELETED as DELETED,
+)
+from napari_deepheme.core.further_columns import (
+    IDENTIFIED,
+    LINEAGE,
+    PHASE,
+)
+from napari_deepheme.core.further_columns import (
+    MITOSIS_WORDS as MITOSIS_WORDS,
+)
+from napari_deepheme.core.further_columns import (
+    NOT_A_CELL as NOT_A_CELL,
+)
+from napari_deepheme.core.further_columns import (
+    READER_CLASS as READER_CLASS,
+)
+from napari_deepheme.core.further_columns import (
+    READER_CLASSES as READER_CLASSES,
+)
+from napari_deepheme.core.further_columns import (
+    READER_LINEAGE as READER_LINEAGE,
+)
+from napari_deepheme.core.further_columns import (
+    READER_PHASE as READER_PHASE,
+)
+from napari_deepheme.core.further_columns import (
+    UNIDENTIFIED as UNIDENTIFIED,
+)
+from napari_deepheme.core.further_columns import (
+    UNKNOWN as UNKNOWN,
+)
+from napari_deepheme.core.taxonomy import CLASS_CODES
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
     from napari_deepheme.core.cell_table import CellTable
-
-READER_CLASS: Final = "reader_class"
-"""Further column: the class that the reader gave, empty where none was given."""
 
 READER: Final = "reader"
 """Further column: who gave that class."""
@@ -35,15 +62,6 @@ READ_FROM: Final = "read_from"
 """Further column: what counted before, `UNIDENTIFIED` where the model doubts; empty
 for a cell that was added."""
 
-ADDED: Final = "added"
-"""Further column: "yes" for a cell that the reader added, which no detector found."""
-
-READER_PHASE: Final = "reader_phase"
-"""Further column: the phase of a mitotic figure that the reader gave."""
-
-READER_LINEAGE: Final = "reader_lineage"
-"""Further column: the lineage of a mitotic figure that the reader gave."""
-
 MITOSIS_READER: Final = "mitosis_reader"
 """Further column: who gave phase or lineage last."""
 
@@ -52,19 +70,6 @@ MITOSIS_READ_AT: Final = "mitosis_read_at"
 
 MITOSIS_READ_FROM: Final = "mitosis_read_from"
 """Further column: the word that counted before, "unknown" for none."""
-
-UNKNOWN: Final = "unknown"
-"""The reader says that phase or lineage cannot be told."""
-
-NOT_A_CELL: Final = "not-a-cell"
-
-UNIDENTIFIED: Final = "unidentified"
-
-DELETED: Final = "deleted"
-"""The reader took the cell away: its row stays, but it is shown and counted nowhere."""
-
-READER_CLASSES: Final = (*CLASS_CODES, NOT_A_CELL, UNIDENTIFIED, DELETED)
-"""What a reader can call a cell."""
 
 WORDS_APART: Final = {
     NOT_A_CELL: "not a cell",
@@ -80,12 +85,6 @@ COLOURS_APART: Final = {
 }
 """Their colours, beside those of the classes."""
 
-
-MITOSIS_WORDS: Final = {
-    READER_PHASE: (*MITOTIC_PHASES, UNKNOWN),
-    READER_LINEAGE: (*MITOTIC_LINEAGES, UNKNOWN),
-}
-"""What a reader can say of a mitotic figure, by column."""
 
 MODEL_COLUMN: Final = {READER_PHASE: PHASE, READER_LINEAGE: LINEAGE}
 """The model's column beside each of the reader's."""

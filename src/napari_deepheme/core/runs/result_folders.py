@@ -38,11 +38,14 @@ class AskedSlide:
         Of its results.
     name : str
         The name of its file, or a pseudonym.
+    copies : tuple of Path
+        Where it lies, too, as it was given.
     """
 
     path: Path
     folder: Path
     name: str
+    copies: tuple[Path, ...] = ()
 
 
 def asked_slides(
@@ -87,7 +90,20 @@ def asked_slides(
             held = {} if known[i] is None else there[stems[i]]
             free = _numbered(out / stems[i])
             folders[i] = next(f for f in free if f not in taken and f not in held)
-    return [AskedSlide(once[i], folders[i], names[i]) for i in first]
+    return [
+        AskedSlide(once[i], folders[i], names[i], _copies(i, once, known))
+        for i in first
+    ]
+
+
+def _copies(
+    i: int, paths: Sequence[Path], known: Sequence[dict[str, Any] | None]
+) -> tuple[Path, ...]:
+    """Return the further paths of a slide that is asked for under several."""
+    if known[i] is None:
+        return ()
+    same = (p for p, other in zip(paths, known, strict=True) if other == known[i])
+    return tuple(path for path in same if path != paths[i])
 
 
 def _each_once(paths: Iterable[Path]) -> list[Path]:

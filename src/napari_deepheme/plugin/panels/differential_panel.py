@@ -229,7 +229,7 @@ class DifferentialPanel(QWidget):
         item.setText(1, f"{ratio.over}:{ratio.under}")
         item.setText(2, number(ratio.value, 2))
         item.setText(3, _span(ratio.interval, 2))
-        self._judge(item, ranges.of(ratio.name), ratio.value)
+        self._judge(item, ranges.of(ratio.name), ratio.value, 2)
 
     def _show_index(self, index: MitoticIndex, ranges: ReferenceRanges) -> None:
         of = "" if index.name == "all" else f", {index.name}"
@@ -244,12 +244,13 @@ class DifferentialPanel(QWidget):
         item: QTreeWidgetItem,
         usual: ReferenceRange | None,
         value: float | None,
+        decimals: int = 1,
     ) -> None:
         if usual is None:
             return
         item.setText(4, f"{usual.low:g} to {usual.high:g}")
         item.setToolTip(4, usual.source or self._differentials.ranges.file)
-        word = _OUTSIDE.get(usual.judge(value) or "", "")
+        word = _OUTSIDE.get(usual.judge(value, decimals=decimals) or "", "")
         item.setText(5, word)
         if word:
             item.setForeground(5, error_ink(self.palette()))

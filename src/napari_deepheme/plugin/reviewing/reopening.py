@@ -108,12 +108,13 @@ def opened_table(path: Path, slide: SlideReader, mpp: float | None) -> Opened:
 
 def _left_out(found: QupathCells) -> str:
     told = ""
-    if found.unknown_classes:
-        names = ", ".join(
-            f"{n} {name or 'without a class'}"
-            for name, n in found.unknown_classes.items()
-        )
-        told = f" Left as they were or out, of classes not known here: {names}."
+    for classes, what in (
+        (found.unknown_classes, "Left out"),
+        (found.classes_of_ours, "Left as they were"),
+    ):
+        names = ", ".join(f"{n} {k or 'without a class'}" for k, n in classes.items())
+        if names:
+            told += f" {what}, of classes not known here: {names}."
     if found.n_lines:
         told += f" Left out, since lines are no cells: {found.n_lines}."
     if found.n_regions:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -11,6 +12,7 @@ import numpy as np
 
 from napari_deepheme.core.files import atomic_file, make_folder
 from napari_deepheme.core.taxonomy import CLASS_CODES
+from napari_deepheme.core.training.cells.class_words import EXTRA_OUTPUTS, UNNAMED
 from napari_deepheme.core.training.cells.named import name_cells
 from napari_deepheme.core.training.evaluation.measures import (
     Measure,
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
     from napari_deepheme.core.models.protocols import CellClassifier, ClassifierSpec
     from napari_deepheme.core.training.cells.manifest import LabelledCell
     from napari_deepheme.core.training.evaluation.measures import Report
+
+_NAMELESS: Final = EXTRA_OUTPUTS[0]
 
 MEAN: Final = "mean"
 """In place of a class: the mean over the classes."""
@@ -110,11 +114,10 @@ def evaluate_classifier(
     TrainingError
         If none bears a class.
     """
-    codes = set(CLASS_CODES)
-    named = tuple(c for c in cells if c.targets and set(c.targets) <= codes)
+    named = tuple(c for c in cells if _bears_classes(c))
     if not named:
         raise TrainingError(NOTHING_NAMED)
-    nameless = [c for c in cells if "not-identifiable" in c.targets]
+    nameless = [c for c in cells if _NAMELESS in c.targets]
     probabilities = name_cells(classifier, named)
     spec = classifier.spec
     doubted = name_cells(classifier, nameless).max(axis=1, initial=0)
@@ -125,6 +128,19 @@ def evaluate_classifier(
         tuple(_groups(named, probabilities, spec.unidentified_below)),
         _below(doubted, spec.unidentified_below),
     )
+
+
+def left_out(cells: Iterable[LabelledCell]) -> dict[str, int]:
+    """Count the cells by which no classifier is judged, by what they are called.
+
+    `UNNAMED` are those that nobody has named; the others are none of the 23 classes.
+    """
+    words = (
+        "|".join(cell.targets) or UNNAMED
+        for cell in cells
+        if not _bears_classes(cell) and _NAMELESS not in cell.targets
+    )
+    return dict(Counter(words))
 
 
 def write_evaluations(evaluations: Sequence[Evaluation], folder: Path) -> None:
@@ -177,6 +193,10 @@ def group_figures(group: Group) -> Iterator[tuple[str, str, Measure]]:
     for one in group.report.classes:
         for name, found in one.measures.items():
             yield one.target, name, found
+
+
+def _bears_classes(cell: LabelledCell) -> bool:
+    return bool(cell.targets) and set(cell.targets) <= set(CLASS_CODES)
 
 
 def _groups(

@@ -1,25 +1,28 @@
-"""Tables that people changed: their words told apart or refused, each cell once."""
+"""Words that people wrote in a table: brought to those of this program, or refused."""
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from napari_deepheme.core.cell_table import IDENTIFIED, LINEAGE, PHASE, CellTable
 from napari_deepheme.core.class_words import class_named
-from napari_deepheme.core.review.corrections import (
+from napari_deepheme.core.further_columns import (
     ADDED,
     DELETED,
+    IDENTIFIED,
+    LINEAGE,
     MITOSIS_WORDS,
+    PHASE,
     READER_CLASS,
     READER_CLASSES,
 )
 from napari_deepheme.core.taxonomy import MITOTIC_LINEAGES, MITOTIC_PHASES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable
+    from collections.abc import Callable, Collection, Mapping
+
+    import numpy.typing as npt
 
 _YES_OR_NO: Final = {"yes": "yes", "no": "no", "true": "yes", "false": "no"}
 """Spreadsheets make TRUE of what they take for a truth."""
@@ -45,11 +48,11 @@ OF_ALL: Final = (READER_CLASS, *_CHOICES)
 
 
 def understood(
-    cells: CellTable,
+    further: Mapping[str, npt.NDArray[np.str_]],
     place: Callable[[int], str],
     *,
     columns: Collection[str] = OF_ALL,
-) -> CellTable:
+) -> dict[str, npt.NDArray[np.str_]]:
     """Bring what a person or a spreadsheet wrote to the words of this program.
 
     Upper and lower case and blanks around do not matter. Nothing said is a word of its
@@ -57,8 +60,8 @@ def understood(
 
     Parameters
     ----------
-    cells : CellTable
-        As a file has them.
+    further : mapping of str to ndarray
+        Further columns as a file or frame has them.
     place : callable
         Names a row of the table, such as "line 7".
     columns : collection of str
@@ -69,7 +72,7 @@ def understood(
     ValueError
         If a word has no meaning: names row, column and the words that do.
     """
-    further = dict(cells.further)
+    meant_columns = dict(further)
     for name in (name for name in columns if name in further):
         words = further[name].tolist()
         meant = {word: _meant(name, word) for word in set(words)}
@@ -77,40 +80,8 @@ def understood(
             if meant[word] is None:
                 raise ValueError(f"{place(row)}: {word[:40]!r} under {_told(name)}")
         if any(word != known for word, known in meant.items()):
-            further[name] = np.array([meant[word] for word in words], np.str_)
-    return replace(cells, further=further)
-
-
-def refuse_double_ids(ids: Iterable[object], place: Callable[[int], str]) -> None:
-    """Refuse rows that bear the number of another: a cell would count twice.
-
-    Parameters
-    ----------
-    ids : iterable
-        What stands under `cell_id`; empty ones are as many as there are.
-    place : callable
-        Names a row of the table, such as "line 7".
-
-    Raises
-    ------
-    ValueError
-        Names the first two rows.
-    """
-    seen: dict[str, int] = {}
-    for row, number in enumerate(ids):
-        # A missing number is no number, which is not itself.
-        is_missing = number is None or number != number
-        text = "" if is_missing else str(number).strip()
-        if text and seen.setdefault(text, row) != row:
-            raise ValueError(
-                f"{place(seen[text])} and {place(row)} are both cell_id {text[:40]}: "
-                "take out rows that are there twice, or the column cell_id"
-            )
-
-
-def row_number(row: int) -> str:
-    """Name a row of a table whose rows are numbered from 1."""
-    return f"row {row + 1}"
+            meant_columns[name] = np.array([meant[word] for word in words], np.str_)
+    return meant_columns
 
 
 def _meant(name: str, word: str) -> str | None:

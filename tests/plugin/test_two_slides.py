@@ -220,6 +220,21 @@ def test_a_run_that_ends_after_its_slide_was_left_is_put_aside(
     assert len(two.desk.review.cells) == 4
 
 
+def test_a_file_in_the_place_of_a_slide_inherits_nothing_of_it(two, slide_path):
+    two.viewer.layers.remove("case 2.svs")
+    slide_path.with_name("case 2.svs").replace(slide_path)
+    two.open_slide(slide_path)
+    assert not two.session.can_export
+    assert not len(two.desk.review.cells)
+    assert seen(two) == {"case 1.svs [1]"}
+    two.classify_slide()
+    assert two.session.n_corrected == 0
+    two.choose_slide("case 1.svs")
+    assert two.session.n_corrected == 2
+    assert {"case 1.svs", "Cells"} <= seen(two)
+    assert not {"case 1.svs [1]", "Cells [1]"} & seen(two)
+
+
 def test_what_was_corrected_yesterday_is_recalled_without_going_on(
     two, make_controller, slide_path
 ):

@@ -237,7 +237,6 @@ class Returning:
 
     def _on_newest(self, item: Path | Failed | None) -> None:
         if isinstance(item, Failed):
-            if not isinstance(item.error, OSError):
-                raise item.error
-        elif item is not None:
+            raise item.error
+        if item is not None:
             self._session.earlier_sitting = str(item)

@@ -205,6 +205,12 @@ def test_side_by_side_in_the_grid_both_are_seen(two):
     two.viewer.layers["case 2.svs"].visible = True
     two.choose_slide("case 2.svs")
     assert {"case 1.svs", "case 2.svs"} <= seen(two)
+    two.choose_slide("case 1.svs")
+    two.viewer.canvas.grid.enabled = False
+    assert "case 1.svs" in seen(two)
+    assert "case 2.svs" not in seen(two)
+    two.viewer.canvas.grid.enabled = True
+    assert {"case 1.svs", "case 2.svs"} <= seen(two)
 
 
 def test_a_run_that_ends_after_its_slide_was_left_is_put_aside(

@@ -182,13 +182,6 @@ class Returning:
         except DeephemeError as error:
             session.say(str(error), error=True)
             return
-        if layer is None:
-            session.say(
-                f"The slide {sitting.slide.name} is neither where it was nor beside "
-                "the sitting. Open the slide first, then the sitting.",
-                error=True,
-            )
-            return
         self._desk.restore(sitting, ready, layer)
         told = f"{session.n_cells} cells, as they were left.{amiss}"
         session.say(told, error=bool(amiss))

@@ -30,6 +30,7 @@ _TO_DO: Final = (
     "mend",
     "move",
     "name",
+    "open",
     "repeat",
     "save",
     "say",

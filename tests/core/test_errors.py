@@ -24,6 +24,8 @@ ERRORS = [
     errors.UnreadableSlideError("a.svs", TWO_LINES),
     errors.NotRgbSlideError("a.svs", TWO_LINES),
     errors.SlideElsewhereError("a.svs", TWO_LINES),
+    errors.SittingSlideNotFoundError("a.svs"),
+    errors.SittingSlideReplacedError("slides/a.svs"),
     errors.OtherSlideError("a.svs", TWO_LINES),
     errors.SlideChangedError("a.svs"),
     errors.SlideGoneError("a.svs"),

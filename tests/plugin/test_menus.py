@@ -1,5 +1,6 @@
 """Napari's menu Layers, as the plugin extends it."""
 
+import numpy as np
 import pytest
 from napari._app_model import get_app_model
 from npe2 import PluginManifest
@@ -132,6 +133,25 @@ def test_the_cells_of_an_opened_layer_are_measured(
     assert dock in viewer.window.dock_widgets
     count = sum(widget.session.counts.values())
     assert 0 < count <= n_cells
+
+
+def test_cells_that_were_opened_before_their_slide_are_drawn_once(
+    viewer, phantom, cells_csv, qtbot
+):
+    points, _ = viewer.open(cells_csv, plugin=PLUGIN)
+    n_cells = len(points.data)
+    (slide,) = viewer.open(phantom, plugin=PLUGIN)
+    viewer.layers.selection.active = points
+    get_app_model().commands.execute_command("napari.layer.duplicate").result()
+    viewer.layers.selection.active = points
+    choose("open_mitoses")
+    widget = opened(viewer)
+    wait_for_cells(widget, qtbot)
+    names = {layer.name for layer in viewer.layers}
+    assert names == {"smear.svs", "Cells", "Mitotic figures", "Cells copy"}
+    assert len(viewer.layers["Cells"].data) == n_cells
+    np.testing.assert_allclose(viewer.layers["Cells"].scale, slide.scale)
+    assert viewer.layers.selection.active is slide
 
 
 def test_cells_that_lie_on_the_desk_already_are_not_opened_again(

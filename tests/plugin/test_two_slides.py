@@ -205,6 +205,12 @@ def test_side_by_side_in_the_grid_both_are_seen(two):
     two.viewer.layers["case 2.svs"].visible = True
     two.choose_slide("case 2.svs")
     assert {"case 1.svs", "case 2.svs"} <= seen(two)
+    two.choose_slide("case 1.svs")
+    two.viewer.canvas.grid.enabled = False
+    assert "case 1.svs" in seen(two)
+    assert "case 2.svs" not in seen(two)
+    two.viewer.canvas.grid.enabled = True
+    assert {"case 1.svs", "case 2.svs"} <= seen(two)
 
 
 def test_a_run_that_ends_after_its_slide_was_left_is_put_aside(
@@ -218,6 +224,21 @@ def test_a_run_that_ends_after_its_slide_was_left_is_put_aside(
     two.choose_slide("case 2.svs")
     assert two.session.can_export
     assert len(two.desk.review.cells) == 4
+
+
+def test_a_file_in_the_place_of_a_slide_inherits_nothing_of_it(two, slide_path):
+    two.viewer.layers.remove("case 2.svs")
+    slide_path.with_name("case 2.svs").replace(slide_path)
+    two.open_slide(slide_path)
+    assert not two.session.can_export
+    assert not len(two.desk.review.cells)
+    assert seen(two) == {"case 1.svs [1]"}
+    two.classify_slide()
+    assert two.session.n_corrected == 0
+    two.choose_slide("case 1.svs")
+    assert two.session.n_corrected == 2
+    assert {"case 1.svs", "Cells"} <= seen(two)
+    assert not {"case 1.svs [1]", "Cells [1]"} & seen(two)
 
 
 def test_what_was_corrected_yesterday_is_recalled_without_going_on(

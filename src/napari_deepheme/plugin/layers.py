@@ -224,6 +224,28 @@ def disown_copies(found: Iterable[Layer]) -> None:
             layer.metadata[METADATA_KEY] = {**own, "slide_key": ""}
 
 
+def without_slide(found: Iterable[Layer], cells: Layer) -> list[Layer]:
+    """Return the layers of a file of cells that was opened before its slide.
+
+    Parameters
+    ----------
+    found : iterable of Layer
+        All layers.
+    cells : Layer
+        One of that file. Of any other layer, as of a copy that the user made, there
+        are none.
+    """
+    of_file = [
+        layer
+        for layer in found
+        if layer.metadata.get(METADATA_KEY, {}).get("slide_key") == ""
+        and layer.source.path is not None
+        and layer.source.parent is None
+        and layer.source == cells.source
+    ]
+    return of_file if cells in of_file else []
+
+
 def cells_of_features(table: pd.DataFrame) -> CellTable:
     """Return the cells of a features table.
 

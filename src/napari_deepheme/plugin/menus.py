@@ -51,7 +51,7 @@ def _with_cells(viewer: napari.Viewer) -> ClassifyCellsWidget:
         return widget
     cells = layer_cells(active) if active is not None else None
     if cells is not None and not desk.shows(active):
-        widget.controller.returning.open_cells(cells, active.name)
+        widget.controller.returning.open_cells(cells, active)
     elif desk.result is None:
         session.say(
             f'There are no cells yet. Classify some, or choose a layer "{CELLS}" that '

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from napari_deepheme.core.errors import DeephemeError
 from napari_deepheme.core.sittings.sitting_file import SUFFIX
 from napari_deepheme.plugin.desk import LAST_SECONDS
+from napari_deepheme.plugin.layers import without_slide
 from napari_deepheme.plugin.result_layers.drawing import Ready
 from napari_deepheme.plugin.reviewing.aside import Aside, PutAside
 from napari_deepheme.plugin.reviewing.reopening import (
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from napari.components import ViewerModel
-    from napari.layers import Image
+    from napari.layers import Image, Layer
 
     from napari_deepheme.core.cell_table import CellTable
     from napari_deepheme.core.review.corrected_cells import CorrectedCells
@@ -88,14 +89,18 @@ class Returning:
             opens = partial(opened_table, path, slide_of(layer), mpp)
         self._open(path, opens)
 
-    def open_cells(self, cells: CellTable, name: str) -> None:
-        """Go on with the cells of a layer of that name, on the chosen slide."""
+    def open_cells(self, cells: CellTable, source: Layer) -> None:
+        """Go on with the cells of a layer, on the chosen slide.
+
+        One that was opened before the slide does not lie on it, and gives way.
+        """
         layer = self._desk.slides.layer
         if layer is None:
             self._session.say("Open the slide of these cells first.", error=True)
             return
         mpp = self._session.mpp or None
-        self._open(Path(name), partial(opened_layer, cells, slide_of(layer), mpp))
+        opens = partial(opened_layer, cells, slide_of(layer), mpp)
+        self._open(Path(source.name), opens, source)
 
     def follow_slide(self) -> None:
         """Put the review of another slide aside, and take up that of the chosen one.
@@ -137,12 +142,14 @@ class Returning:
                 error=True,
             )
 
-    def _open(self, path: Path, opens: Callable[[], Opened]) -> None:
+    def _open(
+        self, path: Path, opens: Callable[[], Opened], source: Layer | None = None
+    ) -> None:
         self._desk.keeping.close(LAST_SECONDS)
         self._session.say("Opening …")
         self._start(
             lambda: iter([opens()]),
-            on_item=partial(self._on_opened, path, opens, self._said()),
+            on_item=partial(self._on_opened, path, opens, source, self._said()),
             on_end=lambda: None,
         )
 
@@ -153,6 +160,7 @@ class Returning:
         self,
         path: Path,
         opens: Callable[[], Opened],
+        source: Layer | None,
         said: CorrectedCells,
         item: Opened | Failed,
     ) -> None:
@@ -171,24 +179,26 @@ class Returning:
             return
         if self._said() is not said:
             # What was corrected meanwhile may belong to the sitting that was read.
-            self._open(path, opens)
+            self._open(path, opens, source)
             return
-        self._take_up(path, *item)
+        self._take_up(path, source, *item)
 
-    def _take_up(self, path: Path, sitting: Sitting, ready: Ready, amiss: str) -> None:
+    def _take_up(
+        self,
+        path: Path,
+        source: Layer | None,
+        sitting: Sitting,
+        ready: Ready,
+        amiss: str,
+    ) -> None:
         session = self._session
         try:
             layer = self._desk.slides.find(sitting.slide, path)
         except DeephemeError as error:
             session.say(str(error), error=True)
             return
-        if layer is None:
-            session.say(
-                f"The slide {sitting.slide.name} is neither where it was nor beside "
-                "the sitting. Open the slide first, then the sitting.",
-                error=True,
-            )
-            return
+        if source is not None:
+            self._let_give_way(source, layer)
         self._desk.restore(sitting, ready, layer)
         told = f"{session.n_cells} cells, as they were left.{amiss}"
         session.say(told, error=bool(amiss))
@@ -198,6 +208,13 @@ class Returning:
             self._desk.keeping.go_on(file)
         else:
             self._desk.keeping.begin()
+
+    def _let_give_way(self, source: Layer, slide_layer: Image) -> None:
+        """Take away what was opened before its slide, as it is drawn on that now."""
+        layers = self._viewer.layers
+        for layer in without_slide(layers, source):
+            layers.remove(layer)
+            layers.selection.active = slide_layer
 
     def _put_aside(self) -> None:
         left = self._desk.leave()
@@ -237,7 +254,6 @@ class Returning:
 
     def _on_newest(self, item: Path | Failed | None) -> None:
         if isinstance(item, Failed):
-            if not isinstance(item.error, OSError):
-                raise item.error
-        elif item is not None:
+            raise item.error
+        if item is not None:
             self._session.earlier_sitting = str(item)

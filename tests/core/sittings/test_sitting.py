@@ -23,6 +23,9 @@ from napari_deepheme.core.errors import (
     CannotWriteError,
     InvalidSittingError,
     SittingElsewhereError,
+    SittingSlideNotFoundError,
+    SittingSlideReplacedError,
+    UnreadableSlideError,
 )
 from napari_deepheme.core.export.summary import RunFacts
 from napari_deepheme.core.geometry import Mpp, Point, Polygon, Region
@@ -441,7 +444,14 @@ def test_a_slide_that_was_moved_is_found_beside_its_sitting_or_above(
     assert mark.find(moved.parent / beside) == moved
     # Of its name, but another slide.
     moved.write_bytes(phantom_svs.read_bytes() + b" ")
-    assert mark.find(moved.parent / beside) is None
+    with pytest.raises(SittingSlideReplacedError, match="moved"):
+        mark.find(moved.parent / beside)
+    moved.write_bytes(b"no slide")
+    with pytest.raises(UnreadableSlideError, match="moved"):
+        mark.find(moved.parent / beside)
+    moved.unlink()
+    with pytest.raises(SittingSlideNotFoundError, match="neither where it was"):
+        mark.find(moved.parent / beside)
 
 
 def test_a_slide_is_found_beside_its_sitting_where_its_old_place_may_not_be_seen(

@@ -74,6 +74,36 @@ class SlideElsewhereError(UnreadableSlideError):
         super().__init__(slide, reason, remedy)
 
 
+class SittingSlideNotFoundError(DeephemeError, FileNotFoundError):
+    """The slide of a sitting is at none of the places where it is looked for."""
+
+    def __init__(self, slide: str) -> None:
+        super().__init__(slide)
+        self.slide = slide
+
+    def __str__(self) -> str:
+        """Word the error."""
+        return (
+            f"the slide {self.slide} is neither where it was nor beside the sitting: "
+            "open the slide first, then the sitting"
+        )
+
+
+class SittingSlideReplacedError(DeephemeError, ValueError):
+    """Another slide lies where that of a sitting is looked for."""
+
+    def __init__(self, slide: str) -> None:
+        super().__init__(slide)
+        self.slide = slide
+
+    def __str__(self) -> str:
+        """Word the error."""
+        return (
+            f"{self.slide} is another file than the sitting's, replaced since perhaps: "
+            "open the original, under any name, then the sitting"
+        )
+
+
 class OtherSlideError(OfSlide, DeephemeError, ValueError):
     """The slide cannot be the one that the cells were found on."""
 

@@ -11,6 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from napari_deepheme.core.engine.results import RegionResult
+from napari_deepheme.core.errors import (
+    DeephemeError,
+    SittingSlideNotFoundError,
+    SittingSlideReplacedError,
+    SlideNotFoundError,
+    UnreadableSlideError,
+)
 from napari_deepheme.core.export.summary import RunFacts
 from napari_deepheme.core.geometry import (
     Mpp,
@@ -64,29 +71,39 @@ class SlideMark:
         same = ("size", "sha256")
         return all(self.identity.get(k) == other.identity.get(k) for k in same)
 
-    def find(self, sitting_path: Path) -> Path | None:
+    def find(self, sitting_path: Path) -> Path:
         """Look for the slide where it lay, and beside the sitting.
 
         Parameters
         ----------
         sitting_path : Path
             The file of the sitting.
+
+        Raises
+        ------
+        UnreadableSlideError
+            If it is at none of these, and what is at the first cannot be read.
+        SittingSlideReplacedError
+            If that is another slide.
+        SittingSlideNotFoundError
+            If there is nothing.
         """
         folder = sitting_path.resolve().parent
         places = [Path(self.path)] if self.path else []
         if self.name:
             places += [folder / self.name, folder.parent / self.name]
+        amiss: list[DeephemeError] = []
         for place in places:
-            if self._lies_at(place):
-                return place
-        return None
-
-    def _lies_at(self, path: Path) -> bool:
-        try:
-            with open_slide(path) as slide:
-                return self.is_of(slide)
-        except OSError:
-            return False
+            try:
+                with open_slide(place) as slide:
+                    if self.is_of(slide):
+                        return place
+                amiss.append(SittingSlideReplacedError(str(place)))
+            except SlideNotFoundError:
+                continue
+            except UnreadableSlideError as error:
+                amiss.append(error)
+        raise amiss[0] if amiss else SittingSlideNotFoundError(self.name)
 
 
 @dataclass(frozen=True, slots=True)

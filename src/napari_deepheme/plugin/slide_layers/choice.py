@@ -62,22 +62,19 @@ class SlideChoice:
         self.choose(layer.name)
         return layer
 
-    def find(self, mark: SlideMark, sitting_path: Path) -> Image | None:
+    def find(self, mark: SlideMark, sitting_path: Path) -> Image:
         """Return the layer of a sitting's slide; the slide is opened if it is not yet.
-
-        None where it is neither open, nor where it was, nor beside the sitting.
 
         Raises
         ------
         DeephemeError
-            As for `core.slide.open_slide`, of a slide that is there.
+            As for `SlideMark.find` and `slide_kwargs`.
         """
         for layer in self._viewer.layers:
             if is_slide_layer(layer) and mark.is_same(slide_mark(layer)):
                 self.choose(layer.name)
                 return layer
-        path = mark.find(sitting_path)
-        return None if path is None else self._open(path)
+        return self._open(mark.find(sitting_path))
 
     def choose(self, name: str) -> None:
         """Take a layer as the slide to analyse."""

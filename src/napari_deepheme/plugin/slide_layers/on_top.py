@@ -6,7 +6,7 @@ A slide lies below what was found and drawn on it.
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
-from weakref import WeakSet
+from weakref import WeakSet, ref
 
 from napari_deepheme.plugin.layers import DRAWN_ON, METADATA_KEY
 from napari_deepheme.plugin.slide_layers.slides import is_slide_layer, slide_key
@@ -33,10 +33,13 @@ class OnTop:
         self._viewer = viewer
         # What the user hid stays hidden when its slide is chosen again.
         self._hidden: WeakSet[Layer] = WeakSet()
+        self._shown: ref[Image] | None = None
         viewer.layers.events.inserted.connect(self._on_inserted)
+        viewer.canvas.grid.events.enabled.connect(self._on_grid)
 
     def show(self, chosen: Image) -> None:
         """Let a slide be seen with its results, and no other one."""
+        self._shown = ref(chosen)
         if self._viewer.canvas.grid.enabled:
             for layer in self._hidden:
                 layer.visible = True
@@ -55,6 +58,11 @@ class OnTop:
         active = self._viewer.layers.selection.active
         if active in self._hidden:
             self._viewer.layers.selection.active = chosen
+
+    def _on_grid(self, _: Any) -> None:
+        shown = self._shown() if self._shown else None
+        if shown is not None and shown in self._viewer.layers:
+            self.show(shown)
 
     def _on_inserted(self, event: Any) -> None:
         """Put a slide that comes back below its results, which stayed."""

@@ -35,9 +35,12 @@ def slide_kwargs(slide: SlideReader) -> dict[str, Any]:
     ------
     UnreadableRegionError
         If nothing of the slide can be decoded; it is closed then.
+    UnreadableSlideError
+        If its file is gone by now; it is closed, too.
     """
     try:
         refuse_undecodable(slide)
+        mark = SlideMark.of(slide)
     except DeephemeError:
         slide.close()
         raise
@@ -52,7 +55,7 @@ def slide_kwargs(slide: SlideReader) -> dict[str, Any]:
         "scale": (mpp.y, mpp.x) if mpp else (1.0, 1.0),
         "units": ("um", "um") if mpp else ("pixel", "pixel"),
         "metadata": {
-            METADATA_KEY: {"slide": slide},
+            METADATA_KEY: {"slide": slide, "mark": mark},
             "objective_power": slide.properties.get("objective_power", ""),
             "scanner": slide.properties.get("scanner", ""),
             "vendor": slide.properties.get("vendor", ""),
@@ -87,27 +90,24 @@ def is_slide_layer(layer: Layer) -> bool:
 
 
 def slide_key(layer: Image) -> str:
-    """Return what ties results to a slide: its path, or the layer's own mark."""
-    own = layer.metadata.get(METADATA_KEY, {}).get("slide")
-    return str(own.path) if own is not None and own.path else str(layer.unique_id)
+    """Return what ties results to a slide: its file, or the layer's own mark.
+
+    Another file at the same path is another slide.
+    """
+    own = layer.metadata.get(METADATA_KEY, {})
+    if "slide" not in own or own["slide"].path is None:
+        return str(layer.unique_id)
+    return f"{own['slide'].path} {own['mark'].identity['sha256']}"
 
 
 def slide_mark(layer: Image) -> SlideMark:
-    """Return what a layer's slide is known by; any thread can ask.
+    """Return what a layer's slide is known by.
 
-    It is taken once: while a slide is open, its file may be renamed, or another one be
-    put in its place.
-
-    Raises
-    ------
-    UnreadableSlideError
-        If the slide's file is gone before that.
+    It is taken as the slide is opened: later its file may be renamed, or another one
+    be put in its place.
     """
-    own = layer.metadata.get(METADATA_KEY, {})
-    mark: SlideMark = own.get("mark") or SlideMark.of(slide_of(layer))
-    if "slide" in own:
-        own["mark"] = mark
-    return mark
+    mark: SlideMark | None = layer.metadata.get(METADATA_KEY, {}).get("mark")
+    return mark or SlideMark.of(slide_of(layer))
 
 
 def give_mpp(viewer: ViewerModel, layer: Image, mpp: Mpp) -> None:

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
     from napari_deepheme.core.models.cards.card import ModelCard
 
-_MOST_CANDIDATES: Final = 1000
+_BLOCK: Final = 1000
+"""So many boxes are compared at once: all pairs of more need much memory."""
 
 _STEPS_PER_PX: Final = 16
 """Boxes are compared in sixteenths of a pixel, as whole numbers."""
@@ -122,7 +123,7 @@ def read_boxes(
     Returns
     -------
     boxes : ndarray of float32, shape (n, 4)
-        x, y, width, height in input pixels; the best 1,000 at most, no two one cell.
+        x, y, width, height in input pixels; no two are one cell.
     scores : ndarray of float32, shape (n,)
         The object's times the best class's; at least 0.05, or `min_score` below it.
 
@@ -136,8 +137,7 @@ def read_boxes(
     kept &= ~np.isin(classes, list(settings.ignored))
     kept &= (boxes[:, 2:] > 0).all(axis=1) & np.isfinite(boxes).all(axis=1)
     boxes, scores = boxes[kept], np.minimum(scores[kept], 1)
-    best = np.sort(np.argsort(-scores, kind="stable")[:_MOST_CANDIDATES])
-    return without_overlaps(boxes[best], scores[best], settings.max_overlap)
+    return without_overlaps(boxes, scores, settings.max_overlap)
 
 
 def check_units(output: npt.NDArray[np.float32], settings: YoloSettings) -> None:
@@ -176,10 +176,18 @@ def without_overlaps(
     scores: npt.NDArray[np.float32],
     max_overlap: float,
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-    """Keep the best of boxes that are one cell; see `overlap.suppress_overlaps`."""
+    """Keep the best of boxes that are one cell; see `overlap.suppress_overlaps`.
+
+    A network proposes a cell several times, so there may be tens of thousands.
+    """
     whole = np.rint(boxes * _STEPS_PER_PX).astype(np.int32)
-    rows = suppress_overlaps(whole, scores, max_overlap=max_overlap)
-    return boxes[rows], scores[rows]
+    order = np.lexsort((whole[:, 0], whole[:, 1], -scores))
+    best = order[:0]
+    for start in range(0, len(order), _BLOCK):
+        rows = np.concatenate([best, order[start : start + _BLOCK]])
+        kept = suppress_overlaps(whole[rows], scores[rows], max_overlap=max_overlap)
+        best = np.sort(rows[kept])
+    return boxes[best], scores[best]
 
 
 def possible_layouts(shape: tuple[int, ...], size_px: int) -> dict[int, int]:

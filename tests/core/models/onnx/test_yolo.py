@@ -131,8 +131,19 @@ def test_a_shape_with_another_number_of_anchors_is_refused_with_the_right_one(
     save_yolo, tmp_path
 ):
     options = ImportOptions(kind="detector", mpp=MPP)
-    with pytest.raises(InvalidModelError, match=r"128 px .*336.*1008.*found"):
+    with pytest.raises(InvalidModelError, match=r"128 px .*336.*1008.*say as yolo"):
         import_model(save_yolo(tmp_path / "y.onnx"), options)
+
+
+@pytest.mark.usefixtures("own_folder")
+@pytest.mark.parametrize("generation", [5, 8])
+def test_classes_are_counted_whatever_the_number_of_anchors(
+    save_yolo, tmp_path, generation
+):
+    path = save_yolo(tmp_path / "y.onnx", generation=generation, classes=3)
+    asked = (("overlap_um", 16), ("yolo", generation), ("ignore_class_2", 1))
+    card = import_model(path, ImportOptions(kind="detector", mpp=MPP, settings=asked))
+    assert card.settings["n_classes"] == 3
 
 
 @pytest.mark.usefixtures("own_folder")

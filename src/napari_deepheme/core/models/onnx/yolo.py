@@ -28,6 +28,9 @@ _STRIDE: Final = 32
 
 _IGNORE: Final = "ignore_class_"
 
+_FIRST_CLASS: Final = {5: 5, 8: 4}
+"""How many numbers of a box stand before those of its classes, by generation."""
+
 _COLUMNS_OF_10: Final = 6
 
 _NARROW_PX: Final = 2.0
@@ -218,15 +221,35 @@ def possible_layouts(shape: tuple[int, ...], size_px: int) -> dict[int, int]:
     """
     if len(shape) != 2:
         return {}
-    found, anchors = {}, n_anchors(size_px)
+    anchors = n_anchors(size_px)
     rows, columns = shape
-    if columns == anchors and rows > 4:
-        found[8] = rows - 4
-    if rows == 3 * anchors and columns > 5:
-        found[5] = columns - 5
-    if columns == _COLUMNS_OF_10 and rows != anchors:
-        found[10] = 1
-    return found
+    fits = {
+        8: columns == anchors,
+        5: rows == 3 * anchors,
+        10: columns == _COLUMNS_OF_10 and rows != anchors,
+    }
+    found = {g: n_classes_of(shape, g) for g, does in fits.items() if does}
+    return {generation: n for generation, n in found.items() if n > 0}
+
+
+def n_classes_of(shape: tuple[int, ...], generation: int) -> int:
+    """Return how many classes an output of that shape has, if it is of a generation.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        (rows, columns), whatever the number of anchors.
+    generation : {5, 8, 10}
+        See `YoloSettings`; 10 does not tell its classes and has 1.
+
+    Examples
+    --------
+    >>> n_classes_of((7, 34_000), 8), n_classes_of((100_000, 8), 5)
+    (3, 3)
+    """
+    if len(shape) != 2 or generation not in _FIRST_CLASS:
+        return 1
+    return shape[0 if generation == 8 else 1] - _FIRST_CLASS[generation]
 
 
 def n_anchors(size_px: int) -> int:
@@ -250,7 +273,7 @@ def _rows(
     if output.ndim != 2:
         raise ValueError(f"two axes a picture, not {output.shape}")
     rows = output.T if settings.generation == 8 else output
-    first = {5: 5, 8: 4}.get(settings.generation, 0)
+    first = _FIRST_CLASS.get(settings.generation, 0)
     wanted = first + settings.n_classes if first else _COLUMNS_OF_10
     if rows.shape[1] != wanted:
         raise ValueError(

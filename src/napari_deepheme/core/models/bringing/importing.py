@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -18,6 +19,7 @@ from napari_deepheme.core.models.bringing.library import (
 from napari_deepheme.core.models.bringing.onnx_card import onnx_card
 from napari_deepheme.core.models.bringing.options import ImportOptions, unknown_origin
 from napari_deepheme.core.models.cards.card import CLASSES, ModelCard
+from napari_deepheme.core.models.cards.card_json import is_card
 from napari_deepheme.core.models.torch.loading import need_torch
 from napari_deepheme.core.taxonomy import CLASS_CODES
 
@@ -168,13 +170,15 @@ def _draft(files: list[Path], options: ImportOptions, name: str) -> Draft:
 def card_beside(files: Sequence[Path]) -> ModelCard | None:
     """Read the card that lies beside weights, if there is one.
 
+    Other JSON, such as the settings of a training, is no card.
+
     Raises
     ------
     InvalidModelError
         If it is damaged, or names other files than these.
     """
     paths = [file.with_suffix(".json") for file in files]
-    cards = [ModelCard.read(path) for path in paths if path.is_file()]
+    cards = [ModelCard.read(path) for path in paths if _may_be_card(path)]
     # Several files may share the card of the first, or of all, named otherwise.
     for path in {p for file in files for p in file.parent.glob("*.json")} - set(paths):
         try:
@@ -190,6 +194,16 @@ def card_beside(files: Sequence[Path]) -> ModelCard | None:
         reason = f"its card names {', '.join(sorted(p.name for p in named))}"
         raise InvalidModelError(files[0].name, reason)
     return cards[0]
+
+
+def _may_be_card(path: Path) -> bool:
+    """Tell whether a file lies there that is a card, or so damaged that it may be."""
+    if not path.is_file():
+        return False
+    try:
+        return is_card(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, RecursionError):
+        return True
 
 
 def _carded(card: ModelCard) -> Draft:

@@ -193,7 +193,8 @@ def test_safetensors_in_a_layout_are_recognised(make_state, tmp_path):
 
 @pytest.mark.usefixtures("untried", "own_folder")
 def test_json_of_another_program_is_no_card(make_state, tmp_path):
-    save_file({k: v.clone() for k, v in make_state().items()}, tmp_path / "w.safetensors")
+    state = {k: v.clone() for k, v in make_state().items()}
+    save_file(state, tmp_path / "w.safetensors")
     for number, text in enumerate(("{}", "[1]", '{"config": {"lr": 0.1}}')):
         (tmp_path / "w.json").write_text(text)
         assert import_model(tmp_path / "w.safetensors", name=f"w{number}").name

@@ -53,7 +53,9 @@ def test_a_trained_classifier_is_registered_and_judged(cells, tmp_path, capfd):
     words = ["evaluate", "--cells", "cells", "--mpp", "0.9", "--out", "report"]
     models = ["--model", "ours", "--model", "litenet-marrow", "--device", "cpu"]
     assert run([*words, *models]) == 0
-    assert "ours 1: macro F1" in capfd.readouterr().out
+    told = capfd.readouterr()
+    assert "ours 1: macro F1" in told.out
+    assert "ours 1 learned from 10 of these 12 cells: the figures are of" in told.err
     names = {path.name for path in (tmp_path / "report").iterdir()}
     assert names == {
         "calibration.csv",

@@ -27,6 +27,25 @@ def test_a_model_is_imported_listed_and_removed(tmp_path, capfd):
     assert list((tmp_path / "own").iterdir()) == []
 
 
+def test_a_damaged_card_is_told_and_can_be_taken_out(tmp_path, capfd, refused):
+    words = ["models", "import", bundled_weights(), "--name", "mine"]
+    assert run(words) == 0
+    card = tmp_path / "own" / "mine.json"
+    card.write_text("{")
+    capfd.readouterr()
+    assert run(["models", "list"]) == 0
+    told = capfd.readouterr().err
+    assert told.startswith("napari-deepheme: left out: mine is not a usable model: ")
+    assert f"its card {card} is damaged: Expecting" in told
+    assert "models remove mine" in told
+    assert len(told.splitlines()) == 1
+    assert "mine.json is damaged" in refused(["models", "info", "mine"])
+    assert run(["models", "remove", "mine"]) == 0
+    assert "removed mine, whose card was damaged" in capfd.readouterr().out
+    assert not card.exists()
+    assert run(words) == 0
+
+
 def test_options_reach_the_import(monkeypatch):
     given = {}
 

@@ -53,7 +53,9 @@ def test_a_trained_classifier_is_registered_and_judged(cells, tmp_path, capfd):
     words = ["evaluate", "--cells", "cells", "--mpp", "0.9", "--out", "report"]
     models = ["--model", "ours", "--model", "litenet-marrow", "--device", "cpu"]
     assert run([*words, *models]) == 0
-    assert "ours 1: macro F1" in capfd.readouterr().out
+    told = capfd.readouterr()
+    assert "ours 1: macro F1" in told.out
+    assert "ours 1 learned from 10 of these 12 cells: the figures are of" in told.err
     names = {path.name for path in (tmp_path / "report").iterdir()}
     assert names == {
         "calibration.csv",
@@ -189,7 +191,7 @@ def test_pictures_that_are_named_twice_or_bear_no_class_are_told(tmp_path, capfd
     told = capfd.readouterr()
     assert "t.csv: 2 rows are left out" in told.err
     # What shows none of the classes is judged by whether it is doubted.
-    assert told.err.count("left out: ") == 2
-    assert "left out: 2 cells called macrophage, none of the 23 classes\n" in told.err
-    assert "left out: 1 cell not named\n" in told.err
+    assert "3 cells are left out, of none of the classes: " in told.err
+    assert "2 macrophage" in told.err
+    assert "1 unnamed" in told.err
     assert "n 2" in told.out

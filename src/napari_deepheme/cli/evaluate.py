@@ -16,7 +16,6 @@ from napari_deepheme.core.models.registry import (
     load_classifier,
     load_models,
 )
-from napari_deepheme.core.wording import plural
 
 if TYPE_CHECKING:
     import argparse
@@ -93,27 +92,25 @@ def _add_bundled(parser: argparse.ArgumentParser) -> None:
 def _run(options: argparse.Namespace) -> int:
     if options.recipe == "bundled":
         return _run_bundled(options)
-    from napari_deepheme.core.training.cells.class_words import UNNAMED
     from napari_deepheme.core.training.evaluation.by_group import (
         evaluate_classifier,
-        left_out,
+        notices,
         write_evaluations,
     )
     from napari_deepheme.core.training.evaluation.report_page import write_page
 
     cells = _cells(options)
-    for word, n in left_out(cells).items():
-        is_unnamed = word == UNNAMED
-        why = "not named" if is_unnamed else f"called {word}, none of the 23 classes"
-        complain(f"left out: {plural(n, 'cell')} {why}")
     asked = list(dict.fromkeys(options.model or [DEFAULT_CLASSIFIER]))
-    titles = [find_of_kind(model, "classifier").title for model in asked]
+    cards = [find_of_kind(model, "classifier") for model in asked]
+    names = _told_apart([card.title for card in cards], asked)
     evaluations = []
-    for model, name in zip(asked, _told_apart(titles, asked), strict=True):
+    for model, card, name in zip(asked, cards, names, strict=True):
         classifier = load_classifier(model, device=options.device)
-        found = evaluate_classifier(classifier, cells)
+        found = evaluate_classifier(classifier, cells, card=card, others=cards)
         evaluations.append(replace(found, spec=replace(found.spec, name=name)))
         _say_macro(evaluations[-1])
+    for words in dict.fromkeys(w for found in evaluations for w in notices(found)):
+        complain(words)
     write_evaluations(evaluations, options.out)
     write_page(evaluations, options.out / "report.html")
     say(f"written to {options.out / 'report.html'} and tables beside it")

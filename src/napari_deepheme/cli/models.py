@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from napari_deepheme.cli import models_import
 from napari_deepheme.cli.arguments import some_name
-from napari_deepheme.cli.output import say
+from napari_deepheme.cli.output import complain, say
 from napari_deepheme.core.models.bringing.hub import download_model
 from napari_deepheme.core.models.bringing.library import remove_model
 from napari_deepheme.core.models.registry import (
@@ -15,6 +15,7 @@ from napari_deepheme.core.models.registry import (
     DEFAULT_DETECTOR,
     find_model,
     list_models,
+    own_models,
 )
 
 if TYPE_CHECKING:
@@ -78,6 +79,8 @@ def _list(_: argparse.Namespace) -> int:
         default = card.name in (DEFAULT_CLASSIFIER, DEFAULT_DETECTOR)
         mark = " (default)" if default else ""
         say(f"{card.name} {card.version} {card.kind}{mark}: {card.description}")
+    for error in own_models()[1].values():
+        complain(f"left out: {error}")
     return 0
 
 
@@ -95,5 +98,9 @@ def _download(options: argparse.Namespace) -> int:
 
 
 def _remove(options: argparse.Namespace) -> int:
-    say(f"removed {remove_model(options.model).title}")
+    card = remove_model(options.model)
+    if card is None:
+        say(f"removed {options.model}, whose card was damaged; its weights stay")
+    else:
+        say(f"removed {card.title}")
     return 0

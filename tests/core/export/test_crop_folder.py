@@ -142,7 +142,8 @@ def test_only_what_a_reader_named_is_written_when_asked(slide, cells, tmp_path):
 
 def test_another_slide_is_added_and_the_same_one_replaced(slide, cells, tmp_path):
     folder = tmp_path / "crops"
-    other = ArraySlide(np.full((400, 500, 3), 240, np.uint8), mpp=0.25, name="b é.svs")
+    pixels = np.random.default_rng(0).integers(200, 250, (400, 500, 3), np.uint8)
+    other = ArraySlide(pixels, mpp=0.25, name="b é.svs")
     write_crop_folder(cells, folder, slide, mpp=QUARTER)
     write_crop_folder(cells, folder, other, mpp=QUARTER)
     assert len(read_own_cells(folder)) == 6

@@ -209,7 +209,8 @@ def read_cells(*words):
     table = CellTable.from_arrays(
         [(60 * i, 40, 30, 30) for i in range(n)], [0.9] * n, [13] * n, [0.5] * n
     )
-    pixels = np.full((200, 60 * n + 100, 3), 200, np.uint8)
+    size = (200, 60 * n + 100, 3)
+    pixels = np.random.default_rng(0).integers(150, 250, size, dtype=np.uint8)
     slide = ArraySlide(pixels, mpp=Mpp(0.25, 0.25), name="slide")
     further = {"reader_class": np.array(words)}
     return ReadCells(slide, replace(table, further=further), Mpp(0.25, 0.25))

@@ -54,14 +54,38 @@ def list_models() -> tuple[ModelCard, ...]:
     folder = user_folder()
     if folder.is_file():
         _log.warning("%s is a file where a folder of models belongs", folder)
-    for path in _cards_in(folder):
-        try:
-            card = ModelCard.read(path)
-        except InvalidModelError as error:
-            _log.warning("left out: %s", error)
-            continue
+    own, damaged = own_models()
+    for error in damaged.values():
+        _log.warning("left out: %s", error)
+    for card in own:
         cards.setdefault(card.name, card)
     return tuple(cards.values())
+
+
+def own_models(
+    folder: Path | None = None,
+) -> tuple[tuple[ModelCard, ...], dict[str, InvalidModelError]]:
+    """Read the cards in the folder of the user's models, or in another.
+
+    Returns
+    -------
+    cards : tuple of ModelCard
+        Those that can be read.
+    damaged : dict of str to InvalidModelError
+        Why others cannot, by the names of their files without the ending.
+    """
+    cards, damaged = [], {}
+    for path in _cards_in(folder or user_folder()):
+        try:
+            cards.append(ModelCard.read(path))
+        except InvalidModelError as error:
+            cause = error.reason.removeprefix("its card").removeprefix(":").strip()
+            reason = (
+                f"its card {path} is damaged: {cause}; import it again with "
+                f"--overwrite, or take it out by models remove {path.stem}"
+            )
+            damaged[path.stem] = InvalidModelError(path.stem, reason)
+    return tuple(cards), damaged
 
 
 def find_model(model: str) -> ModelCard:
@@ -72,11 +96,14 @@ def find_model(model: str) -> ModelCard:
     ModelNotFoundError
         If there is none.
     InvalidModelError
-        If the file is no model.
+        If the file is no model, or the card of that name is damaged.
     """
     cards = {card.name: card for card in list_models()}
     if model in cards:
         return cards[model]
+    _, damaged = own_models()
+    if model in damaged:
+        raise damaged[model]
     path = Path(model)
     if not _is_file(path):
         raise ModelNotFoundError(model, tuple(cards))

@@ -138,6 +138,44 @@ def test_an_index_may_be_a_file_with_whole_addresses(server, offer, own_folder):
     assert "/index.json" not in seen
 
 
+def beside_an_index(folder, offer, pages, url=""):
+    """Write what a server offers into a folder; give the path of the index."""
+    offer("below")
+    index = json.loads(pages["/index.json"])
+    if url:
+        index["models"]["lab-peaks"]["card"]["url"] = url
+    (folder / "below").mkdir(parents=True)
+    for name in [name for name in pages if name.startswith("/below/")]:
+        (folder / name[1:]).write_bytes(pages[name])
+    (folder / "index.json").write_text(json.dumps(index))
+    return str(folder / "index.json")
+
+
+def test_files_may_lie_beside_an_index_that_is_one(
+    server, offer, own_folder, tmp_path, monkeypatch
+):
+    _, pages, seen = server
+    beside_an_index(tmp_path / "share", offer, pages)
+    monkeypatch.chdir(tmp_path / "share")
+    assert download_model("lab-peaks", "index.json") == find_model("lab-peaks")
+    assert seen == []
+    (tmp_path / "share" / "below" / "card.json").unlink()
+    with pytest.raises(DownloadError, match=r"card\.json: "):
+        download_model("lab-peaks", "index.json", overwrite=True)
+
+
+@pytest.mark.parametrize(
+    "url", ["../card.json", "%2e%2e/card.json", "/card.json", "file:///card.json"]
+)
+def test_nothing_outside_the_folder_of_an_index_is_taken(
+    server, offer, own_folder, tmp_path, url
+):
+    index = beside_an_index(tmp_path / "share", offer, server[1], url)
+    with pytest.raises(DownloadError, match=r"in the folder of the index|only https"):
+        download_model("lab-peaks", index)
+    assert nothing_in(own_folder)
+
+
 @pytest.mark.parametrize("part", ["card", "weights"])
 def test_another_hash_is_refused(offer, own_folder, part):
     def change(entry):

@@ -170,6 +170,7 @@ def test_what_cannot_be_is_refused(make_state, tmp_path, own_folder, options):
     [
         ({"mean": (142, 127, 177)}, "mean must be of channels in .*divide"),
         ({"std": (68, 72, 55)}, "std must be of channels in .*not 72: divide"),
+        ({"std": (0, 0, 0)}, "std must be above 0"),
         ({"settings": (("yolo", 8), ("min_score", 0.9))}, "yolo can be set"),
         ({"settings": (("min_score", 0.9),)}, "for a detector only"),
         ({"settings": (("ignore_class_1", 1),)}, "for a YOLO only"),
@@ -188,6 +189,15 @@ def test_safetensors_in_a_layout_are_recognised(make_state, tmp_path):
     save_file(state, tmp_path / "w.safetensors")
     card = import_model(tmp_path / "w.safetensors")
     assert (card.name, card.activation) == ("w", "softmax")
+
+
+@pytest.mark.usefixtures("untried", "own_folder")
+def test_json_of_another_program_is_no_card(make_state, tmp_path):
+    state = {k: v.clone() for k, v in make_state().items()}
+    save_file(state, tmp_path / "w.safetensors")
+    for number, text in enumerate(("{}", "[1]", '{"config": {"lr": 0.1}}')):
+        (tmp_path / "w.json").write_text(text)
+        assert import_model(tmp_path / "w.safetensors", name=f"w{number}").name
 
 
 class Bomb:
@@ -457,7 +467,7 @@ def test_a_card_that_does_not_fit_its_weights_is_refused(tmp_path, own_folder):
     path.with_suffix(".json").write_text(json.dumps(card))
     with pytest.raises(InvalidModelError, match="its card names other"):
         import_model(path, name="mine")
-    path.with_suffix(".json").write_text("{}")
+    path.with_suffix(".json").write_text("{")
     with pytest.raises(InvalidModelError, match="its card"):
         import_model(path, name="mine")
     path.with_suffix(".json").unlink()

@@ -1,16 +1,19 @@
+import shutil
 import sys
 
 import numpy as np
+import onnx
 import pytest
 from onnx import TensorProto
-from scipy.special import expit
+from scipy.special import expit, softmax
 
 from napari_deepheme.core.errors import InvalidModelError, MissingExtraError
 from napari_deepheme.core.models.bringing.importing import import_model
 from napari_deepheme.core.models.bringing.options import ImportOptions
 from napari_deepheme.core.models.cards.card import ModelCard, WeightsFile
 from napari_deepheme.core.models.onnx.classifier import OnnxClassifier
-from napari_deepheme.core.models.onnx.runner import OnnxRunner
+from napari_deepheme.core.models.onnx.joined import join_weights
+from napari_deepheme.core.models.onnx.runner import OnnxRunner, names_beside
 from napari_deepheme.core.models.registry import find_model, load_classifier
 from napari_deepheme.core.taxonomy import CLASS_CODES, class_index
 
@@ -150,6 +153,68 @@ def test_an_onnx_classifier_with_its_card_is_imported(
     pixels = crops()
     given = load_classifier("mine", device="cpu").classify(pixels, batch_size=4)
     assert given.classes == pytest.approx(expected(pixels, card), abs=1e-4)
+
+
+def with_weights_beside(path, location):
+    """Save a network again as a graph whose weights lie in a second file."""
+    model = onnx.load(path)
+    path.unlink()
+    options = {"save_as_external_data": True, "size_threshold": 0}
+    onnx.save(model, path, location=location, **options)
+    return path
+
+
+@pytest.mark.parametrize("has_card", [True, False])
+@pytest.mark.parametrize("name", ["m.onnx", "m" * 130 + ".onnx"])
+def test_weights_in_a_second_file_are_joined(
+    save_classifier, tmp_path, own_folder, has_card, name
+):
+    matrix = RNG.normal(size=(3, 23)) * 4
+    path = with_weights_beside(save_classifier(tmp_path / name, matrix), f"{name}.data")
+    if has_card:
+        card_for(path, outputs={"class_code": CLASS_CODES}).write(
+            path.with_suffix(".json")
+        )
+    options = ImportOptions(kind="classifier", mpp=0.25, normalisation="none")
+    card = import_model(path, options, name="mine")
+    path.with_name(f"{name}.data").unlink()
+    assert len(list(own_folder.iterdir())) == 2
+    pixels = crops()
+    logits = pixels.mean(axis=(1, 2)) / 255 @ matrix
+    given = load_classifier("mine", device="cpu").classify(pixels, batch_size=4)
+    assert given.classes == pytest.approx(softmax(logits, axis=1), abs=1e-4)
+    assert card.weights[0].sha256
+
+
+def test_weights_that_do_not_lie_beside_are_refused_with_a_remedy(
+    save_classifier, tmp_path, own_folder
+):
+    options = ImportOptions(kind="classifier", mpp=0.25)
+    path = save_classifier(tmp_path / "m.onnx", RNG.normal(size=(3, 23)))
+    whole = path.read_bytes()
+    data = tmp_path / "m.data"
+    with_weights_beside(path, data.name)
+    with pytest.raises(InvalidModelError, match=r"second file, m\.data: models import"):
+        OnnxRunner("m", path.read_bytes(), "cpu")
+    data.write_bytes(data.read_bytes()[:-1])
+    with pytest.raises(InvalidModelError, match=r"m\.data does not hold the weights"):
+        import_model(path, options)
+    data.unlink()
+    with pytest.raises(InvalidModelError, match=r"external_data=False"):
+        import_model(path, options)
+    (tmp_path / "lab").mkdir()
+    (tmp_path / "lab" / "m.onnx").write_bytes(whole)
+    inner = with_weights_beside(tmp_path / "lab" / "m.onnx", "m.data")
+    shutil.move(tmp_path / "lab" / "m.data", data)
+    content = inner.read_bytes()
+    outside = content.replace(b"\x06m.data", b"\x09../m.data")
+    assert names_beside(content) == {"m.data"}
+    assert names_beside(outside) == {"../m.data"}
+    with pytest.raises(InvalidModelError, match=r"'m\.data', which is no file beside"):
+        import_model(inner, options)
+    with pytest.raises(InvalidModelError, match=r"'\.\./m\.data', which is no file"):
+        join_weights(inner, outside, tmp_path / "joined.onnx")
+    assert not own_folder.exists()
 
 
 @pytest.mark.usefixtures("own_folder")

@@ -17,6 +17,7 @@ from napari_deepheme.core.models.onnx.yolo import (
     check_units,
     possible_layouts,
     read_boxes,
+    without_overlaps,
 )
 from napari_deepheme.core.models.protocols import CropProbabilities, Models
 from napari_deepheme.core.models.registry import find_model, load_models
@@ -130,8 +131,19 @@ def test_a_shape_with_another_number_of_anchors_is_refused_with_the_right_one(
     save_yolo, tmp_path
 ):
     options = ImportOptions(kind="detector", mpp=MPP)
-    with pytest.raises(InvalidModelError, match=r"128 px .*336.*1008.*found"):
+    with pytest.raises(InvalidModelError, match=r"128 px .*336.*1008.*say as yolo"):
         import_model(save_yolo(tmp_path / "y.onnx"), options)
+
+
+@pytest.mark.usefixtures("own_folder")
+@pytest.mark.parametrize("generation", [5, 8])
+def test_classes_are_counted_whatever_the_number_of_anchors(
+    save_yolo, tmp_path, generation
+):
+    path = save_yolo(tmp_path / "y.onnx", generation=generation, classes=3)
+    asked = (("overlap_um", 16), ("yolo", generation), ("ignore_class_2", 1))
+    card = import_model(path, ImportOptions(kind="detector", mpp=MPP, settings=asked))
+    assert card.settings["n_classes"] == 3
 
 
 @pytest.mark.usefixtures("own_folder")
@@ -194,6 +206,27 @@ def test_thousands_of_candidates_are_no_burden():
     rows[:, 0] += np.arange(20_000) % 7
     boxes, _ = read_boxes(rows, settings(5))
     assert 1 <= len(boxes) <= 3
+
+
+def test_cells_that_lie_close_are_all_found():
+    places = np.mgrid[:20, :20].reshape(2, -1).T * 64 + 32
+    rows = np.zeros((len(places) * 7, 7), np.float32)
+    rows[:, :2] = places.repeat(7, axis=0) + np.tile(np.arange(7), 400)[:, None] % 3
+    rows[:, 2:] = (40, 40, 1.0, 0, 0)
+    rows[:, 5] = np.linspace(0.9, 0.3, len(rows))
+    boxes, _ = read_boxes(rows, settings(5))
+    assert len(boxes) == 400
+
+
+def test_boxes_compared_block_by_block_are_those_of_one_comparison(monkeypatch):
+    random = np.random.default_rng(0)
+    boxes = random.uniform((0, 0, 10, 10), (300, 300, 40, 40), (600, 4))
+    scores = random.choice([0.25, 0.5, 0.75], 600).astype(np.float32)
+    whole, _ = without_overlaps(boxes.astype(np.float32), scores, 0.5)
+    monkeypatch.setattr("napari_deepheme.core.models.onnx.yolo._BLOCK", 50)
+    parted, _ = without_overlaps(boxes.astype(np.float32), scores, 0.5)
+    assert 50 < len(whole) < 600
+    assert np.array_equal(whole, parted)
 
 
 def test_the_generation_is_told_by_the_shape():

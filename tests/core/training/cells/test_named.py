@@ -1,4 +1,6 @@
 import csv
+import hashlib
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -9,6 +11,7 @@ from napari_deepheme.core.engine.crops import pictures_in
 from napari_deepheme.core.errors import InvalidTableError, UnknownMppError
 from napari_deepheme.core.slide import PICTURE_SUFFIXES
 from napari_deepheme.core.training.cells.class_words import parse_classes
+from napari_deepheme.core.training.cells.known import picture_mark
 from napari_deepheme.core.training.cells.manifest import (
     LabelledCell,
     load_crops,
@@ -23,9 +26,11 @@ from napari_deepheme.core.training.cells.splits import (
 from napari_deepheme.core.training.training_error import TrainingError
 
 
-def save(path, colour=(200, 100, 50), size=(20, 20)):
+def save(path, colour=None, size=(20, 20)):
+    """Save a picture of one colour, by default one of its own."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    Image.new("RGB", size, colour).save(path)
+    own = tuple(hashlib.sha256(str(path).encode()).digest()[:3])
+    Image.new("RGB", size, colour or own).save(path)
     return path
 
 
@@ -321,6 +326,15 @@ def test_patients_that_a_stated_split_tears_apart_are_counted():
     assert torn_patients(cells, split_cells(cells)) == (2, False)
 
 
+@pytest.mark.parametrize("patients", [0, 5])
+def test_pictures_of_one_mark_stay_together(patients):
+    cells = cells_of({"M3": 20}, patients)
+    marks = ["same" if i in (0, 6, 12) else f"{i}" for i in range(20)]
+    cells = [replace(c, mark=mark) for c, mark in zip(cells, marks, strict=True)]
+    for fold in split_cells(cells, n_folds=3):
+        assert len({0, 6, 12} & set(fold.val.tolist())) in (0, 3)
+
+
 def test_few_cells_of_each_class_are_held_out_all_the_same():
     (split,) = split_cells(cells_of({"M3": 4, "L2": 3, "M6": 3}))
     assert len(split.val)
@@ -351,15 +365,30 @@ def test_a_picture_that_is_named_twice_counts_once_and_is_told(tmp_path, caplog)
     assert "3 rows are left out" in caplog.text
 
 
+def test_a_picture_under_two_names_counts_once_and_is_told(tmp_path, caplog):
+    for name in ("a.png", "b.png"):
+        save(tmp_path / "M1" / name, (9, 9, 9))
+    save(tmp_path / "M1" / "c.png")
+    cells = read_own_cells(tmp_path, mpp=0.25)
+    assert [cell.path.name for cell in cells] == ["a.png", "c.png"]
+    assert cells[0].mark == picture_mark(cells[0].path)
+    assert "1 picture is left out, the same as others under another" in caplog.text
+
+
 @pytest.mark.parametrize(
     ("rows", "told"),
     [
         ([("a.png", "M1", ""), ("a.png", "L2|L4", "")], r"a\.png is called M1 and L2"),
         ([("a.png", "M1", "train"), ("a.png", "M1", "test")], "train and of test"),
+        (
+            [("a.png", "M1", ""), ("copy.png", "L2", "")],
+            r"a\.png, the same picture as .*copy\.png is called M1 and L2",
+        ),
+        ([("a.png", "M1", "train"), ("copy.png", "M1", "")], "train and of none"),
     ],
 )
 def test_rows_that_contradict_each_other_are_refused(tmp_path, rows, told):
-    save(tmp_path / "a.png")
+    shutil.copy(save(tmp_path / "a.png"), tmp_path / "copy.png")
     table = write_table(tmp_path / "t.csv", ("file", "classes", "split"), *rows)
     with pytest.raises(InvalidTableError, match=told):
         read_own_cells(table, mpp=0.25)

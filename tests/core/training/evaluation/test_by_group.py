@@ -7,8 +7,10 @@ import pytest
 
 from napari_deepheme.core.models.protocols import ClassifierSpec, CropProbabilities
 from napari_deepheme.core.taxonomy import class_index
+from napari_deepheme.core.training.cells.known import picture_marks
 from napari_deepheme.core.training.evaluation.by_group import (
     evaluate_classifier,
+    notices,
     write_evaluations,
 )
 from napari_deepheme.core.training.evaluation.compare import compare_models, mcnemar
@@ -148,6 +150,47 @@ def test_cells_without_a_class_cannot_be_judged(painted):
         evaluate_classifier(Told([]), [replace(cell, targets=("platelet",))])
 
 
+def test_cells_that_a_model_learned_from_are_not_judged(
+    painted, write_tiny_model, tmp_path
+):
+    cells = painted({"M3": 3, "M4": 3})
+    mine = write_tiny_model(learned_marks=picture_marks(cells[1:3]))
+    other = write_tiny_model(learned_marks=picture_marks(cells[:1]))
+    # Those that are judged come first: the fourth and those behind it.
+    answers = ["M4", "M4", "M3", "M3", "M3", "M3"]
+    found = evaluate_classifier(Told(answers), cells, card=mine, others=[other])
+    assert found.whole.accuracy == share(2, 3)
+    assert list(notices(found)) == [
+        "tester <1> learned from 2 of these 6 cells: the figures are of others."
+    ]
+    write_evaluations([found], tmp_path)
+    rows = read(tmp_path / "predictions.csv")
+    assert [row["judged"] for row in rows] == ["yes"] * 3 + ["no"] * 3
+    assert [row["learned"] for row in rows] == ["no"] * 4 + ["yes"] * 2
+    write_page([found], tmp_path / "report.html")
+    assert "learned from 2 of" in (tmp_path / "report.html").read_text("utf-8")
+
+
+def test_a_model_that_learned_from_all_cells_is_judged_and_it_is_told(
+    painted, write_tiny_model
+):
+    cells = painted({"M3": 2})
+    mine = write_tiny_model(learned_marks=picture_marks(cells))
+    found = evaluate_classifier(Told(["M3", "M3"]), cells, card=mine)
+    assert found.whole.n == 2
+    (words,) = notices(found)
+    assert "learned from 2 of these 2 cells, and no others are left" in words
+
+
+def test_cells_of_no_class_are_counted_by_what_they_are(painted):
+    cells = painted({"M3": 4})
+    words = [("M3",), ("platelet",), (), ("platelet",)]
+    cells = [replace(c, targets=w) for c, w in zip(cells, words, strict=True)]
+    (told,) = notices(evaluate_classifier(Told(["M3"]), cells))
+    assert told.endswith("left out, of none of the classes: 2 platelet, 1 unnamed.")
+    assert told.startswith("3 cells are")
+
+
 def read(path):
     with path.open(newline="", encoding="utf-8") as stream:
         return list(csv.DictReader(stream))
@@ -173,7 +216,11 @@ def test_tables_hold_every_figure_and_every_picture(evaluated, tmp_path):
         "unidentified",
     }
     predictions = read(tmp_path / "predictions.csv")
-    assert len(predictions) == 16
+    assert len(predictions) == 18
+    nameless = predictions[8]
+    assert nameless["classes"] == "not-identifiable"
+    told = [nameless[name] for name in ("right", "identified", "learned", "judged")]
+    assert told == ["", "no", "no", "no"]
     assert [row["right"] for row in predictions[:8]].count("no") == 1
     assert sum(float(predictions[0][f"p_{c}"]) for c in ("M3", "M4")) <= 1
     with_interval = [row for row in figures if row["low"] != "nan"]

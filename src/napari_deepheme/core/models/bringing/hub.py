@@ -13,8 +13,9 @@ Nothing is fetched unless it is asked for. An index is a JSON file::
       }
     }
 
-An address without a host is relative to that of the index. The weights stand in the
-order of the card's and have the file names that it states.
+An address without a host is relative to that of the index; beside an index that is a
+file it is that of a file in its folder or below. The weights stand in the order of the
+card's and have the file names that it states.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ import ipaddress
 import json
 import os
 import re
+import shutil
 import tempfile
 from dataclasses import dataclass, replace
 from functools import partial
@@ -70,13 +72,16 @@ class RemoteFile:
     Attributes
     ----------
     url : str
-        Where, as https.
+        Where, as https, or as it stands in an index that is a file.
     sha256 : str
         What it must be.
+    path : Path or None
+        Where it lies below the folder of an index that is a file.
     """
 
     url: str
     sha256: str
+    path: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +149,7 @@ def read_index(address: str) -> dict[str, RemoteModel]:
         else:
             check_regular(Path(address))
             content = json.loads(Path(address).read_bytes())
-        return _models(content, address if is_url else "")
+        return _models(content, address if is_url else Path(address).resolve().parent)
     except DownloadError:
         raise
     except (OSError, ValueError, TypeError, AttributeError, RecursionError) as error:
@@ -221,7 +226,10 @@ def _fetch_model(model: RemoteModel, folder: Path) -> ModelCard:
 def _fetch_verified(file: RemoteFile, path: Path, *, largest: int) -> None:
     from pooch import file_hash
 
-    _fetch(file.url, path, largest=largest)
+    if file.path is None:
+        _fetch(file.url, path, largest=largest)
+    else:
+        _copy(file.path, path, largest=largest)
     found = file_hash(str(path), alg="sha256")
     if found != file.sha256:
         reason = f"its SHA-256 is {found}, the index states {file.sha256}"
@@ -243,6 +251,17 @@ def _fetch(url: str, path: Path, *, largest: int) -> None:
     # What requests raises derives from OSError.
     except (OSError, ValueError) as error:
         raise DownloadError(url, _words(error)) from error
+
+
+def _copy(source: Path, path: Path, *, largest: int) -> None:
+    try:
+        check_regular(source)
+        with source.open("rb") as given, path.open("wb") as stream:
+            shutil.copyfileobj(given, _Limited(str(source), stream, largest))
+    except DownloadError:
+        raise
+    except OSError as error:
+        raise DownloadError(str(source), why_unreadable(error)) from error
 
 
 def _words(error: Exception) -> str:
@@ -300,7 +319,7 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
-def _models(content: Any, base: str) -> dict[str, RemoteModel]:
+def _models(content: Any, base: str | Path) -> dict[str, RemoteModel]:
     if content["format"] != _FORMAT or content["format_version"] != 1:
         raise ValueError(f"format must be {_FORMAT}, format_version 1")
     return {
@@ -313,11 +332,20 @@ def _models(content: Any, base: str) -> dict[str, RemoteModel]:
     }
 
 
-def _remote_file(entry: Any, base: str) -> RemoteFile:
-    url, sha256 = urljoin(base, str(entry["url"])), str(entry["sha256"]).lower()
+def _remote_file(entry: Any, base: str | Path) -> RemoteFile:
+    url, sha256 = str(entry["url"]), str(entry["sha256"]).lower()
     if not _SHA256.fullmatch(sha256):
         raise ValueError(f"{url} needs a sha256 of 64 hexadecimal digits")
-    return RemoteFile(url, sha256)
+    if isinstance(base, str):
+        return RemoteFile(urljoin(base, url), sha256)
+    return RemoteFile(url, sha256, None if "://" in url else _path_below(base, url))
+
+
+def _path_below(folder: Path, url: str) -> Path:
+    path = (folder / unquote(urlsplit(url).path)).resolve()
+    if not path.is_relative_to(folder):
+        raise ValueError(f"{url} must lie in the folder of the index, or below")
+    return path
 
 
 def _file_name(url: str) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import tempfile
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -17,7 +19,11 @@ from napari_deepheme.core.models.bringing.library import (
 )
 from napari_deepheme.core.models.bringing.onnx_card import onnx_card
 from napari_deepheme.core.models.bringing.options import ImportOptions, unknown_origin
-from napari_deepheme.core.models.cards.card import CLASSES, ModelCard
+from napari_deepheme.core.models.cards.card import CLASSES, ModelCard, WeightsFile
+from napari_deepheme.core.models.cards.card_json import is_card
+from napari_deepheme.core.models.cards.file_hash import read_verified
+from napari_deepheme.core.models.onnx.joined import join_weights
+from napari_deepheme.core.models.onnx.runner import names_beside
 from napari_deepheme.core.models.torch.loading import need_torch
 from napari_deepheme.core.taxonomy import CLASS_CODES
 
@@ -105,8 +111,10 @@ def import_model(
     check_name(name)
     if not overwrite:
         check_free(name, folder)
-    draft = _draft(files, options, name)
-    return keep_model(draft.card, draft.contents, overwrite=overwrite, folder=folder)
+    with tempfile.TemporaryDirectory() as temporary:
+        draft = _draft(files, options, name, Path(temporary))
+        contents = draft.contents
+        return keep_model(draft.card, contents, overwrite=overwrite, folder=folder)
 
 
 def _weights_files(paths: list[Path]) -> tuple[list[Path], str]:
@@ -142,7 +150,9 @@ def _weights_files(paths: list[Path]) -> tuple[list[Path], str]:
     return files, single.resolve().name if single.is_dir() else single.stem
 
 
-def _draft(files: list[Path], options: ImportOptions, name: str) -> Draft:
+def _draft(
+    files: list[Path], options: ImportOptions, name: str, temporary: Path
+) -> Draft:
     from napari_deepheme.core.models.bringing.weight_files import (
         ONNX,
         SAFETENSORS,
@@ -155,18 +165,35 @@ def _draft(files: list[Path], options: ImportOptions, name: str) -> Draft:
     if ONNX in suffixes or suffixes == {SAFETENSORS}:
         card = card_beside(files)
         if card is not None:
-            return _carded(options.apply(replace(card, name=name)))
+            weights = tuple(_whole(file, temporary) for file in card.weights)
+            card = replace(card, name=name, weights=weights)
+            return _carded(options.apply(card))
     if ONNX not in suffixes:
         return _of_layout(files, options, name)
     if len(suffixes) > 1:
         raise InvalidModelError(name, "expected files of one format")
+    files = [_whole(WeightsFile(file), temporary).path for file in files]
     if len({hashlib.sha256(file.read_bytes()).digest() for file in files}) < len(files):
         raise InvalidModelError(name, _TWINS)
     return _carded(options.apply(onnx_card(files, options, name)))
 
 
+def _whole(file: WeightsFile, temporary: Path) -> WeightsFile:
+    """Return a file of weights, or of an ONNX network in two parts a joined one."""
+    if file.path.suffix.lower() != ".onnx":
+        return file
+    content = read_verified(file)
+    if not names_beside(content):
+        return file
+    path = Path(tempfile.mkdtemp(dir=temporary)) / file.path.name
+    join_weights(file.path, content, path)
+    return WeightsFile(path)
+
+
 def card_beside(files: Sequence[Path]) -> ModelCard | None:
     """Read the card that lies beside weights, if there is one.
+
+    Other JSON, such as the settings of a training, is no card.
 
     Raises
     ------
@@ -174,7 +201,7 @@ def card_beside(files: Sequence[Path]) -> ModelCard | None:
         If it is damaged, or names other files than these.
     """
     paths = [file.with_suffix(".json") for file in files]
-    cards = [ModelCard.read(path) for path in paths if path.is_file()]
+    cards = [ModelCard.read(path) for path in paths if _may_be_card(path)]
     # Several files may share the card of the first, or of all, named otherwise.
     for path in {p for file in files for p in file.parent.glob("*.json")} - set(paths):
         try:
@@ -192,9 +219,18 @@ def card_beside(files: Sequence[Path]) -> ModelCard | None:
     return cards[0]
 
 
+def _may_be_card(path: Path) -> bool:
+    """Tell whether a file lies there that is a card, or so damaged that it may be."""
+    if not path.is_file():
+        return False
+    try:
+        return is_card(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, RecursionError):
+        return True
+
+
 def _carded(card: ModelCard) -> Draft:
     """Try a model whose card is known and whose files are kept as they are."""
-    from napari_deepheme.core.models.cards.file_hash import read_verified
     from napari_deepheme.core.models.registry import load_card
 
     if card.weights_format == "safetensors":

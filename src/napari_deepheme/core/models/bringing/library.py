@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -19,7 +18,11 @@ from napari_deepheme.core.errors import (
 from napari_deepheme.core.files import atomic_file, make_folder
 from napari_deepheme.core.models.cards import card_json
 from napari_deepheme.core.models.cards.card import ModelCard, WeightsFile
-from napari_deepheme.core.models.registry import bundled_models, user_folder
+from napari_deepheme.core.models.registry import (
+    bundled_models,
+    own_models,
+    user_folder,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -89,13 +92,14 @@ def keep_model(
     return card
 
 
-def remove_model(name: str) -> ModelCard:
+def remove_model(name: str) -> ModelCard | None:
     """Take one of the user's models out: its card, and weights that no other uses.
 
     Returns
     -------
-    ModelCard
-        What its card was.
+    ModelCard or None
+        What its card was. None if that was damaged: which weights were its is then not
+        known, and all stay.
 
     Raises
     ------
@@ -109,11 +113,14 @@ def remove_model(name: str) -> ModelCard:
     folder = user_folder()
     if name in (card.name for card in bundled_models()):
         raise CannotRemoveError(name, "it belongs to the plugin and stays")
-    cards = _cards_in(folder)
+    cards, damaged = own_models(folder)
     for card in cards:
         if card.name == name:
             _clear(card, folder, kept=None)
             return card
+    if name in damaged:
+        _remove(folder / f"{name}.json")
+        return None
     known = tuple(card.name for card in (*bundled_models(), *cards))
     raise ModelNotFoundError(name, known)
 
@@ -159,7 +166,7 @@ def check_free(name: str, folder: Path | None = None) -> None:
 
 def card_of_that_name(name: str, folder: Path | None = None) -> ModelCard | None:
     """Return the user's model of a name, in whatever capitals, or None."""
-    for card in _cards_in(folder or user_folder()):
+    for card in own_models(folder)[0]:
         if card.name.casefold() == name.casefold():
             return card
     return None
@@ -210,23 +217,19 @@ def _write(
 
 def _clear(card: ModelCard, folder: Path, *, kept: ModelCard | None) -> None:
     """Remove a card and its weights, except what a kept or another card needs."""
-    others = [c for c in _cards_in(folder) if c.path not in (None, card.path)]
+    others = [c for c in own_models(folder)[0] if c.path not in (None, card.path)]
     others += [kept] if kept else []
     needed = {file.path for other in others for file in other.weights}
     unneeded = [f.path for f in card.weights if f.path not in needed]
     if card.path is not None and (kept is None or kept.path != card.path):
         unneeded.insert(0, card.path)
     for path in unneeded:
-        try:
-            path.unlink(missing_ok=True)
-        except OSError as error:
-            reason = error.strerror or str(error)
-            raise CannotWriteError(str(path), reason) from error
+        _remove(path)
 
 
-def _cards_in(folder: Path) -> list[ModelCard]:
-    cards = []
-    for path in sorted(folder.glob("*.json")):
-        with suppress(InvalidModelError):
-            cards.append(ModelCard.read(path))
-    return cards
+def _remove(path: Path) -> None:
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise CannotWriteError(str(path), reason) from error

@@ -11,7 +11,11 @@ from napari_deepheme.core.models.bringing.options import unknown_origin
 from napari_deepheme.core.models.cards.card import CLASSES, ModelCard, WeightsFile
 from napari_deepheme.core.models.onnx.classifier import joined_outputs
 from napari_deepheme.core.models.onnx.runner import OnnxRunner
-from napari_deepheme.core.models.onnx.yolo import n_anchors, possible_layouts
+from napari_deepheme.core.models.onnx.yolo import (
+    n_anchors,
+    n_classes_of,
+    possible_layouts,
+)
 from napari_deepheme.core.taxonomy import CLASS_CODES
 
 if TYPE_CHECKING:
@@ -113,13 +117,14 @@ def _yolo_settings(
         )
         if output.shape[1] == anchors:
             reason += ", which is YOLO 8 with rows and columns exchanged"
+        else:
+            reason += "; of another number of anchors say as yolo which it is"
         raise InvalidModelError(file, reason)
     generation = int(asked["yolo"]) if "yolo" in asked else next(iter(told))
-    n_classes = told.get(generation, 1)
     return {
         "min_score": _MIN_SCORE,
         "yolo": generation,
-        "n_classes": n_classes,
+        "n_classes": max(n_classes_of(output.shape[1:], generation), 1),
         **asked,
     }
 

@@ -94,6 +94,18 @@ def to_fields(content: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def is_card(content: Any) -> bool:
+    """Tell a card, perhaps a damaged one, from any other JSON.
+
+    Examples
+    --------
+    >>> is_card({"config": {"napari_deepheme": {}}}), is_card({"config": {"lr": 0.1}})
+    (True, False)
+    """
+    config = content.get("config") if isinstance(content, dict) else None
+    return isinstance(config, dict) and "napari_deepheme" in config
+
+
 def to_json(card: ModelCard) -> dict[str, Any]:
     """Return what `to_fields` reads."""
     marks = " ".join(sorted(card.learned_marks))
@@ -281,8 +293,10 @@ def _three(
     name: str, value: Any, *, above: float = -math.inf
 ) -> tuple[float, float, float]:
     numbers = [_number(name, v) for v in value]
-    if len(numbers) != 3 or min(numbers) <= above:
+    if len(numbers) != 3:
         raise ValueError(f"{name} must be three numbers, of red, green and blue")
+    if min(numbers) <= above:
+        raise ValueError(f"{name} must be above {above:g}, not {min(numbers):g}")
     if max(map(abs, numbers)) > _LARGEST_SHIFT:
         raise ValueError(
             f"{name} must be of channels in [0, 1], not {max(numbers):g}: divide what "

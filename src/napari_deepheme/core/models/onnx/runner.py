@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -25,6 +26,14 @@ _INPUT_TYPES: Final[dict[str, type[np.generic]]] = {
     "tensor(uint8)": np.uint8,
 }
 
+ONE_FILE: Final = "export with torch.onnx.export(..., external_data=False)"
+"""How a network comes to be one file."""
+
+_LOCATION: Final = re.compile(
+    rb"\x0a\x08location\x12([\x01-\x7f]|[\x80-\xff][\x01-\x1f])"
+)
+"""An entry of a tensor's external data, up to the name of the file."""
+
 _FATAL: Final = 4
 """Severity from which onnxruntime writes to standard error."""
 
@@ -41,7 +50,7 @@ class OnnxRunner:
     name : str
         Named in errors.
     content : bytes
-        The ONNX file. Weights in a second file beside it are not read.
+        The ONNX file. Weights in a second file beside it are not read (see `joined`).
     device : str
         "cuda" takes CUDA where onnxruntime has it; everything else the CPU.
     mean, std : tuple of float
@@ -66,7 +75,7 @@ class OnnxRunner:
     ) -> None:
         self._name = name
         self._device = device
-        self._session = _open_session(name, content, device)
+        self._session = open_session(name, content, device)
         self._errors = _errors()
         inputs = self._session.get_inputs()
         if len(inputs) != 1 or inputs[0].type not in _INPUT_TYPES:
@@ -161,13 +170,56 @@ class OnnxRunner:
         raise InvalidModelError(self._name, reason)
 
 
-def _open_session(name: str, content: bytes, device: str) -> Any:
+def names_beside(content: bytes) -> set[str]:
+    r"""Return the names of the files in which an ONNX file says that its weights lie.
+
+    Examples
+    --------
+    >>> names_beside(b"...j\x15\n\x08location\x12\x06a.data...")
+    {'a.data'}
+    """
+    found = set()
+    for match in _LOCATION.finditer(content):
+        length, *more = match[1]
+        if more:
+            length = (length & 0x7F) | more[0] << 7
+        name = content[match.end() : match.end() + length]
+        found.add(name.decode(errors="replace"))
+    return found
+
+
+def quiet_options() -> Any:
+    """Return onnxruntime's options for a session that prints nothing.
+
+    Raises
+    ------
+    MissingExtraError
+        If it is not installed.
+    """
     try:
         import onnxruntime
     except ImportError as error:
         raise MissingExtraError("onnx", "onnxruntime") from error
     options = onnxruntime.SessionOptions()
     options.log_severity_level = _FATAL
+    return options
+
+
+def open_session(
+    name: str, content: bytes, device: str, options: Any | None = None
+) -> Any:
+    """Open a network, with `quiet_options` if no others are given.
+
+    Raises
+    ------
+    InvalidModelError
+        If it is no ONNX network, or its weights are not there.
+    MissingExtraError
+        If onnxruntime is not installed.
+    """
+    options = options or quiet_options()
+    import onnxruntime
+
     providers = ["CPUExecutionProvider"]
     cuda = "CUDAExecutionProvider"
     if device == "cuda" and cuda in onnxruntime.get_available_providers():
@@ -176,6 +228,12 @@ def _open_session(name: str, content: bytes, device: str) -> Any:
         return onnxruntime.InferenceSession(content, options, providers=providers)
     except _errors() as error:
         reason = f"expected an ONNX network in one file; {_words(error)}"
+        beside = ", ".join(sorted(names_beside(content)))
+        if beside and not options.optimized_model_filepath:
+            reason = (
+                f"its weights lie in a second file, {beside}: models import joins both "
+                f"where they lie side by side, or {ONE_FILE}"
+            )
         raise InvalidModelError(name, reason) from error
 
 

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
     from napari_deepheme.core.models.cards.card import ModelCard
 
-_MOST_CANDIDATES: Final = 1000
+_BLOCK: Final = 1000
+"""So many boxes are compared at once: all pairs of more need much memory."""
 
 _STEPS_PER_PX: Final = 16
 """Boxes are compared in sixteenths of a pixel, as whole numbers."""
@@ -26,6 +27,9 @@ _STEPS_PER_PX: Final = 16
 _STRIDE: Final = 32
 
 _IGNORE: Final = "ignore_class_"
+
+_FIRST_CLASS: Final = {5: 5, 8: 4}
+"""How many numbers of a box stand before those of its classes, by generation."""
 
 _COLUMNS_OF_10: Final = 6
 
@@ -122,7 +126,7 @@ def read_boxes(
     Returns
     -------
     boxes : ndarray of float32, shape (n, 4)
-        x, y, width, height in input pixels; the best 1,000 at most, no two one cell.
+        x, y, width, height in input pixels; no two are one cell.
     scores : ndarray of float32, shape (n,)
         The object's times the best class's; at least 0.05, or `min_score` below it.
 
@@ -136,8 +140,7 @@ def read_boxes(
     kept &= ~np.isin(classes, list(settings.ignored))
     kept &= (boxes[:, 2:] > 0).all(axis=1) & np.isfinite(boxes).all(axis=1)
     boxes, scores = boxes[kept], np.minimum(scores[kept], 1)
-    best = np.sort(np.argsort(-scores, kind="stable")[:_MOST_CANDIDATES])
-    return without_overlaps(boxes[best], scores[best], settings.max_overlap)
+    return without_overlaps(boxes, scores, settings.max_overlap)
 
 
 def check_units(output: npt.NDArray[np.float32], settings: YoloSettings) -> None:
@@ -176,10 +179,18 @@ def without_overlaps(
     scores: npt.NDArray[np.float32],
     max_overlap: float,
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-    """Keep the best of boxes that are one cell; see `overlap.suppress_overlaps`."""
+    """Keep the best of boxes that are one cell; see `overlap.suppress_overlaps`.
+
+    A network proposes a cell several times, so there may be tens of thousands.
+    """
     whole = np.rint(boxes * _STEPS_PER_PX).astype(np.int32)
-    rows = suppress_overlaps(whole, scores, max_overlap=max_overlap)
-    return boxes[rows], scores[rows]
+    order = np.lexsort((whole[:, 0], whole[:, 1], -scores))
+    best = order[:0]
+    for start in range(0, len(order), _BLOCK):
+        rows = np.concatenate([best, order[start : start + _BLOCK]])
+        kept = suppress_overlaps(whole[rows], scores[rows], max_overlap=max_overlap)
+        best = np.sort(rows[kept])
+    return boxes[best], scores[best]
 
 
 def possible_layouts(shape: tuple[int, ...], size_px: int) -> dict[int, int]:
@@ -210,15 +221,35 @@ def possible_layouts(shape: tuple[int, ...], size_px: int) -> dict[int, int]:
     """
     if len(shape) != 2:
         return {}
-    found, anchors = {}, n_anchors(size_px)
+    anchors = n_anchors(size_px)
     rows, columns = shape
-    if columns == anchors and rows > 4:
-        found[8] = rows - 4
-    if rows == 3 * anchors and columns > 5:
-        found[5] = columns - 5
-    if columns == _COLUMNS_OF_10 and rows != anchors:
-        found[10] = 1
-    return found
+    fits = {
+        8: columns == anchors,
+        5: rows == 3 * anchors,
+        10: columns == _COLUMNS_OF_10 and rows != anchors,
+    }
+    found = {g: n_classes_of(shape, g) for g, does in fits.items() if does}
+    return {generation: n for generation, n in found.items() if n > 0}
+
+
+def n_classes_of(shape: tuple[int, ...], generation: int) -> int:
+    """Return how many classes an output of that shape has, if it is of a generation.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        (rows, columns), whatever the number of anchors.
+    generation : {5, 8, 10}
+        See `YoloSettings`; 10 does not tell its classes and has 1.
+
+    Examples
+    --------
+    >>> n_classes_of((7, 34_000), 8), n_classes_of((100_000, 8), 5)
+    (3, 3)
+    """
+    if len(shape) != 2 or generation not in _FIRST_CLASS:
+        return 1
+    return shape[0 if generation == 8 else 1] - _FIRST_CLASS[generation]
 
 
 def n_anchors(size_px: int) -> int:
@@ -242,7 +273,7 @@ def _rows(
     if output.ndim != 2:
         raise ValueError(f"two axes a picture, not {output.shape}")
     rows = output.T if settings.generation == 8 else output
-    first = {5: 5, 8: 4}.get(settings.generation, 0)
+    first = _FIRST_CLASS.get(settings.generation, 0)
     wanted = first + settings.n_classes if first else _COLUMNS_OF_10
     if rows.shape[1] != wanted:
         raise ValueError(

@@ -16,25 +16,39 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from napari_deepheme.core.models.cards.card import ModelCard
+    from napari_deepheme.core.training.cells.manifest import LabelledCell
 
 _MARK_DIGITS: Final = 12
 """Of a mark: two of a million pictures share one in 1 of 500 sets."""
 
 
-def picture_marks(paths: Iterable[Path]) -> frozenset[str]:
-    """Return a mark of each picture: the beginning of its file's SHA-256."""
-    return frozenset(_mark(path) for path in paths)
+def picture_mark(path: Path) -> str:
+    """Return the beginning of a picture's SHA-256.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be read.
+    """
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:_MARK_DIGITS]
 
 
-def known_to(base: ModelCard | None, paths: Sequence[Path]) -> npt.NDArray[np.bool_]:
+def picture_marks(cells: Iterable[LabelledCell]) -> frozenset[str]:
+    """Return the marks of cells' pictures."""
+    return frozenset(_mark(cell) for cell in cells)
+
+
+def known_to(
+    base: ModelCard | None, cells: Sequence[LabelledCell]
+) -> npt.NDArray[np.bool_]:
     """Tell which pictures a model learned from, as far as its card says."""
     if base is None or not base.learned_marks:
-        return np.zeros(len(paths), bool)
-    return np.array([_mark(path) in base.learned_marks for path in paths], bool)
+        return np.zeros(len(cells), bool)
+    return np.array([_mark(cell) in base.learned_marks for cell in cells], bool)
 
 
 def limits_of_known(
-    base: ModelCard | None, held_out: Sequence[Path], *, what: str
+    base: ModelCard | None, held_out: Sequence[LabelledCell], *, what: str
 ) -> tuple[str, ...]:
     """Word that figures flatter, as the model gone on from learned from what is judged.
 
@@ -42,7 +56,7 @@ def limits_of_known(
     ----------
     base : ModelCard or None
         The model that was gone on from.
-    held_out : sequence of Path
+    held_out : sequence of LabelledCell
         Pictures that are judged.
     what : str
         One of them: "cell" or "picture".
@@ -63,8 +77,8 @@ def limits_of_known(
     return ()
 
 
-def _mark(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()[:_MARK_DIGITS]
+def _mark(cell: LabelledCell) -> str:
+    return cell.mark or picture_mark(cell.path)
 
 
 def _is_own(card: ModelCard) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -71,6 +71,9 @@ class LabelledCell:
     background : tuple of float or None
         Red, green and blue of the slide's background, where the table states it; else
         it is estimated from the picture.
+    mark : str
+        Of the picture's file, as `known.picture_mark` gives it; empty where nobody has
+        looked.
     """
 
     path: Path
@@ -81,6 +84,7 @@ class LabelledCell:
     mpp: float
     patient: str = ""
     background: tuple[float, float, float] | None = None
+    mark: str = field(default="", compare=False)
 
 
 def read_manifest(

@@ -14,6 +14,7 @@ from napari_deepheme.core.errors import InvalidTableError
 from napari_deepheme.core.slide import PICTURE_SUFFIXES, picture_background, whiten
 from napari_deepheme.core.spreadsheets import why_unreadable
 from napari_deepheme.core.training.cells.class_words import is_not_a_cell, parse_classes
+from napari_deepheme.core.training.cells.known import picture_mark
 from napari_deepheme.core.training.cells.manifest import (
     LabelledCell,
     load_crops,
@@ -56,15 +57,15 @@ def read_own_cells(
         Micrometres per pixel of the pictures that do not state their own; a column
         ``mpp`` goes before it.
     tell : callable, optional
-        Is told how many rows are left out, of pictures that have several; the log if
-        left out.
+        Is told how many rows are left out, of pictures that have several, or that are
+        the same as others under another name; the log if left out.
 
     Returns
     -------
     list of LabelledCell
-        In order of the table, or of path, each picture once. Those of "not-a-cell" are
-        left out; those that nobody has named ("unnamed") have no targets, and serve a
-        fit as examples of what is to stay as it is.
+        In order of the table, or of path, each picture once, with its mark. Those of
+        "not-a-cell" are left out; those that nobody has named ("unnamed") have no
+        targets, and serve a fit as examples of what is to stay as it is.
 
     Raises
     ------
@@ -75,12 +76,16 @@ def read_own_cells(
         If a picture states no pixel size and `mpp` is not given, or cannot be right.
     """
     cells = _read(path, mpp)
-    once = _each_once(cells, path)
-    if len(once) < len(cells):
-        n = len(cells) - len(once)
+    once = _each_once(cells, path, lambda cell: os.path.realpath(cell.path))
+    if n := len(cells) - len(once):
         rows = f"{plural(n, 'row')} {'is' if n == 1 else 'are'}"
         tell(f"{path}: {rows} left out, of pictures that it names several times")
-    return once
+    marked = [_marked(cell) for cell in once]
+    found = _each_once(marked, path, lambda cell: cell.mark or str(cell.path))
+    if n := len(marked) - len(found):
+        copies = f"{plural(n, 'picture')} {'is' if n == 1 else 'are'}"
+        tell(f"{path}: {copies} left out, the same as others under another name")
+    return found
 
 
 def _is_folder(path: Path) -> bool:
@@ -110,20 +115,32 @@ def _read(path: Path, mpp: float | None) -> list[LabelledCell]:
     return cells
 
 
-def _each_once(cells: Sequence[LabelledCell], table: Path) -> list[LabelledCell]:
+def _marked(cell: LabelledCell) -> LabelledCell:
+    try:
+        return replace(cell, mark=picture_mark(cell.path))
+    except OSError:
+        # Who opens it tells why it cannot be read.
+        return cell
+
+
+def _each_once(
+    cells: Sequence[LabelledCell], table: Path, key_of: Callable[[LabelledCell], str]
+) -> list[LabelledCell]:
     """Return one row a picture, at its first place, with what all its rows allow."""
     once: dict[str, LabelledCell] = {}
     for cell in cells:
-        key = os.path.realpath(cell.path)
+        key = key_of(cell)
         once[key] = _joined(once[key], cell, table) if key in once else cell
     return list(once.values())
 
 
 def _joined(one: LabelledCell, other: LabelledCell, table: Path) -> LabelledCell:
+    names = dict.fromkeys("/".join(cell.path.parts[-2:]) for cell in (one, other))
+    name = ", the same picture as ".join(names)
     if one.split != other.split:
         reason = (
-            f"{other.path.name} is of split {one.split or 'none'} and of "
-            f"{other.split or 'none'}: leave one row of it"
+            f"{name} is of split {one.split or 'none'} and of "
+            f"{other.split or 'none'}: leave one of them"
         )
         raise InvalidTableError(str(table), reason)
     if not one.targets or not other.targets:
@@ -132,7 +149,7 @@ def _joined(one: LabelledCell, other: LabelledCell, table: Path) -> LabelledCell
     shared = tuple(code for code in one.targets if code in other.targets)
     if not shared:
         reason = (
-            f"{other.path.name} is called {'|'.join(one.targets)} and "
+            f"{name} is called {'|'.join(one.targets)} and "
             f"{'|'.join(other.targets)}: leave what is right"
         )
         raise InvalidTableError(str(table), reason)

@@ -1,7 +1,7 @@
 """Cells parted into those that are learned from and those that are held out.
 
 Parts have the classes in like shares, and no patient is on both sides where the table
-names patients, unless it states the split so.
+names patients, unless it states the split so. Pictures of one mark stay together.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from itertools import combinations
 from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 from napari_deepheme.core.training.training_error import TrainingError
 from napari_deepheme.core.wording import plural
@@ -250,11 +252,18 @@ def _emptiest(
 
 def _groups(cells: Sequence[LabelledCell]) -> list[list[int]]:
     """Return the rows that stay together."""
-    if not is_by_patient(cells):
-        return [[i] for i in range(len(cells))]
+    by_patient = is_by_patient(cells)
+    first: dict[object, int] = {}
+    links = [
+        (first.setdefault(tie, i), i)
+        for i, cell in enumerate(cells)
+        for tie in (_whose(cell) if by_patient else i, cell.mark or i)
+    ]
+    n = len(cells)
+    graph = coo_array((np.ones(len(links)), np.array(links).reshape(-1, 2).T), (n, n))
     groups = defaultdict(list)
-    for i, cell in enumerate(cells):
-        groups[_whose(cell)].append(i)
+    for i, group in enumerate(connected_components(graph, directed=False)[1].tolist()):
+        groups[group].append(i)
     return list(groups.values())
 
 

@@ -11,29 +11,30 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from napari_deepheme.core.files import atomic_file, make_folder
+from napari_deepheme.core.models.postprocess import NOT_IDENTIFIABLE
 from napari_deepheme.core.taxonomy import CLASS_CODES
-from napari_deepheme.core.training.cells.class_words import EXTRA_OUTPUTS, UNNAMED
+from napari_deepheme.core.training.cells.class_words import UNNAMED
+from napari_deepheme.core.training.cells.known import known_to
 from napari_deepheme.core.training.cells.named import name_cells
 from napari_deepheme.core.training.evaluation.measures import (
     Measure,
     measure,
-    named_right,
     reliability,
     share,
 )
 from napari_deepheme.core.training.training_error import NOTHING_NAMED, TrainingError
+from napari_deepheme.core.wording import plural
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     import numpy.typing as npt
 
+    from napari_deepheme.core.models.cards.card import ModelCard
     from napari_deepheme.core.models.protocols import CellClassifier, ClassifierSpec
     from napari_deepheme.core.training.cells.manifest import LabelledCell
     from napari_deepheme.core.training.evaluation.measures import Report
-
-_NAMELESS: Final = EXTRA_OUTPUTS[0]
 
 MEAN: Final = "mean"
 """In place of a class: the mean over the classes."""
@@ -70,7 +71,7 @@ class Evaluation:
     spec : ClassifierSpec
         The classifier.
     cells : tuple of LabelledCell
-        Those that bear a class.
+        Those that bear a class and are judged.
     probabilities : ndarray of float32, shape (n, 23)
         What it said.
     groups : tuple of Group
@@ -78,6 +79,14 @@ class Evaluation:
     nameless_unidentified : Measure
         Share of the cells that show none of the classes ("not-identifiable") that are
         below the model's threshold.
+    beside : tuple of LabelledCell
+        Those not judged by class: a model learned from them, or they show none.
+    probabilities_beside : ndarray of float32, shape (m, 23)
+        What it said of these.
+    learned : ndarray of bool, shape (n + m,)
+        Of which of `cells` and `beside` its card says that it learned from them.
+    left_out : mapping of str to int
+        How many cells were not shown to it, by what they are: platelets, unnamed ones.
     """
 
     spec: ClassifierSpec
@@ -85,6 +94,10 @@ class Evaluation:
     probabilities: npt.NDArray[np.float32]
     groups: tuple[Group, ...]
     nameless_unidentified: Measure
+    beside: tuple[LabelledCell, ...]
+    probabilities_beside: npt.NDArray[np.float32]
+    learned: npt.NDArray[np.bool_]
+    left_out: Mapping[str, int]
 
     @property
     def words(self) -> list[str]:
@@ -98,7 +111,11 @@ class Evaluation:
 
 
 def evaluate_classifier(
-    classifier: CellClassifier, cells: Sequence[LabelledCell]
+    classifier: CellClassifier,
+    cells: Sequence[LabelledCell],
+    *,
+    card: ModelCard | None = None,
+    others: Sequence[ModelCard] = (),
 ) -> Evaluation:
     """Judge a classifier on named cells.
 
@@ -107,40 +124,64 @@ def evaluate_classifier(
     classifier : CellClassifier
         The model.
     cells : sequence of LabelledCell
-        Cells that it did not learn from; unnamed ones are left out.
+        Those that it learned from are not judged, as far as its card says and there are
+        others; unnamed ones, and those of no class, are left out.
+    card : ModelCard, optional
+        The model's.
+    others : sequence of ModelCard
+        Of models beside it: all are judged on the same cells, which none learned from.
 
     Raises
     ------
     TrainingError
         If none bears a class.
     """
-    named = tuple(c for c in cells if _bears_classes(c))
+    named = [c for c in cells if _bears_class(c)]
     if not named:
         raise TrainingError(NOTHING_NAMED)
-    nameless = [c for c in cells if _NAMELESS in c.targets]
-    probabilities = name_cells(classifier, named)
+    nameless = [c for c in cells if _is_nameless(c)]
+    cards = [other for other in (card, *others) if other is not None]
+    judged = _not_learned(named, cards)
+    doubted = _not_learned(nameless, cards) if judged else nameless
+    judged = judged or named
+    shown = {id(cell) for cell in (*judged, *doubted)}
+    beside = [*doubted, *(c for c in (*named, *nameless) if id(c) not in shown)]
     spec = classifier.spec
-    doubted = name_cells(classifier, nameless).max(axis=1, initial=0)
+    probabilities = name_cells(classifier, judged)
+    given = name_cells(classifier, beside)
+    doubts = given[: len(doubted)].max(axis=1, initial=0)
     return Evaluation(
         spec,
-        named,
+        tuple(judged),
         probabilities,
-        tuple(_groups(named, probabilities, spec.unidentified_below)),
-        _below(doubted, spec.unidentified_below),
+        tuple(_groups(judged, probabilities, spec.unidentified_below)),
+        _below(doubts, spec.unidentified_below),
+        tuple(beside),
+        given,
+        known_to(card, [*judged, *beside]),
+        Counter(
+            "|".join(c.targets) or UNNAMED
+            for c in cells
+            if not (_bears_class(c) or _is_nameless(c))
+        ),
     )
 
 
-def left_out(cells: Iterable[LabelledCell]) -> dict[str, int]:
-    """Count the cells by which no classifier is judged, by what they are called.
-
-    `UNNAMED` are those that nobody has named; the others are none of the 23 classes.
-    """
-    words = (
-        "|".join(cell.targets) or UNNAMED
-        for cell in cells
-        if not _bears_classes(cell) and _NAMELESS not in cell.targets
-    )
-    return dict(Counter(words))
+def notices(evaluation: Evaluation) -> Iterator[str]:
+    """Word which cells the figures are not of, or what flatters them."""
+    if evaluation.left_out:
+        told = ", ".join(f"{n:,} {word}" for word, n in evaluation.left_out.items())
+        n = sum(evaluation.left_out.values())
+        cells = f"{plural(n, 'cell')} {'is' if n == 1 else 'are'}"
+        yield f"{cells} left out, of none of the classes: {told}."
+    n_learned, n = int(evaluation.learned.sum()), len(evaluation.learned)
+    if not n_learned:
+        return
+    name = f"{evaluation.spec.name} learned from {n_learned:,} of these {n:,} cells"
+    if evaluation.learned[: len(evaluation.cells)].any():
+        yield f"{name}, and no others are left to judge: the figures flatter."
+    else:
+        yield f"{name}: the figures are of others."
 
 
 def write_evaluations(evaluations: Sequence[Evaluation], folder: Path) -> None:
@@ -176,6 +217,8 @@ def write_evaluations(evaluations: Sequence[Evaluation], folder: Path) -> None:
             "probability",
             "right",
             "identified",
+            "learned",
+            "judged",
             *(f"p_{code}" for code in CLASS_CODES),
         ),
         (row for e in evaluations for row in _prediction_rows(e)),
@@ -193,10 +236,6 @@ def group_figures(group: Group) -> Iterator[tuple[str, str, Measure]]:
     for one in group.report.classes:
         for name, found in one.measures.items():
             yield one.target, name, found
-
-
-def _bears_classes(cell: LabelledCell) -> bool:
-    return bool(cell.targets) and set(cell.targets) <= set(CLASS_CODES)
 
 
 def _groups(
@@ -265,31 +304,54 @@ def _calibration_rows(evaluation: Evaluation) -> Iterator[tuple[object, ...]]:
         yield (evaluation.spec.name, *shares, b.n, *means)
 
 
+def _bears_class(cell: LabelledCell) -> bool:
+    return bool(cell.targets) and set(cell.targets) <= set(CLASS_CODES)
+
+
+def _is_nameless(cell: LabelledCell) -> bool:
+    return NOT_IDENTIFIABLE in cell.targets
+
+
+def _not_learned(
+    cells: Sequence[LabelledCell], cards: Sequence[ModelCard]
+) -> list[LabelledCell]:
+    learned = np.zeros(len(cells), bool)
+    for card in cards:
+        learned |= known_to(card, cells)
+    return [cell for cell, known in zip(cells, learned, strict=True) if not known]
+
+
 def _prediction_rows(evaluation: Evaluation) -> Iterator[tuple[object, ...]]:
-    right = named_right(evaluation.probabilities, evaluation.words)
+    n_judged = len(evaluation.cells)
     rows = zip(
-        evaluation.cells,
-        evaluation.words,
-        evaluation.probabilities,
-        right.tolist(),
+        (*evaluation.cells, *evaluation.beside),
+        (*evaluation.probabilities, *evaluation.probabilities_beside),
+        evaluation.learned.tolist(),
         strict=True,
     )
-    for cell, word, given, is_right in rows:
+    for i, (cell, given, is_learned) in enumerate(rows):
         best = int(given.argmax())
+        is_right = CLASS_CODES[best] in cell.targets
         known = float(given[best]) >= evaluation.spec.unidentified_below
         yield (
             evaluation.spec.name,
             cell.path.as_posix(),
             cell.source,
             cell.patient,
-            word,
+            "|".join(cell.targets),
             CLASS_CODES[best],
             f"{given[best]:.4f}",
-            "yes" if is_right else "no",
-            "yes" if known else "no",
+            _yes(is_right) if _bears_class(cell) else "",
+            _yes(known),
+            _yes(is_learned),
+            _yes(i < n_judged),
             # Nine digits give a float32 back: tiny ones still have their order.
             *(f"{p:.9g}" for p in given.tolist()),
         )
+
+
+def _yes(is_so: bool) -> str:
+    return "yes" if is_so else "no"
 
 
 def _write(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:

@@ -134,7 +134,7 @@ def compare_models(
         n_only_old=only_old,
         n_only_new=only_new,
         p=mcnemar(only_old, only_new),
-        n_known=int(known_to(base, [cell.path for cell in named]).sum()),
+        n_known=int(known_to(base, named).sum()),
     )
 
 

@@ -16,7 +16,11 @@ from PIL import Image
 from napari_deepheme.core.files import atomic_file
 from napari_deepheme.core.taxonomy import CLASS_BY_CODE, CLASS_CODES
 from napari_deepheme.core.training.cells.named import load_own_crops
-from napari_deepheme.core.training.evaluation.by_group import MEAN, group_figures
+from napari_deepheme.core.training.evaluation.by_group import (
+    MEAN,
+    group_figures,
+    notices,
+)
 from napari_deepheme.core.training.evaluation.measures import (
     NAMES,
     named_right,
@@ -97,6 +101,9 @@ def _page(evaluations: Sequence[Evaluation]) -> Iterator[str]:
 
 
 def _notices(evaluations: Sequence[Evaluation]) -> Iterator[str]:
+    told = dict.fromkeys(words for e in evaluations for words in notices(e))
+    for words in told:
+        yield f'<p class="notice">{escape(words)}</p>'
     for evaluation in evaluations:
         codes = evaluation.spec.rendered_only
         if codes:

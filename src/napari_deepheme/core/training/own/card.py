@@ -23,7 +23,6 @@ from napari_deepheme.core.training.own.task import runner_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     import numpy.typing as npt
 
@@ -92,13 +91,13 @@ def finished_card(
         card,
         description=f"names single cells; {len(learned)} own cells{before}",
         learned_from=_learned_from(card, learned, base),
-        learned_marks=picture_marks(cell.path for cell in learned)
+        learned_marks=picture_marks(learned)
         | (base.learned_marks if base else frozenset()),
         texts={
             "Data": (*_data_texts(data, splits), *base_texts.get("Data", ())),
             "Figures": tuple(_figure_texts(new, old, start, len(test) > 0)),
             "Limits": (
-                *limits_of_known(base, _paths(data, judged), what="cell"),
+                *limits_of_known(base, _cells(data, judged), what="cell"),
                 *_limits(data, splits),
                 *base_texts.get("Limits", ()),
             ),
@@ -107,10 +106,10 @@ def finished_card(
     )
 
 
-def _paths(
+def _cells(
     data: OwnData, judged: Sequence[tuple[npt.NDArray[np.intp], Outputs]]
-) -> list[Path]:
-    return [data.cells[row].path for rows, _ in judged for row in rows.tolist()]
+) -> list[LabelledCell]:
+    return [data.cells[row] for rows, _ in judged for row in rows.tolist()]
 
 
 def _outputs(

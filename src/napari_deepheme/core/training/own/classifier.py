@@ -254,7 +254,7 @@ def _splits(
 def _parted(
     named: Sequence[LabelledCell], config: OwnFit, base: ModelCard | None
 ) -> list[Split]:
-    known = known_to(base, [cell.path for cell in named])
+    known = known_to(base, named)
     return split_cells(named, n_folds=config.n_folds, seed=config.seed, known=known)
 
 

@@ -14,7 +14,7 @@ from napari_deepheme.core.models.networks.residual import PeakNet
 from napari_deepheme.core.models.registry import DEFAULT_DETECTOR, find_of_kind
 from napari_deepheme.core.models.torch.runner import choose_device
 from napari_deepheme.core.models.torch.weights import load_networks
-from napari_deepheme.core.training.cells.known import known_to
+from napari_deepheme.core.training.cells.known import known_to, picture_mark
 from napari_deepheme.core.training.cells.manifest import LabelledCell
 from napari_deepheme.core.training.cells.scenes import Scene
 from napari_deepheme.core.training.cells.splits import split_cells
@@ -126,7 +126,7 @@ def iter_detector_training(
             "no picture holds a boxed cell: give x, y, width and height of its cells"
         )
     cells = [_as_cell(picture) for picture in pictures]
-    known = known_to(base, [cell.path for cell in cells])
+    known = known_to(base, cells)
     split = split_cells(cells, seed=config.seed, known=known, what="picture")[0]
     _check_boxed(pictures, split)
     scenes = [_scene(picture, base) for picture in pictures]
@@ -190,6 +190,7 @@ def _as_cell(picture: BoxedPicture) -> LabelledCell:
         picture.split,
         picture.mpp,
         picture.patient,
+        mark=picture_mark(picture.path),
     )
 
 

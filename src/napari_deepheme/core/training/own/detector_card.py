@@ -56,10 +56,10 @@ def finished_detector_card(
         What was called; empty where nobody knows.
     """
     n_boxes = sum(len(scene.boxes) for scene in scenes)
-    learned = picture_marks(cells[i].path for i in split.train.tolist())
+    learned = picture_marks(cells[i] for i in split.train.tolist())
     judged = (split.test if len(split.test) else split.val).tolist()
     held_out = [scenes[i] for i in judged]
-    known = limits_of_known(base, [cells[i].path for i in judged], what="picture")
+    known = limits_of_known(base, [cells[i] for i in judged], what="picture")
     return replace(
         card,
         description=f"finds cells; {n_boxes} own boxes, from {base.title} on",

@@ -1,7 +1,8 @@
+from functools import partial
 from pathlib import Path
 
 import pytest
-from qtpy.QtCore import QEvent, QMimeData, QPoint, Qt, QUrl
+from qtpy.QtCore import QEvent, QLocale, QMimeData, QPoint, Qt, QUrl
 from qtpy.QtGui import QDropEvent
 from qtpy.QtWidgets import QApplication, QFileDialog, QInputDialog, QMessageBox
 
@@ -155,6 +156,21 @@ def test_the_pixel_size_follows_the_session_and_is_not_reformatted_while_typed(
     assert editor.text() == "0.3"
     session.mpp = 0.0
     assert editor.text() == "as the slide states"
+
+
+@pytest.mark.parametrize("locale", ["C", "de_DE", "tr_TR", "de_CH", "fr_FR"])
+@pytest.mark.parametrize("typed", ["0.25", "0,25"])
+def test_a_pixel_size_is_typed_with_a_point_or_a_comma_in_any_locale(
+    qtbot, request, locale, typed
+):
+    request.addfinalizer(partial(QLocale.setDefault, QLocale()))
+    QLocale.setDefault(QLocale(locale))
+    view = View(Session(), lambda: "")
+    qtbot.addWidget(view)
+    editor = view.mpp_box.native.lineEdit()
+    editor.selectAll()
+    qtbot.keyClicks(editor, typed)
+    assert (view.mpp_box.value, editor.text()) == (0.25, "0.25")
 
 
 def test_a_dropped_file_is_opened(view, qtbot, tmp_path):

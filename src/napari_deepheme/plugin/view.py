@@ -31,6 +31,7 @@ from napari_deepheme.plugin.choices import (
     SITTINGS,
     SLIDES,
 )
+from napari_deepheme.plugin.controls.decimals import take_point_or_comma
 from napari_deepheme.plugin.controls.file_names import ask_for_file
 from napari_deepheme.plugin.controls.inks import follow_theme
 from napari_deepheme.plugin.controls.labels import (
@@ -149,6 +150,7 @@ class View(QWidget):
         self.device_box = ComboBox(label="Device", choices=DEVICES)
         tip = "0: as the slide states. Give it for a slide that states none."
         self.mpp_box = FloatSpinBox(min=0, max=2, step=0.01, tooltip=tip)
+        take_point_or_comma(self.mpp_box.native)
         self.mpp_box.native.setDecimals(4)
         self.mpp_box.native.setSpecialValueText("as the slide states")
         tip = "What the whole slide is classified for: a differential needs no more"

@@ -462,6 +462,23 @@ def test_a_slide_without_pixel_size_asks_for_it_and_then_goes_on(
     assert core.mpp == (0.2, 0.2)
 
 
+@pytest.mark.parametrize("mpp", [2.0, 0.01])
+@pytest.mark.parametrize("ask", ["classify_slide", "show_where_to_count"])
+def test_a_pixel_size_that_cannot_be_right_is_refused_with_its_bounds(
+    controller, slide_layer, mpp, ask
+):
+    session = controller.session
+    controller.set_mpp(mpp)
+    assert session.needs_mpp
+    getattr(controller, ask)()
+    assert not session.running
+    assert f"slide: {mpp:g} x {mpp:g} micrometres per pixel cannot" in session.message
+    assert "Enter micrometres per pixel, 0.05 to 1.2, before" in session.message
+    assert session.message_kind == "error"
+    controller.set_mpp(0.25)
+    assert not session.needs_mpp
+
+
 def test_a_grey_layer_is_not_offered_as_a_slide(controller, viewer):
     viewer.add_image(np.zeros((50, 50)), name="grey")
     assert controller.session.slides == ()

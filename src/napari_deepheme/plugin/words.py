@@ -6,6 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from napari_deepheme.core.counts.report import differential
+from napari_deepheme.core.errors import OblongPixelsError
 from napari_deepheme.core.review.corrections import (
     MITOSIS_WORDS,
     UNIDENTIFIED,
@@ -18,7 +19,7 @@ from napari_deepheme.core.review.corrections import (
     reader_classes,
     short_words,
 )
-from napari_deepheme.core.slide.mpp import coarse_doubt
+from napari_deepheme.core.slide.mpp import LARGEST_MPP, SMALLEST_MPP, coarse_doubt
 from napari_deepheme.core.taxonomy import CLASS_BY_CODE, MITOTIC_CODE
 from napari_deepheme.core.wording import in_percent, plural
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     from napari_deepheme.core.cell_table import CellTable
     from napari_deepheme.core.engine.results import RegionResult
+    from napari_deepheme.core.errors import UnknownMppError
     from napari_deepheme.core.models.cards.card import ModelCard
     from napari_deepheme.plugin.session import Session
 
@@ -92,6 +94,16 @@ def outcome(result: RegionResult, session: Session) -> str:
     if not result.complete:
         words.append("stopped before the end")
     return "; ".join(filter(None, (*words, coarse_doubt(result.mpp)))) + "."
+
+
+def mpp_refusal(error: UnknownMppError) -> str:
+    """Tell why a pixel size is not taken, and what to do."""
+    if isinstance(error, OblongPixelsError):
+        return str(error)
+    return (
+        f"{error.what}. Enter micrometres per pixel, {SMALLEST_MPP:g} to "
+        f"{LARGEST_MPP:g}, before classifying."
+    )
 
 
 def card_note(card: ModelCard) -> str:

@@ -162,6 +162,21 @@ def test_a_copy_of_a_result_is_the_users_and_the_next_run_leaves_it_alone(
     assert controller.session.slides == ("slide",)
 
 
+def test_a_layer_of_corrected_cells_can_be_duplicated(controller, slide_layer, viewer):
+    controller.classify_slide()
+    controller.finish()
+    review, own = controller.desk.review, viewer.layers["Cells"]
+    review.correct([0], "L4")
+    review.set_threshold(0.9)
+    review.apply_threshold()
+    viewer.layers.selection.active = own
+    _duplicate_layer(viewer.layers)
+    copied = viewer.layers["Cells copy"].features
+    for name in ("reader_class", "identified"):
+        assert list(copied[name]) == list(own.features[name])
+    assert list(copied["reader_class"]) == ["L4", "", "", ""]
+
+
 def test_a_slide_can_be_duplicated(controller, viewer, slide_path):
     controller.open_slide(slide_path)
     viewer.layers.selection = {viewer.layers["case 1.svs"]}

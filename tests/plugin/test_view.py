@@ -66,14 +66,18 @@ def test_progress_tells_cells_found_and_time_left(view, session):
 
 
 def test_how_many_cells_are_out_of_the_count_stands_above_the_message(view, session):
-    session.counts, session.n_unidentified = {"M6": 1100, "L2": 72, "U1": 272}, 813
-    session.n_cells, session.can_export = 2257, True
-    words = "2,257 cells: 1,172 counted, 813 unidentified, 272 others"
+    session.counts = {"M6": 1100, "L2": 72, "U1": 272, "U4": 3}
+    session.n_cells, session.n_unidentified, session.can_export = 2260, 813, True
+    words = (
+        "2,260 cells: 1,172 counted, 3 mitotic figures, 813 unidentified, 272 others"
+    )
     assert view.progress_label.text() == words
     session.message = "Exported."
     assert view.progress_label.text() == words
     session.n_tiles, session.n_done = 8, 5
     assert view.progress_label.text() == f"{words}; tile 5 of 8"
+    session.rendered_only = ("U4",)
+    assert "3 mitotic figures †, 813" in view.progress_label.text()
 
 
 def test_the_threshold_is_in_sight_on_a_low_screen(view, session):
@@ -118,6 +122,10 @@ def test_the_legend_counts_and_gives_the_percent_of_the_differential(view, sessi
     assert [row(view, "ER4").text(i) for i in (1, 2)] == ["1", "25.0"]
     assert [row(view, "U1").text(i) for i in (1, 2)] == ["6", "-"]
     assert row(view, "M6").text(0) == "M6  segmented neutrophil"
+    told = row(view, "ER4").data(0, Qt.ItemDataRole.AccessibleTextRole)
+    assert "normoblast, 1 cell, 25.0 %" in told
+    session.counts = {"M6": 1552}
+    assert row(view, "M6").text(1) == "1,552"
 
 
 def test_a_click_on_a_row_asks_to_switch_its_class(view, session, qtbot):

@@ -46,7 +46,7 @@ from napari_deepheme.plugin.own_models.model_rows import ModelRows
 from napari_deepheme.plugin.reviewing.correction_panel import CorrectionPanel
 from napari_deepheme.plugin.reviewing.keeping import sittings_folder
 from napari_deepheme.plugin.reviewing.reopening import is_left_of_a_slide
-from napari_deepheme.plugin.words import RENDERED_ONLY, progress_in_words
+from napari_deepheme.plugin.words import MARK, RENDERED_ONLY, progress_in_words
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -199,7 +199,7 @@ class View(QWidget):
         self.progress_label = label("Progress in words")
         self.message_label = label("Message")
         self.rendered_label = small_label("What the mark in the legend means")
-        self.rendered_label.setText(f"† {RENDERED_ONLY}")
+        self.rendered_label.setText(f"{MARK} {RENDERED_ONLY}".strip())
         self.notice_label = label("Intended use")
         self.notice_label.setText(NOTICE)
 

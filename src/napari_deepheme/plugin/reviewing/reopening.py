@@ -110,14 +110,14 @@ def _left_out(found: QupathCells) -> str:
     told = ""
     if found.unknown_classes:
         names = ", ".join(
-            f"{n} {name or 'without a class'}"
+            f"{n:,} {name or 'without a class'}"
             for name, n in found.unknown_classes.items()
         )
         told = f" Left as they were or out, of classes not known here: {names}."
     if found.n_lines:
-        told += f" Left out, since lines are no cells: {found.n_lines}."
+        told += f" Left out, since lines are no cells: {found.n_lines:,}."
     if found.n_regions:
-        told += f" Left out, too wide for a cell: {found.n_regions}."
+        told += f" Left out, too wide for a cell: {found.n_regions:,}."
     return told
 
 

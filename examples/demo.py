@@ -45,7 +45,8 @@ def main() -> None:
     wait(0.2)
     viewer.screenshot(OUT / "screenshot.png", canvas_only=False, flash=False)
     write_truth()
-    print(f"{widget.session.message}\nFiles are in {OUT}/.")
+    counts = widget.view.progress_label.text()
+    print(f"{widget.session.message} {counts}\nFiles are in {OUT}/.")
     if os.environ.get("NAPARI_DEEPHEME_NO_SCREEN"):
         viewer.close()
     else:

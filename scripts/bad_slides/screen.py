@@ -106,7 +106,7 @@ class Screen:
             return DONE, message
         if re.search(r"places? could not be read", message):
             return FAILED_TILES, message
-        if "states no pixel size" in message:
+        if "Enter micrometres per pixel" in message:
             return DONE, message
         return judge_line(message, path)
 

@@ -63,7 +63,7 @@ def test_while_a_run_goes_on_the_session_says_so_and_then_tells_the_outcome(
     assert not session.running
     assert names(viewer) == ["slide", "Cells", "Mitotic figures"]
     assert session.can_export
-    assert session.message == "4 cells, 1 mitotic figure."
+    assert session.message == "Done."
     assert session.n_done == session.n_tiles == 2
     assert session.counts["M2"] == session.counts["U4"] == 1
 
@@ -160,6 +160,21 @@ def test_a_copy_of_a_result_is_the_users_and_the_next_run_leaves_it_alone(
     whole, anew = {"Cells": (4, 2), "Mitotic figures": (1, 0)}[name]
     assert (len(copy.data), len(own.data)) == (whole, anew)
     assert controller.session.slides == ("slide",)
+
+
+def test_a_layer_of_corrected_cells_can_be_duplicated(controller, slide_layer, viewer):
+    controller.classify_slide()
+    controller.finish()
+    review, own = controller.desk.review, viewer.layers["Cells"]
+    review.correct([0], "L4")
+    review.set_threshold(0.9)
+    review.apply_threshold()
+    viewer.layers.selection.active = own
+    _duplicate_layer(viewer.layers)
+    copied = viewer.layers["Cells copy"].features
+    for name in ("reader_class", "identified"):
+        assert list(copied[name]) == list(own.features[name])
+    assert list(copied["reader_class"]) == ["L4", "", "", ""]
 
 
 def test_a_slide_can_be_duplicated(controller, viewer, slide_path):
@@ -350,7 +365,7 @@ def test_selected_shapes_alone_are_the_region(controller, slide_layer, viewer):
     controller.classify_region()
     controller.finish()
     assert cells_layer(viewer).features["class_code"].tolist() == ["L4"]
-    told = "1 cell, 0 mitotic figures. Of 2 drawn regions 1 was taken: "
+    told = "Done. Of 2 drawn regions 1 was taken: "
     assert controller.session.message.startswith(told)
 
 
@@ -406,7 +421,7 @@ def test_cancel_keeps_what_was_found(controller, slide_layer, viewer, core):
     controller.classify_slide()
     core.while_computing = controller.cancel
     controller.finish()
-    assert controller.session.message.endswith("stopped before the end.")
+    assert controller.session.message == "Stopped before the end."
     assert cells_layer(viewer).features["class_code"].tolist() == ["M2", "L4"]
     assert controller.session.can_export
 
@@ -460,6 +475,23 @@ def test_a_slide_without_pixel_size_asks_for_it_and_then_goes_on(
     controller.classify_slide()
     controller.finish()
     assert core.mpp == (0.2, 0.2)
+
+
+@pytest.mark.parametrize("mpp", [2.0, 0.01])
+@pytest.mark.parametrize("ask", ["classify_slide", "show_where_to_count"])
+def test_a_pixel_size_that_cannot_be_right_is_refused_with_its_bounds(
+    controller, slide_layer, mpp, ask
+):
+    session = controller.session
+    controller.set_mpp(mpp)
+    assert session.needs_mpp
+    getattr(controller, ask)()
+    assert not session.running
+    assert f"slide: {mpp:g} x {mpp:g} micrometres per pixel cannot" in session.message
+    assert "Enter micrometres per pixel, 0.05 to 1.2, before" in session.message
+    assert session.message_kind == "error"
+    controller.set_mpp(0.25)
+    assert not session.needs_mpp
 
 
 def test_a_grey_layer_is_not_offered_as_a_slide(controller, viewer):

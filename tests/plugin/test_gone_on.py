@@ -210,7 +210,7 @@ def test_a_run_that_is_not_kept_says_why_and_ends(opened, past, said, error, why
     opened.classify_slide()
     opened.finish()
     assert f"{streaming.NOT_KEPT}: {why}" in said
-    assert opened.session.message == "4 cells, 1 mitotic figure."
+    assert opened.session.message == "Done."
 
 
 def test_the_time_that_is_left_is_that_of_new_tiles(monkeypatch):

@@ -9,6 +9,7 @@ from tests.plugin.conftest import MODELS
 
 from napari_deepheme.core.review.corrections import judged_classes
 from napari_deepheme.core.sittings.sitting_file import read_sitting
+from napari_deepheme.plugin.returning import AS_LEFT
 
 
 @pytest.fixture
@@ -167,7 +168,7 @@ def test_what_was_drawn_on_one_slide_is_not_in_the_sitting_of_the_other(
 
 def test_a_review_that_is_taken_up_again_says_so(two):
     two.choose_slide("case 1.svs")
-    assert two.session.message == "4 cells, as they were left."
+    assert two.session.message == AS_LEFT
     two.choose_slide("case 2.svs")
     assert two.session.message.startswith("Zoom to an area")
 
@@ -331,7 +332,7 @@ def test_what_is_corrected_while_a_sitting_is_opened_is_in_it(two, later_start):
     two.desk.review.correct([2, 3], "L4")
     while later_start.ends:
         later_start.ends.pop()()
-    assert two.session.message == "4 cells, as they were left."
+    assert two.session.message == AS_LEFT
     assert two.session.n_corrected == 4
     two.desk.review.correct([0], "M4")
     two.close()

@@ -1,7 +1,8 @@
+from functools import partial
 from pathlib import Path
 
 import pytest
-from qtpy.QtCore import QEvent, QMimeData, QPoint, Qt, QUrl
+from qtpy.QtCore import QEvent, QLocale, QMimeData, QPoint, Qt, QUrl
 from qtpy.QtGui import QDropEvent
 from qtpy.QtWidgets import QApplication, QFileDialog, QInputDialog, QMessageBox
 
@@ -65,14 +66,18 @@ def test_progress_tells_cells_found_and_time_left(view, session):
 
 
 def test_how_many_cells_are_out_of_the_count_stands_above_the_message(view, session):
-    session.counts, session.n_unidentified = {"M6": 1100, "L2": 72, "U1": 272}, 813
-    session.n_cells, session.can_export = 2257, True
-    words = "2,257 cells: 1,172 counted, 813 unidentified, 272 others"
+    session.counts = {"M6": 1100, "L2": 72, "U1": 272, "U4": 3}
+    session.n_cells, session.n_unidentified, session.can_export = 2260, 813, True
+    words = (
+        "2,260 cells: 1,172 counted, 3 mitotic figures, 813 unidentified, 272 others"
+    )
     assert view.progress_label.text() == words
     session.message = "Exported."
     assert view.progress_label.text() == words
     session.n_tiles, session.n_done = 8, 5
     assert view.progress_label.text() == f"{words}; tile 5 of 8"
+    session.rendered_only = ("U4",)
+    assert "3 mitotic figures †, 813" in view.progress_label.text()
 
 
 def test_the_threshold_is_in_sight_on_a_low_screen(view, session):
@@ -117,6 +122,10 @@ def test_the_legend_counts_and_gives_the_percent_of_the_differential(view, sessi
     assert [row(view, "ER4").text(i) for i in (1, 2)] == ["1", "25.0"]
     assert [row(view, "U1").text(i) for i in (1, 2)] == ["6", "-"]
     assert row(view, "M6").text(0) == "M6  segmented neutrophil"
+    told = row(view, "ER4").data(0, Qt.ItemDataRole.AccessibleTextRole)
+    assert "normoblast, 1 cell, 25.0 %" in told
+    session.counts = {"M6": 1552}
+    assert row(view, "M6").text(1) == "1,552"
 
 
 def test_a_click_on_a_row_asks_to_switch_its_class(view, session, qtbot):
@@ -155,6 +164,21 @@ def test_the_pixel_size_follows_the_session_and_is_not_reformatted_while_typed(
     assert editor.text() == "0.3"
     session.mpp = 0.0
     assert editor.text() == "as the slide states"
+
+
+@pytest.mark.parametrize("locale", ["C", "de_DE", "tr_TR", "de_CH", "fr_FR"])
+@pytest.mark.parametrize("typed", ["0.25", "0,25"])
+def test_a_pixel_size_is_typed_with_a_point_or_a_comma_in_any_locale(
+    qtbot, request, locale, typed
+):
+    request.addfinalizer(partial(QLocale.setDefault, QLocale()))
+    QLocale.setDefault(QLocale(locale))
+    view = View(Session(), lambda: "")
+    qtbot.addWidget(view)
+    editor = view.mpp_box.native.lineEdit()
+    editor.selectAll()
+    qtbot.keyClicks(editor, typed)
+    assert (view.mpp_box.value, editor.text()) == (0.25, "0.25")
 
 
 def test_a_dropped_file_is_opened(view, qtbot, tmp_path):

@@ -20,7 +20,7 @@ SITTINGS: Final = f"Sittings and cells (*{SUFFIX} *.csv *.geojson);;All files (*
 
 COUNTS: Final = (
     ("every cell", 0),
-    *((f"{n} cells in the best areas", n) for n in (200, 300, 500, 1000, 2000)),
+    *((f"{n:,} cells in the best areas", n) for n in (200, 300, 500, 1000, 2000)),
 )
 """What a whole slide can be classified for; 300 and 500 after ICSH 2008."""
 

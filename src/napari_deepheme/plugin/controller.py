@@ -15,7 +15,11 @@ from napari_deepheme.core.engine.results import (
     ResultCollector,
     TileResult,
 )
-from napari_deepheme.core.errors import DeephemeError, OutOfMemoryError
+from napari_deepheme.core.errors import (
+    DeephemeError,
+    OutOfMemoryError,
+    UnknownMppError,
+)
 from napari_deepheme.core.geometry import Region, hull
 from napari_deepheme.core.runs.kept_search import KeptSearch
 from napari_deepheme.core.runs.run_request import RunRequest
@@ -137,7 +141,7 @@ class Controller:
 
     def set_mpp(self, mpp: float) -> None:
         """Take micrometres per pixel from the user; 0 for what the slide states."""
-        self._session.mpp = mpp
+        self._slides.set_mpp(mpp)
 
     def set_max_cells(self, n: int) -> None:
         """Count so many cells of a whole slide in its best areas; 0: every cell."""
@@ -217,8 +221,8 @@ class Controller:
         stated = session.mpp or None
         try:
             mpp = plausible_mpp(slide, mpp=stated)
-        except DeephemeError:
-            session.needs_mpp = True
+        except UnknownMppError:
+            # Which tells why.
             self.choose_slide(layer.name)
             return
         read = self.desk.read_cells()

@@ -22,7 +22,7 @@ from napari_deepheme.plugin.controls.inks import accent, follow_theme, muted
 from napari_deepheme.plugin.controls.key_manners import ENTERS, go_to_first, is_typed
 from napari_deepheme.plugin.controls.labels import swatch
 from napari_deepheme.plugin.kinds import COLOURS
-from napari_deepheme.plugin.words import RENDERED_ONLY
+from napari_deepheme.plugin.words import MARK, RENDERED_ONLY
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -39,9 +39,6 @@ _LEAST_PX = 130
 """Some classes are to be seen, however little room there is."""
 
 _NO_SHARE = "-"
-
-_MARK = " †"
-"""Beside a class that the model learned from rendered cells only."""
 
 _APART = {
     UNIDENTIFIED: (
@@ -135,7 +132,7 @@ class Legend(QTreeWidget):
             row = self._rows[cell_class.code]
             n = counts.get(cell_class.code, 0)
             percent = share.get(cell_class.code)
-            row.setText(1, str(n) if n else _NO_SHARE)
+            row.setText(1, f"{n:,}" if n else _NO_SHARE)
             known = percent is not None and n
             row.setText(2, f"{percent:.1f}" if known else _NO_SHARE)
             for column in range(_KEY):
@@ -146,7 +143,7 @@ class Legend(QTreeWidget):
     def set_apart(self, n_unidentified: int, n_not_cells: int) -> None:
         """Show how many cells are unidentified and how many are none, if there are."""
         for word, n in ((UNIDENTIFIED, n_unidentified), (NOT_A_CELL, n_not_cells)):
-            self._rows[word].setText(1, str(n))
+            self._rows[word].setText(1, f"{n:,}")
             self._rows[word].setHidden(not n)
             self._tell(self._rows[word])
 
@@ -156,7 +153,7 @@ class Legend(QTreeWidget):
             row = self._rows[cell_class.code]
             title = f"{cell_class.code}  {cell_class.name}"
             is_rendered = cell_class.code in codes
-            row.setText(0, title + _MARK if is_rendered else title)
+            row.setText(0, title + MARK if is_rendered else title)
             row.setToolTip(0, RENDERED_ONLY.capitalize() if is_rendered else "")
 
     def set_keys(self, keys: Mapping[str, str]) -> None:
@@ -195,11 +192,11 @@ class Legend(QTreeWidget):
 
     def _tell(self, row: QTreeWidgetItem) -> None:
         """Say a row in words, for those who do not see it."""
-        key = row.text(_KEY)
-        name = row.text(0).replace(_MARK, f", {RENDERED_ONLY}").lstrip("?- ")
+        key, n = row.text(_KEY), row.text(1)
+        name = row.text(0).replace(MARK, f", {RENDERED_ONLY}").lstrip("?- ")
         words = [
             " ".join(name.split()),
-            f"{row.text(1) if row.text(1) != _NO_SHARE else 'no'} cells",
+            f"{n if n != _NO_SHARE else 'no'} cell{'' if n == '1' else 's'}",
             f"{row.text(2)} % of the count" if row.text(2) not in ("", "-") else "",
             f"key {key}" if key else "",
             "" if row.checkState(0) == Qt.CheckState.Checked else "hidden",

@@ -5,12 +5,12 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from napari_deepheme.core.errors import DeephemeError
+from napari_deepheme.core.errors import UnknownMppError
 from napari_deepheme.core.slide import plausible_mpp
 from napari_deepheme.plugin.layers import frame_of
 from napari_deepheme.plugin.result_layers.where_to_count import show_map, show_painted
 from napari_deepheme.plugin.slide_layers.slides import slide_key, slide_of
-from napari_deepheme.plugin.words import MAP_HINT, PAINTED_HINT
+from napari_deepheme.plugin.words import MAP_HINT, PAINTED_HINT, mpp_refusal
 from napari_deepheme.plugin.worker import Failed
 
 if TYPE_CHECKING:
@@ -63,9 +63,9 @@ class Mapping:
             return
         try:
             mpp = plausible_mpp(slide, mpp=session.mpp or None)
-        except DeephemeError as error:
+        except UnknownMppError as error:
             session.needs_mpp = True
-            session.say(str(error), error=True)
+            session.say(mpp_refusal(error), error=True)
             return
         session.reset_progress()
         session.running = True

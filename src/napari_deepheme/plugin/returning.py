@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from napari_deepheme.core.errors import DeephemeError
 from napari_deepheme.core.sittings.sitting_file import SUFFIX
@@ -39,6 +39,8 @@ if TYPE_CHECKING:
     from napari_deepheme.plugin.desk import Desk
     from napari_deepheme.plugin.session import Session
     from napari_deepheme.plugin.worker import Task
+
+AS_LEFT: Final = "The cells are back, as they were left."
 
 
 class Returning:
@@ -200,8 +202,7 @@ class Returning:
         if source is not None:
             self._let_give_way(source, layer)
         self._desk.restore(sitting, ready, layer)
-        told = f"{session.n_cells} cells, as they were left.{amiss}"
-        session.say(told, error=bool(amiss))
+        session.say(f"{AS_LEFT}{amiss}", error=bool(amiss))
         now = self._desk.sitting() or sitting
         file = taken_over(path, now) if path.suffix == SUFFIX else None
         if file is not None:
@@ -234,7 +235,7 @@ class Returning:
             self._aside.put_back(layer, aside)
             return
         self._desk.restore(aside.sitting, item, layer, aside.models)
-        self._session.say(f"{self._session.n_cells} cells, as they were left.")
+        self._session.say(AS_LEFT)
         if aside.file is not None:
             self._desk.keeping.go_on(aside.file)
         else:

@@ -54,12 +54,14 @@ class Run:
         self.note = note
         self.models: Models | None = None
         self.shapes: tuple[DrawnShape, ...] = ()
+        self.goal: CountGoal | None = None
         self.error: Exception | None = None
         self.stream = Stream(collector.areas)
         self.pace = Pace()
 
     def count(self, plan: RunPlan, goal: CountGoal, region: Region) -> None:
         """Count in the areas of a plan, up to a goal."""
+        self.goal = goal
         self.collector = Tally(region, plan, DetectConfig().max_overlap, goal)
         self.stream = Stream([tile.core for tile in plan.tiles])
 

@@ -42,7 +42,7 @@ class Session:
     max_cells : int
         Cells to count in the best areas of a whole slide; 0 for every cell.
     needs_mpp : bool
-        Whether the slide does not state a pixel size that can be right.
+        Whether the pixel size, given or else stated by the slide, cannot be right.
     running : bool
         Whether an analysis or a training goes on: there is one at a time.
     training : bool

@@ -71,7 +71,9 @@ class Streaming:
             self._take_tile(item, run, overlay)
         elif isinstance(item, GoneOn):
             run.pace.start(item.n_done)
-            session.say(f"Going on with {item.n_done} of {item.n_tiles} tiles done.")
+            session.say(
+                f"Going on with {item.n_done:,} of {item.n_tiles:,} tiles done."
+            )
         elif isinstance(item, NotKept):
             is_busy = isinstance(item.error, RunBusyError)
             why = "another window runs this slide." if is_busy else str(item.error)
@@ -121,7 +123,7 @@ class Streaming:
             error = result.unreadable_error(run.slide.name)
             session.say(str(error), error=True)
             return
-        told = outcome(result, session)
+        told = outcome(result, run.goal)
         if not result.complete and run.kept is not None and run.kept.is_kept:
             told += f" {GO_ON_HINT}"
         if run.note:

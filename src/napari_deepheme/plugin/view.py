@@ -31,6 +31,7 @@ from napari_deepheme.plugin.choices import (
     SITTINGS,
     SLIDES,
 )
+from napari_deepheme.plugin.controls.decimals import take_point_or_comma
 from napari_deepheme.plugin.controls.file_names import ask_for_file
 from napari_deepheme.plugin.controls.inks import follow_theme
 from napari_deepheme.plugin.controls.labels import (
@@ -45,7 +46,7 @@ from napari_deepheme.plugin.own_models.model_rows import ModelRows
 from napari_deepheme.plugin.reviewing.correction_panel import CorrectionPanel
 from napari_deepheme.plugin.reviewing.keeping import sittings_folder
 from napari_deepheme.plugin.reviewing.reopening import is_left_of_a_slide
-from napari_deepheme.plugin.words import RENDERED_ONLY, progress_in_words
+from napari_deepheme.plugin.words import MARK, RENDERED_ONLY, progress_in_words
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -149,6 +150,7 @@ class View(QWidget):
         self.device_box = ComboBox(label="Device", choices=DEVICES)
         tip = "0: as the slide states. Give it for a slide that states none."
         self.mpp_box = FloatSpinBox(min=0, max=2, step=0.01, tooltip=tip)
+        take_point_or_comma(self.mpp_box.native)
         self.mpp_box.native.setDecimals(4)
         self.mpp_box.native.setSpecialValueText("as the slide states")
         tip = "What the whole slide is classified for: a differential needs no more"
@@ -197,7 +199,7 @@ class View(QWidget):
         self.progress_label = label("Progress in words")
         self.message_label = label("Message")
         self.rendered_label = small_label("What the mark in the legend means")
-        self.rendered_label.setText(f"† {RENDERED_ONLY}")
+        self.rendered_label.setText(f"{MARK} {RENDERED_ONLY}".strip())
         self.notice_label = label("Intended use")
         self.notice_label.setText(NOTICE)
 

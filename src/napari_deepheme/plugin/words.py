@@ -6,6 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from napari_deepheme.core.counts.report import differential
+from napari_deepheme.core.errors import OblongPixelsError
 from napari_deepheme.core.review.corrections import (
     MITOSIS_WORDS,
     UNIDENTIFIED,
@@ -14,11 +15,12 @@ from napari_deepheme.core.review.corrections import (
     is_doubted,
     is_unidentified,
     judged_classes,
+    judged_counts,
     judged_mitosis,
     reader_classes,
     short_words,
 )
-from napari_deepheme.core.slide.mpp import coarse_doubt
+from napari_deepheme.core.slide.mpp import LARGEST_MPP, SMALLEST_MPP, coarse_doubt
 from napari_deepheme.core.taxonomy import CLASS_BY_CODE, MITOTIC_CODE
 from napari_deepheme.core.wording import in_percent, plural
 
@@ -26,7 +28,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from napari_deepheme.core.cell_table import CellTable
+    from napari_deepheme.core.counts.counting import CountGoal
     from napari_deepheme.core.engine.results import RegionResult
+    from napari_deepheme.core.errors import UnknownMppError
     from napari_deepheme.core.models.cards.card import ModelCard
     from napari_deepheme.plugin.session import Session
 
@@ -49,6 +53,9 @@ PAINTED_HINT = (
 )
 
 RENDERED_ONLY = "learned from rendered cells only"
+
+MARK = " †"
+"""Beside a class that the model learned from rendered cells only."""
 
 
 def class_words(reader_class: str) -> str:
@@ -73,25 +80,31 @@ def describe(chosen: CellTable, rows: Sequence[int]) -> str:
     if len(rows) == 1:
         return _one(chosen, rows[0])
     numbers = Counter(short_words(chosen)).most_common()
-    return f"{len(rows)} cells selected: " + ", ".join(f"{n} {c}" for c, n in numbers)
+    of_each = ", ".join(f"{n:,} {c}" for c, n in numbers)
+    return f"{len(rows):,} cells selected: {of_each}"
 
 
-def outcome(result: RegionResult, session: Session) -> str:
-    """Tell how a run ended, and how many cells there are with what was said before."""
-    figures = session.counts[MITOTIC_CODE]
-    told = plural(figures, "mitotic figure")
-    if figures and MITOTIC_CODE in session.rendered_only:
-        told += f" ({RENDERED_ONLY})"
-    words = [f"{plural(session.n_cells, 'cell')}, {told}"]
+def outcome(result: RegionResult, goal: CountGoal | None = None) -> str:
+    """Tell how a run ended, without numbers of cells: corrections change these."""
+    words = ["Done" if result.complete else "Stopped before the end"]
     if result.counted_areas is not None:
-        n = differential(session.counts).n
-        areas = plural(len(result.counted_areas), "area")
-        words.append(f"{n:,} counted in {areas}")
+        words.append(f"counted in {plural(len(result.counted_areas), 'area')}")
+    is_short = goal is not None and not goal.is_reached(judged_counts(result.cells))
+    if goal is not None and is_short and result.complete:
+        words[-1] += f", all there are: fewer than the {goal.n_cells:,} asked for"
     if result.failed:
         words.append(f"{plural(len(result.failed), 'place')} could not be read")
-    if not result.complete:
-        words.append("stopped before the end")
     return "; ".join(filter(None, (*words, coarse_doubt(result.mpp)))) + "."
+
+
+def mpp_refusal(error: UnknownMppError) -> str:
+    """Tell why a pixel size is not taken, and what to do."""
+    if isinstance(error, OblongPixelsError):
+        return str(error)
+    return (
+        f"{error.what}. Enter micrometres per pixel, {SMALLEST_MPP:g} to "
+        f"{LARGEST_MPP:g}, before classifying."
+    )
 
 
 def card_note(card: ModelCard) -> str:
@@ -153,7 +166,7 @@ def progress_in_words(session: Session) -> str:
         return _counted(session)
     if not session.n_tiles:
         return ""
-    words = f"{session.n_cells} cells, tile {session.n_done} of {session.n_tiles}"
+    words = f"{plural(session.n_cells, 'cell')}, {_tile(session)}"
     if session.running and session.seconds_left:
         words += f", about {_duration(session.seconds_left)} left"
     return words
@@ -162,14 +175,21 @@ def progress_in_words(session: Session) -> str:
 def _counted(session: Session) -> str:
     """Say how many cells count, and how many do not until they are named."""
     n, n_counted = session.n_cells, differential(session.counts).n
-    n_others = n - n_counted - session.n_unidentified
-    words = f"{n:,} cells: {n_counted:,} counted, "
+    n_figures = session.counts.get(MITOTIC_CODE, 0)
+    mark = MARK if n_figures and MITOTIC_CODE in session.rendered_only else ""
+    n_others = n - n_counted - n_figures - session.n_unidentified
+    words = f"{plural(n, 'cell')}: {n_counted:,} counted, "
+    words += f"{plural(n_figures, 'mitotic figure')}{mark}, "
     words += f"{session.n_unidentified:,} unidentified"
     if n_others > 0:
-        words += f", {n_others:,} others"
+        words += f", {plural(n_others, 'other')}"
     if session.n_done < session.n_tiles:
-        words += f"; tile {session.n_done} of {session.n_tiles}"
+        words += f"; {_tile(session)}"
     return words
+
+
+def _tile(session: Session) -> str:
+    return f"tile {session.n_done:,} of {session.n_tiles:,}"
 
 
 def _duration(seconds: float) -> str:

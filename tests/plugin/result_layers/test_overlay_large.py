@@ -324,7 +324,7 @@ def test_a_large_run_ends_with_the_merged_table_in_the_layer(
     assert not controller.session.can_export
     controller.finish()
     assert not controller.session.running
-    assert controller.session.message == "4 cells, 1 mitotic figure."
+    assert controller.session.message == "Done."
     assert points_of(viewer).features["class_code"].tolist() == [
         "M2",
         "L4",

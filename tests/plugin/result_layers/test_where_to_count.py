@@ -112,10 +112,18 @@ def test_a_count_shows_its_map_aside_and_ends_with_its_goal(
     controller.finish()
     session = controller.session
     # The upper half alone has the two.
-    assert session.message == "2 cells, 0 mitotic figures; 2 counted in 1 area."
+    assert session.message == "Done; counted in 1 area."
     assert len(viewer.layers["Cells"].data) == 2
     assert not viewer.layers[NAME].visible
     assert session.can_export
+
+
+def test_a_count_that_misses_its_goal_says_so(controller, slide_layer, adequacy):
+    controller.set_max_cells(300)
+    controller.classify_slide()
+    controller.finish()
+    told = "Done; counted in 2 areas, all there are: fewer than the 300 asked for."
+    assert controller.session.message == told
 
 
 def test_every_cell_needs_no_map(controller, slide_layer, viewer, core):

@@ -15,6 +15,7 @@ from napari_deepheme.core.geometry import Size
 from napari_deepheme.core.review.corrections import DELETED, NOT_A_CELL, UNIDENTIFIED
 from napari_deepheme.core.sittings.sitting_file import read_sitting
 from napari_deepheme.plugin.result_layers.figures import Figures
+from napari_deepheme.plugin.words import progress_in_words
 
 
 @pytest.fixture
@@ -165,7 +166,7 @@ def test_outlines_that_cannot_be_drawn_cost_no_result(
     with pytest.raises(RuntimeError):
         controller.finish()
     session = controller.session
-    assert session.message == "4 cells, 1 mitotic figure."
+    assert session.message == "Done."
     assert (session.can_export, session.counts["U4"]) == (True, 1)
     controller.finish()
     assert len(read_sitting(session.sitting).corrected) == 4
@@ -407,9 +408,18 @@ def test_a_run_again_counts_what_was_added_rejected_and_deleted_before(ran):
     correct(ran, [1], DELETED)
     ran.classify_slide()
     ran.finish()
-    assert ran.session.message == "5 cells, 0 mitotic figures."
     assert ran.session.n_cells == 5
     assert summarize(*ran.desk.reviewed_result())["n_cells"] == 5
+
+
+def test_what_is_said_of_a_run_holds_after_corrections(ran):
+    told = "4 cells: 3 counted, 1 mitotic figure, 0 unidentified"
+    assert progress_in_words(ran.session) == told
+    correct(ran, [2], "L4")
+    correct(ran, [1], DELETED)
+    told = "3 cells: 3 counted, 0 mitotic figures, 0 unidentified"
+    assert progress_in_words(ran.session) == told
+    assert ran.session.message == "Done."
 
 
 def test_of_what_was_added_a_count_takes_in_what_lies_in_its_areas(ran, core):
@@ -421,7 +431,7 @@ def test_of_what_was_added_a_count_takes_in_what_lies_in_its_areas(ran, core):
     ran.finish()
     result, _ = ran.desk.reviewed_result()
     assert result.cells.boxes[:, :2].tolist() == [[100, 100], [300, 140], [600, 50]]
-    assert ran.session.message == "3 cells, 0 mitotic figures; 3 counted in 1 area."
+    assert ran.session.message == "Done; counted in 1 area."
     ran.set_max_cells(0)
     ran.classify_slide()
     ran.finish()
@@ -435,7 +445,8 @@ def test_a_run_that_is_stopped_counts_what_was_added_before(ran, core):
     core.while_computing = ran.cancel
     ran.classify_slide()
     ran.finish()
-    assert ran.session.message.startswith("1 cell, 0 mitotic figures; stopped")
+    assert ran.session.message.startswith("Stopped before the end")
+    assert ran.session.n_cells == 1
 
 
 @pytest.mark.parametrize(("threshold", "n_doubted"), [(0.9, 4), (0.0, 0)])

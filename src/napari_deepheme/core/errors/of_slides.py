@@ -172,18 +172,19 @@ class UnknownMppError(DeephemeError, ValueError):
         self.slide = slide
         self.stated = stated
 
+    @property
+    def what(self) -> str:
+        """What is wrong, without what to do."""
+        if self.stated is None:
+            return f"{self.slide} states no pixel size that can be right"
+        return (
+            f"{self.slide}: {self.stated[0]:g} x {self.stated[1]:g} micrometres per "
+            "pixel cannot be a slide seen at cell level"
+        )
+
     def __str__(self) -> str:
         """Word the error."""
-        if self.stated is None:
-            what = " states no pixel size that can be right"
-        else:
-            what = (
-                f": {self.stated[0]:g} x {self.stated[1]:g} micrometres per pixel "
-                "cannot be a slide seen at cell level"
-            )
-        return (
-            f"{self.slide}{what}: give it, for example --mpp 0.25 (mpp=0.25 in Python)"
-        )
+        return f"{self.what}: give it, for example --mpp 0.25 (mpp=0.25 in Python)"
 
 
 class OblongPixelsError(UnknownMppError):

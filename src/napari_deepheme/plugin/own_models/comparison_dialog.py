@@ -16,6 +16,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_deepheme.core.wording import plural
 from napari_deepheme.plugin.controls.labels import label, small_label
 from napari_deepheme.plugin.words import class_words
 
@@ -72,8 +73,8 @@ class ComparisonDialog(QDialog):
 def verdict(comparison: Comparison) -> str:
     """Tell in words what the table's last row is worth."""
     words = (
-        f"The old one alone names {comparison.n_only_old} cells right, the new one "
-        f"alone {comparison.n_only_new}"
+        f"The old one alone names {plural(comparison.n_only_old, 'cell')} right, the "
+        f"new one alone {comparison.n_only_new:,}"
     )
     if comparison.p > _CHANCE:
         return f"{words}: with so few, this may be chance (p = {comparison.p:.2f})."
@@ -82,14 +83,14 @@ def verdict(comparison: Comparison) -> str:
 
 def _headline(comparison: Comparison) -> str:
     words = (
-        f"{comparison.new_name} beside {comparison.old_name}, on {comparison.n} of "
+        f"{comparison.new_name} beside {comparison.old_name}, on {comparison.n:,} of "
         "your cells that the new one did not learn from."
     )
     if not comparison.n_known:
         return words
     return (
         f"{words} The old one, which it went on from, learned from "
-        f"{comparison.n_known} of these: both may look better than they are."
+        f"{comparison.n_known:,} of these: both may look better than they are."
     )
 
 
@@ -123,7 +124,7 @@ def _fill_row(
     f1: tuple[float, float],
 ) -> None:
     table.setItem(row, 0, QTableWidgetItem(title))
-    table.setItem(row, 1, _number(str(n)))
+    table.setItem(row, 1, _number(f"{n:,}"))
     for first, (old, new) in ((2, found), (4, f1)):
         table.setItem(row, first, _number(f"{old:.2f}", bold=old > new))
         table.setItem(row, first + 1, _number(f"{new:.2f}", bold=new > old))

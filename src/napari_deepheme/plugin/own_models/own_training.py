@@ -184,7 +184,7 @@ def _check_enough(own: Sequence[LabelledCell]) -> None:
         code for cell in own for code in cell.targets[:1] if code in CLASS_CODES
     )
     if named.total() < MIN_CELLS or len(named) < MIN_CLASSES:
-        have = ", ".join(f"{n} {code}" for code, n in named.most_common())
+        have = ", ".join(f"{n:,} {code}" for code, n in named.most_common())
         raise TrainingError(
             f"Training needs at least {MIN_CELLS} corrected cells, of at least "
             f"{MIN_CLASSES} classes; some 200 do well. So far there are "

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from napari_deepheme.core.cell_table import CellTable
 from napari_deepheme.core.errors import DeephemeError
 from napari_deepheme.core.models.bringing.library import is_name
+from napari_deepheme.core.wording import plural
 from napari_deepheme.plugin.own_models.own_training import Trained
 from napari_deepheme.plugin.worker import Failed
 
@@ -195,9 +196,9 @@ class Training:
         self._refresh_models()
         card, found = trained.card, trained.comparison
         self._session.say(
-            f"Trained {card.name}. Of {found.n} cells held out, {found.old_name} names "
-            f"{100 * found.old_accuracy:.0f} % right, {found.new_name} "
-            f"{100 * found.new_accuracy:.0f} %."
+            f"Trained {card.name}. Of {plural(found.n, 'cell')} held out, "
+            f"{found.old_name} names {100 * found.old_accuracy:.0f} % right, "
+            f"{found.new_name} {100 * found.new_accuracy:.0f} %."
         )
         self._session.trained = card.name
         self._session.comparison = found

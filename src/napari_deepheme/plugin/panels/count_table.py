@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from qtpy.QtCore import QRectF, QSize, Qt, Signal
 from qtpy.QtGui import QColor, QPainter
@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 
     from napari_deepheme.core.counts.report import CountRow
     from napari_deepheme.plugin.panels.differential import Count
+
+
+_LEAST_OF_NAMES: Final = 0.6
+"""So much of the width of names can be told apart without the rest."""
 
 
 class CountTable(QTreeWidget):
@@ -62,7 +66,8 @@ class CountTable(QTreeWidget):
     def fit_columns(self) -> None:
         """Give names and numbers their room, then titles; the names what is left.
 
-        What does not fit even so is scrolled to.
+        Names are cut off where that keeps all numbers in sight; what does not fit even
+        so is scrolled to.
         """
         header, n = self.header(), self.columnCount()
         needed = [self.sizeHintForColumn(column) for column in range(n)]
@@ -70,7 +75,10 @@ class CountTable(QTreeWidget):
         room = self.viewport().width()
         widths = titled
         if sum(titled) > room:
-            spare = max(0, room - titled[0] - sum(needed[1:])) // max(1, n - 1)
+            numbers = sum(needed[1:])
+            if titled[0] * _LEAST_OF_NAMES <= room - numbers < titled[0]:
+                titled[0] = room - numbers
+            spare = max(0, room - titled[0] - numbers) // max(1, n - 1)
             widths = [min(t, w + spare) for t, w in zip(titled, needed, strict=True)]
             widths[0] = titled[0]
         widths[0] += max(0, room - sum(widths))

@@ -10,6 +10,7 @@ from psygnal import Signal
 
 from napari_deepheme.core.counts.density import KERNEL_UM, Density, cell_density
 from napari_deepheme.core.geometry import Region
+from napari_deepheme.core.wording import plural
 from napari_deepheme.plugin.kinds import DOUBTED, n_found
 from napari_deepheme.plugin.layers import METADATA_KEY
 from napari_deepheme.plugin.result_layers.density_choices import (
@@ -98,7 +99,7 @@ class CellDensity:
         return (
             f"Densest: {density.maximum:,.0f} {UNIT} at x {x:,.0f}, y {y:,.0f} px; "
             f"on the whole {density.mean or 0:,.0f}. {density.n_cells:,} of "
-            f"{self._n_all:,} cells, smoothed over {KERNEL_UM:g} µm."
+            f"{plural(self._n_all, 'cell')}, smoothed over {KERNEL_UM:g} µm."
         )
 
     def choose(self, key: str) -> None:
@@ -179,7 +180,7 @@ class CellDensity:
             return "The slide's micrometres per pixel are not known."
         if self._slide_layer() is None:
             return f"{reviewed.slide.name} is not among the layers."
-        return f"No {choice.words} among {self._n_all:,} cells."
+        return f"No {choice.words} among {plural(self._n_all, 'cell')}."
 
     def _regions(self) -> tuple[Region | Polygon, ...]:
         given = tuple(self._analysed()) if self._analysed is not None else ()

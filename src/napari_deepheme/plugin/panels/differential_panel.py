@@ -22,6 +22,7 @@ from napari_deepheme.core.counts.mitoses import n_unknown
 from napari_deepheme.core.counts.reference_ranges import read_reference_ranges
 from napari_deepheme.core.errors import DeephemeError
 from napari_deepheme.core.taxonomy import CLASS_BY_CODE
+from napari_deepheme.core.wording import plural
 from napari_deepheme.plugin.controls.inks import error_ink, follow_theme
 from napari_deepheme.plugin.controls.labels import (
     button,
@@ -149,7 +150,7 @@ class DifferentialPanel(QWidget):
         self.table.set_titles(titles)
         for row in self._lines(count):
             item = self._item(row)
-            item.setText(1, str(row.count))
+            item.setText(1, f"{row.count:,}")
             item.setText(2, number(row.percent))
             item.setText(3, _span(row.interval))
             self._judge(item, ranges.of_line(row), row.percent)
@@ -163,8 +164,8 @@ class DifferentialPanel(QWidget):
         for index in indices:
             self._show_index(index, ranges)
         if n_unknown(indices):
-            item = self._plain_item("mitotic figures of unknown lineage")
-            item.setText(1, str(n_unknown(indices)))
+            item = self._plain_item("of unknown lineage")
+            item.setText(1, f"{n_unknown(indices):,}")
 
     def _show_side_by_side(self, counts: Sequence[Count]) -> None:
         self.table.set_titles(["% (cells)", *(count.title for count in counts)])
@@ -178,7 +179,7 @@ class DifferentialPanel(QWidget):
         for rows in zip(*by_count, strict=True):
             item = self._item(rows[0])
             for column, row in enumerate(rows, 1):
-                item.setText(column, f"{number(row.percent)} ({row.count})")
+                item.setText(column, f"{number(row.percent)} ({row.count:,})")
                 item.setToolTip(column, f"95 %: {_span(row.interval)}")
         self._heading("Ratios")
         for ratios in zip(*(count.ratios for count in counts), strict=True):
@@ -188,10 +189,10 @@ class DifferentialPanel(QWidget):
         self._heading("Cells")
         item = self._plain_item("counted")
         for column, rows in enumerate(by_count, 1):
-            item.setText(column, str(rows[0].n))
+            item.setText(column, f"{rows[0].n:,}")
         item = self._plain_item("unidentified, out of the count")
         for column, count in enumerate(counts, 1):
-            item.setText(column, str(count.n_unidentified))
+            item.setText(column, f"{count.n_unidentified:,}")
 
     @property
     def _is_full(self) -> bool:
@@ -210,6 +211,7 @@ class DifferentialPanel(QWidget):
     def _plain_item(self, text: str) -> QTreeWidgetItem:
         item = QTreeWidgetItem(self.table)
         item.setText(0, text)
+        item.setToolTip(0, text)
         for column in range(1, self.table.columnCount()):
             item.setTextAlignment(column, Qt.AlignmentFlag.AlignRight)
         return item
@@ -226,7 +228,7 @@ class DifferentialPanel(QWidget):
 
     def _show_ratio(self, ratio: Ratio, ranges: ReferenceRanges) -> None:
         item = self._plain_item(ratio.name)
-        item.setText(1, f"{ratio.over}:{ratio.under}")
+        item.setText(1, f"{ratio.over:,}:{ratio.under:,}")
         item.setText(2, number(ratio.value, 2))
         item.setText(3, _span(ratio.interval, 2))
         self._judge(item, ranges.of(ratio.name), ratio.value, 2)
@@ -234,7 +236,7 @@ class DifferentialPanel(QWidget):
     def _show_index(self, index: MitoticIndex, ranges: ReferenceRanges) -> None:
         of = "" if index.name == "all" else f", {index.name}"
         item = self._plain_item(f"mitotic index{of}")
-        item.setText(1, f"{index.figures} of {index.n}" if index.n else "–")
+        item.setText(1, f"{index.figures:,} of {index.n:,}" if index.n else "–")
         item.setText(2, number(index.per_1000))
         item.setText(3, _span(index.interval))
         self._judge(item, ranges.of(f"mitotic index{of}"), index.per_1000)
@@ -260,7 +262,7 @@ class DifferentialPanel(QWidget):
         if together is None:
             return "Draw rectangles, ellipses or polygons on a Shapes layer first."
         n, left_out = together.grouped[0].n, together.n_unidentified
-        words = f"{n} cells counted, {left_out} unidentified"
+        words = f"{plural(n, 'cell')} counted, {left_out:,} unidentified"
         words += " (out of the count)." if left_out else "."
         words += _told_of_search(self._counts)
         if self._differentials.scope == "sample" and n < FULL_COUNT:

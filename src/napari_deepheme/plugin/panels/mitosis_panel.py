@@ -153,16 +153,16 @@ class MitosisPanel(QWidget):
         for index in indices:
             of = "Mitotic index" if index.name == "all" else f"  {index.name}"
             if index.per_1000 is None or index.interval is None:
-                why = f" (0 of {index.n}; no lineage is known)" if index.n else ""
+                why = f" (0 of {index.n:,}; no lineage is known)" if index.n else ""
                 lines.append(f"{of}: –{why}")
                 continue
             low, high = index.interval
             lines.append(
-                f"{of}: {index.per_1000:.1f} per 1,000 ({index.figures} of {index.n}; "
-                f"95 % {low:.1f}–{high:.1f})"
+                f"{of}: {index.per_1000:.1f} per 1,000 ({index.figures:,} of "
+                f"{index.n:,}; 95 % {low:.1f}–{high:.1f})"
             )
         if n_unknown(indices):
-            lines.append(f"  {n_unknown(indices)} of unknown lineage")
+            lines.append(f"  {n_unknown(indices):,} of unknown lineage")
         return "\n".join([*lines, "95 %: sampling error only (Wilson)"])
 
     def _on_changed(self, _: object) -> None:

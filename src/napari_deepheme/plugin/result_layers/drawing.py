@@ -164,7 +164,7 @@ class Drawing:
         if threshold is None or len(points.data) != len(cells):
             return
         identified = identified_at(cells.base.probabilities, threshold).astype(object)
-        points.features[IDENTIFIED] = pd.Series(identified, dtype=object)
+        _put_column(points, IDENTIFIED, identified)
 
     def resize(
         self, cells: CellTable | CorrectedCells, rows: Rows, selected: set[int]
@@ -313,6 +313,13 @@ def _diameter(cells: CellTable) -> float:
     return float(np.median(cells.boxes[:, 2:])) if len(cells) else 0.0
 
 
+def _put_column(points: CellsLayer, name: str, values: npt.NDArray[Any]) -> None:
+    # Of objects, since pandas would turn all of them into its own strings.
+    points.features[name] = pd.Series(values, dtype=object)
+    # Without the same columns napari duplicates no layer.
+    points.feature_defaults[name] = pd.Series([""], dtype=object)
+
+
 def _note_reader(points: CellsLayer, part: CellTable, rows: Rows) -> None:
     """Bring the columns that a reader changes up to date, in these rows alone."""
     table = points.features
@@ -321,6 +328,5 @@ def _note_reader(points: CellsLayer, part: CellTable, rows: Rows) -> None:
         if values is None and name not in table:
             continue
         if name not in table:
-            # Of objects, since pandas would turn all of them into its own strings.
-            table[name] = pd.Series(np.full(len(table), "", object), dtype=object)
+            _put_column(points, name, np.full(len(table), "", object))
         table.iloc[rows, table.columns.get_loc(name)] = "" if values is None else values

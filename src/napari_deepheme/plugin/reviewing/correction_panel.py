@@ -261,7 +261,7 @@ def _class_box() -> QComboBox:
 
 
 def _kept_words(session: Session) -> str:
-    words = f"{session.n_corrected} corrected here"
+    words = f"{session.n_corrected:,} corrected here"
     if session.n_kept:
-        words += f", {session.n_kept} kept from before"
+        words += f", {session.n_kept:,} kept from before"
     return words

@@ -112,13 +112,13 @@ def _left_out(found: QupathCells) -> str:
         (found.unknown_classes, "Left out"),
         (found.classes_of_ours, "Left as they were"),
     ):
-        names = ", ".join(f"{n} {k or 'without a class'}" for k, n in classes.items())
+        names = ", ".join(f"{n:,} {k or 'without a class'}" for k, n in classes.items())
         if names:
             told += f" {what}, of classes not known here: {names}."
     if found.n_lines:
-        told += f" Left out, since lines are no cells: {found.n_lines}."
+        told += f" Left out, since lines are no cells: {found.n_lines:,}."
     if found.n_regions:
-        told += f" Left out, too wide for a cell: {found.n_regions}."
+        told += f" Left out, too wide for a cell: {found.n_regions:,}."
     return told
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from napari_deepheme.core.errors import DeephemeError, OblongPixelsError
+from napari_deepheme.core.errors import DeephemeError
 from napari_deepheme.core.slide import open_slide
 from napari_deepheme.plugin.slide_layers.slides import (
     is_slide_layer,
@@ -13,6 +13,7 @@ from napari_deepheme.plugin.slide_layers.slides import (
     slide_mark,
     slide_of,
 )
+from napari_deepheme.plugin.words import mpp_refusal
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -84,11 +85,18 @@ class SlideChoice:
             session.mpp = 0.0
         layers = filter(is_slide_layer, self._viewer.layers)
         self._chosen = next((layer for layer in layers if layer.name == name), None)
-        self._tell(name, before)
+        self._tell(before)
         # Last: who takes a review up says so.
         session.slide = name
 
-    def _tell(self, name: str, before: str) -> None:
+    def set_mpp(self, mpp: float) -> None:
+        """Take micrometres per pixel from the user; 0 for what the slide states."""
+        session, layer = self._session, self.layer
+        session.mpp = mpp
+        if layer is not None:
+            session.needs_mpp = mpp_error(slide_of(layer), mpp or None) is not None
+
+    def _tell(self, before: str) -> None:
         """Tell what can be done with the chosen slide."""
         session, layer = self._session, self.layer
         if layer is None:
@@ -96,16 +104,10 @@ class SlideChoice:
             if before and not (session.running or session.can_export):
                 session.say("Open a slide to begin.")
             return
-        error = mpp_error(slide_of(layer))
+        error = mpp_error(slide_of(layer), session.mpp or None)
         session.needs_mpp = error is not None
-        if isinstance(error, OblongPixelsError) and not session.mpp:
-            session.say(str(error), error=True)
-        elif session.needs_mpp and not session.mpp:
-            session.say(
-                f"{name} states no pixel size that can be right. Enter micrometres per "
-                "pixel before classifying.",
-                error=True,
-            )
+        if error is not None:
+            session.say(mpp_refusal(error), error=True)
         elif not session.running:
             session.say("Zoom to an area where cells lie apart, then classify it.")
 

@@ -137,10 +137,10 @@ def give_mpp(viewer: ViewerModel, layer: Image, mpp: Mpp) -> None:
     camera.zoom /= float(factor.min())
 
 
-def mpp_error(slide: SlideReader) -> UnknownMppError | None:
-    """Return why what a slide states of its pixels cannot be taken; None if it can."""
+def mpp_error(slide: SlideReader, mpp: float | None = None) -> UnknownMppError | None:
+    """Return why a pixel size, given or else stated, is refused; None if it is not."""
     try:
-        plausible_mpp(slide)
+        plausible_mpp(slide, mpp=mpp)
     except UnknownMppError as error:
         return error
     return None

@@ -1,5 +1,8 @@
 """Memory that runs out, or a device that is lost, in every stage of a run."""
 
+import sys
+import threading
+
 import numpy as np
 import pytest
 import torch
@@ -7,7 +10,7 @@ import torch
 from napari_deepheme.cli import run
 from napari_deepheme.core.errors import DeviceLostError, OutOfMemoryError
 from napari_deepheme.core.models.device_faults import device_faults_told
-from napari_deepheme.core.models.openvino.runner import OpenVinoRunner
+from napari_deepheme.core.models.openvino.runner import OpenVinoRunner, import_openvino
 from napari_deepheme.core.models.torch.runner import TorchRunner
 
 CORE = "napari_deepheme.core"
@@ -120,8 +123,18 @@ SHORT = [
     RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"),
     RuntimeError("MPS backend out of memory (MPS allocated: 1 GB)"),
     RuntimeError("std::bad_alloc"),
+    RuntimeError(
+        "Exception from src/plugins/intel_cpu/src/node.cpp:823:\n[CPU] Transpose node "
+        "with name 'Subtract_144_original' can't alloc"
+    ),
+    ImportError(
+        "libopenvino_pytorch_frontend.so: failed to map segment from shared object"
+    ),
+    RuntimeError("can't start new thread"),
+    RuntimeError("Resource temporarily unavailable"),
 ]
 WORDS = ["numpy", "cpu", "windows", "cuda", "cuda error", "cudnn", "mps", "c++"]
+WORDS += ["openvino", "library", "thread", "system"]
 
 
 @pytest.mark.parametrize("error", SHORT, ids=WORDS)
@@ -142,6 +155,39 @@ def test_without_memory_for_one_picture_that_is_told(error):
     runner = TorchRunner(Network(0, error), "cpu")
     with pytest.raises(OutOfMemoryError):
         runner.run(np.zeros((3, 4, 4, 3), np.uint8), batch_size=2)
+
+
+@pytest.mark.parametrize("error", SHORT, ids=WORDS)
+@pytest.mark.parametrize("backend", ["torch", "openvino"])
+def test_memory_that_runs_out_while_a_network_is_made_ready_is_told(
+    error, backend, slide, told, monkeypatch
+):
+    def fail(*_, **__):
+        raise error
+
+    monkeypatch.setattr(f"{CORE}.models.torch.ready.folded", fail)
+    words = ["--device", "cpu", "--backend", backend, "--out", "out"]
+    assert "memory ran out" in told(["classify", str(slide), *words])
+
+
+def test_openvino_that_finds_no_room_is_not_said_to_be_missing(monkeypatch):
+    class Finder:
+        def find_spec(self, name, *_):
+            if name == "openvino":
+                raise SHORT[WORDS.index("library")]
+
+    monkeypatch.delitem(sys.modules, "openvino", raising=False)
+    monkeypatch.setattr(sys, "meta_path", [Finder(), *sys.meta_path])
+    with pytest.raises(MemoryError):
+        import_openvino()
+
+
+def test_a_thread_that_cannot_be_started_is_told(slide, told, monkeypatch):
+    def fail(_):
+        raise SHORT[WORDS.index("thread")]
+
+    monkeypatch.setattr(threading.Thread, "start", fail)
+    assert "memory ran out" in told(["classify", str(slide), *CLASSIFY])
 
 
 LOST = [

@@ -16,13 +16,17 @@ if TYPE_CHECKING:
 
 _SHORT: Final = (
     "out of memory",
-    "can't allocate memory",
+    "can't alloc",
     "cannot allocate memory",
     "not enough memory",
     "failed to allocate",
     "bad_alloc",
     "bad allocation",
     "_status_alloc_failed",
+    # Of the system, where there is no room for a library or another thread.
+    "failed to map segment",
+    "can't start new thread",
+    "resource temporarily unavailable",
 )
 
 _LOST: Final = (

@@ -130,11 +130,13 @@ SHORT = [
     ImportError(
         "libopenvino_pytorch_frontend.so: failed to map segment from shared object"
     ),
+    RuntimeError("Couldn't get TorchScript.\ncould not create a primitive\nPlease"),
+    RuntimeError("could not create a primitive"),
     RuntimeError("can't start new thread"),
     RuntimeError("Resource temporarily unavailable"),
 ]
 WORDS = ["numpy", "cpu", "windows", "cuda", "cuda error", "cudnn", "mps", "c++"]
-WORDS += ["openvino", "library", "thread", "system"]
+WORDS += ["openvino", "library", "onednn", "onednn alone", "thread", "system"]
 
 
 @pytest.mark.parametrize("error", SHORT, ids=WORDS)
@@ -168,6 +170,17 @@ def test_memory_that_runs_out_while_a_network_is_made_ready_is_told(
     monkeypatch.setattr(f"{CORE}.models.torch.ready.folded", fail)
     words = ["--device", "cpu", "--backend", backend, "--out", "out"]
     assert "memory ran out" in told(["classify", str(slide), *words])
+
+
+@pytest.mark.parametrize("error", SHORT, ids=WORDS)
+def test_a_network_that_has_no_memory_is_not_called_unusable(
+    error, slide, told, monkeypatch
+):
+    def fail(*_):
+        raise error
+
+    monkeypatch.setattr(f"{CORE}.models.networks.litenet.LiteNet.forward", fail)
+    assert "memory ran out" in told(["classify", str(slide), *CLASSIFY])
 
 
 def test_openvino_that_finds_no_room_is_not_said_to_be_missing(monkeypatch):
@@ -206,8 +219,15 @@ def test_a_device_that_is_lost_is_named(text):
         raise RuntimeError(text)
 
 
-def test_what_is_no_fault_of_the_device_stays_as_it_is():
-    bug = RuntimeError("mat1 and mat2 shapes cannot be multiplied")
+@pytest.mark.parametrize(
+    "text",
+    [
+        "mat1 and mat2 shapes cannot be multiplied",
+        "could not create a primitive descriptor for a convolution",
+    ],
+)
+def test_what_is_no_fault_of_the_device_stays_as_it_is(text):
+    bug = RuntimeError(text)
     with pytest.raises(RuntimeError) as raised, device_faults_told("cuda"):
         raise bug
     assert raised.value is bug

@@ -121,6 +121,19 @@ def test_what_speaks_against_the_slide_stands_on_the_page_and_on_standard_error(
         )
 
 
+def test_a_summary_of_another_run_is_told_by_report_and_export(
+    phantom, cells, tmp_path, capsys
+):
+    path = cells.parent / "summary.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "n_cells": 5}))
+    assert run(words(phantom, cells, "report.html")) == 0
+    assert run(["export", str(cells), "--to", "parquet", "--out", "o.parquet"]) == 0
+    reported, exported = capsys.readouterr().err.splitlines()
+    assert "The summary tells of 5 cells, and there are 6" in reported
+    assert exported == reported
+    assert "The summary tells of 5 cells" in told_by(tmp_path / "report.html")
+
+
 @pytest.mark.parametrize(
     "content",
     [

@@ -15,6 +15,7 @@ from napari_deepheme.core import files
 from napari_deepheme.core.errors import CannotWriteError
 from napari_deepheme.core.files import (
     atomic_file,
+    atomic_files,
     atomic_folder,
     atomic_path,
     held_lock,
@@ -79,6 +80,50 @@ def test_a_disk_that_fails_is_one_line_and_leaves_the_old_file(
     assert caught.value.path == str(path)
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def write_together(*paths):
+    with atomic_files(*paths) as partials:
+        for partial in partials:
+            write(partial)
+
+
+@pytest.fixture
+def three(tmp_path):
+    paths = [tmp_path / name for name in "abc"]
+    for path in paths:
+        path.write_bytes(b"old")
+    return paths
+
+
+def contents(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+@pytest.mark.parametrize("kth", range(6))
+def test_files_take_their_places_together_or_the_last_is_taken_away(
+    kth, three, tmp_path, monkeypatch
+):
+    replace, moved = Path.replace, []
+
+    def fail(path, target):
+        moved.append(target)
+        if len(moved) == kth + 1:
+            full_disk()
+        return replace(path, target)
+
+    monkeypatch.setattr(Path, "replace", fail)
+    with pytest.raises(CannotWriteError) as caught:
+        write_together(*three)
+    # Each is written first, and then they take their places.
+    assert caught.value.path == str(three[kth % 3])
+    left = contents(tmp_path)
+    if kth < 4:
+        assert left == {"a": b"old", "b": b"old", "c": b"old"}
+    else:
+        assert left == {"a": b"new", "b": b"old" if kth == 4 else b"new"}
+    write_together(*three)
+    assert contents(tmp_path) == {"a": b"new", "b": b"new", "c": b"new"}
 
 
 def test_a_missing_folder_or_a_file_in_its_place_cannot_be_written_to(tmp_path):

@@ -1,5 +1,8 @@
 """Memory that runs out, or a device that is lost, in every stage of a run."""
 
+import sys
+import threading
+
 import numpy as np
 import pytest
 import torch
@@ -7,7 +10,7 @@ import torch
 from napari_deepheme.cli import run
 from napari_deepheme.core.errors import DeviceLostError, OutOfMemoryError
 from napari_deepheme.core.models.device_faults import device_faults_told
-from napari_deepheme.core.models.openvino.runner import OpenVinoRunner
+from napari_deepheme.core.models.openvino.runner import OpenVinoRunner, import_openvino
 from napari_deepheme.core.models.torch.runner import TorchRunner
 
 CORE = "napari_deepheme.core"
@@ -120,8 +123,20 @@ SHORT = [
     RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"),
     RuntimeError("MPS backend out of memory (MPS allocated: 1 GB)"),
     RuntimeError("std::bad_alloc"),
+    RuntimeError(
+        "Exception from src/plugins/intel_cpu/src/node.cpp:823:\n[CPU] Transpose node "
+        "with name 'Subtract_144_original' can't alloc"
+    ),
+    ImportError(
+        "libopenvino_pytorch_frontend.so: failed to map segment from shared object"
+    ),
+    RuntimeError("Couldn't get TorchScript.\ncould not create a primitive\nPlease"),
+    RuntimeError("could not create a primitive"),
+    RuntimeError("can't start new thread"),
+    RuntimeError("Resource temporarily unavailable"),
 ]
 WORDS = ["numpy", "cpu", "windows", "cuda", "cuda error", "cudnn", "mps", "c++"]
+WORDS += ["openvino", "library", "onednn", "onednn alone", "thread", "system"]
 
 
 @pytest.mark.parametrize("error", SHORT, ids=WORDS)
@@ -144,6 +159,46 @@ def test_without_memory_for_one_picture_that_is_told(error):
         runner.run(np.zeros((3, 4, 4, 3), np.uint8), batch_size=2)
 
 
+@pytest.mark.parametrize("backend", ["torch", "openvino"])
+def test_memory_that_runs_out_while_a_network_is_made_ready_is_told(
+    backend, slide, told, monkeypatch
+):
+    def fail(*_, **__):
+        raise SHORT[WORDS.index("library")]
+
+    monkeypatch.setattr(f"{CORE}.models.torch.ready.folded", fail)
+    words = ["--device", "cpu", "--backend", backend, "--out", "out"]
+    assert "memory ran out" in told(["classify", str(slide), *words])
+
+
+def test_a_network_that_has_no_memory_is_not_called_unusable(slide, told, monkeypatch):
+    def fail(*_):
+        raise SHORT[WORDS.index("onednn alone")]
+
+    monkeypatch.setattr(f"{CORE}.models.networks.litenet.LiteNet.forward", fail)
+    assert "memory ran out" in told(["classify", str(slide), *CLASSIFY])
+
+
+def test_openvino_that_finds_no_room_is_not_said_to_be_missing(monkeypatch):
+    class Finder:
+        def find_spec(self, name, *_):
+            if name == "openvino":
+                raise SHORT[WORDS.index("library")]
+
+    monkeypatch.delitem(sys.modules, "openvino", raising=False)
+    monkeypatch.setattr(sys, "meta_path", [Finder(), *sys.meta_path])
+    with pytest.raises(MemoryError):
+        import_openvino()
+
+
+def test_a_thread_that_cannot_be_started_is_told(slide, told, monkeypatch):
+    def fail(_):
+        raise SHORT[WORDS.index("thread")]
+
+    monkeypatch.setattr(threading.Thread, "start", fail)
+    assert "memory ran out" in told(["classify", str(slide), *CLASSIFY])
+
+
 LOST = [
     "CUDA error: unspecified launch failure",
     "CUDA error: device-side assert triggered",
@@ -160,8 +215,15 @@ def test_a_device_that_is_lost_is_named(text):
         raise RuntimeError(text)
 
 
-def test_what_is_no_fault_of_the_device_stays_as_it_is():
-    bug = RuntimeError("mat1 and mat2 shapes cannot be multiplied")
+@pytest.mark.parametrize(
+    "text",
+    [
+        "mat1 and mat2 shapes cannot be multiplied",
+        "could not create a primitive descriptor for a convolution",
+    ],
+)
+def test_what_is_no_fault_of_the_device_stays_as_it_is(text):
+    bug = RuntimeError(text)
     with pytest.raises(RuntimeError) as raised, device_faults_told("cuda"):
         raise bug
     assert raised.value is bug

@@ -29,6 +29,7 @@ from napari_deepheme.core.export.other_slide import refuse_other_slide, slide_do
 from napari_deepheme.core.export.parquet import write_parquet
 from napari_deepheme.core.files import refuse_sources, replaced_file
 from napari_deepheme.core.review.corrections import is_corrected, is_deleted
+from napari_deepheme.core.runs.run_of_cells import other_run_doubts
 from napari_deepheme.core.runs.slide_of_run import other_file_doubts
 from napari_deepheme.core.slide import open_slide, plausible_mpp
 from napari_deepheme.core.slide.mpp import given_mpp
@@ -101,6 +102,8 @@ def _run(options: argparse.Namespace) -> int:
         if options.slide is not None:
             slide = stack.enter_context(open_slide(options.slide))
         cells = _read(options, slide)
+        for doubt in other_run_doubts(options.cells, cells):
+            complain(doubt)
         if slide is not None:
             _check_slide(options, cells, slide, stated)
         facts = _facts(options, slide, stated)

@@ -18,6 +18,7 @@ from napari_deepheme.core.files import refuse_sources
 from napari_deepheme.core.report_file import gather_report, write_report
 from napari_deepheme.core.report_file.known_run import known_run
 from napari_deepheme.core.report_file.write import SUFFIXES
+from napari_deepheme.core.runs.run_of_cells import other_run_doubts
 from napari_deepheme.core.runs.slide_of_run import other_file_doubts
 from napari_deepheme.core.slide import open_slide
 from napari_deepheme.core.wording import plural
@@ -108,7 +109,10 @@ def _run(options: argparse.Namespace) -> int:
             reader=options.reader,
             ranges=ranges or NO_RANGES,
             deidentify=options.deidentify,
-            doubts=other_file_doubts(options.cells.parent, slide),
+            doubts=(
+                *other_file_doubts(options.cells.parent, slide),
+                *other_run_doubts(options.cells, cells),
+            ),
         )
     for doubt in content.doubts:
         complain(doubt)

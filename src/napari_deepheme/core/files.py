@@ -9,7 +9,7 @@ import stat
 import sys
 import tempfile
 import time
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final
 
@@ -166,6 +166,55 @@ def atomic_file(path: Path | str) -> Iterator[BinaryIO]:
         yield stream
         stream.flush()
         os.fsync(stream.fileno())
+
+
+@contextmanager
+def atomic_files(*paths: Path) -> Iterator[list[Path]]:
+    """Give paths beside the targets that take their places when the block ends well.
+
+    The last target vouches for the others: as soon as the first of them has given way
+    it is removed, and it is written anew behind them.
+
+    Parameters
+    ----------
+    paths : Path
+        The files to write, or links to them; their folders exist.
+
+    Yields
+    ------
+    list of Path
+        A file beside each target. If the block raises, they are removed and all targets
+        stay as they were.
+
+    Raises
+    ------
+    CannotWriteError
+        As for `atomic_path`; it names the target also where the block raises it.
+    """
+    first, *further, last = paths
+    with ExitStack() as stack:
+        # What is entered last takes its place first.
+        partials = [stack.enter_context(atomic_path(last))]
+        partials += [stack.enter_context(atomic_path(path)) for path in further[::-1]]
+        stack.enter_context(_removed_afterwards(last))
+        partials.append(stack.enter_context(atomic_path(first)))
+        partials.reverse()
+        try:
+            yield partials
+        except CannotWriteError as error:
+            targets = dict(zip(map(str, partials), paths, strict=True))
+            path = str(targets.get(error.path, error.path))
+            raise CannotWriteError(path, error.reason, error.remedy) from error
+
+
+@contextmanager
+def _removed_afterwards(path: Path) -> Iterator[None]:
+    target = replaced_file(path)
+    yield
+    try:
+        target.unlink(missing_ok=True)
+    except OSError as error:
+        raise CannotWriteError(str(path), error.strerror or str(error)) from error
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -167,6 +168,22 @@ def test_without_the_other_two_files_there_is_no_summary(make_result, tmp_path):
     with pytest.raises(CannotWriteError):
         export_run(make_result("M6"), FACTS, tmp_path)
     assert not (tmp_path / "summary.json").exists()
+
+
+@pytest.mark.parametrize("name", ["write_geojson", "write_summary"])
+def test_a_run_that_cannot_be_written_leaves_what_lay_there(
+    make_result, tmp_path, monkeypatch, name
+):
+    def fail(_, path, **__):
+        raise CannotWriteError(str(path), "the disk is full")
+
+    export_run(make_result("M6"), FACTS, tmp_path)
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    monkeypatch.setattr(f"napari_deepheme.core.export.summary.{name}", fail)
+    with pytest.raises(CannotWriteError) as caught:
+        export_run(make_result("M2", "L2"), FACTS, tmp_path)
+    assert Path(caught.value.path) in before
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
 def test_the_origin_of_the_scanned_bounds_shifts_the_geojson_alone(

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
+from napari_deepheme.core.threads import start_thread
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from types import TracebackType
@@ -48,7 +50,7 @@ class Ahead(Iterator[_Item], Generic[_Item]):
 
     def __enter__(self) -> Self:
         """Start the thread."""
-        self._thread.start()
+        start_thread(self._thread)
         return self
 
     def __exit__(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
@@ -61,6 +61,20 @@ def mpp_words(mpp: Mpp) -> str:
     return f"{mpp.x:.4g} µm per pixel along x, {mpp.y:.4g} along y"
 
 
+def summary_beside(path: Path) -> dict[str, Any]:
+    """Return the ``summary.json`` beside a file of cells, whatever it holds.
+
+    Raises
+    ------
+    OSError, ValueError
+        If it is not there, or no JSON.
+    """
+    beside = path.parent / "summary.json"
+    check_regular(beside)
+    summary: dict[str, Any] = orjson.loads(beside.read_bytes())
+    return summary
+
+
 def facts_beside(
     path: Path, *, tell: Callable[[str], object] | None = None
 ) -> TableFacts:
@@ -73,10 +87,8 @@ def facts_beside(
     tell : callable, optional
         Told in words if there is one that cannot be understood: it states nothing.
     """
-    beside = path.parent / "summary.json"
     try:
-        check_regular(beside)
-        summary = orjson.loads(beside.read_bytes())
+        summary = summary_beside(path)
         mpp = stated_mpp(*summary["mpp"])
         slide, model = str(summary["slide"]), str(summary["model"])
         return TableFacts(slide, mpp, model)
@@ -84,6 +96,7 @@ def facts_beside(
         return TableFacts()
     except (OSError, ValueError, TypeError, LookupError) as error:
         if tell is not None:
+            beside = path.parent / "summary.json"
             tell(f"{beside} is not the summary of a run, and left out: {_amiss(error)}")
         return TableFacts()
 

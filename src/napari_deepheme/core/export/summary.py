@@ -16,7 +16,7 @@ from napari_deepheme.core.counts.report import differential, me_ratio, ratios
 from napari_deepheme.core.export.csv_table import write_csv
 from napari_deepheme.core.export.facts import NOTICE, spelled_out
 from napari_deepheme.core.export.geojson import NO_SHIFT, write_geojson
-from napari_deepheme.core.files import atomic_file, make_folder
+from napari_deepheme.core.files import atomic_file, atomic_files, make_folder
 from napari_deepheme.core.geometry import regions_to_json
 from napari_deepheme.core.review.corrections import (
     READER_PHASE,
@@ -179,8 +179,8 @@ def write_summary(summary: dict[str, Any], path: Path) -> None:
 def export_run(result: RegionResult, facts: RunFacts, folder: Path) -> dict[str, Any]:
     """Write ``cells.csv``, ``cells.geojson`` and ``summary.json`` into a folder.
 
-    The folder is made where it is missing. The summary comes last: where it lies, the
-    other two are whole.
+    The folder is made where it is missing. All take their places together, the summary
+    last: where it lies, the other two are whole, and of the same run.
 
     Returns
     -------
@@ -190,12 +190,12 @@ def export_run(result: RegionResult, facts: RunFacts, folder: Path) -> dict[str,
     Raises
     ------
     CannotWriteError
-        If a file cannot be written.
+        If a file cannot be written; what lay there stays as it was then.
     """
     make_folder(folder)
-    table, shapes, summary = (folder / name for name in RUN_FILES)
-    write_csv(result.cells, table)
-    write_geojson(result.cells, shapes, bounds_origin=facts.bounds_origin)
-    content = summarize(result, facts)
-    write_summary(content, summary)
+    with atomic_files(*(folder / name for name in RUN_FILES)) as (table, shapes, last):
+        write_csv(result.cells, table)
+        write_geojson(result.cells, shapes, bounds_origin=facts.bounds_origin)
+        content = summarize(result, facts)
+        write_summary(content, last)
     return content

@@ -16,13 +16,19 @@ if TYPE_CHECKING:
 
 _SHORT: Final = (
     "out of memory",
-    "can't allocate memory",
+    "can't alloc",
     "cannot allocate memory",
     "not enough memory",
     "failed to allocate",
     "bad_alloc",
     "bad allocation",
     "_status_alloc_failed",
+    # Of oneDNN; of a "primitive descriptor" it says so for other reasons.
+    "could not create a primitive\n",
+    # Of the system, where there is no room for a library or another thread.
+    "failed to map segment",
+    "can't start new thread",
+    "resource temporarily unavailable",
 )
 
 _LOST: Final = (
@@ -68,7 +74,7 @@ def device_faults_told(device: str) -> Iterator[None]:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Tell whether an error says that there was no memory left.
+    """Tell whether an error, or what it was raised from, says that memory ran out.
 
     Examples
     --------
@@ -79,9 +85,11 @@ def is_out_of_memory(error: BaseException) -> bool:
     """
     # Torch's own is so called, whatever its text.
     is_named_so = type(error).__name__ == "OutOfMemoryError"
-    return isinstance(error, MemoryError) or is_named_so or _says(error, _SHORT)
+    if isinstance(error, MemoryError) or is_named_so or _says(error, _SHORT):
+        return True
+    return error.__cause__ is not None and is_out_of_memory(error.__cause__)
 
 
 def _says(error: BaseException, words: tuple[str, ...]) -> bool:
-    text = str(error).lower()
+    text = f"{error}\n".lower()
     return any(word in text for word in words)

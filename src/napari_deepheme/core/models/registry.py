@@ -15,6 +15,7 @@ from platformdirs import user_data_path
 from napari_deepheme.core.errors import InvalidModelError, ModelNotFoundError
 from napari_deepheme.core.models.cards.card import ModelCard, ModelKind
 from napari_deepheme.core.models.cards.file_hash import read_verified
+from napari_deepheme.core.models.device_faults import device_faults_told
 from napari_deepheme.core.models.protocols import Models
 from napari_deepheme.core.models.torch.loading import need_torch
 
@@ -152,6 +153,8 @@ def load_models(
         If onnxruntime or OpenVINO is needed and not installed.
     DeviceNotAvailableError
         If the device is not in this machine.
+    OutOfMemoryError, DeviceLostError
+        If the memory of a device runs out, or it breaks off.
     TorchNotLoadedError
         If torch cannot be loaded.
     """
@@ -261,29 +264,34 @@ def _is_file(path: Path) -> bool:
 
 
 def _detector(card: ModelCard, compute: Compute) -> CellDetector:
-    if card.weights_format == "onnx":
-        from napari_deepheme.core.models.onnx.detector import YoloDetector
+    with device_faults_told(compute.device):
+        if card.weights_format == "onnx":
+            from napari_deepheme.core.models.onnx.detector import YoloDetector
 
-        return YoloDetector(card, compute.device)
-    from napari_deepheme.core.models.networks.residual import PeakNet
-    from napari_deepheme.core.models.torch.detector import PeakDetector
-    from napari_deepheme.core.models.torch.weights import load_networks
+            return YoloDetector(card, compute.device)
+        from napari_deepheme.core.models.networks.residual import PeakNet
+        from napari_deepheme.core.models.torch.detector import PeakDetector
+        from napari_deepheme.core.models.torch.weights import load_networks
 
-    network = load_networks(card)[0]
-    if not isinstance(network, PeakNet):
-        raise InvalidModelError(card.name, f"{card.architecture} is no detector")
-    return PeakDetector(card, network, compute)
+        network = load_networks(card)[0]
+        if not isinstance(network, PeakNet):
+            raise InvalidModelError(card.name, f"{card.architecture} is no detector")
+        return PeakDetector(card, network, compute)
 
 
 def _classifier(card: ModelCard, compute: Compute) -> CellClassifier:
-    if card.weights_format == "onnx":
-        from napari_deepheme.core.models.onnx.classifier import OnnxClassifier
+    with device_faults_told(compute.device):
+        if card.weights_format == "onnx":
+            from napari_deepheme.core.models.onnx.classifier import OnnxClassifier
 
-        return OnnxClassifier(card, compute.device)
-    from napari_deepheme.core.models.torch.classifier import TorchClassifier
-    from napari_deepheme.core.models.torch.weights import check_outputs, load_networks
+            return OnnxClassifier(card, compute.device)
+        from napari_deepheme.core.models.torch.classifier import TorchClassifier
+        from napari_deepheme.core.models.torch.weights import (
+            check_outputs,
+            load_networks,
+        )
 
-    networks = load_networks(card)
-    for network in networks:
-        check_outputs(network, card)
-    return TorchClassifier(card, networks, compute)
+        networks = load_networks(card)
+        for network in networks:
+            check_outputs(network, card)
+        return TorchClassifier(card, networks, compute)

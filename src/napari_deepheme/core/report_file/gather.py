@@ -97,8 +97,8 @@ def gather_report(
         Whether names are left out: the slide and who corrected or answers for the
         report stand there under pseudonyms, without the days of corrections.
     doubts : iterable of str
-        What else than its name, size and pixel size speaks against the slide, in
-        sentences without names.
+        What else than its name, size and pixel size speaks against the slide or the
+        summary, in sentences without names.
 
     Returns
     -------

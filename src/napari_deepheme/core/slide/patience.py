@@ -13,6 +13,7 @@ import threading
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from napari_deepheme.core.errors import InvalidVariableError
+from napari_deepheme.core.threads import start_thread
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -154,9 +155,10 @@ class _Threads:
         # Through the queue, the first as well: a thread keeps its arguments.
         calls.put(call)
         if waiting is None:
-            threading.Thread(
+            thread = threading.Thread(
                 target=self._work, args=(calls,), name="deepheme-read", daemon=True
-            ).start()
+            )
+            start_thread(thread)
 
     def give_up(self, call: _Call) -> bool:
         """Wait no longer for a call; False if it has ended just now."""

@@ -17,6 +17,7 @@ from napari_deepheme.core.models.compute import Compute
 from napari_deepheme.core.report_file.known_run import known_run
 from napari_deepheme.core.review.corrected_cells import CorrectedCells
 from napari_deepheme.core.review.remembered import remember
+from napari_deepheme.core.runs.run_of_cells import other_run_doubts
 from napari_deepheme.core.runs.slide_of_run import other_file_doubts
 from napari_deepheme.core.sittings.sitting import Sitting, SlideMark
 from napari_deepheme.core.sittings.sitting_file import (
@@ -102,6 +103,7 @@ def opened_table(path: Path, slide: SlideReader, mpp: float | None) -> Opened:
     doubts = (
         *slide_doubts(cells, slide, sitting.facts.slide, sitting.result.mpp),
         *other_file_doubts(path.parent, slide),
+        *other_run_doubts(path, cells),
     )
     return sitting, ready, "".join([*(f" {doubt}" for doubt in doubts), left_out])
 

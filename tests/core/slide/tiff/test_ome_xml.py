@@ -94,6 +94,59 @@ def test_a_picture_of_another_size_than_the_xml_tells_is_read_without_its_pixel_
         assert (slide.size, slide.mpp) == (Size(170, 150), None)
 
 
+OME = '<?xml version="1.0"?><OME xmlns="http://openmicroscopy.org/OME" {}</OME>'
+
+
+@pytest.fixture(params=["whole", "in a companion"])
+def channels(request: Any, tmp_path: Path) -> list[Path]:
+    """Three files, of a channel each, with all that there is to tell in their XML."""
+    paths = [tmp_path / f"{name}.ome.tif" for name in "rgb"]
+    data = "".join(
+        f'<TiffData FirstC="{c}" IFD="0" PlaneCount="1">'
+        f'<UUID FileName="{paths[c].name}">urn:uuid:{c}</UUID></TiffData>'
+        for c in range(3)
+    )
+    image = (
+        '<Image><Pixels DimensionOrder="XYCZT" Type="uint8" SizeX="170" SizeY="150" '
+        f'SizeC="3" SizeT="1" SizeZ="1" PhysicalSizeX="0.25">{data}</Pixels></Image>'
+    )
+    if request.param != "whole":
+        image = '<BinaryOnly MetadataFile="all.companion.ome" UUID="urn:uuid:9"/>'
+    for c, path in enumerate(paths):
+        tifffile.imwrite(
+            path,
+            RGB[..., c],
+            photometric="minisblack",
+            tile=(64, 64),
+            metadata=None,
+            description=OME.format(f'UUID="urn:uuid:{c}">{image}'),
+        )
+    return paths
+
+
+@pytest.mark.parametrize("is_alone", [True, False])
+def test_a_file_of_one_channel_is_not_taken_for_a_grey_slide(
+    channels: list[Path], is_alone: bool
+) -> None:
+    for path in channels:
+        if is_alone:
+            folder = path.with_suffix("")
+            folder.mkdir()
+            path = path.rename(folder / path.name)
+        with pytest.raises(NotRgbSlideError, match=r"channel"):
+            open_slide(path)
+
+
+def test_colours_whose_words_are_in_a_companion_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "a.ome.tif"
+    words = OME.format('UUID="urn:uuid:1"><BinaryOnly MetadataFile="b.companion.ome"/>')
+    tifffile.imwrite(
+        path, RGB, photometric="rgb", metadata=None, description=words, tile=(64, 64)
+    )
+    with open_slide(path) as slide:
+        assert slide.size == Size(170, 150)
+
+
 def image(size: str, *data: str) -> str:
     children = "".join(f"<TiffData {one}/>" for one in data)
     size_of = f'ID="{size}" SizeX="{size}" SizeY="9"'

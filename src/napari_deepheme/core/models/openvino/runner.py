@@ -10,7 +10,10 @@ import numpy as np
 import torch
 
 from napari_deepheme.core.errors import MissingExtraError
-from napari_deepheme.core.models.device_faults import device_faults_told
+from napari_deepheme.core.models.device_faults import (
+    device_faults_told,
+    is_out_of_memory,
+)
 from napari_deepheme.core.models.openvino.cache import converted
 
 if TYPE_CHECKING:
@@ -121,6 +124,8 @@ def import_openvino() -> Any:
             warnings.simplefilter("ignore")
             import openvino
     except ImportError as error:
+        if is_out_of_memory(error):
+            raise MemoryError from error
         raise MissingExtraError("openvino", "openvino") from error
     return openvino
 

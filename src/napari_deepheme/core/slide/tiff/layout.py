@@ -61,9 +61,7 @@ def check_stack(tif: tifffile.TiffFile, main: tifffile.TiffPageSeries) -> None:
     NotRgbError
         If they may be red, green and blue as well as three planes.
     """
-    key = main.keyframe
-    is_grey = int(key.photometric) in _GREY and int(key.samplesperpixel) == 1
-    if tif.is_ome or not is_grey or key.bitspersample == 1:
+    if tif.is_ome or not is_grey(main) or main.keyframe.bitspersample == 1:
         return
     alike = [
         _leading(one)
@@ -76,6 +74,12 @@ def check_stack(tif: tifffile.TiffFile, main: tifffile.TiffPageSeries) -> None:
             "it has three grey pages, and nothing says whether they are red, green and "
             "blue"
         )
+
+
+def is_grey(series: tifffile.TiffPageSeries) -> bool:
+    """Tell whether a page of a series has one channel, which is no palette."""
+    key = series.keyframe
+    return int(key.photometric) in _GREY and int(key.samplesperpixel) == 1
 
 
 def _leading(series: tifffile.TiffPageSeries) -> dict[str, int]:
@@ -157,7 +161,7 @@ def series_pages(series: tifffile.TiffPageSeries) -> list[Any]:
     Raises
     ------
     NotRgbError
-        If it has channels other than three.
+        If it has channels other than three, or not all of them are there.
     ValueError
         If its first plane is missing.
     """
@@ -172,6 +176,8 @@ def series_pages(series: tifffile.TiffPageSeries) -> list[Any]:
             )
         stride = int(np.prod(series.shape[at + 1 : len(leading)], dtype=np.int64))
         pages = [series[index * stride] for index in range(series.shape[at])]
+        if len(pages) > 1 and any(page is None for page in pages):
+            raise NotRgbError(f"only some of its {len(pages)} channels are there")
     if any(page is None for page in pages):
         raise ValueError("its first plane is missing")
     return pages

@@ -74,6 +74,19 @@ def ome_pixels(xml: str | None, page: OmePage) -> ElementTree.Element | None:
     return found[0] if len(found) == 1 else None
 
 
+def metadata_file(xml: str | None) -> str:
+    """Name the file that tells what an OME-TIFF holds; "" if it is told in its own XML.
+
+    Parameters
+    ----------
+    xml : str or None
+        The description of the file.
+    """
+    root = _root(xml)
+    told = () if root is None else _children(root, "BinaryOnly")
+    return next((one.get("MetadataFile", "another file") for one in told), "")
+
+
 def check_largest(
     xml: str | None, found: ElementTree.Element | None, size: Size
 ) -> None:

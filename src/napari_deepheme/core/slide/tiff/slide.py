@@ -40,6 +40,7 @@ from napari_deepheme.core.slide.tiff.colour import (
 )
 from napari_deepheme.core.slide.tiff.layout import (
     check_stack,
+    is_grey,
     main_series,
     pyramid_series,
     series_pages,
@@ -50,6 +51,7 @@ from napari_deepheme.core.slide.tiff.ome_xml import (
     ElsewhereError,
     OmePage,
     check_largest,
+    metadata_file,
     ome_pixels,
     rgb_order,
     significant_bits,
@@ -152,6 +154,11 @@ class TiffSlide(PyramidSlide):
         check_planes(tif)
         main = main_series(tif)
         check_stack(tif, main)
+        told_in = metadata_file(tif.ome_metadata)
+        if told_in and is_grey(main):
+            raise NotRgbError(
+                f"it is grey, and which channel it is, is told in {told_in} alone"
+            )
         first = series_pages(main)[0]
         self._ome = ome_pixels(
             tif.ome_metadata, OmePage(path.name, first.index, series_size(main))
@@ -180,7 +187,10 @@ class TiffSlide(PyramidSlide):
         self, series: tifffile.TiffPageSeries, tif: tifffile.TiffFile
     ) -> _Picture:
         pages = series_pages(series)
-        if any(page.parent.filename != tif.filename for page in pages):
+        files = {page.parent.filename for page in pages}
+        if len(files) > 1:
+            raise NotRgbError("its channels are in files of their own")
+        if files != {tif.filename}:
             raise ElsewhereError("the pixels of its largest image are in other files")
         if len(pages) == 3:
             pages = [pages[at] for at in rgb_order(self._ome)]

@@ -19,11 +19,12 @@ from pathlib import Path
 
 import numpy as np
 
-from napari_deepheme.core.cell_table import IDENTIFIED, LINEAGE, PHASE, CellTable
+from napari_deepheme.core.cell_table import CellTable
 from napari_deepheme.core.export.anndata_file import write_anndata
 from napari_deepheme.core.export.csv_table import write_csv
 from napari_deepheme.core.export.geojson import write_geojson
 from napari_deepheme.core.export.parquet import write_parquet
+from napari_deepheme.core.further_columns import IDENTIFIED, LINEAGE, PHASE
 from napari_deepheme.core.taxonomy import MITOTIC_CODE, class_index
 
 WRITERS = {

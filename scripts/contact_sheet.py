@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from napari_deepheme import analyze_region, load_models, open_slide
-from napari_deepheme.core.cell_table import PHASE
+from napari_deepheme.core.further_columns import PHASE
 from napari_deepheme.core.geometry import Region
 from napari_deepheme.core.slide import PixelGrid, plausible_mpp, read_grid
 

@@ -7,15 +7,6 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 import numpy as np
 
-from napari_deepheme.core.further_columns import (
-    IDENTIFIED as IDENTIFIED,
-)
-from napari_deepheme.core.further_columns import (
-    LINEAGE as LINEAGE,
-)
-from napari_deepheme.core.further_columns import (
-    PHASE as PHASE,
-)
 from napari_deepheme.core.table_columns import (
     boxes_of,
     check_names,

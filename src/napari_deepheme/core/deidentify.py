@@ -11,18 +11,22 @@ from typing import TYPE_CHECKING, Final, Self
 
 import numpy as np
 
-from napari_deepheme.core.cell_table import IDENTIFIED, LINEAGE, PHASE
-from napari_deepheme.core.pseudonyms import Pseudonyms
-from napari_deepheme.core.review.corrections import (
+from napari_deepheme.core.further_columns import (
     ADDED,
-    MITOSIS_READ_FROM,
-    MITOSIS_READER,
+    IDENTIFIED,
+    LINEAGE,
     MITOSIS_WORDS,
-    READ_FROM,
-    READER,
+    PHASE,
     READER_CLASS,
     READER_CLASSES,
     UNKNOWN,
+)
+from napari_deepheme.core.pseudonyms import Pseudonyms
+from napari_deepheme.core.review.corrections import (
+    MITOSIS_READ_FROM,
+    MITOSIS_READER,
+    READ_FROM,
+    READER,
 )
 from napari_deepheme.core.taxonomy import MITOTIC_LINEAGES, MITOTIC_PHASES
 

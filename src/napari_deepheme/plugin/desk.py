@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Final
 
 from napari_deepheme.core.engine.results import RegionResult, ResultCollector
 from napari_deepheme.core.export.summary import RunFacts
-from napari_deepheme.core.review.corrections import DELETED, is_deleted
+from napari_deepheme.core.further_columns import DELETED
+from napari_deepheme.core.review.corrections import is_deleted
 from napari_deepheme.core.sittings.sitting import Sitting
 from napari_deepheme.plugin.layers import frame_of
 from napari_deepheme.plugin.own_models.own_training import ReadCells

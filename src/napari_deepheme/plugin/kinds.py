@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from napari_deepheme.core.review.corrections import (
-    COLOURS_APART,
+from napari_deepheme.core.further_columns import (
     DELETED,
     NOT_A_CELL,
     READER_CLASSES,
     UNIDENTIFIED,
+)
+from napari_deepheme.core.review.corrections import (
+    COLOURS_APART,
     is_unidentified,
     judged_indices,
 )

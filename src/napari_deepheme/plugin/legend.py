@@ -16,7 +16,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_deepheme.core.counts.report import differential
-from napari_deepheme.core.review.corrections import NOT_A_CELL, UNIDENTIFIED
+from napari_deepheme.core.further_columns import NOT_A_CELL, UNIDENTIFIED
 from napari_deepheme.core.taxonomy import CLASSES_AS_READ
 from napari_deepheme.plugin.controls.inks import accent, follow_theme, muted
 from napari_deepheme.plugin.controls.key_manners import ENTERS, go_to_first, is_typed

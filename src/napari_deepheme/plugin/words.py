@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 
 from napari_deepheme.core.counts.report import differential
 from napari_deepheme.core.errors import OblongPixelsError
+from napari_deepheme.core.further_columns import MITOSIS_WORDS, UNIDENTIFIED
 from napari_deepheme.core.review.corrections import (
-    MITOSIS_WORDS,
-    UNIDENTIFIED,
     WORDS_APART,
     is_added,
     is_doubted,

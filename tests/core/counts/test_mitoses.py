@@ -12,14 +12,9 @@ from napari_deepheme.core.counts.mitoses import (
     n_unknown,
 )
 from napari_deepheme.core.counts.report import differential, ratios
+from napari_deepheme.core.further_columns import DELETED, NOT_A_CELL, UNIDENTIFIED
 from napari_deepheme.core.review.corrected_cells import CorrectedCells
-from napari_deepheme.core.review.corrections import (
-    DELETED,
-    NOT_A_CELL,
-    UNIDENTIFIED,
-    is_unidentified,
-    judged_counts,
-)
+from napari_deepheme.core.review.corrections import is_unidentified, judged_counts
 from napari_deepheme.core.taxonomy import class_index
 
 # What the model says of forty cells, in this order.

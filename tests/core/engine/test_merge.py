@@ -6,8 +6,9 @@ from itertools import permutations
 import numpy as np
 import pytest
 
-from napari_deepheme.core.cell_table import PHASE, CellTable
+from napari_deepheme.core.cell_table import CellTable
 from napari_deepheme.core.engine.merge import merge_tiles
+from napari_deepheme.core.further_columns import PHASE
 from napari_deepheme.core.geometry import Mpp, Polygon, Region
 
 MICROMETRE = Mpp(1.0, 1.0)

@@ -18,12 +18,8 @@ from napari_deepheme.core.export.geojson import (
     read_qupath,
     write_geojson,
 )
-from napari_deepheme.core.review.corrections import (
-    DELETED,
-    READER_CLASSES,
-    judged_classes,
-    reader_classes,
-)
+from napari_deepheme.core.further_columns import DELETED, READER_CLASSES
+from napari_deepheme.core.review.corrections import judged_classes, reader_classes
 from napari_deepheme.core.taxonomy import CELL_CLASSES
 
 

@@ -3,21 +3,22 @@
 import numpy as np
 import pytest
 
-from napari_deepheme.core.cell_table import IDENTIFIED, LINEAGE, PHASE, CellTable
+from napari_deepheme.core.cell_table import CellTable
 from napari_deepheme.core.engine.results import RegionResult
 from napari_deepheme.core.errors import UnreadableRegionError
 from napari_deepheme.core.export.summary import RunFacts
+from napari_deepheme.core.further_columns import (
+    DELETED,
+    IDENTIFIED,
+    LINEAGE,
+    NOT_A_CELL,
+    PHASE,
+    READER_CLASS,
+)
 from napari_deepheme.core.geometry import Mpp, Region
 from napari_deepheme.core.models.compute import Compute
 from napari_deepheme.core.report_file import gather_report
-from napari_deepheme.core.review.corrections import (
-    DELETED,
-    NOT_A_CELL,
-    READ_AT,
-    READ_FROM,
-    READER,
-    READER_CLASS,
-)
+from napari_deepheme.core.review.corrections import READ_AT, READ_FROM, READER
 from napari_deepheme.core.slide import ArraySlide
 from napari_deepheme.core.taxonomy import class_index
 

@@ -9,6 +9,7 @@ from PIL import Image
 
 from napari_deepheme.core.counts.intervals import wilson
 from napari_deepheme.core.counts.reference_ranges import ReferenceRange, ReferenceRanges
+from napari_deepheme.core.further_columns import READER_CLASS
 from napari_deepheme.core.geometry import Mpp, Polygon, Region
 from napari_deepheme.core.report_file import gather_report
 from napari_deepheme.core.report_file.chart import WIDTH, Box, chart_shapes
@@ -19,7 +20,6 @@ from napari_deepheme.core.report_file.content import (
     Plate,
     Table,
 )
-from napari_deepheme.core.review.corrections import READER_CLASS
 
 DATE = "1 March 2026"
 

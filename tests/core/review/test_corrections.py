@@ -7,16 +7,18 @@ from hypothesis import strategies as st
 
 from napari_deepheme.core.cell_table import CellTable
 from napari_deepheme.core.engine.classify import named_table
-from napari_deepheme.core.geometry import Region
-from napari_deepheme.core.models.protocols import CropProbabilities
-from napari_deepheme.core.review.corrected_cells import CorrectedCells
-from napari_deepheme.core.review.corrections import (
+from napari_deepheme.core.further_columns import (
     ADDED,
     DELETED,
     NOT_A_CELL,
     READER_CLASS,
     READER_CLASSES,
     UNIDENTIFIED,
+)
+from napari_deepheme.core.geometry import Region
+from napari_deepheme.core.models.protocols import CropProbabilities
+from napari_deepheme.core.review.corrected_cells import CorrectedCells
+from napari_deepheme.core.review.corrections import (
     identified_at,
     is_added,
     is_corrected,

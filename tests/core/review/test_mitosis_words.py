@@ -7,12 +7,9 @@ import pytest
 
 from napari_deepheme.core.counts.mitoses import mitotic_indices
 from napari_deepheme.core.export.csv_table import read_csv, write_csv
+from napari_deepheme.core.further_columns import READER_LINEAGE, READER_PHASE
 from napari_deepheme.core.review.corrected_cells import CorrectedCells, Correction
-from napari_deepheme.core.review.corrections import (
-    READER_LINEAGE,
-    READER_PHASE,
-    judged_mitosis,
-)
+from napari_deepheme.core.review.corrections import judged_mitosis
 from napari_deepheme.core.review.remembered import recall, remember
 
 

@@ -28,11 +28,11 @@ from napari_deepheme.core.errors import (
     UnreadableSlideError,
 )
 from napari_deepheme.core.export.summary import RunFacts
+from napari_deepheme.core.further_columns import READER_CLASSES
 from napari_deepheme.core.geometry import Mpp, Point, Polygon, Region
 from napari_deepheme.core.models.compute import Compute
 from napari_deepheme.core.review.corrected_cells import CorrectedCells
 from napari_deepheme.core.review.corrections import (
-    READER_CLASSES,
     is_unidentified,
     judged_classes,
     written_rows,

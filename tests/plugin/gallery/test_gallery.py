@@ -10,9 +10,9 @@ from qtpy.QtGui import QDropEvent, QKeyEvent
 from qtpy.QtWidgets import QMainWindow, QMenu
 
 from napari_deepheme.core.cell_table import CellTable
+from napari_deepheme.core.further_columns import NOT_A_CELL, UNIDENTIFIED
 from napari_deepheme.core.geometry import Mpp
 from napari_deepheme.core.review.corrected_cells import CorrectedCells
-from napari_deepheme.core.review.corrections import NOT_A_CELL, UNIDENTIFIED
 from napari_deepheme.core.slide import ArraySlide
 from napari_deepheme.core.taxonomy import class_index
 from napari_deepheme.plugin import thumbnails

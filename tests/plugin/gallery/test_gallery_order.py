@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from napari_deepheme.core.cell_table import CellTable
+from napari_deepheme.core.further_columns import NOT_A_CELL, UNIDENTIFIED
 from napari_deepheme.core.review.corrected_cells import CorrectedCells
-from napari_deepheme.core.review.corrections import NOT_A_CELL, UNIDENTIFIED
 from napari_deepheme.core.taxonomy import CELL_CLASSES, CLASS_CODES, class_index
 from napari_deepheme.plugin.gallery.layout import GridLayout, place_after
 from napari_deepheme.plugin.gallery.order import (

@@ -6,7 +6,7 @@ from qtpy.QtCore import QRectF
 from qtpy.QtGui import QColor, QImage, QPainter, QPalette
 from superqt.utils import qimage_to_array
 
-from napari_deepheme.core.review.corrections import NOT_A_CELL, READER_CLASSES
+from napari_deepheme.core.further_columns import NOT_A_CELL, READER_CLASSES
 from napari_deepheme.core.taxonomy import CLASS_BY_CODE, class_index
 from napari_deepheme.plugin.controls.inks import accent
 from napari_deepheme.plugin.gallery.tiles import (

@@ -7,13 +7,13 @@ import pytest
 from psygnal import Signal
 
 from napari_deepheme.core.cell_table import CellTable
-from napari_deepheme.core.geometry import Mpp, Region
-from napari_deepheme.core.review.corrections import (
+from napari_deepheme.core.further_columns import (
     DELETED,
     NOT_A_CELL,
     READER_CLASS,
     READER_CLASSES,
 )
+from napari_deepheme.core.geometry import Mpp, Region
 from napari_deepheme.core.slide import ArraySlide
 from napari_deepheme.core.taxonomy import CLASS_BY_CODE, CLASS_CODES
 from napari_deepheme.plugin.kinds import cell_kinds

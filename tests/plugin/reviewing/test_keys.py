@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from napari_deepheme.core.review.corrections import READER_CLASSES
+from napari_deepheme.core.further_columns import READER_CLASSES
 from napari_deepheme.core.user_folders import config_folder
 from napari_deepheme.plugin.reviewing.keys import (
     ACTIONS,

@@ -11,8 +11,8 @@ from tests.plugin.conftest import table
 
 from napari_deepheme.core.adequacy import KINDS, AdequacyMap
 from napari_deepheme.core.export.summary import summarize
+from napari_deepheme.core.further_columns import DELETED, NOT_A_CELL, UNIDENTIFIED
 from napari_deepheme.core.geometry import Size
-from napari_deepheme.core.review.corrections import DELETED, NOT_A_CELL, UNIDENTIFIED
 from napari_deepheme.core.sittings.sitting_file import read_sitting
 from napari_deepheme.plugin.result_layers.figures import Figures
 from napari_deepheme.plugin.words import progress_in_words

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 from napari_deepheme.core.counts.intervals import wilson
 from napari_deepheme.core.counts.report import counts_of, differential
+from napari_deepheme.core.further_columns import READER_LINEAGE
 from napari_deepheme.core.review.corrections import (
-    READER_LINEAGE,
     is_unidentified,
     judged_classes,
     judged_counts,

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from napari_deepheme.core.cell_table import IDENTIFIED, LINEAGE, PHASE, CellTable
+from napari_deepheme.core.cell_table import CellTable
+from napari_deepheme.core.further_columns import IDENTIFIED, LINEAGE, PHASE
 from napari_deepheme.core.geometry import touched_by
 from napari_deepheme.core.models.protocols import CropProbabilities
 from napari_deepheme.core.models.torch.resampling import resize

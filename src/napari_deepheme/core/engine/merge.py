@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from scipy.spatial import cKDTree
 
-from napari_deepheme.core.cell_table import PHASE, CellTable
+from napari_deepheme.core.cell_table import CellTable
+from napari_deepheme.core.further_columns import PHASE
 from napari_deepheme.core.overlap import suppress_overlaps
 from napari_deepheme.core.taxonomy import MITOTIC_CODE, class_index
 

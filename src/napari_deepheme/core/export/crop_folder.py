@@ -21,9 +21,9 @@ from napari_deepheme.core.deidentify import nameless
 from napari_deepheme.core.errors import InvalidTableError, UnreadableSlideError
 from napari_deepheme.core.export.facts import spelled_out
 from napari_deepheme.core.files import atomic_file, atomic_folder
+from napari_deepheme.core.further_columns import NOT_A_CELL
 from napari_deepheme.core.pseudonyms import Pseudonyms
 from napari_deepheme.core.review.corrections import (
-    NOT_A_CELL,
     is_corrected,
     is_deleted,
     is_unidentified,

@@ -22,11 +22,13 @@ from napari_deepheme.core.errors import (
 )
 from napari_deepheme.core.export.facts import NOTICE, TableFacts
 from napari_deepheme.core.files import atomic_file, check_regular
-from napari_deepheme.core.review.corrections import (
+from napari_deepheme.core.further_columns import (
     DELETED,
     NOT_A_CELL,
     READER_CLASSES,
     UNIDENTIFIED,
+)
+from napari_deepheme.core.review.corrections import (
     is_corrected,
     is_unidentified,
     judged_indices,

@@ -13,16 +13,20 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import orjson
 
-from napari_deepheme.core.cell_table import DECIMALS, IDENTIFIED, PHASE, CellTable
+from napari_deepheme.core.cell_table import DECIMALS, CellTable
 from napari_deepheme.core.export.csv_table import CHUNK_ROWS
 from napari_deepheme.core.export.qupath import read_geojson, read_qupath
 from napari_deepheme.core.files import atomic_file
+from napari_deepheme.core.further_columns import (
+    IDENTIFIED,
+    NOT_A_CELL,
+    PHASE,
+    READER_PHASE,
+    UNIDENTIFIED,
+)
 from napari_deepheme.core.geometry import Point
 from napari_deepheme.core.review.corrections import (
     COLOURS_APART,
-    NOT_A_CELL,
-    READER_PHASE,
-    UNIDENTIFIED,
     judged_classes,
     judged_mitosis,
     short_words,

@@ -12,11 +12,7 @@ from napari_deepheme.core.errors import OtherRunError, ReviewedRunError
 from napari_deepheme.core.export.csv_table import header_of, read_csv
 from napari_deepheme.core.export.facts import facts_beside, spelled_out
 from napari_deepheme.core.export.summary import RUN_FILES
-from napari_deepheme.core.review.corrections import (
-    ADDED,
-    MITOSIS_WORDS,
-    READER_CLASS,
-)
+from napari_deepheme.core.further_columns import ADDED, MITOSIS_WORDS, READER_CLASS
 from napari_deepheme.core.review.remembered import SAID, remember
 
 if TYPE_CHECKING:

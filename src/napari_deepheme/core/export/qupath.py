@@ -26,11 +26,7 @@ from napari_deepheme.core.export.shapes import (
     shape_of,
 )
 from napari_deepheme.core.files import check_regular
-from napari_deepheme.core.review.corrections import (
-    ADDED,
-    READER_CLASS,
-    READER_CLASSES,
-)
+from napari_deepheme.core.further_columns import ADDED, READER_CLASS, READER_CLASSES
 from napari_deepheme.core.spreadsheets import why_unreadable
 from napari_deepheme.core.table_columns import COORDINATE_LIMIT, numbers_of, texts_of
 from napari_deepheme.core.table_words import OF_MODEL, understood

@@ -17,9 +17,9 @@ from napari_deepheme.core.export.csv_table import write_csv
 from napari_deepheme.core.export.facts import NOTICE, spelled_out
 from napari_deepheme.core.export.geojson import NO_SHIFT, write_geojson
 from napari_deepheme.core.files import atomic_file, atomic_files, make_folder
+from napari_deepheme.core.further_columns import READER_PHASE
 from napari_deepheme.core.geometry import regions_to_json
 from napari_deepheme.core.review.corrections import (
-    READER_PHASE,
     is_corrected,
     is_unidentified,
     judged_counts,

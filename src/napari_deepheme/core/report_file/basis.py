@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from napari_deepheme.core.counts.counting import FULL_COUNT, LEAST_COUNT
 from napari_deepheme.core.counts.report import full_differential
 from napari_deepheme.core.export.facts import mpp_words
+from napari_deepheme.core.further_columns import NOT_A_CELL
 from napari_deepheme.core.report_file.content import (
     Column,
     Paragraph,
@@ -22,7 +23,6 @@ from napari_deepheme.core.report_file.wording import (
     regions_words,
 )
 from napari_deepheme.core.review.corrections import (
-    NOT_A_CELL,
     is_added,
     is_corrected,
     is_deleted,

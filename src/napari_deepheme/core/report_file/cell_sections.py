@@ -6,6 +6,13 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from napari_deepheme.core.further_columns import (
+    MITOSIS_WORDS,
+    READER_LINEAGE,
+    READER_PHASE,
+    UNIDENTIFIED,
+    UNKNOWN,
+)
 from napari_deepheme.core.report_file.content import (
     CORRECTED,
     NOTHING,
@@ -23,15 +30,10 @@ from napari_deepheme.core.review.corrections import (
     COLOURS_APART,
     MITOSIS_READ_AT,
     MITOSIS_READER,
-    MITOSIS_WORDS,
     MODEL_COLUMN,
     READ_AT,
     READ_FROM,
     READER,
-    READER_LINEAGE,
-    READER_PHASE,
-    UNIDENTIFIED,
-    UNKNOWN,
     WORDS_APART,
     is_added,
     is_corrected,

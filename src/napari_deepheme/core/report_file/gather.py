@@ -11,6 +11,7 @@ from napari_deepheme.core.deidentify import nameless
 from napari_deepheme.core.export.facts import spelled_out
 from napari_deepheme.core.export.nameless import nameless_result, nameless_run_facts
 from napari_deepheme.core.export.other_slide import slide_doubts
+from napari_deepheme.core.further_columns import DELETED, NOT_A_CELL, UNIDENTIFIED
 from napari_deepheme.core.geometry import Region
 from napari_deepheme.core.pseudonyms import Pseudonyms
 from napari_deepheme.core.report_file.basis import (
@@ -36,13 +37,7 @@ from napari_deepheme.core.report_file.count_tables import (
     maturation_section,
 )
 from napari_deepheme.core.report_file.pictures import read_overview
-from napari_deepheme.core.review.corrections import (
-    COLOURS_APART,
-    DELETED,
-    NOT_A_CELL,
-    UNIDENTIFIED,
-    judged_counts,
-)
+from napari_deepheme.core.review.corrections import COLOURS_APART, judged_counts
 from napari_deepheme.core.taxonomy import CLASS_BY_CODE
 
 if TYPE_CHECKING:

@@ -13,17 +13,20 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from napari_deepheme.core.cell_table import IDENTIFIED, CellTable
-from napari_deepheme.core.review.corrections import (
+from napari_deepheme.core.cell_table import CellTable
+from napari_deepheme.core.further_columns import (
     ADDED,
     DELETED,
+    IDENTIFIED,
     MITOSIS_WORDS,
-    READ_AT,
-    READ_FROM,
-    READER,
     READER_CLASS,
     READER_CLASSES,
     UNIDENTIFIED,
+)
+from napari_deepheme.core.review.corrections import (
+    READ_AT,
+    READ_FROM,
+    READER,
     identified_at,
     is_doubted,
     reader_classes,

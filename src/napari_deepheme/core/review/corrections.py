@@ -11,39 +11,19 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from napari_deepheme.core.further_columns import (
-    ADDED as ADDED,
-)
-from napari_deepheme.core.further_columns import (
-    DELETED as DELETED,
-)
-from napari_deepheme.core.further_columns import (
+    ADDED,
+    DELETED,
     IDENTIFIED,
     LINEAGE,
+    MITOSIS_WORDS,
+    NOT_A_CELL,
     PHASE,
-)
-from napari_deepheme.core.further_columns import (
-    MITOSIS_WORDS as MITOSIS_WORDS,
-)
-from napari_deepheme.core.further_columns import (
-    NOT_A_CELL as NOT_A_CELL,
-)
-from napari_deepheme.core.further_columns import (
-    READER_CLASS as READER_CLASS,
-)
-from napari_deepheme.core.further_columns import (
-    READER_CLASSES as READER_CLASSES,
-)
-from napari_deepheme.core.further_columns import (
-    READER_LINEAGE as READER_LINEAGE,
-)
-from napari_deepheme.core.further_columns import (
-    READER_PHASE as READER_PHASE,
-)
-from napari_deepheme.core.further_columns import (
-    UNIDENTIFIED as UNIDENTIFIED,
-)
-from napari_deepheme.core.further_columns import (
-    UNKNOWN as UNKNOWN,
+    READER_CLASS,
+    READER_CLASSES,
+    READER_LINEAGE,
+    READER_PHASE,
+    UNIDENTIFIED,
+    UNKNOWN,
 )
 from napari_deepheme.core.taxonomy import CLASS_CODES
 

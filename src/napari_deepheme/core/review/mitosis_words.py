@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from napari_deepheme.core.further_columns import MITOSIS_WORDS, UNKNOWN
 from napari_deepheme.core.review.corrections import (
     MITOSIS_READ_AT,
     MITOSIS_READ_FROM,
     MITOSIS_READER,
-    MITOSIS_WORDS,
     MODEL_COLUMN,
-    UNKNOWN,
 )
 
 if TYPE_CHECKING:

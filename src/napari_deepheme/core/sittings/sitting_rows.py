@@ -8,16 +8,17 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from napari_deepheme.core.cell_table import COLUMNS, IDENTIFIED, CellTable
-from napari_deepheme.core.geometry import Polygon
-from napari_deepheme.core.review.corrected_cells import Correction
-from napari_deepheme.core.review.corrections import (
+from napari_deepheme.core.cell_table import COLUMNS, CellTable
+from napari_deepheme.core.further_columns import (
     ADDED,
     DELETED,
+    IDENTIFIED,
     MITOSIS_WORDS,
     READER_CLASS,
     UNIDENTIFIED,
 )
+from napari_deepheme.core.geometry import Polygon
+from napari_deepheme.core.review.corrected_cells import Correction
 from napari_deepheme.core.sittings.sitting import DrawnShape
 from napari_deepheme.core.table_columns import numbers_of
 from napari_deepheme.core.taxonomy import CLASS_CODES, class_index

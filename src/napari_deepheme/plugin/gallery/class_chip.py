@@ -9,7 +9,7 @@ from qtpy.QtCore import QRectF, QSize, Qt, Signal
 from qtpy.QtGui import QColor, QFont, QFontMetrics, QPainter, QPen
 from qtpy.QtWidgets import QAbstractButton
 
-from napari_deepheme.core.review.corrections import (
+from napari_deepheme.core.further_columns import (
     NOT_A_CELL,
     READER_CLASSES,
     UNIDENTIFIED,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from qtpy.QtCore import QRect, QSize, Qt, Signal
 from qtpy.QtWidgets import QWidget
 
-from napari_deepheme.core.review.corrections import NOT_A_CELL, UNIDENTIFIED
+from napari_deepheme.core.further_columns import NOT_A_CELL, UNIDENTIFIED
 from napari_deepheme.plugin.gallery.class_chip import ClassChip
 from napari_deepheme.plugin.gallery.order import (
     CORRECTED,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from qtpy.QtWidgets import QMenu, QWidget
 
-from napari_deepheme.core.review.corrections import NOT_A_CELL, UNIDENTIFIED
+from napari_deepheme.core.further_columns import NOT_A_CELL, UNIDENTIFIED
 from napari_deepheme.plugin.controls.labels import swatch
 from napari_deepheme.plugin.gallery.order import LINEAGES, classes_of
 from napari_deepheme.plugin.kinds import COLOURS

@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, Final, get_args
 import numpy as np
 
 from napari_deepheme.core.cell_table import CellTable
-from napari_deepheme.core.review.corrections import (
+from napari_deepheme.core.further_columns import (
     DELETED,
     NOT_A_CELL,
     READER_CLASSES,
     UNIDENTIFIED,
-    is_corrected,
-    is_doubted,
 )
+from napari_deepheme.core.review.corrections import is_corrected, is_doubted
 from napari_deepheme.core.taxonomy import (
     CELL_CLASSES,
     CLASS_BY_CODE,

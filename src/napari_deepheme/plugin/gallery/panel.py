@@ -20,8 +20,8 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_deepheme.core.further_columns import UNIDENTIFIED
 from napari_deepheme.core.geometry import Mpp
-from napari_deepheme.core.review.corrections import UNIDENTIFIED
 from napari_deepheme.core.taxonomy import CLASS_BY_CODE
 from napari_deepheme.core.wording import plural
 from napari_deepheme.plugin.controls.lifetime import hear_while_alive

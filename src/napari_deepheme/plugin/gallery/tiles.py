@@ -10,7 +10,7 @@ import numpy as np
 from qtpy.QtCore import QPointF, QRectF, Qt
 from qtpy.QtGui import QBrush, QColor, QFont, QImage, QPainter, QPen, QPixmap
 
-from napari_deepheme.core.review.corrections import (
+from napari_deepheme.core.further_columns import (
     NOT_A_CELL,
     READER_CLASSES,
     UNIDENTIFIED,

@@ -7,15 +7,16 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from qtpy.QtCore import QAbstractTableModel, QModelIndex, Qt
 
-from napari_deepheme.core.cell_table import LINEAGE, PHASE
-from napari_deepheme.core.review.corrections import (
+from napari_deepheme.core.further_columns import (
     DELETED,
+    LINEAGE,
     MITOSIS_WORDS,
     NOT_A_CELL,
+    PHASE,
     READER_CLASSES,
     UNIDENTIFIED,
-    WORDS_APART,
 )
+from napari_deepheme.core.review.corrections import WORDS_APART
 from napari_deepheme.core.taxonomy import MITOTIC_CODE, class_index
 from napari_deepheme.core.wording import in_percent
 from napari_deepheme.plugin.kinds import DOUBTED, is_figure

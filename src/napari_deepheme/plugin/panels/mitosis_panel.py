@@ -19,7 +19,7 @@ from qtpy.QtWidgets import (
 from superqt.utils import qdebounced
 
 from napari_deepheme.core.counts.mitoses import indices_of, n_unknown
-from napari_deepheme.core.review.corrections import (
+from napari_deepheme.core.further_columns import (
     MITOSIS_WORDS,
     READER_LINEAGE,
     READER_PHASE,

@@ -6,7 +6,7 @@ import colorsys
 from dataclasses import dataclass
 from typing import Final
 
-from napari_deepheme.core.review.corrections import DELETED, NOT_A_CELL, READER_CLASSES
+from napari_deepheme.core.further_columns import DELETED, NOT_A_CELL, READER_CLASSES
 from napari_deepheme.core.taxonomy import CELL_CLASSES, class_index
 
 OFF: Final = ""

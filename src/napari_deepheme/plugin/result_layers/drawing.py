@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import pandas as pd
 
-from napari_deepheme.core.cell_table import IDENTIFIED
+from napari_deepheme.core.further_columns import IDENTIFIED
 from napari_deepheme.core.review.corrections import identified_at
 from napari_deepheme.core.review.remembered import SAID
 from napari_deepheme.plugin import layers

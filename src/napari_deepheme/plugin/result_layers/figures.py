@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from napari_deepheme.core.cell_table import CellTable
-from napari_deepheme.core.review.corrections import READER_PHASE, judged_mitosis
+from napari_deepheme.core.further_columns import READER_PHASE
+from napari_deepheme.core.review.corrections import judged_mitosis
 from napari_deepheme.plugin import layers
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from napari_deepheme.core.review.corrections import READER_CLASSES
+from napari_deepheme.core.further_columns import READER_CLASSES
 from napari_deepheme.plugin.reviewing.adding import NAMES
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ import numpy as np
 
 from napari_deepheme.core.cell_table import CellTable
 from napari_deepheme.core.errors import DeephemeError
+from napari_deepheme.core.further_columns import UNIDENTIFIED
 from napari_deepheme.core.geometry import Region
-from napari_deepheme.core.review.corrections import UNIDENTIFIED
 from napari_deepheme.core.taxonomy import CLASS_CODES
 from napari_deepheme.plugin.words import class_words
 from napari_deepheme.plugin.worker import Failed

@@ -18,7 +18,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_deepheme.core.review.corrections import (
+from napari_deepheme.core.further_columns import (
     DELETED,
     NOT_A_CELL,
     READER_CLASSES,

@@ -10,7 +10,7 @@ import orjson
 from app_model.types import KeyBinding
 
 from napari_deepheme.core.files import atomic_file, check_regular, make_folder
-from napari_deepheme.core.review.corrections import DELETED, NOT_A_CELL, UNIDENTIFIED
+from napari_deepheme.core.further_columns import DELETED, NOT_A_CELL, UNIDENTIFIED
 from napari_deepheme.core.user_folders import config_folder
 from napari_deepheme.plugin.words import class_words
 

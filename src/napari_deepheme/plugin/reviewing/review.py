@@ -9,8 +9,8 @@ import numpy as np
 from psygnal import Signal
 
 from napari_deepheme.core.cell_table import CellTable
+from napari_deepheme.core.further_columns import DELETED, NOT_A_CELL, READER_CLASSES
 from napari_deepheme.core.review.corrected_cells import CorrectedCells
-from napari_deepheme.core.review.corrections import DELETED, NOT_A_CELL, READER_CLASSES
 from napari_deepheme.core.review.remembered import recall, remember
 from napari_deepheme.core.review.retold import retold
 from napari_deepheme.plugin.kinds import (

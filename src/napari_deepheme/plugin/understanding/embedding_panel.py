@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from qtpy.QtWidgets import QApplication, QHBoxLayout, QProgressBar, QVBoxLayout, QWidget
 
-from napari_deepheme.core.review.corrections import READER_CLASSES
+from napari_deepheme.core.further_columns import READER_CLASSES
 from napari_deepheme.plugin.controls.labels import button, small_label
 from napari_deepheme.plugin.controls.lifetime import hear_while_alive
 from napari_deepheme.plugin.kinds import DOUBTED, kind_colours

@@ -19,7 +19,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_deepheme.core.review.corrections import READER_CLASSES
+from napari_deepheme.core.further_columns import READER_CLASSES
 from napari_deepheme.core.taxonomy import CLASSES_AS_READ
 from napari_deepheme.plugin.controls.labels import (
     button,

@@ -6,8 +6,8 @@ from PIL import Image
 
 from napari_deepheme.core.cell_table import CellTable
 from napari_deepheme.core.errors import InvalidTableError
+from napari_deepheme.core.further_columns import READER_CLASS
 from napari_deepheme.core.geometry import Mpp
-from napari_deepheme.core.review.corrections import READER_CLASS
 from napari_deepheme.core.slide import ArraySlide
 from napari_deepheme.core.training.cells.corrections import export_corrections
 from napari_deepheme.core.training.cells.named import read_own_cells

@@ -14,8 +14,8 @@ import numpy as np
 from napari_deepheme.core.class_words import class_named, plain_word
 from napari_deepheme.core.errors import InvalidTableError
 from napari_deepheme.core.files import check_regular
+from napari_deepheme.core.further_columns import NOT_A_CELL
 from napari_deepheme.core.geometry import Point
-from napari_deepheme.core.review.corrections import NOT_A_CELL
 from napari_deepheme.core.slide import open_slide, picture_background, whiten
 from napari_deepheme.core.spreadsheets import as_number, sheet_rows, why_unreadable
 from napari_deepheme.core.training.cells.manifest import SPLITS, mpp_of_picture

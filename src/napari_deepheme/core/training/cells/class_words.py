@@ -6,7 +6,7 @@ import re
 from typing import Final
 
 from napari_deepheme.core.class_words import class_named, plain_word
-from napari_deepheme.core.review.corrections import NOT_A_CELL, UNIDENTIFIED
+from napari_deepheme.core.further_columns import NOT_A_CELL, UNIDENTIFIED
 from napari_deepheme.core.taxonomy import CLASS_CODES
 
 EXTRA_OUTPUTS: Final = ("not-identifiable", "platelet", "macrophage")

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
-from napari_deepheme.core.cell_table import IDENTIFIED
 from napari_deepheme.core.engine.config import ClassifyConfig
 from napari_deepheme.core.engine.pipeline import analyze_region
 from napari_deepheme.core.files import atomic_file
+from napari_deepheme.core.further_columns import IDENTIFIED
 from napari_deepheme.core.geometry import Mpp, Region, Size
 from napari_deepheme.core.models.postprocess import NOT_IDENTIFIABLE
 from napari_deepheme.core.phantom import Smear

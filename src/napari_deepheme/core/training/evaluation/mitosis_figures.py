@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from napari_deepheme.core.cell_table import PHASE
 from napari_deepheme.core.engine.pipeline import analyze_region
+from napari_deepheme.core.further_columns import PHASE
 from napari_deepheme.core.geometry import Mpp, Region, Size
 from napari_deepheme.core.phantom import (
     LOOKALIKES,

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 _MOST_WEIGHT: Final = 63
 """Weights have seven bits: with eight, AVX2 adds up more than 16 bits hold."""
 
+_WEIGHT_RANGE: Final = 127
+"""OpenVINO computes in whole numbers where the range itself has eight bits."""
+
 _LOWEST, _HIGHEST = -128, 127
 
 _LEAST: Final = 1e-8
@@ -38,18 +41,12 @@ def quantized(network: nn.Module, batches: Sequence[torch.Tensor]) -> nn.Module:
         Normalised pictures like those to come; the ranges of numbers are theirs.
     """
     twin = copy.deepcopy(network).eval()
-    layers = [
-        (module, name, layer)
-        for module in twin.modules()
-        for name, layer in module.named_children()
-        if isinstance(layer, nn.Conv2d | nn.Linear)
-    ]
     first = next(m for m in twin.modules() if isinstance(m, nn.Conv2d | nn.Linear))
-    watched = []
-    for module, name, layer in layers:
-        if layer is not first:
-            watched.append(_QuantizedLayer(layer))
-            setattr(module, name, watched[-1])
+    watched = [
+        layer
+        for module in list(twin.modules())
+        for layer in _watched_children(module, first)
+    ]
     with torch.no_grad():
         for batch in batches:
             twin(batch)
@@ -62,12 +59,37 @@ def quantized(network: nn.Module, batches: Sequence[torch.Tensor]) -> nn.Module:
     return twin
 
 
-class _QuantizedLayer(nn.Module):
-    """A layer that is watched twice, then computes in eight bits."""
+def _watched_children(module: nn.Module, first: nn.Module) -> list[_QuantizedLayer]:
+    """Put watched layers in the place of a module's own, and return them."""
+    watched = []
+    before: tuple[str, nn.Module] = ("", nn.Identity())
+    for name, layer in list(module.named_children()):
+        if isinstance(layer, nn.Conv2d | nn.Linear) and layer is not first:
+            pad = before[1] if isinstance(before[1], nn.ZeroPad2d) else nn.Identity()
+            if before[1] is pad:
+                # What is padded in floating point has to be rounded again.
+                setattr(module, before[0], nn.Identity())
+            watched.append(_QuantizedLayer(layer, pad))
+            setattr(module, name, watched[-1])
+        before = (name, layer)
+    return watched
 
-    def __init__(self, layer: nn.Conv2d | nn.Linear) -> None:
+
+class _QuantizedLayer(nn.Module):
+    """A layer that is watched twice, then computes in eight bits.
+
+    Parameters
+    ----------
+    layer : Conv2d or Linear
+        The layer.
+    pad : Module
+        What pads its input with zeros, or leaves it as it is.
+    """
+
+    def __init__(self, layer: nn.Conv2d | nn.Linear, pad: nn.Module) -> None:
         super().__init__()
         self._layer = layer
+        self._pad = pad
         self._range = (torch.inf, -torch.inf)
         self._lowest, self._highest = _LOWEST, _HIGHEST
         self._shifts: list[torch.Tensor] = []
@@ -112,15 +134,15 @@ class _QuantizedLayer(nn.Module):
         self._step = "done"
 
     def _as_it_is(self, x: torch.Tensor) -> torch.Tensor:
-        return cast("torch.Tensor", self._layer(x))
+        return cast("torch.Tensor", self._layer(self._pad(x)))
 
     def _rounded(self, x: torch.Tensor) -> torch.Tensor:
         x = torch.fake_quantize_per_tensor_affine(
             x, self._scale, 0, self._lowest, self._highest
         )
-        layer = self._layer
+        x, layer = self._pad(x), self._layer
         weight = torch.fake_quantize_per_channel_affine(
-            layer.weight, self._scales, self._zeros, 0, -_MOST_WEIGHT, _MOST_WEIGHT
+            layer.weight, self._scales, self._zeros, 0, -_WEIGHT_RANGE, _WEIGHT_RANGE
         )
         if isinstance(layer, nn.Linear):
             return nn.functional.linear(x, weight, layer.bias)

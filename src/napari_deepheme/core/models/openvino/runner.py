@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import warnings
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -71,9 +72,7 @@ class OpenVinoRunner:
         model = converted(
             openvino,
             network.eval(),
-            lambda network: _converted(
-                openvino, network if change is None else change(network)
-            ),
+            partial(_converted, openvino, change),
             kind="" if change is None else compute.precision,
         )
         model = _with_normalisation(openvino, model, mean, std)
@@ -130,12 +129,34 @@ def import_openvino() -> Any:
     return openvino
 
 
-def _converted(openvino: Any, network: nn.Module) -> Any:
+def _converted(
+    openvino: Any, change: Callable[[nn.Module], nn.Module] | None, network: nn.Module
+) -> Any:
     example = torch.zeros(2, 3, 96, 96)
     with warnings.catch_warnings():
         # Of torch's tracer.
         warnings.simplefilter("ignore")
-        return openvino.convert_model(network, example_input=example)
+        network = network if change is None else change(network)
+        # OpenVINO traces, too, and then computes all anew to check the trace.
+        trace: Any = torch.jit.trace
+        traced = trace(network.eval(), example, check_trace=False)
+        model = openvino.convert_model(traced, example_input=example)
+    _round_for_all(model)
+    return model
+
+
+def _round_for_all(model: Any) -> None:
+    """Let all that takes a number take it as it is rounded for one.
+
+    Otherwise a shortcut around layers in eight bits is added in floating point.
+    """
+    for rounding in model.get_ordered_ops():
+        if rounding.get_type_name() != "FakeQuantize":
+            continue
+        taken = rounding.input(0).get_source_output()
+        for port in taken.get_target_inputs():
+            if port.get_node().get_type_name() != "FakeQuantize":
+                port.replace_source_output(rounding.output(0))
 
 
 def _with_normalisation(

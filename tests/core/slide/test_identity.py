@@ -5,7 +5,10 @@ import struct
 
 import pytest
 
-from napari_deepheme.core.slide.identity import file_digest
+from napari_deepheme.core.geometry import Size
+from napari_deepheme.core.phantom import write_phantom
+from napari_deepheme.core.slide import open_slide
+from napari_deepheme.core.slide.identity import file_digest, slide_identity
 from napari_deepheme.core.slide.slide_files import slide_files
 
 
@@ -75,3 +78,16 @@ def test_the_pictures_that_a_list_of_hamamatsu_names_are_of_the_slide(tmp_path, 
     path.write_text(f"[{head}]\nImageFile=slide.jpg\nMapFile=gone.jpg\nNoLayers=1\n")
     expected = [path, picture] if head.startswith("Virtual") else [path]
     assert slide_files(path) == expected
+
+
+@pytest.mark.not_on_windows
+def test_an_open_slide_stays_what_it_was_when_another_file_takes_its_place(tmp_path):
+    path, other = tmp_path / "a.svs", tmp_path / "b.svs"
+    for seed, file in enumerate((path, other)):
+        write_phantom(file, Size(300, 300), seed)
+    with open_slide(path) as slide:
+        before = slide_identity(slide)
+        other.replace(path)
+        assert slide_identity(slide) == before
+        with open_slide(path) as anew:
+            assert slide_identity(anew) != before

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from typing import TYPE_CHECKING, Any, Final
+from weakref import WeakKeyDictionary
 
 from napari_deepheme.core.errors import UnreadableSlideError
 from napari_deepheme.core.slide.patience import BRING_BACK, Patience
@@ -18,20 +19,27 @@ _SAMPLE_BYTES: Final = 1 << 18
 _FEWEST_BYTES: Final = 1 << 12
 """Of each file, where a slide has many."""
 
+_known: WeakKeyDictionary[SlideReader, str] = WeakKeyDictionary()
+
 
 def slide_identity(slide: SlideReader) -> dict[str, Any]:
     """Return what tells a slide from others: name, size, and a hash of its files.
+
+    They are read when it is first asked of an open slide: that goes on to read its file
+    when another one is put in its place.
 
     Raises
     ------
     UnreadableSlideError
         If the file is gone by now, or does not answer.
     """
-    try:
-        sha256 = file_digest(slide.path)
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise UnreadableSlideError(str(slide.path), reason, BRING_BACK) from error
+    sha256 = _known.get(slide)
+    if sha256 is None:
+        try:
+            sha256 = _known[slide] = file_digest(slide.path)
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise UnreadableSlideError(str(slide.path), reason, BRING_BACK) from error
     return {
         "name": slide.name.encode("utf-8", "backslashreplace").decode(),
         "size": list(slide.size),

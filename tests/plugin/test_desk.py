@@ -229,6 +229,7 @@ def test_a_slide_that_is_renamed_while_it_is_open_costs_no_correction(
 ):
     slide_path.rename(slide_path.with_name("renamed.svs"))
     ran.classify_slide()
+    assert ran.session.message.startswith("Done")
     ran.desk.review.correct([0], "M3")
     ran.desk.keeping.save()
     ran.desk.saving.save("sitting", tmp_path / "mine.deepheme")

@@ -7,6 +7,8 @@ import pytest
 
 from napari_deepheme.core.cell_table import CellTable
 from napari_deepheme.core.geometry import Size
+from napari_deepheme.core.models import fastest
+from napari_deepheme.core.models.torch.runner import plain_compute
 from napari_deepheme.core.phantom import write_phantom
 from napari_deepheme.core.taxonomy import class_index
 
@@ -53,3 +55,9 @@ def a_cache_of_their_own(tmp_path_factory):
         patch.setenv("NAPARI_DEEPHEME_CACHE", str(folder))
         patch.setenv("NAPARI_DEEPHEME_CONFIG", str(folder / "config"))
         yield
+
+
+@pytest.fixture
+def torch_alone(monkeypatch):
+    """Compute as torch does: for a model of a test's own, measuring takes seconds."""
+    monkeypatch.setattr(fastest, "candidates", lambda *_: [plain_compute("cpu")])

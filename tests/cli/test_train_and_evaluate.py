@@ -13,6 +13,8 @@ from napari_deepheme.core.errors import CannotWriteError
 from napari_deepheme.core.models.registry import find_model
 from napari_deepheme.core.training.own.registering import register_model
 
+pytestmark = pytest.mark.usefixtures("torch_alone")
+
 COLOURS = {"M3": (150, 60, 120), "L2": (60, 40, 130)}
 
 

@@ -24,6 +24,8 @@ from napari_deepheme.core.models.torch.classifier import TorchClassifier
 from napari_deepheme.core.models.torch.runner import TorchRunner
 from napari_deepheme.core.taxonomy import class_index
 
+pytestmark = pytest.mark.usefixtures("torch_alone")
+
 CODES = ["M6", "ER4", "B1"]
 
 SOURCES = {"M6": "marrow", "ER4": "marrow + rendered", "B1": "rendered"}

@@ -33,6 +33,8 @@ from napari_deepheme.core.models.torch.runner import (
 )
 from napari_deepheme.core.phantom import Smear
 
+pytestmark = pytest.mark.usefixtures("torch_alone")
+
 CARD = find_model(DEFAULT_CLASSIFIER)
 WEIGHTS = CARD.weights[0].path
 RNG = np.random.default_rng(2)

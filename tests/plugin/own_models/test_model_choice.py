@@ -9,6 +9,8 @@ from napari_deepheme.core.errors import InvalidModelError
 from napari_deepheme.plugin.own_models.model_choice import ModelChoice
 from napari_deepheme.plugin.session import Session
 
+pytestmark = pytest.mark.usefixtures("torch_alone")
+
 
 def card(name, kind="classifier", rendered=()):
     return SimpleNamespace(

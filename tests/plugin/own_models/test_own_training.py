@@ -26,6 +26,8 @@ from napari_deepheme.plugin.own_models.own_training import ReadCells, Trained
 from napari_deepheme.plugin.own_models.training import Training
 from napari_deepheme.plugin.session import Session
 
+pytestmark = pytest.mark.usefixtures("torch_alone")
+
 COMPARISON = Comparison(
     old_name="namer 1",
     new_name="my-cells-1 1",

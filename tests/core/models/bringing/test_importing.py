@@ -26,6 +26,8 @@ from napari_deepheme.core.models.registry import (
     load_classifier,
 )
 
+pytestmark = pytest.mark.usefixtures("torch_alone")
+
 CROPS = np.random.default_rng(3).integers(0, 256, (2, 96, 96, 3), dtype=np.uint8)
 
 

@@ -23,6 +23,8 @@ from napari_deepheme.core.models.registry import (
     load_classifier,
 )
 
+pytestmark = pytest.mark.usefixtures("torch_alone")
+
 CARD = find_model(DEFAULT_CLASSIFIER)
 
 

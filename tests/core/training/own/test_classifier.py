@@ -23,6 +23,8 @@ from napari_deepheme.core.training.own.run import RunFolder, sha256_of
 from napari_deepheme.core.training.tensor_files import write_weights
 from napari_deepheme.core.training.training_error import TrainingError
 
+pytestmark = pytest.mark.usefixtures("torch_alone")
+
 SCRATCH = OwnFit(
     start_from=None,
     n_steps=60,

@@ -8,6 +8,7 @@ Set ``MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=1000000000`` for all, or for non
 from __future__ import annotations
 
 import argparse
+import logging
 import resource
 import tempfile
 import time
@@ -25,6 +26,7 @@ from napari_deepheme.core.engine.classify import cut_crops
 from napari_deepheme.core.engine.pipeline import iter_chunks, plan_run
 from napari_deepheme.core.engine.results import ResultCollector
 from napari_deepheme.core.engine.sizes import sizes_for
+from napari_deepheme.core.models import fastest
 from napari_deepheme.core.models.bringing.importing import import_model
 from napari_deepheme.core.models.bringing.options import ImportOptions
 from napari_deepheme.core.models.networks.resnext import ResNeXt50
@@ -33,6 +35,9 @@ from napari_deepheme.core.slide import estimate_background
 
 
 def main() -> None:
+    # Why a way to compute is taken, where that is not remembered.
+    logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    logging.getLogger(fastest.__name__).setLevel(logging.INFO)
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--side", type=int, default=6000)
     parser.add_argument("--seed", type=int, default=90_200)

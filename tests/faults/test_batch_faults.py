@@ -266,7 +266,8 @@ def test_a_worker_that_dies_as_it_loads_models_is_waited_for_no_more(
     monkeypatch.setattr(batch, "choose", choose)
     monkeypatch.setattr(batch, "_RETRIES", 1)
     with open_client(BatchConfig(n_workers=1)) as client:
-        begin = partial(batch._Batch, client, deque(), RunRequest(), BatchConfig())
+        parts = client, deque(), RunRequest(), BatchConfig()
+        begin = partial(batch._Batch, *parts, on_failure=print)
         if n_deaths == 1:
             assert begin()._chosen == chosen
         else:

@@ -26,7 +26,7 @@ from napari_deepheme.core.models.torch.runner import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     import numpy as np
@@ -143,20 +143,22 @@ def _measured(
     ways: list[Compute],
 ) -> Compute:
     cells = measuring_cells(card.size_px)
-    tried = list(_timed([(way, load(card, way)) for way in ways], cells))
-    for way, seconds in tried:
+    loaded = {way: load(card, way) for way in ways}
+    tried = _timed(loaded, cells)
+    for way, seconds in tried.items():
         _log.info("%s: %.0f crops/s", way, 1 / seconds)
     best: tuple[Compute, float] | None = None
     exact: dict[Compute, tuple[npt.NDArray[np.float32], float]] = {}
-    for way, seconds in sorted(tried, key=lambda pair: pair[1]):
+    for way, seconds in sorted(tried.items(), key=lambda pair: pair[1]):
         if best and seconds >= best[1]:
             break
         if way.precision == "float32":
             return way
         if way.exact not in exact:
-            exact[way.exact] = _named(load(card, way.exact), cells)
+            single = loaded.get(way.exact) or load(card, way.exact)
+            exact[way.exact] = _named(single, cells)
         given, exact_seconds = exact[way.exact]
-        reduced, _ = _named(load(card, way), cells)
+        reduced, _ = _named(loaded[way], cells)
         trusted, again = _kept_alike(way, given, reduced)
         whole = (
             exact_seconds if trusted == way.exact else seconds + again * exact_seconds
@@ -209,22 +211,22 @@ def check_available(compute: Compute) -> None:
 
 
 def _timed(
-    loaded: Sequence[tuple[Compute, CellClassifier]], cells: npt.NDArray[np.uint8]
-) -> Iterator[tuple[Compute, float]]:
+    loaded: Mapping[Compute, CellClassifier], cells: npt.NDArray[np.uint8]
+) -> dict[Compute, float]:
     """Tell how many seconds a crop takes by each way.
 
     They take turns, and a way's quickest batch counts: other programs that compute
     meanwhile slow down now one, now another.
     """
-    best = [float("inf")] * len(loaded)
-    for _, classifier in loaded:
+    best = dict.fromkeys(loaded, float("inf"))
+    for classifier in loaded.values():
         _seconds_a_crop(classifier, cells)
     for _ in range(_ROUNDS):
-        for i, (_, classifier) in enumerate(loaded):
+        for way, classifier in loaded.items():
             started = time.perf_counter()
             while time.perf_counter() - started < _SECONDS:
-                best[i] = min(best[i], _seconds_a_crop(classifier, cells))
-    yield from zip((way for way, _ in loaded), best, strict=True)
+                best[way] = min(best[way], _seconds_a_crop(classifier, cells))
+    return best
 
 
 def _seconds_a_crop(classifier: CellClassifier, cells: npt.NDArray[np.uint8]) -> float:

@@ -15,6 +15,7 @@ from napari_deepheme.core.slide import (
     plausible_mpp,
     refuse_undecodable,
 )
+from napari_deepheme.core.slide.identity import slide_identity
 from napari_deepheme.core.slide.shown.level_array import slide_levels
 from napari_deepheme.core.slide.shown.seen_levels import SeenLevels, seen_of
 from napari_deepheme.plugin.layers import METADATA_KEY
@@ -40,7 +41,8 @@ def slide_kwargs(slide: SlideReader) -> dict[str, Any]:
     """
     try:
         refuse_undecodable(slide)
-        mark = SlideMark.of(slide)
+        # What it is known by, of the file that is open now.
+        slide_identity(slide)
     except DeephemeError:
         slide.close()
         raise
@@ -55,7 +57,7 @@ def slide_kwargs(slide: SlideReader) -> dict[str, Any]:
         "scale": (mpp.y, mpp.x) if mpp else (1.0, 1.0),
         "units": ("um", "um") if mpp else ("pixel", "pixel"),
         "metadata": {
-            METADATA_KEY: {"slide": slide, "mark": mark},
+            METADATA_KEY: {"slide": slide},
             "objective_power": slide.properties.get("objective_power", ""),
             "scanner": slide.properties.get("scanner", ""),
             "vendor": slide.properties.get("vendor", ""),
@@ -97,7 +99,7 @@ def slide_key(layer: Image) -> str:
     own = layer.metadata.get(METADATA_KEY, {})
     if "slide" not in own or own["slide"].path is None:
         return str(layer.unique_id)
-    return f"{own['slide'].path} {own['mark'].identity['sha256']}"
+    return f"{own['slide'].path} {slide_identity(own['slide'])['sha256']}"
 
 
 def slide_mark(layer: Image) -> SlideMark:
@@ -106,8 +108,7 @@ def slide_mark(layer: Image) -> SlideMark:
     It is taken as the slide is opened: later its file may be renamed, or another one
     be put in its place.
     """
-    mark: SlideMark | None = layer.metadata.get(METADATA_KEY, {}).get("mark")
-    return mark or SlideMark.of(slide_of(layer))
+    return SlideMark.of(slide_of(layer))
 
 
 def give_mpp(viewer: ViewerModel, layer: Image, mpp: Mpp) -> None:

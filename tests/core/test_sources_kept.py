@@ -33,17 +33,6 @@ def test_a_link_to_a_slide_is_refused_as_a_target(slide, tmp_path, link):
         refuse_sources(tmp_path / "cells.csv", slide)
 
 
-def test_files_of_a_dicom_folder_are_refused_and_others_are_not(tmp_path):
-    folder = tmp_path / "slide"
-    folder.mkdir()
-    for name in ("level.dcm", "cells.csv"):
-        (folder / name).touch()
-    refuse_sources(folder / "cells.csv", folder)
-    refuse_sources(folder / "new.dcm", folder)
-    with pytest.raises(CannotWriteError):
-        refuse_sources(folder / "level.dcm", folder)
-
-
 def test_another_file_and_a_new_one_are_fine_as_targets(slide, tmp_path):
     (tmp_path / "cells.csv").touch()
     refuse_sources(tmp_path / "cells.csv", slide, tmp_path / "missing.svs")

@@ -33,6 +33,7 @@ from napari_deepheme.core.runs.run_of_cells import other_run_doubts
 from napari_deepheme.core.runs.slide_of_run import other_file_doubts
 from napari_deepheme.core.slide import open_slide, plausible_mpp
 from napari_deepheme.core.slide.mpp import given_mpp
+from napari_deepheme.core.slide.slide_files import refuse_slide_files
 from napari_deepheme.core.wording import plural
 
 if TYPE_CHECKING:
@@ -118,7 +119,7 @@ def _run(options: argparse.Namespace) -> int:
 
 def _keep_slide(options: argparse.Namespace, named: str) -> None:
     """Refuse to write over the slide, the one that is given or that of the cells."""
-    refuse_sources(options.out, options.slide)
+    refuse_slide_files(options.out, options.slide)
     if named and options.out.is_file():
         replaced = replaced_file(options.out)
         if spelled_out(replaced.name) == named:

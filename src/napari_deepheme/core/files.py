@@ -44,8 +44,7 @@ def refuse_sources(path: Path | str, *sources: Path | None) -> None:
     path : Path or str
         What is to be written.
     sources : Path or None
-        Slides and pictures that are read; of a slide that is a folder, its DICOM
-        files. None for one that is no file.
+        Files of slides and pictures that are read. None for one that is no file.
 
     Raises
     ------
@@ -381,8 +380,6 @@ def remove_if_empty(path: Path) -> None:
 
 def _is_of(path: Path, source: Path) -> bool:
     try:
-        if path.suffix.lower() == ".dcm" and source.is_dir():
-            return path.parent.samefile(source)
         return path.samefile(source)
     except OSError:
         # What is not there cannot be lost.

@@ -26,15 +26,20 @@ def touch(path):
     os.utime(path, ns=(facts.st_atime_ns, facts.st_mtime_ns + 10**9))
 
 
-def dicom(series=b"1.2"):
-    """Return a file of a series, which itself refers to another one."""
+IMAGE = b"1.2.840.10008.5.1.4.1.1.77.1.6\0"
+ANNOTATIONS = b"1.2.840.10008.5.1.4.1.1.91.1"
+
+
+def dicom(series=b"1.2\0", kind=IMAGE):
+    """Return a level of a series, which itself refers to another one."""
     inner = value(0x20, 0x0E, b"UI", b"1.9")
     item = struct.pack("<HHI", 0xFFFE, 0xE000, len(inner)) + inner
     end = struct.pack("<HHI", 0xFFFE, 0xE0DD, 0)
     open_ended = struct.pack("<HH2sHI", 8, 0x1115, b"SQ", 0, 0xFFFFFFFF) + item + end
     closed = struct.pack("<HH2sHI", 8, 0x1140, b"SQ", 0, len(item)) + item
-    head = bytes(128) + b"DICM" + open_ended + closed
-    return head + value(0x20, 0x0E, b"UI", series)
+    flavour = value(8, 8, b"CS", b"ORIGINAL\\PRIMARY\\VOLUME ")
+    head = bytes(128) + b"DICM" + flavour + value(8, 0x16, b"UI", kind)
+    return head + open_ended + closed + value(0x20, 0x0E, b"UI", series)
 
 
 def value(group, element, kind, content):
@@ -82,7 +87,7 @@ def test_the_folder_beside_a_mirax_file_is_watched_with_it(svs):
 def test_a_dicom_file_is_watched_with_the_others_of_its_series(svs, monkeypatch):
     with open_slide(svs) as slide:
         named, level, other = (svs.with_name(name) for name in ("a", "b.dcm", "c.dcm"))
-        for path, series in ((named, b"1.2"), (level, b"1.2\0"), (other, b"1.3")):
+        for path, series in ((named, b"1.2"), (level, b"1.2\0"), (other, b"1.3\0")):
             path.write_bytes(dicom(series))
         monkeypatch.setattr(type(slide), "path", named, raising=False)
         watch = SlideWatch(slide)
@@ -115,7 +120,7 @@ def test_a_drive_that_answers_no_more_is_told_and_changes_nothing(svs, monkeypat
         assert not watch.has_changed
 
 
-def test_a_folder_is_watched_with_all_its_dicom_files(svs, monkeypatch):
+def test_a_folder_is_watched_with_all_files_of_its_dicom_slide(svs, monkeypatch):
     with open_slide(svs) as slide:
         folder = svs.parent / "dicom"
         folder.mkdir()
@@ -124,6 +129,7 @@ def test_a_folder_is_watched_with_all_its_dicom_files(svs, monkeypatch):
         watch = SlideWatch(slide)
         assert not watch.has_changed
         (folder / "Thumbs.db").write_bytes(b"a view of the folder")
+        (folder / "0.dcm").write_bytes(dicom(b"1.7\0", ANNOTATIONS))
         assert not watch.has_changed
         (folder / "b").write_bytes(dicom())
         assert watch.has_changed

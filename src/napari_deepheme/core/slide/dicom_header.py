@@ -55,15 +55,17 @@ def is_dicom(file: Path) -> bool:
     return False
 
 
-def series_of(file: Path) -> bytes | None:
-    """Give the number of the series that a DICOM file belongs to.
+def image_series_of(file: Path) -> bytes | None:
+    """Give the series of a DICOM file that holds an image of a slide, of whatever kind.
 
     Returns
     -------
     bytes or None
-        Its SeriesInstanceUID; None if it has none, is broken, or is no DICOM file.
+        Its SeriesInstanceUID, also of a label or an overview; None if it has none, is
+        broken, or holds something else, such as annotations.
     """
-    return _texts(file).get(_SERIES)
+    found = _texts(file)
+    return found.get(_SERIES) if found.get(_CLASS) == _SLIDE_CLASS else None
 
 
 def slide_series_of(file: Path) -> bytes | None:

@@ -52,8 +52,9 @@ def file_digest(path: Path | None) -> str:
 
     It is of the file's length and its first, middle and last quarter million bytes.
     Where a slide has several files, it is of all of them, of fewer bytes each, and of
-    the names of those but the one that is named. Of MIRAX it is of the ``.mrxs`` file,
-    as viewers write to the others. It is the same for all slides that have no file.
+    the names of those but the first: the same whichever of a DICOM slide is named. Of
+    MIRAX it is of the ``.mrxs`` file, as viewers write to the others. It is the same
+    for all slides that have no file.
 
     Raises
     ------

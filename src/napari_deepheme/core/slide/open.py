@@ -16,6 +16,7 @@ from napari_deepheme.core.errors import (
     UnreadableSlideError,
 )
 from napari_deepheme.core.slide.dicom_check import check_dicom, pipe_beside
+from napari_deepheme.core.slide.dicom_header import slide_series_of
 from napari_deepheme.core.slide.dicom_slide import check_one_slide, open_dicom
 from napari_deepheme.core.slide.mirax_check import check_mirax
 from napari_deepheme.core.slide.mpp import given_mpp
@@ -148,6 +149,8 @@ def _open_folder(path: Path, mpp: Mpp | None) -> PyramidSlide:
         remedy = "name the file of a slide, or a folder that holds .dcm files"
         raise UnreadableSlideError(str(path), reason, remedy)
     check_one_slide(path, names)
+    # However many annotations of it lie there, too, a level is among those tried.
+    names.sort(key=lambda one: slide_series_of(one) is None)
     openers: list[Callable[[Path, Mpp | None], PyramidSlide]] = [
         partial(_open_part, name) for name in names[:_MOST_DICOM_FILES]
     ]

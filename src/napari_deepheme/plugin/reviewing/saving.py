@@ -12,7 +12,7 @@ from napari_deepheme.core.export.facts import TableFacts
 from napari_deepheme.core.export.lying_there import refuse_to_lose
 from napari_deepheme.core.export.nameless import nameless_result, nameless_run_facts
 from napari_deepheme.core.export.summary import export_run
-from napari_deepheme.core.files import refuse_sources
+from napari_deepheme.core.slide.slide_files import refuse_slide_files
 from napari_deepheme.plugin.worker import Failed
 
 if TYPE_CHECKING:
@@ -137,7 +137,7 @@ class Saving:
     ) -> str:
         """Write a file; tell where it lies."""
         hide, left_out = self._session.deidentify, ""
-        refuse_sources(path, slide.path)
+        refuse_slide_files(path, slide.path)
         if kind in ("html", "pdf"):
             self._report(path, result, facts, slide)
         elif kind == "crops":

@@ -17,6 +17,7 @@ from pydicom.uid import JPEGBaseline8Bit, VLWholeSlideMicroscopyImageStorage
 from napari_deepheme.core.cell_table import CellTable
 from napari_deepheme.core.deidentify import nameless
 from napari_deepheme.core.errors import (
+    CannotWriteError,
     MissingExtraError,
     NotDicomError,
     UnreadableSlideError,
@@ -25,6 +26,9 @@ from napari_deepheme.core.export.dicom_annotations import write_dicom_annotation
 from napari_deepheme.core.export.facts import TableFacts
 from napari_deepheme.core.review.corrections import judged_counts
 from napari_deepheme.core.slide import ArraySlide, open_slide
+from napari_deepheme.core.slide.identity import slide_identity
+from napari_deepheme.core.slide.slide_files import refuse_slide_files
+from napari_deepheme.core.slide.watch import SlideWatch
 
 TILE, COLUMNS, ROWS = 64, 3, 2
 
@@ -42,8 +46,8 @@ def sequence(**values):
     return [item]
 
 
-def write_whole_slide(path):
-    """Write a slide of one level, without the patient's name."""
+def write_whole_slide(path, series=None, flavour="VOLUME", size=(170, 110)):
+    """Write an image of a slide, of one level, without the patient's name."""
     meta = FileMetaDataset()
     meta.MediaStorageSOPClassUID = VLWholeSlideMicroscopyImageStorage
     meta.MediaStorageSOPInstanceUID = hd.UID()
@@ -51,13 +55,13 @@ def write_whole_slide(path):
     image = FileDataset(path, {}, file_meta=meta, preamble=b"\0" * 128)
     image.SOPClassUID = VLWholeSlideMicroscopyImageStorage
     image.SOPInstanceUID = meta.MediaStorageSOPInstanceUID
-    image.StudyInstanceUID, image.SeriesInstanceUID = hd.UID(), hd.UID()
+    image.StudyInstanceUID, image.SeriesInstanceUID = hd.UID(), series or hd.UID()
     image.FrameOfReferenceUID = hd.UID()
     image.PatientID = "anonymous 7"
     image.Modality = "SM"
-    image.ImageType = ["ORIGINAL", "PRIMARY", "VOLUME", "NONE"]
+    image.ImageType = ["ORIGINAL", "PRIMARY", flavour, "NONE"]
     image.SeriesNumber = image.InstanceNumber = 1
-    image.TotalPixelMatrixColumns, image.TotalPixelMatrixRows = 170, 110
+    image.TotalPixelMatrixColumns, image.TotalPixelMatrixRows = size
     image.TotalPixelMatrixFocalPlanes = 1
     image.ImagedVolumeWidth, image.ImagedVolumeHeight = 0.0425, 0.0275
     image.DimensionOrganizationType = "TILED_FULL"
@@ -193,6 +197,40 @@ def test_a_slide_named_by_one_of_its_files_is_annotated_as_well(
     assert read.ReferencedImageSequence[0].ReferencedSOPInstanceUID == (
         source.SOPInstanceUID
     )
+
+
+@pytest.mark.parametrize("ending", [".dcm", ""])
+def test_annotations_are_of_the_series_that_is_named_by_whichever_file(
+    whole_slide, cells, tmp_path, ending
+):
+    _, folder = whole_slide
+    level = write_whole_slide(folder / f"z{ending}")
+    label = folder / f"y{ending}"
+    write_whole_slide(label, level.SeriesInstanceUID, "LABEL", (64, 64))
+    with open_slide(label) as slide:
+        assert slide.size == (170, 110)
+        write_dicom_annotations(cells, tmp_path / "cells.dcm", slide)
+    read = pydicom.dcmread(tmp_path / "cells.dcm")
+    (image,) = read.ReferencedImageSequence
+    assert image.ReferencedSOPInstanceUID == level.SOPInstanceUID
+    assert read.StudyInstanceUID == level.StudyInstanceUID
+
+
+def test_annotations_in_the_folder_of_a_slide_are_no_part_of_it(whole_slide, cells):
+    _, folder = whole_slide
+    path = folder / "cells.dcm"
+    with open_slide(folder) as slide:
+        before, watch = slide_identity(slide), SlideWatch(slide)
+        write_dicom_annotations(cells, path, slide)
+        assert not watch.has_changed
+        refuse_slide_files(path, slide.path)
+        write_dicom_annotations(cells, path, slide)
+        with pytest.raises(CannotWriteError, match="slide or picture that is read"):
+            refuse_slide_files(folder / "level.dcm", slide.path)
+    for i in range(20):
+        (folder / f"a{i}.dcm").write_bytes(path.read_bytes())
+    with open_slide(folder) as slide:
+        assert slide_identity(slide) == before
 
 
 @pytest.mark.parametrize("named", ["folder", "file"])

@@ -21,7 +21,7 @@ from napari_deepheme.core.errors import (
     UnreadableSlideError,
 )
 from napari_deepheme.core.export.facts import NOTICE, TableFacts
-from napari_deepheme.core.files import atomic_file, check_regular
+from napari_deepheme.core.files import atomic_file
 from napari_deepheme.core.further_columns import (
     DELETED,
     NOT_A_CELL,
@@ -34,6 +34,7 @@ from napari_deepheme.core.review.corrections import (
     judged_indices,
 )
 from napari_deepheme.core.slide.patience import BRING_BACK
+from napari_deepheme.core.slide.slide_files import slide_files
 from napari_deepheme.core.taxonomy import CLASS_BY_CODE
 
 if TYPE_CHECKING:
@@ -271,7 +272,6 @@ def _source(slide: SlideReader) -> pydicom.Dataset:
 
     for file in _files(slide):
         try:
-            check_regular(file)
             found = _finest_level(file, slide)
         except (InvalidDicomError, OSError):
             continue
@@ -281,24 +281,12 @@ def _source(slide: SlideReader) -> pydicom.Dataset:
 
 
 def _files(slide: SlideReader) -> list[Path]:
-    """Return the files that may be of a slide; one is named, or their folder is."""
-    path = slide.path
-    if path is None:
-        return []
-    if path.is_dir():
-        return sorted(p for p in path.iterdir() if p.suffix.lower() == ".dcm")
-    # The finest level may be in another file of the same folder.
-    others = [p for p in sorted(path.parent.glob("*.dcm")) if p != path]
-    return [path, *(others if _is_dicom(path) else ())]
-
-
-def _is_dicom(path: Path) -> bool:
+    """Return the files of a slide, of which any may hold the finest level."""
     try:
-        with path.open("rb") as stream:
-            return stream.read(132)[128:] == b"DICM"
+        return [] if slide.path is None else slide_files(slide.path)
     except OSError as error:
         reason = error.strerror or str(error)
-        raise UnreadableSlideError(str(path), reason, BRING_BACK) from error
+        raise UnreadableSlideError(str(slide.path), reason, BRING_BACK) from error
 
 
 def _finest_level(file: Path, slide: SlideReader) -> pydicom.Dataset | None:

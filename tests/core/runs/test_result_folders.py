@@ -4,6 +4,7 @@ import shutil
 from dataclasses import replace
 
 import numpy as np
+import pydicom
 import pytest
 import tifffile
 
@@ -94,6 +95,51 @@ def test_a_slide_that_is_named_twice_has_one_folder(slides, tmp_path):
     found = asked_slides(given, tmp_path / "out", REQUEST)
     assert [asked.path for asked in found] == [three, one]
     assert [asked.copies for asked in found] == [(), (copy,)]
+
+
+@pytest.fixture
+def dicom(tmp_path):
+    """Paths of two DICOM slides of two files each, in one folder."""
+    folder = tmp_path / "dicom"
+    folder.mkdir()
+    for series in "ab":
+        for flavour in ("VOLUME", "LABEL"):
+            meta = pydicom.dataset.FileMetaDataset()
+            meta.TransferSyntaxUID = pydicom.uid.ExplicitVRLittleEndian
+            image = pydicom.Dataset()
+            image.file_meta = meta
+            image.ImageType = ["ORIGINAL", "PRIMARY", flavour, "NONE"]
+            image.SOPClassUID = pydicom.uid.VLWholeSlideMicroscopyImageStorage
+            image.SOPInstanceUID = pydicom.uid.generate_uid()
+            image.SeriesInstanceUID = f"1.2.{ord(series)}"
+            name = f"{series}-{flavour[0]}.dcm"
+            image.save_as(folder / name, enforce_file_format=True)
+    return folder
+
+
+@pytest.mark.parametrize("deidentify", [False, True])
+def test_a_dicom_slide_is_one_by_whichever_files_it_is_named(
+    dicom, tmp_path, monkeypatch, deidentify
+):
+    monkeypatch.setenv("NAPARI_DEEPHEME_CONFIG", str(tmp_path / "config"))
+    label, level, *other = sorted(dicom.iterdir())
+    request = replace(REQUEST, deidentify=deidentify)
+    found = asked_slides([label, level, label, *other], tmp_path / "out", request)
+    assert [asked.path for asked in found] == [label, other[0]]
+    assert [asked.copies for asked in found] == [(level,), (other[1],)]
+    assert len({asked.name for asked in found}) == 2
+
+
+def test_the_folder_of_a_dicom_slide_is_the_slide_and_that_of_two_is_neither(
+    dicom, tmp_path
+):
+    label, level, *other = sorted(dicom.iterdir())
+    two = asked_slides([dicom, label, level], tmp_path / "out", REQUEST)
+    assert [asked.path for asked in two] == [dicom, label]
+    for file in other:
+        file.unlink()
+    (one,) = asked_slides([level, dicom], tmp_path / "out", REQUEST)
+    assert (one.path, one.copies) == (level, (dicom,))
 
 
 def test_copies_of_a_slide_have_one_pseudonym_and_are_kept_in_mind(

@@ -19,6 +19,8 @@ from napari_deepheme.core.pseudonyms import Pseudonyms
 from napari_deepheme.core.runs.journal import read_past
 from napari_deepheme.core.runs.run_request import slide_asked
 from napari_deepheme.core.slide import open_slide
+from napari_deepheme.core.slide.patience import Patience
+from napari_deepheme.core.slide.slide_files import dicom_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -39,7 +41,7 @@ class AskedSlide:
     name : str
         The name of its file, or a pseudonym.
     copies : tuple of Path
-        Where it lies, too, as it was given.
+        What else names it: copies of it, or further files of a DICOM slide.
     """
 
     path: Path
@@ -73,7 +75,8 @@ def asked_slides(
     InvalidKeyError, CannotWriteError
         As for `Pseudonyms.of_this_user`.
     """
-    once = _each_once(paths)
+    given = _each_once(paths, request)
+    once = [one for one, *_ in given]
     names = _shown_names(once, request)
     stems = [_stem(name) for name in names]
     there = {stem: _runs(out, stem) for stem in stems}
@@ -91,26 +94,46 @@ def asked_slides(
             free = _numbered(out / stems[i])
             folders[i] = next(f for f in free if f not in taken and f not in held)
     return [
-        AskedSlide(once[i], folders[i], names[i], _copies(i, once, known))
+        AskedSlide(once[i], folders[i], names[i], _copies(i, given, known))
         for i in first
     ]
 
 
 def _copies(
-    i: int, paths: Sequence[Path], known: Sequence[dict[str, Any] | None]
+    i: int, given: Sequence[Sequence[Path]], known: Sequence[dict[str, Any] | None]
 ) -> tuple[Path, ...]:
     """Return the further paths of a slide that is asked for under several."""
-    if known[i] is None:
-        return ()
-    same = (p for p, other in zip(paths, known, strict=True) if other == known[i])
-    return tuple(path for path in same if path != paths[i])
+    own = known[i]
+    same = [i] if own is None else [j for j, one in enumerate(known) if one == own]
+    return tuple(path for j in same for path in given[j] if path != given[i][0])
 
 
-def _each_once(paths: Iterable[Path]) -> list[Path]:
-    once: dict[str, Path] = {}
+def _each_once(paths: Iterable[Path], request: RunRequest) -> list[list[Path]]:
+    """Return the paths of each slide; of a file that is named twice, the first."""
+    first_of: dict[Path, Path] = {}
+    slides: dict[str, dict[str, Path]] = {}
     for path in paths:
-        once.setdefault(os.path.realpath(path), path)
-    return list(once.values())
+        if path not in first_of:
+            files = _dicom_files(path, request)
+            # The others need not be looked for again when they are named.
+            first_of |= dict.fromkeys([path, *files], files[0] if files else path)
+        slide = slides.setdefault(os.path.realpath(first_of[path]), {})
+        slide.setdefault(os.path.realpath(path), path)
+    return [list(slide.values()) for slide in slides.values()]
+
+
+def _dicom_files(path: Path, request: RunRequest) -> list[Path]:
+    """Return the files of a DICOM slide, whichever is named; empty for others."""
+    patience = Patience(request.read_timeout)
+    try:
+        files = patience.call(lambda: dicom_files(path))
+        if files and path.is_dir():
+            # A folder of several slides is none of them.
+            own = patience.call(lambda: dicom_files(files[0]))
+            return files if files == own else []
+    except (OSError, ValueError):
+        return []
+    return files
 
 
 def _shown_names(paths: Sequence[Path], request: RunRequest) -> list[str]:

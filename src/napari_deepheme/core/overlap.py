@@ -50,15 +50,15 @@ def suppress_overlaps(
     order = np.lexsort((*wide.T[[3, 2, 0, 1]], -scores))
     pairs = _neighbours(wide)
     one_cell = pairs[_are_one_cell(wide, pairs, max_overlap)]
-    partners: dict[int, list[int]] = {}
-    for a, b in one_cell.tolist():
-        partners.setdefault(a, []).append(b)
-        partners.setdefault(b, []).append(a)
+    # Each pair from both sides, so that a box's partners stand together.
+    one, other = np.concatenate([one_cell, one_cell[:, ::-1]]).T
+    by_box = np.argsort(one, kind="stable")
+    partners = other[by_box]
+    starts = np.searchsorted(one[by_box], np.arange(len(boxes) + 1))
     kept = np.ones(len(boxes), bool)
-    for row in order[np.isin(order, one_cell)].tolist():
+    for row in order[np.diff(starts)[order] > 0].tolist():
         if kept[row]:
-            kept[partners[row]] = False
-            kept[row] = True
+            kept[partners[starts[row] : starts[row + 1]]] = False
     return np.flatnonzero(kept)
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from napari_deepheme.core.models.cards.card import ModelCard
 
-_BLOCK: Final = 1000
+_BLOCK: Final = 200
 """So many boxes are compared at once: all pairs of more need much memory."""
 
 _STEPS_PER_PX: Final = 16

@@ -248,16 +248,20 @@ def _is_reached_by_arrows(control):
     return control.group() is not None and not control.isChecked()
 
 
-@pytest.mark.parametrize("name", [None, *DOCKS])
 def test_tab_goes_through_all_controls_as_they_are_read_and_is_never_trapped(
-    ran, qtbot, name
+    ran, qtbot
 ):
-    root = ran if name is None else ran.docks.open(name)
     active(ran.window(), qtbot)
+    check_tab(ran, qtbot)
+    for name in DOCKS:
+        check_tab(ran.docks.open(name), qtbot, name)
+
+
+def check_tab(root, qtbot, name=""):
     QApplication.processEvents()
     wanted = reachable(root)
     seen = tab_through(wanted[0], qtbot, root)
-    assert {name_of(w) for w in wanted} <= {name_of(w) for w in seen}
+    assert {name_of(w) for w in wanted} <= {name_of(w) for w in seen}, name
     if name == "Gallery":
         return  # Beside each other lie the classes and the cells.
     tops = [w.mapTo(root, w.rect().center()).y() for w in seen]
@@ -266,15 +270,17 @@ def test_tab_goes_through_all_controls_as_they_are_read_and_is_never_trapped(
         for i in range(len(tops) - 1)
         if tops[i + 1] < tops[i] - 12
     ]
-    assert ups == []
+    assert ups == [], name
 
 
-@pytest.mark.parametrize("theme", THEMES)
-def test_what_has_the_focus_is_ringed_in_a_colour_that_is_seen(
-    ran, viewer, qtbot, theme
-):
-    show_theme(viewer, theme, qtbot)
+def test_what_has_the_focus_is_ringed_in_a_colour_that_is_seen(ran, viewer, qtbot):
     active(ran.window(), qtbot)
+    for theme in THEMES:
+        show_theme(viewer, theme, qtbot)
+        check_ring(ran, qtbot)
+
+
+def check_ring(ran, qtbot):
     view = ran.view
     view.open_button.setFocus(Qt.FocusReason.TabFocusReason)
     assert ring_of(view.open_button).isVisible()
@@ -301,13 +307,16 @@ def show_theme(viewer, theme, qtbot):
     qtbot.wait(50)
 
 
-@pytest.mark.parametrize("theme", THEMES)
-def test_what_is_written_and_drawn_can_be_told_from_its_ground(
-    ran, viewer, qtbot, theme
-):
+def test_what_is_written_and_drawn_can_be_told_from_its_ground(ran, viewer, qtbot):
     # Live: the window is there before the theme is.
+    ran.docks.open("Gallery")
+    for theme in THEMES:
+        show_theme(viewer, theme, qtbot)
+        check_contrasts(ran, theme)
+
+
+def check_contrasts(ran, theme):
     gallery = ran.docks.open("Gallery")
-    show_theme(viewer, theme, qtbot)
     palette = ran.view.palette()
     window, button = grounds(ran)
     assert (window.lightness() < 128) == (theme == "dark")
@@ -430,20 +439,16 @@ def test_who_begins_a_run_by_the_keyboard_is_at_cancel(ran, qtbot):
     qtbot.waitUntil(lambda: not ran.session.running, timeout=60_000)
 
 
-@pytest.mark.parametrize(
-    ("key", "name"), [("P", "L4"), ("M", "U4"), ("4", "M4"), ("N", "not-a-cell")]
-)
-def test_letters_name_cells_also_where_a_box_of_choices_has_the_keyboard(
-    ran, qtbot, key, name
-):
+def test_letters_name_cells_also_where_a_box_of_choices_has_the_keyboard(ran, qtbot):
     active(ran.window(), qtbot)
-    ran.desk.review.select([1])
     box = ran.view.corrections.class_box
     box.setFocus()
-    before = box.currentIndex()
-    qtbot.keyClicks(box, key)
-    assert ran.desk.review.corrected.given([1]) == [name]
-    assert box.currentIndex() == before
+    for key, name in (("P", "L4"), ("M", "U4"), ("4", "M4"), ("N", "not-a-cell")):
+        ran.desk.review.select([1])
+        before = box.currentIndex()
+        qtbot.keyClicks(box, key)
+        assert ran.desk.review.corrected.given([1]) == [name]
+        assert box.currentIndex() == before
     press(qtbot, box, Qt.Key.Key_Up)
     assert box.currentIndex() == before - 1
     qtbot.keyClicks(box, "A")

@@ -11,6 +11,7 @@ from napari_deepheme.core.models import fastest
 from napari_deepheme.core.models.torch.runner import plain_compute
 from napari_deepheme.core.phantom import write_phantom
 from napari_deepheme.core.taxonomy import class_index
+from napari_deepheme.plugin.preparing import Preparing
 
 # How long an example takes is the machine's: under a debugger, with coverage, on two
 # busy cores it takes many times as long.
@@ -55,6 +56,12 @@ def a_cache_of_their_own(tmp_path_factory):
         patch.setenv("NAPARI_DEEPHEME_CACHE", str(folder))
         patch.setenv("NAPARI_DEEPHEME_CONFIG", str(folder / "config"))
         yield
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_prepared(monkeypatch):
+    """Models are loaded where a test asks for them, not beside it."""
+    monkeypatch.setattr(Preparing, "begin", lambda self: None)
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache, partial
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -40,6 +41,7 @@ from napari_deepheme.plugin.own_models.own_training import (
 from napari_deepheme.plugin.own_models.training import Training
 from napari_deepheme.plugin.preferences import read_preferences
 from napari_deepheme.plugin.preferred import PreferenceKeeper
+from napari_deepheme.plugin.preparing import Preparing
 from napari_deepheme.plugin.reviewing.actions import STOP_ADDING
 from napari_deepheme.plugin.reviewing.bound_keys import BoundKeys
 from napari_deepheme.plugin.reviewing.keys import keep_keys, read_keys, told_of_key
@@ -58,6 +60,12 @@ if TYPE_CHECKING:
     from napari_deepheme.core.models.protocols import Models
 
 _CAMERA_REST_MS = 150
+
+_PREPARE_MS = 1000
+"""Models are loaded so long after slide or models were chosen: it is drawn first."""
+
+_LOADING = Lock()
+"""Held while models are loaded: who asks meanwhile takes the same."""
 
 _SAVE_MS = 3000
 """A sitting is saved so often, if anything changed."""
@@ -98,6 +106,7 @@ class ClassifyCellsWidget(QWidget):
             start=start,
         )
         self.desk = self.controller.desk
+        self._preparing = Preparing(self.session, load_models=_load_models, start=start)
         self.training = Training(
             self.session,
             read_cells=self.desk.read_cells,
@@ -138,6 +147,13 @@ class ClassifyCellsWidget(QWidget):
         self.session.events.adding.connect(self._bind_keys)
         self.desk.review.selection_changed.connect(self._tell_selected)
         self.desk.review.changed.connect(self._tell_selected)
+        events = self.session.events
+        self._chosen = QTimer(self, singleShot=True, interval=_PREPARE_MS)
+        self._chosen.timeout.connect(self._preparing.begin)
+        for event in (events.slide, events.model, events.detector, events.device):
+            event.connect(self._rest)
+        # Of a slide that was open before.
+        self._rest()
         self._saving = QTimer(self)
         self._saving.timeout.connect(self.desk.keeping.save)
         self._saving.start(_SAVE_MS)
@@ -222,6 +238,9 @@ class ClassifyCellsWidget(QWidget):
     def _follow_camera(self) -> None:
         self.desk.follow_camera()
         self.docks.follow_camera()
+
+    def _rest(self, *_: object) -> None:
+        self._chosen.start()
 
     def _on_threshold(self, threshold: float) -> None:
         self.desk.review.set_threshold(threshold)
@@ -356,7 +375,8 @@ def _load_models(model: str, detector: str, device: str) -> Models:
         *((str(f), f.stat().st_mtime_ns) for f in files if f.exists()),
         *(card.facts for card in cards),
     )
-    return _loaded(model, detector, device, read_preferences().threads, stamps)
+    with _LOADING:
+        return _loaded(model, detector, device, read_preferences().threads, stamps)
 
 
 @lru_cache(maxsize=2)

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from napari_deepheme.core.overlap import _neighbours, suppress_overlaps
+from napari_deepheme.core.overlap import _neighbours, is_one_of, suppress_overlaps
 
 rows = st.tuples(
     st.integers(-30, 30),
@@ -143,3 +143,9 @@ def test_boxes_of_unlike_size_are_paired_where_they_overlap():
     inside = np.array([[0, 0, 640, 640], [300, 300, 20, 20]], np.int32)
     kept = suppress_overlaps(inside, np.array([0.5, 0.9], np.float32), max_overlap=0.4)
     assert kept.tolist() == [1]
+
+
+@given(scenes, scenes)
+def test_a_box_is_one_of_others_just_where_any_of_them_is_one_cell_with_it(ones, rest):
+    found = is_one_of(arrays(ones)[0], arrays(rest)[0], max_overlap=0.4)
+    assert found.tolist() == [any(are_one_cell(a, b) for b in rest) for a in ones]

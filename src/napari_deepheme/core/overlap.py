@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -49,7 +50,8 @@ def suppress_overlaps(
     wide = boxes.astype(np.float64)
     order = np.lexsort((*wide.T[[3, 2, 0, 1]], -scores))
     pairs = _neighbours(wide)
-    one_cell = pairs[_are_one_cell(wide, pairs, max_overlap)]
+    alike = _are_one_cell(wide[pairs[:, 0]], wide[pairs[:, 1]], max_overlap)
+    one_cell = pairs[alike]
     # Each pair from both sides, so that a box's partners stand together.
     one, other = np.concatenate([one_cell, one_cell[:, ::-1]]).T
     by_box = np.argsort(one, kind="stable")
@@ -62,37 +64,87 @@ def suppress_overlaps(
     return np.flatnonzero(kept)
 
 
-def _neighbours(boxes: npt.NDArray[np.float64]) -> npt.NDArray[np.intp]:
-    """Pair boxes whose centres are near enough for an overlap.
+def is_one_of(
+    boxes: npt.NDArray[np.int32],
+    others: npt.NDArray[np.int32],
+    *,
+    max_overlap: float,
+) -> npt.NDArray[np.bool_]:
+    """Tell which boxes are one cell with any of some others, as `suppress_overlaps`.
 
-    Boxes of like size are looked up together: one that is far too wide would else be
-    paired, as would all others, with everything within its reach.
+    Parameters
+    ----------
+    boxes, others : ndarray of int32, shape (n, 4) and (m, 4)
+        x, y, width, height.
+    max_overlap : float
+        Intersection over union above which two boxes are one cell.
+
+    Returns
+    -------
+    ndarray of bool, shape (n,)
+        True where one of `others` is the same cell.
+
+    Examples
+    --------
+    >>> boxes = np.array([[0, 0, 10, 10], [30, 0, 10, 10]], np.int32)
+    >>> is_one_of(boxes, boxes[:1] + [2, 0, 0, 0], max_overlap=0.4)
+    array([ True, False])
     """
+    found = np.zeros(len(boxes), bool)
+    if not len(boxes) or not len(others):
+        return found
+    wide, wide_others = boxes.astype(np.float64), others.astype(np.float64)
+    pairs = np.concatenate(
+        [_between(a, b) for a in _by_size(wide) for b in _by_size(wide_others)]
+    )
+    one_cell = _are_one_cell(wide[pairs[:, 0]], wide_others[pairs[:, 1]], max_overlap)
+    found[pairs[one_cell, 0]] = True
+    return found
+
+
+def _neighbours(boxes: npt.NDArray[np.float64]) -> npt.NDArray[np.intp]:
+    """Pair boxes whose centres are near enough for an overlap."""
+    groups = _by_size(boxes)
+    pairs = []
+    for i, group in enumerate(groups):
+        within = group.tree.query_pairs(group.side, p=np.inf, output_type="ndarray")
+        pairs.append(group.rows[within])
+        pairs += [_between(group, other) for other in groups[:i]]
+    return np.concatenate(pairs)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Group:
+    """Boxes of like size, their centres, and the largest side.
+
+    They are looked up together: one that is far too wide would else be paired, as would
+    all others, with everything within its reach.
+    """
+
+    rows: npt.NDArray[np.intp]
+    tree: cKDTree
+    side: float
+
+
+def _by_size(boxes: npt.NDArray[np.float64]) -> list[_Group]:
     centres = boxes[:, :2] + boxes[:, 2:] / 2
     sides = boxes[:, 2:].max(axis=1)
     sizes = np.ceil(np.log2(np.maximum(sides, 1)))
     groups = [np.flatnonzero(sizes == size) for size in np.unique(sizes)]
-    trees = [cKDTree(centres[rows]) for rows in groups]
-    pairs = []
-    for i, rows in enumerate(groups):
-        reach = sides[rows].max()
-        within = trees[i].query_pairs(reach, p=np.inf, output_type="ndarray")
-        pairs.append(rows[within])
-        for j in range(i):
-            between = trees[i].sparse_distance_matrix(
-                trees[j],
-                (reach + sides[groups[j]].max()) / 2,
-                p=np.inf,
-                output_type="ndarray",
-            )
-            pairs.append(np.column_stack([rows[between["i"]], groups[j][between["j"]]]))
-    return np.concatenate(pairs)
+    return [_Group(rows, cKDTree(centres[rows]), sides[rows].max()) for rows in groups]
+
+
+def _between(one: _Group, other: _Group) -> npt.NDArray[np.intp]:
+    """Pair boxes of two groups."""
+    near = one.tree.sparse_distance_matrix(
+        other.tree, (one.side + other.side) / 2, p=np.inf, output_type="ndarray"
+    )
+    return np.column_stack([one.rows[near["i"]], other.rows[near["j"]]])
 
 
 def _are_one_cell(
-    boxes: npt.NDArray[np.float64], pairs: npt.NDArray[np.intp], max_overlap: float
+    a: npt.NDArray[np.float64], b: npt.NDArray[np.float64], max_overlap: float
 ) -> npt.NDArray[np.bool_]:
-    a, b = boxes[pairs[:, 0]], boxes[pairs[:, 1]]
     corner = np.maximum(a[:, :2], b[:, :2])
     far = np.minimum(a[:, :2] + a[:, 2:], b[:, :2] + b[:, 2:])
     shared = np.clip(far - corner, 0, None).prod(axis=1)

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Final
 from napari_deepheme.core.engine.results import RegionResult, ResultCollector
 from napari_deepheme.core.export.summary import RunFacts
 from napari_deepheme.core.further_columns import DELETED
-from napari_deepheme.core.review.corrections import is_deleted
 from napari_deepheme.core.sittings.sitting import Sitting
 from napari_deepheme.plugin.layers import frame_of
 from napari_deepheme.plugin.own_models.own_training import ReadCells
@@ -263,9 +262,9 @@ class Desk:
         if self.run is None or self.result is None:
             return None
         result, _ = self.result
-        cells = self.review.cells
-        kept = cells.take(~is_deleted(cells))
-        return ReadCells(self.run.slide, kept, result.mpp)
+        said = self.review.corrected
+        is_read = bool(said.steps or said.undone)
+        return ReadCells(self.run.slide, said.cells, result.mpp, is_read)
 
     def visible(self) -> Region | None:
         """Return what the canvas shows of the slide of the last run."""

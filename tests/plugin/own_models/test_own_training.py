@@ -13,6 +13,7 @@ from napari_deepheme.core.errors import CannotWriteError
 from napari_deepheme.core.geometry import Mpp
 from napari_deepheme.core.models.registry import DEFAULT_CLASSIFIER, list_models
 from napari_deepheme.core.slide import ArraySlide
+from napari_deepheme.core.training.cells.named import read_own_cells
 from napari_deepheme.core.training.evaluation.compare import ClassComparison, Comparison
 from napari_deepheme.core.training.own import classifier as own_classifier
 from napari_deepheme.core.training.progress import FitProgress
@@ -206,16 +207,22 @@ def test_cells_kept_from_before_are_counted(training, session):
     assert session.n_kept == 7
 
 
-def read_cells(*words):
+def read_cells(*words, shift=0, is_read=True):
     n = len(words)
-    table = CellTable.from_arrays(
-        [(60 * i, 40, 30, 30) for i in range(n)], [0.9] * n, [13] * n, [0.5] * n
-    )
+    boxes = [(60 * i + shift, 40, 30, 30) for i in range(n)]
+    table = CellTable.from_arrays(boxes, [0.9] * n, [13] * n, [0.5] * n)
     size = (200, 60 * n + 100, 3)
     pixels = np.random.default_rng(0).integers(150, 250, size, dtype=np.uint8)
     slide = ArraySlide(pixels, mpp=Mpp(0.25, 0.25), name="slide")
     further = {"reader_class": np.array(words)}
-    return ReadCells(slide, replace(table, further=further), Mpp(0.25, 0.25))
+    cells = replace(table, further=further)
+    return ReadCells(slide, cells, Mpp(0.25, 0.25), is_read)
+
+
+def kept_words():
+    """Return the words of the named cells that are kept, in order of the table."""
+    cells = read_own_cells(own_training.corrections_folder())
+    return [cell.targets[0] for cell in cells if cell.targets]
 
 
 def test_corrected_cells_of_several_slides_come_together_in_one_folder(own_models):
@@ -232,6 +239,37 @@ def test_nothing_is_kept_where_nothing_was_corrected(own_models):
     own_training.keep_corrections(read_cells("", ""))
     assert not own_models.exists()
     assert own_training.n_kept("slide", CellTable.empty()) == 0
+
+
+def test_corrections_that_were_all_taken_back_are_not_learned_from(own_models):
+    own_training.keep_corrections(read_cells("M3", "L4"))
+    own_training.keep_corrections(read_cells("", ""))
+    assert kept_words() == []
+    assert list((own_models / "corrections").glob("*.png")) == []
+
+
+def test_a_cell_that_was_taken_away_is_not_learned_from(own_models):
+    own_training.keep_corrections(read_cells("M3", "L4"))
+    own_training.keep_corrections(read_cells("deleted", "L4"))
+    assert kept_words() == ["L4"]
+    own_training.keep_corrections(read_cells("deleted", "deleted"))
+    assert kept_words() == []
+
+
+def test_a_run_of_which_nothing_was_said_takes_nothing_back(own_models):
+    own_training.keep_corrections(read_cells("M3", "L4"))
+    own_training.keep_corrections(read_cells("", "", is_read=False))
+    assert kept_words() == ["M3", "L4"]
+
+
+def test_a_cell_whose_box_moved_is_learned_from_and_counted_once(own_models):
+    own_training.keep_corrections(read_cells("M1", "L4", "L4"))
+    moved = read_cells("M3", "", "L4", shift=2)
+    assert own_training.n_kept("slide", moved.cells) == 1
+    own_training.keep_corrections(moved)
+    # Of the second nothing was said anew: what was said of it stays.
+    assert sorted(kept_words()) == ["L4", "L4", "M3"]
+    assert own_training.n_kept("slide", CellTable.empty()) == 3
 
 
 @pytest.mark.parametrize(

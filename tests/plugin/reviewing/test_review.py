@@ -13,6 +13,7 @@ from napari_deepheme.core.adequacy import KINDS, AdequacyMap
 from napari_deepheme.core.export.summary import summarize
 from napari_deepheme.core.further_columns import DELETED, NOT_A_CELL, UNIDENTIFIED
 from napari_deepheme.core.geometry import Size
+from napari_deepheme.core.review.corrections import reader_classes
 from napari_deepheme.core.sittings.sitting_file import read_sitting
 from napari_deepheme.plugin.result_layers.figures import Figures
 from napari_deepheme.plugin.words import progress_in_words
@@ -122,6 +123,20 @@ def test_counts_follow_the_reader_and_undo_brings_them_back(ran):
     assert not session.can_undo
     assert session.counts == before
     assert session.n_corrected == 0
+
+
+def test_what_is_kept_for_training_tells_of_what_was_taken_back_or_away(ran):
+    assert not ran.desk.read_cells().is_read
+    correct(ran, [0], "M3")
+    correct(ran, [1], DELETED)
+    read = ran.desk.read_cells()
+    assert read.is_read
+    assert reader_classes(read.cells).tolist() == ["M3", DELETED, "", ""]
+    ran.desk.review.undo()
+    ran.desk.review.undo()
+    read = ran.desk.read_cells()
+    assert read.is_read
+    assert reader_classes(read.cells).tolist() == [""] * 4
 
 
 def test_a_figure_comes_and_goes_with_the_readers_class(ran, viewer):

@@ -15,7 +15,7 @@ from napari_deepheme.core.models.registry import (
     load_classifier,
     user_folder,
 )
-from napari_deepheme.core.review.corrections import is_corrected
+from napari_deepheme.core.review.corrections import is_corrected, is_deleted
 from napari_deepheme.core.taxonomy import CLASS_CODES
 
 if TYPE_CHECKING:
@@ -44,14 +44,17 @@ class ReadCells:
     slide : SlideReader
         The slide.
     cells : CellTable
-        Its cells, with the reader's classes.
+        Its cells, with the reader's classes; those that were taken away among them.
     mpp : Mpp
         Micrometres per pixel of level 0.
+    is_read : bool
+        Whether the reader said anything, also where all of it was taken back.
     """
 
     slide: SlideReader
     cells: CellTable
     mpp: Mpp
+    is_read: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,12 +81,16 @@ def corrections_folder() -> Path:
 def keep_corrections(read: ReadCells) -> None:
     """Add pictures of the corrected cells to those that are kept for training.
 
+    Those of cells that the reader took back leave the folder.
+
     Raises
     ------
     CannotWriteError
         If the folder cannot be written to.
     """
-    if is_corrected(read.cells).any():
+    named = is_corrected(read.cells) & ~is_deleted(read.cells)
+    is_there = (corrections_folder() / "manifest.csv").exists()
+    if named.any() or (read.is_read and is_there):
         from napari_deepheme.core.training.cells.corrections import export_corrections
 
         export_corrections(read.slide, read.cells, corrections_folder(), mpp=read.mpp)
@@ -91,22 +98,10 @@ def keep_corrections(read: ReadCells) -> None:
 
 def n_kept(slide: str, cells: CellTable) -> int:
     """Count the corrected cells that are kept of other slides and other places."""
-    from napari_deepheme.core.export.facts import spelled_out
-    from napari_deepheme.core.training.cells.class_words import UNNAMED
+    from napari_deepheme.core.training.cells.corrections import n_kept_elsewhere
 
-    source = spelled_out(slide)
-    places = {(str(x), str(y)) for x, y in cells.boxes[:, :2].tolist()}
     try:
-        path = corrections_folder() / "manifest.csv"
-        with path.open(newline="", encoding="utf-8-sig") as stream:
-            return sum(
-                row.get("classes") not in (UNNAMED, None)
-                and not (
-                    row.get("source") == source
-                    and (row.get("x", ""), row.get("y", "")) in places
-                )
-                for row in csv.DictReader(stream)
-            )
+        return n_kept_elsewhere(corrections_folder(), slide, cells)
     except (OSError, ValueError, csv.Error):
         return 0
 

@@ -1,4 +1,5 @@
 import csv
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -90,6 +91,35 @@ def test_a_second_export_replaces_what_stands_at_the_same_place(tmp_path):
     }
     listed = {row["file"] for row in rows_of(tmp_path)}
     assert {path.name for path in tmp_path.glob("*.png")} == listed
+
+
+def moved(cells, by):
+    return replace(cells, boxes=cells.boxes + np.array([by, 0, 0, 0], np.int32))
+
+
+def test_a_cell_whose_box_moved_stands_once_under_its_newer_name(tmp_path):
+    export_corrections(slide_of(), table("M3", "M4", ""), tmp_path, mpp=FINE)
+    export_corrections(slide_of(), moved(table("M2", "", ""), 2), tmp_path, mpp=FINE)
+    found = {(row["x"], row["classes"]) for row in rows_of(tmp_path)}
+    # The second keeps its name and is not unnamed as well; the third is cut out anew.
+    assert found == {("102", "M2"), ("300", "M4"), ("402", "unnamed")}
+    listed = {row["file"] for row in rows_of(tmp_path)}
+    assert {path.name for path in tmp_path.glob("*.png")} == listed
+
+
+def test_a_cell_that_was_taken_away_leaves_and_is_no_example(tmp_path):
+    export_corrections(slide_of(), table("M3", "M4"), tmp_path, mpp=FINE)
+    gone = table("deleted", "M4", "deleted")
+    assert export_corrections(slide_of(), gone, tmp_path, mpp=FINE) == 1
+    assert [row["classes"] for row in rows_of(tmp_path)] == ["M4"]
+
+
+def test_a_row_whose_place_cannot_be_read_stays(tmp_path):
+    export_corrections(slide_of(), table("M3"), tmp_path, mpp=FINE)
+    path = tmp_path / "manifest.csv"
+    path.write_text(path.read_text(encoding="utf-8").replace("100,100", "1e2,"))
+    export_corrections(slide_of(), table("M4"), tmp_path, mpp=FINE)
+    assert [row["classes"] for row in rows_of(tmp_path)] == ["M3", "M4"]
 
 
 def test_a_table_of_another_kind_is_left_as_it_is(tmp_path):

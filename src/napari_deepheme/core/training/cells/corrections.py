@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from napari_deepheme.core.engine.config import DetectConfig
 from napari_deepheme.core.errors import InvalidTableError
 from napari_deepheme.core.export.facts import spelled_out
 from napari_deepheme.core.files import atomic_file, make_folder
+from napari_deepheme.core.further_columns import DELETED
+from napari_deepheme.core.overlap import is_one_of
 from napari_deepheme.core.review.corrections import reader_classes
 from napari_deepheme.core.slide import estimate_background
 from napari_deepheme.core.training.cells.class_words import UNNAMED
@@ -23,6 +26,8 @@ from napari_deepheme.core.training_crops import (
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    import numpy.typing as npt
 
     from napari_deepheme.core.cell_table import CellTable
     from napari_deepheme.core.geometry import Mpp
@@ -65,14 +70,17 @@ def export_corrections(
     classes that were not corrected as they were.
 
     What earlier calls left of other slides, and of places that are not in this table,
-    stays in the folder; a cell of this slide at the same x and y is replaced.
+    stays in the folder. A cell of this slide that the reader named anew is replaced,
+    also where its box was drawn a little otherwise (`overlap.is_one_of`); one whose
+    very place is in the table without a name was taken back, and leaves.
 
     Parameters
     ----------
     slide : SlideReader
         The slide.
     cells : CellTable
-        Its cells; `core.review.corrections.reader_classes` tells what the reader said.
+        Its cells, those that the reader took away among them;
+        `core.review.corrections.reader_classes` tells what the reader said.
     folder : Path
         Made where it is missing.
     mpp : Mpp
@@ -95,15 +103,17 @@ def export_corrections(
     InvalidTableError
         If there is a ``manifest.csv`` of another kind.
     """
-    words = [str(word) for word in reader_classes(cells)]
+    words = reader_classes(cells)
     make_folder(folder)
     kept, replaced = _kept_rows(folder / "manifest.csv", spelled_out(slide.name), cells)
     rows = []
-    background = " ".join(f"{v:.1f}" for v in estimate_background(slide))
-    for i in _chosen(words, n_unnamed):
+    chosen = _chosen(words, _is_kept(cells, kept, slide), n_unnamed)
+    if chosen:
+        background = " ".join(f"{v:.1f}" for v in estimate_background(slide))
+    for i in chosen:
         row = _write_crop(slide, cells, i, folder, mpp)
         if row is not None:
-            word = words[i] or UNNAMED
+            word = str(words[i]) or UNNAMED
             stated = {"classes": word, "patient": patient, "background": background}
             rows.append({**row, **stated})
     _write_table(folder / "manifest.csv", [*kept, *rows])
@@ -112,15 +122,43 @@ def export_corrections(
     return sum(row["classes"] != UNNAMED for row in rows)
 
 
-def _chosen(words: list[str], n_unnamed: int) -> list[int]:
+def n_kept_elsewhere(folder: Path, slide: str, cells: CellTable) -> int:
+    """Count the named cells that `export_corrections` would leave in a folder.
+
+    Parameters
+    ----------
+    folder : Path
+        As for `export_corrections`.
+    slide : str
+        Name of the slide.
+    cells : CellTable
+        Its cells.
+
+    Raises
+    ------
+    OSError, ValueError, csv.Error
+        If the folder holds no table that can be read.
+    """
+    kept, _ = _kept_rows(folder / "manifest.csv", spelled_out(slide), cells)
+    return sum(row["classes"] not in (UNNAMED, None) for row in kept)
+
+
+def _chosen(
+    words: npt.NDArray[np.str_], is_kept: npt.NDArray[np.bool_], n_unnamed: int
+) -> list[int]:
     """Return the rows of all named cells and, spread over the table, some others."""
-    named = [i for i, word in enumerate(words) if word]
+    named = np.flatnonzero(_is_named(words)).tolist()
     if not named:
         return []
-    others = [i for i, word in enumerate(words) if not word]
+    others = np.flatnonzero((words == "") & ~is_kept).tolist()
     n = min(n_unnamed, len(others))
     spread = np.random.default_rng(0).permutation(len(others))[:n]
     return sorted([*named, *(others[i] for i in spread)])
+
+
+def _is_named(words: npt.NDArray[np.str_]) -> npt.NDArray[np.bool_]:
+    named: npt.NDArray[np.bool_] = (words != "") & (words != DELETED)
+    return named
 
 
 def _write_crop(
@@ -157,10 +195,53 @@ def _kept_rows(
             reason = "corrected cells cannot be added to it: choose another folder"
             raise InvalidTableError(str(path), reason)
         rows = list(reader)
-    places = {(str(x), str(y)) for x, y in cells.boxes[:, :2].tolist()}
-    goes = [row["source"] == slide and (row["x"], row["y"]) in places for row in rows]
+    goes = _goes(rows, slide, cells)
     kept = [row for row, gone in zip(rows, goes, strict=True) if not gone]
     return kept, {row["file"] for row, gone in zip(rows, goes, strict=True) if gone}
+
+
+def _goes(
+    rows: list[dict[str, Any]], slide: str, cells: CellTable
+) -> npt.NDArray[np.bool_]:
+    """Tell which rows are of cells of which the table now says something else."""
+    own = np.flatnonzero([row["source"] == slide for row in rows])
+    goes = np.zeros(len(rows), bool)
+    if not own.size:
+        return goes
+    boxes = _boxes([rows[i] for i in own.tolist()])
+    places = {*map(tuple, cells.boxes[:, :2].tolist())}
+    taken_back = np.array([place in places for place in map(tuple, boxes[:, :2])])
+    told = _is_one_of(boxes, cells.boxes[reader_classes(cells) != ""])
+    unnamed = np.array([rows[i]["classes"] == UNNAMED for i in own.tolist()])
+    goes[own] = taken_back | told
+    # Of an unnamed cell nobody said anything: the newer box stands.
+    goes[own[unnamed]] |= _is_one_of(boxes[unnamed], cells.boxes)
+    return goes
+
+
+def _is_kept(
+    cells: CellTable, kept: list[dict[str, Any]], slide: SlideReader
+) -> npt.NDArray[np.bool_]:
+    """Tell which cells stay in the folder under a name given to another box."""
+    source = spelled_out(slide.name)
+    return _is_one_of(cells.boxes, _boxes([r for r in kept if r["source"] == source]))
+
+
+def _is_one_of(
+    boxes: npt.NDArray[np.int32], others: npt.NDArray[np.int32]
+) -> npt.NDArray[np.bool_]:
+    return is_one_of(boxes, others, max_overlap=DetectConfig().max_overlap)
+
+
+def _boxes(rows: list[dict[str, Any]]) -> npt.NDArray[np.int32]:
+    """Return the boxes of rows; one that is no cell's where none can be read."""
+    found = np.full((len(rows), 4), (-1, -1, 0, 0), np.int32)
+    for box, row in zip(found, rows, strict=True):
+        try:
+            box[:] = [int(row[name]) for name in ("x", "y", "width", "height")]
+        except (ValueError, TypeError, OverflowError):
+            continue
+    return found
 
 
 def _write_table(path: Path, rows: list[dict[str, Any]]) -> None:

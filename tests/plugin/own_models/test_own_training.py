@@ -9,7 +9,11 @@ import pytest
 from qtpy.QtWidgets import QLabel
 
 from napari_deepheme.core.cell_table import CellTable
-from napari_deepheme.core.errors import CannotWriteError
+from napari_deepheme.core.errors import (
+    CannotWriteError,
+    DeephemeError,
+    ModelNotFoundError,
+)
 from napari_deepheme.core.geometry import Mpp
 from napari_deepheme.core.models.registry import DEFAULT_CLASSIFIER, list_models
 from napari_deepheme.core.slide import ArraySlide
@@ -161,7 +165,7 @@ def test_too_few_cells_are_told_and_nothing_is_listed(training, session, fit):
     assert session.message == "Training needs more."
     assert session.message_kind == "error"
     assert not session.running
-    assert len(training.refreshed) == 1
+    assert session.models == ("namer", "my-cells-2")
 
 
 def test_a_bug_is_told_and_keeps_its_traceback(training, session, fit):
@@ -170,6 +174,29 @@ def test_a_bug_is_told_and_keeps_its_traceback(training, session, fit):
         training.begin("my-cells-1")
     assert "out of luck" in session.message
     assert not session.running
+
+
+@pytest.mark.parametrize(
+    "error", [ModelNotFoundError("namer", (), "classifier"), RuntimeError("bad luck")]
+)
+def test_a_model_that_could_not_be_compared_is_told_and_listed(
+    training, session, fit, error
+):
+    def registered():
+        if fit.asked:
+            session.models = (*session.models, "my-cells-1")
+
+    training._refresh_models = registered
+    fit.items = ["Comparing …", error]
+    if isinstance(error, DeephemeError):
+        training.begin("my-cells-1")
+    else:
+        with pytest.raises(RuntimeError, match="bad luck"):
+            training.begin("my-cells-1")
+    assert "my-cells-1" in session.models
+    assert session.message.startswith("Trained my-cells-1. It was not compared: ")
+    assert session.message.endswith(str(error)) or "bad luck" in session.message
+    assert session.message_kind == "error"
 
 
 def test_cancel_stops_it_and_says_how_to_go_on(training, session, fit, inline_start):

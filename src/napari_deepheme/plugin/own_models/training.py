@@ -176,12 +176,19 @@ class Training:
         if self._trained is not None:
             self._tell(self._trained)
         elif isinstance(self._error, DeephemeError):
-            session.say(str(self._error), error=True)
+            self._tell_failed(str(self._error))
         elif self._error is not None:
-            session.say(f"The training broke off: {self._error!r}", error=True)
+            self._tell_failed(f"The training broke off: {self._error!r}")
             raise self._error
         else:
             self._tell_stopped()
+
+    def _tell_failed(self, reason: str) -> None:
+        self._refresh_models()
+        if self._name in self._session.models:
+            # What failed came after the model was whole and registered.
+            reason = f"Trained {self._name}. It was not compared: {reason}"
+        self._session.say(reason, error=True)
 
     def _tell_stopped(self) -> None:
         self._refresh_models()

@@ -35,6 +35,7 @@ ERRORS = [
     errors.OblongPixelsError("a.svs", (0.25, 0.5), 1.5),
     errors.RegionOutOfBoundsError(Region(1, 2, 3, 4), Region(0, 0, 2, 2)),
     errors.ModelNotFoundError("m", ("a", "b")),
+    errors.ModelNotFoundError("m", (), "model of your own", by_path=False),
     errors.InvalidModelError("m", TWO_LINES),
     errors.DeviceNotAvailableError("cuda", ("auto", "cpu")),
     errors.DeviceLostError("cuda", TWO_LINES),

@@ -23,7 +23,11 @@ from superqt.utils import qdebounced
 from napari_deepheme.core.adequacy import map_adequacy
 from napari_deepheme.core.engine.name_boxes import name_boxes
 from napari_deepheme.core.errors import DeephemeError
-from napari_deepheme.core.models.registry import find_model, list_models, load_models
+from napari_deepheme.core.models.registry import (
+    find_of_kind,
+    list_models,
+    load_models,
+)
 from napari_deepheme.core.runs.search import iter_search
 from napari_deepheme.plugin.controller import Controller
 from napari_deepheme.plugin.controls.focus_ring import show_focus
@@ -369,7 +373,7 @@ def _call(function: Callable[[], None], *_: object) -> None:
 
 def _load_models(model: str, detector: str, device: str) -> Models:
     """Load the models, or take those of the last run if their files are the same."""
-    cards = [find_model(name) for name in (model, detector)]
+    cards = [find_of_kind(model, "classifier"), find_of_kind(detector, "detector")]
     files = [file.path for card in cards for file in card.weights]
     stamps = (
         *((str(f), f.stat().st_mtime_ns) for f in files if f.exists()),

@@ -20,6 +20,7 @@ from napari_deepheme.core.models.networks.residual import CropNet, PeakNet
 from napari_deepheme.core.models.registry import (
     DEFAULT_CLASSIFIER,
     find_model,
+    find_of_kind,
     list_models,
     load_classifier,
     load_models,
@@ -108,6 +109,16 @@ def test_all_that_numbers_depend_on_tells_a_model_from_another(
 def test_an_unknown_name_is_told_with_those_that_there_are():
     with pytest.raises(ModelNotFoundError, match=DEFAULT_CLASSIFIER):
         find_model("nobody")
+
+
+@pytest.mark.parametrize(
+    ("kind", "known"),
+    [("classifier", "litenet-marrow"), ("detector", "peaknet-marrow")],
+)
+def test_where_one_of_a_kind_is_needed_only_such_are_offered(kind, known, own_folder):
+    with pytest.raises(ModelNotFoundError) as told:
+        find_of_kind("nobody", kind)
+    assert str(told.value) == f"no {kind} 'nobody': choose one of {known}, or a file"
 
 
 def spoil_card(copy, place, value):

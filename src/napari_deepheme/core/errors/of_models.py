@@ -8,18 +8,32 @@ from napari_deepheme.core.errors.base import DeephemeError, OfModel, one_line
 
 
 class ModelNotFoundError(DeephemeError, LookupError):
-    """No model is known by that name, and no file lies at that path."""
+    """No model is known by that name, and no file lies at that path.
 
-    def __init__(self, model: str, known: tuple[str, ...]) -> None:
-        super().__init__(model, known)
+    `what` is the kind that was asked for, `known` the names of those that would do.
+    """
+
+    def __init__(
+        self,
+        model: str,
+        known: tuple[str, ...],
+        what: str = "model",
+        by_path: bool = True,
+    ) -> None:
+        super().__init__(model, known, what, by_path)
         self.model = model
         self.known = known
+        self.what = what
+        self.by_path = by_path
 
     def __str__(self) -> str:
         """Word the error."""
-        return (
-            f"no model {self.model!r}: choose one of {', '.join(self.known)}, or a file"
+        some = f"choose one of {', '.join(self.known)}"
+        remedy = (
+            some if self.known else "there is none yet (bring one by models import)"
         )
+        or_file = ", or a file" if self.by_path else ""
+        return f"no {self.what} {self.model!r}: {remedy}{or_file}"
 
 
 class InvalidModelError(OfModel, DeephemeError, ValueError):

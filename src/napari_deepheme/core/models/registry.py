@@ -89,8 +89,16 @@ def own_models(
     return tuple(cards), damaged
 
 
-def find_model(model: str) -> ModelCard:
+def find_model(model: str, kind: ModelKind | None = None) -> ModelCard:
     """Find a model by name, or by the path of its card or weights.
+
+    Parameters
+    ----------
+    model : str
+        Name or path.
+    kind : {"detector", "classifier"}, optional
+        What is looked for: only such names are offered where there is none of that
+        name. What is found may be of another kind, see `find_of_kind`.
 
     Raises
     ------
@@ -107,7 +115,8 @@ def find_model(model: str) -> ModelCard:
         raise damaged[model]
     path = Path(model)
     if not _is_file(path):
-        raise ModelNotFoundError(model, tuple(cards))
+        known = (name for name, card in cards.items() if kind in (None, card.kind))
+        raise ModelNotFoundError(model, tuple(known), kind or "model")
     card_path = path.with_suffix(".json")
     if not card_path.is_file():
         raise InvalidModelError(
@@ -235,7 +244,7 @@ def load_card(card: ModelCard, device: str) -> CellDetector | CellClassifier:
 
 def find_of_kind(model: str, kind: ModelKind) -> ModelCard:
     """Find a model as `find_model` does; one of another kind is invalid."""
-    card = find_model(model)
+    card = find_model(model, kind)
     if card.kind != kind:
         raise InvalidModelError(model, f"it is a {card.kind}, a {kind} is needed")
     return card

@@ -95,6 +95,36 @@ def test_a_file_in_the_way_is_not_overwritten_unasked(own_folder):
     assert json.loads((own_folder / "mine.json").read_text())["name"] == "mine"
 
 
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_a_card_of_another_name_in_the_way_is_never_overwritten(own_folder, overwrite):
+    card = keep("lit", b"old")
+    renamed = replace(card, name="lab")
+    renamed.write(card.path)
+    before = {path: path.read_bytes() for path in own_folder.iterdir()}
+    with pytest.raises(CannotWriteError) as told:
+        keep("lit", b"new", overwrite=overwrite)
+    assert str(told.value) == (
+        f"cannot write {card.path}: it is the card of the model lab (choose another "
+        "name, or call that file lab.json)"
+    )
+    assert {path: path.read_bytes() for path in own_folder.iterdir()} == before
+    # Under its own name it is replaced, and its file then has that name, too.
+    keep("lab", b"new", overwrite=True)
+    assert [name for name in names_in(own_folder) if "json" in name] == ["lab.json"]
+
+
+def test_a_name_that_is_not_there_to_remove_is_told_with_those_that_are(own_folder):
+    with pytest.raises(ModelNotFoundError) as told:
+        remove_model("nope")
+    assert str(told.value) == (
+        "no model of your own 'nope': there is none yet (bring one by models import)"
+    )
+    keep("mine", b"a")
+    with pytest.raises(ModelNotFoundError) as told:
+        remove_model("nope")
+    assert str(told.value) == "no model of your own 'nope': choose one of mine"
+
+
 def test_a_folder_that_cannot_be_made_is_told(tmp_path):
     (tmp_path / "own").write_text("in the way")
     with pytest.raises(CannotWriteError):

@@ -43,6 +43,15 @@ def test_another_model_is_replaced_only_when_asked_for(finished, tmp_path):
     assert card.weights[0].path.read_bytes() == b"two"
 
 
+def test_a_file_that_is_another_models_card_is_seen_before_the_training(
+    finished, tmp_path
+):
+    card = register_model(finished())
+    replace(card, name="lab").write(card.path)
+    with pytest.raises(CannotWriteError, match="the card of the model lab"):
+        check_registrable("ours", tmp_path / "elsewhere", overwrite=True)
+
+
 def test_the_same_model_may_be_registered_again(finished):
     first = register_model(finished())
     assert register_model(finished()) == first == find_model("ours")

@@ -187,10 +187,9 @@ def download_model(
     """
     models = read_index(index_address(index))
     if name not in models:
-        raise ModelNotFoundError(name, tuple(models))
+        raise ModelNotFoundError(name, tuple(models), by_path=False)
     check_name(name)
-    if not overwrite:
-        check_free(name)
+    check_free(name, overwrite=overwrite)
     with tempfile.TemporaryDirectory() as temporary:
         card = _fetch_model(models[name], Path(temporary))
         from napari_deepheme.core.models.cards.file_hash import read_verified

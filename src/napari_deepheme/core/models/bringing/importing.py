@@ -109,8 +109,7 @@ def import_model(
     files, title = _weights_files([Path(path) for path in given])
     name = safe_name(title) if name is None else name
     check_name(name)
-    if not overwrite:
-        check_free(name, folder)
+    check_free(name, folder, overwrite=overwrite)
     with tempfile.TemporaryDirectory() as temporary:
         draft = _draft(files, options, name, Path(temporary))
         contents = draft.contents

@@ -68,15 +68,15 @@ def keep_model(
     InvalidModelError
         If the name cannot be a file's, or the card holds what it cannot.
     CannotWriteError
-        If the name is taken, or the folder cannot be written to.
+        If the name is taken, its file is the card of a model of another name, or the
+        folder cannot be written to.
     """
     folder = folder or user_folder()
     check_name(card.name)
     check_card(card)
     path = folder / f"{card.name}.json"
     replaced = card_of_that_name(card.name, folder)
-    if not overwrite:
-        check_free(card.name, folder)
+    check_free(card.name, folder, overwrite=overwrite)
     make_folder(folder)
     written: list[Path] = []
     try:
@@ -121,8 +121,8 @@ def remove_model(name: str) -> ModelCard | None:
     if name in damaged:
         _remove(folder / f"{name}.json")
         return None
-    known = tuple(card.name for card in (*bundled_models(), *cards))
-    raise ModelNotFoundError(name, known)
+    known = tuple(card.name for card in cards)
+    raise ModelNotFoundError(name, known, "model of your own", by_path=False)
 
 
 def check_name(name: str) -> None:
@@ -149,8 +149,20 @@ def is_name(text: str) -> bool:
     return bool(_SAFE_NAME.fullmatch(text)) and not _RESERVED.match(text)
 
 
-def check_free(name: str, folder: Path | None = None) -> None:
+def check_free(
+    name: str, folder: Path | None = None, *, overwrite: bool = False
+) -> None:
     """Refuse a name that one of the user's models has, or a file of another kind.
+
+    Parameters
+    ----------
+    name : str
+        Of a model that is to be kept.
+    folder : Path, optional
+        Folder of the user's models; `registry.user_folder` if left out.
+    overwrite : bool
+        Whether what bears the name may be replaced. The card of a model of another
+        name, in whose file it would stand, never is.
 
     Raises
     ------
@@ -159,6 +171,9 @@ def check_free(name: str, folder: Path | None = None) -> None:
     """
     folder = folder or user_folder()
     path = folder / f"{name}.json"
+    _refuse_card_of_another(name, path)
+    if overwrite:
+        return
     if card_of_that_name(name, folder) is not None or path.exists():
         reason = "a model of that name is there already"
         raise CannotWriteError(name, reason, "choose another, or give --overwrite")
@@ -170,6 +185,18 @@ def card_of_that_name(name: str, folder: Path | None = None) -> ModelCard | None
         if card.name.casefold() == name.casefold():
             return card
     return None
+
+
+def _refuse_card_of_another(name: str, path: Path) -> None:
+    """Refuse a file that is a card of another name: somebody has renamed the model."""
+    try:
+        other = ModelCard.read(path).name if path.is_file() else name
+    except InvalidModelError:
+        return
+    if other.casefold() != name.casefold():
+        reason = f"it is the card of the model {other}"
+        remedy = f"choose another name, or call that file {other}.json"
+        raise CannotWriteError(str(path), reason, remedy)
 
 
 def safe_name(text: str) -> str:

@@ -44,10 +44,9 @@ def check_registrable(name: str, out: Path, *, overwrite: bool = False) -> bool:
     """
     check_name(name)
     path = out / f"{name}.json"
-    if overwrite or (path.is_file() and _is_registered(_read(path))):
-        return True
-    check_free(name)
-    return False
+    replaces = overwrite or (path.is_file() and _is_registered(_read(path)))
+    check_free(name, overwrite=replaces)
+    return replaces
 
 
 def register_model(card: ModelCard, *, overwrite: bool = False) -> ModelCard:

@@ -237,6 +237,7 @@ def _classifier(options: argparse.Namespace, name: str) -> Iterator[FitProgress]
         config,
         overwrite=options.overwrite,
         command=_command(options, name),
+        tell=complain,
     )
 
 

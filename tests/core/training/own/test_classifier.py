@@ -1,4 +1,5 @@
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,12 +15,14 @@ from napari_deepheme.core.models.cards.card import ModelCard, WeightsFile
 from napari_deepheme.core.models.registry import load_classifier
 from napari_deepheme.core.training.cells.named import name_cells
 from napari_deepheme.core.training.evaluation.compare import compare_models
+from napari_deepheme.core.training.own import classifier as own_classifier
 from napari_deepheme.core.training.own.classifier import (
     OwnFit,
     held_out_cells,
     iter_classifier_training,
 )
 from napari_deepheme.core.training.own.run import RunFolder, sha256_of
+from napari_deepheme.core.training.own.task import imprint
 from napari_deepheme.core.training.tensor_files import write_weights
 from napari_deepheme.core.training.training_error import TrainingError
 
@@ -146,6 +149,96 @@ def test_folds_and_snapshots_are_members_of_one_ensemble(painted, tmp_path):
     assert any("n 24" in text for text in card.texts["Figures"])
     first, second = weights_of(card)[:2]
     assert not torch.equal(first["head.weight"], second["head.weight"])
+
+
+@pytest.fixture
+def averaged(write_tiny_model):
+    """Give a model of three networks, averaged."""
+    card, files = write_tiny_model(), []
+    for seed in range(3):
+        (file,) = write_tiny_model(seed=seed).weights
+        # Beside the card.
+        path = card.path.with_name(f"tiny-{seed}.safetensors")
+        files.append(replace(file, path=shutil.copy(file.path, path)))
+    replace(card, weights=tuple(files)).write(card.path)
+    return ModelCard.read(card.path)
+
+
+def test_each_network_of_an_averaged_model_is_the_one_to_beat(
+    painted, averaged, tmp_path
+):
+    cells = painted({"M3": 12, "L2": 12})
+    said = []
+    config = OwnFit(start_from=str(averaged.path), n_steps=4, device="cpu")
+    # So high a rate betters nothing: the whole model stays as it was.
+    wild = replace(config, learning_rate=1e4, batch_size=8)
+    card, told = train(cells, tmp_path, wild, tell=said.append)
+    for old, new in zip(weights_of(averaged), weights_of(card), strict=True):
+        assert all(torch.equal(old[name], new[name]) for name in old)
+    assert {item.fold for item in told} == {0, 1, 2}
+    assert {item.n_folds for item in told} == {3}
+    assert told[-1].message.startswith("network 3 of 3, step ")
+    assert said == ["Gone on from each of the 3 networks of tiny 1."]
+    assert said[0] in card.texts["Data"]
+
+
+def test_networks_that_folds_do_not_go_on_from_are_told(painted, averaged, tmp_path):
+    cells = painted({"M3": 12, "L2": 12})
+    said = []
+    config = OwnFit(start_from=str(averaged.path), n_steps=2, n_folds=2, device="cpu")
+    config = replace(config, batch_size=8)
+    card, _ = train(cells, tmp_path, config, tell=said.append)
+    assert len(card.weights) == 2
+    assert said == [
+        "Gone on from 2 of the 3 networks of tiny 1, one a fold: a single split, or 3 "
+        "folds, take all."
+    ]
+    assert said[0] in card.texts["Data"]
+
+
+def test_a_new_class_begins_from_cells_that_its_network_learns_from(
+    painted, write_tiny_model, tmp_path, monkeypatch
+):
+    seen = []
+
+    def spy(network, start, data, rows, device):
+        seen.append(set(rows.tolist()))
+        imprint(network, start, data, rows, device)
+
+    monkeypatch.setattr(own_classifier, "imprint", spy)
+    cells = painted({"M4": 12, "L2": 12})
+    base = write_tiny_model(codes=("L2", "M3"))
+    config = OwnFit(start_from=str(base.path), n_steps=2, n_folds=3, batch_size=8)
+    card, _ = train(cells, tmp_path, replace(config, device="cpu"))
+    assert card.class_codes == ("L2", "M3", "M4")
+    held_out = [set(range(len(cells))) - rows for rows in seen]
+    assert [len(rows) for rows in held_out] == [8, 8, 8]
+    assert set.union(*held_out) == set(range(len(cells)))
+
+
+def test_cells_that_sigmoids_have_no_output_for_are_told_by_word(
+    painted, write_tiny_model, tmp_path
+):
+    cells = painted({"M3": 15, "L2": 12})
+    words = ["platelet"] * 2 + ["not-identifiable"]
+    cells[:3] = [
+        replace(cell, targets=(word,))
+        for cell, word in zip(cells[:3], words, strict=True)
+    ]
+    base = write_tiny_model(activation="sigmoid")
+    said = []
+    config = OwnFit(start_from=str(base.path), n_steps=2, batch_size=8, device="cpu")
+    card, _ = train(cells, tmp_path, config, tell=said.append)
+    assert said == [
+        "Left out: 1 cell of not-identifiable, 2 cells of platelet; a model with "
+        "sigmoid outputs has none for what is none of the classes."
+    ]
+    assert said[0] in card.texts["Data"]
+    soft = write_tiny_model(activation="softmax")
+    said.clear()
+    config = replace(config, start_from=str(soft.path))
+    train(cells, tmp_path / "soft", config, tell=said.append)
+    assert said == []
 
 
 def test_a_card_says_whose_cells_stand_on_both_sides(painted, tmp_path):

@@ -94,7 +94,7 @@ def finished_card(
         learned_marks=picture_marks(learned)
         | (base.learned_marks if base else frozenset()),
         texts={
-            "Data": (*_data_texts(data, splits), *base_texts.get("Data", ())),
+            "Data": (*_data_texts(data, splits, start), *base_texts.get("Data", ())),
             "Figures": tuple(_figure_texts(new, old, start, len(test) > 0)),
             "Limits": (
                 *limits_of_known(base, _cells(data, judged), what="cell"),
@@ -232,7 +232,7 @@ def _learned_from(
     return found
 
 
-def _data_texts(data: OwnData, splits: Sequence[Split]) -> list[str]:
+def _data_texts(data: OwnData, splits: Sequence[Split], start: Start) -> list[str]:
     counts = Counter("|".join(cell.targets) for cell in data.cells)
     by_class = ", ".join(f"{word} {n}" for word, n in sorted(counts.items()))
     sources = sorted({cell.source for cell in data.cells})
@@ -248,10 +248,13 @@ def _data_texts(data: OwnData, splits: Sequence[Split]) -> list[str]:
         how = f"by patient, {len(patients)} of them"
         if any(torn_patients(data.cells, splits)):
             how = "as the table states it"
-    return [
+    texts = [
         f"{len(data.cells)} own cells of {', '.join(sources)}: {by_class}.",
+        data.words_left_out,
         f"Split {how}: {sizes}; {len(data.kept)} cells to be kept as they were.",
+        start.words_of_networks(len(splits)),
     ]
+    return [text for text in texts if text]
 
 
 def _figure_texts(

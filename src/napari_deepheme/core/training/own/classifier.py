@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+from copy import deepcopy
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -16,7 +18,12 @@ from napari_deepheme.core.training.cells.known import known_to
 from napari_deepheme.core.training.cells.splits import Split, split_cells
 from napari_deepheme.core.training.own.card import finished_card
 from napari_deepheme.core.training.own.data import BatchSource, OwnData
-from napari_deepheme.core.training.own.loop import LoopConfig, Task, iter_loop
+from napari_deepheme.core.training.own.loop import (
+    LoopConfig,
+    Task,
+    iter_loop,
+    numbered,
+)
 from napari_deepheme.core.training.own.network import from_scratch, start_from
 from napari_deepheme.core.training.own.run import RunFolder, sha256_of
 from napari_deepheme.core.training.own.task import (
@@ -28,18 +35,18 @@ from napari_deepheme.core.training.own.task import (
 from napari_deepheme.core.training.training_error import NOTHING_NAMED, TrainingError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     import numpy.typing as npt
 
     from napari_deepheme.core.models.cards.card import ModelCard
     from napari_deepheme.core.training.cells.manifest import LabelledCell
-    from napari_deepheme.core.training.own.loop import Weights
+    from napari_deepheme.core.training.own.loop import Fit, Weights
     from napari_deepheme.core.training.own.network import Start
     from napari_deepheme.core.training.progress import FitProgress
 
-    Fit = Generator[FitProgress, None, list[Weights]]
+_log = logging.getLogger(__name__)
 
 _FEW_CELLS: Final = 2000
 
@@ -64,9 +71,10 @@ class OwnFit:
     learning_rate : float or None
         Highest rate; None takes a low one to go on, a higher one from scratch.
     n_folds : int
-        Networks fitted on all parts of the cells but one, and averaged.
+        Networks fitted on all parts of the cells but one, and averaged. A single split
+        fits each network of an averaged model that is gone on from.
     n_snapshots : int
-        Networks kept of each fold, one a cycle of the rate (Huang et al. 2017).
+        Networks kept of each fit, one a cycle of the rate (Huang et al. 2017).
     patience : int
         Looks at the held-out cells without an improvement after which a fold ends;
         only where `n_snapshots` is 1.
@@ -128,6 +136,7 @@ def iter_classifier_training(
     *,
     overwrite: bool = False,
     command: str = "",
+    tell: Callable[[str], None] = _log.warning,
 ) -> Iterator[FitProgress]:
     """Fit a classifier to own cells; ends with ``out/NAME.json`` and its weights.
 
@@ -150,6 +159,9 @@ def iter_classifier_training(
         the name, is thrown away.
     command : str
         The command that says how to do it again, for the card.
+    tell : callable, optional
+        Is told which cells and which networks of the start are left out; the log if
+        left out.
 
     Yields
     ------
@@ -178,20 +190,20 @@ def iter_classifier_training(
     splits = _splits(cells, data, config, start.base)
     for split in splits:
         _check_snapshots(_n_steps(config, start, split), config)
-    imprint(start, data, splits[0].train, device)
     folder.begin(_facts(config, device, data, start), overwrite=overwrite)
-    members: list[list[Weights]] = []
-    for fold, split in enumerate(splits):
-        fit = iter_loop(
-            _frozen(start.network(fold, config.seed + fold), config, data),
-            _task(start, data, split, fold, config, device),
-            _loop_config(config, start, split, fold, device),
-            checkpoint=folder.checkpoint(fold),
-        )
-        members.append((yield from _numbered(fit, fold, config.n_folds)))
-    weights = folder.write_weights([m for fold in members for m in fold])
+    for text in (data.words_left_out, start.words_of_networks(config.n_folds)):
+        if text:
+            tell(text)
+    n_runs = start.n_runs(config.n_folds)
+    folds: list[list[Weights]] = [[] for _ in splits]
+    for run in range(n_runs):
+        fold = run if len(splits) > 1 else 0
+        fit = _fit(start, data, splits[fold], run, config, device, folder)
+        word = "fold" if len(splits) > 1 else "network"
+        folds[fold] += yield from numbered(fit, run, n_runs, word)
+    weights = folder.write_weights([m for members in folds for m in members])
     card = replace(start.card, name=name, version="1", weights=weights)
-    folder.finish(finished_card(card, start, data, splits, members, device, command))
+    folder.finish(finished_card(card, start, data, splits, folds, device, command))
 
 
 def held_out_cells(cells: Sequence[LabelledCell], config: OwnFit) -> list[LabelledCell]:
@@ -271,8 +283,29 @@ def _facts(config: OwnFit, device: str, data: OwnData, start: Start) -> dict[str
     }
 
 
+def _fit(
+    start: Start,
+    data: OwnData,
+    split: Split,
+    run: int,
+    config: OwnFit,
+    device: str,
+    folder: RunFolder,
+) -> Fit:
+    """Begin the fit of one network, from cells that it learns from alone."""
+    before = start.network(run, config.seed + run)
+    if start.base is not None:
+        imprint(before, start, data, split.train, device)
+    return iter_loop(
+        _frozen(deepcopy(before), config),
+        _task(start, data, split, before, config, device),
+        _loop_config(config, start, split, run, device),
+        checkpoint=folder.checkpoint(run),
+    )
+
+
 def _loop_config(
-    config: OwnFit, start: Start, split: Split, fold: int, device: str
+    config: OwnFit, start: Start, split: Split, run: int, device: str
 ) -> LoopConfig:
     scratch = start.base is None
     n_steps = _n_steps(config, start, split)
@@ -283,7 +316,7 @@ def _loop_config(
         look_every=max(1, n_steps // _LOOKS),
         patience=config.patience,
         weight_decay=0.05 if scratch else 0.0,
-        seed=config.seed + fold,
+        seed=config.seed + run,
         device=device,
     )
 
@@ -309,7 +342,7 @@ def _suitable_steps(n_cells: int, config: OwnFit, scratch: bool) -> int:
     return min(most, max(least, n_epochs * n_cells // n_named)) * config.n_snapshots
 
 
-def _frozen(network: nn.Module, config: OwnFit, data: OwnData) -> nn.Module:
+def _frozen(network: nn.Module, config: OwnFit) -> nn.Module:
     """Fix what the settings say is not to be learned."""
     if config.frozen == "features":
         linear = [m for m in network.modules() if isinstance(m, nn.Linear)]
@@ -322,7 +355,7 @@ def _task(
     start: Start,
     data: OwnData,
     split: Split,
-    fold: int,
+    before: nn.Module,
     config: OwnFit,
     device: str,
 ) -> Task:
@@ -335,7 +368,6 @@ def _task(
     )
     memory = None
     if start.base is not None:
-        before = start.network(fold, config.seed + fold)
         memory = Memory.of(
             before,
             source,
@@ -365,21 +397,3 @@ def _ready(config: OwnFit, start: Start, n_cells: int) -> Callable[[nn.Module], 
                 layer.eval()
 
     return ready
-
-
-def _numbered(fit: Fit, fold: int, n_folds: int) -> Fit:
-    """Say of which fold the progress is; return what the fit returns."""
-    while True:
-        try:
-            told = next(fit)
-        except StopIteration as end:
-            members: list[Weights] = end.value
-            return members
-        words = f"fold {fold + 1} of {n_folds}, " if n_folds > 1 else ""
-        try:
-            yield replace(
-                told, fold=fold, n_folds=n_folds, message=words + told.message
-            )
-        except GeneratorExit:
-            fit.close()
-            raise

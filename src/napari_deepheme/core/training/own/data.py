@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -15,6 +16,7 @@ from napari_deepheme.core.taxonomy import CLASS_CODES
 from napari_deepheme.core.training.cells.named import load_own_crops
 from napari_deepheme.core.training.fitting.augment import AugmentConfig, augment
 from napari_deepheme.core.training.own.network import target_rows
+from napari_deepheme.core.wording import plural
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,6 +52,8 @@ class OwnData:
         rendered ones.
     n_unnamed : int
         How many of these nobody has named.
+    left_out : dict of str to int
+        Named cells that the model has no output for, by word.
     """
 
     cells: list[LabelledCell]
@@ -58,6 +62,7 @@ class OwnData:
     targets: torch.Tensor
     kept: npt.NDArray[np.uint8]
     n_unnamed: int
+    left_out: dict[str, int]
 
     @classmethod
     def load(
@@ -85,6 +90,7 @@ class OwnData:
         rows = target_rows(card, [cell.targets for cell in cells])
         named = rows.any(dim=1)
         chosen = [c for c, ok in zip(cells, named.tolist(), strict=True) if ok]
+        others = [c for c, ok in zip(cells, named.tolist(), strict=True) if not ok]
         unnamed = [c for c in cells if not c.targets] if rehearse else []
         side = stored_px(card)
         parts = [_stored(unnamed, card)]
@@ -101,6 +107,19 @@ class OwnData:
             rows[named],
             np.concatenate(parts),
             len(unnamed),
+            dict(Counter("|".join(c.targets) for c in others if c.targets)),
+        )
+
+    @property
+    def words_left_out(self) -> str:
+        """Say how many named cells are left out, and why; empty for none."""
+        if not self.left_out:
+            return ""
+        by_word = sorted(self.left_out.items())
+        words = ", ".join(f"{plural(n, 'cell')} of {word}" for word, n in by_word)
+        return (
+            f"Left out: {words}; a model with sigmoid outputs has none for what is "
+            "none of the classes."
         )
 
     def digest(self) -> str:

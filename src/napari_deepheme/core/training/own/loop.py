@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import math
+from collections.abc import Generator
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -22,7 +23,7 @@ from napari_deepheme.core.training.progress import FitProgress
 from napari_deepheme.core.training.tensor_files import read_checkpoint, write_checkpoint
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from torch import nn
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 Weights = dict[str, torch.Tensor]
+
+Fit = Generator[FitProgress, None, list[Weights]]
+"""What `iter_loop` gives."""
 
 _WARM_UP: Final = 0.05
 """Share of the first cycle over which the rate rises."""
@@ -110,7 +114,7 @@ class _State:
 
 def iter_loop(
     network: nn.Module, task: Task, config: LoopConfig, *, checkpoint: Path
-) -> Generator[FitProgress, None, list[Weights]]:
+) -> Fit:
     """Fit a network in place.
 
     Parameters
@@ -148,6 +152,32 @@ def iter_loop(
         raise
     state = run.state
     return state.members if config.n_cycles > 1 else [state.best]
+
+
+def numbered(fit: Fit, run: int, n_runs: int, word: str) -> Fit:
+    """Say of which network the progress is; return what the fit returns.
+
+    Parameters
+    ----------
+    fit : generator
+        As `iter_loop` gives it.
+    run, n_runs : int
+        Which network, from 0, and of how many.
+    word : str
+        What a network is called before its number; alone, it bears none.
+    """
+    while True:
+        try:
+            told = next(fit)
+        except StopIteration as end:
+            members: list[Weights] = end.value
+            return members
+        words = f"{word} {run + 1} of {n_runs}, " if n_runs > 1 else ""
+        try:
+            yield replace(told, fold=run, n_folds=n_runs, message=words + told.message)
+        except GeneratorExit:
+            fit.close()
+            raise
 
 
 class _Run:

@@ -49,12 +49,28 @@ class Start:
         had = flat(self.base.outputs) if self.base else []
         return torch.tensor([channel in had for channel in flat(self.card.outputs)])
 
-    def network(self, fold: int, seed: int) -> nn.Module:
-        """Return the network that a fold starts from; a new one each call."""
+    def n_runs(self, n_folds: int) -> int:
+        """Return how many networks are fitted: one a fold, all on a single split."""
+        return n_folds if n_folds > 1 else max(1, len(self.networks))
+
+    def words_of_networks(self, n_folds: int) -> str:
+        """Say which networks of an averaged model are gone on from; else nothing."""
+        n = len(self.networks)
+        if self.base is None or n < 2:
+            return ""
+        if self.n_runs(n_folds) >= n:
+            return f"Gone on from each of the {n} networks of {self.base.title}."
+        return (
+            f"Gone on from {n_folds} of the {n} networks of {self.base.title}, one a "
+            f"fold: a single split, or {n} folds, take all."
+        )
+
+    def network(self, run: int, seed: int) -> nn.Module:
+        """Return the network that a run starts from; a new one each call."""
         torch.manual_seed(seed)
         fresh = build_network(self.card)
         if self.networks:
-            member = self.networks[fold % len(self.networks)]
+            member = self.networks[run % len(self.networks)]
             fresh.load_state_dict(member.state_dict())
         return fresh
 

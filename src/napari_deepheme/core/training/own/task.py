@@ -211,7 +211,11 @@ def runner_of(network: nn.Module, card: ModelCard, device: str) -> TorchRunner:
 
 
 def imprint(
-    start: Start, data: OwnData, rows: npt.NDArray[np.intp], device: str
+    network: nn.Module,
+    start: Start,
+    data: OwnData,
+    rows: npt.NDArray[np.intp],
+    device: str,
 ) -> None:
     """Let the output of each new class begin as a mixture of the others'.
 
@@ -220,30 +224,28 @@ def imprint(
 
     Parameters
     ----------
+    network : Module
+        One of what is started from; it is changed.
     start : Start
-        Its networks are changed.
+        What is started from.
     data : OwnData
         The cells.
     rows : ndarray of int
-        Those that are learned from.
+        Those that this network learns from.
     device : str
         Where to compute.
     """
     known = start.known
-    for network in start.networks:
-        for column in (~known).nonzero().flatten().tolist():
-            cells = [i for i in rows.tolist() if bool(data.targets[i, column])]
-            if not cells:
-                continue
-            mixture = (
-                mean_outputs(network, start.card, data.seen[cells], device) * known
-            )
-            mixture = mixture / mixture.sum()
-            last = last_layer(network, len(known))
-            with torch.no_grad():
-                last.weight[column] = mixture @ last.weight
-                last.bias[column] = mixture @ last.bias
-        network.to("cpu")
+    for column in (~known).nonzero().flatten().tolist():
+        cells = [i for i in rows.tolist() if bool(data.targets[i, column])]
+        if not cells:
+            continue
+        mixture = mean_outputs(network, start.card, data.seen[cells], device) * known
+        mixture = mixture / mixture.sum()
+        last = last_layer(network, len(known))
+        with torch.no_grad():
+            last.weight[column] = mixture @ last.weight
+            last.bias[column] = mixture @ last.bias
 
 
 def mean_outputs(

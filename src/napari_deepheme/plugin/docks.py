@@ -24,9 +24,9 @@ from napari_deepheme.plugin.slide_layers.drawn import (
     clear_fill,
     drawn_shapes,
     is_drawn_on,
-    is_of_slide,
 )
 from napari_deepheme.plugin.slide_layers.numbers import number_shapes
+from napari_deepheme.plugin.slide_layers.slides import is_of_slide
 from napari_deepheme.plugin.understanding.cell_space import CellSpace
 from napari_deepheme.plugin.understanding.embedding_panel import EmbeddingPanel
 from napari_deepheme.plugin.understanding.explain_panel import ExplainPanel

@@ -8,7 +8,7 @@ import numpy as np
 
 from napari_deepheme.core.sittings.sitting import DrawnShape
 from napari_deepheme.plugin.layers import DRAWN_ON, METADATA_KEY, frame_of
-from napari_deepheme.plugin.slide_layers.slides import slide_key
+from napari_deepheme.plugin.slide_layers.slides import is_of_slide, slide_key
 from napari_deepheme.plugin.viewport import drawn_polygons
 
 if TYPE_CHECKING:
@@ -38,15 +38,6 @@ _EDGES: Final = 200
 def is_drawn_on(layer: Any) -> bool:
     """Tell whether a layer holds shapes that are not the plugin's own."""
     return hasattr(layer, "shape_type") and METADATA_KEY not in layer.metadata
-
-
-def is_of_slide(layer: Layer, slide_layer: Image) -> bool:
-    """Tell whether what a layer holds was drawn on a slide.
-
-    What was drawn while no slide was chosen is of every slide.
-    """
-    keys = layer.metadata.get(DRAWN_ON, ())
-    return not keys or slide_key(slide_layer) in keys
 
 
 class DrawnNotes:

@@ -8,8 +8,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet, ref
 
-from napari_deepheme.plugin.layers import DRAWN_ON, METADATA_KEY
-from napari_deepheme.plugin.slide_layers.slides import is_slide_layer, slide_key
+from napari_deepheme.plugin.slide_layers.slides import (
+    is_slide_layer,
+    owners,
+    slide_key,
+)
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -47,11 +50,11 @@ class OnTop:
             return
         key = slide_key(chosen)
         for layer in self._viewer.layers:
-            owners = _owners(layer)
-            if key in owners and layer in self._hidden:
+            keys = owners(layer)
+            if key in keys and layer in self._hidden:
                 self._hidden.discard(layer)
                 layer.visible = True
-            elif owners and key not in owners and layer.visible:
+            elif keys and key not in keys and layer.visible:
                 self._hidden.add(layer)
                 layer.visible = False
         chosen.visible = True
@@ -71,15 +74,6 @@ class OnTop:
             return
         key, place = slide_key(slide), layers.index(slide)
         for n, layer in enumerate(layers[:place]):
-            if not is_slide_layer(layer) and key in _owners(layer):
+            if not is_slide_layer(layer) and key in owners(layer):
                 layers.move(place, n)
                 return
-
-
-def _owners(layer: Layer) -> tuple[str, ...]:
-    """Return what ties a layer to its slides, nothing for another one of the user's."""
-    own = layer.metadata.get(METADATA_KEY, {})
-    if "slide" in own:
-        return (slide_key(layer),)
-    key = own.get("slide_key", "")
-    return (str(key),) if key else tuple(layer.metadata.get(DRAWN_ON, ()))

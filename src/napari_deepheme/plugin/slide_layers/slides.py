@@ -18,7 +18,7 @@ from napari_deepheme.core.slide import (
 from napari_deepheme.core.slide.identity import slide_identity
 from napari_deepheme.core.slide.shown.level_array import slide_levels
 from napari_deepheme.core.slide.shown.seen_levels import SeenLevels, seen_of
-from napari_deepheme.plugin.layers import METADATA_KEY
+from napari_deepheme.plugin.layers import DRAWN_ON, METADATA_KEY
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -46,7 +46,7 @@ def slide_kwargs(slide: SlideReader) -> dict[str, Any]:
     except DeephemeError:
         slide.close()
         raise
-    mpp = _mpp_or_none(slide)
+    mpp = mpp_or_none(slide)
     seen = SeenLevels(slide_levels(slide), lambda: estimate_background(slide))
     is_pyramid = len(seen.levels) > 1
     return {
@@ -102,6 +102,28 @@ def slide_key(layer: Image) -> str:
     return f"{own['slide'].path} {slide_identity(own['slide'])['sha256']}"
 
 
+def owners(layer: Layer) -> tuple[str, ...]:
+    """Return the keys of the slides that a layer belongs to.
+
+    A slide belongs to itself, a result to its slide, and what was drawn to those that
+    it was drawn upon; another layer of the user's to none.
+    """
+    own = layer.metadata.get(METADATA_KEY, {})
+    if "slide" in own:
+        return (slide_key(layer),)
+    key = own.get("slide_key", "")
+    return (str(key),) if key else tuple(layer.metadata.get(DRAWN_ON, ()))
+
+
+def is_of_slide(layer: Layer, slide_layer: Image) -> bool:
+    """Tell whether a layer belongs to a slide.
+
+    What belongs to none, as what was drawn while no slide was chosen, is of every one.
+    """
+    keys = owners(layer)
+    return not keys or slide_key(slide_layer) in keys
+
+
 def slide_mark(layer: Image) -> SlideMark:
     """Return what a layer's slide is known by.
 
@@ -114,8 +136,8 @@ def slide_mark(layer: Image) -> SlideMark:
 def give_mpp(viewer: ViewerModel, layer: Image, mpp: Mpp) -> None:
     """Bring a slide's layer to a pixel size that the user gave; the view stays.
 
-    What is drawn in the same pixels goes along. A layer that another plugin opened is
-    left as it is.
+    What lies in the same pixels goes along, but for what belongs to other slides. A
+    layer that another plugin opened is left as it is.
     """
     before, after = np.array(layer.scale[-2:]), np.array((mpp.y, mpp.x))
     is_own = "slide" in layer.metadata.get(METADATA_KEY, {})
@@ -128,6 +150,7 @@ def give_mpp(viewer: ViewerModel, layer: Image, mpp: Mpp) -> None:
         if other.ndim == 2
         and other.units == units
         and (other is layer or not is_slide_layer(other))
+        and is_of_slide(other, layer)
     ]
     # What follows the slide may be moved by the first of these.
     for other, scale, translate in found:
@@ -147,7 +170,8 @@ def mpp_error(slide: SlideReader, mpp: float | None = None) -> UnknownMppError |
     return None
 
 
-def _mpp_or_none(slide: SlideReader) -> Mpp | None:
+def mpp_or_none(slide: SlideReader) -> Mpp | None:
+    """Return the pixel size that a slide states; None if it cannot be right."""
     return None if mpp_error(slide) else plausible_mpp(slide)
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from napari import settings
 from napari.components import ViewerModel
+from napari.utils._proxies import PublicOnlyProxy
 from superqt.utils import WorkerBase
 
 from napari_deepheme.core.cell_table import CellTable
@@ -261,13 +262,16 @@ def look_at(viewer):
 
 @pytest.fixture
 def make_controller(core, inline_start):
-    """Make widgets without Qt, each with a viewer of its own; work is done at once."""
+    """Make widgets without Qt, each with a viewer of its own; work is done at once.
+
+    The viewer is handed to them as napari hands it to a widget.
+    """
 
     def make():
         viewer = ViewerModel()
         session = Session(model="namer")
         made = Controller(
-            viewer,
+            PublicOnlyProxy(viewer),
             session,
             load_models=lambda *_: MODELS,
             iter_search=core,

@@ -284,6 +284,8 @@ class Controller:
         goal = self._search.goal
         if isinstance(item, TileResult):
             self._clear_desk(run)
+            if self.desk.run is not run:
+                return
         if isinstance(item, AdequacyMap):
             self._mapping.show(run.layer, item)
             hide_map(self._viewer, slide_key(run.layer))
@@ -298,20 +300,29 @@ class Controller:
             self.stop()
 
     def _clear_desk(self, run: Run) -> None:
-        """Let a run take the place of the review before, which stays until then."""
-        if self.desk.run is not run:
+        """Let a run take the place of the review before, which stays until then.
+
+        It stays, too, where the run cannot be shown; the end of that tells why.
+        """
+        if self.desk.run is run or run.error is not None:
+            return
+        try:
             self.desk.begin(run)
+        except Exception as error:
+            run.error = error
+            self.stop()
+        else:
             self._streaming.tell_models(run)
 
     def _on_searched(self) -> None:
         """Merge what was found: at once if it is little, else on a thread."""
         run, self._run, self._task = self._run, None, None
         if run is not None and self.desk.run is not run:
-            is_stopped = self._stopping.is_set() and not run.is_enough
-            if run.error is not None or is_stopped:
+            if run.is_enough or not self._stopping.is_set():
+                self._clear_desk(run)
+            if self.desk.run is not run:
                 self._keep_desk(run)
                 return
-            self._clear_desk(run)
         overlay = self.desk.overlay
         if run is None or overlay is None:
             self._session.running = False

@@ -132,9 +132,10 @@ class Desk:
         """Clear the desk for a run; what lay there is saved."""
         if self.result is not None:
             self.keeping.close(LAST_SECONDS)
-        self.run, self.result = run, None
+        # First what may fail: the review before is whole until then.
         give_mpp(self._viewer, run.layer, run.mpp)
         self.new_overlay(run.layer, run.slide, run.region)
+        self.run, self.result = run, None
         self._session.reset_counts()
 
     def take_result(
@@ -276,10 +277,10 @@ class Desk:
     def new_overlay(self, layer: Image, slide: SlideReader, whole: Region) -> Overlay:
         """Make or take over the result layers of a slide."""
         active = self._viewer.layers.selection.active
-        if self.overlay:
-            self.overlay.release()
         self._moving.follow(layer)
         frame = frame_of(layer)
+        if self.overlay:
+            self.overlay.release()
         overlay = Overlay(self._viewer, slide_key(layer), frame, slide.size)
         overlay.expect(whole)
         overlay.on_selected(self._on_selected)
@@ -343,12 +344,12 @@ class Desk:
         sitting = sitting.on(slide)
         session, result = self._session, sitting.result
         collector = ResultCollector(result.region, result.areas, result.mpp, 1.0)
-        self.run = Run(layer, slide, collector)
-        self.run.models, self.run.shapes = models, sitting.shapes
+        run = Run(layer, slide, collector)
+        run.models, run.shapes = models, sitting.shapes
         give_mpp(self._viewer, layer, result.mpp)
-        session.reset_counts()
         overlay = self.new_overlay(layer, slide, result.region)
-        self.result = (result, sitting.facts)
+        session.reset_counts()
+        self.run, self.result = run, (result, sitting.facts)
         session.can_export = True
         session.hidden = frozenset(sitting.view.get("hidden", ()))
         session.rendered_only = sitting.facts.rendered_only

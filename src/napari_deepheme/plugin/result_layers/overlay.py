@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
+from napari.layers import Shapes
 
 from napari_deepheme.core.cell_table import CellTable
 from napari_deepheme.core.geometry import Region
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
     from napari.components import ViewerModel
-    from napari.layers import Shapes
 
     from napari_deepheme.core.geometry import Size
     from napari_deepheme.core.review.corrected_cells import CorrectedCells
@@ -323,10 +323,14 @@ class Overlay:
         return made
 
     def _figures_layer(self, frame: layers.Frame) -> Shapes:
+        found: Shapes | None = self._layer("figures")
+        if found is not None:
+            return found
         metadata = self._metadata("figures")
-        return self._layer("figures") or self._viewer.add_shapes(
-            **layers.shapes_kwargs(CellTable.empty(), frame, metadata)
-        )
+        # Not by `add_shapes`: what a widget's viewer gives is a proxy of the layer.
+        made = Shapes(**layers.shapes_kwargs(CellTable.empty(), frame, metadata))
+        self._viewer.layers.append(made)
+        return made
 
     def _metadata(self, role: str) -> dict[str, Any]:
         return {layers.METADATA_KEY: {"role": role, "slide_key": self.slide_key}}

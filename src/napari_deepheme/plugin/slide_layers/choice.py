@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from napari.layers import Image
+
 from napari_deepheme.core.errors import DeephemeError
 from napari_deepheme.core.slide import open_slide
 from napari_deepheme.plugin.slide_layers.slides import (
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from napari.components import ViewerModel
-    from napari.layers import Image, Layer
+    from napari.layers import Layer
 
     from napari_deepheme.core.sittings.sitting import SlideMark
     from napari_deepheme.plugin.session import Session
@@ -49,18 +51,23 @@ class SlideChoice:
         return self._chosen if self._chosen in self._viewer.layers else None
 
     def open(self, path: Path) -> None:
-        """Open a slide as an image layer, and choose it."""
+        """Open a slide as an image layer, and choose it.
+
+        In the middle of a run the slide of that stays chosen, and in view.
+        """
         try:
             self._open(path)
         except DeephemeError as error:
             self._session.say(str(error), error=True)
 
     def _open(self, path: Path) -> Image:
-        slide = open_slide(path)
-        layer: Image = self._viewer.add_image(**slide_kwargs(slide))
-        self._viewer.reset_view()
+        # Not by `add_image`: what a widget's viewer gives is a proxy of the layer.
+        layer = Image(**slide_kwargs(open_slide(path)))
+        self._viewer.layers.append(layer)
         self._viewer.canvas.overlays.scale_bar.visible = True
-        self.choose(layer.name)
+        if not self._session.running:
+            self._viewer.reset_view()
+            self.choose(layer.name)
         return layer
 
     def find(self, mark: SlideMark, sitting_path: Path) -> Image:
@@ -133,7 +140,8 @@ class SlideChoice:
         session = self._session
         if active.name == session.slide:
             self._waits = None
-        elif active is not self._waits:
+        # Not by identity: a widget's viewer gives another proxy each time.
+        elif active != self._waits:
             self._waits = active
             session.say(
                 f"{session.slide} stays until the run has ended. Select {active.name} "

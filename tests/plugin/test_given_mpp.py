@@ -1,4 +1,4 @@
-"""The pixel size that the user gives: what it moves, and what stays."""
+"""The pixel size that the user gives: of which slide, for how long, what it moves."""
 
 from pathlib import Path
 
@@ -92,6 +92,51 @@ def test_a_run_that_cannot_be_shown_leaves_the_review_and_says_why(
     monkeypatch.undo()
     of_photo.classify_slide()
     assert (session.message, session.n_corrected) == ("Done.", 1)
+
+
+def test_a_slide_keeps_the_pixel_size_that_it_was_given(of_photo, photos, core):
+    session = of_photo.session
+    of_photo.open_slide(photos[1])
+    assert session.mpp == 0
+    assert session.needs_mpp
+    of_photo.set_mpp(0.4)
+    of_photo.choose_slide("a.png")
+    assert (session.mpp, session.needs_mpp) == (0.2, False)
+    assert session.n_corrected == 1
+    of_photo.classify_slide()
+    assert core.mpp == (0.2, 0.2)
+    of_photo.choose_slide("b.png")
+    assert session.mpp == 0.4
+    # Also when it was closed meanwhile, and when the user takes it back.
+    of_photo.viewer.layers.remove("a.png")
+    of_photo.open_slide(photos[0])
+    assert session.mpp == 0.2
+    of_photo.set_mpp(0)
+    of_photo.choose_slide("b.png")
+    of_photo.choose_slide("a.png")
+    assert session.mpp == 0
+
+
+def test_a_sitting_brings_the_pixel_size_that_the_user_gave(reopened, core):
+    session = reopened.session
+    assert (session.mpp, session.needs_mpp) == (0.2, False)
+    reopened.classify_slide()
+    assert (session.message, core.mpp) == ("Done.", (0.2, 0.2))
+
+
+@pytest.mark.parametrize(("given", "brought"), [(0.5, 0.5), (0.0, 0.0)])
+def test_a_sitting_brings_no_pixel_size_that_its_slide_states(
+    make_controller, slide_path, given, brought
+):
+    made = make_controller()
+    made.open_slide(slide_path)
+    made.set_mpp(given)
+    made.classify_slide()
+    made.close()
+    tomorrow = make_controller()
+    tomorrow.returning.open_sitting(Path(made.session.sitting))
+    assert tomorrow.session.can_export
+    assert tomorrow.session.mpp == brought
 
 
 def test_what_belongs_to_another_slide_keeps_its_scale(make_controller, photos):

@@ -202,6 +202,7 @@ class Returning:
         if source is not None:
             self._let_give_way(source, layer)
         self._desk.restore(sitting, ready, layer)
+        self._desk.slides.bring_mpp(sitting.result.mpp)
         session.say(f"{AS_LEFT}{amiss}", error=bool(amiss))
         now = self._desk.sitting() or sitting
         file = taken_over(path, now) if path.suffix == SUFFIX else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 from napari.layers import Image
 
 from napari_deepheme.core.errors import DeephemeError
@@ -11,6 +12,8 @@ from napari_deepheme.core.slide import open_slide
 from napari_deepheme.plugin.slide_layers.slides import (
     is_slide_layer,
     mpp_error,
+    mpp_or_none,
+    slide_key,
     slide_kwargs,
     slide_mark,
     slide_of,
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
     from napari.components import ViewerModel
     from napari.layers import Layer
 
+    from napari_deepheme.core.geometry import Mpp
     from napari_deepheme.core.sittings.sitting import SlideMark
     from napari_deepheme.plugin.session import Session
 
@@ -44,6 +48,8 @@ class SlideChoice:
         self._chosen: Image | None = None
         # Told in a run to be selected again later.
         self._waits: Layer | None = None
+        # Pixel sizes that the user gave, by the slide's key.
+        self._given: dict[str, float] = {}
 
     @property
     def layer(self) -> Image | None:
@@ -87,21 +93,35 @@ class SlideChoice:
     def choose(self, name: str) -> None:
         """Take a layer as the slide to analyse."""
         session, before = self._session, self._session.slide
-        if name != before:
-            # What was given for one slide does not hold for another.
-            session.mpp = 0.0
         layers = filter(is_slide_layer, self._viewer.layers)
-        self._chosen = next((layer for layer in layers if layer.name == name), None)
+        chosen = next((layer for layer in layers if layer.name == name), None)
+        self._chosen = chosen
+        # What was given for one slide does not hold for another.
+        key = None if chosen is None else slide_key(chosen)
+        session.mpp = 0.0 if key is None else self._given.get(key, 0.0)
         self._tell(before)
         # Last: who takes a review up says so.
         session.slide = name
 
     def set_mpp(self, mpp: float) -> None:
-        """Take micrometres per pixel from the user; 0 for what the slide states."""
+        """Take micrometres per pixel from the user; 0 for what the slide states.
+
+        They hold whenever the slide is chosen again.
+        """
         session, layer = self._session, self.layer
         session.mpp = mpp
         if layer is not None:
+            self._given[slide_key(layer)] = mpp
             session.needs_mpp = mpp_error(slide_of(layer), mpp or None) is not None
+
+    def bring_mpp(self, mpp: Mpp) -> None:
+        """Take those of a review that comes back, where the slide states others."""
+        layer = self.layer
+        if layer is None or mpp.x != mpp.y:
+            return
+        stated = mpp_or_none(slide_of(layer))
+        if stated is None or not np.allclose(mpp, stated):
+            self.set_mpp(mpp.x)
 
     def _tell(self, before: str) -> None:
         """Tell what can be done with the chosen slide."""

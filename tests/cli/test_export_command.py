@@ -139,6 +139,8 @@ def test_what_was_drawn_in_qupath_becomes_a_table_and_the_rest_is_told(
         "napari-deepheme: class not known: Tumour: 1 object left out\n"
         "napari-deepheme: class not known: Tumour: 1 cell left as before\n"
         "napari-deepheme: too wide for a cell, so regions: 1 object left out\n"
+        "napari-deepheme: without score or probability: 1 cell, taken as 1 (export "
+        "them from QuPath without Exclude measurements)\n"
     )
     drawn = read_cells("drawn.csv")
     assert reader_classes(drawn).tolist() == ["L4", "M2", ""]

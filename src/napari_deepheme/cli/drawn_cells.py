@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def read_drawn(
     path: Path, *, mpp: float | None, slide: SlideReader | None
 ) -> CellTable:
-    """Read a GeoJSON file; say how many objects were left out, and why.
+    """Read a GeoJSON file; say how many objects were left out or lack numbers, and why.
 
     Parameters
     ----------
@@ -45,6 +45,12 @@ def read_drawn(
     if read.n_regions:
         left_out = plural(read.n_regions, "object")
         complain(f"too wide for a cell, so regions: {left_out} left out")
+    if read.n_unmeasured:
+        unmeasured = plural(read.n_unmeasured, "cell")
+        complain(
+            f"without score or probability: {unmeasured}, taken as 1 (export them from "
+            "QuPath without Exclude measurements)"
+        )
     return read.cells
 
 

@@ -3,6 +3,7 @@
 import json
 import logging
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,12 @@ from napari_deepheme.core.export.geojson import (
     write_geojson,
 )
 from napari_deepheme.core.further_columns import DELETED, READER_CLASSES
-from napari_deepheme.core.review.corrections import judged_classes, reader_classes
+from napari_deepheme.core.review.corrections import (
+    is_added,
+    is_unidentified,
+    judged_classes,
+    reader_classes,
+)
 from napari_deepheme.core.taxonomy import CELL_CLASSES
 
 
@@ -111,6 +117,97 @@ def test_a_reader_who_goes_back_to_the_models_class_confirms_it(two_cells, tmp_p
         features[0]["properties"]["classification"] = {"name": "promyelocyte"}
 
     assert reader_classes(changed(cells, tmp_path, change).cells).tolist() == ["M2", ""]
+
+
+def said_by_ann(cells, words):
+    """Return cells with the reader's classes, given by Ann where there is one."""
+    given = [word != "" for word in words]
+    further = {
+        "identified": np.array(["yes", "no"]),
+        "reader_class": np.array(words),
+        "reader": np.where(given, "Ann", ""),
+        "read_at": np.where(given, "2026-03-01T09:30:00Z", ""),
+        "read_from": np.where(given, "M1", ""),
+    }
+    return replace(cells, further=further)
+
+
+@pytest.mark.parametrize(
+    ("words", "names", "expected", "before"),
+    [
+        (
+            ["M3", ""],
+            ["plasma cell", "plasma cell"],
+            ["L4", "L4"],
+            ["M3", "unidentified"],
+        ),
+        (["M3", "M5"], ["promyelocyte", "M6"], ["M2", "M6"], ["M3", "M5"]),
+        (
+            ["not-a-cell", "unidentified"],
+            ["unidentified", "not a cell*"],
+            ["unidentified", "not-a-cell"],
+            ["not-a-cell", "unidentified"],
+        ),
+    ],
+)
+def test_a_class_of_qupath_is_not_the_earlier_readers_but_says_what_counted_before(
+    two_cells, tmp_path, words, names, expected, before
+):
+    def change(features):
+        for feature, name in zip(features, names, strict=True):
+            feature["properties"]["classification"] = {"name": name}
+
+    further = changed(said_by_ann(two_cells, words), tmp_path, change).cells.further
+    assert further["reader_class"].tolist() == expected
+    assert further["reader"].tolist() == ["", ""]
+    assert further["read_at"].tolist() == ["", ""]
+    assert further["read_from"].tolist() == before
+
+
+def test_what_qupath_left_alone_stays_its_readers(two_cells, tmp_path):
+    def change(features):
+        features[1]["properties"]["classification"] = {"name": "plasma cell"}
+
+    cells = said_by_ann(two_cells, ["M3", ""])
+    further = changed(cells, tmp_path, change).cells.further
+    assert further["reader"].tolist() == ["Ann", ""]
+    assert further["read_from"].tolist() == ["M1", "unidentified"]
+    assert changed(cells, tmp_path, lambda _: None).cells == cells
+
+
+def test_cells_of_ours_without_measurements_are_told(two_cells, tmp_path, caplog):
+    def change(features):
+        del features[0]["properties"]["measurements"]
+        del features[1]["properties"]["measurements"]["score"]
+
+    with caplog.at_level(logging.WARNING):
+        read = changed(two_cells, tmp_path, change)
+        assert read.n_unmeasured == 2
+        assert read_geojson(tmp_path / "cells.geojson") == read.cells
+    assert "without score or probability: 2, taken as 1" in caplog.text
+    assert changed(two_cells, tmp_path, lambda _: None).n_unmeasured == 0
+    assert drawn(tmp_path, ("M3", "Point", [9, 9])).n_unmeasured == 0
+
+
+def test_cells_that_the_model_doubts_stay_so_where_their_metadata_were_dropped(
+    two_cells, tmp_path
+):
+    def drop(features):
+        for feature in features:
+            del feature["properties"]["metadata"]
+
+    def name(features):
+        drop(features)
+        features[1]["properties"]["classification"] = {"name": "plasma cell"}
+
+    cells = replace(two_cells, further={"identified": np.array(["no", "no"])})
+    dropped = changed(cells, tmp_path, drop).cells
+    assert is_unidentified(dropped).tolist() == [True, True]
+    assert dropped.class_codes == cells.class_codes
+    assert not is_added(dropped).any()
+    named = changed(cells, tmp_path, name).cells
+    assert is_unidentified(named).tolist() == [True, False]
+    assert reader_classes(named).tolist() == ["", "L4"]
 
 
 def test_a_cell_of_ours_with_an_unknown_class_stays_and_is_told(two_cells, tmp_path):

@@ -92,6 +92,17 @@ def test_a_region_of_qupath_is_told_as_no_cell(slide, cells, tmp_path):
     assert len(sitting.corrected) == 1
 
 
+def test_cells_of_qupath_without_measurements_are_told(slide, cells, tmp_path):
+    path = tmp_path / "cells.geojson"
+    write_geojson(cells, path)
+    content = json.loads(path.read_text())
+    for feature in content["features"]:
+        del feature["properties"]["measurements"]
+    path.write_text(json.dumps(content))
+    _, _, amiss = opened_table(path, slide, None)
+    assert amiss.startswith(" Without score or probability, taken as 1: 2 (export")
+
+
 def test_a_table_that_is_none_or_whose_scale_nobody_knows_is_refused(tmp_path, cells):
     unknown = ArraySlide(np.full((90, 90, 3), 230, np.uint8), name="unknown")
     write_geojson(cells, tmp_path / "cells.geojson")

@@ -1,7 +1,8 @@
 """Cells out of a GeoJSON file: ours, ours as changed in QuPath, and drawn by hand.
 
 Our own objects bear the model's class in their metadata. A classification that is
-another one was given by a reader in QuPath, and stands in the reader's column here.
+another one was given by a reader in QuPath, and stands in the reader's column here;
+who gave it and when, QuPath does not tell.
 What bears no class of a model was drawn by hand: its class is the reader's alone.
 """
 
@@ -26,7 +27,14 @@ from napari_deepheme.core.export.shapes import (
     shape_of,
 )
 from napari_deepheme.core.files import check_regular
-from napari_deepheme.core.further_columns import ADDED, READER_CLASS, READER_CLASSES
+from napari_deepheme.core.further_columns import (
+    ADDED,
+    IDENTIFIED,
+    READER_CLASS,
+    READER_CLASSES,
+    UNIDENTIFIED,
+)
+from napari_deepheme.core.review.corrections import READ_AT, READ_FROM, READER
 from napari_deepheme.core.spreadsheets import why_unreadable
 from napari_deepheme.core.table_columns import COORDINATE_LIMIT, numbers_of, texts_of
 from napari_deepheme.core.table_words import OF_MODEL, understood
@@ -68,6 +76,9 @@ class QupathCells:
         Objects that are too wide for a cell, and left out.
     classes_of_ours : mapping of str to int
         Cells of ours that were given such a class; they stay as they were.
+    n_unmeasured : int
+        Cells of ours without score or probability, which are 1 here, as where a table
+        has no such column.
     """
 
     cells: CellTable
@@ -75,18 +86,23 @@ class QupathCells:
     n_lines: int = 0
     n_regions: int = 0
     classes_of_ours: Mapping[str, int] = field(default_factory=dict)
+    n_unmeasured: int = 0
 
 
 def read_geojson(path: Path | str, *, mpp: float | None = None) -> CellTable:
     """Read cells that `write_geojson` or QuPath wrote; parameters as `read_qupath`.
 
-    Objects of unknown class, lines and regions are told in the log.
+    Objects of unknown class, lines, regions and cells without score or probability are
+    told in the log.
     """
     read = read_qupath(path, mpp=mpp)
     if read.n_lines:
         _log.warning("%s: %d lines are no cells: left out", path, read.n_lines)
     if read.n_regions:
         _log.warning("%s: %d regions are no cells: left out", path, read.n_regions)
+    if read.n_unmeasured:
+        words = f"cells without score or probability: {read.n_unmeasured}, taken as 1"
+        _log.warning("%s: %s", path, words)
     for classes, what in (
         (read.unknown_classes, "left out"),
         (read.classes_of_ours, "left as they were"),
@@ -102,9 +118,10 @@ def read_qupath(path: Path | str, *, mpp: float | None = None) -> QupathCells:
     """Read cells that `write_geojson` or QuPath wrote.
 
     A cell of ours whose classification was changed in QuPath has that class as the
-    reader's. An object drawn by hand is a cell with the reader's class, found by name
-    ("plasma cell", in upper or lower case, with blanks, ``-`` or ``_``) or by code;
-    score and probability are 0, since no model saw it, and its own class is the same,
+    reader's; no reader and no time are told of it then. An object
+    drawn by hand is a cell with the reader's class, found by name ("plasma cell", in
+    upper or lower case, with blanks, ``-`` or ``_``) or by code; score and probability
+    are 0, since no model saw it, and its own class is the same,
     or U1 for "not a cell" and "unidentified", and it is marked as added. A polygon is
     taken by its bounding box, each point of a set of points as a cell. What is wider
     than 200 um is a region, and left out.
@@ -167,6 +184,7 @@ def _read(content: Any, side: int, widest: float) -> QupathCells:
         drawn.n_lines,
         drawn.n_regions,
         dict(drawn.unknown_of_ours),
+        drawn.n_unmeasured,
     )
 
 
@@ -184,6 +202,7 @@ class _Drawn:
     unknown_of_ours: Counter[str] = field(default_factory=Counter)
     n_lines: int = 0
     n_regions: int = 0
+    n_unmeasured: int = 0
     _seen: dict[tuple[Any, ...], str] = field(default_factory=dict)
 
     def take(
@@ -203,6 +222,8 @@ class _Drawn:
         own = dict(_part(properties, "metadata"))
         code, said = _code(own), _class_name(properties)
         told = class_named(said)
+        if code is None and told is not None and _is_doubted_of_ours(properties, told):
+            code, own[IDENTIFIED] = told, "no"
         if told is None and code is None:
             self.unknown[said] += 1
             return
@@ -217,7 +238,12 @@ class _Drawn:
             own[ADDED] = "yes"
         _note_reader(own, code, told)
         index = class_index(code) if code is not None else _drawn_index(told)
-        score, probability = _shares(properties, missing=0.0 if code is None else 1.0)
+        measured = _measured(properties)
+        if code is not None and not measured.keys() >= {"score", "probability"}:
+            self.n_unmeasured += len(boxes)
+        missing = 0.0 if code is None else 1.0
+        score = _share(measured, "score", missing)
+        probability = _share(measured, "probability", missing)
         for box in boxes:
             self.boxes.append(box)
             self.scores.append(score)
@@ -300,12 +326,23 @@ def _code(metadata: dict[str, Any]) -> str | None:
     return code
 
 
+def _is_doubted_of_ours(properties: dict[str, Any], told: str) -> bool:
+    """Tell by its name, such as "M2?", that nobody named a cell without metadata."""
+    return str(properties.get("name")).startswith(f"{told}?")
+
+
 def _note_reader(metadata: dict[str, Any], code: Any, told: str | None) -> None:
     """Put down the class as the reader's, unless it is the one that counted before."""
     before = metadata.get(READER_CLASS)
-    counted = before if before in READER_CLASSES else code
-    if told is not None and told != counted:
-        metadata[READER_CLASS] = told
+    given = before if before in READER_CLASSES else None
+    if told is None or told == (given or code):
+        return
+    metadata[READER_CLASS] = told
+    # Who and when of the class before are not those of this one.
+    metadata.update({name: "" for name in (READER, READ_AT) if name in metadata})
+    if code is not None:
+        model = UNIDENTIFIED if metadata.get(IDENTIFIED) == "no" else code
+        metadata[READ_FROM] = given or model
 
 
 def _drawn_index(told: str | None) -> int:
@@ -329,21 +366,21 @@ def _class_name(properties: dict[str, Any]) -> str:
     raise ValueError(f"its class is called {told!r}: give a name such as plasma cell")
 
 
-def _shares(properties: dict[str, Any], missing: float) -> tuple[float, float]:
-    """Return score and probability."""
+def _measured(properties: dict[str, Any]) -> dict[str, Any]:
+    """Return the measurements by name."""
     measured = properties.get("measurements") or {}
     try:
         if isinstance(measured, list):
             # QuPath before 0.4 wrote a list of names and values.
-            measured = {m["name"]: m["value"] for m in measured}
-        given = [measured.get(name, missing) for name in ("score", "probability")]
+            return {m["name"]: m["value"] for m in measured}
+        return dict(measured.items())
     except (LookupError, TypeError, AttributeError):
         told = str(measured)[:40]
         raise ValueError(f"its measurements are {told!r}: write it anew") from None
-    return _share("score", given[0]), _share("probability", given[1])
 
 
-def _share(name: str, value: Any) -> float:
+def _share(measured: dict[str, Any], name: str, missing: float) -> float:
+    value = measured.get(name, missing)
     try:
         number = float(value)
     except (TypeError, ValueError):

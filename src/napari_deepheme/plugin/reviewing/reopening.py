@@ -91,13 +91,13 @@ def opened_table(path: Path, slide: SlideReader, mpp: float | None) -> Opened:
     OtherSlideError
         If a cell lies beyond the edge of the slide.
     """
-    left_out = ""
+    amiss = ""
     if path.suffix.lower() == ".csv":
         cells = read_csv(path)
     else:
         found = read_qupath(path, mpp=min(plausible_mpp(slide, mpp=mpp)))
         cells = found.cells
-        left_out = _left_out(found)
+        amiss = _amiss(found)
     beside = path.parent / "summary.json"
     sitting, ready = _begun(cells, slide, mpp, beside)
     doubts = (
@@ -105,10 +105,10 @@ def opened_table(path: Path, slide: SlideReader, mpp: float | None) -> Opened:
         *other_file_doubts(path.parent, slide),
         *other_run_doubts(path, cells),
     )
-    return sitting, ready, "".join([*(f" {doubt}" for doubt in doubts), left_out])
+    return sitting, ready, "".join([*(f" {doubt}" for doubt in doubts), amiss])
 
 
-def _left_out(found: QupathCells) -> str:
+def _amiss(found: QupathCells) -> str:
     told = ""
     for classes, what in (
         (found.unknown_classes, "Left out"),
@@ -121,6 +121,9 @@ def _left_out(found: QupathCells) -> str:
         told += f" Left out, since lines are no cells: {found.n_lines:,}."
     if found.n_regions:
         told += f" Left out, too wide for a cell: {found.n_regions:,}."
+    if found.n_unmeasured:
+        told += f" Without score or probability, taken as 1: {found.n_unmeasured:,}"
+        told += " (export them from QuPath without Exclude measurements)."
     return told
 
 

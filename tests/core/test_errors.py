@@ -21,6 +21,7 @@ TWO_LINES = "first line\n  second line"
 
 ERRORS = [
     errors.SlideNotFoundError("a.svs"),
+    errors.SlideNotFoundError("a.svs", "a.svs", "/mnt/gone.svs"),
     errors.UnreadableSlideError("a.svs", TWO_LINES),
     errors.NotRgbSlideError("a.svs", TWO_LINES),
     errors.SlideElsewhereError("a.svs", TWO_LINES),

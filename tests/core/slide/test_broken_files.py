@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import struct
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
@@ -195,9 +196,26 @@ def test_a_picture_named_svs_is_a_picture(tmp_path: Path, samples: Any) -> None:
 def test_links_that_lead_nowhere(tmp_path: Path) -> None:
     (tmp_path / "dangling.svs").symlink_to(tmp_path / "gone.svs")
     (tmp_path / "loop.svs").symlink_to(tmp_path / "loop.svs")
-    for name in ("dangling.svs", "loop.svs"):
-        with pytest.raises(SlideNotFoundError):
+    (tmp_path / "chain.svs").symlink_to("dangling.svs")
+    (tmp_path / "drive").symlink_to(tmp_path / "unmounted")
+    for name, link, target in (
+        ("dangling.svs", "it", "gone.svs"),
+        ("chain.svs", "it", "gone.svs"),
+        ("drive/a.svs", str(tmp_path / "drive"), "unmounted"),
+    ):
+        told = f"{link} is a link to {tmp_path / target}, which is gone"
+        with pytest.raises(SlideNotFoundError, match=re.escape(f"{name} ({told}")):
             open_slide(tmp_path / name)
+    with pytest.raises(SlideNotFoundError, match="name a file"):
+        open_slide(tmp_path / "loop.svs")
+
+
+@pytest.mark.not_on_windows
+def test_a_link_that_leads_somewhere_is_not_blamed(tmp_path: Path) -> None:
+    (tmp_path / "slides").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "slides")
+    with pytest.raises(SlideNotFoundError, match="name a file"):
+        open_slide(tmp_path / "link" / "none.svs")
 
 
 def test_paths_that_lead_nowhere(tmp_path: Path) -> None:

@@ -26,15 +26,28 @@ _TOGETHER: Final = (
 
 
 class SlideNotFoundError(DeephemeError, FileNotFoundError):
-    """There is no file at the path."""
+    """There is no file at the path.
 
-    def __init__(self, slide: str) -> None:
-        super().__init__(slide)
+    Where it, or a folder on the way to it, is a link to what is not there, `link` and
+    `target` name these two, else they are empty.
+    """
+
+    def __init__(self, slide: str, link: str = "", target: str = "") -> None:
+        super().__init__(slide, link, target)
         self.slide = slide
+        self.link = link
+        self.target = target
 
     def __str__(self) -> str:
         """Word the error."""
-        return f"no such slide: {self.slide} (name a file or folder that is there)"
+        remedy = "name a file or folder that is there"
+        if self.link:
+            which = "it" if self.link == self.slide else self.link
+            remedy = (
+                f"{which} is a link to {self.target}, which is gone: bring that back, "
+                "or name the slide where it is now"
+            )
+        return f"no such slide: {self.slide} ({remedy})"
 
 
 class UnreadableSlideError(DeephemeError, OSError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from functools import partial
 from pathlib import Path
 from stat import S_ISDIR, S_ISREG
@@ -132,11 +133,25 @@ def _is_folder(path: Path) -> bool:
     except PermissionError as error:
         raise _refused(path, error) from error
     except (OSError, ValueError) as error:
-        raise SlideNotFoundError(str(path)) from error
+        raise _not_found(path) from error
     if not S_ISDIR(mode) and not S_ISREG(mode):
         remedy = "name the file of a slide, or the folder of its DICOM files"
         raise UnreadableSlideError(str(path), "it is not a file", remedy)
     return S_ISDIR(mode)
+
+
+def _not_found(path: Path) -> SlideNotFoundError:
+    """Say which link leads nowhere, if one does: the path, or a folder on its way."""
+    try:
+        for link in (path, *path.parents):
+            # A drive that is gone is often behind a link.
+            target = Path(os.path.realpath(link))
+            if link.is_symlink() and not os.path.lexists(target):
+                return SlideNotFoundError(str(path), str(link), str(target))
+    except (OSError, ValueError):
+        # The name itself is none that a file can have.
+        pass
+    return SlideNotFoundError(str(path))
 
 
 def _open_folder(path: Path, mpp: Mpp | None) -> PyramidSlide:

@@ -53,6 +53,7 @@ ERRORS = [
     errors.OtherNamesError("cohort.parquet", TWO_LINES),
     errors.InvalidKeyError("pseudonyms.key", TWO_LINES),
     errors.InvalidVariableError("NAPARI_DEEPHEME_MODELS", "a\nb", "no folder"),
+    errors.HomeNotKnownError("NAPARI_DEEPHEME_MODELS"),
     errors.UnknownFormatError("cells.xls", (".csv", ".parquet")),
     errors.NotDicomError("a.svs", TWO_LINES),
     errors.SlideNeededError("crops"),

@@ -262,7 +262,7 @@ def test_the_sample_slide_opens(viewer, monkeypatch, tmp_path):
     from napari_deepheme.plugin import sample_data
 
     monkeypatch.setattr(sample_data, "SAMPLE_SIZE", Size(600, 600))
-    monkeypatch.setattr(sample_data, "user_cache_path", lambda name: tmp_path / name)
+    monkeypatch.setenv("NAPARI_DEEPHEME_CACHE", str(tmp_path))
     (layer,) = viewer.open_sample(PLUGIN, "marrow-phantom")
     assert layer.name == "marrow-phantom.svs"
     with sample_data.sample_slide().with_suffix(".csv").open(newline="") as stream:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from platformdirs import user_cache_path
-
 from napari_deepheme.core.files import make_folder
 from napari_deepheme.core.geometry import Size
+from napari_deepheme.core.models.cache_folder import cache_folder
 from napari_deepheme.core.phantom import write_phantom
 from napari_deepheme.core.slide import open_slide
 from napari_deepheme.plugin.slide_layers.slides import slide_kwargs
@@ -32,7 +31,7 @@ def sample_slide() -> Path:
     """Return the path of the sample slide, rendered on the first call."""
     from napari_deepheme import __version__
 
-    folder = make_folder(user_cache_path("napari-deepheme") / __version__)
+    folder = make_folder(cache_folder() / __version__)
     path = folder / "marrow-phantom.svs"
     if not path.exists():
         write_phantom(path, SAMPLE_SIZE, SAMPLE_SEED)

@@ -10,6 +10,7 @@ from napari_deepheme.core.errors.base import (
 )
 from napari_deepheme.core.errors.of_files import (
     CannotWriteError,
+    HomeNotKnownError,
     InvalidCohortError,
     InvalidKeyError,
     InvalidRangesError,
@@ -67,6 +68,7 @@ __all__ = [
     "DeviceNotAvailableError",
     "DownloadError",
     "EmbeddingError",
+    "HomeNotKnownError",
     "InvalidCohortError",
     "InvalidKeyError",
     "InvalidModelError",

@@ -139,6 +139,24 @@ class InvalidVariableError(DeephemeError, ValueError):
         )
 
 
+class HomeNotKnownError(DeephemeError, OSError):
+    """Nobody knows where the user's files lie: there is no home folder.
+
+    So it is in a container that runs under a number that is no user there.
+    """
+
+    def __init__(self, variable: str) -> None:
+        super().__init__(variable)
+        self.variable = variable
+
+    def __str__(self) -> str:
+        """Word the error."""
+        return (
+            "this user has no home folder to keep files in: give a folder that can be "
+            f"written to as the variable HOME or {self.variable}"
+        )
+
+
 class UnknownFormatError(DeephemeError, ValueError):
     """The ending of a file's name is none that is known."""
 

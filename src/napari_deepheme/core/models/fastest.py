@@ -13,7 +13,11 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 import torch
 
-from napari_deepheme.core.errors import CannotWriteError, DeviceNotAvailableError
+from napari_deepheme.core.errors import (
+    CannotWriteError,
+    DeviceNotAvailableError,
+    HomeNotKnownError,
+)
 from napari_deepheme.core.files import atomic_file, check_regular, make_folder
 from napari_deepheme.core.models.cache_folder import cache_folder
 from napari_deepheme.core.models.compute import Compute, has_openvino
@@ -276,5 +280,5 @@ def _remember(known: dict[str, Any]) -> None:
         make_folder(_path().parent)
         with atomic_file(_path()) as stream:
             stream.write(orjson.dumps(known, option=orjson.OPT_INDENT_2))
-    except CannotWriteError:
-        _log.info("cannot remember what is fastest in %s", _path())
+    except (CannotWriteError, HomeNotKnownError) as error:
+        _log.info("cannot remember what is fastest: %s", error)

@@ -10,14 +10,19 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from platformdirs import user_data_path
+import platformdirs
 
-from napari_deepheme.core.errors import InvalidModelError, ModelNotFoundError
+from napari_deepheme.core.errors import (
+    HomeNotKnownError,
+    InvalidModelError,
+    ModelNotFoundError,
+)
 from napari_deepheme.core.models.cards.card import ModelCard, ModelKind
 from napari_deepheme.core.models.cards.file_hash import read_verified
 from napari_deepheme.core.models.device_faults import device_faults_told
 from napari_deepheme.core.models.protocols import Models
 from napari_deepheme.core.models.torch.loading import need_torch
+from napari_deepheme.core.user_folders import usual_folder
 
 if TYPE_CHECKING:
     from napari_deepheme.core.models.compute import Compute
@@ -34,9 +39,17 @@ FOLDER_VARIABLE: Final = "NAPARI_DEEPHEME_MODELS"
 
 
 def user_folder() -> Path:
-    """Return the folder of the models that the user imported or trained."""
+    """Return the folder of the models that the user imported or trained.
+
+    Raises
+    ------
+    HomeNotKnownError
+        If no home folder is known.
+    """
     given = os.environ.get(FOLDER_VARIABLE)
-    return Path(given) if given else user_data_path("napari-deepheme") / "models"
+    if given:
+        return Path(given)
+    return usual_folder(platformdirs.user_data_path, FOLDER_VARIABLE) / "models"
 
 
 def bundled_models() -> tuple[ModelCard, ...]:
@@ -49,11 +62,12 @@ def list_models() -> tuple[ModelCard, ...]:
     """Return the cards of all models that are known by name: bundled, then the user's.
 
     A card of the user's that cannot be read is left out, with a warning in the log; so
-    is one that bears a bundled model's name.
+    is one that bears a bundled model's name. Without a home folder there are none of
+    the user's.
     """
     cards = {card.name: card for card in bundled_models()}
-    folder = user_folder()
-    if folder.is_file():
+    folder = _known_user_folder()
+    if folder is not None and folder.is_file():
         _log.warning("%s is a file where a folder of models belongs", folder)
     own, damaged = own_models()
     for error in damaged.values():
@@ -76,7 +90,8 @@ def own_models(
         Why others cannot, by the names of their files without the ending.
     """
     cards, damaged = [], {}
-    for path in _cards_in(folder or user_folder()):
+    folder = folder or _known_user_folder()
+    for path in _cards_in(folder) if folder is not None else ():
         try:
             cards.append(ModelCard.read(path))
         except InvalidModelError as error:
@@ -255,6 +270,13 @@ def _identity(card: ModelCard) -> dict[str, str]:
     for file in card.weights:
         digest.update(hashlib.sha256(read_verified(file)).digest())
     return {"name": card.title, "sha256": digest.hexdigest()}
+
+
+def _known_user_folder() -> Path | None:
+    try:
+        return user_folder()
+    except HomeNotKnownError:
+        return None
 
 
 def _cards_in(folder: Path) -> list[Path]:

@@ -23,6 +23,7 @@ from napari_deepheme.core.sittings.sitting_file import (
     create_sitting,
     read_searched_px,
 )
+from napari_deepheme.core.user_folders import usual_folder
 from napari_deepheme.plugin.preferences import read_preferences
 from napari_deepheme.plugin.reviewing.twofold import TwofoldFile
 from napari_deepheme.plugin.worker import Failed
@@ -50,11 +51,9 @@ def sittings_folder() -> Path:
     The environment goes before what is set on the page of preferences.
     """
     given = os.environ.get(FOLDER_VARIABLE) or read_preferences().sittings
-    return (
-        Path(given).expanduser()
-        if given
-        else user_data_path("napari-deepheme") / "sittings"
-    )
+    if given:
+        return Path(given).expanduser()
+    return usual_folder(user_data_path, FOLDER_VARIABLE) / "sittings"
 
 
 def unfinished_folder() -> Path:

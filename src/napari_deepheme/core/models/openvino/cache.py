@@ -11,6 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from napari_deepheme.core.errors import HomeNotKnownError
 from napari_deepheme.core.models.cache_folder import cache_folder
 
 if TYPE_CHECKING:
@@ -45,7 +46,11 @@ def converted(
     kind : str
         Tells apart what is made of one network.
     """
-    folder = cache_folder() / "openvino" / _key(openvino, network, kind)
+    try:
+        folder = cache_folder() / "openvino" / _key(openvino, network, kind)
+    except HomeNotKnownError as error:
+        _log.info("a converted network is not kept: %s", error)
+        return convert(network)
     try:
         # What a disk spoilt must not name cells.
         if _hash(folder) == (folder / "sha256").read_text():

@@ -92,6 +92,32 @@ def test_the_size_of_a_jpeg_is_read_from_its_header(tmp_path: Path) -> None:
     assert jpeg_size(b"\xff\xd8" * 50) is None
 
 
+@pytest.mark.parametrize("mode", ["RGB", "CMYK", "LAB", "YCbCr"])
+@pytest.mark.parametrize(
+    ("tags", "mpp"),
+    [
+        ({"dpi": (101_600, 50_800)}, (0.25, 0.5)),
+        ({"resolution_unit": 3, "resolution": 40_000}, (0.25, 0.25)),
+        ({"resolution_unit": 1, "resolution": 1}, None),
+        ({}, None),
+        ({"dpi": (9, 9), "description": "Aperio v1 |MPP = 0.5"}, (0.5, 0.5)),
+        ({"dpi": (9, 9), "description": "Aperio|MPP = 0.5|MPP = 0.2"}, None),
+    ],
+)
+def test_a_tiff_of_any_colours_states_its_pixel_size_by_the_same_tags(
+    tmp_path: Path, painted: Any, mode: str, tags: dict[str, Any], mpp: Any
+) -> None:
+    size = painted.shape[1::-1]
+    colours = Image.fromarray(painted)
+    of_lab = Image.frombytes("LAB", size, painted.tobytes())
+    picture = of_lab if mode == "LAB" else colours.convert(mode)
+    picture.save(tmp_path / "print.tif", **tags)
+    with open_slide(tmp_path / "print.tif") as slide:
+        assert slide.mpp == mpp
+    with open_slide(tmp_path / "print.tif", mpp=0.3) as slide:
+        assert slide.mpp == (0.3, 0.3)
+
+
 @pytest.mark.parametrize("bits", [8, 12])
 @pytest.mark.parametrize("channels", [1, 2, 3, 4])
 def test_16_bits_of_which_fewer_are_used_are_refused_as_of_a_tiff(

@@ -22,6 +22,9 @@ _COARSEST_TRIED = 0.6
 
 _APERIO = re.compile(r"\bMPP\s*=([^|\r\n]*)")
 
+# Micrometres per ResolutionUnit of a TIFF; without the tag, TIFF says inch.
+_TAG_UNITS = {2: 25_400.0, 3: 10_000.0}
+
 # Pixels are square; a stretched one is an error of the file.
 _LARGEST_STRETCH = 1.5
 
@@ -90,6 +93,29 @@ def stated_mpp(x: float | str | None, y: float | str | None) -> Mpp | None:
     except ValueError:
         return None
     return mpp if all(isfinite(value) and value > 0 for value in mpp) else None
+
+
+def tagged_mpp(x: float | None, y: float | None, unit: int | None) -> Mpp | None:
+    """Give what the resolution tags of a TIFF state, None if they state nothing.
+
+    Parameters
+    ----------
+    x, y : float or None
+        XResolution and YResolution: pixels per unit.
+    unit : int or None
+        ResolutionUnit.
+
+    Examples
+    --------
+    >>> tagged_mpp(101600.0, 101600.0, 2), tagged_mpp(40000.0, 20000.0, 3)
+    (Mpp(x=0.25, y=0.25), Mpp(x=0.25, y=0.5))
+    >>> tagged_mpp(1.0, 1.0, 1), tagged_mpp(0.0, 0.0, 2), tagged_mpp(None, None, None)
+    (None, None, None)
+    """
+    length = _TAG_UNITS.get(2 if unit is None else int(unit))
+    if length is None or not x or not y:
+        return None
+    return stated_mpp(length / x, length / y)
 
 
 def aperio_mpps(description: str) -> list[str]:

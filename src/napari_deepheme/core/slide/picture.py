@@ -24,6 +24,7 @@ from PIL import (
 from napari_deepheme.core.errors import NotRgbSlideError, UnreadableSlideError
 from napari_deepheme.core.slide.array_slide import ArraySlide
 from napari_deepheme.core.slide.jpeg_whole import is_doubtful, is_whole
+from napari_deepheme.core.slide.mpp import aperio_mpps, one_mpp, tagged_mpp
 from napari_deepheme.core.slide.pixel_types import NotRgbError, check_reach, to_rgb
 from napari_deepheme.core.slide.pyramid import reason_of
 
@@ -70,6 +71,8 @@ _READERS: dict[bytes, Callable[[BinaryIO], Any]] = {
 # Where a PNG says how many bits a value has.
 _PNG_BITS_AT = 24
 
+_RESOLUTIONS = (TiffImagePlugin.X_RESOLUTION, TiffImagePlugin.Y_RESOLUTION)
+
 # What of a TIFF is left to Pillow: colours other than grey and RGB.
 _PRINT = frozenset({"CMYK", "YCbCr", "LAB"})
 
@@ -101,7 +104,8 @@ def open_picture(path: Path, *, mpp: Mpp | None = None) -> ArraySlide:
     path : Path
         The file. A picture turned by its EXIF block is set upright.
     mpp : Mpp, optional
-        Micrometres per pixel; the dots per inch of a picture say nothing of them.
+        Micrometres per pixel, in place of what a TIFF states. The dots per inch of
+        other pictures say nothing of them.
 
     Raises
     ------
@@ -112,14 +116,14 @@ def open_picture(path: Path, *, mpp: Mpp | None = None) -> ArraySlide:
     """
     # A broken file raises anything out of the decoders.
     try:
-        pixels = _read_picture(path)
+        pixels, stated = _read_picture(path)
     except UnreadableSlideError:
         raise
     except NotRgbError as error:
         raise NotRgbSlideError(str(path), str(error)) from error
     except Exception as error:
         raise UnreadableSlideError(str(path), reason_of(error)) from error
-    return ArraySlide(pixels, mpp=mpp, name=path.name, path=path)
+    return ArraySlide(pixels, mpp=mpp or stated, name=path.name, path=path)
 
 
 def is_picture(start: bytes) -> bool:
@@ -134,7 +138,7 @@ def _reader(start: bytes) -> Callable[[BinaryIO], Any] | None:
     return next(found, None)
 
 
-def _read_picture(path: Path) -> npt.NDArray[np.uint8]:
+def _read_picture(path: Path) -> tuple[npt.NDArray[np.uint8], Mpp | None]:
     with path.open("rb") as stream, _WARNINGS, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         reader = _reader(stream.read(16))
@@ -148,7 +152,8 @@ def _read_picture(path: Path) -> npt.NDArray[np.uint8]:
             if isinstance(image, JpegImagePlugin.JpegImageFile):
                 _check_whole(image, stream)
             _check_reach(image, stream)
-            return _upright_pixels(image)
+            stated = _stated_mpp(image)
+            return _upright_pixels(image), stated
 
 
 def _check_size(image: Image.Image, path: Path) -> None:
@@ -163,6 +168,23 @@ def _check_size(image: Image.Image, path: Path) -> None:
             f"{image.width} x {image.height} px in {n_bytes} bytes are no picture of "
             "cells"
         )
+
+
+def _stated_mpp(image: Image.Image) -> Mpp | None:
+    """Give what a TIFF states of its pixels, by the rule of those in RGB."""
+    if not isinstance(image, TiffImagePlugin.TiffImageFile):
+        return None
+    tags = image.tag_v2
+    description = str(tags.get(TiffImagePlugin.IMAGEDESCRIPTION, ""))
+    if "<OME" in description:
+        # Which picture it speaks of is looked up for slides alone.
+        return None
+    by_aperio = aperio_mpps(description) if description.startswith("Aperio") else []
+    if by_aperio:
+        return one_mpp(by_aperio)
+    x, y = (tags.get(tag) for tag in _RESOLUTIONS)
+    unit = tags.get(TiffImagePlugin.RESOLUTION_UNIT)
+    return tagged_mpp(x and float(x), y and float(y), unit)
 
 
 def _check_kind(image: Image.Image) -> None:

@@ -5,7 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from napari_deepheme.core.geometry import Size
-from napari_deepheme.core.slide.mpp import aperio_mpps, one_mpp, stated_mpp
+from napari_deepheme.core.slide.mpp import (
+    aperio_mpps,
+    one_mpp,
+    stated_mpp,
+    tagged_mpp,
+)
 from napari_deepheme.core.slide.tiff.ome_xml import is_of_size
 
 if TYPE_CHECKING:
@@ -32,8 +37,6 @@ _OME_UNITS = {
 _OME_SIZES = frozenset({"PhysicalSizeX", "PhysicalSizeY"})
 _IMAGEJ_UNITS = {**_OME_UNITS, "microns": 1.0, "\\u00B5m": 1.0, "inch": 25_400.0}
 
-# Micrometres per ResolutionUnit; without the tag, TIFF says inch.
-_TAG_UNITS = {2: 25_400.0, 3: 10_000.0}
 _X_RESOLUTION, _Y_RESOLUTION, _RESOLUTION_UNIT = 282, 283, 296
 
 
@@ -88,9 +91,8 @@ def _imagej_mpp(tif: tifffile.TiffFile, page: tifffile.TiffPage) -> Mpp | None:
 
 
 def _tag_mpp(page: tifffile.TiffPage) -> Mpp | None:
-    kind = _tag(page, _RESOLUTION_UNIT)
-    unit = _TAG_UNITS.get(2 if kind is None else int(kind))
-    return None if unit is None else _per_unit(page, unit)
+    x, y = _rational(page, _X_RESOLUTION), _rational(page, _Y_RESOLUTION)
+    return tagged_mpp(x, y, _tag(page, _RESOLUTION_UNIT))
 
 
 def _per_unit(page: tifffile.TiffPage, unit: float) -> Mpp | None:

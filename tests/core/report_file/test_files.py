@@ -72,6 +72,22 @@ def pages_of(pdf):
     ]
 
 
+def test_a_page_fits_a_narrow_window_and_its_wide_tables_scroll_by_themselves(content):
+    text = render_html(content)
+    head, body = text.split("</head>")
+    assert (
+        '<meta name="viewport" content="width=device-width, initial-scale=1">' in head
+    )
+    n_tables = body.count('<table class="data">')
+    assert n_tables > 1
+    assert body.count('<div class="wide"><table class="data">') == n_tables
+    assert body.count("</table></div>") == n_tables
+    # On paper, the table that repeats its foot on each page is laid out as before.
+    on_screen = head.split("@media screen {")[1]
+    for rule in (".page { table-layout: fixed;", ".wide { overflow-x: auto }"):
+        assert head.count(rule) == on_screen.count(rule) == 1
+
+
 def test_a_page_is_whole_and_fetches_nothing(content):
     text = render_html(content)
     page = Page(text)

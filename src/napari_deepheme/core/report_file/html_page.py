@@ -77,7 +77,15 @@ figcaption { font-size: 7pt; text-align: center; overflow-wrap: anywhere }
 svg { width: 100%; height: auto; font-size: 8.5px; break-inside: avoid }
 svg { display: block }
 @media print { .starts-page { break-before: page } }
-@media screen { .page > tfoot td { position: sticky; bottom: 0; background: #fff } }
+@media screen {
+.page { table-layout: fixed; overflow-wrap: anywhere }
+.page > tfoot td { position: sticky; bottom: 0; background: #fff }
+.wide { overflow-x: auto }
+}
+@media screen and (max-width: 600px) {
+.page > * > tr > td { padding: 0 3mm }
+.thumbnails { grid-template-columns: repeat(6, 1fr) }
+}
 """
 
 _PAGE_MM, _PICTURE_MM, _SWATCH_MM = 180, 19, 7
@@ -100,6 +108,7 @@ def render_html(content: ReportContent) -> str:
 def _page(content: ReportContent) -> Iterator[str]:
     slide = content.head[0][1] if content.head else ""
     yield '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
+    yield '<meta name="viewport" content="width=device-width, initial-scale=1">'
     yield f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
     yield f"<title>{escape(content.title)}: {escape(slide)}</title>"
     yield f"<style>{_STYLE}</style></head><body>"
@@ -140,7 +149,9 @@ def _block(block: Block) -> Iterator[str]:
 
 
 def _table(table: Table) -> Iterator[str]:
-    yield f'<table class="data"><colgroup>{_column_widths(table)}</colgroup>'
+    # In a narrow window it scrolls by itself.
+    columns = _column_widths(table)
+    yield f'<div class="wide"><table class="data"><colgroup>{columns}</colgroup>'
     extra = "<th></th>" * (table.has_pictures + table.has_colours)
     if any(column.title for column in table.columns):
         yield f"<thead><tr>{extra}"
@@ -150,7 +161,7 @@ def _table(table: Table) -> Iterator[str]:
     yield "<tbody>"
     for row in table.rows:
         yield _row(table, row)
-    yield "</tbody></table>"
+    yield "</tbody></table></div>"
 
 
 def _row(table: Table, row: Row) -> str:

@@ -320,6 +320,11 @@ def regions_from_json(
     return None if stored is None else tuple(map(Region.from_json, stored))
 
 
+def no_boxes() -> npt.NDArray[np.int32]:
+    """Return boxes as arrays hold them, shape (n, 4): none."""
+    return np.empty((0, 4), np.int32)
+
+
 def touched_by(
     regions: Iterable[Region], boxes: npt.NDArray[np.int32]
 ) -> npt.NDArray[np.bool_]:

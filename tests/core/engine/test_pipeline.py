@@ -20,7 +20,7 @@ from napari_deepheme.core.errors import (
     UnknownMppError,
     UnreadableRegionError,
 )
-from napari_deepheme.core.geometry import Polygon, Region
+from napari_deepheme.core.geometry import Polygon, Region, touched_by
 from napari_deepheme.core.slide import ArraySlide, open_slide
 
 WHOLE = Region(0, 0, 1100, 900)
@@ -297,6 +297,62 @@ def test_cells_that_can_be_found_but_not_looked_at_closely_are_left_out(
         touched &= (y < block.bottom) & (y + height > block.y)
         assert touched.any()
         assert result.cells == intact.take(~touched)
+
+
+BLOCK = Region(512, 256, 256, 256)
+
+ABOVE, BELOW = Region(560, 150, 150, 106), Region(600, 512, 150, 100)
+
+
+def around_the_corner(left):
+    """Return what lies below the block, from a column on, and to the right of it."""
+    right = ((790, 513), (790, 300), (900, 300), (900, 600))
+    return Polygon(((left, 513), *right, (left, 600)))
+
+
+@pytest.mark.parametrize("tile_size", [70, 4096])
+@pytest.mark.parametrize(
+    ("area", "is_told"),
+    [
+        (ABOVE, True),
+        (BELOW, True),
+        (Polygon.of(BELOW), True),
+        (around_the_corner(620), True),
+        (around_the_corner(720), False),
+        (Polygon(((770, 280), (900, 280), (770, 600))), False),
+    ],
+)
+def test_a_block_outside_an_area_is_told_where_a_cell_of_the_area_touches_it(
+    painted_pixels, disc_models, area, is_told, tile_size
+):
+    # The detector reads level 1, so it finds what the classifier cannot see.
+    levels = [painted_pixels, painted_pixels[::2, ::2]]
+    intact = cells_of(ArraySlide(levels, mpp=0.25), disc_models)
+    own = intact.boxes[area.holds_centres(intact.boxes)]
+    assert touched_by([BLOCK], own).any() == is_told
+    slide = scratched(levels, BLOCK)
+    region = area if isinstance(area, Region) else area.region
+    collector = ResultCollector(region, (area,), slide.mpp, 0.4)
+    for tile in iter_region(slide, region, disc_models, tiled(tile_size)):
+        collector.add(tile)
+    assert collector.result().failed == ((BLOCK,) if is_told else ())
+
+
+@pytest.mark.parametrize("tile_size", [150, 4096])
+@pytest.mark.parametrize("gap", [0, 8, 30])
+def test_a_block_beside_an_area_that_could_be_read_whole_is_not_told(
+    painted_pixels, disc_models, whole, gap, tile_size
+):
+    slide = scratched(painted_pixels, BLOCK)
+    # A disc's box ends where the disc does; the search reads on.
+    region = Region(BLOCK.right + gap, 300, 120, 40)
+    own = whole.take(region.holds_centres(whole.boxes))
+    assert not touched_by([BLOCK], own.boxes).any()
+    tiles = list(iter_region(slide, region, disc_models, tiled(tile_size)))
+    assert any(tile.failed for tile in tiles)
+    result = analyze_region(slide, region, disc_models, tiled(tile_size))
+    assert result.failed == ()
+    assert result.areas == (region,)
 
 
 def test_a_picture_and_an_array_give_the_same(

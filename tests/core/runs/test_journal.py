@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from napari_deepheme.core.cell_table import CellTable
+from napari_deepheme.core.engine.tiling import Tile
 from napari_deepheme.core.errors import CannotWriteError, OtherRunError, RunBusyError
 from napari_deepheme.core.geometry import Region
 from napari_deepheme.core.runs import journal
@@ -37,7 +38,7 @@ def tiles(make_table):
     failed = (Region(256, 0, 256, 256),)
     return [
         DoneTile(0, named, ()),
-        DoneTile(1, named.take(np.array([0])), failed),
+        DoneTile(1, named.take(np.array([0])), failed, np.array([[250, 9, 30, 31]])),
         DoneTile(2, named.take(np.zeros(2, bool)), ()),
     ]
 
@@ -49,10 +50,11 @@ def written(folder, tiles):
 
 
 def same(one, other):
-    return (one.index, one.cells, one.failed) == (
+    return (one.index, one.cells, one.failed, one.lost.tolist()) == (
         other.index,
         other.cells,
         other.failed,
+        other.lost.tolist(),
     )
 
 
@@ -62,6 +64,15 @@ def test_what_is_noted_is_read_back_to_the_last_bit(tmp_path, tiles):
     assert (past.asked, past.used, past.is_finished) == (ASKED, USED, False)
     assert len(past.tiles) == 3
     assert all(same(a, b) for a, b in zip(past.tiles, tiles, strict=True))
+
+
+def test_a_tile_of_which_a_cell_is_lost_is_gone_on_with_as_it_was_given(tiles):
+    core = Region(0, 0, 256, 256)
+    run = [Tile(core, core)] * len(tiles)
+    for tile in tiles:
+        result = tile.result(run)
+        assert (result.tile, result.n_tiles) == (run[0], len(tiles))
+        assert same(DoneTile.of(result), tile)
 
 
 def test_a_torn_end_costs_the_records_that_it_tore_and_no_others(tmp_path, tiles):

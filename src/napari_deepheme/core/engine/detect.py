@@ -37,11 +37,14 @@ class Detections:
         The detector's confidence in [0, 1].
     failed : tuple of Region
         Blocks of level 0 that could not be read; no box touches them.
+    lost : ndarray of int32, shape (n, 4)
+        Boxes that do touch them: what else is to be found there.
     """
 
     boxes: npt.NDArray[np.int32]
     scores: npt.NDArray[np.float32]
     failed: tuple[Region, ...]
+    lost: npt.NDArray[np.int32]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -142,13 +145,15 @@ def detect_tile(
     boxes_level0 = _to_level0(boxes, view.window, view.grid)
     least = config.min_score
     min_score = detector.spec.min_score if least is None else least
-    kept = (scores >= min_score) & ~touched_by(view.failed, boxes_level0)
+    is_sure, is_torn = scores >= min_score, touched_by(view.failed, boxes_level0)
+    lost, kept = boxes_level0[is_sure & is_torn], is_sure & ~is_torn
     boxes_level0, scores = boxes_level0[kept], scores[kept]
     # Cells of the halo take part: one of them may suppress a cell of the core.
     rows = suppress_overlaps(boxes_level0, scores, max_overlap=config.max_overlap)
     boxes_level0, scores = boxes_level0[rows], scores[rows]
-    kept = tile.core.grown(border_px(mpp)).holds_centres(boxes_level0)
-    return Detections(boxes_level0[kept], scores[kept], view.failed)
+    own = tile.core.grown(border_px(mpp))
+    kept, lost = own.holds_centres(boxes_level0), lost[own.holds_centres(lost)]
+    return Detections(boxes_level0[kept], scores[kept], view.failed, lost)
 
 
 def border_px(mpp: Mpp) -> int:

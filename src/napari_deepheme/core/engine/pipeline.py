@@ -356,22 +356,19 @@ class _Work:
         )
         if named is None:
             return
-        start = 0
+        start, below = 0, classifier.spec.unidentified_below
         for part in ready:
-            rows = slice(start, start + len(part.found.boxes))
+            found, crops = part.found, part.crops
+            rows = slice(start, start + len(found.boxes))
             start = rows.stop
-            cells = named_table(
-                part.found.boxes,
-                part.found.scores,
-                named.take(rows),
-                classifier.spec.unidentified_below,
-            )
+            cells = named_table(found.boxes, found.scores, named.take(rows), below)
             yield TileResult(
                 self.plan.tiles[part.index],
                 part.index,
                 len(self.plan.tiles),
-                cells.take(part.crops.readable),
-                tuple(dict.fromkeys((*part.found.failed, *part.crops.failed))),
+                cells.take(crops.readable),
+                tuple(dict.fromkeys((*found.failed, *crops.failed))),
+                np.concatenate([found.lost, found.boxes[~crops.readable]]),
             )
 
     def _seen(self, tile: Tile) -> Region:

@@ -6,13 +6,17 @@ import time
 from dataclasses import InitVar, dataclass, field
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from napari_deepheme.core.coverage import covered_area, parts, within, without
 from napari_deepheme.core.engine.merge import merge_tiles
 from napari_deepheme.core.errors import UnreadableRegionError
-from napari_deepheme.core.geometry import Polygon, Region, touched_by
+from napari_deepheme.core.geometry import Polygon, Region, no_boxes, touched_by
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    import numpy.typing as npt
 
     from napari_deepheme.core.cell_table import CellTable
     from napari_deepheme.core.engine.tiling import Tile
@@ -32,7 +36,9 @@ class TileResult:
     cells : CellTable
         Its cells, and those up to a micrometre beyond its core.
     failed : tuple of Region
-        Blocks of level 0 that could not be read.
+        Blocks of level 0 that could not be read, those of the halo among them.
+    lost : ndarray of int32, shape (n, 4)
+        Boxes of cells that are left out, as they touch such a block.
     """
 
     tile: Tile
@@ -40,6 +46,7 @@ class TileResult:
     n_tiles: int
     cells: CellTable
     failed: tuple[Region, ...]
+    lost: npt.NDArray[np.int32] = field(default_factory=no_boxes)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,7 +62,8 @@ class RegionResult:
     cells : CellTable
         Each cell once, in reading order.
     failed : tuple of Region
-        Blocks of level 0 that could not be read.
+        Blocks of level 0 that could not be read: those that share pixels with what was
+        asked for, and those that a cell of it touches.
     complete : bool
         False if the run was stopped before its last tile.
     seconds : float
@@ -143,6 +151,7 @@ class ResultCollector:
     _tables: list[CellTable] = field(default_factory=list)
     _cores: list[Region] = field(default_factory=list)
     _failed: set[Region] = field(default_factory=set)
+    _lost: list[npt.NDArray[np.int32]] = field(default_factory=list)
     _n_left: int = 1
     _started: float = field(default_factory=time.monotonic)
 
@@ -155,6 +164,7 @@ class ResultCollector:
         self._tables.append(result.cells)
         self._cores.append(result.tile.core)
         self._failed.update(result.failed)
+        self._lost.append(result.lost)
         self._n_left = result.n_tiles - len(self._tables)
 
     def result(self) -> RegionResult:
@@ -168,15 +178,32 @@ class ResultCollector:
         cells = merge_tiles(
             self._tables, areas, max_overlap=self.max_overlap, mpp=self.mpp
         )
-        if self._failed:
-            cells = cells.take(~touched_by(self._failed, cells.boxes))
+        is_torn = touched_by(self._failed, cells.boxes)
+        failed = self._told([*self._lost, cells.boxes[is_torn]])
         return RegionResult(
             region=self.region,
             mpp=self.mpp,
-            cells=cells,
-            failed=tuple(sorted(self._failed, key=lambda r: (r.y, r.x))),
+            cells=cells.take(~is_torn) if is_torn.any() else cells,
+            failed=failed,
             complete=self._n_left == 0,
             seconds=time.monotonic() - self._started,
             drawn_areas=tuple(a for a in self.areas if isinstance(a, Polygon)),
             searched_areas=searched,
         )
+
+    def _told(self, lost: list[npt.NDArray[np.int32]]) -> tuple[Region, ...]:
+        """Return the failed blocks that took something of what was asked for."""
+        if not self._failed:
+            return ()
+        boxes = np.concatenate(lost)
+        is_own = np.zeros(len(boxes), bool)
+        for area in self.areas:
+            is_own |= area.holds_centres(boxes)
+        is_drawn = any(isinstance(area, Polygon) for area in self.areas)
+        asked = self.areas if is_drawn else (self.region,)
+        told = [
+            block
+            for block in self._failed
+            if within(asked, [block]) or touched_by([block], boxes[is_own]).any()
+        ]
+        return tuple(sorted(told, key=lambda r: (r.y, r.x)))

@@ -20,6 +20,7 @@ import numpy as np
 import orjson
 
 from napari_deepheme.core.cell_table import CellTable
+from napari_deepheme.core.engine.results import TileResult
 from napari_deepheme.core.errors import CannotWriteError, OtherRunError, RunBusyError
 from napari_deepheme.core.files import (
     atomic_file,
@@ -27,13 +28,16 @@ from napari_deepheme.core.files import (
     lock_file,
     replaced_file,
 )
-from napari_deepheme.core.geometry import Region, regions_to_json
+from napari_deepheme.core.geometry import Region, no_boxes, regions_to_json
 from napari_deepheme.core.slide.watch import last_change
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
+    import numpy.typing as npt
+
+    from napari_deepheme.core.engine.tiling import Tile
     from napari_deepheme.core.slide import SlideReader
 
 NAME: Final = "journal.jsonl"
@@ -59,11 +63,24 @@ class DoneTile:
         As the tile gave them.
     failed : tuple of Region
         Blocks that could not be read.
+    lost : ndarray of int32, shape (n, 4)
+        Boxes of cells that are left out, as they touch such a block.
     """
 
     index: int
     cells: CellTable
     failed: tuple[Region, ...]
+    lost: npt.NDArray[np.int32] = field(default_factory=no_boxes)
+
+    @classmethod
+    def of(cls, result: TileResult) -> Self:
+        """Take what a tile gave."""
+        return cls(result.index, result.cells, result.failed, result.lost)
+
+    def result(self, tiles: Sequence[Tile]) -> TileResult:
+        """Return what it gave, as one of the tiles of its run."""
+        tile, n_tiles = tiles[self.index], len(tiles)
+        return TileResult(tile, self.index, n_tiles, self.cells, self.failed, self.lost)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -345,6 +362,7 @@ def _tile_record(tile: DoneTile) -> dict[str, Any]:
     return {
         "tile": tile.index,
         "failed": regions_to_json(tile.failed),
+        "lost": np.ascontiguousarray(tile.lost),
         "boxes": np.ascontiguousarray(cells.boxes),
         "scores": cells.scores.tolist(),
         "classes": cells.class_indices.tolist(),
@@ -368,4 +386,6 @@ def _done_tile(record: dict[str, Any]) -> DoneTile:
         further,
     )
     failed = tuple(map(Region.from_json, record["failed"]))
-    return DoneTile(index, cells, failed)
+    # Journals of before do not tell.
+    lost = np.array(record.get("lost", ()), np.int32).reshape(-1, 4)
+    return DoneTile(index, cells, failed, lost)

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from napari_deepheme.core.engine.pipeline import RunPlan, iter_chunks, plan_run
-from napari_deepheme.core.engine.results import TileResult
 from napari_deepheme.core.engine.sizes import sizes_for
 from napari_deepheme.core.errors import (
     CannotWriteError,
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from napari_deepheme.core.engine.results import TileResult
     from napari_deepheme.core.models.compute import Compute
     from napari_deepheme.core.models.protocols import Models
     from napari_deepheme.core.runs.journal import Past
@@ -184,7 +184,7 @@ class KeptSearch:
         if self._journal is None:
             return None
         try:
-            self._journal.append(DoneTile(result.index, result.cells, result.failed))
+            self._journal.append(DoneTile.of(result))
         except CannotWriteError as error:
             self._journal.close()
             self._journal = None
@@ -228,11 +228,10 @@ def _whole_chunks(
     past: Past | None, slide: SlideReader, plan: RunPlan
 ) -> dict[int, TileResult]:
     """Return what is done, by its place; a chunk is done together, or not at all."""
-    n_tiles = len(plan.tiles)
     done = {
-        index: TileResult(plan.tiles[index], index, n_tiles, tile.cells, tile.failed)
+        index: tile.result(plan.tiles)
         for index, tile in (past.tiles_of(slide) if past is not None else {}).items()
-        if index < n_tiles
+        if index < len(plan.tiles)
     }
     whole = [
         index

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Self
 from napari_deepheme.core.adequacy import areas_to_count, map_adequacy
 from napari_deepheme.core.engine.asked import region_on
 from napari_deepheme.core.engine.pipeline import RunPlan, iter_chunks, plan_run
-from napari_deepheme.core.engine.results import RegionResult, TileResult
 from napari_deepheme.core.engine.sizes import sizes_for, sizes_for_counting
 from napari_deepheme.core.errors import (
     OtherRunError,
@@ -39,6 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from napari_deepheme.core.engine.results import RegionResult, TileResult
     from napari_deepheme.core.models.compute import Compute
     from napari_deepheme.core.models.protocols import Models
     from napari_deepheme.core.runs.journal import Past
@@ -152,7 +152,7 @@ class SlideRun:
             If the disk is full.
         """
         if self._tally.add(result):
-            self._journal.append(DoneTile(result.index, result.cells, result.failed))
+            self._journal.append(DoneTile.of(result))
 
     def is_enough(self) -> bool:
         """Tell whether nothing is left to do: all is done, or enough is counted."""
@@ -246,12 +246,8 @@ class SlideRun:
         return past
 
     def _keep(self, done: DoneTile) -> None:
-        n_tiles = len(self.plan.tiles)
-        if done.index < n_tiles:
-            tile = self.plan.tiles[done.index]
-            self._tally.add(
-                TileResult(tile, done.index, n_tiles, done.cells, done.failed)
-            )
+        if done.index < len(self.plan.tiles):
+            self._tally.add(done.result(self.plan.tiles))
 
 
 def load_asked(request: RunRequest, compute: Compute | None) -> Models:

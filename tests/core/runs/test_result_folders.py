@@ -8,6 +8,8 @@ import pydicom
 import pytest
 import tifffile
 
+from napari_deepheme.core.errors import UnreadableSlideError
+from napari_deepheme.core.runs import result_folders
 from napari_deepheme.core.runs.journal import Journal
 from napari_deepheme.core.runs.result_folders import asked_slides
 from napari_deepheme.core.runs.run_request import RunRequest, slide_asked
@@ -166,6 +168,36 @@ def test_a_slide_that_cannot_be_opened_is_looked_for_in_the_folder_of_its_name(
     begun(asked_slides(slides[:1], tmp_path / "out", REQUEST)[0])
     slides[0].unlink()
     assert folders(slides[:2], tmp_path / "out") == ["x", "x-2"]
+
+
+@pytest.mark.parametrize("deidentify", [False, True])
+def test_a_slide_that_cannot_be_opened_has_no_folder_of_another_slides_run(
+    deidentify, slides, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("NAPARI_DEEPHEME_CONFIG", str(tmp_path / "config"))
+    request = replace(REQUEST, deidentify=deidentify)
+    one, two, _ = slides
+    (kept,) = asked_slides([one], tmp_path / "out", request)
+    begun(kept, request)
+    two.write_bytes(two.read_bytes()[:7])
+    (failing,) = asked_slides([two], tmp_path / "out", request)
+    assert failing.folder != kept.folder
+    assert asked_slides([two], tmp_path / "out", request) == [failing]
+    both = asked_slides([two, one], tmp_path / "out", request)
+    assert [asked.folder for asked in both] == [failing.folder, kept.folder]
+
+
+def test_a_slide_that_cannot_be_opened_just_now_is_known_by_its_file(
+    slides, tmp_path, monkeypatch
+):
+    for asked in asked_slides(slides[:2], tmp_path / "out", REQUEST):
+        begun(asked)
+
+    def torn(path, **_):
+        raise UnreadableSlideError(str(path), "no memory for it")
+
+    monkeypatch.setattr(result_folders, "open_slide", torn)
+    assert folders([slides[1]], tmp_path / "out") == ["x-2"]
 
 
 def test_pseudonyms_find_their_folders_too(slides, tmp_path, monkeypatch):

@@ -19,6 +19,7 @@ from napari_deepheme.core.pseudonyms import Pseudonyms
 from napari_deepheme.core.runs.journal import read_past
 from napari_deepheme.core.runs.run_request import slide_asked
 from napari_deepheme.core.slide import open_slide
+from napari_deepheme.core.slide.identity import file_digest
 from napari_deepheme.core.slide.patience import Patience
 from napari_deepheme.core.slide.slide_files import dicom_files
 
@@ -89,8 +90,9 @@ def asked_slides(
     for i in first:
         if i not in folders:
             taken = set(folders.values())
-            # What cannot be opened has no run that could get into a wrong folder.
-            held = {} if known[i] is None else there[stems[i]]
+            held = there[stems[i]]
+            if known[i] is None and held:
+                held = _others(held, once[i], request)
             free = _numbered(out / stems[i])
             folders[i] = next(f for f in free if f not in taken and f not in held)
     return [
@@ -168,6 +170,24 @@ def _identity(path: Path, request: RunRequest) -> dict[str, Any] | None:
             return slide_asked(slide, request)
     except (DeephemeError, OSError, MemoryError):
         return None
+
+
+def _others(held: dict[Path, Any], path: Path, request: RunRequest) -> dict[Path, Any]:
+    """Return the runs that are not of a slide which cannot be opened.
+
+    Where its file cannot be read, all of them may be.
+    """
+    try:
+        digest = file_digest(path)
+    except OSError:
+        return {}
+    if request.deidentify:
+        digest = Pseudonyms.of_this_user().keyed(digest)
+    return {
+        folder: slide
+        for folder, slide in held.items()
+        if isinstance(slide, dict) and slide.get("sha256") != digest
+    }
 
 
 def _own_folders(

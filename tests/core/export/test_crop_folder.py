@@ -16,9 +16,10 @@ from napari_deepheme.core.errors import (
     UnreadableRegionError,
     UnreadableSlideError,
 )
+from napari_deepheme.core.export import crop_folder
 from napari_deepheme.core.export.crop_folder import write_crop_folder
 from napari_deepheme.core.geometry import Mpp, Point, Region
-from napari_deepheme.core.slide import ArraySlide
+from napari_deepheme.core.slide import ArraySlide, open_slide
 from napari_deepheme.core.taxonomy import class_index
 from napari_deepheme.core.training.cells.named import read_own_cells
 
@@ -156,6 +157,87 @@ def test_another_slide_is_added_and_the_same_one_replaced(slide, cells, tmp_path
     ]
     assert len(names(folder)) == 5
     assert all((folder / row["file"]).is_file() for row in rows(folder))
+
+
+def slide_file(folder, colour):
+    """Write a picture called slide.png into a folder."""
+    folder.mkdir()
+    Image.new("RGB", (500, 400), colour).save(folder / "slide.png")
+    return open_slide(folder / "slide.png")
+
+
+def test_another_slide_of_the_same_name_is_added(cells, tmp_path):
+    folder, places = tmp_path / "crops", (tmp_path / "pa", tmp_path / "pb")
+    with slide_file(places[0], "red") as one, slide_file(places[1], "blue") as other:
+        for _ in range(2):
+            write_crop_folder(cells, folder, one, mpp=QUARTER, patient="a")
+            write_crop_folder(cells, folder, other, mpp=QUARTER, patient="b")
+    assert sorted(row["patient"] for row in rows(folder)) == [*"aaa", *"bbb"]
+    assert len({row["file"] for row in rows(folder)}) == 6
+    assert len(names(folder)) == 7
+    for row in rows(folder):
+        with Image.open(folder / row["file"]) as picture:
+            seen = picture.getpixel((60, 60))
+        assert seen == {"a": (255, 0, 0), "b": (0, 0, 255)}[row["patient"]]
+
+
+def test_a_name_in_other_capitals_is_another_slides(slide, cells, tmp_path):
+    folder = tmp_path / "crops"
+    pixels = slide.read_region(Point(0, 0), 0, slide.size)
+    other = ArraySlide(pixels, mpp=0.25, name="SMEAR.svs")
+    for one in (slide, other):
+        write_crop_folder(cells, folder, one, mpp=QUARTER)
+    assert len({name.casefold() for name in names(folder)}) == 7
+
+
+def test_a_folder_of_before_takes_its_slide_by_name(slide, cells, tmp_path):
+    folder = tmp_path / "crops"
+    write_crop_folder(cells, folder, slide, mpp=QUARTER)
+    table = [{k: v for k, v in row.items() if k != "identity"} for row in rows(folder)]
+    with (folder / "manifest.csv").open("w", newline="") as stream:
+        writer = csv.DictWriter(stream, list(table[0]))
+        writer.writeheader()
+        writer.writerows(table)
+    write_crop_folder(cells, folder, slide, mpp=QUARTER)
+    assert len(rows(folder)) == 3
+    assert len(names(folder)) == 4
+
+
+@pytest.mark.parametrize("failing", ["write_training_crop", "_write_manifest"])
+def test_a_slide_exported_anew_and_broken_off_leaves_the_folder_as_it_was(
+    slide, cells, tmp_path, monkeypatch, failing
+):
+    folder = tmp_path / "crops"
+    write_crop_folder(cells, folder, slide, mpp=QUARTER)
+    before = {name: (folder / name).read_bytes() for name in names(folder)}
+    n_written, real = [], getattr(crop_folder, failing)
+
+    def full(*words, **named):
+        n_written.append(1)
+        if failing == "_write_manifest" or len(n_written) == 3:
+            raise CannotWriteError("x", "No space left on device")
+        return real(*words, **named)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(crop_folder, failing, full)
+        with pytest.raises(CannotWriteError):
+            write_crop_folder(cells, folder, slide, mpp=Mpp(0.5, 0.5))
+    assert {name: (folder / name).read_bytes() for name in names(folder)} == before
+    write_crop_folder(cells, folder, slide, mpp=Mpp(0.5, 0.5))
+    assert {row["mpp"] for row in rows(folder)} == {"0.5"}
+    assert len(names(folder)) == 4
+    for row in rows(folder):
+        with Image.open(folder / row["file"]) as picture:
+            assert picture.size == (60, 60)
+
+
+def test_the_same_cells_exported_again_keep_their_names(slide, cells, tmp_path):
+    folder = tmp_path / "crops"
+    write_crop_folder(cells, folder, slide, mpp=QUARTER)
+    before = rows(folder)
+    write_crop_folder(cells, folder, slide, mpp=QUARTER)
+    assert rows(folder) == before
+    assert names(folder) == sorted([*(row["file"] for row in before), "manifest.csv"])
 
 
 def test_an_export_that_is_broken_off_leaves_nothing(

@@ -246,6 +246,10 @@ def read_cells(*words, shift=0, is_read=True):
     return ReadCells(slide, cells, Mpp(0.25, 0.25), is_read)
 
 
+def named(name):
+    return ArraySlide(np.zeros((9, 9, 3), np.uint8), mpp=Mpp(0.25, 0.25), name=name)
+
+
 def kept_words():
     """Return the words of the named cells that are kept, in order of the table."""
     cells = read_own_cells(own_training.corrections_folder())
@@ -257,15 +261,15 @@ def test_corrected_cells_of_several_slides_come_together_in_one_folder(own_model
     own_training.keep_corrections(read)
     assert (own_models / "corrections" / "manifest.csv").is_file()
     # Those of this slide and place are in sight; those of others are kept.
-    assert own_training.n_kept("slide", read.cells) == 0
-    assert own_training.n_kept("other", read.cells) == 2
-    assert own_training.n_kept("slide", CellTable.empty()) == 2
+    assert own_training.n_kept(read.slide, read.cells) == 0
+    assert own_training.n_kept(named("other"), read.cells) == 2
+    assert own_training.n_kept(None, CellTable.empty()) == 2
 
 
 def test_nothing_is_kept_where_nothing_was_corrected(own_models):
     own_training.keep_corrections(read_cells("", ""))
     assert not own_models.exists()
-    assert own_training.n_kept("slide", CellTable.empty()) == 0
+    assert own_training.n_kept(None, CellTable.empty()) == 0
 
 
 def test_corrections_that_were_all_taken_back_are_not_learned_from(own_models):
@@ -292,11 +296,11 @@ def test_a_run_of_which_nothing_was_said_takes_nothing_back(own_models):
 def test_a_cell_whose_box_moved_is_learned_from_and_counted_once(own_models):
     own_training.keep_corrections(read_cells("M1", "L4", "L4"))
     moved = read_cells("M3", "", "L4", shift=2)
-    assert own_training.n_kept("slide", moved.cells) == 1
+    assert own_training.n_kept(moved.slide, moved.cells) == 1
     own_training.keep_corrections(moved)
     # Of the second nothing was said anew: what was said of it stays.
     assert sorted(kept_words()) == ["L4", "L4", "M3"]
-    assert own_training.n_kept("slide", CellTable.empty()) == 3
+    assert own_training.n_kept(None, CellTable.empty()) == 3
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,8 @@
 """A folder of pictures of cells by class, ready to train a classifier on.
 
-``manifest.csv`` is the folder's word on what belongs to it, and is written last: a
-folder without it is not whole. A new folder gets its name when it is whole.
+``manifest.csv`` is the folder's word on what belongs to it: a folder without it is not
+whole. A new folder gets its name when it is whole; one that is there changes as
+`listed_pictures` does it.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from napari_deepheme.core.errors import InvalidTableError, UnreadableSlideError
 from napari_deepheme.core.export.facts import spelled_out
 from napari_deepheme.core.files import atomic_file, atomic_folder
 from napari_deepheme.core.further_columns import NOT_A_CELL
+from napari_deepheme.core.listed_pictures import is_of_slide, new_pictures, put_in_place
 from napari_deepheme.core.pseudonyms import Pseudonyms
 from napari_deepheme.core.review.corrections import (
     is_corrected,
@@ -30,6 +32,7 @@ from napari_deepheme.core.review.corrections import (
     judged_classes,
 )
 from napari_deepheme.core.slide import estimate_background
+from napari_deepheme.core.slide.identity import identity_word
 from napari_deepheme.core.training_crops import (
     crop_stem,
     training_crop_mpp,
@@ -57,6 +60,7 @@ _COLUMNS: Final = (
     "mpp",
     "patient",
     "background",
+    "identity",
 )
 """As `training.manifest.read_manifest` takes them."""
 
@@ -99,7 +103,8 @@ def write_crop_folder(
 
     ``napari-deepheme train classifier --data FOLDER`` takes the folder as it is: the
     manifest states mpp, slide and its background. Cells of another slide may be added
-    to a folder; those of the same slide are replaced.
+    to a folder, also of one of the same name, whose pictures get a further number;
+    those of the same slide are replaced.
 
     Parameters
     ----------
@@ -131,7 +136,7 @@ def write_crop_folder(
         If its ``manifest.csv`` is another table, or names slides that are to stay
         without names.
     UnreadableSlideError
-        If no cell can be read.
+        If no cell can be read, or the slide's file is gone by now.
     InvalidKeyError
         If names are to be left out, as for `deidentify.nameless`.
     """
@@ -141,25 +146,27 @@ def write_crop_folder(
         names = Pseudonyms.of_this_user()
         _check_nameless(before, folder / MANIFEST, names)
         slide, patient = nameless(slide, names), names.of_name("patient", patient)
-    kept = [row for row in before if row["source"] != spelled_out(slide.name)]
+    source = spelled_out(slide.name)
+    # A pseudonym is of the file, and its hash would tell who has it.
+    identity = "" if deidentify else identity_word(slide)
+    kept = [row for row in before if not is_of_slide(row, source, identity)]
     chosen = _chosen(cells, corrected_only=corrected_only)
     background = " ".join(f"{v:.1f}" for v in estimate_background(slide))
     stated = {
-        "source": spelled_out(slide.name),
+        "source": source,
         "patient": patient,
         "background": background,
+        "identity": identity,
     }
-    with _place(folder) as place:
+    with _place(folder) as place, new_pictures(place) as new:
         written = (
-            _write_crop(slide, cells, row, word, place, mpp) for row, word in chosen
+            _write_crop(slide, cells, row, word, new, mpp) for row, word in chosen
         )
         rows = [{**row, **stated} for row in written if row is not None]
         if chosen and not rows:
             raise UnreadableSlideError(slide.name, _NO_CELL)
-        _write_manifest(place / MANIFEST, [*kept, *rows])
-    listed = {row["file"] for row in (*kept, *rows)}
-    for name in {row["file"] for row in before} - listed:
-        (folder / name).unlink(missing_ok=True)
+        with put_in_place(new, place, rows, kept=kept, before=before) as placed:
+            _write_manifest(place / MANIFEST, [*kept, *placed])
     by_class = Counter(row["classes"] for row in rows)
     return WrittenCrops(dict(by_class), len(chosen) - len(rows))
 
@@ -217,7 +224,8 @@ def _listed(folder: Path) -> list[dict[str, Any]]:
             names, rows = set(reader.fieldnames or ()), list(reader)
     except (OSError, ValueError, csv.Error) as error:
         raise InvalidTableError(str(path), str(error)) from error
-    if names != set(_COLUMNS):
+    # A folder of before does not tell slides of one name apart.
+    if names | {"identity"} != set(_COLUMNS):
         reason = "cells cannot be added to it: choose another folder"
         raise InvalidTableError(str(path), reason)
     for row in rows:

@@ -47,6 +47,19 @@ def slide_identity(slide: SlideReader) -> dict[str, Any]:
     }
 
 
+def identity_word(slide: SlideReader) -> str:
+    """Return what tells a slide from others of its name, 16 hexadecimal digits.
+
+    Raises
+    ------
+    UnreadableSlideError
+        As for `slide_identity`.
+    """
+    known = slide_identity(slide)
+    told = f"{known['size']} {known['sha256']}"
+    return hashlib.sha256(told.encode()).hexdigest()[:16]
+
+
 def file_digest(path: Path | None) -> str:
     """Return a hash of the files of a slide, which does not depend on its name.
 

@@ -96,7 +96,7 @@ def keep_corrections(read: ReadCells) -> None:
         export_corrections(read.slide, read.cells, corrections_folder(), mpp=read.mpp)
 
 
-def n_kept(slide: str, cells: CellTable) -> int:
+def n_kept(slide: SlideReader | None, cells: CellTable) -> int:
     """Count the corrected cells that are kept of other slides and other places."""
     from napari_deepheme.core.training.cells.corrections import n_kept_elsewhere
 

@@ -16,6 +16,7 @@ from napari_deepheme.plugin.worker import Failed
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from napari_deepheme.core.slide import SlideReader
     from napari_deepheme.core.training.progress import FitProgress
     from napari_deepheme.plugin.own_models.own_training import ReadCells
     from napari_deepheme.plugin.session import Session
@@ -53,7 +54,7 @@ class Training:
         *,
         read_cells: Callable[[], ReadCells | None],
         iter_training: Callable[..., Iterator[str | FitProgress | Trained]],
-        n_kept: Callable[[str, CellTable], int],
+        n_kept: Callable[[SlideReader | None, CellTable], int],
         refresh_models: Callable[[], None],
         start: Callable[..., Task],
     ) -> None:
@@ -133,9 +134,9 @@ class Training:
             return
         read = self._read_cells()
         if read is None:
-            self._session.n_kept = self._n_kept("", CellTable.empty())
+            self._session.n_kept = self._n_kept(None, CellTable.empty())
         else:
-            self._session.n_kept = self._n_kept(read.slide.name, read.cells)
+            self._session.n_kept = self._n_kept(read.slide, read.cells)
 
     def _refusal(self, name: str) -> str:
         if not is_name(name):

@@ -9,7 +9,7 @@ from napari_deepheme.core.cell_table import CellTable
 from napari_deepheme.core.errors import InvalidTableError
 from napari_deepheme.core.further_columns import READER_CLASS
 from napari_deepheme.core.geometry import Mpp
-from napari_deepheme.core.slide import ArraySlide
+from napari_deepheme.core.slide import ArraySlide, open_slide
 from napari_deepheme.core.training.cells.corrections import export_corrections
 from napari_deepheme.core.training.cells.named import read_own_cells
 
@@ -120,6 +120,22 @@ def test_a_row_whose_place_cannot_be_read_stays(tmp_path):
     path.write_text(path.read_text(encoding="utf-8").replace("100,100", "1e2,"))
     export_corrections(slide_of(), table("M4"), tmp_path, mpp=FINE)
     assert [row["classes"] for row in rows_of(tmp_path)] == ["M3", "M4"]
+
+
+def test_corrections_of_another_slide_of_the_same_name_stay(tmp_path):
+    folder = tmp_path / "kept"
+    for place, colour in (("pa", "red"), ("pb", "blue"), ("pa", "red")):
+        path = tmp_path / place / "slide.png"
+        path.parent.mkdir(exist_ok=True)
+        Image.new("RGB", (500, 400), colour).save(path)
+        with open_slide(path) as slide:
+            export_corrections(slide, table("M3"), folder, mpp=FINE, patient=place)
+    found = {row["patient"]: row["file"] for row in rows_of(folder)}
+    assert len(rows_of(folder)) == len(set(found.values())) == 2
+    with Image.open(folder / found["pa"]) as one, Image.open(folder / found["pb"]) as b:
+        assert (one.getpixel((9, 9)), b.getpixel((9, 9))) == ((255, 0, 0), (0, 0, 255))
+    listed = {row["file"] for row in rows_of(folder)}
+    assert {path.name for path in folder.glob("*.png")} == listed
 
 
 def test_a_table_of_another_kind_is_left_as_it_is(tmp_path):

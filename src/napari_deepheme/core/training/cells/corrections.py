@@ -14,9 +14,11 @@ from napari_deepheme.core.errors import InvalidTableError
 from napari_deepheme.core.export.facts import spelled_out
 from napari_deepheme.core.files import atomic_file, make_folder
 from napari_deepheme.core.further_columns import DELETED
+from napari_deepheme.core.listed_pictures import is_of_slide, new_pictures, put_in_place
 from napari_deepheme.core.overlap import is_one_of
 from napari_deepheme.core.review.corrections import reader_classes
 from napari_deepheme.core.slide import estimate_background
+from napari_deepheme.core.slide.identity import identity_word
 from napari_deepheme.core.training.cells.class_words import UNNAMED
 from napari_deepheme.core.training_crops import (
     crop_stem,
@@ -48,6 +50,7 @@ COLUMNS: Final = (
     "width",
     "height",
     "background",
+    "identity",
 )
 
 _N_UNNAMED: Final = 400
@@ -102,35 +105,42 @@ def export_corrections(
         If the folder cannot be written to.
     InvalidTableError
         If there is a ``manifest.csv`` of another kind.
+    UnreadableSlideError
+        If the slide's file is gone by now, or does not answer.
     """
     words = reader_classes(cells)
     make_folder(folder)
-    kept, replaced = _kept_rows(folder / "manifest.csv", spelled_out(slide.name), cells)
-    rows = []
-    chosen = _chosen(words, _is_kept(cells, kept, slide), n_unnamed)
+    source, identity = spelled_out(slide.name), identity_word(slide)
+    before = _listed(folder / "manifest.csv")
+    own = [is_of_slide(row, source, identity) for row in before]
+    goes = _goes(before, own, cells)
+    kept = [row for row, gone in zip(before, goes, strict=True) if not gone]
+    kept_own = [row for row in kept if is_of_slide(row, source, identity)]
+    chosen = _chosen(words, _is_one_of(cells.boxes, _boxes(kept_own)), n_unnamed)
+    stated = {"patient": patient, "identity": identity}
     if chosen:
-        background = " ".join(f"{v:.1f}" for v in estimate_background(slide))
-    for i in chosen:
-        row = _write_crop(slide, cells, i, folder, mpp)
-        if row is not None:
-            word = str(words[i]) or UNNAMED
-            stated = {"classes": word, "patient": patient, "background": background}
-            rows.append({**row, **stated})
-    _write_table(folder / "manifest.csv", [*kept, *rows])
-    for name in replaced - {row["file"] for row in rows}:
-        (folder / name).unlink(missing_ok=True)
+        background = estimate_background(slide)
+        stated["background"] = " ".join(f"{v:.1f}" for v in background)
+    rows = []
+    with new_pictures(folder) as new:
+        for i in chosen:
+            row = _write_crop(slide, cells, i, new, mpp)
+            if row is not None:
+                rows.append({**row, **stated, "classes": str(words[i]) or UNNAMED})
+        with put_in_place(new, folder, rows, kept=kept, before=before) as placed:
+            _write_table(folder / "manifest.csv", [*kept, *placed])
     return sum(row["classes"] != UNNAMED for row in rows)
 
 
-def n_kept_elsewhere(folder: Path, slide: str, cells: CellTable) -> int:
+def n_kept_elsewhere(folder: Path, slide: SlideReader | None, cells: CellTable) -> int:
     """Count the named cells that `export_corrections` would leave in a folder.
 
     Parameters
     ----------
     folder : Path
         As for `export_corrections`.
-    slide : str
-        Name of the slide.
+    slide : SlideReader or None
+        The slide; None for no slide.
     cells : CellTable
         Its cells.
 
@@ -139,8 +149,15 @@ def n_kept_elsewhere(folder: Path, slide: str, cells: CellTable) -> int:
     OSError, ValueError, csv.Error
         If the folder holds no table that can be read.
     """
-    kept, _ = _kept_rows(folder / "manifest.csv", spelled_out(slide), cells)
-    return sum(row["classes"] not in (UNNAMED, None) for row in kept)
+    rows, is_own = _listed(folder / "manifest.csv"), []
+    if slide is not None:
+        source, identity = spelled_out(slide.name), identity_word(slide)
+        is_own = [is_of_slide(row, source, identity) for row in rows]
+    goes = _goes(rows, is_own, cells)
+    return sum(
+        not gone and row["classes"] not in (UNNAMED, None)
+        for row, gone in zip(rows, goes, strict=True)
+    )
 
 
 def _chosen(
@@ -183,28 +200,24 @@ def _write_crop(
     }
 
 
-def _kept_rows(
-    path: Path, slide: str, cells: CellTable
-) -> tuple[list[dict[str, Any]], set[str]]:
-    """Return the rows of a table that stay, and the files of those that go."""
+def _listed(path: Path) -> list[dict[str, Any]]:
+    """Return the rows of a table that is there."""
     if not path.exists():
-        return [], set()
+        return []
     with path.open(newline="", encoding="utf-8-sig") as stream:
         reader = csv.DictReader(stream)
-        if not set(COLUMNS) <= set(reader.fieldnames or ()):
+        # A folder of before does not tell slides of one name apart.
+        if not set(COLUMNS) <= {*(reader.fieldnames or ()), "identity"}:
             reason = "corrected cells cannot be added to it: choose another folder"
             raise InvalidTableError(str(path), reason)
-        rows = list(reader)
-    goes = _goes(rows, slide, cells)
-    kept = [row for row, gone in zip(rows, goes, strict=True) if not gone]
-    return kept, {row["file"] for row, gone in zip(rows, goes, strict=True) if gone}
+        return list(reader)
 
 
 def _goes(
-    rows: list[dict[str, Any]], slide: str, cells: CellTable
+    rows: list[dict[str, Any]], is_own: list[bool], cells: CellTable
 ) -> npt.NDArray[np.bool_]:
     """Tell which rows are of cells of which the table now says something else."""
-    own = np.flatnonzero([row["source"] == slide for row in rows])
+    own = np.flatnonzero(is_own)
     goes = np.zeros(len(rows), bool)
     if not own.size:
         return goes
@@ -217,14 +230,6 @@ def _goes(
     # Of an unnamed cell nobody said anything: the newer box stands.
     goes[own[unnamed]] |= _is_one_of(boxes[unnamed], cells.boxes)
     return goes
-
-
-def _is_kept(
-    cells: CellTable, kept: list[dict[str, Any]], slide: SlideReader
-) -> npt.NDArray[np.bool_]:
-    """Tell which cells stay in the folder under a name given to another box."""
-    source = spelled_out(slide.name)
-    return _is_one_of(cells.boxes, _boxes([r for r in kept if r["source"] == source]))
 
 
 def _is_one_of(

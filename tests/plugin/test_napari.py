@@ -204,6 +204,26 @@ def test_a_dock_that_is_gone_leaves_mouse_and_key_alone(viewer, qtbot):
     assert not {"C", "1", "Ctrl+Z"} & set(keys(viewer))
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda viewer: setattr(viewer.canvas.grid, "enabled", True),
+        lambda viewer: setattr(viewer.canvas.grid, "stride", 2),
+        lambda viewer: viewer.add_image(np.zeros((8, 8))),
+        lambda viewer: viewer.layers.clear(),
+    ],
+    ids=["on", "stride", "a layer more", "all gone"],
+)
+def test_what_is_in_view_is_looked_up_anew_when_the_grid_changes(
+    change, viewer, widget, monkeypatch
+):
+    viewer.add_image(np.zeros((8, 8)))
+    looked = []
+    monkeypatch.setattr(widget, "_camera_rested", lambda: looked.append(True))
+    change(viewer)
+    assert looked
+
+
 @pytest.mark.parametrize("name", ["cells.csv", "cells.geojson"])
 def test_exported_cells_come_back_on_their_slide(viewer, phantom, exported, name):
     viewer.open(phantom, plugin=PLUGIN)

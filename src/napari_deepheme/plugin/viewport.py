@@ -44,7 +44,8 @@ def visible_region(viewer: ViewerModel, layer: Image, size: Size) -> Region:
     axes = _canvas_axes(viewer)
     if axes is None:
         return Region(0, 0, 0, 0)
-    height, width = viewer.canvas.size
+    # In napari's grid each cell shows the same part, each of its own layer.
+    height, width = viewer.canvas.viewbox_size(viewer.layers)
     half = np.array([height, width]) / viewer.scene.camera.zoom / 2
     centre = np.array(viewer.scene.camera.center[-2:])
     signs = np.array([[-1, -1], [-1, 1], [1, 1], [1, -1]])

@@ -141,10 +141,10 @@ class ClassifyCellsWidget(QWidget):
             self._follow_camera, timeout=_CAMERA_REST_MS, leading=False
         )
         viewer = self._viewer
-        camera = viewer.scene.camera
-        camera.events.zoom.connect(self._on_camera)
-        camera.events.center.connect(self._on_camera)
-        viewer.canvas.events.size.connect(self._on_camera)
+        for event in _camera_events(viewer):
+            event.connect(self._on_camera)
+        for event in _grid_events(viewer):
+            event.connect(self._on_grid)
         viewer.mouse_move_callbacks.append(self._on_mouse_move)
         viewer.mouse_drag_callbacks.append(self._on_mouse_press)
         self.session.events.can_export.connect(self._bind_keys)
@@ -175,6 +175,7 @@ class ClassifyCellsWidget(QWidget):
                 self._on_mouse_move,
                 self._on_mouse_press,
                 self._on_camera,
+                self._on_grid,
             )
         )
         application = QApplication.instance()
@@ -237,6 +238,9 @@ class ClassifyCellsWidget(QWidget):
 
     def _on_camera(self, _: Any = None) -> None:
         self.desk.look()
+        self._camera_rested()
+
+    def _on_grid(self, _: Any = None) -> None:
         self._camera_rested()
 
     def _follow_camera(self) -> None:
@@ -318,6 +322,18 @@ def _let_go(
     training.stop()
 
 
+def _camera_events(viewer: Any) -> tuple[Any, ...]:
+    """Return the events at which the canvas may show another part of a slide."""
+    camera = viewer.scene.camera.events
+    return camera.zoom, camera.center, viewer.canvas.events.size
+
+
+def _grid_events(viewer: Any) -> tuple[Any, ...]:
+    """Return the events at which the cells of napari's grid may have another size."""
+    layers = viewer.layers.events
+    return viewer.canvas.grid.events, layers.inserted, layers.removed
+
+
 def _leave(
     viewer: Any,
     docks: Docks,
@@ -325,13 +341,14 @@ def _leave(
     on_move: object,
     on_press: object,
     on_camera: object,
+    on_grid: object,
     *_: object,
 ) -> None:
     """Take mouse, keys, camera and docks of a viewer from a widget that is gone."""
-    camera = viewer.scene.camera
-    camera.events.zoom.disconnect(on_camera)
-    camera.events.center.disconnect(on_camera)
-    viewer.canvas.events.size.disconnect(on_camera)
+    for event in _camera_events(viewer):
+        event.disconnect(on_camera)
+    for event in _grid_events(viewer):
+        event.disconnect(on_grid)
     docks.close()
     bound.release()
     for callbacks, own in (

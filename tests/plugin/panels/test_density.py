@@ -237,6 +237,15 @@ def test_the_densest_place_is_gone_to(viewer, layer, density):
     assert viewer.scene.camera.zoom == 20
 
 
+def test_in_the_grid_the_densest_place_is_as_large_in_its_cell(viewer, density):
+    density.choose("M6")
+    viewer.canvas.size = (800, 800)
+    grid = viewer.canvas.grid
+    grid.shape, grid.enabled = (2, 2), True
+    density.go_to_densest()
+    assert viewer.scene.camera.zoom == pytest.approx(400 / 300)
+
+
 def test_a_map_that_was_thrown_away_is_not_made_again(viewer, density):
     density.choose("M1")
     viewer.layers.remove(maps(viewer)[0])

@@ -160,7 +160,9 @@ class CellDensity:
 
     def _canvas_um(self, layer: Image, mpp: Mpp) -> float:
         """Return how many micrometres of the slide the canvas shows, its short side."""
-        world = float(min(self._viewer.canvas.size) / self._viewer.scene.camera.zoom)
+        viewer = self._viewer
+        side = min(viewer.canvas.viewbox_size(viewer.layers))
+        world = float(side / viewer.scene.camera.zoom)
         return world / float(layer.scale[-1]) * mpp.x
 
     def _fade(self, _: Any = None) -> None:

@@ -120,6 +120,22 @@ def test_a_review_that_arrives_after_its_slide_was_left_again_waits(two, later_s
     assert two.session.n_corrected == 2
 
 
+def test_the_sitting_of_a_slide_that_was_left_is_not_offered_for_the_next(
+    two, make_controller, slide_path, later_start
+):
+    two.close()
+    tomorrow = make_controller()
+    tomorrow.returning._start = later_start
+    tomorrow.open_slide(slide_path)
+    tomorrow.open_slide(slide_path.with_name("case 2.svs"))
+    for end in later_start.ends:
+        end()
+    assert tomorrow.session.earlier_sitting == ""
+    tomorrow.choose_slide("case 1.svs")
+    later_start.ends[-1]()
+    assert tomorrow.session.earlier_sitting == two.first_sitting
+
+
 def test_only_the_chosen_slide_and_its_cells_are_seen(two):
     two.classify_slide()
     assert "case 1.svs" not in seen(two)

@@ -250,12 +250,12 @@ class Returning:
             return
         self._start(
             lambda: iter_newest(slide_mark(layer)),
-            on_item=self._on_newest,
+            on_item=partial(self._on_newest, layer),
             on_end=lambda: None,
         )
 
-    def _on_newest(self, item: Path | Failed | None) -> None:
+    def _on_newest(self, layer: Image, item: Path | Failed | None) -> None:
         if isinstance(item, Failed):
             raise item.error
-        if item is not None:
+        if item is not None and layer is self._desk.slides.layer:
             self._session.earlier_sitting = str(item)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -25,6 +26,7 @@ from napari_deepheme.plugin.reviewing.reopening import (
     opened_layer,
     opened_sitting,
     opened_table,
+    said_before,
     taken_over,
 )
 from napari_deepheme.plugin.words import describe
@@ -147,6 +149,43 @@ def test_the_newest_sitting_of_a_slide_is_found_among_others(
     (tmp_path / "broken.deepheme").write_bytes(b"no sitting")
     assert list(iter_newest(SlideMark.of(slide))) == [newer]
     assert read_mark(newer).name == "s"
+
+
+def test_a_sitting_is_found_behind_many_newer_ones_of_other_slides(
+    slide, cells, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("NAPARI_DEEPHEME_SITTINGS", str(tmp_path))
+    sitting, _, _ = opened_layer(cells, slide, None)
+    said = sitting.corrected.correct([0], "M6", reader="r", at="2026-01-01T00:00:00Z")
+    path = tmp_path / "mine.deepheme"
+    create_sitting(path, replace(sitting, corrected=said))
+    os.utime(path, (1e8, 1e8))
+    other = ArraySlide(np.full((90, 90, 3), 230, np.uint8), mpp=0.25, name="o")
+    newer = kept(tmp_path, other, "0", 10)
+    for n in range(1, 30):
+        shutil.copyfile(newer, tmp_path / f"{n}.deepheme")
+    mark = SlideMark.of(slide)
+    assert list(iter_newest(mark)) == [path]
+    assert said_before(mark).further["reader_class"].tolist() == ["M6"]
+
+
+def test_a_sitting_in_the_place_of_another_slides_is_found(
+    slide, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("NAPARI_DEEPHEME_SITTINGS", str(tmp_path))
+    other = ArraySlide(np.full((90, 90, 3), 230, np.uint8), mpp=0.25, name="o")
+    path = kept(tmp_path, other, "one", 50)
+    assert list(iter_newest(SlideMark.of(slide))) == [None]
+    kept(tmp_path, slide, "one", 40)
+    assert list(iter_newest(SlideMark.of(slide))) == [path]
+
+
+@pytest.mark.not_on_windows
+def test_a_sitting_that_leads_nowhere_hides_no_other(slide, tmp_path, monkeypatch):
+    monkeypatch.setenv("NAPARI_DEEPHEME_SITTINGS", str(tmp_path))
+    (tmp_path / "gone.deepheme").symlink_to(tmp_path / "nowhere")
+    path = kept(tmp_path, slide, "mine", 5)
+    assert list(iter_newest(SlideMark.of(slide))) == [path]
 
 
 @pytest.mark.not_on_windows

@@ -52,6 +52,21 @@ def test_an_action_or_a_key_that_is_none_is_refused(name, key):
         KeyMap().with_key(name, key)
 
 
+@pytest.mark.parametrize(
+    "key",
+    ["Tab", "Shift-Tab", "Space", "Enter", "Escape", "Up", "PageDown", "End", "Shift"],
+)
+def test_a_key_that_the_window_needs_is_refused(key):
+    with pytest.raises(ValueError, match=f"{key} is no key for M1 .*window needs it"):
+        KeyMap().with_key("M1", key)
+    assert KeyMap().with_key("confirm", "F2").with_key("confirm", "Enter") == KeyMap()
+    # Kept by an earlier version.
+    path = config_folder() / "keys.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps({"M1": key, "M2": "F2"}))
+    assert (read_keys().keys["M1"], read_keys().keys["M2"]) == ("1", "F2")
+
+
 def test_changed_keys_are_there_the_next_time():
     assert read_keys() == KeyMap()
     changed = KeyMap().with_key("L2", "1").with_key("confirm", "F2")

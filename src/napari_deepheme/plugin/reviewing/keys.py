@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 import orjson
-from app_model.types import KeyBinding
+from app_model.types import KeyBinding, KeyCode
 
 from napari_deepheme.core.files import atomic_file, check_regular, make_folder
 from napari_deepheme.core.further_columns import DELETED, NOT_A_CELL, UNIDENTIFIED
@@ -56,6 +56,25 @@ DEFAULTS: Final = {
 """Neutrophils 1 to 6 as they mature, red cells along the row of letters below."""
 
 
+_OF_THE_WINDOW: Final = frozenset(
+    {
+        KeyCode.Tab,
+        KeyCode.Space,
+        KeyCode.Enter,
+        KeyCode.Escape,
+        KeyCode.LeftArrow,
+        KeyCode.UpArrow,
+        KeyCode.RightArrow,
+        KeyCode.DownArrow,
+        KeyCode.PageUp,
+        KeyCode.PageDown,
+        KeyCode.Home,
+        KeyCode.End,
+    }
+)
+"""Keys that go through the window and its lists, and press its buttons."""
+
+
 @dataclass(frozen=True, slots=True)
 class KeyMap:
     """Which key does what.
@@ -80,12 +99,17 @@ class KeyMap:
         Raises
         ------
         ValueError
-            If there is no such action or key.
+            If there is no such action or key, or if the window needs it.
         """
         if action not in DEFAULTS:
             raise ValueError(f"{action!r} is no action")
         if not is_key(key):
             raise ValueError(f"{key!r} is no key")
+        if not _is_free(action, key):
+            raise ValueError(
+                f"{key} is no key for {_words(action)}: the window needs it. Choose "
+                "another one, such as F2 or Ctrl-1."
+            )
         kept = {n: "" if _is_same(has, key) else has for n, has in self.keys.items()}
         return KeyMap({**kept, action: key})
 
@@ -113,6 +137,14 @@ def _is_same(one: str, other: str) -> bool:
     return bool(KeyBinding.from_str(one) == KeyBinding.from_str(other))
 
 
+def _is_free(action: str, key: str) -> bool:
+    """Tell whether the window leaves a key to an action, as Enter to confirming."""
+    if not key or _is_same(DEFAULTS[action], key):
+        return True
+    pressed = KeyBinding.from_str(key).part0
+    return not (pressed.is_modifier_key() or pressed.key in _OF_THE_WINDOW)
+
+
 def is_key(key: str) -> bool:
     """Tell whether napari knows a key; no key at all is one, too."""
     if not key:
@@ -135,6 +167,7 @@ def read_keys() -> KeyMap:
     except (OSError, ValueError, AttributeError):
         return KeyMap()
     known = {k: v for k, v in given.items() if k in DEFAULTS and is_key(v)}
+    known = {k: v for k, v in known.items() if _is_free(k, v)}
     taken = set(known.values())
     rest = {k: "" if v in taken else v for k, v in DEFAULTS.items() if k not in known}
     return KeyMap({name: {**rest, **known}[name] for name in DEFAULTS})

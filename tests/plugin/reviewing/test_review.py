@@ -150,6 +150,22 @@ def test_a_figure_comes_and_goes_with_the_readers_class(ran, viewer):
     assert figures.features["class_code"].tolist() == ["U4"]
 
 
+def test_figures_whose_layer_was_taken_away_are_outlined_in_a_new_one(ran, viewer):
+    facts = viewer.layers["Mitotic figures"].metadata
+    viewer.layers.remove("Mitotic figures")
+    active = viewer.layers.selection.active
+    correct(ran, [0], "U4")
+    figures = viewer.layers["Mitotic figures"]
+    assert figures.nshapes == 2
+    assert figures.features["class_code"].tolist() == ["M2", "U4"]
+    assert figures.metadata == facts
+    assert viewer.layers.selection.active is active
+    # Without figures there is no need of it.
+    viewer.layers.remove("Mitotic figures")
+    correct(ran, [0, 2], "ER4")
+    assert "Mitotic figures" not in viewer.layers
+
+
 def test_figures_are_outlined_in_naparis_3d_view_too(ran, viewer):
     figures = viewer.layers["Mitotic figures"]
     viewer.dims.ndisplay = 3
@@ -575,11 +591,49 @@ def test_an_addition_that_is_undone_leaves_no_trace(ran, tmp_path):
     assert "read_from" not in last
 
 
-def test_off_the_slide_no_cell_is_added(ran):
+def test_off_the_slide_no_cell_is_added_and_another_click_is_waited_for(ran):
     ran.desk.actions.do("add")
     ran.desk.select_at((-5, -5))
     assert len(ran.desk.review.cells) == 4
+    assert ran.session.adding
+    assert "beside the slide" in ran.session.message
+    ran.desk.select_at((600 * 0.25, 300 * 0.25))
     assert not ran.session.adding
+    assert ran.session.message == ""
+
+
+def test_a_selected_cell_that_is_named_out_of_sight_is_selected_no_more(ran):
+    ran.desk.toggle_class("M6")
+    ran.desk.review.select([0, 1])
+    ran.desk.actions.do("M6")
+    assert ran.desk.review.selected == []
+    assert ran.session.counts["M6"] == 2
+    assert "2 cells are of a class that is hidden" in ran.session.message
+    # The next key finds nothing to change.
+    ran.desk.actions.do("L2")
+    assert ran.session.counts["M6"] == 2
+
+
+def test_a_cell_that_is_added_out_of_sight_is_told_and_not_selected(ran):
+    ran.desk.toggle_class("M6")
+    ran.desk.actions.do("add")
+    ran.desk.actions.do("M6")
+    ran.desk.select_at((600 * 0.25, 300 * 0.25))
+    ran.finish()
+    assert ran.session.counts["M6"] == 1
+    assert ran.desk.review.selected == []
+    assert "class that is hidden" in ran.session.message
+
+
+def test_a_click_selects_no_cell_of_a_layer_that_is_switched_off(ran, viewer):
+    ran.desk.select_at((120 * 0.25, 120 * 0.25))
+    viewer.layers["Cells"].visible = False
+    ran.desk.select_at((160 * 0.25, 320 * 0.25))
+    assert ran.desk.review.selected == []
+    assert ran.desk.point_at((160 * 0.25, 320 * 0.25)) == ""
+    viewer.layers["Cells"].visible = True
+    ran.desk.select_at((160 * 0.25, 320 * 0.25))
+    assert ran.desk.review.selected == [1]
 
 
 def test_the_docks_hear_of_corrections_and_of_selections(ran):

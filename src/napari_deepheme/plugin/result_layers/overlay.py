@@ -253,8 +253,11 @@ class Overlay:
         return float(self._usual * zoom * min(self._points.scale))
 
     def cell_at(self, position: tuple[float, ...]) -> int | None:
-        """Return the row of the cell whose box holds a world position, None if none."""
-        if not self.is_there or not len(self.kinds):
+        """Return the row of the cell whose box holds a world position, None if none.
+
+        Nor is there one where the layer of the cells is switched off.
+        """
+        if not (self.is_there and self._points.visible and len(self.kinds)):
             return None
         column, row = self.place_of(position)
         near = Region(int(column), int(row), 1, 1) if min(row, column) >= 0 else None
@@ -298,7 +301,22 @@ class Overlay:
     def _outline(self) -> None:
         """Outline the figures whose class is not switched off."""
         figure = is_figure(self.kinds) & shown_kinds(self._hidden)[self.kinds]
-        self._figures.show(self.take(np.flatnonzero(figure)))
+        figures = self.take(np.flatnonzero(figure))
+        if len(figures) and self.is_there:
+            self._bring_figures_back()
+        self._figures.show(figures)
+
+    def _bring_figures_back(self) -> None:
+        """Make the layer of the figures anew where it was taken away."""
+        viewer, gone = self._viewer, self._figures.layer
+        if gone in viewer.layers:
+            return
+        selected = set(viewer.layers.selection)
+        made = self._figures_layer(layers.frame_of(self._points))
+        made.metadata.update(gone.metadata)
+        self._figures = Figures(viewer, made)
+        # Napari selects a new layer.
+        viewer.layers.selection = selected
 
     def _make_picture_if_needed(self) -> None:
         if self._drawing.needs_picture:

@@ -36,6 +36,11 @@ _BESIDE: Final = (
 )
 
 
+_OFF: Final = (
+    "Not added: it lies beside the slide. Click a cell on the slide, or press Escape."
+)
+
+
 class Adding:
     """Adds cells where the reader clicks; the model is asked what it says of them.
 
@@ -95,20 +100,25 @@ class Adding:
         self._ask(f"Click the cell that was missed: {class_words(word)}.")
 
     def add_at(self, x: float, y: float) -> None:
-        """Add a cell centred at a place, in level-0 pixels; none off the slide.
+        """Add a cell centred at a place, in level-0 pixels.
 
-        Nor beside the areas of a count, since it could not be counted there.
+        Off the slide there is none: another click is waited for. Nor is one added
+        beside the areas of a count, since it could not be counted there.
         """
+        slide = self._review.slide
+        if slide is not None and not (
+            0 <= x < slide.size.width and 0 <= y < slide.size.height
+        ):
+            self._ask(_OFF)
+            return
         self.stop()
         review, word = self._review, self._name or self._session.reader_class
-        slide, mpp = review.slide, review.mpp
+        mpp = review.mpp
         if slide is None or mpp is None:
             return
         whole = Region(0, 0, *slide.size)
         width, height = self._usual_box()
         box = Region(round(x - width / 2), round(y - height / 2), width, height)
-        if not (0 <= x < whole.width and 0 <= y < whole.height):
-            return
         box = box.intersection(whole)
         areas = self._counted()
         if areas is not None and not any(_is_in(area, box) for area in areas):

@@ -246,7 +246,10 @@ class Review:
         )
         self.restore(corrected, Ready.of(corrected.cells), overlay)
         self.changed.emit(None)
-        self.select(range(n, len(corrected)))
+        rows = np.arange(n, len(corrected))
+        left = self.shown(rows)
+        self.select(left.tolist())
+        self._tell_hidden(len(rows) - len(left))
 
     def undo(self) -> None:
         """Take the last correction back."""
@@ -336,12 +339,23 @@ class Review:
     ) -> None:
         selected = overlay.selected()
         left = [r for r in selected if self.kinds[r] != READER_CLASSES.index(DELETED)]
-        if len(left) < len(selected):
-            overlay.select_rows(left)
-            selected = left
+        in_sight = self.shown(np.array(left, np.intp)).tolist()
+        if len(in_sight) < len(selected):
+            overlay.select_rows(in_sight)
+            selected = in_sight
+        self._tell_hidden(len(left) - len(in_sight))
         self._session.selected = describe(overlay.take(selected), selected)
         self._tell()
         self.changed.emit(np.asarray(rows, np.intp))
+
+    def _tell_hidden(self, n: int) -> None:
+        """Tell how many cells are not selected, since nobody sees them now."""
+        if n:
+            cells = f"{n:,} cells are" if n > 1 else "The cell is"
+            self._session.say(
+                f"{cells} of a class that is hidden, and not selected. Show it in the "
+                "legend to see what was named."
+            )
 
     def _tell(self) -> None:
         session = self._session

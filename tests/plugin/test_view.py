@@ -181,9 +181,10 @@ def test_a_pixel_size_is_typed_with_a_point_or_a_comma_in_any_locale(
     assert (view.mpp_box.value, editor.text()) == (0.25, "0.25")
 
 
-def test_a_dropped_file_is_opened(view, qtbot, tmp_path):
+def test_files_that_are_dropped_together_are_opened_together(view, qtbot, tmp_path):
+    paths = [tmp_path / "cells.csv", tmp_path / "a.svs"]
     data = QMimeData()
-    data.setUrls([QUrl.fromLocalFile(str(tmp_path / "a.svs"))])
+    data.setUrls([*(QUrl.fromLocalFile(str(p)) for p in paths), QUrl("http://a/b")])
     event = QDropEvent(
         QPoint(1, 1).toPointF() if hasattr(QPoint, "toPointF") else QPoint(1, 1),
         Qt.DropAction.CopyAction,
@@ -191,9 +192,9 @@ def test_a_dropped_file_is_opened(view, qtbot, tmp_path):
         Qt.MouseButton.LeftButton,
         Qt.KeyboardModifier.NoModifier,
     )
-    with qtbot.waitSignal(view.open_requested) as asked:
+    with qtbot.waitSignal(view.dropped) as asked:
         view.dropEvent(event)
-    assert asked.args == [tmp_path / "a.svs"]
+    assert asked.args == [paths]
 
 
 def test_models_can_be_chosen_and_the_detector_only_where_there_is_a_choice(

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from napari_deepheme.core.errors import DeephemeError
-from napari_deepheme.core.sittings.sitting_file import SUFFIX
 from napari_deepheme.plugin.desk import LAST_SECONDS
 from napari_deepheme.plugin.layers import without_slide
 from napari_deepheme.plugin.result_layers.drawing import Ready
 from napari_deepheme.plugin.reviewing.aside import Aside, PutAside
 from napari_deepheme.plugin.reviewing.reopening import (
     Opened,
+    is_sitting,
     iter_newest,
     opened_layer,
     opened_sitting,
@@ -74,22 +74,34 @@ class Returning:
         self._on_top = OnTop(viewer)
         session.events.slide.connect(self._on_slide)
 
-    def open_sitting(self, path: Path) -> None:
+    def open_sitting(
+        self, path: Path, *, then: Callable[[], None] = lambda: None
+    ) -> None:
         """Go on with what was left of a slide.
 
         A sitting brings its slide along; a table of cells lies on the chosen slide.
+
+        Parameters
+        ----------
+        path : Path
+            The file.
+        then : callable, optional
+            Called once it is told what came of it.
         """
         if self._session.running:
+            self._session.say(_not_now(path), error=True)
+            then()
             return
         opens = partial(opened_sitting, path)
-        if path.suffix != SUFFIX:
+        if not is_sitting(path):
             layer = self._desk.slides.layer
             if layer is None:
                 self._session.say("Open the slide of these cells first.", error=True)
+                then()
                 return
             mpp = self._session.mpp or None
             opens = partial(opened_table, path, slide_of(layer), mpp)
-        self._open(path, opens)
+        self._open(path, opens, then)
 
     def open_cells(self, cells: CellTable, source: Layer) -> None:
         """Go on with the cells of a layer, on the chosen slide.
@@ -102,7 +114,7 @@ class Returning:
             return
         mpp = self._session.mpp or None
         opens = partial(opened_layer, cells, slide_of(layer), mpp)
-        self._open(Path(source.name), opens, source)
+        self._open(Path(source.name), opens, lambda: None, source)
 
     def follow_slide(self) -> None:
         """Put the review of another slide aside, and take up that of the chosen one.
@@ -145,13 +157,17 @@ class Returning:
             )
 
     def _open(
-        self, path: Path, opens: Callable[[], Opened], source: Layer | None = None
+        self,
+        path: Path,
+        opens: Callable[[], Opened],
+        then: Callable[[], None],
+        source: Layer | None = None,
     ) -> None:
         self._desk.keeping.close(LAST_SECONDS)
         self._session.say("Opening …")
         self._start(
             lambda: iter([opens()]),
-            on_item=partial(self._on_opened, path, opens, source, self._said()),
+            on_item=partial(self._on_opened, path, opens, then, source, self._said()),
             on_end=lambda: None,
         )
 
@@ -162,6 +178,7 @@ class Returning:
         self,
         path: Path,
         opens: Callable[[], Opened],
+        then: Callable[[], None],
         source: Layer | None,
         said: CorrectedCells,
         item: Opened | Failed,
@@ -169,21 +186,20 @@ class Returning:
         session = self._session
         if isinstance(item, Failed):
             session.say(str(item.error), error=True)
+            then()
             if not isinstance(item.error, DeephemeError):
                 raise item.error
             return
         if session.running:
-            session.say(
-                f"{path.name} was not opened, since a run began. Open it again when "
-                "that has ended.",
-                error=True,
-            )
+            session.say(_not_now(path), error=True)
+            then()
             return
         if self._said() is not said:
             # What was corrected meanwhile may belong to the sitting that was read.
-            self._open(path, opens, source)
+            self._open(path, opens, then, source)
             return
         self._take_up(path, source, *item)
+        then()
 
     def _take_up(
         self,
@@ -193,19 +209,18 @@ class Returning:
         ready: Ready,
         amiss: str,
     ) -> None:
-        session = self._session
         try:
             layer = self._desk.slides.find(sitting.slide, path)
         except DeephemeError as error:
-            session.say(str(error), error=True)
+            self._session.say(str(error), error=True)
             return
         if source is not None:
             self._let_give_way(source, layer)
         self._desk.restore(sitting, ready, layer)
         self._desk.slides.bring_mpp(sitting.result.mpp)
-        session.say(f"{AS_LEFT}{amiss}", error=bool(amiss))
+        self._session.say(f"{AS_LEFT}{amiss}", error=bool(amiss))
         now = self._desk.sitting() or sitting
-        file = taken_over(path, now) if path.suffix == SUFFIX else None
+        file = taken_over(path, now) if is_sitting(path) else None
         if file is not None:
             self._desk.keeping.go_on(file)
         else:
@@ -259,3 +274,10 @@ class Returning:
             raise item.error
         if item is not None and layer is self._desk.slides.layer:
             self._session.earlier_sitting = str(item)
+
+
+def _not_now(path: Path) -> str:
+    return (
+        f"{path.name} was not opened, since a run goes on. Open it again when that "
+        "has ended."
+    )

@@ -45,7 +45,6 @@ from napari_deepheme.plugin.own_models.comparison_dialog import ComparisonDialog
 from napari_deepheme.plugin.own_models.model_rows import ModelRows
 from napari_deepheme.plugin.reviewing.correction_panel import CorrectionPanel
 from napari_deepheme.plugin.reviewing.keeping import sittings_folder
-from napari_deepheme.plugin.reviewing.reopening import is_left_of_a_slide
 from napari_deepheme.plugin.words import MARK, RENDERED_ONLY, progress_in_words
 
 if TYPE_CHECKING:
@@ -69,6 +68,7 @@ class View(QWidget):
 
     open_requested = Signal(object)
     sitting_requested = Signal(object)
+    dropped = Signal(object)
     save_requested = Signal(str, object)
     dock_requested = Signal(str)
     classify_region_requested = Signal()
@@ -138,12 +138,8 @@ class View(QWidget):
 
     def dropEvent(self, event: QDropEvent) -> None:
         """Open what is dropped."""
-        for url in event.mimeData().urls():
-            path = Path(url.toLocalFile())
-            if url.isLocalFile() and is_left_of_a_slide(path):
-                self.sitting_requested.emit(path)
-            elif url.isLocalFile():
-                self.open_requested.emit(path)
+        urls = event.mimeData().urls()
+        self.dropped.emit([Path(u.toLocalFile()) for u in urls if u.isLocalFile()])
 
     def _make_form(self) -> None:
         self.slide_box = ComboBox(label="Slide", choices=(), nullable=True)

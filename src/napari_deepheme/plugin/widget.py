@@ -36,6 +36,7 @@ from napari_deepheme.plugin.controls.menu_keys import menu_command
 from napari_deepheme.plugin.controls.spoken import tell_canvas
 from napari_deepheme.plugin.desk import LAST_SECONDS
 from napari_deepheme.plugin.docks import Docks
+from napari_deepheme.plugin.dropped import Dropped
 from napari_deepheme.plugin.own_models.model_choice import ModelChoice
 from napari_deepheme.plugin.own_models.own_training import (
     iter_training,
@@ -110,6 +111,9 @@ class ClassifyCellsWidget(QWidget):
             start=start,
         )
         self.desk = self.controller.desk
+        self.dropped = Dropped(
+            self.session, self.desk.slides, self.controller.returning
+        )
         self._preparing = Preparing(self.session, load_models=_load_models, start=start)
         self.training = Training(
             self.session,
@@ -185,6 +189,7 @@ class ClassifyCellsWidget(QWidget):
 
     def _connect_view(self) -> None:
         view, controller, desk = self.view, self.controller, self.desk
+        view.dropped.connect(self.dropped.open)
         view.sitting_requested.connect(controller.returning.open_sitting)
         view.save_requested.connect(desk.saving.save)
         view.dock_requested.connect(self.docks.open)

@@ -55,7 +55,12 @@ Opened = tuple[Sitting, Ready, str]
 
 def is_left_of_a_slide(path: Path) -> bool:
     """Tell by its ending whether a file can be a sitting or a table of cells."""
-    return path.suffix.lower() in (SUFFIX, *TABLES)
+    return is_sitting(path) or path.suffix.lower() in TABLES
+
+
+def is_sitting(path: Path) -> bool:
+    """Tell by its ending whether a file can be a sitting."""
+    return path.suffix.lower() == SUFFIX
 
 
 def opened_sitting(path: Path) -> Opened:
@@ -201,7 +206,7 @@ def _of_slide(mark: SlideMark) -> Iterator[Path]:
 def _sittings() -> Iterator[tuple[os.stat_result, Path]]:
     """Give the sittings that were saved by themselves, as far as they can be seen."""
     with suppress(OSError):
-        for path in sittings_folder().glob(f"*{SUFFIX}"):
+        for path in filter(is_sitting, sittings_folder().iterdir()):
             with suppress(OSError):
                 yield path.stat(), path
 

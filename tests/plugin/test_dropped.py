@@ -1,0 +1,105 @@
+"""Files that are dropped together: what is opened, where, and what is said."""
+
+from pathlib import Path
+
+import pytest
+
+from napari_deepheme.core.sittings.sitting_file import read_sitting
+from napari_deepheme.plugin.dropped import Dropped
+from napari_deepheme.plugin.returning import AS_LEFT
+
+
+@pytest.fixture
+def made(make_controller):
+    return make_controller()
+
+
+@pytest.fixture
+def drop(made):
+    return Dropped(made.session, made.desk.slides, made.returning).open
+
+
+@pytest.fixture
+def left(make_controller, slide_path, tmp_path):
+    """A folder with the slide, its cells and its sitting."""
+    before = make_controller()
+    before.open_slide(slide_path)
+    before.classify_slide()
+    before.desk.export(tmp_path / "out")
+    before.desk.keeping.save_as(tmp_path / "out" / "mine.deepheme")
+    before.close()
+    return tmp_path / "out"
+
+
+@pytest.mark.parametrize("is_another_open", [False, True])
+def test_a_table_lies_on_the_slide_that_is_dropped_with_it(
+    is_another_open, made, drop, left, slide_path
+):
+    if is_another_open:
+        other = slide_path.with_name("case 2.svs")
+        other.write_bytes(slide_path.read_bytes() + b" ")
+        made.open_slide(other)
+    drop([left / "cells.csv", slide_path])
+    assert made.session.message == AS_LEFT
+    assert made.session.slide == "case 1.svs"
+    assert made.session.n_cells == 4
+    assert read_sitting(made.session.sitting).slide.name == "case 1.svs"
+
+
+def test_all_that_fails_is_told_whatever_is_opened_after_it(
+    made, drop, slide_path, tmp_path
+):
+    log = tmp_path / "run.log"
+    log.write_text("no slide")
+    drop([tmp_path, log, slide_path])
+    assert made.session.slide == "case 1.svs"
+    assert made.session.message_kind == "error"
+    assert str(tmp_path) in made.session.message
+    assert "run.log" in made.session.message
+
+
+def test_a_table_whose_slide_could_not_be_opened_lies_on_no_other(
+    made, drop, left, slide_path, tmp_path
+):
+    made.open_slide(slide_path)
+    broken = tmp_path / "broken.svs"
+    broken.write_bytes(b"no slide")
+    drop([broken, left / "cells.csv"])
+    assert not made.session.can_export
+    assert "broken.svs" in made.session.message
+    assert "cells.csv was not opened" in made.session.message
+    # A sitting knows its own slide.
+    drop([broken, left / "mine.deepheme"])
+    assert made.session.can_export
+    assert "broken.svs" in made.session.message
+
+
+def test_several_tables_are_opened_in_turn_and_none_hides_what_is_amiss(
+    made, drop, left, slide_path, tmp_path
+):
+    bad = tmp_path / "bad.csv"
+    bad.write_text("x,y\n1,2\n")
+    drop([slide_path, bad, left / "cells.csv"])
+    assert made.session.n_cells == 4
+    assert made.session.message_kind == "error"
+    assert "bad.csv" in made.session.message
+
+
+def test_what_is_dropped_in_the_middle_of_a_run_is_told_and_left(
+    made, drop, left, slide_path
+):
+    made.open_slide(slide_path)
+    made.session.running = True
+    drop([left / "cells.csv", left / "mine.deepheme"])
+    for name in ("cells.csv", "mine.deepheme"):
+        assert f"{name} was not opened, since a run goes on." in made.session.message
+    assert made.session.message_kind == "error"
+    assert not made.session.can_export
+
+
+def test_a_sitting_is_known_by_its_ending_in_capitals(made, left):
+    path = (left / "mine.deepheme").rename(left / "MINE.DEEPHEME")
+    made.returning.open_sitting(path)
+    assert made.session.message == AS_LEFT
+    assert made.session.slide == "case 1.svs"
+    assert Path(made.session.sitting) == path

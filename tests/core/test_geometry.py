@@ -31,6 +31,33 @@ def test_a_negative_extent_is_refused():
             Region(0, 0, width, height)
 
 
+@pytest.mark.parametrize(
+    "dtype", ["uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64"]
+)
+def test_numbers_of_numpy_are_taken_as_whole_numbers(dtype):
+    region = Region(*np.array([3, 2, 100, 120], dtype))
+    assert region == Region(3, 2, 100, 120)
+    assert [type(number) for number in region.to_json()] == [int] * 4
+    assert region.grown(5) == Region(-2, -3, 110, 130)
+    assert region.area == 12_000
+
+
+def test_an_area_does_not_overflow():
+    sides = np.array([0, 0, 60_000, 60_000], np.int32)
+    assert Region(*sides).area == 3_600_000_000
+
+
+@pytest.mark.parametrize(
+    "number", [0.5, 10.0, np.float32(10), "10", None, float("nan")]
+)
+def test_what_is_no_whole_number_is_no_region(number):
+    for place in range(4):
+        numbers = [10, 10, 10, 10]
+        numbers[place] = number
+        with pytest.raises(TypeError, match="whole pixels"):
+            Region(*numbers)
+
+
 def test_a_region_tells_its_corner_size_and_area():
     region = Region(3, 4, 10, 20)
     assert (region.right, region.bottom, region.area) == (13, 24, 200)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import ceil, floor
+from operator import index
 from typing import TYPE_CHECKING, NamedTuple, Protocol, Self
 
 import numpy as np
@@ -43,6 +44,9 @@ class Mpp(NamedTuple):
 class Region:
     """A rectangle of a slide, half open.
 
+    Whole numbers of any kind are taken, as those of numpy, and kept as `int`: what
+    is computed of them does not overflow.
+
     Attributes
     ----------
     x, y : int
@@ -52,8 +56,15 @@ class Region:
 
     Raises
     ------
+    TypeError
+        If one is no whole number.
     ValueError
         If the width or the height is negative.
+
+    Examples
+    --------
+    >>> Region(*np.array([0, 0, 60_000, 60_000], np.int32)).area
+    3600000000
     """
 
     x: int
@@ -62,7 +73,11 @@ class Region:
     height: int
 
     def __post_init__(self) -> None:
-        """Refuse a negative extent."""
+        """Take whole numbers as `int`; refuse others, and a negative extent."""
+        numbers = (self.x, self.y, self.width, self.height)
+        if set(map(type, numbers)) != {int}:
+            for name, number in zip(self.__slots__, numbers, strict=True):
+                object.__setattr__(self, name, _whole(number))
         if self.width < 0 or self.height < 0:
             raise ValueError(f"a region cannot be {self.width} x {self.height} px")
 
@@ -274,6 +289,14 @@ class Polygon:
             crosses = (y1 > y) != (y2 > y)
             inside ^= crosses & (x < x1 + (y - y1) * (x2 - x1) / (y2 - y1))
         return inside
+
+
+def _whole(number: object) -> int:
+    try:
+        return index(number)  # type: ignore[arg-type]
+    except TypeError:
+        told = str(number)[:40]
+        raise TypeError(f"a region has whole pixels, not {told}: round it") from None
 
 
 def _cut(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from numbers import Integral, Real
+from numbers import Real
 from typing import TYPE_CHECKING
 
 from napari_deepheme.core.errors import RegionOutOfBoundsError
@@ -20,7 +20,7 @@ def check_asked(slide: object, region: object, mpp: object) -> None:
     slide : object
         Must be a SlideReader.
     region : object
-        Must be a Region with an area in whole pixels, or None.
+        Must be a Region with an area, or None.
     mpp : object
         Must be one number, or None.
 
@@ -60,7 +60,5 @@ def region_on(slide: SlideReader, region: Region | None) -> Region:
 def _check_region(region: object) -> None:
     if not isinstance(region, Region):
         raise TypeError(f"expected Region(x, y, width, height), not {region!r}")
-    if not all(isinstance(number, Integral) for number in region.to_json()):
-        raise TypeError(f"expected whole pixels, not {region}")
     if not region.area:
         raise ValueError(f"{region} has no area")

@@ -80,7 +80,7 @@ def sheet_rows(
     csv.Error
         If it is no CSV.
     """
-    separator, lines = separated_lines(stream)
+    separator, lines = separated_lines(stream, needed)
     reader = csv.reader(lines, strict=True, delimiter=separator)
     given = [name.strip() for name in next((row for row in reader if row), [])]
     header = plain_header(given, {name.casefold() for name in given})
@@ -137,17 +137,35 @@ def wrong_length(
     return ValueError(told)
 
 
-def separated_lines(stream: TextIO) -> tuple[str, Iterator[str]]:
+def separated_lines(
+    stream: TextIO, needed: Collection[str]
+) -> tuple[str, Iterator[str]]:
     """Return what separates the columns, and all lines of a stream.
 
-    The separator is a comma, or what the first line has more of: a semicolon or a tab,
-    as spreadsheets write where numbers have decimal commas. A first line such as
-    ``sep=;`` says it, and is empty in what is returned.
+    The separator is a comma, a semicolon or a tab, as spreadsheets write where numbers
+    have decimal commas: that by which the first line has the columns that are needed,
+    in lower case; without them, what it has more of. A first line such as ``sep=;``
+    says it, and is empty in what is returned.
+
+    Raises
+    ------
+    csv.Error
+        If the first line is no CSV.
     """
     first = stream.readline()
     if said := _SEPARATOR_SAID.fullmatch(first):
         return said[1], chain(["\n"], stream)
-    return max(",;\t", key=first.count), chain([first] if first else [], stream)
+    return _separator(first, needed), chain([first] if first else [], stream)
+
+
+def _separator(header: str, needed: Collection[str]) -> str:
+    likeliest, *others = sorted(",;\t", key=header.count, reverse=True)
+    # A name may hold more of one than there are columns.
+    for separator in (likeliest, *others):
+        names = next(csv.reader([header], delimiter=separator), [])
+        if set(needed) <= {name.strip().casefold() for name in names}:
+            return separator
+    return likeliest
 
 
 def with_point(number: str, separator: str) -> str:

@@ -77,6 +77,21 @@ def test_a_csv_with_semicolons_or_tabs_and_decimal_commas_comes_in(csv_of, separ
     assert cells.further["note"].tolist() == ["a, b"]
 
 
+@pytest.mark.parametrize("name", ["a;b;c;d;e;f;g;h;i;j;k;l", "\t" * 20, '";;;;;;;;;;;'])
+def test_a_name_full_of_separators_does_not_separate(tmp_path, make_table, name):
+    further = {f"x{name}": np.array(["1;2\t3"])}
+    table = replace(make_table((1, 2, 3, 4, "M2")), further=further)
+    write_csv(table, tmp_path / "cells.csv")
+    assert holds_cells(tmp_path / "cells.csv")
+    assert read_csv(tmp_path / "cells.csv") == table
+
+
+def test_names_with_commas_come_in_between_semicolons(csv_of):
+    table = csv_of("x;y;width;height;class_code;a,b,c,d,e,f\n1;2;3;4;M2;g,h\n")
+    assert table.boxes.tolist() == [[1, 2, 3, 4]]
+    assert table.further["a,b,c,d,e,f"].tolist() == ["g,h"]
+
+
 @pytest.mark.parametrize("text", ["1.140", "1,140", " 12.345.678 ", "-1.140"])
 @pytest.mark.parametrize("separator", [";", "\t"])
 def test_thousands_that_a_spreadsheet_separated_are_refused(csv_of, separator, text):

@@ -89,7 +89,7 @@ def read_csv(path: Path | str) -> CellTable:
     try:
         check_regular(path)
         with path.open(newline="", encoding="utf-8-sig") as stream:
-            separator, lines = separated_lines(stream)
+            separator, lines = separated_lines(stream, NEEDED)
             reader = csv.reader(lines, strict=True, delimiter=separator)
             header = _header(reader)
             rows, numbers = _checked(reader, header, separator)
@@ -115,9 +115,8 @@ def header_of(path: Path) -> list[str]:
     try:
         check_regular(path)
         with path.open(newline="", encoding="utf-8-sig", errors="replace") as stream:
-            separator, lines = separated_lines(
-                io.StringIO(stream.read(_HEADER_LETTERS))
-            )
+            start = io.StringIO(stream.read(_HEADER_LETTERS))
+            separator, lines = separated_lines(start, NEEDED)
         return _header(csv.reader(lines, delimiter=separator))
     except (OSError, csv.Error):
         return []

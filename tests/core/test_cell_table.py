@@ -37,11 +37,24 @@ def table_of(rows):
 @pytest.mark.parametrize(
     ("column", "value", "told"),
     [
-        (0, [[0, 0, -9, 9]], "negative width"),
+        (0, [[0, 0, -9, 9]], "width must be at least 1"),
+        (0, np.array([[0, 0, 9, 0]], np.int32), "height must be at least 1"),
+        (0, [[0, 0, 9.0, 0.4]], "height must be at least 1"),
+        (0, [[2**31, 0, 9, 9]], "x holds a number that is too large"),
+        (0, np.array([[0, -(2.0**31) - 5, 9, 9]]), "y holds a number that is too"),
+        (0, [[2**80, 0, 9, 9]], "x holds a number that is too large"),
+        (0, [[float("nan"), 0, 9, 9]], "x holds something that is no number"),
+        (0, [[0, float("inf"), 9, 9]], "y holds something that is no number"),
+        (0, [["a", 0, 9, 9]], "boxes hold something that is no number"),
+        (0, [0, 0, 9, 9], r"\(n, 4\)"),
+        (0, np.zeros((2, 6)), r"\(n, 4\)"),
         (1, [5.0], "score"),
         (1, [float("nan")], "score"),
         (2, [-1], "class index"),
         (2, [23], "class index"),
+        (2, [1.7], "no whole number"),
+        (2, [float("nan")], "class index"),
+        (2, ["L4"], "class indices hold something that is no number"),
         (3, [7.0], "probability"),
     ],
 )
@@ -50,6 +63,27 @@ def test_numbers_that_no_cell_can_have_are_refused(column, value, told):
     columns[column] = value
     with pytest.raises(ValueError, match=told):
         CellTable.from_arrays(*columns)
+
+
+def test_boxes_with_fractions_are_rounded_as_those_of_a_file():
+    frame = pd.DataFrame({"x": [10.9], "y": -0.9, "width": 9.6, "height": 9.2})
+    table = CellTable.from_arrays(frame.to_numpy(), [1], [11], [1])
+    assert table.boxes.tolist() == [[11, -1, 10, 9]]
+    assert CellTable.from_pandas(frame.assign(class_code="L4")) == table
+
+
+def test_words_of_a_further_column_are_understood_or_refused():
+    def said(name, word):
+        return CellTable.from_arrays(
+            [[0, 0, 9, 9]], [1], [13], [1], {name: np.array([word])}
+        )
+
+    assert said("reader_class", "Plasma cell").further["reader_class"] == ["L4"]
+    assert differential(said("reader_class", "plasma cell")).percent["L4"] == 100
+    assert said("identified", False).further["identified"] == ["no"]
+    assert said("note", 5).further["note"] == ["5"]
+    with pytest.raises(ValueError, match="row 1: 'plasma' under reader_class is no"):
+        said("reader_class", "plasma")
 
 
 @given(rows)
@@ -66,18 +100,20 @@ def test_scores_and_probabilities_carry_four_decimals(rows):
 def test_reading_order_is_by_centre_and_does_not_depend_on_the_first_order(
     rows, random
 ):
-    ordered = table_of(rows).in_reading_order()
+    ordered = table_of(rows).in_reading_order().numbered_anew()
     x, y = ordered.centres.T.tolist()
     assert list(zip(y, x, strict=True)) == sorted(zip(y, x, strict=True))
     shuffled = table_of(random.sample(rows, len(rows)))
-    assert shuffled.in_reading_order() == ordered
+    assert shuffled.in_reading_order().numbered_anew() == ordered
 
 
 def test_rows_that_differ_in_probability_alone_have_an_order():
     rows = [(0, 0, 9, 9, 0.5, 3, 0.7), (0, 0, 9, 9, 0.5, 3, 0.6)]
     forth, back = table_of(rows), table_of(rows[::-1])
     assert forth != back
-    assert forth.in_reading_order() == back.in_reading_order()
+    assert forth.in_reading_order().boxes.tolist() == [[0, 0, 9, 9]] * 2
+    forth, back = (table.in_reading_order().numbered_anew() for table in (forth, back))
+    assert forth == back
 
 
 @given(rows)
@@ -91,7 +127,9 @@ def test_counts_hold_all_classes_in_order_and_add_up(rows):
 def test_tables_put_together_come_apart_again(first, second):
     both = CellTable.concatenate([table_of(first), table_of(second)])
     assert both.take(np.arange(len(first))) == table_of(first)
-    assert both.take(np.arange(len(both)) >= len(first)) == table_of(second)
+    later = both.take(np.arange(len(both)) >= len(first))
+    assert later.cell_ids.tolist() == list(range(len(first) + 1, len(both) + 1))
+    assert later.numbered_anew() == table_of(second)
 
 
 def test_an_empty_table_is_one():
@@ -172,6 +210,48 @@ def test_cells_keep_the_numbers_that_they_are_read_with(make_table):
     assert more.cell_ids.tolist() == [12, 7, 1610, 1611]
     first = CellTable.concatenate([make_table((0, 50, 9, 9, "L2")), table])
     assert first.cell_ids.tolist() == [1, 2, 3, 4]
+    twice = CellTable.concatenate([table, table])
+    assert twice.cell_ids.tolist() == [12, 7, 1610, 1611, 1612, 1613]
+
+
+@pytest.mark.parametrize("numbers", [None, [8, 3, 21, 5, 13]])
+def test_a_cell_that_is_taken_keeps_its_number(numbers):
+    boxes = [[0, y, 9, 9] for y in (90, 60, 0, 30, 120)]
+    own = None if numbers is None else np.array(numbers)
+    table = CellTable.from_arrays(boxes, *[[1] * 5] * 3)
+    table = replace(table, numbers=own)
+    ids = table.cell_ids.tolist()
+    taken = table.take(np.array([4, 0, -2]))
+    assert taken.cell_ids.tolist() == [ids[4], ids[0], ids[3]]
+    masked = table.take(np.array([False, True, True, False, True]))
+    assert masked.cell_ids.tolist() == [ids[1], ids[2], ids[4]]
+    assert masked.take(np.array([2, 0])).cell_ids.tolist() == [ids[4], ids[1]]
+    ordered = table.in_reading_order()
+    assert ordered.cell_ids.tolist() == [ids[i] for i in (2, 3, 1, 0, 4)]
+    assert table.take(np.empty(0, np.intp)).cell_ids.tolist() == []
+    assert CellTable.from_pandas(masked.to_pandas()) == masked
+
+
+def test_parts_of_a_table_put_together_keep_their_numbers():
+    table = table_of([(0, 20 * i, 9, 9, 0.5, 3, 0.5) for i in range(6)])
+    parts = [table.take(np.array(rows)) for rows in ([4, 1], [0], [5, 2, 3])]
+    together = CellTable.concatenate(parts)
+    assert together.cell_ids.tolist() == [5, 2, 1, 6, 3, 4]
+    assert together.in_reading_order() == table
+
+
+def test_rows_are_numbered_anew_where_that_is_asked_for():
+    table = table_of([(0, 20 * i, 9, 9, 0.5, 3, 0.5) for i in range(4)])
+    taken = table.take(np.array([3, 1]))
+    assert taken.numbered_anew().cell_ids.tolist() == [1, 2]
+    assert taken.numbered_anew(7).cell_ids.tolist() == [7, 8]
+
+
+def test_tables_that_differ_in_their_numbers_are_not_equal():
+    table = table_of([(0, 20 * i, 9, 9, 0.5, 3, 0.5) for i in range(3)])
+    assert replace(table, numbers=np.array([1, 2, 3])) == table
+    assert replace(table, numbers=np.array([1, 2, 4])) != table
+    assert table.take(np.array([1, 2])).numbered_anew() != table.take(np.array([1, 2]))
 
 
 @pytest.mark.parametrize(
@@ -180,7 +260,6 @@ def test_cells_keep_the_numbers_that_they_are_read_with(make_table):
         (["4", "", "9", None], [4, 10, 9, 11]),
         ([0, 1, 2], [0, 1, 2]),
         ([1, 2, 3], None),
-        ([5, 5, 6], None),
         (["a", "b"], None),
         ([1.5, 2], None),
         ([-1, 2], None),
@@ -193,6 +272,14 @@ def test_numbers_of_cells_are_whole_and_each_another(make_table, ids, kept):
     table = numbered(make_table, *ids)
     assert (None if table.numbers is None else table.numbers.tolist()) == kept
     assert len(table.cell_ids) == len(ids)
+
+
+def test_rows_that_are_there_twice_in_a_data_frame_are_refused(make_table):
+    frame = make_table((0, 0, 9, 9, "M2"), (20, 0, 9, 9, "L4")).to_pandas()
+    with pytest.raises(ValueError, match="row 1 and row 3 are both cell_id 1"):
+        CellTable.from_pandas(pd.concat([frame, frame]))
+    twice = pd.concat([frame, frame]).drop(columns="cell_id")
+    assert len(CellTable.from_pandas(twice)) == 4
 
 
 def test_words_that_are_set_in_pandas_are_understood(make_table):

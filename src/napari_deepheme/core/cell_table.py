@@ -12,9 +12,12 @@ from napari_deepheme.core.table_columns import (
     check_names,
     class_indices_of,
     numbers_of,
+    refuse_double_ids,
     row_number,
     shares_of,
     texts_of,
+    whole_boxes,
+    whole_indices,
 )
 from napari_deepheme.core.table_words import understood
 from napari_deepheme.core.taxonomy import CELL_CLASSES, CLASS_CODES
@@ -59,7 +62,8 @@ class CellTable:
     further : mapping of str to ndarray, each of shape (n,)
         Any further columns of a file, as they are.
     numbers : ndarray of int64, shape (n,), or None
-        Under which `cell_id` a file had the rows; None for 1, 2, 3, …
+        The `cell_id` of each row, from the file or the table that it was taken from;
+        None for 1, 2, 3, …
 
     Raises
     ------
@@ -105,30 +109,27 @@ class CellTable:
         scores: npt.ArrayLike,
         class_indices: npt.ArrayLike,
         probabilities: npt.ArrayLike,
-        further: Mapping[str, npt.NDArray[np.str_]] | None = None,
+        further: Mapping[str, npt.ArrayLike] | None = None,
     ) -> Self:
         """Make a table of anything array-like; rounds scores and probabilities.
+
+        Boxes are rounded to whole pixels, and further columns are kept as texts; words
+        in them are understood as for `from_columns`.
 
         Raises
         ------
         ValueError
-            If a side is negative, a score or probability not in [0, 1], a class index
-            none of the 23, or columns differ in length.
+            If a box is beyond what files can hold or a side is less than a pixel, a
+            score or probability is not in [0, 1], a class index none of the 23, a word
+            of a further column has no meaning there, or columns differ in length.
         """
-        sides = np.asarray(boxes, np.int32).reshape(-1, 4)
-        if (sides[:, 2:] < 0).any():
-            raise ValueError("a box has a negative width or height")
-        indices = np.asarray(class_indices)
-        if ((indices < 0) | (indices >= len(CELL_CLASSES))).any():
-            raise ValueError(
-                f"a class index lies beyond the {len(CELL_CLASSES)} classes"
-            )
+        texts = {name: np.asarray(v, np.str_) for name, v in (further or {}).items()}
         return cls(
-            sides,
+            whole_boxes(boxes),
             _share(scores, "score"),
-            indices.astype(np.uint8),
+            whole_indices(class_indices),
             _share(probabilities, "probability"),
-            dict(further or {}),
+            understood(texts, row_number),
         )
 
     @classmethod
@@ -153,9 +154,10 @@ class CellTable:
         ------
         ValueError
             If a column is missing or cannot be understood, or holds a word that has no
-            meaning there: says which.
+            meaning there, or a `cell_id` stands twice: says which.
         """
         check_names(columns.keys())
+        refuse_double_ids(columns.get("cell_id", ()), place)
         texts = {
             name: texts_of(columns, name) for name in columns if name not in COLUMNS
         }
@@ -164,9 +166,9 @@ class CellTable:
             shares_of(columns, "score"),
             class_indices_of(columns),
             shares_of(columns, "probability"),
-            understood(texts, place),
         )
-        return replace(cells, numbers=numbers_of(columns.get("cell_id", ())))
+        numbers = numbers_of(columns.get("cell_id", ()))
+        return replace(cells, further=understood(texts, place), numbers=numbers)
 
     @classmethod
     def from_pandas(cls, frame: pandas.DataFrame) -> Self:
@@ -211,7 +213,9 @@ class CellTable:
     def concatenate(cls, tables: Sequence[CellTable]) -> Self:
         """Put tables one below the other; a further column that one lacks is empty.
 
-        Rows are numbered on behind the highest `cell_id` of the first table.
+        Rows keep their `cell_id` where all tables have `numbers` and none stands twice,
+        as of parts of one table. Otherwise those of later tables are numbered on behind
+        the highest of the first.
         """
         if not tables:
             return cls.empty()
@@ -225,7 +229,7 @@ class CellTable:
                 name: np.concatenate([_column(t, name) for t in tables])
                 for name in names
             },
-            _continued(tables),
+            _numbers_together(tables),
         )
 
     def __len__(self) -> int:
@@ -233,10 +237,7 @@ class CellTable:
         return len(self.boxes)
 
     def __eq__(self, other: object) -> bool:
-        """Tell whether two tables hold the same rows in the same order.
-
-        Whatever their `cell_id`.
-        """
+        """Tell whether two tables hold the same rows and numbers in the same order."""
         if not isinstance(other, CellTable):
             return NotImplemented
         return (
@@ -244,6 +245,10 @@ class CellTable:
             and np.array_equal(self.scores, other.scores)
             and np.array_equal(self.class_indices, other.class_indices)
             and np.array_equal(self.probabilities, other.probabilities)
+            and (
+                (self.numbers is None and other.numbers is None)
+                or np.array_equal(self.cell_ids, other.cell_ids)
+            )
             and self.further.keys() == other.further.keys()
             and all(
                 np.array_equal(v, other.further[k]) for k, v in self.further.items()
@@ -279,18 +284,51 @@ class CellTable:
         return {code: int(n) for code, n in zip(CLASS_CODES, counts, strict=True)}
 
     def take(self, rows: npt.NDArray[np.intp] | npt.NDArray[np.bool_]) -> CellTable:
-        """Return some rows, by index or by mask."""
+        """Return some rows, by index or by mask; they keep their `cell_id`.
+
+        Examples
+        --------
+        >>> table = CellTable.from_arrays([[0, 0, 9, 9]] * 3, [1] * 3, [0] * 3, [1] * 3)
+        >>> table.take(np.array([2, 0])).cell_ids.tolist()
+        [3, 1]
+        """
         return CellTable(
             self.boxes[rows],
             self.scores[rows],
             self.class_indices[rows],
             self.probabilities[rows],
             {name: values[rows] for name, values in self.further.items()},
-            None if self.numbers is None else self.numbers[rows],
+            self._numbers_of(rows),
         )
 
+    def _numbers_of(
+        self, rows: npt.NDArray[np.intp] | npt.NDArray[np.bool_]
+    ) -> npt.NDArray[np.int64]:
+        if self.numbers is not None:
+            return self.numbers[rows]
+        # Not by way of `cell_ids`: a few rows of a large table are often asked for.
+        wanted = np.asarray(rows)
+        if wanted.dtype == bool:
+            return np.flatnonzero(wanted) + 1
+        return wanted.astype(np.int64) % len(self) + 1
+
+    def numbered_anew(self, first: int = 1) -> CellTable:
+        """Return the same rows under numbers of their own, counted from a first one.
+
+        Examples
+        --------
+        >>> table = CellTable.from_arrays([[0, 0, 9, 9]] * 3, [1] * 3, [0] * 3, [1] * 3)
+        >>> table.take(np.array([2, 0])).numbered_anew().cell_ids.tolist()
+        [1, 2]
+        """
+        numbers = None if first == 1 else np.arange(first, first + len(self))
+        return replace(self, numbers=numbers)
+
     def in_reading_order(self) -> CellTable:
-        """Return the rows by centre, top to bottom, then left to right."""
+        """Return the rows by centre, top to bottom, then left to right.
+
+        They keep their `cell_id`.
+        """
         x, y, width, height = self.boxes.astype(np.int64).T
         # All that tells two rows apart takes part, so that their first order does not.
         keys = (self.probabilities, self.class_indices, self.scores, width, height)
@@ -302,7 +340,12 @@ def _column(table: CellTable, name: str) -> npt.NDArray[np.str_]:
     return np.zeros(len(table), np.str_) if values is None else values
 
 
-def _continued(tables: Sequence[CellTable]) -> npt.NDArray[np.int64] | None:
+def _numbers_together(tables: Sequence[CellTable]) -> npt.NDArray[np.int64] | None:
+    given = [table.numbers for table in tables if table.numbers is not None]
+    if len(given) == len(tables):
+        together = np.concatenate(given)
+        if (np.diff(np.sort(together)) > 0).all():
+            return together
     first, n = tables[0].numbers, sum(map(len, tables[1:]))
     if first is None:
         return None

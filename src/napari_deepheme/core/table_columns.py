@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 NEEDED: Final = ("x", "y", "width", "height", "class_code")
 """Columns without which there is no table of cells."""
 
+_SIDES: Final = NEEDED[:4]
+
 _LONGEST_TEXT: Final = 10_000
 """Letters that a field of a further column can have."""
 
@@ -43,14 +45,60 @@ def check_names(names: Collection[str]) -> None:
 
 
 def boxes_of(columns: Mapping[str, Sequence[Any]]) -> npt.NDArray[np.float64]:
-    """Return x, y, width and height in whole pixels, shape (n, 4).
+    """Return x, y, width and height, shape (n, 4); for `whole_boxes` to round.
 
     Raises
     ------
     ValueError
-        If one is no number, is too large, or a side is less than a pixel.
+        If one is no number.
     """
-    return np.stack([_pixels(columns, name) for name in NEEDED[:4]], axis=1)
+    return np.stack([_numbers(columns, name) for name in _SIDES], axis=1)
+
+
+def whole_boxes(boxes: npt.ArrayLike) -> npt.NDArray[np.int32]:
+    """Return boxes in whole pixels, shape (n, 4).
+
+    Raises
+    ------
+    ValueError
+        If they have another shape, or one is no number, is too large, or a side is less
+        than a pixel.
+
+    Examples
+    --------
+    >>> whole_boxes([[10.6, 20, 30.2, 40]]).tolist()
+    [[11, 20, 30, 40]]
+    """
+    given = np.asarray(boxes)
+    if given.size and (given.ndim != 2 or given.shape[1] != len(_SIDES)):
+        raise ValueError(f"boxes must be (n, 4), not {given.shape}")
+    given = given.reshape(-1, len(_SIDES))
+    if given.dtype != np.int32:
+        given = np.rint(_as_floats(given, "boxes hold"))
+        for name, values in zip(_SIDES, given.T, strict=True):
+            _check_pixels(values, name)
+    for name, values in zip(_SIDES[2:], given.T[2:], strict=True):
+        if (values < 1).any():
+            raise ValueError(f"the column {name} must be at least 1")
+    return given.astype(np.int32, copy=False)
+
+
+def whole_indices(values: npt.ArrayLike) -> npt.NDArray[np.uint8]:
+    """Return places in `taxonomy.CELL_CLASSES`.
+
+    Raises
+    ------
+    ValueError
+        If one is none.
+    """
+    given = np.asarray(values)
+    if given.dtype.kind not in "iu":
+        given = _as_floats(given, "class indices hold")
+    if not ((given >= 0) & (given < len(CLASS_CODES))).all():
+        raise ValueError(f"a class index lies beyond the {len(CLASS_CODES)} classes")
+    if (given != np.floor(given)).any():
+        raise ValueError("a class index is no whole number")
+    return given.astype(np.uint8)
 
 
 def class_indices_of(columns: Mapping[str, Sequence[Any]]) -> list[int]:
@@ -162,15 +210,18 @@ def row_number(row: int) -> str:
     return f"row {row + 1}"
 
 
-def _pixels(columns: Mapping[str, Sequence[Any]], name: str) -> npt.NDArray[np.float64]:
-    values = np.rint(_numbers(columns, name))
+def _as_floats(values: npt.NDArray[Any], what: str) -> npt.NDArray[np.float64]:
+    try:
+        return values.astype(np.float64)
+    except (ValueError, TypeError):
+        raise ValueError(f"{what} something that is no number") from None
+
+
+def _check_pixels(values: npt.NDArray[np.float64], name: str) -> None:
     if not np.isfinite(values).all():
         raise ValueError(f"the column {name} holds something that is no number")
     if not (np.abs(values) < COORDINATE_LIMIT).all():
         raise ValueError(f"the column {name} holds a number that is too large")
-    if name in ("width", "height") and (values < 1).any():
-        raise ValueError(f"the column {name} must be at least 1")
-    return values
 
 
 def _numbers(

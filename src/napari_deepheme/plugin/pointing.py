@@ -34,7 +34,7 @@ class Pointing:
         if overlay is None or row is None:
             self.describe_selected(overlay)
             return ""
-        self._session.selected = describe(overlay.take([row]), [row])
+        self._session.selected = describe(overlay.take([row]))
         return self._session.selected
 
     def select_at(
@@ -53,5 +53,4 @@ class Pointing:
         """Tell of the selected cells."""
         rows = overlay.selected() if overlay else []
         self._session.n_selected = len(rows)
-        chosen = overlay.take(rows) if overlay else None
-        self._session.selected = describe(chosen, rows) if chosen is not None else ""
+        self._session.selected = describe(overlay.take(rows)) if overlay else ""

@@ -24,8 +24,6 @@ from napari_deepheme.core.taxonomy import CLASS_BY_CODE, MITOTIC_CODE
 from napari_deepheme.core.wording import in_percent, plural
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from napari_deepheme.core.cell_table import CellTable
     from napari_deepheme.core.counts.counting import CountGoal
     from napari_deepheme.core.engine.results import RegionResult
@@ -64,23 +62,21 @@ def class_words(reader_class: str) -> str:
     return f"{reader_class} {CLASS_BY_CODE[reader_class].name}"
 
 
-def describe(chosen: CellTable, rows: Sequence[int]) -> str:
+def describe(chosen: CellTable) -> str:
     """Tell what is known of one cell, or how many of which class several are.
 
     Parameters
     ----------
     chosen : CellTable
-        These cells.
-    rows : sequence of int
-        Their rows in the table of all.
+        These cells, taken from the table of all: they have its numbers.
     """
-    if not rows:
+    if not len(chosen):
         return ""
-    if len(rows) == 1:
-        return _one(chosen, rows[0])
+    if len(chosen) == 1:
+        return _one(chosen)
     numbers = Counter(short_words(chosen)).most_common()
     of_each = ", ".join(f"{n:,} {c}" for c, n in numbers)
-    return f"{len(rows):,} cells selected: {of_each}"
+    return f"{len(chosen):,} cells selected: {of_each}"
 
 
 def outcome(result: RegionResult, goal: CountGoal | None = None) -> str:
@@ -115,12 +111,12 @@ def card_note(card: ModelCard) -> str:
     return " ".join(words)
 
 
-def _one(cell: CellTable, row: int) -> str:
+def _one(cell: CellTable) -> str:
     code, judged = cell.class_codes[0], str(judged_classes(cell)[0])
     sure = _sure(cell)
     if is_added(cell)[0]:
-        return _added(cell, row)
-    place = f"cell {_number(cell, row)}, detector {cell.scores[0]:.2f}"
+        return _added(cell)
+    place = f"cell {cell.cell_ids[0]}, detector {cell.scores[0]:.2f}"
     given = str(reader_classes(cell)[0])
     if given == code:
         return f"{class_words(judged)}, confirmed by the reader, {sure} ({place})"
@@ -140,14 +136,10 @@ def _sure(cell: CellTable) -> str:
     return in_percent(cell.probabilities[0], is_below=bool(is_doubted(cell)[0]))
 
 
-def _number(cell: CellTable, row: int) -> int:
-    return row + 1 if cell.numbers is None else int(cell.numbers[0])
-
-
-def _added(cell: CellTable, row: int) -> str:
+def _added(cell: CellTable) -> str:
     """Tell of a cell that no detector found."""
     known = UNIDENTIFIED if is_unidentified(cell)[0] else str(judged_classes(cell)[0])
-    words = f"{class_words(known)}, added by hand (cell {_number(cell, row)}"
+    words = f"{class_words(known)}, added by hand (cell {cell.cell_ids[0]}"
     # No model was asked where it is not at hand.
     if cell.probabilities[0]:
         words += f"; the model: {cell.class_codes[0]} {_sure(cell)}"

@@ -12,7 +12,7 @@ from napari_deepheme.core.taxonomy import CLASS_BY_CODE, class_index
 from napari_deepheme.plugin import streaming
 from napari_deepheme.plugin.cell_index import CellIndex
 from napari_deepheme.plugin.kinds import cell_kinds
-from napari_deepheme.plugin.layers import frame_of
+from napari_deepheme.plugin.layers import frame_of, shapes_kwargs
 from napari_deepheme.plugin.result_layers import drawing, overlay
 from napari_deepheme.plugin.result_layers.drawing import Ready
 from napari_deepheme.plugin.result_layers.figures import MAX_FIGURES, Figures
@@ -300,6 +300,30 @@ def test_no_more_figures_are_outlined_than_napari_can_draw(viewer):
     assert layer.nshapes == MAX_FIGURES
     shown.show(figures.take(np.arange(3)))
     assert layer.nshapes == 3
+
+
+def test_a_figure_has_the_number_of_its_cell(viewer, made):
+    cells = scattered(LIMIT)
+    u4 = (cells.class_indices == class_index("U4")) & (
+        cells.further["identified"] == "yes"
+    )
+    numbers = (np.flatnonzero(u4) + 1).tolist()
+    assert numbers != list(range(1, len(numbers) + 1))
+    made.show(Ready.of(cells), frozenset())
+    assert viewer.layers["Mitotic figures"].features["cell_id"].tolist() == numbers
+    assert shapes_kwargs(cells, {}, {})["features"]["cell_id"].tolist() == numbers
+
+
+def test_figures_of_a_run_that_goes_on_have_the_numbers_of_their_cells(viewer, made):
+    cells, stream = scattered(LIMIT // 4), Stream([WHOLE])
+    for result in tile_results(cells):
+        stream.add(result)
+        made.extend(stream, frozenset())
+    found = viewer.layers["Mitotic figures"].features
+    rows = found["cell_id"].to_numpy() - 1
+    assert len(rows) > 1
+    there = found[["x", "y", "width", "height"]].to_numpy()
+    assert there.tolist() == stream.take(rows).boxes.tolist()
 
 
 def test_where_not_all_figures_are_outlined_those_in_view_are(viewer):

@@ -63,7 +63,7 @@ def test_cells_of_a_table_are_seen_under_their_numbers(slide, cells, tmp_path):
     write_csv(replace(cells, numbers=np.array([12, 1610])), tmp_path / "cells.csv")
     sitting, ready, _ = opened_table(tmp_path / "cells.csv", slide, None)
     shown = ready.cells.take(np.array([1]))
-    assert describe(shown, [1]).endswith("(cell 1610, detector 0.90)")
+    assert describe(shown).endswith("(cell 1610, detector 0.90)")
     assert features(ready.cells)["cell_id"].tolist() == [12, 1610]
     assert cells_of_features(features(ready.cells)).cell_ids.tolist() == [12, 1610]
     more = sitting.corrected.add(cells.take(np.array([0])), "M1").cells

@@ -56,9 +56,10 @@ def merge_tiles(
     Returns
     -------
     CellTable
-        In reading order, whatever the order of the tiles. Mitotic figures too near for
-        two cells are one, of the better score, in a box around both; a telophase where
-        both look like plates and lie as far apart as daughters do.
+        In reading order and numbered so, whatever the order of the tiles. Mitotic
+        figures too near for two cells are one, of the better score, in a box around
+        both; a telophase where both look like plates and lie as far apart as daughters
+        do.
     """
     together = CellTable.concatenate(tables)
     belongs = np.zeros(len(together), bool)
@@ -66,7 +67,7 @@ def merge_tiles(
         belongs |= area.holds_centres(together.boxes)
     inside = together.take(belongs).in_reading_order()
     kept = suppress_overlaps(inside.boxes, inside.scores, max_overlap=max_overlap)
-    return _each_figure_once(inside.take(kept), mpp)
+    return _each_figure_once(inside.take(kept), mpp).numbered_anew()
 
 
 def _each_figure_once(cells: CellTable, mpp: Mpp) -> CellTable:

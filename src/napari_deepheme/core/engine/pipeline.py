@@ -366,7 +366,7 @@ class _Work:
                 self.plan.tiles[part.index],
                 part.index,
                 len(self.plan.tiles),
-                cells.take(crops.readable),
+                cells.take(crops.readable).numbered_anew(),
                 tuple(dict.fromkeys((*found.failed, *crops.failed))),
                 np.concatenate([found.lost, found.boxes[~crops.readable]]),
             )

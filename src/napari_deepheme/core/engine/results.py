@@ -180,10 +180,12 @@ class ResultCollector:
         )
         is_torn = touched_by(self._failed, cells.boxes)
         failed = self._told([*self._lost, cells.boxes[is_torn]])
+        if is_torn.any():
+            cells = cells.take(~is_torn).numbered_anew()
         return RegionResult(
             region=self.region,
             mpp=self.mpp,
-            cells=cells.take(~is_torn) if is_torn.any() else cells,
+            cells=cells,
             failed=failed,
             complete=self._n_left == 0,
             seconds=time.monotonic() - self._started,

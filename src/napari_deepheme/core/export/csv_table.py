@@ -26,7 +26,6 @@ from napari_deepheme.core.spreadsheets import (
 from napari_deepheme.core.table_columns import (
     NEEDED,
     check_names,
-    refuse_double_ids,
 )
 from napari_deepheme.core.table_words import OF_ALL
 from napari_deepheme.core.taxonomy import CELL_CLASSES
@@ -99,7 +98,6 @@ def read_csv(path: Path | str) -> CellTable:
         def place(row: int) -> str:
             return f"line {numbers[row]}"
 
-        refuse_double_ids(columns.get("cell_id", ()), place)
         return CellTable.from_columns(_as_meant(columns, separator), place=place)
     except (OSError, ValueError, csv.Error) as error:
         raise InvalidTableError(str(path), why_unreadable(error)) from error

@@ -14,7 +14,6 @@ from napari_deepheme.core.export.facts import NOTICE, TableFacts
 from napari_deepheme.core.files import atomic_file, check_regular
 from napari_deepheme.core.review.corrections import standing_rows
 from napari_deepheme.core.spreadsheets import why_unreadable
-from napari_deepheme.core.table_columns import refuse_double_ids, row_number
 from napari_deepheme.core.taxonomy import CELL_CLASSES, CLASS_CODES
 
 if TYPE_CHECKING:
@@ -76,7 +75,6 @@ def read_parquet(path: Path | str) -> CellTable:
         # By its content alone: a path with "=" in it is no partition.
         with Path(path).open("rb") as stream:
             frame = pyarrow.parquet.read_table(stream).to_pandas()
-        refuse_double_ids(frame.get("cell_id", ()), row_number)
         return CellTable.from_pandas(frame)
     except (OSError, ValueError, TypeError) as error:
         raise InvalidTableError(str(path), why_unreadable(error)) from error

@@ -174,12 +174,12 @@ def _read(content: Any, side: int, widest: float) -> QupathCells:
         drawn.scores,
         drawn.classes,
         drawn.probabilities,
-        understood(further, drawn.names.__getitem__, columns=OF_MODEL),
     )
     own = numbers_of([metadata.get("cell_id") for metadata in drawn.metadata])
-    cells = replace(cells, numbers=own)
+    # The reader's class is QuPath's: what else says so has no meaning here.
+    known = understood(further, drawn.names.__getitem__, columns=OF_MODEL)
     return QupathCells(
-        cells,
+        replace(cells, further=known, numbers=own),
         dict(drawn.unknown),
         drawn.n_lines,
         drawn.n_regions,

@@ -282,7 +282,7 @@ class CorrectedCells:
     def add(
         self, cells: CellTable, reader_class: str, *, reader: str = "", at: str = ""
     ) -> CorrectedCells:
-        """Add cells that no detector found; they come last.
+        """Add cells that no detector found; they come last, also by their numbers.
 
         To take the step back withdraws them, see `corrections.is_withdrawn`.
 
@@ -299,7 +299,7 @@ class CorrectedCells:
             ADDED: np.full(len(cells), "yes"),
             READER_CLASS: np.full(len(cells), DELETED),
         }
-        new = replace(cells, further=marked)
+        new = replace(cells, further=marked).numbered_anew()
         base = CellTable.concatenate([self.base, new])
         deleted = np.full(len(cells), _NUMBER[DELETED], np.uint8)
         given = np.concatenate([self._given, deleted])

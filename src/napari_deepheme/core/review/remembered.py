@@ -55,7 +55,9 @@ def remember(cells: CellTable, known: CellTable) -> CellTable:
     if len(known):
         there = set(_boxes(cells))
         kept = known.take(np.array([box not in there for box in _boxes(known)], bool))
-    return CellTable.concatenate([kept, cells.take(_is_said(cells))])
+    together = CellTable.concatenate([kept, cells.take(_is_said(cells))])
+    # Of several runs, each of which numbers its own.
+    return together.numbered_anew()
 
 
 def recall(cells: CellTable, known: CellTable, areas: Sequence[Area]) -> CellTable:
@@ -68,7 +70,8 @@ def recall(cells: CellTable, known: CellTable, areas: Sequence[Area]) -> CellTab
     known : CellTable
         As `remember` gives it.
     areas : sequence of Region or Polygon
-        Where the run looked: cells that the reader added there come last.
+        Where the run looked: cells that the reader added there come last, and are
+        numbered on.
     """
     if not len(known):
         return cells
@@ -83,7 +86,7 @@ def recall(cells: CellTable, known: CellTable, areas: Sequence[Area]) -> CellTab
             column[rows] = values[[found[row] for row in rows.tolist()]]
             further[name] = column
     left = known.take(np.array(sorted(place.values()), np.intp))
-    added = left.take(is_added(left) & _lies_in(left, areas))
+    added = left.take(is_added(left) & _lies_in(left, areas)).numbered_anew()
     recalled = replace(cells, further=further)
     return CellTable.concatenate([recalled, added]) if len(added) else recalled
 

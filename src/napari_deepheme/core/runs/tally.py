@@ -97,7 +97,7 @@ class Tally:
         cells, counted = take_counted(result.cells, areas, goal.n_cells)
         return replace(
             result,
-            cells=cells,
+            cells=cells.numbered_anew(),
             counted_areas=counted,
             searched_areas=None,
             complete=self.is_enough,

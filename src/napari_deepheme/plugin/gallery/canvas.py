@@ -130,7 +130,7 @@ class TileCanvas(QAbstractScrollArea):
     def words(self, index: int) -> str:
         """Tell what is known of the cell of a tile."""
         row = int(self.selection.rows[index])
-        return describe(self._grouped.cells.take(np.array([row])), [row])
+        return describe(self._grouped.cells.take(np.array([row])))
 
     def told(self) -> str:
         """Tell where the keyboard is, and how many cells are shown and selected."""

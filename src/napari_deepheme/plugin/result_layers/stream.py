@@ -67,7 +67,7 @@ class Stream:
         own &= result.tile.core.holds_centres(boxes)
         for core in self._overlapping(result.tile.core):
             own &= ~core.holds_centres(boxes)
-        cells = result.cells.take(own)
+        cells = result.cells.take(own).numbered_anew(len(self.index) + 1)
         self._note(result.tile.core)
         if not len(cells):
             return

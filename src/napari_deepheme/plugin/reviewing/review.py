@@ -344,7 +344,7 @@ class Review:
             overlay.select_rows(in_sight)
             selected = in_sight
         self._tell_hidden(len(left) - len(in_sight))
-        self._session.selected = describe(overlay.take(selected), selected)
+        self._session.selected = describe(overlay.take(selected))
         self._tell()
         self.changed.emit(np.asarray(rows, np.intp))
 

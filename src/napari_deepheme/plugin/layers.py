@@ -259,13 +259,14 @@ def cells_of_features(table: pd.DataFrame) -> CellTable:
         table["score"].to_numpy(),
         [class_index(str(code)) for code in table["class_code"]],
         table["probability"].to_numpy(),
-        {
-            str(name): table[name].to_numpy(str)
-            for name in table.columns
-            if name not in COLUMNS
-        },
     )
-    return replace(cells, numbers=numbers_of(list(table.get("cell_id", ()))))
+    further = {
+        str(name): table[name].to_numpy(str)
+        for name in table.columns
+        if name not in COLUMNS
+    }
+    numbers = numbers_of(list(table.get("cell_id", ())))
+    return replace(cells, further=further, numbers=numbers)
 
 
 def centres_rc(cells: CellTable) -> npt.NDArray[np.float64]:

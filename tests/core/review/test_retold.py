@@ -1,5 +1,7 @@
 """What columns say of a reader, taken as steps."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from napari_deepheme.core.cell_table import CellTable
@@ -12,9 +14,9 @@ def test_words_that_no_reader_can_say_are_no_steps():
         "reader_phase": np.array(["metaphase", "interphase"]),
     }
     cells = CellTable.from_arrays(
-        [[0, 0, 9, 9], [20, 0, 9, 9]], [0.9, 0.9], [13, 13], [0.75, 0.75], said
+        [[0, 0, 9, 9], [20, 0, 9, 9]], [0.9, 0.9], [13, 13], [0.75, 0.75]
     )
-    corrected = retold(cells)
+    corrected = retold(replace(cells, further=said))
     assert corrected.n_corrected == 2
     assert corrected.cells.further["reader_phase"].tolist() == ["metaphase", ""]
 

@@ -120,6 +120,16 @@ def test_cells_come_back_with_the_numbers_of_their_table(tmp_path):
     assert cells == corrected.cells
 
 
+def test_a_sitting_comes_back_with_words_that_mean_nothing(
+    tmp_path,
+):
+    words = np.array(["a word", *[""] * (N - 1)])
+    base = replace(model_says(), further={"reader_phase": words})
+    create_sitting(tmp_path / "a.deepheme", a_sitting(CorrectedCells(base)))
+    cells = read_sitting(tmp_path / "a.deepheme").corrected.base
+    assert cells.further["reader_phase"].tolist() == words.tolist()
+
+
 def test_a_sitting_comes_back_as_it_was(tmp_path):
     corrected = CorrectedCells(model_says()).correct([1, 2], "M3", reader="AB", at=AT)
     cell = CellTable.from_arrays([(300, 40, 20, 20)], [0], [13], [0.4])

@@ -383,9 +383,8 @@ def _done_tile(record: dict[str, Any]) -> DoneTile:
         record["scores"],
         record["classes"],
         record["probabilities"],
-        further,
     )
     failed = tuple(map(Region.from_json, record["failed"]))
     # Journals of before do not tell.
     lost = np.array(record.get("lost", ()), np.int32).reshape(-1, 4)
-    return DoneTile(index, cells, failed, lost)
+    return DoneTile(index, replace(cells, further=further), failed, lost)

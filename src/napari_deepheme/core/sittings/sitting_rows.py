@@ -125,13 +125,15 @@ def read_cells(database: sqlite3.Connection) -> CellTable:
         _shares(columns["score"]),
         _class_indices(columns["class_code"]),
         _shares(columns["probability"]),
-        {
-            name: np.array([v or "" for v in columns[name]], np.str_)
-            for name in further
-            if name in columns
-        },
     )
-    return cells if own is None else replace(cells, numbers=numbers_of(own))
+    # As they are: a file may have had words without a meaning, see `read_qupath`.
+    texts = {
+        name: np.array([v or "" for v in columns[name]], np.str_)
+        for name in further
+        if name in columns
+    }
+    numbers = None if own is None else numbers_of(own)
+    return replace(cells, further=texts, numbers=numbers)
 
 
 def _has_mitoses(database: sqlite3.Connection) -> bool:

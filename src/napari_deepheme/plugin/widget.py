@@ -242,6 +242,9 @@ class ClassifyCellsWidget(QWidget):
             self.deleteLater()
 
     def _on_camera(self, _: Any = None) -> None:
+        if self._chosen.isActive():
+            # Who moves about is not to be held up.
+            self._chosen.start()
         self.desk.look()
         self._camera_rested()
 

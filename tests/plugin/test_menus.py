@@ -10,7 +10,7 @@ from napari_deepheme.core.geometry import Size
 from napari_deepheme.core.models import fastest
 from napari_deepheme.core.models.torch.runner import plain_compute
 from napari_deepheme.core.phantom import write_phantom
-from napari_deepheme.plugin import widget
+from napari_deepheme.plugin import kept_models
 
 PLUGIN = "napari-deepheme"
 
@@ -25,10 +25,10 @@ def no_measurement():
     """Compute as torch does on the CPU: what is fastest is not the question here."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(fastest, "candidates", lambda *_: [plain_compute("cpu")])
-        widget._loaded.cache_clear()
+        kept_models._loaded.cache_clear()
         yield
     # What was loaded so is not for other tests.
-    widget._loaded.cache_clear()
+    kept_models._loaded.cache_clear()
 
 
 @pytest.fixture(scope="module")

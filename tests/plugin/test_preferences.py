@@ -8,6 +8,7 @@ from npe2 import PluginManifest
 from tests.plugin.conftest import MODELS
 
 from napari_deepheme.core.models.registry import DEFAULT_CLASSIFIER
+from napari_deepheme.plugin import kept_models
 from napari_deepheme.plugin.choices import COUNTS
 from napari_deepheme.plugin.desk import Desk
 from napari_deepheme.plugin.own_models.model_choice import ModelChoice
@@ -205,14 +206,12 @@ def test_sittings_lie_where_the_page_says_and_the_environment_goes_before(
 
 
 def test_the_threads_of_the_page_are_those_that_compute(page, monkeypatch):
-    from napari_deepheme.plugin import widget
-
     asked = {}
-    monkeypatch.setattr(widget, "load_models", lambda *_, **kw: asked.update(kw))
-    widget._loaded.cache_clear()
+    monkeypatch.setattr(kept_models, "load_models", lambda *_, **kw: asked.update(kw))
+    kept_models._loaded.cache_clear()
     page.classifying.threads = 3
-    widget._load_models(DEFAULT_CLASSIFIER, "peaknet-marrow", "cpu")
-    widget._loaded.cache_clear()
+    kept_models.load_kept(DEFAULT_CLASSIFIER, "peaknet-marrow", "cpu")
+    kept_models._loaded.cache_clear()
     assert asked["n_threads"] == 3
 
 

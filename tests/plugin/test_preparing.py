@@ -1,6 +1,7 @@
 import pytest
 
 from napari_deepheme.core.models.protocols import Models
+from napari_deepheme.plugin import kept_models
 from napari_deepheme.plugin import widget as widget_module
 from napari_deepheme.plugin.preparing import Preparing
 from napari_deepheme.plugin.session import Session
@@ -70,23 +71,23 @@ def test_what_cannot_be_loaded_is_told_by_the_run_alone(session, inline_start):
 def opened(make_napari_viewer, phantom_svs, monkeypatch):
     monkeypatch.setattr(widget_module, "_PREPARE_MS", 10)
     monkeypatch.setattr(
-        widget_module, "load_models", lambda model, **_: Models(model, model)
+        kept_models, "load_models", lambda model, **_: Models(model, model)
     )
-    widget_module._loaded.cache_clear()
+    kept_models._loaded.cache_clear()
     viewer = make_napari_viewer()
     widget = ClassifyCellsWidget(viewer)
     viewer.window.add_dock_widget(widget)
     yield widget
-    widget_module._loaded.cache_clear()
+    kept_models._loaded.cache_clear()
 
 
 def test_an_open_slide_has_its_models_before_the_click(opened, phantom_svs, qtbot):
-    loaded = widget_module._loaded
+    loaded = kept_models._loaded
     qtbot.wait(50)
     assert loaded.cache_info().currsize == 0
     opened.controller.open_slide(phantom_svs)
     qtbot.waitUntil(lambda: loaded.cache_info().currsize == 1, timeout=5000)
     session = opened.session
     names = (session.model, session.detector, session.device)
-    assert widget_module._load_models(*names).detector == session.model
+    assert kept_models.load_kept(*names).detector == session.model
     assert loaded.cache_info().hits == 1

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from functools import lru_cache, partial
-from threading import Lock
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,9 +23,7 @@ from napari_deepheme.core.adequacy import map_adequacy
 from napari_deepheme.core.engine.name_boxes import name_boxes
 from napari_deepheme.core.errors import DeephemeError
 from napari_deepheme.core.models.registry import (
-    find_of_kind,
     list_models,
-    load_models,
 )
 from napari_deepheme.core.runs.search import iter_search
 from napari_deepheme.plugin.controller import Controller
@@ -37,6 +34,7 @@ from napari_deepheme.plugin.controls.spoken import tell_canvas
 from napari_deepheme.plugin.desk import LAST_SECONDS
 from napari_deepheme.plugin.docks import Docks
 from napari_deepheme.plugin.dropped import Dropped
+from napari_deepheme.plugin.kept_models import load_kept
 from napari_deepheme.plugin.own_models.model_choice import ModelChoice
 from napari_deepheme.plugin.own_models.own_training import (
     iter_training,
@@ -62,15 +60,11 @@ if TYPE_CHECKING:
     import napari
 
     from napari_deepheme.core.models.cards.card import ModelCard
-    from napari_deepheme.core.models.protocols import Models
 
 _CAMERA_REST_MS = 150
 
 _PREPARE_MS = 1000
 """Models are loaded so long after slide or models were chosen: it is drawn first."""
-
-_LOADING = Lock()
-"""Held while models are loaded: who asks meanwhile takes the same."""
 
 _SAVE_MS = 3000
 """A sitting is saved so often, if anything changed."""
@@ -103,7 +97,7 @@ class ClassifyCellsWidget(QWidget):
         self.controller = Controller(
             napari_viewer,
             self.session,
-            load_models=_load_models,
+            load_models=load_kept,
             iter_search=iter_search,
             map_adequacy=map_adequacy,
             keep_corrections=keep_corrections,
@@ -114,7 +108,7 @@ class ClassifyCellsWidget(QWidget):
         self.dropped = Dropped(
             self.session, self.desk.slides, self.controller.returning
         )
-        self._preparing = Preparing(self.session, load_models=_load_models, start=start)
+        self._preparing = Preparing(self.session, load_models=load_kept, start=start)
         self.training = Training(
             self.session,
             read_cells=self.desk.read_cells,
@@ -394,25 +388,6 @@ class _Scrolling(QScrollArea):
 
 def _call(function: Callable[[], None], *_: object) -> None:
     function()
-
-
-def _load_models(model: str, detector: str, device: str) -> Models:
-    """Load the models, or take those of the last run if their files are the same."""
-    cards = [find_of_kind(model, "classifier"), find_of_kind(detector, "detector")]
-    files = [file.path for card in cards for file in card.weights]
-    stamps = (
-        *((str(f), f.stat().st_mtime_ns) for f in files if f.exists()),
-        *(card.facts for card in cards),
-    )
-    with _LOADING:
-        return _loaded(model, detector, device, read_preferences().threads, stamps)
-
-
-@lru_cache(maxsize=2)
-def _loaded(
-    model: str, detector: str, device: str, n_threads: int, _: object
-) -> Models:
-    return load_models(model, detector=detector, device=device, n_threads=n_threads)
 
 
 def _import_model(paths: Sequence[Path]) -> ModelCard:

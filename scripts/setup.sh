@@ -22,4 +22,5 @@ fi
 first=$1
 shift
 if [ -n "$constraints" ]; then set -- "$@" -c "$constraints"; fi
-.venv/bin/python -m pip install -q -e "$first" "$@"
+# Of what is installed most is never imported: Python compiles the rest as it comes to it.
+.venv/bin/python -m pip install -q --no-compile -e "$first" "$@"

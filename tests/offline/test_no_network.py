@@ -100,7 +100,8 @@ def environment(folder, noted):
     kept = {k: v for k, v in os.environ.items() if k not in left_out}
     paths = [str(folder / "watch"), str(SOURCE), kept.get("PYTHONPATH", "")]
     kept["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
-    for name in ("CACHE", "CONFIG", "MODELS", "SITTINGS"):
+    # The cache of the tests: what is fastest is measured there once.
+    for name in ("CONFIG", "MODELS", "SITTINGS"):
         kept[f"NAPARI_DEEPHEME_{name}"] = str(folder / "user" / name)
     for name in ("HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_DATA_HOME"):
         kept[name] = str(folder / "home")

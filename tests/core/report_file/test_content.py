@@ -188,7 +188,7 @@ def test_what_a_reader_named_is_the_surest_of_its_class(result, slide, facts):
 
 
 def test_of_many_figures_the_most_certain_are_listed_as_they_lie(result, slide, facts):
-    many = result.cells.take([27] * 70)
+    many = result.cells.take([27] * 70).numbered_anew()
     sure = np.linspace(0.7, 0.9, 70, dtype=np.float32)
     report = gather_report(
         replace(result, cells=replace(many, probabilities=sure)),
@@ -328,7 +328,7 @@ def test_corrections_are_listed_and_those_beyond_500_are_counted(
         ("24", "plasma cell (L4)", "not a cell", "<b>Ann</b>", when),
         ("25", "plasma cell (L4)", "deleted", "<b>Ann</b>", when),
     ]
-    many = result.cells.take([1] * 600)
+    many = result.cells.take([1] * 600).numbered_anew()
     report = gather_report(replace(result, cells=many), facts, slide, date=DATE)
     (table,) = blocks(report, "Corrections by hand", Table)
     assert len(table.rows) == 500
@@ -402,7 +402,7 @@ def test_a_coarse_scan_is_doubted_first(result, slide, facts, mpp, n_told):
 def test_fewer_cells_than_the_guideline_asks_for_are_told_first(
     result, slide, facts, n, n_told
 ):
-    few = replace(result, cells=result.cells.take([4] * n))
+    few = replace(result, cells=result.cells.take([4] * n).numbered_anew())
     alerts = gather_report(few, facts, slide, date=DATE).alerts
     told = [alert for alert in alerts if "ICSH 2008 asks for at least 300" in alert]
     assert len(told) == n_told

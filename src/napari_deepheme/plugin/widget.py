@@ -22,9 +22,7 @@ from superqt.utils import qdebounced
 from napari_deepheme.core.adequacy import map_adequacy
 from napari_deepheme.core.engine.name_boxes import name_boxes
 from napari_deepheme.core.errors import DeephemeError
-from napari_deepheme.core.models.registry import (
-    list_models,
-)
+from napari_deepheme.core.models.registry import list_models
 from napari_deepheme.core.runs.search import iter_search
 from napari_deepheme.plugin.controller import Controller
 from napari_deepheme.plugin.controls.focus_ring import show_focus

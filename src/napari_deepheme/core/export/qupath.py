@@ -118,13 +118,12 @@ def read_qupath(path: Path | str, *, mpp: float | None = None) -> QupathCells:
     """Read cells that `write_geojson` or QuPath wrote.
 
     A cell of ours whose classification was changed in QuPath has that class as the
-    reader's; no reader and no time are told of it then. An object
-    drawn by hand is a cell with the reader's class, found by name ("plasma cell", in
-    upper or lower case, with blanks, ``-`` or ``_``) or by code; score and probability
-    are 0, since no model saw it, and its own class is the same,
-    or U1 for "not a cell" and "unidentified", and it is marked as added. A polygon is
-    taken by its bounding box, each point of a set of points as a cell. What is wider
-    than 200 um is a region, and left out.
+    reader's; no reader and no time are told of it then. An object drawn by hand is a
+    cell with the reader's class, found by name ("plasma cell", in upper or lower case,
+    with blanks, ``-`` or ``_``) or by code; score and probability are 0, since no model
+    saw it, and its own class is the same, or U1 for "not a cell" and "unidentified",
+    and it is marked as added. A polygon is taken by its bounding box, each point of a
+    set of points as a cell. What is wider than 200 um is a region, and left out.
 
     Parameters
     ----------

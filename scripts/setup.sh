@@ -22,5 +22,4 @@ fi
 first=$1
 shift
 if [ -n "$constraints" ]; then set -- "$@" -c "$constraints"; fi
-# Of what is installed most is never imported: Python compiles the rest as it comes to it.
-.venv/bin/python -m pip install -q --no-compile -e "$first" "$@"
+.venv/bin/python -m pip install -q -e "$first" "$@"

@@ -25,9 +25,28 @@ def config_folder() -> Path:
     HomeNotKnownError
         If no home folder is known.
     """
-    given = os.environ.get(CONFIG_VARIABLE)
-    find = platformdirs.user_config_path
-    return Path(given) if given else usual_folder(find, CONFIG_VARIABLE)
+    return folder_named_by(CONFIG_VARIABLE, platformdirs.user_config_path)
+
+
+def folder_named_by(
+    variable: str, find: Callable[[str], Path], inside: str = ""
+) -> Path:
+    """Return the folder that a variable of the environment names, else the usual one.
+
+    Parameters
+    ----------
+    variable, find
+        As for `usual_folder`.
+    inside : str
+        Name of a folder within the usual one.
+
+    Raises
+    ------
+    HomeNotKnownError
+        If no home folder is known.
+    """
+    given = os.environ.get(variable)
+    return Path(given) if given else usual_folder(find, variable) / inside
 
 
 def usual_folder(find: Callable[[str], Path], variable: str) -> Path:

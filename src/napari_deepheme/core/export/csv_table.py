@@ -23,10 +23,7 @@ from napari_deepheme.core.spreadsheets import (
     with_point,
     wrong_length,
 )
-from napari_deepheme.core.table_columns import (
-    NEEDED,
-    check_names,
-)
+from napari_deepheme.core.table_columns import NEEDED, check_names
 from napari_deepheme.core.table_words import OF_ALL
 from napari_deepheme.core.taxonomy import CELL_CLASSES
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import platformdirs
 
-from napari_deepheme.core.user_folders import usual_folder
+from napari_deepheme.core.user_folders import folder_named_by
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 CACHE_VARIABLE: Final = "NAPARI_DEEPHEME_CACHE"
 """Environment variable that names another folder."""
@@ -22,6 +23,4 @@ def cache_folder() -> Path:
     HomeNotKnownError
         If no home folder is known.
     """
-    given = os.environ.get(CACHE_VARIABLE)
-    find = platformdirs.user_cache_path
-    return Path(given) if given else usual_folder(find, CACHE_VARIABLE)
+    return folder_named_by(CACHE_VARIABLE, platformdirs.user_cache_path)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import os
 from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
@@ -22,7 +21,7 @@ from napari_deepheme.core.models.cards.file_hash import read_verified
 from napari_deepheme.core.models.device_faults import device_faults_told
 from napari_deepheme.core.models.protocols import Models
 from napari_deepheme.core.models.torch.loading import need_torch
-from napari_deepheme.core.user_folders import usual_folder
+from napari_deepheme.core.user_folders import folder_named_by
 
 if TYPE_CHECKING:
     from napari_deepheme.core.models.compute import Compute
@@ -46,10 +45,7 @@ def user_folder() -> Path:
     HomeNotKnownError
         If no home folder is known.
     """
-    given = os.environ.get(FOLDER_VARIABLE)
-    if given:
-        return Path(given)
-    return usual_folder(platformdirs.user_data_path, FOLDER_VARIABLE) / "models"
+    return folder_named_by(FOLDER_VARIABLE, platformdirs.user_data_path, "models")
 
 
 def bundled_models() -> tuple[ModelCard, ...]:

@@ -166,8 +166,9 @@ def read_keys() -> KeyMap:
         given = {str(name): str(key) for name, key in kept.items()}
     except (OSError, ValueError, AttributeError):
         return KeyMap()
-    known = {k: v for k, v in given.items() if k in DEFAULTS and is_key(v)}
-    known = {k: v for k, v in known.items() if _is_free(k, v)}
+    known = {
+        k: v for k, v in given.items() if k in DEFAULTS and is_key(v) and _is_free(k, v)
+    }
     taken = set(known.values())
     rest = {k: "" if v in taken else v for k, v in DEFAULTS.items() if k not in known}
     return KeyMap({name: {**rest, **known}[name] for name in DEFAULTS})

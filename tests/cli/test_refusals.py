@@ -1,7 +1,7 @@
 import pytest
 from PIL import Image
 
-from napari_deepheme.cli import run
+from napari_deepheme.cli import crops, run
 
 
 def everything_in(folder):
@@ -142,7 +142,14 @@ def test_a_missing_folder_of_pictures_is_told(tmp_path, refused):
 
 
 @pytest.mark.parametrize("out", ["nowhere/out.csv", "crops"])
-def test_a_table_of_pictures_that_cannot_be_written_is_told(tmp_path, refused, out):
+def test_a_table_of_pictures_that_cannot_be_written_is_told_before_they_are_classified(
+    tmp_path, refused, out, monkeypatch
+):
+    def classifies(*_, **__):
+        pytest.fail("classified")
+        yield
+
+    monkeypatch.setattr(crops, "iter_crops", classifies)
     (tmp_path / "crops").mkdir()
     Image.new("RGB", (90, 90), (200, 150, 200)).save(tmp_path / "crops" / "a.png")
     words = ["classify-crops", "crops", "--mpp", "0.25", "--out", out]
@@ -207,7 +214,12 @@ def test_training_needs_possible_numbers(refused, option, value):
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("READ_TIMEOUT", "abc"), ("MODELS", "a.svs"), ("CONFIG", "a.svs")],
+    [
+        ("READ_TIMEOUT", "abc"),
+        ("MODELS", "a.svs"),
+        ("CONFIG", "a.svs"),
+        ("CACHE", "a.svs"),
+    ],
 )
 def test_a_variable_that_cannot_be_obeyed_is_told_by_its_name(
     name, value, refused, tmp_path, monkeypatch

@@ -11,6 +11,7 @@ from napari_deepheme.cli import run
 from napari_deepheme.cli import train as train_command
 from napari_deepheme.core.errors import CannotWriteError
 from napari_deepheme.core.models.registry import find_model
+from napari_deepheme.core.training.evaluation import by_group
 from napari_deepheme.core.training.own.registering import register_model
 
 pytestmark = pytest.mark.usefixtures("torch_alone")
@@ -163,6 +164,19 @@ def test_a_detector_goes_on_from_the_bundled_one(tmp_path, capfd):
     assert card.kind == "detector"
     assert "5 own boxes" in card.description
     assert logging.getLogger("napari_deepheme").handlers
+
+
+@pytest.mark.usefixtures("cells")
+def test_a_folder_that_cannot_be_made_is_told_before_a_model_is_judged(
+    refused, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(
+        by_group, "evaluate_classifier", lambda *_, **__: pytest.fail("judged")
+    )
+    (tmp_path / "taken").write_text("mine")
+    words = ["evaluate", "--cells", "cells", "--mpp", "0.9", "--out"]
+    assert "it is there, and no folder" in refused([*words, "taken"])
+    assert "cannot write" in refused([*words, "taken/report"])
 
 
 @pytest.mark.usefixtures("cells")

@@ -21,7 +21,7 @@ from napari_deepheme.core.wording import plural
 
 if TYPE_CHECKING:
     import argparse
-    from pathlib import Path
+    from typing import BinaryIO
 
     from napari_deepheme.core.engine.crops import NamedCrop
 
@@ -51,10 +51,12 @@ def _run(options: argparse.Namespace) -> int:
         options.model, device=options.device, backend=options.backend
     )
     crops = iter_crops(options.folder, classifier, mpp=options.mpp, on_unreadable=_tell)
-    named = list(crops)
-    if not named:
-        raise NoPicturesError(str(options.folder))
-    _write(named, options.out)
+    # That the table can be written is known before the work is done.
+    with atomic_file(options.out) as stream:
+        named = list(crops)
+        if not named:
+            raise NoPicturesError(str(options.folder))
+        _write(named, stream)
     say(f"{plural(len(named), 'picture')}, written to {options.out}")
     return 0
 
@@ -63,20 +65,19 @@ def _tell(error: DeephemeError) -> None:
     complain(f"left out: {error}")
 
 
-def _write(named: list[NamedCrop], path: Path) -> None:
-    with atomic_file(path) as stream:
-        # A file name that is not UTF-8 is spelled out.
-        text = io.TextIOWrapper(
-            stream, encoding="utf-8", errors="backslashreplace", newline=""
-        )
-        writer = csv.writer(text, lineterminator="\n")
-        header = ("file", "class_code", "probability")
-        writer.writerow((*header, *(f"p_{code}" for code in CLASS_CODES)))
-        for crop in named:
-            best = int(np.argmax(crop.probabilities))
-            # Nine digits give a float32 back: tiny ones still have their order.
-            shares = [f"{p:.9g}" for p in crop.probabilities.tolist()]
-            likeliest = f"{crop.probabilities[best]:.{DECIMALS}f}"
-            writer.writerow((crop.file, CLASS_CODES[best], likeliest, *shares))
-        text.flush()
-        text.detach()
+def _write(named: list[NamedCrop], stream: BinaryIO) -> None:
+    # A file name that is not UTF-8 is spelled out.
+    text = io.TextIOWrapper(
+        stream, encoding="utf-8", errors="backslashreplace", newline=""
+    )
+    writer = csv.writer(text, lineterminator="\n")
+    header = ("file", "class_code", "probability")
+    writer.writerow((*header, *(f"p_{code}" for code in CLASS_CODES)))
+    for crop in named:
+        best = int(np.argmax(crop.probabilities))
+        # Nine digits give a float32 back: tiny ones still have their order.
+        shares = [f"{p:.9g}" for p in crop.probabilities.tolist()]
+        likeliest = f"{crop.probabilities[best]:.{DECIMALS}f}"
+        writer.writerow((crop.file, CLASS_CODES[best], likeliest, *shares))
+    text.flush()
+    text.detach()

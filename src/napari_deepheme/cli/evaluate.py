@@ -103,6 +103,8 @@ def _run(options: argparse.Namespace) -> int:
     asked = list(dict.fromkeys(options.model or [DEFAULT_CLASSIFIER]))
     cards = [find_of_kind(model, "classifier") for model in asked]
     names = _told_apart([card.title for card in cards], asked)
+    # That the tables can be written is known before the models are judged.
+    make_folder(options.out)
     evaluations = []
     for model, card, name in zip(asked, cards, names, strict=True):
         classifier = load_classifier(model, device=options.device)
@@ -157,6 +159,7 @@ def _run_bundled(options: argparse.Namespace) -> int:
     need_training_packages()
     from napari_deepheme.core.training.evaluation.card_figures import write_figures
 
+    make_folder(options.out)
     model = options.model[0] if options.model else None
     models = load_models(model, device=options.device)
     figures = []
@@ -166,7 +169,7 @@ def _run_bundled(options: argparse.Namespace) -> int:
         say(
             f"{figure.source}: {figure.what} {figure.value:.3f}{interval}, n {figure.n}"
         )
-    write_figures(figures, make_folder(options.out) / "figures.csv")
+    write_figures(figures, options.out / "figures.csv")
     return 0
 
 

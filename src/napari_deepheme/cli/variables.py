@@ -6,11 +6,12 @@ import os
 from typing import Final
 
 from napari_deepheme.core.errors import InvalidVariableError
+from napari_deepheme.core.models.cache_folder import CACHE_VARIABLE
 from napari_deepheme.core.models.registry import FOLDER_VARIABLE
 from napari_deepheme.core.slide.patience import usual_timeout
 from napari_deepheme.core.user_folders import CONFIG_VARIABLE
 
-_OF_FOLDERS: Final = (FOLDER_VARIABLE, CONFIG_VARIABLE)
+_OF_FOLDERS: Final = (FOLDER_VARIABLE, CONFIG_VARIABLE, CACHE_VARIABLE)
 
 
 def check_variables() -> None:

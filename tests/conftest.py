@@ -11,6 +11,7 @@ from napari_deepheme.core.models import fastest
 from napari_deepheme.core.models.torch.runner import plain_compute
 from napari_deepheme.core.phantom import write_phantom
 from napari_deepheme.core.taxonomy import class_index
+from napari_deepheme.core.training.own import data
 from napari_deepheme.plugin.preparing import Preparing
 
 # How long an example takes is the machine's: under a debugger, with coverage, on two
@@ -62,6 +63,26 @@ def a_cache_of_their_own(tmp_path_factory):
 def nothing_is_prepared(monkeypatch):
     """Models are loaded where a test asks for them, not beside it."""
     monkeypatch.setattr(Preparing, "begin", lambda self: None)
+
+
+@pytest.fixture(scope="session")
+def cells_rendered_before():
+    """Those that trainings rehearse with, by class, size and seed."""
+    return {}
+
+
+@pytest.fixture
+def rendered_once(monkeypatch, cells_rendered_before):
+    """Render what a training rehearses with once, for all tests."""
+    render = data.render_cells
+
+    def remembered(codes, **options):
+        known = (tuple(codes), *sorted(options.items()))
+        if known not in cells_rendered_before:
+            cells_rendered_before[known] = render(codes, **options)
+        return cells_rendered_before[known]
+
+    monkeypatch.setattr(data, "render_cells", remembered)
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from napari_deepheme.core.models.registry import find_model
 from napari_deepheme.core.training.evaluation import by_group
 from napari_deepheme.core.training.own.registering import register_model
 
-pytestmark = pytest.mark.usefixtures("torch_alone")
+pytestmark = pytest.mark.usefixtures("torch_alone", "rendered_once")
 
 COLOURS = {"M3": (150, 60, 120), "L2": (60, 40, 130)}
 

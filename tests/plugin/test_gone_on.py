@@ -11,6 +11,7 @@ import pytest
 from napari_deepheme.core.errors import CannotWriteError, RunBusyError
 from napari_deepheme.core.geometry import Size
 from napari_deepheme.core.phantom import write_phantom
+from napari_deepheme.core.runs.classify_slide import classify
 from napari_deepheme.core.runs.kept_search import GoneOn, KeptSearch, NotKept
 from napari_deepheme.core.sittings.sitting_file import read_sitting
 from napari_deepheme.plugin import streaming
@@ -45,12 +46,12 @@ def start_viewer(tmp_path):
     script = tmp_path / "viewer.py"
     script.write_text(textwrap.dedent(VIEWER))
 
-    def start(slide, sittings):
+    def start(slide):
         return subprocess.Popen(
             [sys.executable, str(script), str(slide)],
             stdout=subprocess.PIPE,
             text=True,
-            env={**os.environ, "NAPARI_DEEPHEME_SITTINGS": str(tmp_path / sittings)},
+            env={**os.environ, "NAPARI_DEEPHEME_SITTINGS": str(tmp_path / "kept")},
         )
 
     return start
@@ -72,15 +73,15 @@ def test_a_viewer_killed_in_a_run_goes_on_and_finds_the_same_cells(
 ):
     slide = tmp_path / "slide.svs"
     write_phantom(slide, Size(3000, 2000), 5)
-    _, in_one_go = ended(start_viewer(slide, "whole"))
-    process = start_viewer(slide, "kept")
+    in_one_go = classify(slide).cells
+    process = start_viewer(slide)
     for line in process.stdout:
         if line.strip() == "2":
             break
     os.kill(process.pid, signal.SIGKILL)
     process.communicate()
     assert not list((tmp_path / "kept").glob("*.deepheme"))
-    lines, cells = ended(start_viewer(slide, "kept"))
+    lines, cells = ended(start_viewer(slide))
     (said,) = [line for line in lines if "Going on with" in line]
     n_done = int(said.split()[4])
     assert said == f"said Going on with {n_done} of 6 tiles done."

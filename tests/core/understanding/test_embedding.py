@@ -67,11 +67,22 @@ def test_without_umap_it_is_told_what_to_install(monkeypatch):
         embed(np.ones((9, 5), np.float32))
 
 
+FAILING = """
+class UMAP:
+    def __init__(self, **_):
+        pass
+
+    def fit_transform(self, rows):
+        raise ValueError(f"Input of {len(rows)} rows contains NaN.")
+"""
+
+
 @NEEDS_UMAP
-def test_a_failure_of_the_process_is_told(monkeypatch):
-    rows = np.full((20, 5), np.nan, np.float32)
-    with pytest.raises(EmbeddingError, match="NaN"):
-        embed(rows)
+def test_a_failure_of_the_process_is_told(monkeypatch, tmp_path):
+    (tmp_path / "umap.py").write_text(FAILING)
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(EmbeddingError, match=r"Input of 20 rows contains NaN\."):
+        embed(np.full((20, 5), np.nan, np.float32))
 
 
 @NEEDS_UMAP

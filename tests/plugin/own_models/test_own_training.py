@@ -31,7 +31,7 @@ from napari_deepheme.plugin.own_models.own_training import ReadCells, Trained
 from napari_deepheme.plugin.own_models.training import Training
 from napari_deepheme.plugin.session import Session
 
-pytestmark = pytest.mark.usefixtures("torch_alone")
+pytestmark = pytest.mark.usefixtures("torch_alone", "rendered_once")
 
 COMPARISON = Comparison(
     old_name="namer 1",

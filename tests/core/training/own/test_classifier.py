@@ -26,7 +26,7 @@ from napari_deepheme.core.training.own.task import imprint
 from napari_deepheme.core.training.tensor_files import write_weights
 from napari_deepheme.core.training.training_error import TrainingError
 
-pytestmark = pytest.mark.usefixtures("torch_alone")
+pytestmark = pytest.mark.usefixtures("torch_alone", "rendered_once")
 
 SCRATCH = OwnFit(
     start_from=None,

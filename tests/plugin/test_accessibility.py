@@ -152,7 +152,7 @@ def test_every_control_has_a_name_in_words_and_a_description_where_there_is_a_ti
 def test_the_dialog_of_a_new_model_has_names_and_no_trap(qtbot, qapp):
     row = ClassComparison("M1", 4, 0.5, 0.75, 0.5, 0.8)
     compared = Comparison("new", "old", 4, (row,), 0.5, 0.75, 0.4, 0.6, 1, 2, 0.5)
-    dialog = ComparisonDialog(compared)
+    dialog = ComparisonDialog(compared, "my-cells-1")
     qtbot.addWidget(dialog)
     assert all(name_of(control) for control in controls(dialog))
     assert not dialog.table.tabKeyNavigation()
@@ -437,6 +437,11 @@ def test_who_begins_a_run_by_the_keyboard_is_at_cancel(ran, qtbot):
     press(qtbot, view.slide_button, Qt.Key.Key_Return)
     assert QApplication.focusWidget() is view.cancel_button
     qtbot.waitUntil(lambda: not ran.session.running, timeout=60_000)
+    # The next thing to do is to look at the cells, not the control behind Cancel.
+    ran.desk.review.select([1])
+    press(qtbot, QApplication.focusWidget(), Qt.Key.Key_Return)
+    assert ran.desk.review.corrected.given([1]) != [""]
+    assert not ran.session.deidentify
 
 
 def test_letters_name_cells_also_where_a_box_of_choices_has_the_keyboard(ran, qtbot):

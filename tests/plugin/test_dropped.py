@@ -85,6 +85,51 @@ def test_several_tables_are_opened_in_turn_and_none_hides_what_is_amiss(
     assert "bad.csv" in made.session.message
 
 
+@pytest.fixture
+def another_slide(slide_path):
+    other = slide_path.with_name("case 2.svs")
+    other.write_bytes(slide_path.read_bytes() + b" ")
+    return other
+
+
+def test_of_two_slides_a_table_lies_on_the_one_that_its_summary_names(
+    made, drop, left, slide_path, another_slide
+):
+    drop([slide_path, another_slide, left / "cells.csv"])
+    assert made.session.message == AS_LEFT
+    assert made.session.slide == "case 1.svs"
+    assert made.session.n_cells == 4
+
+
+def test_of_two_slides_a_table_lies_on_the_one_that_is_called_as_it_is(
+    made, drop, left, slide_path, another_slide, tmp_path
+):
+    table = (left / "cells.geojson").rename(tmp_path / "case 1.geojson")
+    drop([slide_path, another_slide, table])
+    assert made.session.slide == "case 1.svs"
+    assert made.session.n_cells == 4
+
+
+def test_a_table_that_names_neither_of_two_slides_lies_on_none(
+    made, drop, left, slide_path, another_slide, tmp_path
+):
+    table = (left / "cells.csv").rename(tmp_path / "mine.csv")
+    drop([slide_path, another_slide, table])
+    assert not made.session.can_export
+    assert "mine.csv was not opened: it names none" in made.session.message
+    assert made.session.message_kind == "error"
+
+
+def test_the_summary_that_is_dropped_with_its_cells_is_passed_over(
+    made, drop, left, slide_path
+):
+    drop([slide_path, left / "cells.csv", left / "summary.json"])
+    assert made.session.message == AS_LEFT
+    drop([left / "summary.json"])
+    assert "summary.json" in made.session.message
+    assert made.session.message_kind == "error"
+
+
 def test_what_is_dropped_in_the_middle_of_a_run_is_told_and_left(
     made, drop, left, slide_path
 ):

@@ -7,11 +7,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from napari_deepheme.core.export.facts import SUMMARY, facts_beside
 from napari_deepheme.plugin.reviewing.reopening import is_left_of_a_slide, is_sitting
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
+
+    from napari.layers import Image
 
     from napari_deepheme.plugin.returning import Returning
     from napari_deepheme.plugin.session import Session
@@ -39,12 +42,21 @@ class Dropped:
         self._returning = returning
 
     def open(self, paths: Sequence[Path]) -> None:
-        """Open files: a table of cells then lies on the slide that came with it."""
+        """Open files: a table of cells then lies on the slide that came with it.
+
+        Of several slides it lies on the one that its summary names, or that is called
+        as it is; the summary beside a table is no table.
+        """
         amiss: list[str] = []
-        left = [path for path in paths if is_left_of_a_slide(path)]
+        left = _without_summaries([p for p in paths if is_left_of_a_slide(p)])
+        slides: dict[Path, Image] = {}
         for path in paths:
-            if path not in left:
-                amiss += self._amiss_with(path)
+            if not is_left_of_a_slide(path):
+                self._session.say("")
+                layer = self._slides.open(path)
+                amiss += self._amiss_now()
+                if layer is not None:
+                    slides[path] = layer
         if amiss:
             # A table would lie on a slide that is not its own.
             amiss += [
@@ -53,26 +65,47 @@ class Dropped:
                 if not is_sitting(path)
             ]
             left = [path for path in left if is_sitting(path)]
-        self._open_left(left, amiss)
-
-    def _amiss_with(self, path: Path) -> list[str]:
-        """Open a slide; return what is amiss with it."""
-        self._session.say("")
-        self._slides.open(path)
-        return self._amiss_now()
+        self._open_left(left, slides, amiss)
 
     def _amiss_now(self) -> list[str]:
         session = self._session
         return [session.message] if session.message_kind == "error" else []
 
-    def _open_left(self, left: Sequence[Path], amiss: list[str]) -> None:
+    def _open_left(
+        self, left: Sequence[Path], slides: Mapping[Path, Image], amiss: list[str]
+    ) -> None:
         """Open sittings and tables in turn, and tell at the end what is amiss."""
         if not left:
             if amiss:
                 self._session.say(" ".join(amiss), error=True)
             return
+        path, rest = left[0], left[1:]
+        if not self._has_its_slide(path, slides):
+            words = (
+                f"{path.name} was not opened: it names none of these slides. Drop it "
+                "with its own slide alone."
+            )
+            self._open_left(rest, slides, [*amiss, words])
+            return
 
         def go_on() -> None:
-            self._open_left(left[1:], [*amiss, *self._amiss_now()])
+            self._open_left(rest, slides, [*amiss, *self._amiss_now()])
 
-        self._returning.open_sitting(left[0], then=go_on)
+        self._returning.open_sitting(path, then=go_on)
+
+    def _has_its_slide(self, path: Path, slides: Mapping[Path, Image]) -> bool:
+        """Choose the slide of a table among several that were dropped with it."""
+        if len(slides) < 2 or is_sitting(path) or self._session.running:
+            return True
+        stated = facts_beside(path).slide
+        for slide, layer in slides.items():
+            if slide.name == stated or (not stated and slide.stem == path.stem):
+                self._slides.choose(layer.name)
+                return True
+        return False
+
+
+def _without_summaries(paths: Sequence[Path]) -> list[Path]:
+    """Leave out the summaries of runs whose cells are there, too."""
+    folders = [path.parent for path in paths if path.name != SUMMARY]
+    return [p for p in paths if p.name != SUMMARY or p.parent not in folders]

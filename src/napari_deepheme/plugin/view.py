@@ -34,6 +34,7 @@ from napari_deepheme.plugin.choices import (
 from napari_deepheme.plugin.controls.decimals import take_point_or_comma
 from napari_deepheme.plugin.controls.file_names import ask_for_file
 from napari_deepheme.plugin.controls.inks import follow_theme
+from napari_deepheme.plugin.controls.key_manners import leave_keyboard
 from napari_deepheme.plugin.controls.labels import (
     button,
     label,
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
 
     from qtpy.QtGui import QDragEnterEvent, QDropEvent
 
+    from napari_deepheme.core.training.evaluation.compare import Comparison
     from napari_deepheme.plugin.session import Session
 
 
@@ -77,7 +79,6 @@ class View(QWidget):
     export_requested = Signal(object)
     slide_chosen = Signal(str)
     model_used = Signal(str)
-    comparison_seen = Signal()
     device_chosen = Signal(str)
     mpp_given = Signal(float)
     max_cells_given = Signal(int)
@@ -105,6 +106,7 @@ class View(QWidget):
             "Show where", "Show where on the slide cells can be counted, to correct it"
         )
         self.cancel_button = button("Cancel", "Stop, and keep what was found")
+        leave_keyboard(self.cancel_button)
         self.export_button = button(
             "Export…", "Write cells.csv, cells.geojson and summary.json to a folder"
         )
@@ -122,7 +124,7 @@ class View(QWidget):
         self.dock_buttons = {name: button(name, tip) for name, tip in DOCKS.items()}
         self.legend = Legend()
         self.corrections = CorrectionPanel(session, suggest_name)
-        self._comparison: ComparisonDialog | None = None
+        self._compared: Comparison | None = None
         self._make_form()
         self._make_labels()
         self._lay_out()
@@ -311,20 +313,14 @@ class View(QWidget):
         self.rendered_label.setVisible(bool(session.rendered_only))
 
     def _show_comparison(self) -> None:
+        """Show each comparison once, beside one of before that is still open."""
         comparison = self._session.comparison
-        if comparison is None or self._comparison is not None:
+        if comparison is None or comparison is self._compared:
             return
-        self._comparison = dialog = ComparisonDialog(comparison, self)
-        dialog.use_requested.connect(self._use_new_model)
-        dialog.finished.connect(self._on_compared)
+        self._compared = comparison
+        dialog = ComparisonDialog(comparison, self._session.trained, self)
+        dialog.use_requested.connect(self.model_used)
         dialog.show()
-
-    def _use_new_model(self) -> None:
-        self.model_used.emit(self._session.trained)
-
-    def _on_compared(self, _: int) -> None:
-        self._comparison = None
-        self.comparison_seen.emit()
 
     def _on_slide_box(self, name: str | None) -> None:
         if name:
@@ -357,7 +353,7 @@ class View(QWidget):
     def ask_to_save(self, kind: str) -> None:
         """Ask where to save, in a form of `SAVES`, and request it."""
         words, suffix = SAVES[kind]
-        stem = Path(self._session.slide).stem
+        stem = Path(self._session.slide).stem or "cells"
         if self._session.deidentify and kind != "sitting":
             stem = self._session.pseudonym or "slide"
         if suffix:

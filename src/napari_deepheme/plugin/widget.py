@@ -45,7 +45,7 @@ from napari_deepheme.plugin.preferred import PreferenceKeeper
 from napari_deepheme.plugin.preparing import Preparing
 from napari_deepheme.plugin.reviewing.actions import STOP_ADDING
 from napari_deepheme.plugin.reviewing.bound_keys import BoundKeys
-from napari_deepheme.plugin.reviewing.keys import keep_keys, read_keys, told_of_key
+from napari_deepheme.plugin.reviewing.keys import KeptKeys, told_of_key
 from napari_deepheme.plugin.session import Session
 from napari_deepheme.plugin.view import View
 from napari_deepheme.plugin.words import CLICK_HINT
@@ -120,7 +120,7 @@ class ClassifyCellsWidget(QWidget):
         self.preferences = PreferenceKeeper(
             self.session, self.models, self.desk, preferences
         )
-        self._keys = read_keys()
+        self._keys = KeptKeys()
         self._bound = BoundKeys(napari_viewer, self.session, self._on_key)
         self._show_keys()
         self._connect()
@@ -201,7 +201,6 @@ class ClassifyCellsWidget(QWidget):
         view.deidentify_chosen.connect(desk.naming.set_deidentify)
         view.class_toggled.connect(desk.toggle_class)
         view.model_used.connect(self.models.choose)
-        view.comparison_seen.connect(self.training.forget_comparison)
 
     def _connect_panels(self) -> None:
         rows, panel = self.view.models, self.view.corrections
@@ -257,7 +256,7 @@ class ClassifyCellsWidget(QWidget):
     def _bind_keys(self, *_: object) -> None:
         """Give the keys to the review while there are cells, back to napari after."""
         session = self.session
-        keys = dict(self._keys.keys) if session.can_export else {}
+        keys = dict(self._keys.now.keys) if session.can_export else {}
         if session.adding:
             keys[STOP_ADDING] = "Escape"
         self._bound.bind(keys)
@@ -276,13 +275,12 @@ class ClassifyCellsWidget(QWidget):
             tell_canvas(self, self.session.selected or CLICK_HINT)
 
     def _set_key(self, name: str, key: str) -> None:
-        before, say = self._keys, self.session.say
+        before, say = self._keys.latest(), self.session.say
         try:
             changed = before.with_key(name, key)
             if command := menu_command(self, key):
                 raise ValueError(f"{key} is napari's own key: {command}.")
-            self._keys = changed
-            keep_keys(changed)
+            self._keys.take(changed)
         except (ValueError, DeephemeError) as error:
             say(str(error), error=True)
         else:
@@ -291,8 +289,8 @@ class ClassifyCellsWidget(QWidget):
         self._bind_keys()
 
     def _show_keys(self) -> None:
-        self.view.legend.set_keys(self._keys.keys)
-        self.view.corrections.show_keys(self._keys.keys)
+        self.view.legend.set_keys(self._keys.now.keys)
+        self.view.corrections.show_keys(self._keys.now.keys)
 
     def _on_mouse_press(self, _: Any, event: Any) -> Iterator[None]:
         """Select a cell by a click, whichever layer is active."""

@@ -30,6 +30,7 @@ from napari_deepheme.plugin.own_models.comparison_dialog import (
 from napari_deepheme.plugin.own_models.own_training import ReadCells, Trained
 from napari_deepheme.plugin.own_models.training import Training
 from napari_deepheme.plugin.session import Session
+from napari_deepheme.plugin.view import View
 
 pytestmark = pytest.mark.usefixtures("torch_alone", "rendered_once")
 
@@ -155,8 +156,6 @@ def test_a_new_model_is_told_listed_and_compared(training, session):
     assert session.comparison == COMPARISON
     assert "namer 1 names 70 % right, my-cells-1 1 65 %" in session.message
     assert session.model == "namer"
-    training.forget_comparison()
-    assert session.comparison is None
 
 
 def test_too_few_cells_are_told_and_nothing_is_listed(training, session, fit):
@@ -340,7 +339,7 @@ def test_corrected_cells_end_as_a_registered_model_beside_the_old_one(
 
 
 def test_the_dialog_sets_old_beside_new_and_asks_which_to_use(qtbot):
-    dialog = ComparisonDialog(COMPARISON)
+    dialog = ComparisonDialog(COMPARISON, "my-cells-1")
     qtbot.addWidget(dialog)
     texts = [
         [dialog.table.item(row, column).text() for column in range(6)]
@@ -353,14 +352,33 @@ def test_the_dialog_sets_old_beside_new_and_asks_which_to_use(qtbot):
     ]
     bold = [dialog.table.item(1, c).font().bold() for c in range(2, 6)]
     assert bold == [True, False, True, False]
-    with qtbot.waitSignal(dialog.use_requested):
+    assert dialog.keep_button.isDefault()
+    with qtbot.waitSignal(dialog.use_requested) as used:
         dialog.use_button.click()
+    assert used.args == ["my-cells-1"]
+
+
+def test_each_training_has_a_dialog_that_uses_its_own_model(qtbot, session):
+    view = View(session, lambda: "my-cells-3")
+    qtbot.addWidget(view)
+    for number in (1, 2):
+        session.comparison = None
+        session.trained = f"my-cells-{number}"
+        session.comparison = replace(COMPARISON, new_name=f"my-cells-{number} 1")
+    dialogs = view.findChildren(ComparisonDialog)
+    assert len(dialogs) == 2
+    for number, dialog in enumerate(dialogs, 1):
+        with qtbot.waitSignal(view.model_used) as used:
+            dialog.use_button.click()
+        assert used.args == [f"my-cells-{number}"]
+    session.message = "No dialog comes again."
+    assert all(dialog.isHidden() for dialog in view.findChildren(ComparisonDialog))
 
 
 def test_cells_that_the_old_model_learned_from_are_told_in_the_dialog(qtbot):
     texts = []
     for n_known in (0, 3):
-        dialog = ComparisonDialog(replace(COMPARISON, n_known=n_known))
+        dialog = ComparisonDialog(replace(COMPARISON, n_known=n_known), "new")
         qtbot.addWidget(dialog)
         labels = dialog.findChildren(QLabel)
         texts.append(" ".join(found.text() for found in labels))

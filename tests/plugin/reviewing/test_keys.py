@@ -4,11 +4,14 @@ import json
 
 import pytest
 
+from napari_deepheme.core.errors import CannotWriteError
 from napari_deepheme.core.further_columns import READER_CLASSES
 from napari_deepheme.core.user_folders import config_folder
+from napari_deepheme.plugin.reviewing import keys
 from napari_deepheme.plugin.reviewing.keys import (
     ACTIONS,
     DEFAULTS,
+    KeptKeys,
     KeyMap,
     is_key,
     keep_keys,
@@ -90,3 +93,25 @@ def test_of_a_file_that_lacks_some_the_rest_keep_theirs_unless_it_is_taken():
     assert keys["L2"] == "1"
     assert keys["M1"] == ""
     assert keys["M2"] == "2"
+
+
+def test_what_another_window_kept_meanwhile_is_not_lost():
+    one, two = KeptKeys(), KeptKeys()
+    one.take(one.latest().with_key("M1", "F5"))
+    two.take(two.latest().with_key("L4", "F6"))
+    assert (read_keys().keys["M1"], read_keys().keys["L4"]) == ("F5", "F6")
+    assert one.now.keys["L4"] != "F6"
+    assert one.latest() == two.now
+
+
+def test_keys_that_cannot_be_kept_hold_in_their_window(monkeypatch):
+    kept = KeptKeys()
+
+    def fails(_):
+        raise CannotWriteError("keys.json", "No space left on device")
+
+    monkeypatch.setattr(keys, "keep_keys", fails)
+    for name, key in (("M1", "F5"), ("L4", "F6")):
+        with pytest.raises(CannotWriteError):
+            kept.take(kept.latest().with_key(name, key))
+    assert (kept.now.keys["M1"], kept.now.keys["L4"]) == ("F5", "F6")

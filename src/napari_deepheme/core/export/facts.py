@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 NOTICE: Final = "Research use only. Not for diagnosis."
 
+SUMMARY: Final = "summary.json"
+"""What a run writes of itself beside its cells."""
+
 
 @dataclass(frozen=True, slots=True)
 class TableFacts:
@@ -69,7 +72,7 @@ def summary_beside(path: Path) -> dict[str, Any]:
     OSError, ValueError
         If it is not there, or no JSON.
     """
-    beside = path.parent / "summary.json"
+    beside = path.parent / SUMMARY
     check_regular(beside)
     summary: dict[str, Any] = orjson.loads(beside.read_bytes())
     return summary
@@ -96,7 +99,7 @@ def facts_beside(
         return TableFacts()
     except (OSError, ValueError, TypeError, LookupError) as error:
         if tell is not None:
-            beside = path.parent / "summary.json"
+            beside = path.parent / SUMMARY
             tell(f"{beside} is not the summary of a run, and left out: {_amiss(error)}")
         return TableFacts()
 

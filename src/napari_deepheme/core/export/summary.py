@@ -14,7 +14,7 @@ from napari_deepheme.core.counts.mitoses import (
 )
 from napari_deepheme.core.counts.report import differential, me_ratio, ratios
 from napari_deepheme.core.export.csv_table import write_csv
-from napari_deepheme.core.export.facts import NOTICE, spelled_out
+from napari_deepheme.core.export.facts import NOTICE, SUMMARY, spelled_out
 from napari_deepheme.core.export.geojson import NO_SHIFT, write_geojson
 from napari_deepheme.core.files import atomic_file, atomic_files, make_folder
 from napari_deepheme.core.further_columns import READER_PHASE
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from napari_deepheme.core.models.protocols import Models
     from napari_deepheme.core.slide import SlideReader
 
-RUN_FILES: Final = ("cells.csv", "cells.geojson", "summary.json")
+RUN_FILES: Final = ("cells.csv", "cells.geojson", SUMMARY)
 """What a run writes into its folder."""
 
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 _KEY = Qt.Key
 ENTERS = (_KEY.Key_Return, _KEY.Key_Enter)
 _CLICKED: Final = "deepheme-clicked"
+_LEAVES: Final = "deepheme-leaves"
 
 _STAYS: Final = (
     Qt.FocusReason.MouseFocusReason,
@@ -46,7 +47,8 @@ def keep_manners(root: QWidget) -> None:
     Other keys that no control below `root` takes go on to the viewer: also Enter, where
     a button has the keyboard from a click of the mouse, and letters in a box of
     choices, which would search it. A button that was clicked and goes off leaves the
-    keyboard to `root`. Controls that are made later are not known.
+    keyboard to `root`, and so does one of `leave_keyboard`. Controls that are made
+    later are not known.
     """
     root.installEventFilter(_Manners(root))
     clicks, letters = _Clicks(root), _Letters(root)
@@ -54,6 +56,14 @@ def keep_manners(root: QWidget) -> None:
         button.installEventFilter(clicks)
     for box in root.findChildren(QComboBox):
         box.installEventFilter(letters)
+
+
+def leave_keyboard(button: QAbstractButton) -> None:
+    """Let a button that goes off while it has the keyboard leave it to the cells.
+
+    Qt would give it to the control behind, whatever that is, for the next key to press.
+    """
+    button.setProperty(_LEAVES, True)
 
 
 def is_typed(event: QKeyEvent) -> bool:
@@ -104,9 +114,13 @@ class _Clicks(QObject):
             clicked = bool(watched.property(_CLICKED))
             if event.gotFocus():
                 watched.setProperty(_CLICKED, clicked and event.reason() in _STAYS)
-            elif clicked and _is_off(watched) and self._root.isVisible():
-                self._root.setFocus()
+            elif clicked or watched.property(_LEAVES):
+                self._leave(watched)
         return False
+
+    def _leave(self, button: QObject) -> None:
+        if _is_off(button) and self._root.isVisible():
+            self._root.setFocus()
 
 
 class _Letters(QObject):

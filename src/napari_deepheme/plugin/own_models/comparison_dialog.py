@@ -39,16 +39,28 @@ class ComparisonDialog(QDialog):
     ----------
     comparison : Comparison
         What it shows.
+    model : str
+        Name of the new model.
     parent : QWidget, optional
         The widget that it lies over.
+
+    Attributes
+    ----------
+    use_requested : Signal
+        The new model, by its name, is to be used.
     """
 
-    use_requested = Signal()
+    use_requested = Signal(str)
 
-    def __init__(self, comparison: Comparison, parent: QWidget | None = None) -> None:
+    def __init__(
+        self, comparison: Comparison, model: str, parent: QWidget | None = None
+    ) -> None:
         super().__init__(parent)
+        self._model = model
         self.setWindowTitle("Old model and new")
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        # It comes while cells are corrected: the keyboard stays with these.
+        self.setAttribute(Qt.WidgetAttribute.WA_ShowWithoutActivating)
         head, foot = label("What is compared"), small_label("How sure this is")
         head.setText(_headline(comparison))
         foot.setText(verdict(comparison))
@@ -58,6 +70,7 @@ class ComparisonDialog(QDialog):
         keep = QDialogButtonBox.ButtonRole.RejectRole
         self.use_button = buttons.addButton("Use the new model", use)
         self.keep_button = buttons.addButton("Keep the old one", keep)
+        self.keep_button.setDefault(True)
         buttons.accepted.connect(self._on_use)
         buttons.rejected.connect(self.reject)
         layout = QVBoxLayout(self)
@@ -66,7 +79,7 @@ class ComparisonDialog(QDialog):
         self.resize(560, min(700, 210 + 26 * self.table.rowCount()))
 
     def _on_use(self) -> None:
-        self.use_requested.emit()
+        self.use_requested.emit(self._model)
         self.accept()
 
 

@@ -124,10 +124,6 @@ class Training:
             self._task.quit()
             self._task.wait(_LAST_SECONDS)
 
-    def forget_comparison(self) -> None:
-        """Take note that the comparison has been seen."""
-        self._session.comparison = None
-
     def _count_kept(self, *_: object) -> None:
         """Tell how many cells there are to train on beside those in sight."""
         if self._session.running:

@@ -174,6 +174,38 @@ def read_keys() -> KeyMap:
     return KeyMap({name: {**rest, **known}[name] for name in DEFAULTS})
 
 
+class KeptKeys:
+    """The keys of one window, kept where other windows keep theirs, too.
+
+    Attributes
+    ----------
+    now : KeyMap
+        Which key does what in this window.
+    """
+
+    def __init__(self) -> None:
+        self.now = self._kept = read_keys()
+
+    def latest(self) -> KeyMap:
+        """Return the keys with what other windows have kept meanwhile."""
+        kept = read_keys()
+        if kept != self._kept:
+            self.now = self._kept = kept
+        return self.now
+
+    def take(self, keys: KeyMap) -> None:
+        """Use keys from now on, and keep them for the next time.
+
+        Raises
+        ------
+        CannotWriteError
+            If they cannot be written; they are used all the same.
+        """
+        self.now = keys
+        keep_keys(keys)
+        self._kept = keys
+
+
 def keep_keys(keys: KeyMap) -> None:
     """Keep the user's keys for the next time.
 

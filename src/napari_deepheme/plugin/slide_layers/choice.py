@@ -56,15 +56,17 @@ class SlideChoice:
         """The layer of the chosen slide, whatever it is called by now."""
         return self._chosen if self._chosen in self._viewer.layers else None
 
-    def open(self, path: Path) -> None:
+    def open(self, path: Path) -> Image | None:
         """Open a slide as an image layer, and choose it.
 
         In the middle of a run the slide of that stays chosen, and in view.
+        Returns None where it cannot be opened, of which the user is told.
         """
         try:
-            self._open(path)
+            return self._open(path)
         except DeephemeError as error:
             self._session.say(str(error), error=True)
+            return None
 
     def _open(self, path: Path) -> Image:
         # Not by `add_image`: what a widget's viewer gives is a proxy of the layer.

@@ -213,6 +213,28 @@ def test_glass_alone_is_empty_and_has_nothing_to_count():
     assert areas_to_count(found) == []
 
 
+@pytest.mark.parametrize(
+    ("colour", "name"), [((0, 0, 0), "empty"), ((40, 60, 170), "out of focus")]
+)
+def test_large_area_of_one_colour_is_not_counted(colour, name):
+    # 32 px a block: of more than the 640 that are sampled all are alike.
+    pixels = np.full((30 * 32, 40 * 32, 3), 238, np.uint8)
+    pixels[:, : 30 * 32] = colour
+    found = map_adequacy(ArraySlide(pixels, mpp=4), mpp=Mpp(4, 4))
+    assert (found.kinds[:, :30] == kind(name)).all()
+    assert (found.kinds[:, 31:] == kind("empty")).all()
+
+
+def test_black_around_a_scan_changes_nothing_of_the_smear(
+    good_pixels, background, good_map
+):
+    black = np.zeros((good_pixels.shape[0], 2 * BLOCK, 3), np.uint8)
+    pixels = np.concatenate([black, good_pixels], axis=1)
+    found = map_adequacy(pyramid(pixels), mpp=MPP, background=background)
+    assert (found.kinds[:, :2] == kind("empty")).all()
+    assert (found.kinds[:, 2:] == good_map.kinds).all()
+
+
 @pytest.mark.parametrize("size", [Size(500, 400), Size(1, 1), Size(3, 2000)])
 def test_tiny_slide_has_a_map(size, good_pixels, background):
     pixels = good_pixels[: size.height, : size.width]

@@ -34,6 +34,8 @@ _COARSER: Final = 1.3
 _GAP: Final = 0.05
 _NUCLEUS: Final = 0.08
 _RED_CELL: Final = 0.12
+# What lets less than a tenth of each colour through is no cell: black round a scan.
+_OPAQUE: Final = 1.0
 # Side of the spot where nuclei are densest, in pixels of the coarse grid.
 SPOT: Final = 8
 
@@ -45,8 +47,9 @@ class BlockMeasures:
     Attributes
     ----------
     gaps, nuclei, red_cells, haze : ndarray of float32
-        Share of the block that is glass or nearly so, of a nucleus's colour, of red
-        cells or other dense things without a nucleus, and in between.
+        Share of the block that is glass or nearly so, or black as round a scan; of a
+        nucleus's colour; of red cells or other dense things without a nucleus; and in
+        between.
     spot_row, spot_column : ndarray of int16
         Upper left corner of the spot of `SPOT` pixels of the coarse grid where nuclei
         are densest, counted from the corner of the block.
@@ -191,8 +194,9 @@ class _Taken:
 def _measured(density: Floats, inside: npt.NDArray[np.bool_], blocks: Region) -> Floats:
     """Measure blocks, whole or their middle: shares, and the spot of most nuclei."""
     red, green, blue = np.moveaxis(density, -1, 0)
-    nuclei = inside & (red - blue / 2 > _NUCLEUS)
-    gaps = inside & ~nuclei & (green < _GAP)
+    opaque = np.minimum(np.minimum(red, green), blue) > _OPAQUE
+    nuclei = inside & ~opaque & (red - blue / 2 > _NUCLEUS)
+    gaps = inside & ~nuclei & (opaque | (green < _GAP))
     red_cells = inside & ~nuclei & (green > _RED_CELL)
     haze = inside & ~(nuclei | gaps | red_cells)
     total = np.maximum(_sums(inside, blocks).sum(axis=(2, 3)), 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import count
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -103,27 +104,41 @@ def map_sharpness(
 
 
 def _chosen(measures: BlockMeasures) -> tuple[npt.NDArray[np.bool_], int]:
-    """Take of each square of n x n blocks the one with most nuclei; n as it comes."""
+    """Take of each square of n x n blocks those with most nuclei; n as it comes.
+
+    Of blocks with equally many one is taken where all are too many, as of an area of
+    one colour. In the end the whole slide is one square.
+    """
     nuclei = np.where(measures.readable & measures.measured, measures.nuclei, 0)
-    step = 1
-    while True:
-        chosen = nuclei >= _FEWEST_NUCLEI
-        best = _square_maxima(nuclei, step)
-        chosen &= nuclei == best
-        if chosen.sum() <= MOST_SAMPLES:
-            return chosen, step
-        step += 1
+    is_enough = nuclei >= _FEWEST_NUCLEI
+    for step in count(1):
+        places = _richest_places(nuclei, step)
+        one_each = np.zeros(nuclei.shape, bool)
+        one_each[places] = True
+        one_each &= is_enough
+        if one_each.sum() <= MOST_SAMPLES:
+            break
+    most = nuclei[places].repeat(step, axis=0).repeat(step, axis=1)
+    rows, columns = nuclei.shape
+    every = is_enough & (nuclei == most[:rows, :columns])
+    return every if every.sum() <= MOST_SAMPLES else one_each, step
 
 
-def _square_maxima(values: Floats, step: int) -> Floats:
+def _richest_places(
+    values: Floats, step: int
+) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+    """Return row and column of the highest value of each square, of equals the first.
+
+    Both are of the shape of the squares.
+    """
     rows, columns = values.shape
     high, wide = -(-rows // step), -(-columns // step)
-    padded = np.zeros((high * step, wide * step), np.float32)
+    padded = np.full((high * step, wide * step), -1, np.float32)
     padded[:rows, :columns] = values
-    squares = padded.reshape(high, step, wide, step).max(axis=(1, 3))
-    spread = squares.repeat(step, axis=0).repeat(step, axis=1)
-    maxima: Floats = spread[:rows, :columns]
-    return maxima
+    squares = padded.reshape(high, step, wide, step).swapaxes(1, 2)
+    best = squares.reshape(high, wide, step * step).argmax(axis=2)
+    corner_rows, corner_columns = np.indices(best.shape) * step
+    return corner_rows + best // step, corner_columns + best % step
 
 
 def _spot(measures: BlockMeasures, row: int, column: int, block_px: int) -> Region:

@@ -49,6 +49,25 @@ def make_table():
     return make
 
 
+@pytest.fixture
+def columns_made(monkeypatch):
+    """Return the lengths of columns that tables make anew, as they are asked for."""
+    lengths = []
+
+    def counted(name):
+        made = getattr(CellTable, name).fget
+
+        def column(self):
+            lengths.append(len(self))
+            return made(self)
+
+        return property(column)
+
+    for name in ("class_codes", "cell_ids", "centres"):
+        monkeypatch.setattr(CellTable, name, counted(name))
+    return lengths
+
+
 @pytest.fixture(scope="session", autouse=True)
 def a_cache_of_their_own(tmp_path_factory):
     """What is measured or set is kept for the tests alone, and forgotten."""

@@ -260,7 +260,7 @@ class CellTable:
     @property
     def class_codes(self) -> tuple[str, ...]:
         """Code of each cell's class."""
-        return tuple(CLASS_CODES[i] for i in self.class_indices)
+        return tuple(map(CLASS_CODES.__getitem__, self.class_indices.tolist()))
 
     @property
     def cell_ids(self) -> npt.NDArray[np.int64]:

@@ -78,6 +78,15 @@ def test_each_cell_lies_in_the_folder_of_the_class_that_counts(slide, cells, tmp
     assert stat.S_IMODE(os.stat(folder).st_mode) & 0o700 == 0o700
 
 
+def test_columns_of_the_cells_are_made_once_for_all_pictures(
+    slide, cells, tmp_path, columns_made
+):
+    many = cells.take(np.resize([0, 1, 4], 12)).numbered_anew()
+    write_crop_folder(many, tmp_path / "crops", slide, mpp=QUARTER)
+    assert len(rows(tmp_path / "crops")) == 12
+    assert len(columns_made) <= 3
+
+
 def test_a_fit_takes_the_folder_as_it_is(slide, cells, tmp_path):
     write_crop_folder(cells, tmp_path / "crops", slide, mpp=QUARTER, patient="7")
     read = read_own_cells(tmp_path / "crops")

@@ -12,6 +12,7 @@ from napari_deepheme.core.counts.reference_ranges import ReferenceRange, Referen
 from napari_deepheme.core.further_columns import READER_CLASS
 from napari_deepheme.core.geometry import Mpp, Polygon, Region
 from napari_deepheme.core.report_file import gather_report
+from napari_deepheme.core.report_file.cell_sections import corrections_section
 from napari_deepheme.core.report_file.chart import WIDTH, Box, chart_shapes
 from napari_deepheme.core.report_file.content import (
     BarChart,
@@ -333,6 +334,18 @@ def test_corrections_are_listed_and_those_beyond_500_are_counted(
     (table,) = blocks(report, "Corrections by hand", Table)
     assert len(table.rows) == 500
     assert "100 more are not" in words(report, "Corrections by hand")
+
+
+def test_of_many_corrections_those_that_are_listed_are_worded(result, columns_made):
+    rows = np.resize([1, 24, 26], 3_000)
+    cells = result.cells.take(rows).numbered_anew()
+    further = dict(cells.further)
+    further["reader_phase"] = np.where(rows == 26, "anaphase", "")
+    told = corrections_section(replace(cells, further=further))
+    numbers = [row.values[0] for row in told.blocks[1].rows]
+    assert numbers == [str(n) for n in range(1, 501)]
+    assert "anaphase" in {row.values[2] for row in told.blocks[1].rows}
+    assert sum(columns_made) <= 3 * 500
 
 
 def test_what_a_reader_said_of_mitoses_is_listed_among_the_corrections(

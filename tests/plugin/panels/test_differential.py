@@ -390,7 +390,7 @@ def mitoses(ran, qtbot):
     return made
 
 
-STATE, SURE = 1, 6
+CELL, STATE, SURE = 0, 1, 6
 
 
 def column(panel, place):
@@ -434,6 +434,13 @@ def test_the_list_of_figures_is_gone_through_confirmed_and_rejected(
     assert states(mitoses) == ["by hand", "rejected"]
     # Sure of a promyelocyte, as the model is of the first, says nothing of a mitosis.
     assert column(mitoses, SURE) == ["–", "80 %"]
+
+
+def test_what_the_list_shows_of_a_figure_is_taken_of_that_cell_alone(
+    mitoses, columns_made
+):
+    assert column(mitoses, CELL) == ["3"]
+    assert set(columns_made) == {1}
 
 
 def test_without_figures_it_is_said_and_there_is_none_to_go_to(

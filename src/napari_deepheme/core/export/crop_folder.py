@@ -16,8 +16,6 @@ from dataclasses import dataclass
 from pathlib import Path, PureWindowsPath
 from typing import TYPE_CHECKING, Any, Final
 
-import numpy as np
-
 from napari_deepheme.core.deidentify import nameless
 from napari_deepheme.core.errors import InvalidTableError, UnreadableSlideError
 from napari_deepheme.core.export.facts import spelled_out
@@ -150,7 +148,7 @@ def write_crop_folder(
     # A pseudonym is of the file, and its hash would tell who has it.
     identity = "" if deidentify else identity_word(slide)
     kept = [row for row in before if not is_of_slide(row, source, identity)]
-    chosen = _chosen(cells, corrected_only=corrected_only)
+    chosen, words = _chosen(cells, corrected_only=corrected_only)
     background = " ".join(f"{v:.1f}" for v in estimate_background(slide))
     stated = {
         "source": source,
@@ -159,11 +157,9 @@ def write_crop_folder(
         "identity": identity,
     }
     with _place(folder) as place, new_pictures(place) as new:
-        written = (
-            _write_crop(slide, cells, row, word, new, mpp) for row, word in chosen
-        )
-        rows = [{**row, **stated} for row in written if row is not None]
-        if chosen and not rows:
+        written = _write_crops(slide, chosen, words, new, mpp)
+        rows = [{**row, **stated} for row in written]
+        if len(chosen) and not rows:
             raise UnreadableSlideError(slide.name, _NO_CELL)
         with put_in_place(new, place, rows, kept=kept, before=before) as placed:
             _write_manifest(place / MANIFEST, [*kept, *placed])
@@ -171,36 +167,29 @@ def write_crop_folder(
     return WrittenCrops(dict(by_class), len(chosen) - len(rows))
 
 
-def _chosen(cells: CellTable, *, corrected_only: bool) -> list[tuple[int, str]]:
-    """Return row and class of each cell to be written."""
+def _chosen(cells: CellTable, *, corrected_only: bool) -> tuple[CellTable, list[str]]:
+    """Return the cells to be written, and the class of each."""
     judged, corrected = judged_classes(cells), is_corrected(cells)
     wanted = ~is_unidentified(cells) & (judged != NOT_A_CELL) & ~is_deleted(cells)
     if corrected_only:
         wanted = wanted & corrected
-    rows = np.flatnonzero(wanted)
-    return list(zip(rows.tolist(), judged[rows].tolist(), strict=True))
+    return cells.take(wanted), judged[wanted].tolist()
 
 
-def _write_crop(
-    slide: SlideReader,
-    cells: CellTable,
-    row: int,
-    word: str,
-    folder: Path,
-    mpp: Mpp,
-) -> dict[str, Any] | None:
-    """Write the picture of a cell; return its line, or None if it cannot be read."""
-    number = int(cells.cell_ids[row])
-    name = f"{word}/{crop_stem(slide.name)}-{number}.png"
-    if not write_training_crop(slide, cells.centres[row], folder / name, mpp=mpp):
-        _log.warning("left out: cell %d of %s cannot be read", number, slide.name)
-        return None
-    return {
-        "file": name,
-        "label": cells.class_codes[row],
-        "classes": word,
-        "mpp": f"{training_crop_mpp(mpp):.6g}",
-    }
+def _write_crops(
+    slide: SlideReader, cells: CellTable, words: list[str], folder: Path, mpp: Mpp
+) -> Iterator[dict[str, Any]]:
+    """Write the pictures of cells; yield the lines of those that can be read."""
+    stem, side = crop_stem(slide.name), f"{training_crop_mpp(mpp):.6g}"
+    each = zip(
+        cells.cell_ids.tolist(), cells.centres, cells.class_codes, words, strict=True
+    )
+    for number, centre, label, word in each:
+        name = f"{word}/{stem}-{number}.png"
+        if write_training_crop(slide, centre, folder / name, mpp=mpp):
+            yield {"file": name, "label": label, "classes": word, "mpp": side}
+        else:
+            _log.warning("left out: cell %d of %s cannot be read", number, slide.name)
 
 
 @contextmanager

@@ -215,12 +215,7 @@ def corrections_section(cells: CellTable) -> Section:
         Column("reader", 0.15),
         Column("when (UTC)", 0.25),
     )
-    by_cell = [
-        *zip(rows.tolist(), _correction_rows(cells, rows), strict=True),
-        *zip(figures.tolist(), _mitosis_rows(cells, figures), strict=True),
-    ]
-    by_cell.sort(key=lambda pair: pair[0])
-    listed = tuple(row for _, row in by_cell[:_MOST_CORRECTIONS])
+    listed = _listed_corrections(cells, rows, figures)
     words = []
     if len(rows):
         told = plural(len(rows), "cell")
@@ -235,10 +230,26 @@ def corrections_section(cells: CellTable) -> Section:
     return Section("Corrections by hand", (note, Table(columns, listed)))
 
 
+def _listed_corrections(
+    cells: CellTable, rows: npt.NDArray[np.intp], figures: npt.NDArray[np.intp]
+) -> tuple[Row, ...]:
+    """Word the first corrections, by cell: its class, then phase and lineage."""
+    cell_of = np.concatenate([rows, figures])
+    order = np.argsort(cell_of, kind="stable")[:_MOST_CORRECTIONS]
+    of_class, of_figure = order[order < len(rows)], order[order >= len(rows)]
+    worded = dict(
+        zip(of_class.tolist(), _correction_rows(cells, cell_of[of_class]), strict=True)
+    )
+    worded.update(
+        zip(of_figure.tolist(), _mitosis_rows(cells, cell_of[of_figure]), strict=True)
+    )
+    return tuple(worded[place] for place in order.tolist())
+
+
 def _correction_rows(cells: CellTable, rows: npt.NDArray[np.intp]) -> tuple[Row, ...]:
     chosen = cells.take(rows)
     columns = zip(
-        map(str, cells.cell_ids[rows].tolist()),
+        map(str, chosen.cell_ids.tolist()),
         _classes_before(chosen),
         map(_called, _kinds(chosen).tolist()),
         (word or NOTHING for word in _further(chosen, READER)),
@@ -259,7 +270,7 @@ def _mitosis_rows(cells: CellTable, rows: npt.NDArray[np.intp]) -> Iterator[Row]
     model = {of: _further(chosen, name) for of, name in MODEL_COLUMN.items()}
     said = {of: reader_mitosis(chosen, of).tolist() for of in model}
     readers, times = _further(chosen, MITOSIS_READER), _further(chosen, MITOSIS_READ_AT)
-    for place, number in enumerate(cells.cell_ids[rows].tolist()):
+    for place, number in enumerate(chosen.cell_ids.tolist()):
         given = [of for of in said if said[of][place]]
         yield Row(
             (
@@ -307,8 +318,8 @@ def _classes_before(cells: CellTable) -> list[str]:
     """Return what counted before: what the model says where nothing is noted."""
     doubted, added = is_doubted(cells).tolist(), is_added(cells).tolist()
     before = []
-    for row, word in enumerate(_further(cells, READ_FROM)):
-        code = cells.class_codes[row]
+    words = zip(cells.class_codes, _further(cells, READ_FROM), strict=True)
+    for row, (code, word) in enumerate(words):
         called = _called(word or (UNIDENTIFIED if doubted[row] else code))
         if doubted[row] and called == UNIDENTIFIED:
             called += f" ({code} {in_percent(cells.probabilities[row], is_below=True)})"

@@ -137,10 +137,14 @@ class CorrectedCells:
         ValueError
             If a class is none.
         """
-        made = cls(base)
-        for step in steps:
-            made = made._changed(step, (*made.steps, step), ())
-        return made
+        made, taken = cls(base), tuple(steps)
+        given, said = made._given.copy(), made._mitoses
+        for step in taken:
+            if step.of == READER_CLASS:
+                given[list(step.rows)] = [_NUMBER[word] for word in step.after]
+            else:
+                said = said.with_words(step.of, step.rows, step.after)
+        return replace(made, steps=taken, _given=given, _mitoses=said)
 
     @cached_property
     def cells(self) -> CellTable:

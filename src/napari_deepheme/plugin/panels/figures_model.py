@@ -114,18 +114,19 @@ class FiguresModel(QAbstractTableModel):
             return self._state(row)[1]
         if role != Qt.ItemDataRole.DisplayRole:
             return None
-        cells = self._review.corrected.base
+        # Of the one cell: a field is asked for over and over, of any large table.
+        cell = self._review.corrected.base.take(np.array([row]))
         phase, lineage = (
-            str(cells.further[name][row]) if name in cells.further else ""
+            str(cell.further[name][0]) if name in cell.further else ""
             for name in (PHASE, LINEAGE)
         )
         # How sure it is of another class says nothing of a mitosis.
         is_below = bool(self._review.kinds[row] >= DOUBTED)
-        sure = in_percent(cells.probabilities[row], is_below=is_below)
+        sure = in_percent(cell.probabilities[0], is_below=is_below)
         own = (self._review.corrected.told_of_mitosis(row, of) for of in MITOSIS_WORDS)
         state, _ = self._state(row)
         fields = (
-            str(cells.cell_ids[row]),
+            str(cell.cell_ids[0]),
             state,
             phase or "–",
             lineage or "–",

@@ -67,6 +67,12 @@ def test_named_cells_are_cut_out_with_what_the_reader_and_the_model_said(tmp_pat
     assert cells[0].background == (230, 230, 230)
 
 
+def test_columns_of_the_cells_are_made_once_for_all_pictures(tmp_path, columns_made):
+    cells = table("M3", "not-a-cell", "unidentified", "")
+    assert export_corrections(slide_of(), cells, tmp_path, mpp=FINE) == 3
+    assert len(columns_made) <= 3
+
+
 def test_a_fine_slide_is_cut_at_fifteen_hundredths_of_a_micrometre(tmp_path):
     slide = ArraySlide(np.full((900, 900, 3), 200, np.uint8), mpp=0.1, name="fine")
     export_corrections(slide, table("M3"), tmp_path, mpp=Mpp(0.1, 0.1))

@@ -27,6 +27,7 @@ from napari_deepheme.core.training_crops import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     import numpy.typing as npt
@@ -118,15 +119,12 @@ def export_corrections(
     kept_own = [row for row in kept if is_of_slide(row, source, identity)]
     chosen = _chosen(words, _is_one_of(cells.boxes, _boxes(kept_own)), n_unnamed)
     stated = {"patient": patient, "identity": identity}
-    if chosen:
+    if len(chosen):
         background = estimate_background(slide)
         stated["background"] = " ".join(f"{v:.1f}" for v in background)
-    rows = []
     with new_pictures(folder) as new:
-        for i in chosen:
-            row = _write_crop(slide, cells, i, new, mpp)
-            if row is not None:
-                rows.append({**row, **stated, "classes": str(words[i]) or UNNAMED})
+        written = _write_crops(slide, cells.take(chosen), words[chosen], new, mpp)
+        rows = [{**row, **stated} for row in written]
         with put_in_place(new, folder, rows, kept=kept, before=before) as placed:
             _write_table(folder / "manifest.csv", [*kept, *placed])
     return sum(row["classes"] != UNNAMED for row in rows)
@@ -162,15 +160,15 @@ def n_kept_elsewhere(folder: Path, slide: SlideReader | None, cells: CellTable) 
 
 def _chosen(
     words: npt.NDArray[np.str_], is_kept: npt.NDArray[np.bool_], n_unnamed: int
-) -> list[int]:
+) -> npt.NDArray[np.intp]:
     """Return the rows of all named cells and, spread over the table, some others."""
-    named = np.flatnonzero(_is_named(words)).tolist()
-    if not named:
-        return []
-    others = np.flatnonzero((words == "") & ~is_kept).tolist()
+    named = np.flatnonzero(_is_named(words))
+    if not len(named):
+        return named
+    others = np.flatnonzero((words == "") & ~is_kept)
     n = min(n_unnamed, len(others))
     spread = np.random.default_rng(0).permutation(len(others))[:n]
-    return sorted([*named, *(others[i] for i in spread)])
+    return np.sort(np.concatenate([named, others[spread]]))
 
 
 def _is_named(words: npt.NDArray[np.str_]) -> npt.NDArray[np.bool_]:
@@ -178,26 +176,39 @@ def _is_named(words: npt.NDArray[np.str_]) -> npt.NDArray[np.bool_]:
     return named
 
 
-def _write_crop(
-    slide: SlideReader, cells: CellTable, i: int, folder: Path, mpp: Mpp
-) -> dict[str, Any] | None:
-    """Write the picture of a cell; return its row, or None if it cannot be read."""
-    x, y, width, height = (int(v) for v in cells.boxes[i])
-    name = f"{crop_stem(slide.name)}_{x}_{y}.png"
-    if not write_training_crop(slide, cells.centres[i], folder / name, mpp=mpp):
-        _log.warning("left out: %s cannot be read at (%d, %d)", slide.name, x, y)
-        return None
-    return {
-        "file": name,
-        "source": spelled_out(slide.name),
-        "label": cells.class_codes[i],
-        "split": "",
-        "mpp": f"{training_crop_mpp(mpp):.6g}",
-        "x": x,
-        "y": y,
-        "width": width,
-        "height": height,
-    }
+def _write_crops(
+    slide: SlideReader,
+    cells: CellTable,
+    words: npt.NDArray[np.str_],
+    folder: Path,
+    mpp: Mpp,
+) -> Iterator[dict[str, Any]]:
+    """Write the pictures of cells; yield the rows of those that can be read."""
+    stem, side = crop_stem(slide.name), f"{training_crop_mpp(mpp):.6g}"
+    each = zip(
+        cells.boxes.tolist(),
+        cells.centres,
+        cells.class_codes,
+        words.tolist(),
+        strict=True,
+    )
+    for (x, y, width, height), centre, label, word in each:
+        name = f"{stem}_{x}_{y}.png"
+        if not write_training_crop(slide, centre, folder / name, mpp=mpp):
+            _log.warning("left out: %s cannot be read at (%d, %d)", slide.name, x, y)
+            continue
+        yield {
+            "file": name,
+            "source": spelled_out(slide.name),
+            "label": label,
+            "classes": word or UNNAMED,
+            "split": "",
+            "mpp": side,
+            "x": x,
+            "y": y,
+            "width": width,
+            "height": height,
+        }
 
 
 def _listed(path: Path) -> list[dict[str, Any]]:

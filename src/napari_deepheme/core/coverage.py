@@ -79,6 +79,8 @@ def covered_area(polygons: Sequence[Polygon]) -> float:
     150.0
     """
     whole = hull([polygon.region for polygon in polygons])
+    if not whole.area:
+        return 0.0
     cell = (float(whole.width), whole.height / _FINE)
     part = coverage(polygons, whole.location, cell, (_FINE, 1))
     return float(part.sum() * cell[0] * cell[1])

@@ -251,13 +251,13 @@ class Polygon:
         )
 
     def clipped(self, region: Region) -> Self | None:
-        """Return the part of it that lies in a region; None if there is none.
+        """Return the part of it that lies in a region; None if that has no area.
 
         Examples
         --------
         >>> Polygon(((-5, 0), (5, 0), (5, 5))).clipped(Region(0, 0, 9, 9)).corners
         ((0.0, 2.5), (0.0, 0.0), (5, 0), (5, 5))
-        >>> Polygon(((-5, 0), (-1, 0), (-1, 9))).clipped(Region(0, 0, 9, 9))
+        >>> Polygon(((-5, 0), (0, 0), (0, 9))).clipped(Region(0, 0, 9, 9))
         """
         corners = self.corners
         for axis, edge, sign in (
@@ -267,7 +267,14 @@ class Polygon:
             (1, region.bottom, -1),
         ):
             corners = _cut(corners, axis, edge, sign)
-        return type(self)(corners) if corners else None
+        if not corners:
+            return None
+        part = type(self)(corners)
+        if _runs_along_edges(corners, region):
+            # It holds the whole region, or touches it alone.
+            (is_whole,) = part.holds_centres(np.array([region.to_json()], np.float64))
+            return part if is_whole else None
+        return part
 
     def holds_centres(
         self, boxes: npt.NDArray[np.int32 | np.float64]
@@ -313,6 +320,15 @@ def _cut(
         if after >= 0:
             kept.append(end)
     return tuple(kept)
+
+
+def _runs_along_edges(corners: tuple[tuple[float, float], ...], region: Region) -> bool:
+    """Tell whether a ring within a region nowhere leaves the region's edges."""
+    edges = ((0, region.x), (0, region.right), (1, region.y), (1, region.bottom))
+    return all(
+        any(start[axis] == end[axis] == edge for axis, edge in edges)
+        for start, end in zip((*corners[-1:], *corners[:-1]), corners, strict=True)
+    )
 
 
 def hull(regions: Sequence[Region]) -> Region:

@@ -120,6 +120,55 @@ def test_cells_come_back_with_the_numbers_of_their_table(tmp_path):
     assert cells == corrected.cells
 
 
+ALIKE = (
+    *("Note", "note", "NOTE", "note_2", "X", "Table_Cell_ID", "table_cell_id"),
+    *("Reader_Class", "reader_class", "counted_class", "no\0te", "", "Ä", "ä", 'a "q"'),
+)
+
+
+@pytest.mark.parametrize("numbers", [None, 10 * np.arange(N, 0, -1)])
+def test_columns_whose_names_are_one_to_sqlite_come_back_beside_each_other(
+    tmp_path, numbers
+):
+    texts = {
+        name: np.array([f"{i}{n}" for n in range(N)]) for i, name in enumerate(ALIKE)
+    }
+    texts["reader_class"] = np.array(["M3", "deleted", *[""] * (N - 2)])
+    base = replace(model_says(), further=texts, numbers=numbers)
+    corrected = CorrectedCells(base).correct([2], "L2", reader="AB", at=AT)
+    path = tmp_path / "a.deepheme"
+    create_sitting(path, a_sitting(corrected))
+    again = read_sitting(path).corrected
+    assert list(again.base.further) == list(texts)
+    assert again.cells == corrected.cells
+    assert counted_in(path) == counted_of(corrected)
+    cell = CellTable.from_arrays(
+        [(300, 40, 20, 20)], [0], [13], [0.4], {"ADDED": ["a"], "nOTe": ["b"]}
+    )
+    longer = again.add(cell, "M1", reader="AB", at=AT)
+    SittingFile(path, again).sync(longer)
+    assert read_sitting(path).corrected.cells == longer.cells
+    assert counted_in(path) == counted_of(longer)
+
+
+def test_a_sitting_of_before_columns_bore_other_names_comes_back_and_goes_on(tmp_path):
+    path = tmp_path / "a.deepheme"
+    corrected = CorrectedCells(model_says())
+    create_sitting(path, a_sitting(corrected))
+    with closing(sqlite3.connect(path)) as database, database:
+        names = {row[0] for row in database.execute("SELECT key FROM meta")}
+        database.execute("ALTER TABLE cells ADD COLUMN note_2 TEXT")
+        database.execute("UPDATE cells SET note_2 = 'a'")
+    assert "columns" not in names
+    again = read_sitting(path).corrected
+    assert again.base.further["note_2"].tolist() == ["a"] * N
+    further = {"Note_2": ["b"]}
+    cell = CellTable.from_arrays([(300, 40, 20, 20)], [0], [13], [0.4], further)
+    longer = again.add(cell, "M1")
+    SittingFile(path, again).sync(longer)
+    assert read_sitting(path).corrected.cells == longer.cells
+
+
 def test_a_sitting_comes_back_with_words_that_mean_nothing(
     tmp_path,
 ):
@@ -271,8 +320,14 @@ def test_a_failed_write_leaves_the_sitting_that_was_there(tmp_path, monkeypatch)
         ("UPDATE meta SET value = '2' WHERE key = 'version'", "newer"),
         ("UPDATE meta SET value = '\"x\"' WHERE key = 'format'", "another program"),
         ("UPDATE cells SET class_code = 'M9' WHERE cell_id = 2", "M9"),
-        ("UPDATE cells SET width = 0 WHERE cell_id = 2", "extent"),
-        ("UPDATE cells SET score = 'x' WHERE cell_id = 2", "x"),
+        ("UPDATE cells SET width = 0 WHERE cell_id = 2", "width must be"),
+        ("UPDATE cells SET width = 1 << 32 WHERE cell_id = 2", "width .* too large"),
+        ("UPDATE cells SET x = 3e9 WHERE cell_id = 2", "x holds .* too large"),
+        ("UPDATE cells SET y = -1e300 WHERE cell_id = 2", "y holds .* too large"),
+        ("UPDATE cells SET score = 'x' WHERE cell_id = 2", "score holds .* no number"),
+        ("UPDATE cells SET score = 1e300 WHERE cell_id = 2", "score must lie"),
+        ("UPDATE meta SET value = '1e999' WHERE key = 'version'", "too large"),
+        ("UPDATE meta SET value = '[]' WHERE key = 'format'", "another program"),
         ("DELETE FROM cells WHERE cell_id = 2", "missing"),
         ("UPDATE corrections SET cell_id = 99", "no cell"),
         ("UPDATE corrections SET class_after = 'blast'", "blast"),

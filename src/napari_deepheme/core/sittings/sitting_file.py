@@ -270,6 +270,8 @@ def _reading(path: Path) -> Iterator[sqlite3.Connection]:
         raise InvalidSittingError(str(path), str(error)) from error
     except RecursionError:
         raise InvalidSittingError(str(path), "it is nested too deeply") from None
+    except OverflowError:
+        raise InvalidSittingError(str(path), "a number is too large") from None
 
 
 @contextmanager

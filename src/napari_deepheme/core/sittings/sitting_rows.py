@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from itertools import count
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -21,11 +22,10 @@ from napari_deepheme.core.geometry import Polygon
 from napari_deepheme.core.review.corrected_cells import Correction
 from napari_deepheme.core.sittings.sitting import DrawnShape
 from napari_deepheme.core.table_columns import numbers_of
-from napari_deepheme.core.taxonomy import CLASS_CODES, class_index
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
 _FIXED: Final = (
     "cell_id",
@@ -41,34 +41,92 @@ _FIXED: Final = (
 _NUMBER: Final = "table_cell_id"
 """Column of cells that came with numbers of their own: `CellTable.numbers`."""
 
+_COUNTED: Final = "counted_class"
+"""Column that the view `counted` has beside those of the cells."""
+
+_RENAMED: Final = "columns"
+"""Key of `meta`: names of further columns that stand under another, by that other."""
+
 
 def put_cells(database: sqlite3.Connection, cells: CellTable, first: int) -> None:
     """Write the cells from a row on; a further column that is new is made."""
-    if cells.numbers is not None:
-        numbers = {_NUMBER: cells.numbers.astype(str)}
-        cells = replace(cells, further={**cells.further, **numbers})
-    there = [row[1] for row in database.execute("PRAGMA table_info(cells)")]
     further = [name for name in cells.further if name not in COLUMNS]
-    for name in further:
-        if name not in there:
-            database.execute(f"ALTER TABLE cells ADD COLUMN {_quoted(name)} TEXT")
-    if set(further) - set(there):
-        put_counted(database)
+    columns = _with_columns(database, further)
+    if cells.numbers is not None:
+        _add_column(database, _NUMBER)
     if first == len(cells):
         return
     new = cells.take(np.arange(first, len(cells)))
-    names = ", ".join([*_FIXED, *map(_quoted, further)])
-    marks = ", ".join("?" * (len(_FIXED) + len(further)))
+    texts = {columns[name]: new.further[name].tolist() for name in further}
+    if cells.numbers is not None:
+        texts[_NUMBER] = cells.numbers[first:].astype(str).tolist()
+    names = ", ".join([*_FIXED, *map(_quoted, texts)])
+    marks = ", ".join("?" * (len(_FIXED) + len(texts)))
     rows = zip(
         range(first + 1, len(cells) + 1),
         *new.boxes.T.tolist(),
         [round(score, 4) for score in new.scores.tolist()],
         new.class_codes,
         [round(probability, 4) for probability in new.probabilities.tolist()],
-        *(new.further[name].tolist() for name in further),
+        *texts.values(),
         strict=True,
     )
     database.executemany(f"INSERT INTO cells ({names}) VALUES ({marks})", rows)
+
+
+def _with_columns(database: sqlite3.Connection, names: Iterable[str]) -> dict[str, str]:
+    """Make the further columns that are new; return all of them, by their own names."""
+    columns = _further_columns(database)
+    new = [name for name in names if name not in columns]
+    taken = {*map(_folded, (*_FIXED, _NUMBER, _COUNTED, *columns.values()))}
+    for name in new:
+        columns[name] = column = _free_column(name, taken)
+        taken.add(_folded(column))
+        _add_column(database, column)
+    renamed = {column: name for name, column in columns.items() if name != column}
+    if new and renamed:
+        row = (_RENAMED, json.dumps(renamed))
+        database.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", row)
+    if new:
+        put_counted(database)
+    return columns
+
+
+def _further_columns(database: sqlite3.Connection) -> dict[str, str]:
+    """Return the columns of the table that are further ones, by their own names."""
+    query = "SELECT value FROM meta WHERE key = ?"
+    found = database.execute(query, (_RENAMED,)).fetchone()
+    renamed = dict(json.loads(found[0])) if found else {}
+    return {
+        str(renamed.get(column, column)): column
+        for column in _columns(database)
+        if column not in (*_FIXED, _NUMBER)
+    }
+
+
+def _columns(database: sqlite3.Connection) -> list[str]:
+    return [row[1] for row in database.execute("PRAGMA table_info(cells)")]
+
+
+def _add_column(database: sqlite3.Connection, column: str) -> None:
+    if column not in _columns(database):
+        database.execute(f"ALTER TABLE cells ADD COLUMN {_quoted(column)} TEXT")
+
+
+def _free_column(name: str, taken: Collection[bytes]) -> str:
+    """Return the first name for a column that SQLite takes for no other one's."""
+    # It takes no null character at all.
+    plain = name.replace("\0", "")
+    for n in count(1):
+        column = f"{plain}_{n}" if n > 1 else plain
+        if _folded(column) not in taken:
+            break
+    return column
+
+
+def _folded(name: str) -> bytes:
+    """Return what two names share that are one to SQLite: A to Z are a to z there."""
+    return name.encode().lower()
 
 
 def put_counted(database: sqlite3.Connection) -> None:
@@ -77,9 +135,9 @@ def put_counted(database: sqlite3.Connection) -> None:
     As `corrections.judged_classes` and `corrections.is_unidentified` have it. It names
     further columns that are there: a new one wants it made anew.
     """
-    there = {row[1] for row in database.execute("PRAGMA table_info(cells)")}
+    columns = _further_columns(database)
     said, identified, added = (
-        f"cells.{_quoted(name)}" if name in there else "NULL"
+        f"cells.{_quoted(columns[name])}" if name in columns else "NULL"
         for name in (READER_CLASS, IDENTIFIED, ADDED)
     )
     database.execute("DROP VIEW IF EXISTS counted")
@@ -98,7 +156,7 @@ SELECT cells.*, CASE
     WHEN words.word <> '' THEN words.word
     WHEN COALESCE(cells.probability < (SELECT under FROM threshold),
                   {identified} = 'no') THEN '{UNIDENTIFIED}'
-    ELSE cells.class_code END AS counted_class
+    ELSE cells.class_code END AS {_COUNTED}
 FROM cells JOIN words USING (cell_id)
 WHERE NOT (words.word = '{DELETED}' AND COALESCE({added}, '') = 'yes')
 ORDER BY cells.cell_id""")
@@ -106,33 +164,24 @@ ORDER BY cells.cell_id""")
 
 def read_cells(database: sqlite3.Connection) -> CellTable:
     """Read the cells, those that the reader added among them."""
-    there = [row[1] for row in database.execute("PRAGMA table_info(cells)")]
-    further = [name for name in there if name not in _FIXED]
-    names = ", ".join([*_FIXED, *map(_quoted, further)])
+    further = _further_columns(database)
+    own = [_NUMBER] if _NUMBER in _columns(database) else []
+    names = ", ".join([*_FIXED, *map(_quoted, (*further.values(), *own))])
     rows = database.execute(f"SELECT {names} FROM cells ORDER BY cell_id").fetchall()
     if not rows:
         none = {name: np.empty(0, np.str_) for name in further}
         return CellTable.from_arrays(np.empty((0, 4)), [], [], [], none)
-    columns = dict(zip([*_FIXED, *further], zip(*rows, strict=True), strict=True))
-    if list(columns["cell_id"]) != list(range(1, len(rows) + 1)):
+    values = list(zip(*rows, strict=True))
+    cell_ids, *measured = values[: len(_FIXED)]
+    if list(cell_ids) != list(range(1, len(rows) + 1)):
         raise ValueError("cells are missing")
-    boxes = np.array([columns[k] for k in ("x", "y", "width", "height")], np.int32).T
-    if len(boxes) and boxes[:, 2:].min() < 1:
-        raise ValueError("a cell has no extent")
-    own = columns.pop(_NUMBER, None)
-    cells = CellTable.from_arrays(
-        boxes,
-        _shares(columns["score"]),
-        _class_indices(columns["class_code"]),
-        _shares(columns["probability"]),
-    )
+    cells = CellTable.from_columns(dict(zip(_FIXED[1:], measured, strict=True)))
     # As they are: a file may have had words without a meaning, see `read_qupath`.
     texts = {
-        name: np.array([v or "" for v in columns[name]], np.str_)
-        for name in further
-        if name in columns
+        name: np.array([text or "" for text in column], np.str_)
+        for name, column in zip(further, values[len(_FIXED) :], strict=False)
     }
-    numbers = None if own is None else numbers_of(own)
+    numbers = numbers_of(values[-1]) if own else None
     return replace(cells, further=texts, numbers=numbers)
 
 
@@ -140,19 +189,6 @@ def _has_mitoses(database: sqlite3.Connection) -> bool:
     # Older sittings have no such table.
     there = "SELECT 1 FROM sqlite_master WHERE name = 'mitosis_corrections'"
     return database.execute(there).fetchone() is not None
-
-
-def _class_indices(codes: Sequence[str]) -> list[int]:
-    for code in set(codes) - set(CLASS_CODES):
-        raise ValueError(f"{code!r} is not a class code")
-    return [class_index(code) for code in codes]
-
-
-def _shares(values: Sequence[Any]) -> Any:
-    shares = np.array(values, np.float64)
-    if not ((shares >= 0) & (shares <= 1)).all():
-        raise ValueError("a score or probability lies not between 0 and 1")
-    return shares
 
 
 def put_steps(
@@ -191,9 +227,9 @@ def step_numbers(database: sqlite3.Connection) -> list[tuple[int, bool]]:
 
 def has_said(database: sqlite3.Connection) -> bool:
     """Tell whether the table that a sitting began with holds what a reader said."""
-    there = {row[1] for row in database.execute("PRAGMA table_info(cells)")}
+    columns = _further_columns(database)
     told = (READER_CLASS, *MITOSIS_WORDS)
-    wanted = [f"{_quoted(name)} <> ''" for name in told if name in there]
+    wanted = [f"{_quoted(columns[name])} <> ''" for name in told if name in columns]
     if not wanted:
         return False
     query = f"SELECT 1 FROM cells WHERE {' OR '.join(wanted)} LIMIT 1"

@@ -41,7 +41,8 @@ def read_drawn(
     for name, n in read.classes_of_ours.items():
         complain(f"{_class_words(name)}: {plural(n, 'cell')} left as before")
     if read.n_lines:
-        complain(f"lines are no cells: {plural(read.n_lines, 'object')} left out")
+        left_out = plural(read.n_lines, "object")
+        complain(f"lines and mixed shapes are no cells: {left_out} left out")
     if read.n_regions:
         left_out = plural(read.n_regions, "object")
         complain(f"too wide for a cell, so regions: {left_out} left out")

@@ -290,14 +290,22 @@ def test_cells_drawn_beside_ours_are_the_added_ones(two_cells, tmp_path):
     assert cells.further["added"].tolist() == ["", "", "yes"]
 
 
-def test_lines_are_no_cells_and_told(tmp_path, caplog):
-    line = ("L4", "LineString", [[300, 300], [310, 310]])
-    read = drawn(tmp_path, line, ("M3", "Polygon", square(0, 0, 9)))
-    assert read.cells.class_codes == ("M3",)
-    assert (read.n_lines, read.unknown_classes) == (1, {})
+def test_lines_and_mixed_shapes_are_no_cells_and_told(two_cells, tmp_path, caplog):
+    line = {"type": "LineString", "coordinates": [[300, 300], [310, 310]]}
+    outline = {"type": "Polygon", "coordinates": square(0, 0, 9)}
+    mixed = {"type": "GeometryCollection", "geometries": [outline, line]}
+    properties = {"classification": {"name": "L4"}}
+
+    def change(features):
+        for geometry in (line, mixed, {"type": "GeometryCollection"}):
+            features.append({"geometry": geometry, "properties": properties})
+
+    read = changed(two_cells, tmp_path, change)
+    assert read.cells == two_cells
+    assert (read.n_lines, read.unknown_classes) == (3, {})
     with caplog.at_level(logging.WARNING):
-        read_geojson(tmp_path / "drawn.geojson")
-    assert "1 lines are no cells" in caplog.text
+        read_geojson(tmp_path / "cells.geojson")
+    assert "3 lines or mixed shapes are no cells" in caplog.text
 
 
 def test_what_is_wider_than_a_cell_is_a_region_and_told(tmp_path, caplog):

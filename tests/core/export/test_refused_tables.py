@@ -125,8 +125,8 @@ def test_a_field_that_is_too_long_is_refused(csv_of, geojson_of, monkeypatch):
     [
         (None, "object 2: it has no outline"),
         (
-            {"type": "GeometryCollection", "geometries": []},
-            "object 2: its outline is a GeometryCollection, not one shape",
+            {"type": "Polygon"},
+            "object 2: its outline, a Polygon, has no coordinates",
         ),
     ],
 )

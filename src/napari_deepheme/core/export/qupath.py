@@ -92,12 +92,14 @@ class QupathCells:
 def read_geojson(path: Path | str, *, mpp: float | None = None) -> CellTable:
     """Read cells that `write_geojson` or QuPath wrote; parameters as `read_qupath`.
 
-    Objects of unknown class, lines, regions and cells without score or probability are
-    told in the log.
+    Objects of unknown class, lines, mixed shapes, regions and cells without score or
+    probability are told in the log.
     """
     read = read_qupath(path, mpp=mpp)
     if read.n_lines:
-        _log.warning("%s: %d lines are no cells: left out", path, read.n_lines)
+        _log.warning(
+            "%s: %d lines or mixed shapes are no cells: left out", path, read.n_lines
+        )
     if read.n_regions:
         _log.warning("%s: %d regions are no cells: left out", path, read.n_regions)
     if read.n_unmeasured:

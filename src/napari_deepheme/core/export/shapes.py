@@ -49,14 +49,15 @@ def shape_of(feature: dict[str, Any]) -> dict[str, Any]:
     Raises
     ------
     ValueError
-        If it has none, or one without coordinates that may hold a cell.
+        If it has none, or one that may hold a cell and has no coordinates.
     """
     geometry = feature.get("geometry")
     if not isinstance(geometry, dict):
         raise ValueError("it has no outline: draw one, or take it out")
-    if "coordinates" not in geometry:
-        kind = str(geometry.get("type"))[:40]
-        raise ValueError(f"its outline is a {kind}, not one shape: draw one shape")
+    kind = geometry.get("type")
+    if kind not in NO_CELLS and "coordinates" not in geometry:
+        told = str(kind)[:40]
+        raise ValueError(f"its outline, a {told}, has no coordinates: draw it anew")
     return geometry
 
 

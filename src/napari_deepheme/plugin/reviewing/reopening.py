@@ -126,7 +126,7 @@ def _amiss(found: QupathCells) -> str:
         if names:
             told += f" {what}, of classes not known here: {names}."
     if found.n_lines:
-        told += f" Left out, since lines are no cells: {found.n_lines:,}."
+        told += f" Left out, lines and mixed shapes are no cells: {found.n_lines:,}."
     if found.n_regions:
         told += f" Left out, too wide for a cell: {found.n_regions:,}."
     if found.n_unmeasured:

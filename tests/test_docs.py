@@ -16,6 +16,8 @@ import pytest
 from PIL import Image
 
 from napari_deepheme import cli
+from napari_deepheme.core.cell_table import COLUMNS
+from napari_deepheme.core.further_columns import FURTHER_COLUMNS
 from napari_deepheme.core.geometry import Point, Size
 from napari_deepheme.core.models import fastest
 from napari_deepheme.core.models.torch.runner import plain_compute
@@ -177,6 +179,14 @@ def test_the_page_on_files_has_each_key_of_the_summary(stand_ins):
     text = (TOP / "docs" / "files.md").read_text("utf-8")
     summary = json.loads((stand_ins / "summary.json").read_text())
     assert [key for key in summary if f"`{key}`" not in text] == ["notice"]
+
+
+def test_the_page_on_files_has_each_column_that_has_a_meaning():
+    text = (TOP / "docs" / "files.md").read_text("utf-8")
+    table = text.partition("## cells.csv")[2].partition("\n\nThe columns from")[0]
+    rows = re.findall(r"^\| (`.*?) \|", table, re.MULTILINE)
+    named = re.findall(r"`(\w+)`", " ".join(rows))
+    assert named == [*COLUMNS, *FURTHER_COLUMNS]
 
 
 def test_each_test_that_a_promise_names_is_there():

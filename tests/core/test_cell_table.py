@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from napari_deepheme.core.cell_table import CellTable
+from napari_deepheme.core.cell_table import COLUMNS, CellTable
 from napari_deepheme.core.counts.report import differential
 from napari_deepheme.core.export.csv_table import write_csv
 from napari_deepheme.core.taxonomy import CLASS_CODES
@@ -306,6 +306,44 @@ def test_a_word_without_a_meaning_in_pandas_is_refused(make_table, name, word):
     frame = make_table((0, 0, 9, 9, "M2")).to_pandas()
     with pytest.raises(ValueError, match=f"row 1: '{word}' under {name}"):
         CellTable.from_pandas(frame.assign(**{name: word}))
+
+
+def test_names_of_columns_are_understood_in_frames_and_arrays_as_in_files(make_table):
+    table = make_table(*((20 * i, 0, 9, 9, "M2") for i in range(3)))
+    words = {"Reader_Class": ["M1", "", "L4"], " IDENTIFIED": ["yes", "no", ""]}
+    framed = CellTable.from_pandas(table.to_pandas().assign(**words))
+    assert {name: column.tolist() for name, column in framed.further.items()} == {
+        "reader_class": ["M1", "", "L4"],
+        "identified": ["yes", "no", ""],
+    }
+    assert differential(framed).n == 2
+    arrays = (table.boxes, table.scores, table.class_indices, table.probabilities)
+    assert CellTable.from_arrays(*arrays, words) == framed
+    upper = table.to_pandas().rename(columns=str.upper)
+    assert CellTable.from_pandas(upper) == table
+    with pytest.raises(ValueError, match="row 2: 'plasma' under reader_class"):
+        CellTable.from_arrays(*arrays, {"READER_CLASS": ["", "plasma", ""]})
+
+
+@pytest.mark.parametrize("name", COLUMNS)
+def test_a_further_column_cannot_be_called_as_one_of_every_table(make_table, name):
+    table = make_table((0, 0, 9, 9, "M2"))
+    arrays = (table.boxes, table.scores, table.class_indices, table.probabilities)
+    with pytest.raises(ValueError, match=f"column is called {name}: give it another"):
+        CellTable.from_arrays(*arrays, {name: ["5"]})
+    with pytest.raises(ValueError, match=f"called {name}"):
+        replace(table, further={name: np.array(["5"])})
+    # As in a file, where it stands beside the other.
+    other = CellTable.from_arrays(*arrays, {name.upper(): ["5"]})
+    assert other.further[name.upper()].tolist() == ["5"]
+    assert CellTable.from_pandas(other.to_pandas()) == other
+
+
+def test_columns_of_one_name_in_a_data_frame_are_refused(make_table):
+    frame = make_table((0, 0, 9, 9, "M2")).to_pandas()
+    for twice in (frame.assign(note="a", a="b"), frame.assign(Added="", ADDED="")):
+        with pytest.raises(ValueError, match="two columns have the same name: 'a"):
+            CellTable.from_pandas(twice.rename(columns={"note": "a"}))
 
 
 def test_a_data_frame_that_lacks_a_column_is_refused():

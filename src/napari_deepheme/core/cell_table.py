@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 import numpy as np
 
+from napari_deepheme.core.further_columns import FURTHER_COLUMNS
+from napari_deepheme.core.spreadsheets import plain_header, refuse_double
 from napari_deepheme.core.table_columns import (
     boxes_of,
     check_names,
@@ -41,6 +43,11 @@ COLUMNS: Final = (
 )
 """The columns of ``cells.csv``, in order."""
 
+KNOWN_NAMES: Final = frozenset((*COLUMNS, *FURTHER_COLUMNS))
+"""Columns that have a meaning: found also in upper case and with blanks around."""
+
+_Values = TypeVar("_Values")
+
 DECIMALS: Final = 4
 """Digits behind the point that scores and probabilities carry, here and in files."""
 
@@ -68,7 +75,8 @@ class CellTable:
     Raises
     ------
     ValueError
-        If the columns differ in length or a class index is none.
+        If the columns differ in length, a class index is none, or a further column is
+        called as one of `COLUMNS`.
 
     Examples
     --------
@@ -96,6 +104,9 @@ class CellTable:
             raise ValueError("the columns of a table must be of one length")
         if n and int(self.class_indices.max()) >= len(CELL_CLASSES):
             raise ValueError("a class index is beyond the 23 classes")
+        if taken := self.further.keys() & set(COLUMNS):
+            told = ", ".join(sorted(taken))
+            raise ValueError(f"a further column is called {told}: give it another name")
 
     @classmethod
     def empty(cls) -> Self:
@@ -113,17 +124,19 @@ class CellTable:
     ) -> Self:
         """Make a table of anything array-like; rounds scores and probabilities.
 
-        Boxes are rounded to whole pixels, and further columns are kept as texts; words
-        in them are understood as for `from_columns`.
+        Boxes are rounded to whole pixels, and further columns are kept as texts; names
+        and words of them are understood as for `from_columns`.
 
         Raises
         ------
         ValueError
             If a box is beyond what files can hold or a side is less than a pixel, a
             score or probability is not in [0, 1], a class index none of the 23, a word
-            of a further column has no meaning there, or columns differ in length.
+            of a further column has no meaning there, one is called as one of `COLUMNS`,
+            or columns differ in length.
         """
-        texts = {name: np.asarray(v, np.str_) for name, v in (further or {}).items()}
+        named = _by_meaning(further or {}, beside=COLUMNS)
+        texts = {name: np.asarray(values, np.str_) for name, values in named.items()}
         return cls(
             whole_boxes(boxes),
             _share(scores, "score"),
@@ -145,8 +158,9 @@ class CellTable:
         ----------
         columns : mapping of str to sequence
             At least x, y, width, height and class_code. A missing score or probability
-            is taken as 1; names beyond `COLUMNS` are kept as texts. Rows keep their
-            `cell_id` where it is a whole number, each another.
+            is taken as 1; names beyond `COLUMNS` are kept as texts. `KNOWN_NAMES` can
+            be in upper case and have blanks around. Rows keep their `cell_id` where it
+            is a whole number, each another.
         place : callable
             Names a row for errors, such as "line 7".
 
@@ -156,6 +170,7 @@ class CellTable:
             If a column is missing or cannot be understood, or holds a word that has no
             meaning there, or a `cell_id` stands twice: says which.
         """
+        columns = _by_meaning(columns)
         check_names(columns.keys())
         refuse_double_ids(columns.get("cell_id", ()), place)
         texts = {
@@ -177,6 +192,7 @@ class CellTable:
         What is missing in a further column is empty. True and False stand for yes and
         no, and a reader's class may be a name, as in a file that a person wrote.
         """
+        refuse_double([str(name) for name in frame.columns])
         return cls.from_columns(
             {str(name): _plain(frame[name]) for name in frame.columns}
         )
@@ -333,6 +349,15 @@ class CellTable:
         # All that tells two rows apart takes part, so that their first order does not.
         keys = (self.probabilities, self.class_indices, self.scores, width, height)
         return self.take(np.lexsort((*keys, 2 * x + width, 2 * y + height)))
+
+
+def _by_meaning(
+    columns: Mapping[str, _Values], *, beside: Sequence[str] = ()
+) -> dict[str, _Values]:
+    """Return columns by the names of ours that are meant, also beside other columns."""
+    names = plain_header([*beside, *columns], KNOWN_NAMES)[len(beside) :]
+    refuse_double(names)
+    return dict(zip(names, columns.values(), strict=True))
 
 
 def _column(table: CellTable, name: str) -> npt.NDArray[np.str_]:

@@ -15,19 +15,17 @@ from napari_deepheme.core.further_columns import (
     ADDED,
     IDENTIFIED,
     LINEAGE,
+    MITOSIS_READ_FROM,
+    MITOSIS_READER,
     MITOSIS_WORDS,
     PHASE,
+    READ_FROM,
+    READER,
     READER_CLASS,
     READER_CLASSES,
     UNKNOWN,
 )
 from napari_deepheme.core.pseudonyms import Pseudonyms
-from napari_deepheme.core.review.corrections import (
-    MITOSIS_READ_FROM,
-    MITOSIS_READER,
-    READ_FROM,
-    READER,
-)
 from napari_deepheme.core.taxonomy import MITOTIC_LINEAGES, MITOTIC_PHASES
 
 if TYPE_CHECKING:

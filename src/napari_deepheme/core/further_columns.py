@@ -1,4 +1,4 @@
-"""Further columns in which only some words have a meaning, and these words."""
+"""Further columns that have a meaning, and the words of those that have only some."""
 
 from __future__ import annotations
 
@@ -22,14 +22,50 @@ LINEAGE: Final = "mitotic_lineage"
 READER_CLASS: Final = "reader_class"
 """Further column: the class that the reader gave, empty where none was given."""
 
-ADDED: Final = "added"
-"""Further column: "yes" for a cell that the reader added, which no detector found."""
+READER: Final = "reader"
+"""Further column: who gave that class."""
+
+READ_AT: Final = "read_at"
+"""Further column: when, in UTC after ISO 8601, such as 2026-03-01T09:30:00Z."""
+
+READ_FROM: Final = "read_from"
+"""Further column: what counted before, `UNIDENTIFIED` where the model doubts; empty
+for a cell that was added."""
 
 READER_PHASE: Final = "reader_phase"
 """Further column: the phase of a mitotic figure that the reader gave."""
 
 READER_LINEAGE: Final = "reader_lineage"
 """Further column: the lineage of a mitotic figure that the reader gave."""
+
+MITOSIS_READER: Final = "mitosis_reader"
+"""Further column: who gave phase or lineage last."""
+
+MITOSIS_READ_AT: Final = "mitosis_read_at"
+"""Further column: when, as `READ_AT`."""
+
+MITOSIS_READ_FROM: Final = "mitosis_read_from"
+"""Further column: the word that counted before, "unknown" for none."""
+
+ADDED: Final = "added"
+"""Further column: "yes" for a cell that the reader added, which no detector found."""
+
+FURTHER_COLUMNS: Final = (
+    IDENTIFIED,
+    PHASE,
+    LINEAGE,
+    READER_CLASS,
+    READER,
+    READ_AT,
+    READ_FROM,
+    READER_PHASE,
+    READER_LINEAGE,
+    MITOSIS_READER,
+    MITOSIS_READ_AT,
+    MITOSIS_READ_FROM,
+    ADDED,
+)
+"""All of them, as the page on files lists them."""
 
 UNKNOWN: Final = "unknown"
 """The reader says that phase or lineage cannot be told."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
+from collections import Counter
 from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING, Final
@@ -121,10 +122,11 @@ def refuse_double(header: Sequence[str]) -> None:
     Raises
     ------
     ValueError
-        If there are two.
+        Names the first that there are two of.
     """
-    if len(set(header)) != len(header):
-        raise ValueError("two columns have the same name")
+    double = [name[:40] for name, n in Counter(header).items() if n > 1]
+    if double:
+        raise ValueError(f"two columns have the same name: {double[0]!r}")
 
 
 def wrong_length(

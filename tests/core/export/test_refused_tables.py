@@ -10,9 +10,11 @@ import pytest
 from napari_deepheme.core import table_columns
 from napari_deepheme.core.cell_table import COLUMNS, CellTable
 from napari_deepheme.core.errors import InvalidTableError
+from napari_deepheme.core.export.cells_file import read_cells, write_cells
 from napari_deepheme.core.export.csv_table import holds_cells, read_csv, write_csv
 from napari_deepheme.core.export.geojson import read_geojson, write_geojson
 from napari_deepheme.core.export.parquet import read_parquet, write_parquet
+from napari_deepheme.core.further_columns import FURTHER_COLUMNS, MITOSIS_WORDS
 from napari_deepheme.core.taxonomy import CELL_CLASSES
 
 HEADER = "x,y,width,height,class_code"
@@ -246,6 +248,32 @@ def test_a_header_in_upper_case_or_with_blanks_is_understood(csv_of):
     assert cells.further["X"].tolist() == ["9"]
     with pytest.raises(InvalidTableError, match="two columns"):
         csv_of("X, x,y,width,height,class_code\n9,1,2,3,4,M2\n")
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet", "geojson"])
+def test_each_column_that_has_a_meaning_is_known_in_upper_case(
+    make_table, tmp_path, kind
+):
+    words = dict.fromkeys(FURTHER_COLUMNS, "Ann") | {
+        name: next(iter(words)) for name, words in MITOSIS_WORDS.items()
+    }
+    words |= {"identified": "no", "added": "yes", "reader_class": "M3"}
+    words |= {"mitotic_phase": "anaphase", "mitotic_lineage": "erythroid"}
+    further = {name: np.array(["", word]) for name, word in words.items()}
+    cells = make_table((0, 0, 9, 9, "M2"), (20, 0, 9, 9, "U4"))
+    cells, path = replace(cells, further=further), tmp_path / f"cells.{kind}"
+    write_cells(cells, path)
+    if kind == "csv":
+        header, rows = path.read_text().split("\n", 1)
+        path.write_text(f"{header.upper()}\n{rows}")
+    elif kind == "parquet":
+        pandas.read_parquet(path).rename(columns=str.upper).to_parquet(path)
+    else:
+        text = path.read_text()
+        for name in FURTHER_COLUMNS:
+            text = text.replace(f'"{name}":"', f'"{name.upper()}":"')
+        path.write_text(text)
+    assert read_cells(path) == cells
 
 
 @pytest.mark.parametrize(

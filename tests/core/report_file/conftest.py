@@ -13,12 +13,14 @@ from napari_deepheme.core.further_columns import (
     LINEAGE,
     NOT_A_CELL,
     PHASE,
+    READ_AT,
+    READ_FROM,
+    READER,
     READER_CLASS,
 )
 from napari_deepheme.core.geometry import Mpp, Region
 from napari_deepheme.core.models.compute import Compute
 from napari_deepheme.core.report_file import gather_report
-from napari_deepheme.core.review.corrections import READ_AT, READ_FROM, READER
 from napari_deepheme.core.slide import ArraySlide
 from napari_deepheme.core.taxonomy import class_index
 

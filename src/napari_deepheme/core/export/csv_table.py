@@ -10,7 +10,12 @@ from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
 
-from napari_deepheme.core.cell_table import COLUMNS, DECIMALS, CellTable
+from napari_deepheme.core.cell_table import (
+    COLUMNS,
+    DECIMALS,
+    KNOWN_NAMES,
+    CellTable,
+)
 from napari_deepheme.core.errors import InvalidTableError
 from napari_deepheme.core.files import atomic_file, check_regular
 from napari_deepheme.core.review.corrections import written_rows
@@ -24,7 +29,6 @@ from napari_deepheme.core.spreadsheets import (
     wrong_length,
 )
 from napari_deepheme.core.table_columns import NEEDED, check_names
-from napari_deepheme.core.table_words import OF_ALL
 from napari_deepheme.core.taxonomy import CELL_CLASSES
 
 if TYPE_CHECKING:
@@ -36,9 +40,6 @@ CHUNK_ROWS: Final = 20_000
 """Rows that are turned into text at once: what is held does not grow with the table."""
 
 _HEADER_LETTERS: Final = 10_000
-
-_KNOWN: Final = frozenset((*COLUMNS, *OF_ALL))
-"""Columns that are found also in upper case and with blanks around."""
 
 _REMEMBERED: Final = 1 << 15
 """Texts of values that come again: shares have four digits, further columns words."""
@@ -118,7 +119,7 @@ def header_of(path: Path) -> list[str]:
 
 
 def _header(reader: Iterator[list[str]]) -> list[str]:
-    return plain_header(next((row for row in reader if row), []), _KNOWN)
+    return plain_header(next((row for row in reader if row), []), KNOWN_NAMES)
 
 
 def _columns(cells: CellTable, numbers: npt.NDArray[np.int64]) -> list[list[str]]:

@@ -18,27 +18,34 @@ from typing import TYPE_CHECKING, Any, Final
 from napari_deepheme.core.cell_table import COLUMNS, CellTable
 from napari_deepheme.core.class_words import class_named
 from napari_deepheme.core.errors import InvalidTableError, UnknownMppError
+from napari_deepheme.core.export.qupath_objects import (
+    class_code,
+    class_name,
+    is_doubted_of_ours,
+    measurements,
+    metadata_of,
+    note_reader,
+    object_name,
+    part_of,
+    shape_in,
+    share_in,
+)
 from napari_deepheme.core.export.shapes import (
     NO_CELLS,
     POINTS,
     Box,
     boxes_of_shape,
     parse_json,
-    shape_of,
 )
 from napari_deepheme.core.files import check_regular
 from napari_deepheme.core.further_columns import (
     ADDED,
     IDENTIFIED,
-    READER_CLASS,
-    READER_CLASSES,
-    UNIDENTIFIED,
 )
-from napari_deepheme.core.review.corrections import READ_AT, READ_FROM, READER
 from napari_deepheme.core.spreadsheets import why_unreadable
 from napari_deepheme.core.table_columns import COORDINATE_LIMIT, numbers_of, texts_of
 from napari_deepheme.core.table_words import OF_MODEL, understood
-from napari_deepheme.core.taxonomy import CLASS_BY_CODE, CLASS_CODES, class_index
+from napari_deepheme.core.taxonomy import CLASS_BY_CODE, class_index
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -168,7 +175,7 @@ def _read(content: Any, side: int, widest: float) -> QupathCells:
         try:
             drawn.take(feature, f"object {number}", origin, side, widest)
         except ValueError as error:
-            raise ValueError(f"{_named(feature, number)}: {error}") from error
+            raise ValueError(f"{object_name(feature, number)}: {error}") from error
     further = _further(drawn.metadata)
     cells = CellTable.from_arrays(
         drawn.boxes,
@@ -215,15 +222,15 @@ class _Drawn:
         widest: float,
     ) -> None:
         """Take the cells of an object, or count why it gives none."""
-        shape = _shape(feature)
+        shape = shape_in(feature)
         if shape.get("type") in NO_CELLS:
             self.n_lines += 1
             return
-        properties = _part(feature, "properties")
-        own = dict(_part(properties, "metadata"))
-        code, said = _code(own), _class_name(properties)
+        properties = part_of(feature, "properties")
+        own = metadata_of(properties)
+        code, said = class_code(own), class_name(properties)
         told = class_named(said)
-        if code is None and told is not None and _is_doubted_of_ours(properties, told):
+        if code is None and told is not None and is_doubted_of_ours(properties, told):
             code, own[IDENTIFIED] = told, "no"
         if told is None and code is None:
             self.unknown[said] += 1
@@ -237,14 +244,14 @@ class _Drawn:
         self._refuse_twice(feature.get("id"), own.get("cell_id"), boxes[0], name)
         if code is None:
             own[ADDED] = "yes"
-        _note_reader(own, code, told)
+        note_reader(own, code, told)
         index = class_index(code) if code is not None else _drawn_index(told)
-        measured = _measured(properties)
+        measured = measurements(properties)
         if code is not None and not measured.keys() >= {"score", "probability"}:
             self.n_unmeasured += len(boxes)
         missing = 0.0 if code is None else 1.0
-        score = _share(measured, "score", missing)
-        probability = _share(measured, "probability", missing)
+        score = share_in(measured, "score", missing)
+        probability = share_in(measured, "probability", missing)
         for box in boxes:
             self.boxes.append(box)
             self.scores.append(score)
@@ -290,62 +297,6 @@ def _features(content: Any) -> list[Any]:
     return features
 
 
-def _named(feature: Any, number: int) -> str:
-    """Return what an object is called where something is wrong with it."""
-    found = f"object {number}"
-    try:
-        if given := feature.get("id"):
-            return f"{found} (id {str(given)[:40]})"
-        given = feature["properties"]["metadata"]["cell_id"]
-        return f"{found} (cell_id {str(given)[:40]})"
-    except (LookupError, TypeError, AttributeError):
-        return found
-
-
-def _shape(feature: Any) -> dict[str, Any]:
-    if not isinstance(feature, dict):
-        raise ValueError("it is no Feature: export the objects anew")
-    if "features" in feature:
-        raise ValueError("it is a collection itself: put its objects in its place")
-    return shape_of(feature)
-
-
-def _part(of: dict[str, Any], name: str) -> dict[str, Any]:
-    """Return a member that holds others; empty where nothing stands."""
-    part = of.get(name) or {}
-    if not isinstance(part, dict):
-        told = str(part)[:40]
-        raise ValueError(f"its {name}: {told!r}, where names with values belong")
-    return part
-
-
-def _code(metadata: dict[str, Any]) -> str | None:
-    code = metadata.get("class_code")
-    if code is not None and code not in CLASS_CODES:
-        told = str(code)[:40]
-        raise ValueError(f"its class_code {told!r} is no class: give a code such as M2")
-    return code
-
-
-def _is_doubted_of_ours(properties: dict[str, Any], told: str) -> bool:
-    """Tell by its name, such as "M2?", that nobody named a cell without metadata."""
-    return str(properties.get("name")).startswith(f"{told}?")
-
-
-def _note_reader(metadata: dict[str, Any], code: Any, told: str | None) -> None:
-    """Put down the class as the reader's, unless it is the one that counted before."""
-    before = metadata.get(READER_CLASS)
-    given = before if before in READER_CLASSES else None
-    if told is None or told == (given or code):
-        return
-    metadata[READER_CLASS] = told
-    # Who and when of the class before are not those of this one.
-    metadata.update({name: "" for name in (READER, READ_AT) if name in metadata})
-    if code is not None:
-        model = UNIDENTIFIED if metadata.get(IDENTIFIED) == "no" else code
-        metadata[READ_FROM] = given or model
-
-
 def _drawn_index(told: str | None) -> int:
     return class_index(told) if told in CLASS_BY_CODE else _NO_CELL
 
@@ -354,39 +305,3 @@ def _further(metadata: list[dict[str, Any]]) -> dict[str, Any]:
     names = dict.fromkeys(k for row in metadata for k in row)
     columns = {k: [str(row.get(k, "")) for row in metadata] for k in names}
     return {name: texts_of(columns, name) for name in names if name not in COLUMNS}
-
-
-def _class_name(properties: dict[str, Any]) -> str:
-    """Return what the class is called, empty without one."""
-    classification = _part(properties, "classification")
-    # QuPath from 0.5 on writes derived classes as a list of names.
-    name, names = classification.get("name") or "", classification.get("names") or []
-    if isinstance(names, list) and all(isinstance(w, str) for w in (name, *names)):
-        return (name or ": ".join(names)).strip()
-    told = str(name or names)[:40]
-    raise ValueError(f"its class is called {told!r}: give a name such as plasma cell")
-
-
-def _measured(properties: dict[str, Any]) -> dict[str, Any]:
-    """Return the measurements by name."""
-    measured = properties.get("measurements") or {}
-    try:
-        if isinstance(measured, list):
-            # QuPath before 0.4 wrote a list of names and values.
-            return {m["name"]: m["value"] for m in measured}
-        return dict(measured.items())
-    except (LookupError, TypeError, AttributeError):
-        told = str(measured)[:40]
-        raise ValueError(f"its measurements are {told!r}: write it anew") from None
-
-
-def _share(measured: dict[str, Any], name: str, missing: float) -> float:
-    value = measured.get(name, missing)
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        number = math.nan
-    if not 0 <= number <= 1:
-        told = "null" if value is None else repr(str(value)[:40])
-        raise ValueError(f"its {name} is {told}: give a number from 0 to 1")
-    return number

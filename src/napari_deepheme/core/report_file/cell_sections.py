@@ -7,7 +7,12 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from napari_deepheme.core.further_columns import (
+    MITOSIS_READ_AT,
+    MITOSIS_READER,
     MITOSIS_WORDS,
+    READ_AT,
+    READ_FROM,
+    READER,
     READER_LINEAGE,
     READER_PHASE,
     UNIDENTIFIED,
@@ -28,12 +33,7 @@ from napari_deepheme.core.report_file.pictures import read_thumbnail
 from napari_deepheme.core.report_file.wording import class_title
 from napari_deepheme.core.review.corrections import (
     COLOURS_APART,
-    MITOSIS_READ_AT,
-    MITOSIS_READER,
     MODEL_COLUMN,
-    READ_AT,
-    READ_FROM,
-    READER,
     WORDS_APART,
     is_added,
     is_corrected,

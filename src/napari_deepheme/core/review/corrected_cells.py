@@ -19,14 +19,14 @@ from napari_deepheme.core.further_columns import (
     DELETED,
     IDENTIFIED,
     MITOSIS_WORDS,
+    READ_AT,
+    READ_FROM,
+    READER,
     READER_CLASS,
     READER_CLASSES,
     UNIDENTIFIED,
 )
 from napari_deepheme.core.review.corrections import (
-    READ_AT,
-    READ_FROM,
-    READER,
     identified_at,
     is_doubted,
     reader_classes,

@@ -32,25 +32,6 @@ if TYPE_CHECKING:
 
     from napari_deepheme.core.cell_table import CellTable
 
-READER: Final = "reader"
-"""Further column: who gave that class."""
-
-READ_AT: Final = "read_at"
-"""Further column: when, in UTC after ISO 8601, such as 2026-03-01T09:30:00Z."""
-
-READ_FROM: Final = "read_from"
-"""Further column: what counted before, `UNIDENTIFIED` where the model doubts; empty
-for a cell that was added."""
-
-MITOSIS_READER: Final = "mitosis_reader"
-"""Further column: who gave phase or lineage last."""
-
-MITOSIS_READ_AT: Final = "mitosis_read_at"
-"""Further column: when, as `READ_AT`."""
-
-MITOSIS_READ_FROM: Final = "mitosis_read_from"
-"""Further column: the word that counted before, "unknown" for none."""
-
 WORDS_APART: Final = {
     NOT_A_CELL: "not a cell",
     UNIDENTIFIED: "unidentified",

@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from napari_deepheme.core.further_columns import MITOSIS_WORDS, UNKNOWN
-from napari_deepheme.core.review.corrections import (
+from napari_deepheme.core.further_columns import (
     MITOSIS_READ_AT,
     MITOSIS_READ_FROM,
     MITOSIS_READER,
+    MITOSIS_WORDS,
+    UNKNOWN,
+)
+from napari_deepheme.core.review.corrections import (
     MODEL_COLUMN,
 )
 

@@ -8,14 +8,17 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from napari_deepheme.core.cell_table import CellTable
-from napari_deepheme.core.further_columns import MITOSIS_WORDS, READER_CLASS
-from napari_deepheme.core.review.corrections import (
+from napari_deepheme.core.further_columns import (
     MITOSIS_READ_AT,
     MITOSIS_READ_FROM,
     MITOSIS_READER,
+    MITOSIS_WORDS,
     READ_AT,
     READ_FROM,
     READER,
+    READER_CLASS,
+)
+from napari_deepheme.core.review.corrections import (
     is_added,
     is_corrected,
     is_withdrawn,

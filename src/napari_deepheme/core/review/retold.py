@@ -8,17 +8,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_deepheme.core.further_columns import (
+    MITOSIS_READ_AT,
+    MITOSIS_READER,
     MITOSIS_WORDS,
+    READ_AT,
+    READER,
     READER_CLASS,
     READER_CLASSES,
 )
 from napari_deepheme.core.review.corrected_cells import CorrectedCells, Correction
-from napari_deepheme.core.review.corrections import (
-    MITOSIS_READ_AT,
-    MITOSIS_READER,
-    READ_AT,
-    READER,
-)
 from napari_deepheme.core.review.remembered import SAID
 
 if TYPE_CHECKING:

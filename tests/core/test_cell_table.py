@@ -1,5 +1,6 @@
 """The table of cells."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -260,11 +261,10 @@ def test_tables_that_differ_in_their_numbers_are_not_equal():
         (["4", "", "9", None], [4, 10, 9, 11]),
         ([0, 1, 2], [0, 1, 2]),
         ([1, 2, 3], None),
+        (["7.0", "12", "031", " 4 "], [7, 12, 31, 4]),
+        ([7.0, float("nan")], [7, 8]),
         (["a", "b"], None),
-        ([1.5, 2], None),
-        ([-1, 2], None),
-        ([1, 2**31], None),
-        ([1, float("inf")], None),
+        (["7-1", "7-2", ""], None),
         ([], None),
     ],
 )
@@ -272,6 +272,34 @@ def test_numbers_of_cells_are_whole_and_each_another(make_table, ids, kept):
     table = numbered(make_table, *ids)
     assert (None if table.numbers is None else table.numbers.tolist()) == kept
     assert len(table.cell_ids) == len(ids)
+
+
+@pytest.mark.parametrize(
+    ("ids", "row", "word"),
+    [
+        ([1.5, 2], 1, "1.5"),
+        ([2, -1], 2, "-1"),
+        ([1, 2**31], 2, "2147483648"),
+        ([1, float("inf")], 2, "inf"),
+        ([7, "b"], 2, "b"),
+        (["7,0", "12,0"], 1, "7,0"),
+        (["1'002", "3"], 1, "1'002"),
+        (["3", "1_002"], 2, "1_002"),
+        (["", "1e", "3"], 2, "1e"),
+    ],
+)
+def test_a_number_of_a_cell_that_is_none_is_refused(make_table, ids, row, word):
+    told = re.escape(f"row {row}: {word!r} under cell_id is no whole number")
+    with pytest.raises(ValueError, match=told):
+        numbered(make_table, *ids)
+
+
+@pytest.mark.parametrize("second", ["7", 7.0, "007", " 7 ", "7.00", "7e0"])
+def test_numbers_of_cells_are_compared_as_numbers(make_table, second):
+    with pytest.raises(ValueError, match="row 1 and row 3 are both cell_id 7: take"):
+        numbered(make_table, "7", "12", second)
+    with pytest.raises(ValueError, match="row 1 and row 2 are both cell_id a-7: take"):
+        numbered(make_table, "a-7", " a-7")
 
 
 def test_rows_that_are_there_twice_in_a_data_frame_are_refused(make_table):

@@ -14,7 +14,6 @@ from napari_deepheme.core.table_columns import (
     check_names,
     class_indices_of,
     numbers_of,
-    refuse_double_ids,
     row_number,
     shares_of,
     texts_of,
@@ -160,7 +159,7 @@ class CellTable:
             At least x, y, width, height and class_code. A missing score or probability
             is taken as 1; names beyond `COLUMNS` are kept as texts. `KNOWN_NAMES` can
             be in upper case and have blanks around. Rows keep their `cell_id` where it
-            is a whole number, each another.
+            is a number; where all are names, they are numbered from 1.
         place : callable
             Names a row for errors, such as "line 7".
 
@@ -172,7 +171,7 @@ class CellTable:
         """
         columns = _by_meaning(columns)
         check_names(columns.keys())
-        refuse_double_ids(columns.get("cell_id", ()), place)
+        numbers = numbers_of(columns.get("cell_id", ()), place)
         texts = {
             name: texts_of(columns, name) for name in columns if name not in COLUMNS
         }
@@ -182,7 +181,6 @@ class CellTable:
             class_indices_of(columns),
             shares_of(columns, "probability"),
         )
-        numbers = numbers_of(columns.get("cell_id", ()))
         return replace(cells, further=understood(texts, place), numbers=numbers)
 
     @classmethod

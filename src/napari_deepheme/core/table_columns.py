@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -26,7 +28,12 @@ _LARGEST_COLUMN: Final = 1 << 30
 """Letters of a further column, all fields as long as the longest: 4 GB are held."""
 
 COORDINATE_LIMIT: Final = 2**31
-"""What coordinates stay below, in level-0 pixels."""
+"""What coordinates stay below, in level-0 pixels, and numbers of cells."""
+
+_LIKE_A_NUMBER: Final = re.compile(
+    r"[+-]?[.,]?\d[\d.,_'\u2019\s]*(e[+-]?\d+)?|[+-]?inf(inity)?", re.IGNORECASE
+)
+"""A number in whatever form spreadsheets write; other texts are names."""
 
 _INDEX_OF_CODE: Final = {code: index for index, code in enumerate(CLASS_CODES)}
 
@@ -150,36 +157,17 @@ def texts_of(columns: Mapping[str, Sequence[Any]], name: str) -> npt.NDArray[np.
     return np.array(values, np.str_)
 
 
-def numbers_of(values: Sequence[Any]) -> npt.NDArray[np.int64] | None:
-    """Return the numbers that rows bear; None where they are 1, 2, 3, …, or are none.
-
-    Rows without a number go on behind the highest. Numbers are whole, not negative, and
-    each another.
-
-    Examples
-    --------
-    >>> numbers_of(["7", "3", ""]).tolist(), numbers_of([1, 2]), numbers_of(["a", "b"])
-    ([7, 3, 8], None, None)
-    """
-    given = ["nan" if v is None or not str(v).strip() else str(v) for v in values]
-    try:
-        numbers = np.array(given, np.float64)
-    except ValueError:
-        return None
-    missing = np.isnan(numbers)
-    highest = numbers[~missing].max(initial=0)
-    numbers[missing] = highest + 1 + np.arange(np.count_nonzero(missing))
-    is_whole = (
-        (numbers >= 0) & (numbers < COORDINATE_LIMIT) & (numbers == np.floor(numbers))
-    )
-    if not is_whole.all() or len(np.unique(numbers)) < len(numbers):
-        return None
-    whole = numbers.astype(np.int64)
-    return None if np.array_equal(whole, np.arange(1, len(whole) + 1)) else whole
+def row_number(row: int) -> str:
+    """Name a row of a table whose rows are numbered from 1."""
+    return f"row {row + 1}"
 
 
-def refuse_double_ids(ids: Iterable[object], place: Callable[[int], str]) -> None:
-    """Refuse rows that bear the number of another: a cell would count twice.
+def numbers_of(
+    ids: Iterable[object], place: Callable[[int], str] = row_number
+) -> npt.NDArray[np.int64] | None:
+    """Return the numbers that rows bear; None where they are 1, 2, 3, …, or all names.
+
+    Rows without a number go on behind the highest.
 
     Parameters
     ----------
@@ -191,23 +179,94 @@ def refuse_double_ids(ids: Iterable[object], place: Callable[[int], str]) -> Non
     Raises
     ------
     ValueError
-        Names the first two rows.
+        If there are numbers, and one is not whole or negative, or there are names among
+        them; if two rows bear the same, however it is written: a cell would count
+        twice. Names the rows.
+
+    Examples
+    --------
+    >>> numbers_of(["7", "3.0", ""]).tolist()
+    [7, 3, 8]
+    >>> numbers_of([1, 2, 3]), numbers_of(["a", "b"])
+    (None, None)
     """
+    # A missing number of pandas is not itself.
+    given = ["" if one is None or one != one else str(one).strip() for one in ids]
+    if not any(map(_LIKE_A_NUMBER.fullmatch, given)):
+        _refuse_double(given, place)
+        return None
+    numbers = _floats(given)
+    missing = np.isnan(numbers)
+    _refuse_not_whole(np.where(missing, 0, numbers), given, place)
+    highest = numbers[~missing].max(initial=0)
+    numbers[missing] = highest + 1 + np.arange(np.count_nonzero(missing))
+    whole = numbers.astype(np.int64)
+    if len(np.unique(whole)) < len(whole):
+        _refuse_double(list(map(str, whole.tolist())), place)
+    return None if np.array_equal(whole, np.arange(1, len(whole) + 1)) else whole
+
+
+def first_of_each(ids: Iterable[object]) -> list[object]:
+    """Return what rows are numbered by, None where an earlier row has the same.
+
+    Such a row is another cell, as one that was copied in QuPath, and `numbers_of` gives
+    it a number of its own.
+
+    Examples
+    --------
+    >>> first_of_each(["7", "3", "7", None])
+    ['7', '3', None, None]
+    """
+    seen: set[str] = set()
+    firsts: list[object] = []
+    for one in ids:
+        firsts.append(None if str(one) in seen else one)
+        seen.add(str(one))
+    return firsts
+
+
+def _floats(texts: Sequence[str]) -> npt.NDArray[np.float64]:
+    """Return numbers: NaN where nothing stands, infinite what is none."""
+    try:
+        # Python takes 1_000 for a number; nobody else does.
+        if not any("_" in text for text in texts):
+            return np.array([text or "nan" for text in texts], np.float64)
+    except ValueError:
+        pass
+    return np.array([_float(text or "nan") for text in texts])
+
+
+def _float(text: str) -> float:
+    try:
+        return math.inf if "_" in text else float(text)
+    except ValueError:
+        return math.inf
+
+
+def _refuse_not_whole(
+    numbers: npt.NDArray[np.float64],
+    given: Sequence[str],
+    place: Callable[[int], str],
+) -> None:
+    is_whole = (
+        (numbers >= 0) & (numbers < COORDINATE_LIMIT) & (numbers == np.floor(numbers))
+    )
+    if not is_whole.all():
+        row = int(np.argmin(is_whole))
+        raise ValueError(
+            f"{place(row)}: {given[row][:40]!r} under cell_id is no whole number from "
+            f"0 to {COORDINATE_LIMIT - 1}: mend it, or take out the column cell_id"
+        )
+
+
+def _refuse_double(ids: Sequence[str], place: Callable[[int], str]) -> None:
     seen: dict[str, int] = {}
-    for row, number in enumerate(ids):
-        # A missing number is no number, which is not itself.
-        is_missing = number is None or number != number
-        text = "" if is_missing else str(number).strip()
+    for row, text in enumerate(ids):
         if text and seen.setdefault(text, row) != row:
             raise ValueError(
                 f"{place(seen[text])} and {place(row)} are both cell_id {text[:40]}: "
                 "take out rows that are there twice, or the column cell_id"
             )
-
-
-def row_number(row: int) -> str:
-    """Name a row of a table whose rows are numbered from 1."""
-    return f"row {row + 1}"
 
 
 def _as_floats(values: npt.NDArray[Any], what: str) -> npt.NDArray[np.float64]:

@@ -10,7 +10,7 @@ import pandas as pd
 from napari.layers import Image
 
 from napari_deepheme.core.cell_table import COLUMNS, CellTable
-from napari_deepheme.core.table_columns import numbers_of
+from napari_deepheme.core.table_columns import first_of_each, numbers_of
 from napari_deepheme.core.taxonomy import CELL_CLASSES, CLASS_CODES, class_index
 from napari_deepheme.plugin.cells_layer import TEXT_STYLE
 from napari_deepheme.plugin.kinds import (
@@ -265,7 +265,7 @@ def cells_of_features(table: pd.DataFrame) -> CellTable:
         for name in table.columns
         if name not in COLUMNS
     }
-    numbers = numbers_of(list(table.get("cell_id", ())))
+    numbers = numbers_of(first_of_each(table.get("cell_id", ())))
     return replace(cells, further=further, numbers=numbers)
 
 

@@ -224,6 +224,37 @@ def test_a_row_that_is_there_twice_is_refused_by_its_number(csv_of, tmp_path):
         read_parquet(tmp_path / "cells.parquet")
 
 
+@pytest.mark.parametrize(
+    ("ids", "numbers"),
+    [(("7,0", "12,0", "31,0"), [7, 12, 31]), (("7.0", "12.0", ""), [7, 12, 13])],
+)
+def test_numbers_of_cells_are_read_as_spreadsheets_write_them(csv_of, ids, numbers):
+    header = f"cell_id,{HEADER}".replace(",", ";")
+    rows = "".join(f"{one};{9 * i};2;3;4;M2\n" for i, one in enumerate(ids))
+    assert csv_of(f"{header}\n{rows}").cell_ids.tolist() == numbers
+
+
+def test_numbers_of_cells_in_thousands_are_refused_as_coordinates_are(csv_of):
+    header = f"cell_id,{HEADER}".replace(",", ";")
+    with pytest.raises(InvalidTableError, match=r"cell_id, '1.002' may be in thousan"):
+        csv_of(f"{header}\n999;1;2;3;4;M2\n1.002;1;2;3;4;M2\n")
+    with pytest.raises(InvalidTableError, match="line 3: '1,002' under cell_id is no"):
+        csv_of(f'cell_id,{HEADER}\n9,1,2,3,4,M2\n"1,002",1,2,3,4,M2\n')
+
+
+def test_a_number_that_cells_of_a_geojson_share_is_that_of_the_first(geojson_of):
+    def ours(number, x):
+        ring = [[x, 0], [x + 9, 0], [x + 9, 9]]
+        metadata = {"class_code": "M2", "cell_id": number}
+        geometry = {"type": "Polygon", "coordinates": [ring]}
+        return feature({"metadata": metadata}, geometry)
+
+    objects = [ours("12", 0), ours("7", 20), ours("12", 40), ours("31", 60)]
+    assert geojson_of(objects).cell_ids.tolist() == [12, 7, 32, 31]
+    with pytest.raises(InvalidTableError, match=r"object 2: '7\.5' under cell_id"):
+        geojson_of([ours("12", 0), ours("7.5", 20)])
+
+
 @pytest.mark.parametrize("separator", [",", ";", "\t"])
 def test_a_first_line_for_excel_says_the_separator(csv_of, separator):
     text = f"sep=;\r\n{HEADER};note, more\r\n1;2;3;4;M2;a, b\r\n"

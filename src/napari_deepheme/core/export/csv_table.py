@@ -200,6 +200,6 @@ def _as_meant(
     return meant
 
 
-_WHOLE: Final = frozenset(("x", "y", "width", "height"))
+_WHOLE: Final = frozenset(("cell_id", "x", "y", "width", "height"))
 
 _SHARES: Final = frozenset(("score", "probability"))

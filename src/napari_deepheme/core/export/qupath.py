@@ -43,7 +43,12 @@ from napari_deepheme.core.further_columns import (
     IDENTIFIED,
 )
 from napari_deepheme.core.spreadsheets import why_unreadable
-from napari_deepheme.core.table_columns import COORDINATE_LIMIT, numbers_of, texts_of
+from napari_deepheme.core.table_columns import (
+    COORDINATE_LIMIT,
+    first_of_each,
+    numbers_of,
+    texts_of,
+)
 from napari_deepheme.core.table_words import OF_MODEL, understood
 from napari_deepheme.core.taxonomy import CLASS_BY_CODE, class_index
 
@@ -183,7 +188,8 @@ def _read(content: Any, side: int, widest: float) -> QupathCells:
         drawn.classes,
         drawn.probabilities,
     )
-    own = numbers_of([metadata.get("cell_id") for metadata in drawn.metadata])
+    ids = first_of_each(metadata.get("cell_id") for metadata in drawn.metadata)
+    own = numbers_of(ids, drawn.names.__getitem__)
     # The reader's class is QuPath's: what else says so has no meaning here.
     known = understood(further, drawn.names.__getitem__, columns=OF_MODEL)
     return QupathCells(

@@ -143,8 +143,8 @@ def test_what_was_drawn_in_qupath_becomes_a_table_and_the_rest_is_told(
         "them from QuPath without Exclude measurements)\n"
     )
     drawn = read_cells("drawn.csv")
-    assert reader_classes(drawn).tolist() == ["L4", "M2", ""]
-    assert drawn.boxes[1].tolist() == [88, 88, 24, 24]
+    assert reader_classes(drawn).tolist() == ["", "L4", "M2"]
+    assert drawn.boxes[2].tolist() == [88, 88, 24, 24]
 
 
 @pytest.mark.usefixtures("cells")

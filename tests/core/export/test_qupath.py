@@ -290,6 +290,24 @@ def test_cells_drawn_beside_ours_are_the_added_ones(two_cells, tmp_path):
     assert cells.further["added"].tolist() == ["", "", "yes"]
 
 
+@pytest.mark.parametrize("ids", [None, (12, 7)])
+def test_what_was_drawn_comes_behind_our_cells_wherever_it_stands(
+    two_cells, tmp_path, ids
+):
+    def change(features):
+        for place, name in ((0, "plasma cell"), (2, "M5")):
+            properties = {"classification": {"name": name}}
+            geometry = {"type": "Polygon", "coordinates": square(90 * place, 0, 9)}
+            features.insert(place, {"geometry": geometry, "properties": properties})
+
+    cells = replace(two_cells, numbers=None if ids is None else np.array(ids))
+    read = changed(cells, tmp_path, change).cells
+    assert read.class_codes == ("M2", "L2", "L4", "M5")
+    assert read.further["added"].tolist() == ["", "", "yes", "yes"]
+    assert read.take(np.array([0, 1])).boxes.tolist() == two_cells.boxes.tolist()
+    assert read.cell_ids.tolist() == [*(ids or (1, 2)), *((13, 14) if ids else (3, 4))]
+
+
 def test_lines_and_mixed_shapes_are_no_cells_and_told(two_cells, tmp_path, caplog):
     line = {"type": "LineString", "coordinates": [[300, 300], [310, 310]]}
     outline = {"type": "Polygon", "coordinates": square(0, 0, 9)}

@@ -15,6 +15,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
+
 from napari_deepheme.core.cell_table import COLUMNS, CellTable
 from napari_deepheme.core.class_words import class_named
 from napari_deepheme.core.errors import InvalidTableError, UnknownMppError
@@ -77,7 +79,7 @@ class QupathCells:
     Attributes
     ----------
     cells : CellTable
-        Its cells, in the file's order.
+        Its cells in the file's order, those that were drawn behind the others.
     unknown_classes : mapping of str to int
         Objects drawn by hand whose class is none of the reader's, by the name of that
         class; "" for objects without one. They are left out.
@@ -181,19 +183,8 @@ def _read(content: Any, side: int, widest: float) -> QupathCells:
             drawn.take(feature, f"object {number}", origin, side, widest)
         except ValueError as error:
             raise ValueError(f"{object_name(feature, number)}: {error}") from error
-    further = _further(drawn.metadata)
-    cells = CellTable.from_arrays(
-        drawn.boxes,
-        drawn.scores,
-        drawn.classes,
-        drawn.probabilities,
-    )
-    ids = first_of_each(metadata.get("cell_id") for metadata in drawn.metadata)
-    own = numbers_of(ids, drawn.names.__getitem__)
-    # The reader's class is QuPath's: what else says so has no meaning here.
-    known = understood(further, drawn.names.__getitem__, columns=OF_MODEL)
     return QupathCells(
-        replace(cells, further=known, numbers=own),
+        drawn.table(),
         dict(drawn.unknown),
         drawn.n_lines,
         drawn.n_regions,
@@ -217,7 +208,22 @@ class _Drawn:
     n_lines: int = 0
     n_regions: int = 0
     n_unmeasured: int = 0
+    _are_drawn: list[bool] = field(default_factory=list)
     _seen: dict[tuple[Any, ...], str] = field(default_factory=dict)
+
+    def table(self) -> CellTable:
+        """Return the cells so far; those that were drawn come behind the others."""
+        cells = CellTable.from_arrays(
+            self.boxes, self.scores, self.classes, self.probabilities
+        )
+        # The reader's class is QuPath's: what else says so has no meaning here.
+        place = self.names.__getitem__
+        known = understood(_further(self.metadata), place, columns=OF_MODEL)
+        order = np.argsort(self._are_drawn, kind="stable").tolist()
+        ids = first_of_each(self.metadata[row].get("cell_id") for row in order)
+        numbers = numbers_of(ids, lambda row: place(order[row]))
+        ordered = replace(cells, further=known).take(np.array(order, np.intp))
+        return replace(ordered, numbers=numbers)
 
     def take(
         self,
@@ -265,6 +271,7 @@ class _Drawn:
             self.probabilities.append(probability)
             self.metadata.append(own)
             self.names.append(name)
+            self._are_drawn.append(code is None)
 
     def _refuse_twice(self, given: Any, number: Any, box: Box, name: str) -> None:
         """Refuse an object that is there twice, by QuPath's id or as a cell of ours."""

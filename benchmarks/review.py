@@ -26,6 +26,7 @@ from qtpy.QtWidgets import QApplication
 
 from napari_deepheme.core.cell_table import CellTable
 from napari_deepheme.core.engine.results import RegionResult
+from napari_deepheme.core.export.geojson import NO_SHIFT
 from napari_deepheme.core.export.summary import RunFacts
 from napari_deepheme.core.geometry import Mpp, Region
 from napari_deepheme.core.models.compute import Compute
@@ -101,7 +102,14 @@ def open_review(n: int):
     result = RegionResult(
         Region(0, 0, SIDE, SIDE), Mpp(0.25, 0.25), cells, (), True, 0.0
     )
-    facts = RunFacts("synthetic", "none", "none", Compute(), unidentified_below=0.1)
+    facts = RunFacts(
+        "synthetic",
+        "none",
+        "none",
+        Compute(),
+        bounds_origin=NO_SHIFT,
+        unidentified_below=0.1,
+    )
     mark = SlideMark.of(slide_of(layer))
     path = Path(tempfile.mkdtemp()) / "a.deepheme"
     create_sitting(path, Sitting(mark, facts, result, CorrectedCells(cells)))

@@ -3,7 +3,9 @@
 import sys
 
 import hypothesis
+import numpy as np
 import pytest
+import tifffile
 
 from napari_deepheme.core.cell_table import CellTable
 from napari_deepheme.core.geometry import Size
@@ -30,6 +32,46 @@ def phantom_svs(tmp_path_factory):
     """Path of a small rendered slide, to be read only."""
     path = tmp_path_factory.mktemp("phantom") / "small.svs"
     write_phantom(path, Size(1000, 1000), 5)
+    return path
+
+
+SCN = """<?xml version="1.0"?>
+<scn xmlns="http://www.leica-microsystems.com/scn/2010/10/01">
+<collection name="c" uuid="u" sizeX="250000" sizeY="200000">{images}</collection></scn>
+"""
+
+SCN_IMAGE = """<image name="{name}" uuid="{name}">
+<creationDate>2026-01-01T00:00:00Z</creationDate><device model="SCN400" version="1"/>
+<pixels sizeX="{width}" sizeY="{height}">
+<dimension sizeX="{width}" sizeY="{height}" r="0" ifd="{ifd}"/></pixels>
+<view sizeX="{wide}" sizeY="{high}" offsetX="{x}" offsetY="{y}"/><scanSettings>
+<objectiveSettings><objective>{objective}</objective></objectiveSettings>
+<illuminationSettings><illuminationSource>brightfield</illuminationSource>
+<numericalAperture>0.65</numericalAperture></illuminationSettings></scanSettings>
+</image>"""
+"""Lengths on the glass are in nanometres."""
+
+
+@pytest.fixture(scope="session")
+def bounded_scn(tmp_path_factory):
+    """Path of a slide of 1000 x 800 px; 600 x 500 px from (300, 200) on are scanned.
+
+    A pixel has 0.25 µm.
+    """
+    path = tmp_path_factory.mktemp("leica") / "bounded.scn"
+    macro = {"name": "macro", "width": 256, "height": 256, "ifd": 0, "objective": 1}
+    macro |= {"wide": 250_000, "high": 200_000, "x": 0, "y": 0}
+    main = {"name": "main", "width": 600, "height": 500, "ifd": 1, "objective": 40}
+    main |= {"wide": 150_000, "high": 125_000, "x": 75_000, "y": 50_000}
+    images = "".join(SCN_IMAGE.format(**image) for image in (macro, main))
+    options = {"photometric": "rgb", "tile": (256, 256), "metadata": None}
+    options |= {"resolution": (40_000, 40_000), "resolutionunit": "CENTIMETER"}
+    with tifffile.TiffWriter(path, bigtiff=True) as tif:
+        text = SCN.format(images=images).encode()
+        for image in (macro, main):
+            pixels = np.full((image["height"], image["width"], 3), 230, np.uint8)
+            tif.write(pixels, compression="jpeg", description=text, **options)
+            text = None
     return path
 
 

@@ -28,7 +28,7 @@ from napari_deepheme.core.engine.results import RegionResult
 from napari_deepheme.core.errors import InvalidKeyError, InvalidTableError
 from napari_deepheme.core.export.crop_folder import write_crop_folder
 from napari_deepheme.core.export.csv_table import read_csv, write_csv
-from napari_deepheme.core.export.geojson import write_geojson
+from napari_deepheme.core.export.geojson import NO_SHIFT, write_geojson
 from napari_deepheme.core.export.summary import RunFacts, summarize, write_summary
 from napari_deepheme.core.geometry import Mpp, Region, Size
 from napari_deepheme.core.models.compute import Compute
@@ -102,7 +102,7 @@ def done(tmp_path, slide_path, cells):
 def known(cells):
     region, mpp = Region(0, 0, 700, 600), Mpp(0.25, 0.25)
     model = "/home/Mustermann/net 2"
-    facts = RunFacts(SLIDE_NAME, model, "finder 1", Compute())
+    facts = RunFacts(SLIDE_NAME, model, "finder 1", Compute(), bounds_origin=NO_SHIFT)
     return RegionResult(region, mpp, cells, (), True, 1.0), facts
 
 

@@ -12,6 +12,8 @@ import pytest
 
 from napari_deepheme import CellTable, read_cells, write_cells
 from napari_deepheme.cli import run
+from napari_deepheme.core.export.geojson import read_geojson
+from napari_deepheme.core.geometry import Point
 from napari_deepheme.core.review.corrections import reader_classes
 from napari_deepheme.core.runs.journal import Journal
 from napari_deepheme.core.slide import open_slide
@@ -145,6 +147,41 @@ def test_what_was_drawn_in_qupath_becomes_a_table_and_the_rest_is_told(
     drawn = read_cells("drawn.csv")
     assert reader_classes(drawn).tolist() == ["", "L4", "M2"]
     assert drawn.boxes[2].tolist() == [88, 88, 24, 24]
+
+
+def without_origin(path):
+    """Write a file as QuPath does, without members that are none of GeoJSON."""
+    content = json.loads(path.read_text())
+    del content["napari_deepheme"]
+    (path.parent / "qupath.geojson").write_text(json.dumps(content))
+
+
+def test_cells_of_a_slide_with_bounds_go_to_qupath_and_come_back(
+    cells, bounded_scn, tmp_path
+):
+    slide = ["--slide", str(bounded_scn), "--to"]
+    assert run(["export", "cells.csv", *slide, "geojson", "--out", "o.geojson"]) == 0
+    content = json.loads((tmp_path / "o.geojson").read_text())
+    assert content["napari_deepheme"] == {"bounds_origin": [300, 200]}
+    corner = content["features"][0]["geometry"]["coordinates"][0][0]
+    assert corner == [200 - 300, 300 - 200]
+    without_origin(tmp_path / "o.geojson")
+    assert run(["export", "qupath.geojson", *slide, "csv", "--out", "back.csv"]) == 0
+    assert read_cells("back.csv") == cells
+    words = [str(bounded_scn), "--cells", "qupath.geojson", "--out", "r.html"]
+    assert run(["report", *words]) == 0
+
+
+def test_geojson_without_its_slide_states_what_it_stated(cells, bounded_scn, tmp_path):
+    slide = ["--slide", str(bounded_scn), "--to", "geojson"]
+    assert run(["export", "cells.csv", *slide, "--out", "o.geojson"]) == 0
+    without_origin(tmp_path / "o.geojson")
+    for name, stated in (("o", [300, 200]), ("qupath", None)):
+        words = [f"{name}.geojson", "--to", "geojson", "--out", "again.geojson"]
+        assert run(["export", *words]) == 0
+        content = json.loads((tmp_path / "again.geojson").read_text())
+        assert content.get("napari_deepheme", {}).get("bounds_origin") == stated
+        assert read_geojson("again.geojson", bounds_origin=Point(300, 200)) == cells
 
 
 @pytest.mark.usefixtures("cells")

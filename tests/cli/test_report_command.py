@@ -7,7 +7,7 @@ from pypdf import PdfReader
 from napari_deepheme.cli import run
 from napari_deepheme.core.engine.results import RegionResult
 from napari_deepheme.core.export.csv_table import read_csv, write_csv
-from napari_deepheme.core.export.geojson import write_geojson
+from napari_deepheme.core.export.geojson import NO_SHIFT, write_geojson
 from napari_deepheme.core.export.summary import RunFacts, summarize, write_summary
 from napari_deepheme.core.geometry import Mpp, Region
 from napari_deepheme.core.models.compute import Compute
@@ -27,7 +27,9 @@ def cells(tmp_path, phantom, make_table):
     write_geojson(table, folder / "cells.geojson")
     region, mpp = Region(0, 0, 900, 800), Mpp(0.25, 0.25)
     result = RegionResult(region, mpp, table, (), True, 1.0)
-    facts = RunFacts(phantom.name, "namer 2", "finder 1", Compute(), ("U4",))
+    facts = RunFacts(
+        phantom.name, "namer 2", "finder 1", Compute(), ("U4",), bounds_origin=NO_SHIFT
+    )
     write_summary(summarize(result, facts), folder / "summary.json")
     return folder / "cells.csv"
 

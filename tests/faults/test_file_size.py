@@ -8,6 +8,7 @@ from napari_deepheme.cli import run
 from napari_deepheme.core.cell_table import CellTable
 from napari_deepheme.core.engine.results import RegionResult
 from napari_deepheme.core.errors import CannotWriteError
+from napari_deepheme.core.export.geojson import NO_SHIFT
 from napari_deepheme.core.export.summary import RunFacts
 from napari_deepheme.core.geometry import Mpp, Region
 from napari_deepheme.core.models.compute import Compute
@@ -90,7 +91,7 @@ def a_sitting(n_cells):
     region, mpp = Region(0, 0, 300, 300), Mpp(0.25, 0.25)
     result = RegionResult(region, mpp, base, (), True, 1.0)
     mark = SlideMark("a.svs", "/a.svs", {"size": [300, 300], "sha256": "ab"})
-    facts = RunFacts("a.svs", "namer 2", "finder 1", Compute())
+    facts = RunFacts("a.svs", "namer 2", "finder 1", Compute(), bounds_origin=NO_SHIFT)
     return Sitting(mark, facts, result, CorrectedCells(base), (), {})
 
 

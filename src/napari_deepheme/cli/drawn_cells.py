@@ -6,20 +6,20 @@ from typing import TYPE_CHECKING
 
 from napari_deepheme.cli.output import complain
 from napari_deepheme.core.export.facts import facts_beside
-from napari_deepheme.core.export.geojson import read_qupath
+from napari_deepheme.core.export.geojson import NO_SHIFT, read_qupath
 from napari_deepheme.core.slide.mpp import is_plausible
 from napari_deepheme.core.wording import plural
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from napari_deepheme.core.cell_table import CellTable
+    from napari_deepheme.core.export.qupath import QupathCells
     from napari_deepheme.core.slide import SlideReader
 
 
 def read_drawn(
     path: Path, *, mpp: float | None, slide: SlideReader | None
-) -> CellTable:
+) -> QupathCells:
     """Read a GeoJSON file; say how many objects were left out or lack numbers, and why.
 
     Parameters
@@ -30,12 +30,13 @@ def read_drawn(
         Micrometres per pixel that the user gave; else those of the summary beside the
         file, or of the slide.
     slide : SlideReader or None
-        The slide, where there is one.
+        The slide, where there is one: QuPath counts from its bounds.
     """
     for stated in (facts_beside(path).mpp, slide and slide.mpp):
         if mpp is None and stated and is_plausible(stated):
             mpp = min(stated)
-    read = read_qupath(path, mpp=mpp)
+    origin = NO_SHIFT if slide is None else slide.bounds_origin
+    read = read_qupath(path, mpp=mpp, bounds_origin=origin)
     for name, n in read.unknown_classes.items():
         complain(f"{_class_words(name)}: {plural(n, 'object')} left out")
     for name, n in read.classes_of_ours.items():
@@ -52,7 +53,7 @@ def read_drawn(
             f"without score or probability: {unmeasured}, taken as 1 (export them from "
             "QuPath without Exclude measurements)"
         )
-    return read.cells
+    return read
 
 
 def _class_words(name: str) -> str:

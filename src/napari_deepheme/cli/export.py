@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
     from napari_deepheme.core.cell_table import CellTable
     from napari_deepheme.core.export.facts import TableFacts
+    from napari_deepheme.core.geometry import Point
     from napari_deepheme.core.slide import SlideReader
 
 _KINDS: Final = ("parquet", "h5ad", "dicom", "crops", "geojson", "csv")
@@ -70,8 +71,8 @@ def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:
         "--slide",
         type=some_path,
         metavar="SLIDE",
-        help="the slide of the cells: needed for crops and dicom; for geojson, it "
-        "tells where QuPath's origin is",
+        help="the slide of the cells: needed for crops and dicom; to and from geojson, "
+        "it tells where QuPath's origin is",
     )
     parser.add_argument(
         "--mpp",
@@ -102,7 +103,7 @@ def _run(options: argparse.Namespace) -> int:
         slide: SlideReader | None = None
         if options.slide is not None:
             slide = stack.enter_context(open_slide(options.slide))
-        cells = _read(options, slide)
+        cells, origin = _read(options, slide)
         for doubt in other_run_doubts(options.cells, cells):
             complain(doubt)
         if slide is not None:
@@ -112,7 +113,7 @@ def _run(options: argparse.Namespace) -> int:
             cells = nameless_cells(cells)
             shown = None if slide is None else nameless(slide)
             facts = nameless_table_facts(facts, shown)
-        told = _write(options, cells, slide, facts)
+        told = _write(options, cells, slide, facts, origin)
     say(f"{told}, written to {options.out}")
     return 0
 
@@ -142,10 +143,15 @@ def _check_slide(
         complain(doubt)
 
 
-def _read(options: argparse.Namespace, slide: SlideReader | None) -> CellTable:
+def _read(
+    options: argparse.Namespace, slide: SlideReader | None
+) -> tuple[CellTable, Point | None]:
+    """Return cells, and from where GeoJSON of them counts; None where nobody tells."""
+    origin = NO_SHIFT if slide is None else slide.bounds_origin
     if options.cells.suffix.lower() not in (".geojson", ".json"):
-        return read_cells(options.cells)
-    return read_drawn(options.cells, mpp=options.mpp, slide=slide)
+        return read_cells(options.cells), origin
+    read = read_drawn(options.cells, mpp=options.mpp, slide=slide)
+    return read.cells, read.stated_origin if slide is None else origin
 
 
 def _facts(
@@ -162,6 +168,7 @@ def _write(
     cells: CellTable,
     slide: SlideReader | None,
     facts: TableFacts,
+    origin: Point | None,
 ) -> str:
     """Write the file; return what to say of it."""
     kind, path = options.to, options.out
@@ -176,7 +183,6 @@ def _write(
     elif kind == "h5ad":
         write_anndata(cells, path, facts=facts)
     elif kind == "geojson":
-        origin = slide.bounds_origin if slide is not None else NO_SHIFT
         write_geojson(cells, path, bounds_origin=origin)
     else:
         write_csv(cells, path)

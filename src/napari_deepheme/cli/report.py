@@ -124,4 +124,4 @@ def _run(options: argparse.Namespace) -> int:
 def _read_cells(options: argparse.Namespace, slide: SlideReader) -> CellTable:
     if options.cells.suffix.lower() == ".csv":
         return read_csv(options.cells)
-    return read_drawn(options.cells, mpp=options.mpp, slide=slide)
+    return read_drawn(options.cells, mpp=options.mpp, slide=slide).cells

@@ -10,6 +10,7 @@ import pandas as pd
 from napari.layers import Image
 
 from napari_deepheme.core.cell_table import COLUMNS, CellTable
+from napari_deepheme.core.geometry import Point
 from napari_deepheme.core.table_columns import first_of_each, numbers_of
 from napari_deepheme.core.taxonomy import CELL_CLASSES, CLASS_CODES, class_index
 from napari_deepheme.plugin.cells_layer import TEXT_STYLE
@@ -22,7 +23,7 @@ from napari_deepheme.plugin.kinds import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     import numpy.typing as npt
     from napari.components import ViewerModel
@@ -211,6 +212,17 @@ def layer_cells(layer: Layer) -> CellTable | None:
     if layer.metadata.get(METADATA_KEY, {}).get("role") != "cells":
         return None
     return cells_of_features(layer.features)
+
+
+def origin_of(metadata: Mapping[str, Any]) -> Point | None:
+    """Return from where GeoJSON of a layer's cells counts.
+
+    None for what was opened without its slide, of a file that does not tell: it counts
+    from the slide's `bounds_origin`, which is not known yet.
+    """
+    facts = metadata.get(METADATA_KEY, {}).get("facts", {})
+    origin = facts.get("bounds_origin", (0, 0))
+    return None if origin is None else Point(*origin)
 
 
 def disown_copies(found: Iterable[Layer]) -> None:

@@ -9,11 +9,11 @@ import napari
 
 from napari_deepheme.core.errors import DeephemeError
 from napari_deepheme.core.export.csv_table import holds_cells, read_csv
-from napari_deepheme.core.export.geojson import read_geojson
+from napari_deepheme.core.export.qupath import NO_SHIFT, log_left_out, read_qupath
 from napari_deepheme.core.slide import open_slide
+from napari_deepheme.core.slide.mpp import is_plausible
 from napari_deepheme.plugin.layers import (
     METADATA_KEY,
-    Frame,
     frame_of,
     points_kwargs,
     shapes_kwargs,
@@ -22,10 +22,17 @@ from napari_deepheme.plugin.slide_layers.slides import (
     is_slide_layer,
     slide_key,
     slide_kwargs,
+    slide_of,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from napari.layers import Image
+
+    from napari_deepheme.core.cell_table import CellTable
+    from napari_deepheme.core.geometry import Point
+    from napari_deepheme.core.slide import SlideReader
 
     LayerData = tuple[Any, dict[str, Any], str]
     Reader = Callable[[Any], list[LayerData]]
@@ -67,28 +74,38 @@ def _read_cells(path: str | list[str]) -> list[LayerData]:
     """Bring cells back onto the slide that is open."""
     layers: list[LayerData] = []
     for one in [path] if isinstance(path, str) else path:
-        is_csv = Path(one).suffix.lower() == ".csv"
-        cells = read_csv(one) if is_csv else read_geojson(one)
-        frame, key = _open_slide()
+        layer = _open_slide()
+        cells, origin = _cells(Path(one), None if layer is None else slide_of(layer))
+        frame, key = ({}, "") if layer is None else (frame_of(layer), slide_key(layer))
         for role, kwargs, kind in (
             ("cells", points_kwargs(cells, frame, {}), "points"),
             ("figures", shapes_kwargs(cells, frame, {}), "shapes"),
         ):
-            kwargs["metadata"] = {METADATA_KEY: {"role": role, "slide_key": key}}
+            own = {"role": role, "slide_key": key, "facts": {"bounds_origin": origin}}
+            kwargs["metadata"] = {METADATA_KEY: own}
             layers.append((kwargs.pop("data"), kwargs, kind))
     return layers
 
 
-def _open_slide() -> tuple[Frame, str]:
-    """Return frame and key of the slide that is open: the active one, or the last."""
+def _cells(path: Path, slide: SlideReader | None) -> tuple[CellTable, Point | None]:
+    """Read a file; return its cells, and what `layers.origin_of` is to give of them."""
+    origin = NO_SHIFT if slide is None else slide.bounds_origin
+    if path.suffix.lower() == ".csv":
+        return read_csv(path), origin
+    stated = None if slide is None else slide.mpp
+    mpp = min(stated) if stated and is_plausible(stated) else None
+    read = read_qupath(path, mpp=mpp, bounds_origin=origin)
+    log_left_out(path, read)
+    return read.cells, read.stated_origin if slide is None else origin
+
+
+def _open_slide() -> Image | None:
+    """Return the layer of the slide that is open: the active one, or the last."""
     viewer = napari.current_viewer()
     slides = [x for x in viewer.layers if is_slide_layer(x)] if viewer else []
-    if not slides:
-        return {}, ""
-    layer = slides[-1]
-    if viewer.layers.selection.active in slides:
-        layer = viewer.layers.selection.active
-    return frame_of(layer), slide_key(layer)
+    if viewer is not None and viewer.layers.selection.active in slides:
+        return viewer.layers.selection.active
+    return slides[-1] if slides else None
 
 
 def _is_pyramid(path: Path) -> bool:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from napari_deepheme.core.errors import DeephemeError
 from napari_deepheme.plugin.desk import LAST_SECONDS
-from napari_deepheme.plugin.layers import without_slide
+from napari_deepheme.plugin.layers import origin_of, without_slide
 from napari_deepheme.plugin.result_layers.drawing import Ready
 from napari_deepheme.plugin.reviewing.aside import Aside, PutAside
 from napari_deepheme.plugin.reviewing.reopening import (
@@ -113,7 +113,8 @@ class Returning:
             self._session.say("Open the slide of these cells first.", error=True)
             return
         mpp = self._session.mpp or None
-        opens = partial(opened_layer, cells, slide_of(layer), mpp)
+        origin = origin_of(source.metadata)
+        opens = partial(opened_layer, cells, slide_of(layer), mpp, origin=origin)
         self._open(Path(source.name), opens, lambda: None, source)
 
     def follow_slide(self) -> None:

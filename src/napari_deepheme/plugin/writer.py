@@ -10,8 +10,7 @@ import pandas as pd
 from napari_deepheme.core.errors import InvalidTableError
 from napari_deepheme.core.export.csv_table import write_csv
 from napari_deepheme.core.export.geojson import write_geojson
-from napari_deepheme.core.geometry import Point
-from napari_deepheme.plugin.layers import METADATA_KEY, cells_of_features
+from napari_deepheme.plugin.layers import cells_of_features, origin_of
 
 
 def write_cells_csv(path: str, data: Any, meta: dict[str, Any]) -> list[str]:
@@ -22,9 +21,8 @@ def write_cells_csv(path: str, data: Any, meta: dict[str, Any]) -> list[str]:
 
 def write_cells_geojson(path: str, data: Any, meta: dict[str, Any]) -> list[str]:
     """Write the cells of a result layer as GeoJSON that QuPath opens."""
-    own = meta.get("metadata", {}).get(METADATA_KEY, {})
-    origin = own.get("facts", {}).get("bounds_origin", Point(0, 0))
-    write_geojson(_cells(path, meta), path, bounds_origin=Point(*origin))
+    origin = origin_of(meta.get("metadata", {}))
+    write_geojson(_cells(path, meta), path, bounds_origin=origin)
     return [path]
 
 

@@ -15,11 +15,13 @@ from hypothesis import strategies as st
 from napari_deepheme.core.cell_table import CellTable
 from napari_deepheme.core.errors import UnknownMppError
 from napari_deepheme.core.export.geojson import (
+    NO_SHIFT,
     read_geojson,
     read_qupath,
     write_geojson,
 )
 from napari_deepheme.core.further_columns import DELETED, READER_CLASSES
+from napari_deepheme.core.geometry import Point
 from napari_deepheme.core.review.corrections import (
     is_added,
     is_unidentified,
@@ -306,6 +308,32 @@ def test_what_was_drawn_comes_behind_our_cells_wherever_it_stands(
     assert read.further["added"].tolist() == ["", "", "yes", "yes"]
     assert read.take(np.array([0, 1])).boxes.tolist() == two_cells.boxes.tolist()
     assert read.cell_ids.tolist() == [*(ids or (1, 2)), *((13, 14) if ids else (3, 4))]
+
+
+def as_qupath_writes(path):
+    """Take out what QuPath leaves out: members of the file that are none of GeoJSON."""
+    content = json.loads(path.read_text())
+    kept = {k: v for k, v in content.items() if k in ("type", "features")}
+    path.write_text(json.dumps(kept))
+
+
+def test_cells_of_a_slide_with_bounds_come_back_from_qupath_where_they_were(
+    two_cells, tmp_path
+):
+    path, origin = tmp_path / "cells.geojson", Point(300, -7)
+    write_geojson(two_cells, path, bounds_origin=origin)
+    # What the file states goes before what the slide tells.
+    for other in (NO_SHIFT, Point(5, 5)):
+        read = read_qupath(path, bounds_origin=other)
+        assert (read.cells, read.stated_origin) == (two_cells, origin)
+    as_qupath_writes(path)
+    read = read_qupath(path, bounds_origin=origin)
+    assert (read.cells, read.stated_origin) == (two_cells, None)
+    assert read_geojson(path, bounds_origin=origin) == two_cells
+    assert read_geojson(path).boxes[0].tolist() == [10 - 300, 20 + 7, 30, 40]
+    # A file that was written before a slide told it states none either.
+    write_geojson(read_geojson(path), path, bounds_origin=None)
+    assert read_geojson(path, bounds_origin=origin) == two_cells
 
 
 def test_lines_and_mixed_shapes_are_no_cells_and_told(two_cells, tmp_path, caplog):

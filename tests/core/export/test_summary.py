@@ -12,7 +12,7 @@ from napari_deepheme.core.cell_table import CellTable
 from napari_deepheme.core.engine.results import RegionResult
 from napari_deepheme.core.errors import CannotWriteError, InvalidSummaryError
 from napari_deepheme.core.export.csv_table import read_csv
-from napari_deepheme.core.export.geojson import read_geojson
+from napari_deepheme.core.export.geojson import NO_SHIFT, read_geojson
 from napari_deepheme.core.export.summary import (
     RunFacts,
     export_run,
@@ -59,7 +59,14 @@ KEYS = [
     "notice",
 ]
 
-FACTS = RunFacts("slide.svs", "namer 2", "finder 1", Compute(), ("U4", "PL3"))
+FACTS = RunFacts(
+    "slide.svs",
+    "namer 2",
+    "finder 1",
+    Compute(),
+    ("U4", "PL3"),
+    bounds_origin=NO_SHIFT,
+)
 
 
 @pytest.fixture
@@ -199,7 +206,7 @@ def test_the_origin_of_the_scanned_bounds_shifts_the_geojson_alone(
 
 
 def test_a_file_name_that_is_not_utf8_is_spelled_out(make_result, tmp_path):
-    facts = RunFacts("caf\udce9.svs", "b", "c", Compute())
+    facts = replace(FACTS, slide="caf\udce9.svs")
     write_summary(summarize(make_result(), facts), tmp_path / "summary.json")
     content = json.loads((tmp_path / "summary.json").read_bytes())
     assert content["slide"] == "caf\\udce9.svs"
@@ -212,7 +219,13 @@ def test_the_facts_of_a_run_come_from_its_slide_and_models():
     classifier = SimpleNamespace(spec=spec)
     facts = RunFacts.of(slide, Models(detector, classifier, Compute("mps")))
     assert facts == RunFacts(
-        "slide.svs", "namer 2", "finder 1", Compute("mps"), ("U4",), Point(3, 4), 0.45
+        "slide.svs",
+        "namer 2",
+        "finder 1",
+        Compute("mps"),
+        ("U4",),
+        bounds_origin=Point(3, 4),
+        unidentified_below=0.45,
     )
 
 

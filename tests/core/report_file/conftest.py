@@ -6,6 +6,7 @@ import pytest
 from napari_deepheme.core.cell_table import CellTable
 from napari_deepheme.core.engine.results import RegionResult
 from napari_deepheme.core.errors import UnreadableRegionError
+from napari_deepheme.core.export.geojson import NO_SHIFT
 from napari_deepheme.core.export.summary import RunFacts
 from napari_deepheme.core.further_columns import (
     DELETED,
@@ -41,6 +42,7 @@ FACTS = RunFacts(
     "finder 1.3",
     Compute("cpu", "openvino", "bfloat16"),
     rendered_only=("U4",),
+    bounds_origin=NO_SHIFT,
     unidentified_below=0.6,
 )
 

@@ -82,7 +82,15 @@ def a_sitting(corrected=None):
         searched_areas=(Region(1, 2, 30, 20),),
     )
     compute = Compute("cpu", "openvino", "bfloat16", 2)
-    facts = RunFacts("é.svs", "namer 2", "finder 1", compute, ("U4",), Point(3, 4), 0.5)
+    facts = RunFacts(
+        "é.svs",
+        "namer 2",
+        "finder 1",
+        compute,
+        ("U4",),
+        bounds_origin=Point(3, 4),
+        unidentified_below=0.5,
+    )
     shape = DrawnShape("mine", Polygon(((0.0, 0.0), (9.5, 0.0), (0.0, 9.0))))
     mark = SlideMark("é.svs", "/somewhere/é.svs", {"size": [9, 9], "sha256": "ab"})
     return Sitting(mark, facts, result, corrected, (shape,), {"hidden": ["U1"]})

@@ -7,6 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from napari.components import ViewerModel
+from napari.layers import Image, Points
 
 from napari_deepheme.core.cell_table import CellTable
 from napari_deepheme.core.errors import (
@@ -15,11 +17,19 @@ from napari_deepheme.core.errors import (
     UnknownMppError,
 )
 from napari_deepheme.core.export.csv_table import write_csv
-from napari_deepheme.core.export.geojson import write_geojson
+from napari_deepheme.core.export.geojson import read_geojson, write_geojson
+from napari_deepheme.core.export.summary import export_run
+from napari_deepheme.core.geometry import Point
 from napari_deepheme.core.sittings.sitting import SlideMark
 from napari_deepheme.core.sittings.sitting_file import create_sitting, read_mark
-from napari_deepheme.core.slide import ArraySlide
-from napari_deepheme.plugin.layers import cells_of_features, features
+from napari_deepheme.core.slide import ArraySlide, open_slide
+from napari_deepheme.plugin.layers import (
+    cells_of_features,
+    features,
+    layer_cells,
+    origin_of,
+)
+from napari_deepheme.plugin.reader import get_cells_reader
 from napari_deepheme.plugin.reviewing.reopening import (
     is_left_of_a_slide,
     iter_newest,
@@ -29,7 +39,9 @@ from napari_deepheme.plugin.reviewing.reopening import (
     said_before,
     taken_over,
 )
+from napari_deepheme.plugin.slide_layers.slides import slide_kwargs
 from napari_deepheme.plugin.words import describe
+from napari_deepheme.plugin.writer import write_cells_geojson
 
 
 @pytest.fixture
@@ -68,6 +80,66 @@ def test_cells_of_a_table_are_seen_under_their_numbers(slide, cells, tmp_path):
     assert cells_of_features(features(ready.cells)).cell_ids.tolist() == [12, 1610]
     more = sitting.corrected.add(cells.take(np.array([0])), "M1").cells
     assert more.cell_ids.tolist() == [12, 1610, 1611]
+
+
+@pytest.mark.parametrize("kind", ["csv", "ours", "qupath"])
+def test_cells_lie_where_they_were_and_go_to_qupath_so_on_a_slide_with_bounds(
+    cells, bounded_scn, tmp_path, kind
+):
+    path = tmp_path / f"cells.{'csv' if kind == 'csv' else 'geojson'}"
+    with open_slide(bounded_scn) as slide:
+        if kind == "csv":
+            write_csv(cells, path)
+        else:
+            write_geojson(cells, path, bounds_origin=slide.bounds_origin)
+        if kind == "qupath":
+            features = json.loads(path.read_text())["features"]
+            path.write_text(json.dumps(features))
+        without_summary, _, _ = opened_table(path, slide, None)
+        summary = {"slide": slide.name, "mpp": [0.25, 0.25], "complete": True}
+        summary |= {"region": [0, 0, 1000, 800]}
+        (tmp_path / "summary.json").write_text(json.dumps(summary))
+        with_summary, _, _ = opened_table(path, slide, None)
+    for sitting in (without_summary, with_summary):
+        assert sitting.corrected.cells.boxes.tolist() == cells.boxes.tolist()
+        assert sitting.facts.bounds_origin == Point(300, 200)
+    export_run(with_summary.result, with_summary.facts, tmp_path / "out")
+    content = json.loads((tmp_path / "out" / "cells.geojson").read_text())
+    assert content["napari_deepheme"] == {"bounds_origin": [300, 200]}
+
+
+def test_a_sitting_has_the_origin_of_the_slide_that_it_lies_on(
+    slide, cells, bounded_scn
+):
+    sitting, _, _ = opened_layer(cells, slide, None)
+    assert sitting.facts.bounds_origin == Point(0, 0)
+    with open_slide(bounded_scn) as other:
+        assert sitting.on(other).facts.bounds_origin == Point(300, 200)
+
+
+@pytest.mark.parametrize("is_open", [True, False])
+@pytest.mark.parametrize("states_origin", [True, False])
+def test_a_file_of_qupath_that_napari_opens_lies_right_and_is_saved_so(
+    cells, bounded_scn, tmp_path, monkeypatch, is_open, states_origin
+):
+    path, saved = tmp_path / "cells.geojson", tmp_path / "saved.geojson"
+    with open_slide(bounded_scn) as slide:
+        write_geojson(cells, path, bounds_origin=slide.bounds_origin)
+        if not states_origin:
+            features = json.loads(path.read_text())["features"]
+            path.write_text(json.dumps(features))
+        layers = [Image(**slide_kwargs(slide))] if is_open else []
+        viewer = ViewerModel()
+        viewer.layers.extend(layers)
+        monkeypatch.setattr("napari.current_viewer", lambda: viewer)
+        (data, kwargs, _), _ = get_cells_reader(str(path))(str(path))
+        points = Points(data, **kwargs)
+        write_cells_geojson(str(saved), data, points.as_layer_data_tuple()[1])
+        assert read_geojson(saved, bounds_origin=slide.bounds_origin) == cells
+        origin = origin_of(points.metadata)
+        assert origin == (slide.bounds_origin if is_open or states_origin else None)
+        sitting, _, _ = opened_layer(layer_cells(points), slide, None, origin=origin)
+    assert sitting.corrected.cells.boxes.tolist() == cells.boxes.tolist()
 
 
 def test_classes_of_qupath_that_are_none_of_ours_are_told_by_name(

@@ -36,6 +36,10 @@ _WRITERS: Final[dict[str, Callable[[CellTable, Path], None]]] = {
 def read_cells(path: Path | str) -> CellTable:
     """Read cells: ``.csv``, ``.geojson``, ``.parquet`` or ``.h5ad``.
 
+    GeoJSON that QuPath wrote of a slide with scanned bounds (mrxs, scn) needs the
+    slide's origin, and sizes of points its pixel size: `geojson.read_geojson` takes
+    both.
+
     Raises
     ------
     UnknownFormatError

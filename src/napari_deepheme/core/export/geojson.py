@@ -2,7 +2,8 @@
 
 QuPath's origin is the corner of the scanned bounds where a slide has such (mrxs, scn).
 Coordinates are shifted by it on the way out and on the way in; the shift stands in the
-file, under ``napari_deepheme``.
+file, under ``napari_deepheme``. QuPath leaves that out of what it writes: the slide
+tells it then.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import orjson
 
 from napari_deepheme.core.cell_table import DECIMALS, CellTable
 from napari_deepheme.core.export.csv_table import CHUNK_ROWS
-from napari_deepheme.core.export.qupath import read_geojson, read_qupath
+from napari_deepheme.core.export.qupath import NO_SHIFT, read_geojson, read_qupath
 from napari_deepheme.core.files import atomic_file
 from napari_deepheme.core.further_columns import (
     IDENTIFIED,
@@ -24,7 +25,6 @@ from napari_deepheme.core.further_columns import (
     READER_PHASE,
     UNIDENTIFIED,
 )
-from napari_deepheme.core.geometry import Point
 from napari_deepheme.core.review.corrections import (
     COLOURS_APART,
     judged_classes,
@@ -39,6 +39,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import numpy.typing as npt
+
+    from napari_deepheme.core.geometry import Point
 
 __all__ = ["NO_SHIFT", "read_geojson", "read_qupath", "write_geojson"]
 
@@ -61,14 +63,12 @@ _CLASSIFICATIONS: Final[dict[str, dict[str, Any]]] = {
 }
 """By what the reader, or else the model, called the cell."""
 
-NO_SHIFT: Final = Point(0, 0)
-
 _REMEMBERED: Final = 1 << 15
 """Texts of values that come again: shares have four digits, further columns words."""
 
 
 def write_geojson(
-    cells: CellTable, path: Path | str, *, bounds_origin: Point = NO_SHIFT
+    cells: CellTable, path: Path | str, *, bounds_origin: Point | None = NO_SHIFT
 ) -> None:
     """Write cells as detections with class, colour and measurements.
 
@@ -81,22 +81,27 @@ def write_geojson(
         In level-0 pixels.
     path : Path or str
         The file.
-    bounds_origin : Point
-        The slide's `bounds_origin`; subtracted from all coordinates.
+    bounds_origin : Point or None
+        The slide's `bounds_origin`; subtracted from all coordinates. None for cells
+        that were read of QuPath without it: they stay where they are, and the file
+        states none.
 
     Raises
     ------
     CannotWriteError
         If the file cannot be written; nothing is left behind then.
     """
-    origin = orjson.dumps({"bounds_origin": list(bounds_origin)})
+    origin = NO_SHIFT if bounds_origin is None else bounds_origin
     with atomic_file(path) as stream:
-        stream.write(b'{"type":"FeatureCollection","napari_deepheme":' + origin)
+        stream.write(b'{"type":"FeatureCollection"')
+        if bounds_origin is not None:
+            stated = orjson.dumps({"bounds_origin": list(origin)})
+            stream.write(b',"napari_deepheme":' + stated)
         stream.write(b',"features":[')
         kept, numbers = standing_rows(cells), cells.cell_ids
         for start in range(0, len(kept), CHUNK_ROWS):
             rows = kept[start : start + CHUNK_ROWS]
-            features = _features(cells.take(rows), numbers[rows], bounds_origin)
+            features = _features(cells.take(rows), numbers[rows], origin)
             stream.write(b",\n" if start else b"\n")
             stream.write(",\n".join(features).encode())
         stream.write(b"\n]}\n")

@@ -44,6 +44,7 @@ from napari_deepheme.core.further_columns import (
     ADDED,
     IDENTIFIED,
 )
+from napari_deepheme.core.geometry import Point
 from napari_deepheme.core.spreadsheets import why_unreadable
 from napari_deepheme.core.table_columns import (
     COORDINATE_LIMIT,
@@ -67,6 +68,8 @@ _WIDEST_UM: Final = 200.0
 _WIDEST_PX: Final = 1600.0
 """Sides beyond which no cell is: megakaryocytes reach 100 um. The second is for slides
 of unknown pixel size, and as many micrometres at the finest, 0.125 um a pixel."""
+
+NO_SHIFT: Final = Point(0, 0)
 
 _NO_CELL: Final = class_index("U1")
 """Class of what the reader drew and called no cell or unidentified: no model saw it."""
@@ -93,6 +96,8 @@ class QupathCells:
     n_unmeasured : int
         Cells of ours without score or probability, which are 1 here, as where a table
         has no such column.
+    stated_origin : Point or None
+        Where its coordinates count from, as the file states it; QuPath leaves it out.
     """
 
     cells: CellTable
@@ -101,15 +106,24 @@ class QupathCells:
     n_regions: int = 0
     classes_of_ours: Mapping[str, int] = field(default_factory=dict)
     n_unmeasured: int = 0
+    stated_origin: Point | None = None
 
 
-def read_geojson(path: Path | str, *, mpp: float | None = None) -> CellTable:
+def read_geojson(
+    path: Path | str, *, mpp: float | None = None, bounds_origin: Point = NO_SHIFT
+) -> CellTable:
     """Read cells that `write_geojson` or QuPath wrote; parameters as `read_qupath`.
 
     Objects of unknown class, lines, mixed shapes, regions and cells without score or
     probability are told in the log.
     """
-    read = read_qupath(path, mpp=mpp)
+    read = read_qupath(path, mpp=mpp, bounds_origin=bounds_origin)
+    log_left_out(path, read)
+    return read.cells
+
+
+def log_left_out(path: Path | str, read: QupathCells) -> None:
+    """Tell in the log which objects of a file were left out, or lack numbers."""
     if read.n_lines:
         _log.warning(
             "%s: %d lines or mixed shapes are no cells: left out", path, read.n_lines
@@ -127,10 +141,11 @@ def read_geojson(path: Path | str, *, mpp: float | None = None) -> CellTable:
             told = (f"{n} of {name or 'no class'}" for name, n in classes.items())
             words = ", ".join(told)
             _log.warning("%s: classes that are none of ours: %s: %s", path, words, what)
-    return read.cells
 
 
-def read_qupath(path: Path | str, *, mpp: float | None = None) -> QupathCells:
+def read_qupath(
+    path: Path | str, *, mpp: float | None = None, bounds_origin: Point = NO_SHIFT
+) -> QupathCells:
     """Read cells that `write_geojson` or QuPath wrote.
 
     A cell of ours whose classification was changed in QuPath has that class as the
@@ -148,6 +163,9 @@ def read_qupath(path: Path | str, *, mpp: float | None = None) -> QupathCells:
     mpp : float, optional
         Micrometres per pixel of level 0: the box around a point is then 12 um wide,
         else 48 px, and a region wider than 200 um, else 1,600 px.
+    bounds_origin : Point
+        The slide's, from which QuPath counts. It is for files that state none, as all
+        that QuPath wrote.
 
     Raises
     ------
@@ -160,7 +178,7 @@ def read_qupath(path: Path | str, *, mpp: float | None = None) -> QupathCells:
     side, widest = _sizes(path, mpp)
     try:
         check_regular(path)
-        return _read(parse_json(path.read_bytes()), side, widest)
+        return _read(parse_json(path.read_bytes()), side, widest, bounds_origin)
     except OSError as error:
         raise InvalidTableError(str(path), why_unreadable(error)) from error
     except ValueError as error:
@@ -176,8 +194,9 @@ def _sizes(path: Path, mpp: float | None) -> tuple[int, float]:
     return max(1, round(_POINT_UM / mpp)), _WIDEST_UM / mpp
 
 
-def _read(content: Any, side: int, widest: float) -> QupathCells:
-    origin, drawn = _origin(content), _Drawn()
+def _read(content: Any, side: int, widest: float, bounds_origin: Point) -> QupathCells:
+    stated, drawn = _stated_origin(content), _Drawn()
+    origin = bounds_origin if stated is None else stated
     for number, feature in enumerate(_features(content), 1):
         try:
             drawn.take(feature, f"object {number}", origin, side, widest)
@@ -190,6 +209,7 @@ def _read(content: Any, side: int, widest: float) -> QupathCells:
         drawn.n_regions,
         dict(drawn.unknown_of_ours),
         drawn.n_unmeasured,
+        stated,
     )
 
 
@@ -284,10 +304,12 @@ class _Drawn:
                 raise ValueError(f"it is {first} once more: take one of them out")
 
 
-def _origin(content: Any) -> tuple[int, int]:
+def _stated_origin(content: Any) -> Point | None:
     """Return what our own files say that QuPath's origin is."""
     own = content.get("napari_deepheme", {}) if isinstance(content, dict) else {}
-    given = own.get("bounds_origin", [0, 0]) if isinstance(own, dict) else None
+    if isinstance(own, dict) and "bounds_origin" not in own:
+        return None
+    given = own.get("bounds_origin") if isinstance(own, dict) else None
     if not (
         isinstance(given, list)
         and len(given) == 2
@@ -297,7 +319,7 @@ def _origin(content: Any) -> tuple[int, int]:
             "bounds_origin under napari_deepheme is no pair of whole numbers: take "
             "napari_deepheme out where the slide has no such origin"
         )
-    return given[0], given[1]
+    return Point(*given)
 
 
 def _features(content: Any) -> list[Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Self
 
 import orjson
@@ -15,7 +15,7 @@ from napari_deepheme.core.counts.mitoses import (
 from napari_deepheme.core.counts.report import differential, me_ratio, ratios
 from napari_deepheme.core.export.csv_table import write_csv
 from napari_deepheme.core.export.facts import NOTICE, SUMMARY, spelled_out
-from napari_deepheme.core.export.geojson import NO_SHIFT, write_geojson
+from napari_deepheme.core.export.geojson import write_geojson
 from napari_deepheme.core.files import atomic_file, atomic_files, make_folder
 from napari_deepheme.core.further_columns import READER_PHASE
 from napari_deepheme.core.geometry import regions_to_json
@@ -75,7 +75,7 @@ class RunFacts:
     rendered_only : tuple of str
         Codes of the classes that the model learned from rendered cells alone.
     bounds_origin : Point
-        The slide's, for QuPath.
+        That of the slide at hand, for QuPath.
     unidentified_below : float
         Probability under which the model leaves a cell unidentified; 0 for never.
     """
@@ -85,7 +85,7 @@ class RunFacts:
     detector: str
     compute: Compute
     rendered_only: tuple[str, ...] = ()
-    bounds_origin: Point = NO_SHIFT
+    bounds_origin: Point = field(kw_only=True)
     unidentified_below: float = 0.0
 
     @classmethod

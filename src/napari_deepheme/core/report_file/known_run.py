@@ -65,7 +65,7 @@ def known_run(
         return RegionResult(region, taken, cells, (), True, 0.0), None
     try:
         summary = orjson.loads(content)
-        facts, result = _facts(summary), _result(cells, summary)
+        facts, result = _facts(summary, slide), _result(cells, summary)
     except KeyError as error:
         raise InvalidSummaryError(str(path), f"it lacks {error}") from error
     except (ValueError, TypeError, AttributeError, OverflowError) as error:
@@ -88,7 +88,7 @@ def _content(path: Path | None) -> bytes | None:
         raise InvalidSummaryError(str(path), reason) from error
 
 
-def _facts(summary: dict[str, Any]) -> RunFacts:
+def _facts(summary: dict[str, Any], slide: SlideReader) -> RunFacts:
     compute = Compute(
         device=str(summary.get("device", NOT_KNOWN)),
         backend=str(summary.get("backend", NOT_KNOWN)),
@@ -101,6 +101,7 @@ def _facts(summary: dict[str, Any]) -> RunFacts:
         detector=str(summary.get("detector", NOT_KNOWN)),
         compute=compute,
         rendered_only=tuple(code for code in CLASS_CODES if code in rendered),
+        bounds_origin=slide.bounds_origin,
         unidentified_below=float(summary.get("unidentified_below") or 0),
     )
 

@@ -152,7 +152,8 @@ class Sitting:
     def on(self, slide: SlideReader) -> Self:
         """Return it on its slide, as that is called now and where it lies."""
         mark = SlideMark(slide.name, _path_of(slide), self.slide.identity)
-        facts = self.facts
+        # Sittings of earlier versions that began with a table do not know the origin.
+        facts = replace(self.facts, bounds_origin=slide.bounds_origin)
         # A run of another slide, as a summary may say, stays one.
         if facts.slide == self.slide.name:
             facts = replace(facts, slide=slide.name)

@@ -6,13 +6,16 @@ It holds no Qt object; any thread can do all of it.
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
+
+import numpy as np
 
 from napari_deepheme.core.cell_table import CellTable
 from napari_deepheme.core.errors import CannotWriteError, DeephemeError
 from napari_deepheme.core.export.csv_table import read_csv
-from napari_deepheme.core.export.geojson import read_qupath
+from napari_deepheme.core.export.geojson import NO_SHIFT, read_qupath
 from napari_deepheme.core.export.other_slide import refuse_other_slide, slide_doubts
 from napari_deepheme.core.export.summary import RunFacts
 from napari_deepheme.core.models.compute import Compute
@@ -39,6 +42,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from napari_deepheme.core.export.qupath import QupathCells
+    from napari_deepheme.core.geometry import Point
     from napari_deepheme.core.slide import SlideReader
     from napari_deepheme.plugin.reviewing.keeping import Kept
 
@@ -103,7 +107,8 @@ def opened_table(path: Path, slide: SlideReader, mpp: float | None) -> Opened:
     if path.suffix.lower() == ".csv":
         cells = read_csv(path)
     else:
-        found = read_qupath(path, mpp=min(plausible_mpp(slide, mpp=mpp)))
+        side = min(plausible_mpp(slide, mpp=mpp))
+        found = read_qupath(path, mpp=side, bounds_origin=slide.bounds_origin)
         cells = found.cells
         amiss = _amiss(found)
     beside = path.parent / "summary.json"
@@ -135,8 +140,25 @@ def _amiss(found: QupathCells) -> str:
     return told
 
 
-def opened_layer(cells: CellTable, slide: SlideReader, mpp: float | None) -> Opened:
+def opened_layer(
+    cells: CellTable,
+    slide: SlideReader,
+    mpp: float | None,
+    *,
+    origin: Point | None = NO_SHIFT,
+) -> Opened:
     """Take the cells of a layer on a slide as a sitting that begins.
+
+    Parameters
+    ----------
+    cells : CellTable
+        The cells.
+    slide : SlideReader
+        The slide that they lie on.
+    mpp : float or None
+        Micrometres per pixel that the user gave.
+    origin : Point or None
+        As `layers.origin_of` gives it: without it, they count from the slide's.
 
     Raises
     ------
@@ -145,6 +167,9 @@ def opened_layer(cells: CellTable, slide: SlideReader, mpp: float | None) -> Ope
     OtherSlideError
         If a cell lies beyond the edge of the slide.
     """
+    if origin is None:
+        boxes = cells.boxes + np.array([*slide.bounds_origin, 0, 0], np.int32)
+        cells = replace(cells, boxes=boxes)
     return *_begun(cells, slide, mpp), ""
 
 
@@ -158,7 +183,8 @@ def _begun(
     refuse_other_slide(cells, slide)
     result, facts = known_run(cells, slide, summary, mpp=mpp)
     if facts is None:
-        facts = RunFacts(slide.name, "not known (cells of a table)", "", Compute())
+        model, origin = "not known (cells of a table)", slide.bounds_origin
+        facts = RunFacts(slide.name, model, "", Compute(), bounds_origin=origin)
     corrected = CorrectedCells(result.cells)
     sitting = Sitting(SlideMark.of(slide), facts, result, corrected)
     return sitting, Ready.of(corrected.cells)

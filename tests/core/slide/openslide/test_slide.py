@@ -128,6 +128,14 @@ def test_a_level_with_a_downsample_that_is_not_whole(tmp_path: Path) -> None:
         np.testing.assert_array_equal(part, whole[71:151, 33:123])
 
 
+def test_where_what_was_scanned_begins_is_the_origin_of_qupath(
+    bounded_scn: Path,
+) -> None:
+    with open_slide(bounded_scn) as slide:
+        assert (slide.size, slide.mpp) == ((1000, 800), (0.25, 0.25))
+        assert slide.bounds_origin == Point(300, 200)
+
+
 def test_the_overview_of_a_mirax_slide_is_not_taken_for_the_slide(
     tmp_path: Path, painted: Any
 ) -> None:

@@ -11,6 +11,7 @@ import tifffile
 from napari_deepheme.core.adequacy import AdequacyMap
 from napari_deepheme.core.engine.config import RunConfig, TileConfig
 from napari_deepheme.core.errors import (
+    CannotWriteError,
     InvalidTableError,
     OtherRunError,
     RegionOutOfBoundsError,
@@ -230,6 +231,23 @@ def test_a_count_that_is_killed_and_resumed_takes_the_same_cells(
     monkeypatch.setattr(slide_run, "areas_to_count", lambda *_: ())
     finished(disc_slide, tmp_path / "cut", request)
     assert (tmp_path / "cut" / "cells.csv").read_bytes() == wanted
+
+
+def test_a_count_without_an_area_whose_files_were_not_written_goes_on(
+    disc_slide, tmp_path, quarters
+):
+    request = RunRequest(max_cells=30)
+    quarters.clear()
+    finished(disc_slide, tmp_path / "whole", request)
+    (tmp_path / "cut" / "cells.geojson").mkdir(parents=True)
+    with pytest.raises(CannotWriteError):
+        finished(disc_slide, tmp_path / "cut", request)
+    (tmp_path / "cut" / "cells.geojson").rmdir()
+    result, _, _ = finished(disc_slide, tmp_path / "cut", request)
+    assert (result.complete, result.counted_areas) == (True, ())
+    for name in FILES:
+        given = [(tmp_path / f / name).read_bytes() for f in ("cut", "whole")]
+        assert given[0] == given[1]
 
 
 def test_a_slide_with_fewer_cells_than_wanted_gives_all_it_has(

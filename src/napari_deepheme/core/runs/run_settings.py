@@ -103,8 +103,11 @@ def settings_of(
     except (LookupError, TypeError, ValueError, AttributeError) as error:
         differs = f"its settings cannot be read: {error}"
         raise OtherRunError(str(folder), differs) from error
-    inside = [area for area in used.regions if area.area and region.contains(area)]
-    fits = is_count and used.regions and len(inside) == len(used.regions)
-    if not fits and used.regions != (region,):
+    if is_count:
+        # Where there was nothing to count in, there are none.
+        fits = all(area.area and region.contains(area) for area in used.regions)
+    else:
+        fits = used.regions == (region,)
+    if not fits:
         raise OtherRunError(str(folder), "its areas are not those that are asked for")
     return used

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from napari_deepheme.core.geometry import Size
 from napari_deepheme.core.phantom import write_phantom
-from napari_deepheme.core.runs.journal import NAME as JOURNAL
+from napari_deepheme.core.runs.journal_records import NAME as JOURNAL
 
 SIDE = 8000
 

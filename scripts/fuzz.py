@@ -65,7 +65,7 @@ def parse_card(content: bytes, folder: Path) -> None:
 def parse_journal(content: bytes, folder: Path) -> None:
     """Read a journal; each line of JSON is given the checksum that it needs."""
     from napari_deepheme.core.geometry import Region
-    from napari_deepheme.core.runs.journal import NAME, read_past
+    from napari_deepheme.core.runs.journal_records import NAME, read_past
     from napari_deepheme.core.runs.run_settings import settings_of
 
     lines = [line for line in content.split(b"\n") if line]

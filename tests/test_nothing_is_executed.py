@@ -37,7 +37,7 @@ from napari_deepheme.core.models.cards.card import ModelCard
 from napari_deepheme.core.models.registry import find_model
 from napari_deepheme.core.pseudonyms import KEY_NAME, Pseudonyms
 from napari_deepheme.core.report_file.known_run import known_run
-from napari_deepheme.core.runs.journal import NAME, read_past
+from napari_deepheme.core.runs.journal_records import NAME, read_past
 from napari_deepheme.core.sittings.sitting_file import read_mark, read_sitting
 from napari_deepheme.core.slide import ArraySlide, open_slide
 from napari_deepheme.core.slide.shown.kept_looks import read_looks

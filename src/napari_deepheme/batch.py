@@ -25,7 +25,7 @@ from napari_deepheme.core.errors import (
 )
 from napari_deepheme.core.export.cohort import NOT_BEGUN, done_row, failed_row
 from napari_deepheme.core.models.protocols import Models
-from napari_deepheme.core.runs.journal import read_past
+from napari_deepheme.core.runs.journal_records import read_past
 from napari_deepheme.core.runs.result_folders import AskedSlide
 from napari_deepheme.core.runs.run_request import (
     RunRequest,

@@ -222,7 +222,7 @@ def test_a_slide_of_another_name_is_told_in_the_words_of_a_report(
 def test_another_file_under_the_name_of_the_slide_is_told(phantom, tmp_path, capsys):
     with open_slide(phantom) as slide:
         other = {**slide_identity(slide), "sha256": "0" * 64}
-    with Journal(tmp_path, {"slide": other}, {}):
+    with Journal(tmp_path).begin({"slide": other}, {}):
         pass
     words = ["cells.csv", "--to", "crops", "--slide", str(phantom), "--out", "crops"]
     assert run(["export", *words]) == 0

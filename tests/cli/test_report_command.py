@@ -108,7 +108,7 @@ def test_what_speaks_against_the_slide_stands_on_the_page_and_on_standard_error(
     path.write_text(json.dumps({**summary, "mpp": [0.5, 0.5]}))
     with open_slide(phantom) as slide:
         other = {**slide_identity(slide), "sha256": "0" * 64}
-    with Journal(cells.parent, {"slide": other}, {}) as journal:
+    with Journal(cells.parent).begin({"slide": other}, {}) as journal:
         journal.finish({})
     assert run(words(phantom, cells, "report.html")) == 0
     mpp, file = capsys.readouterr().err.splitlines()

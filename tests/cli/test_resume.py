@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from napari_deepheme.cli import run
-from napari_deepheme.core.runs.journal import NAME, read_past
+from napari_deepheme.core.runs.journal_records import NAME, read_past
 
 COMMAND = [sys.executable, "-m", "napari_deepheme", "classify"]
 

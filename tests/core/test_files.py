@@ -3,24 +3,17 @@
 import errno
 import os
 import stat
-import sys
-import time
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
-from napari_deepheme.core import files
 from napari_deepheme.core.errors import CannotWriteError
 from napari_deepheme.core.files import (
     atomic_file,
     atomic_files,
     atomic_folder,
     atomic_path,
-    held_lock,
     is_there,
-    lock_file,
     make_folder,
 )
 
@@ -199,59 +192,6 @@ def test_a_folder_that_is_full_and_one_that_is_a_file_stay_as_they_are(tmp_path)
             raise AssertionError("it was opened")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["file", "full"]
     assert [p.name for p in (tmp_path / "full").iterdir()] == ["mine"]
-
-
-def test_a_locked_file_is_refused_until_it_is_closed(tmp_path):
-    path = tmp_path / "lock"
-    with path.open("wb") as one, path.open("ab") as other:
-        assert lock_file(one)
-        assert not lock_file(other)
-        one.close()
-        assert lock_file(other)
-
-
-def test_what_a_lock_guards_is_done_by_one_at_a_time_and_the_lock_goes(tmp_path):
-    at_it, most = [], []
-
-    def work(_):
-        with held_lock(tmp_path / "lock"):
-            at_it.append(1)
-            most.append(len(at_it))
-            time.sleep(0.02)
-            at_it.pop()
-
-    with ThreadPoolExecutor(6) as threads:
-        list(threads.map(work, range(12)))
-    assert most == [1] * 12
-    assert not list(tmp_path.iterdir())
-
-
-def test_a_lock_that_others_do_not_give_up_is_told(tmp_path, monkeypatch):
-    monkeypatch.setattr(files, "_LOCK_SECONDS", 0.1)
-    with (
-        held_lock(tmp_path / "lock"),
-        pytest.raises(CannotWriteError, match="other commands"),
-        held_lock(tmp_path / "lock"),
-    ):
-        raise AssertionError("it was opened")
-    with pytest.raises(CannotWriteError), held_lock(tmp_path / "nowhere" / "lock"):
-        raise AssertionError("it was opened")
-
-
-@pytest.mark.parametrize(
-    ("number", "is_locked"), [(errno.EACCES, False), (errno.ENOLCK, True)]
-)
-def test_a_file_system_without_locks_does_without(
-    tmp_path, monkeypatch, number, is_locked
-):
-    def refuse(*_):
-        raise OSError(number, "no")
-
-    stand_in = SimpleNamespace(flock=refuse, LOCK_EX=2, LOCK_NB=4)
-    monkeypatch.setitem(sys.modules, "fcntl", stand_in)
-    monkeypatch.setattr(sys, "platform", "linux")
-    with (tmp_path / "lock").open("wb") as stream:
-        assert lock_file(stream) == is_locked
 
 
 def test_what_no_file_can_be_called_is_not_there(tmp_path):

@@ -7,7 +7,8 @@ import zlib
 import pytest
 
 from napari_deepheme.cli import run
-from napari_deepheme.core.runs.journal import NAME, Journal, read_past
+from napari_deepheme.core.runs.journal import Journal
+from napari_deepheme.core.runs.journal_records import NAME
 from napari_deepheme.plugin.result_layers.stream import Pace
 
 WORDS = ["--region", "0,0,200,200", "--backend", "torch", "--device", "cpu", "--out"]
@@ -160,9 +161,8 @@ def test_a_second_run_into_the_same_folder_is_told_and_disturbs_nothing(
 ):
     before = stopped.read_bytes()
     head = head_of(stopped)
-    with Journal(
-        stopped.parent, head["asked"], head["used"], read_past(stopped.parent)
-    ):
+    with Journal(stopped.parent) as first:
+        first.begin(head["asked"], head["used"], first.past)
         assert "another run" in told(classify("out"))
         assert stopped.read_bytes() == before
     assert run(classify("out")) == 0

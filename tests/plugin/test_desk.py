@@ -449,7 +449,7 @@ def test_a_table_says_when_it_was_of_another_file_of_that_name(
 ):
     ran.desk.export(tmp_path / "out")
     mark = ran.desk.sitting().slide
-    with Journal(tmp_path / "out", {"slide": dict(mark.identity)}, {}):
+    with Journal(tmp_path / "out").begin({"slide": dict(mark.identity)}, {}):
         pass
     slide_path.write_bytes(slide_path.read_bytes() + b" ")
     made = make_controller()

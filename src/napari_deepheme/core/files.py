@@ -6,9 +6,7 @@ import errno
 import os
 import shutil
 import stat
-import sys
 import tempfile
-import time
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final
@@ -19,13 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-_FAR_BYTE: Final = 1 << 40
-
 _OTHER_NAME: Final = "choose another name for what is written"
-
-_LOCK_SECONDS: Final = 30.0
-
-_LOCK_PAUSE_SECONDS: Final = 0.05
 
 
 def is_there(path: Path) -> bool:
@@ -295,81 +287,6 @@ def _no_folder(path: Path) -> CannotWriteError:
     leads_nowhere = path.is_symlink() and not path.exists()
     kind = "a link that leads nowhere" if leads_nowhere else "there, and no folder"
     return CannotWriteError(str(path), f"it is {kind}", _OTHER_NAME)
-
-
-def lock_file(stream: BinaryIO) -> bool:
-    """Lock an open file against other processes, until it is closed.
-
-    Returns
-    -------
-    bool
-        False if another process has it.
-    """
-    try:
-        if sys.platform == "win32":
-            import msvcrt
-
-            # One byte far behind what is written: a lock there keeps no reader out.
-            stream.seek(_FAR_BYTE)
-            msvcrt.locking(stream.fileno(), msvcrt.LK_NBLCK, 1)
-            stream.seek(0)
-        else:
-            import fcntl
-
-            fcntl.flock(stream.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError as error:
-        # A file system without locks has to do without; Windows says it so.
-        return error.errno not in (errno.EACCES, errno.EDEADLK)
-    return True
-
-
-@contextmanager
-def held_lock(path: Path) -> Iterator[None]:
-    """Let one process at a time into a block, by a file that is there meanwhile.
-
-    Parameters
-    ----------
-    path : Path
-        The file, in a folder that exists; not one that is replaced inside the block.
-
-    Raises
-    ------
-    CannotWriteError
-        If it cannot be made, or others hold it for half a minute.
-    """
-    until = time.monotonic() + _LOCK_SECONDS
-    while (stream := _locked(path)) is None:
-        if time.monotonic() > until:
-            reason = "other commands are at it for too long"
-            raise CannotWriteError(str(path), reason, "wait for them, then do it again")
-        time.sleep(_LOCK_PAUSE_SECONDS)
-    try:
-        yield
-    finally:
-        # Where open files cannot be removed, whoever waits for it keeps it.
-        if sys.platform == "win32":
-            stream.close()
-        with suppress(OSError):
-            path.unlink()
-        stream.close()
-
-
-def _locked(path: Path) -> BinaryIO | None:
-    """Return the file locked; None if another has it, or has just removed it."""
-    try:
-        flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0)
-        stream = os.fdopen(os.open(path, flags, 0o666), "r+b", buffering=0)
-    except OSError as error:
-        raise CannotWriteError(str(path), error.strerror or str(error)) from error
-    with suppress(OSError):
-        if lock_file(stream) and os.path.samestat(
-            os.fstat(stream.fileno()), path.stat()
-        ):
-            return stream
-    stream.close()
-    return None
 
 
 def remove_if_empty(path: Path) -> None:

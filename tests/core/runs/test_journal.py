@@ -1,7 +1,10 @@
 """What a journal keeps, and what a kill may do to it."""
 
+import errno
+import io
 import os
 import tracemalloc
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -10,16 +13,12 @@ import pytest
 from napari_deepheme.core.cell_table import CellTable
 from napari_deepheme.core.engine.tiling import Tile
 from napari_deepheme.core.errors import CannotWriteError, OtherRunError, RunBusyError
+from napari_deepheme.core.files import atomic_file
 from napari_deepheme.core.geometry import Region
+from napari_deepheme.core.locks import open_locked
 from napari_deepheme.core.runs import journal
-from napari_deepheme.core.runs.journal import (
-    NAME,
-    DoneTile,
-    Journal,
-    Past,
-    read_past,
-    resumable,
-)
+from napari_deepheme.core.runs.journal import Journal, resumable
+from napari_deepheme.core.runs.journal_records import NAME, DoneTile, read_past
 
 ASKED = {"slide": {"name": "a.svs"}, "region": None}
 USED = {"compute": {"device": "cpu"}}
@@ -44,7 +43,7 @@ def tiles(make_table):
 
 
 def written(folder, tiles):
-    with Journal(folder, ASKED, USED) as journal:
+    with Journal(folder).begin(ASKED, USED) as journal:
         for tile in tiles:
             journal.append(tile)
 
@@ -102,39 +101,44 @@ def test_a_run_goes_on_behind_the_last_whole_record(tmp_path, tiles):
     written(tmp_path, tiles[:2])
     with (tmp_path / NAME).open("ab") as stream:
         stream.write(b"deadbeef {torn")
-    past = resumable(tmp_path, ASKED, overwrite=False)
-    with Journal(tmp_path, ASKED, USED, past) as journal:
+    with Journal(tmp_path) as journal:
+        past = resumable(journal.past, tmp_path, ASKED, overwrite=False)
+        journal.begin(ASKED, USED, past)
         journal.append(tiles[2])
     assert [tile.index for tile in read_past(tmp_path).tiles] == [0, 1, 2]
 
 
 def test_a_finished_run_is_started_anew(tmp_path, tiles):
-    with Journal(tmp_path, ASKED, USED) as journal:
+    with Journal(tmp_path).begin(ASKED, USED) as journal:
         journal.append(tiles[0])
         journal.finish({"slide": "a.svs"})
     past = read_past(tmp_path)
     assert past.is_finished
     assert past.results == {"slide": "a.svs"}
     assert past.tiles == []
-    assert resumable(tmp_path, ASKED, overwrite=False) is None
+    assert resumable(past, tmp_path, ASKED, overwrite=False) is None
 
 
 @pytest.mark.parametrize("finished", [True, False])
 def test_another_run_is_refused_unless_it_may_be_thrown_away(tmp_path, tiles, finished):
-    with Journal(tmp_path, ASKED, USED) as journal:
+    with Journal(tmp_path).begin(ASKED, USED) as journal:
         journal.append(tiles[0])
         if finished:
             journal.finish({"slide": "a.svs"})
-    other = {**ASKED, "region": [0, 0, 5, 5]}
+    past, other = read_past(tmp_path), {**ASKED, "region": [0, 0, 5, 5]}
     with pytest.raises(OtherRunError, match="region"):
-        resumable(tmp_path, other, overwrite=False)
-    assert resumable(tmp_path, other, overwrite=True) is None
+        resumable(past, tmp_path, other, overwrite=False)
+    assert resumable(past, tmp_path, other, overwrite=True) is None
 
 
 def test_a_folder_without_a_journal_is_a_fresh_start(tmp_path):
-    assert resumable(tmp_path / "nowhere", ASKED, overwrite=False) is None
+    assert Journal(tmp_path / "nowhere").past is None
+    assert not (tmp_path / "nowhere").exists()
     (tmp_path / NAME).write_bytes(b"something else\n")
-    assert resumable(tmp_path, ASKED, overwrite=False) is None
+    with Journal(tmp_path) as journal:
+        assert resumable(journal.past, tmp_path, ASKED, overwrite=False) is None
+        journal.begin(ASKED, USED)
+    assert read_past(tmp_path).asked == ASKED
 
 
 @pytest.mark.not_on_windows
@@ -142,7 +146,7 @@ def test_a_pipe_in_the_place_of_a_journal_is_refused_at_once(tmp_path):
     os.mkfifo(tmp_path / NAME)
     assert read_past(tmp_path) is None
     with pytest.raises(CannotWriteError, match="a pipe or a device"):
-        Journal(tmp_path, ASKED, USED)
+        Journal(tmp_path)
 
 
 def test_a_journal_is_read_no_further_than_its_first_bad_record(tmp_path, tiles):
@@ -159,19 +163,106 @@ def test_a_journal_is_read_no_further_than_its_first_bad_record(tmp_path, tiles)
 
 
 def test_two_runs_at_once_do_not_mix(tmp_path, tiles):
-    with Journal(tmp_path, ASKED, USED) as journal:
+    with Journal(tmp_path).begin(ASKED, USED) as journal:
         journal.append(tiles[0])
         with pytest.raises(RunBusyError):
-            Journal(tmp_path, ASKED, USED)
+            Journal(tmp_path)
     assert len(read_past(tmp_path).tiles) == 1
+
+
+def test_a_journal_that_another_begins_meanwhile_is_left_to_it(tmp_path, tiles):
+    late = Journal(tmp_path)
+    written(tmp_path, tiles)
+    with pytest.raises(RunBusyError):
+        late.begin(ASKED, USED)
+    assert len(read_past(tmp_path).tiles) == len(tiles)
+
+
+@pytest.mark.not_on_windows
+def test_a_journal_is_had_until_its_end_is_written(tmp_path, monkeypatch):
+    def watched(path):
+        with pytest.raises(RunBusyError):
+            Journal(tmp_path)
+        return atomic_file(path)
+
+    monkeypatch.setattr(journal, "atomic_file", watched)
+    begun = Journal(tmp_path).begin(ASKED, USED)
+    begun.finish({})
+    with Journal(tmp_path) as after:
+        assert after.past.is_finished
+
+
+class Scarce(io.FileIO):
+    """A file on a disk that takes a few bytes at a time, as long as there is room."""
+
+    room, at_once = 1 << 20, 50
+    can_be_cut = True
+
+    def write(self, content):
+        n = min(len(content), self.at_once, Scarce.room)
+        if not n and self.at_once:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        Scarce.room -= n
+        return super().write(content[:n])
+
+    def truncate(self, size=None):
+        if not Scarce.can_be_cut:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return super().truncate(size)
+
+
+@pytest.fixture
+def scarce(monkeypatch):
+    def opened(path, flags=0):
+        with open_locked(path, flags) as stream:
+            # The lock is that of both.
+            return Scarce(os.dup(stream.fileno()), "r+b")
+
+    monkeypatch.setattr(journal, "open_locked", opened)
+    for name in ("room", "at_once", "can_be_cut"):
+        monkeypatch.setattr(Scarce, name, getattr(Scarce, name))
+
+
+@pytest.mark.usefixtures("scarce")
+def test_a_disk_that_takes_a_record_in_parts_gets_all_of_it(tmp_path, tiles):
+    written(tmp_path, tiles)
+    read = read_past(tmp_path).tiles
+    assert all(same(a, b) for a, b in zip(read, tiles, strict=True))
+
+
+@pytest.mark.usefixtures("scarce")
+@pytest.mark.parametrize("can_be_cut", [True, False])
+def test_what_a_full_disk_took_of_a_tile_costs_no_other(tmp_path, tiles, can_be_cut):
+    with Journal(tmp_path).begin(ASKED, USED) as begun:
+        begun.append(tiles[0])
+        before = (tmp_path / NAME).read_bytes()
+        Scarce.room, Scarce.can_be_cut = 120, can_be_cut
+        with pytest.raises(CannotWriteError, match="No space left"):
+            begun.append(tiles[1])
+        after = (tmp_path / NAME).read_bytes()
+        assert after == before or (not can_be_cut and len(after) == len(before) + 120)
+        Scarce.room = 1 << 20
+        begun.append(tiles[2])
+        begun.append(tiles[1])
+    assert [tile.index for tile in read_past(tmp_path).tiles] == [0, 2, 1]
+
+
+@pytest.mark.usefixtures("scarce")
+def test_a_disk_that_takes_nothing_and_does_not_say_so_is_told(tmp_path, tiles):
+    with Journal(tmp_path).begin(ASKED, USED) as begun:
+        Scarce.at_once = 0
+        with pytest.raises(CannotWriteError, match="No space left"):
+            begun.append(tiles[0])
+    assert read_past(tmp_path).tiles == []
 
 
 def test_a_journal_that_cannot_be_cut_is_let_go_of(tmp_path, tiles):
     written(tmp_path, tiles)
+    journal = Journal(tmp_path)
     with pytest.raises(CannotWriteError) as told:
-        Journal(tmp_path, ASKED, USED, Past(ASKED, USED, n_bytes=-1))
+        journal.begin(ASKED, USED, replace(journal.past, n_bytes=-1))
     # What was raised is still held, and with it what it was raised in.
-    Journal(tmp_path, ASKED, USED).close()
+    Journal(tmp_path).close()
     assert NAME in str(told.value)
 
 
@@ -179,7 +270,7 @@ def test_what_was_noted_a_second_ago_is_on_the_disk(tmp_path, tiles, monkeypatch
     now, synced = [0.0], []
     monkeypatch.setattr(journal, "time", SimpleNamespace(monotonic=lambda: now[0]))
     monkeypatch.setattr("os.fsync", synced.append)
-    with Journal(tmp_path, ASKED, USED) as begun:
+    with Journal(tmp_path).begin(ASKED, USED) as begun:
         begun.append(tiles[0])
         assert len(synced) == 0
         now[0] = 1.5

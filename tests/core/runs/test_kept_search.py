@@ -17,7 +17,7 @@ from napari_deepheme.core.export.csv_table import write_csv
 from napari_deepheme.core.geometry import Mpp, Region
 from napari_deepheme.core.models.compute import Compute
 from napari_deepheme.core.runs import journal, kept_search
-from napari_deepheme.core.runs.journal import NAME, read_past
+from napari_deepheme.core.runs.journal_records import NAME, read_past
 from napari_deepheme.core.runs.kept_search import GoneOn, KeptSearch, NotKept
 from napari_deepheme.core.runs.run_request import RunRequest
 from napari_deepheme.core.runs.search import Search, iter_search
@@ -165,7 +165,7 @@ def test_settings_that_cannot_be_read_start_anew(slide, disc_models, root, searc
     stopped_after(6, slide, disc_models, root)
     past = read_past(journal_in(root).parent)
     folder = journal_in(root).parent
-    journal.Journal(folder, past.asked, {**past.used, "config": 7}).close()
+    journal.Journal(folder).begin(past.asked, {**past.used, "config": 7}).close()
     assert told(search()[1]) == []
 
 

@@ -34,7 +34,7 @@ def begun(asked, request=REQUEST):
     asked.folder.mkdir(parents=True, exist_ok=True)
     with open_slide(asked.path) as slide:
         head = {"slide": slide_asked(slide, request)}
-    Journal(asked.folder, head, {}).close()
+    Journal(asked.folder).begin(head, {}).close()
 
 
 def folders(paths, out, request=REQUEST):

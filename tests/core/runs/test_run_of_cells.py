@@ -18,7 +18,7 @@ def doubts(tmp_path):
     def of(n, *said, name="cells.csv", asked=None, end=True, **summary):
         (tmp_path / "summary.json").write_text(json.dumps({**SUMMARY, **summary}))
         if asked is not None:
-            with Journal(tmp_path, asked, {}) as journal:
+            with Journal(tmp_path).begin(asked, {}) as journal:
                 if end:
                     journal.finish({})
         boxes = [[30 * i, 0, 9, 9] for i in range(n)]

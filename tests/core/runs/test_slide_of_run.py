@@ -24,7 +24,7 @@ def write_slide(tmp_path):
 def note_run(folder, slide_path, *, is_finished=True, **changes):
     with open_slide(slide_path) as slide:
         asked = {"slide": {**slide_identity(slide), **changes}}
-    with Journal(folder, asked, {}) as journal:
+    with Journal(folder).begin(asked, {}) as journal:
         if is_finished:
             journal.finish({})
 
@@ -58,6 +58,6 @@ def test_the_same_file_elsewhere_and_one_of_another_name_are_left_alone(
 def test_what_a_journal_does_not_know_is_no_doubt(write_slide, tmp_path):
     mine = write_slide("a/one.png", 200)
     for slide in ({"name": "one.png"}, "one.png", None):
-        with Journal(tmp_path, {"slide": slide}, {}):
+        with Journal(tmp_path).begin({"slide": slide}, {}):
             pass
         assert doubts(tmp_path, mine) == []

@@ -16,6 +16,7 @@ from napari_deepheme.core.errors import (
     OtherRunError,
     RegionOutOfBoundsError,
     ReviewedRunError,
+    RunBusyError,
     SlideChangedError,
     SlideGoneError,
     UnreadableRegionError,
@@ -24,7 +25,7 @@ from napari_deepheme.core.export.csv_table import write_csv
 from napari_deepheme.core.geometry import Region, Size
 from napari_deepheme.core.review.corrected_cells import CorrectedCells
 from napari_deepheme.core.runs import slide_run
-from napari_deepheme.core.runs.journal import NAME, read_past
+from napari_deepheme.core.runs.journal_records import NAME, read_past
 from napari_deepheme.core.runs.run_request import RunRequest
 from napari_deepheme.core.runs.run_settings import RunSettings
 from napari_deepheme.core.runs.slide_run import SlideRun
@@ -125,6 +126,36 @@ def test_another_setting_is_refused_and_leaves_the_run_as_it_is(
     result, n_before, _ = finished(disc_slide, tmp_path, request_, overwrite=True)
     assert n_before == 0
     assert result.complete
+
+
+def test_a_run_that_ends_while_another_one_begins_keeps_what_it_noted(
+    disc_slide, tmp_path, disc_models
+):
+    def load(_):
+        first.close()
+        return disc_models
+
+    first = SlideRun(disc_slide, RunRequest(), tmp_path)
+    results = first.iter_results()
+    next(results)
+    with pytest.raises(RunBusyError):
+        SlideRun(disc_slide, RunRequest(), tmp_path, load=load)
+    next(results)
+    results.close()
+    first.close()
+    assert len(read_past(tmp_path).tiles) == 2
+
+
+def test_a_run_that_is_made_while_another_one_begins_is_left_as_it_is(
+    disc_slide, tmp_path, disc_models
+):
+    def load(_):
+        stopped_after(3, disc_slide, tmp_path, RunRequest())
+        return disc_models
+
+    with pytest.raises(RunBusyError):
+        SlideRun(disc_slide, RunRequest(), tmp_path, load=load)
+    assert len(read_past(tmp_path).tiles) == 3
 
 
 def test_another_slide_of_the_same_name_is_another_run(phantom_svs, tmp_path):

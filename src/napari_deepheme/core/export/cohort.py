@@ -11,7 +11,8 @@ from napari_deepheme.core.errors import (
     MissingExtraError,
     OtherNamesError,
 )
-from napari_deepheme.core.files import atomic_file, held_lock
+from napari_deepheme.core.files import atomic_file
+from napari_deepheme.core.locks import held_lock
 from napari_deepheme.core.pseudonyms import is_pseudonym
 from napari_deepheme.core.taxonomy import CELL_CLASSES
 

@@ -1,149 +1,53 @@
 """What is done of a run, kept in its folder, so that a killed run can go on.
 
-``journal.jsonl`` has a line a record: eight hexadecimal digits of its CRC-32, a space,
-and JSON. The first record says what was asked for (slide, models, settings) and what
-the run uses (backend, precision, tiles); each further one holds a tile. A line that a
-kill tore is dropped with all behind it. When the results are written, the tiles give
-way to a record that says so.
+`journal_records` says what the file holds.
 """
 
 from __future__ import annotations
 
+import errno
 import os
 import time
-import zlib
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, Self
 
-import numpy as np
-import orjson
-
-from napari_deepheme.core.cell_table import CellTable
-from napari_deepheme.core.engine.results import TileResult
 from napari_deepheme.core.errors import CannotWriteError, OtherRunError, RunBusyError
-from napari_deepheme.core.files import (
-    atomic_file,
-    check_regular,
-    lock_file,
-    replaced_file,
+from napari_deepheme.core.files import atomic_file, replaced_file
+from napari_deepheme.core.locks import let_go_to_replace, open_locked, remove_locked
+from napari_deepheme.core.runs.journal_records import (
+    NAME,
+    end_line,
+    head_line,
+    read_past,
+    tile_line,
 )
-from napari_deepheme.core.geometry import Region, no_boxes, regions_to_json
-from napari_deepheme.core.slide.watch import last_change
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    import numpy.typing as npt
-
-    from napari_deepheme.core.engine.tiling import Tile
-    from napari_deepheme.core.slide import SlideReader
-
-NAME: Final = "journal.jsonl"
-
-_VERSION: Final = 1
+    from napari_deepheme.core.runs.journal_records import DoneTile, Past
 
 _SYNC_SECONDS: Final = 1.0
 """What a power cut may cost; a kill costs the tile that is being written."""
 
-_LONGEST_RECORD: Final = 1 << 26
-"""Bytes, of which a tile of a hundred thousand cells takes a fourth."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class DoneTile:
-    """A tile in a journal.
-
-    Attributes
-    ----------
-    index : int
-        Its place among the tiles of the run.
-    cells : CellTable
-        As the tile gave them.
-    failed : tuple of Region
-        Blocks that could not be read.
-    lost : ndarray of int32, shape (n, 4)
-        Boxes of cells that are left out, as they touch such a block.
-    """
-
-    index: int
-    cells: CellTable
-    failed: tuple[Region, ...]
-    lost: npt.NDArray[np.int32] = field(default_factory=no_boxes)
-
-    @classmethod
-    def of(cls, result: TileResult) -> Self:
-        """Take what a tile gave."""
-        return cls(result.index, result.cells, result.failed, result.lost)
-
-    def result(self, tiles: Sequence[Tile]) -> TileResult:
-        """Return what it gave, as one of the tiles of its run."""
-        tile, n_tiles = tiles[self.index], len(tiles)
-        return TileResult(tile, self.index, n_tiles, self.cells, self.failed, self.lost)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Past:
-    """What a folder's journal tells of the run before.
-
-    Attributes
-    ----------
-    asked : dict
-        What it was asked for.
-    used : dict
-        What it used.
-    tiles : list of DoneTile
-        What it finished.
-    is_finished : bool
-        Whether its results are written.
-    n_bytes : int
-        Length of the whole records.
-    written : float
-        When something was last noted, in seconds since 1970.
-    results : dict
-        What its summary says of it, as `Journal.finish` was told.
-    """
-
-    asked: dict[str, Any]
-    used: dict[str, Any]
-    tiles: list[DoneTile] = field(default_factory=list)
-    is_finished: bool = False
-    n_bytes: int = 0
-    results: dict[str, Any] = field(default_factory=dict)
-    written: float = 0.0
-
-    def tiles_of(self, slide: SlideReader) -> dict[int, DoneTile]:
-        """Return its tiles by index, of those noted twice the last.
-
-        What could not be read of a slide that changed since is left out: it may have
-        been mended.
-        """
-        changed = self._is_before(slide)
-        return {t.index: t for t in self.tiles if not (changed and t.failed)}
-
-    def chose_of(self, slide: SlideReader) -> bool:
-        """Tell whether its areas are those of the slide as it is.
-
-        They are not where some could not be read of a slide that changed since.
-        """
-        return not (self.used.get("failed") and self._is_before(slide))
-
-    def _is_before(self, slide: SlideReader) -> bool:
-        return last_change(slide) > self.written
-
 
 class Journal:
-    """A journal that is written; one process at a time can have that of a folder.
+    """The journal of a folder; one process at a time can have it.
+
+    One that lies there is had from the start, so that nobody adds to what was read of
+    it. It is as it was until `begin`; nothing is made before, either.
 
     Parameters
     ----------
     folder : Path
-        Where it lies; exists.
-    asked, used : dict
-        What the run is asked for, and what it uses, as JSON holds it.
-    past : Past, optional
-        What to go on from; nothing if left out.
+        Where it lies; need not exist.
+
+    Attributes
+    ----------
+    past : Past or None
+        What it tells of the run before; None if there is none, or none that can be
+        read.
 
     Raises
     ------
@@ -153,38 +57,49 @@ class Journal:
         If it cannot be written.
     """
 
-    def __init__(
-        self,
-        folder: Path,
-        asked: dict[str, Any],
-        used: dict[str, Any],
-        past: Past | None = None,
-    ) -> None:
+    def __init__(self, folder: Path) -> None:
         self._path = folder / NAME
-        self._head = _head(asked, used)
-        self._synced = time.monotonic()
-        with self._guarded():
-            replaced_file(self._path)
-            # Not cut before it is known to be nobody else's.
-            flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0)
-            self._stream: BinaryIO = os.fdopen(
-                os.open(self._path, flags, 0o666), "r+b", buffering=0
-            )
-            try:
-                self._begin(past)
-            except BaseException:
-                self._stream.close()
-                raise
+        self._stream: BinaryIO | None = None
+        self.past: Past | None = None
+        if not os.path.lexists(self._path):
+            return
+        with self._taken(), suppress(FileNotFoundError):
+            self._stream = self._opened()
+            self.past = read_past(folder)
 
-    def _begin(self, past: Past | None) -> None:
-        """Lock the file, and cut it to what it is gone on from."""
-        if not lock_file(self._stream):
-            raise RunBusyError(str(self._path.parent))
-        n_bytes = past.n_bytes if past else 0
-        self._stream.truncate(n_bytes)
-        self._stream.seek(n_bytes)
-        if not past:
-            self._stream.write(_line(self._head))
+    def begin(
+        self, asked: dict[str, Any], used: dict[str, Any], past: Past | None = None
+    ) -> Self:
+        """Begin to write, in place of what is there or behind it.
+
+        Parameters
+        ----------
+        asked, used : dict
+            What the run is asked for, and what it uses, as JSON holds it.
+        past : Past, optional
+            The run before, `past` of this journal, to go on from; nothing if left out.
+
+        Returns
+        -------
+        Journal
+            This one.
+
+        Raises
+        ------
+        RunBusyError
+            If another process made one meanwhile.
+        CannotWriteError
+            If it cannot be written.
+        """
+        self._head, self._synced = head_line(asked, used), time.monotonic()
+        self._end = past.n_bytes if past else 0
+        with self._taken():
+            if self._stream is None:
+                self._stream = self._made()
+            self._stream.truncate(self._end)
+            if not past:
+                self._write(self._stream, self._head)
+        return self
 
     def append(self, tile: DoneTile) -> None:
         """Note a tile.
@@ -192,14 +107,16 @@ class Journal:
         Raises
         ------
         CannotWriteError
-            If the disk is full.
+            If the disk is full. What it took of the tile is cut off, so that further
+            tiles can be noted when there is room.
         """
+        stream = self._begun()
         with self._guarded():
-            self._stream.write(_line(_tile_record(tile)))
+            self._write(stream, tile_line(tile))
             now = time.monotonic()
             if now - self._synced > _SYNC_SECONDS:
                 self._synced = now
-                os.fsync(self._stream.fileno())
+                os.fsync(stream.fileno())
 
     def finish(self, results: Mapping[str, Any]) -> None:
         """Note that the results are written, in place of the tiles.
@@ -209,20 +126,20 @@ class Journal:
         results : mapping
             What their summary says of the run, to tell them from those of others.
         """
-        self.close()
-        record = {"finished": True, "results": dict(results)}
+        let_go_to_replace(self._begun())
         with atomic_file(self._path) as stream:
-            stream.write(_line(self._head) + _line(record))
+            stream.write(self._head + end_line(results))
+        self.close()
 
     def discard(self) -> None:
         """Remove the journal of a run that came to nothing."""
-        self.close()
         with self._guarded():
-            self._path.unlink(missing_ok=True)
+            remove_locked(self._path, self._begun())
 
     def close(self) -> None:
         """Let go of the file; safe to call twice."""
-        self._stream.close()
+        if self._stream is not None:
+            self._stream.close()
 
     def __enter__(self) -> Self:
         """Give the journal itself."""
@@ -231,6 +148,51 @@ class Journal:
     def __exit__(self, *_: object) -> None:
         """Close it."""
         self.close()
+
+    def _opened(self, flags: int = 0) -> BinaryIO:
+        stream = open_locked(replaced_file(self._path), flags)
+        if stream is None:
+            raise RunBusyError(str(self._path.parent))
+        return stream
+
+    def _made(self) -> BinaryIO:
+        """Make the file, which was not there; one that is there by now is another's."""
+        try:
+            return self._opened(os.O_CREAT | os.O_EXCL)
+        except FileExistsError as error:
+            raise RunBusyError(str(self._path.parent)) from error
+
+    def _begun(self) -> BinaryIO:
+        if self._stream is None:
+            raise ValueError("a journal is written once it is begun")
+        return self._stream
+
+    def _write(self, stream: BinaryIO, line: bytes) -> None:
+        """Write a record behind the last whole one: all of it, or nothing."""
+        left = memoryview(line)
+        stream.seek(self._end)
+        try:
+            while left:
+                n_bytes = stream.write(left)
+                if not n_bytes:
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+                left = left[n_bytes:]
+        except BaseException:
+            # Where this fails, too, the next record is written over the torn one.
+            with suppress(OSError):
+                stream.truncate(self._end)
+            raise
+        self._end += len(line)
+
+    @contextmanager
+    def _taken(self) -> Iterator[None]:
+        """Let go of the file where it cannot be read or begun."""
+        try:
+            with self._guarded():
+                yield
+        except BaseException:
+            self.close()
+            raise
 
     @contextmanager
     def _guarded(self) -> Iterator[None]:
@@ -243,57 +205,17 @@ class Journal:
             raise CannotWriteError(str(self._path), reason) from error
 
 
-def read_past(folder: Path) -> Past | None:
-    """Read what a folder's journal tells; None if it has none that can be read.
-
-    A record that is whole but no tile ends what is believed, as a torn one does.
-    """
-    path = folder / NAME
-    try:
-        check_regular(path)
-        with path.open("rb") as stream:
-            past, written = _past(stream), os.fstat(stream.fileno()).st_mtime
-            return replace(past, written=written) if past is not None else None
-    except OSError:
-        return None
-
-
-def _past(stream: BinaryIO) -> Past | None:
-    past = None
-    for record, end in _records(stream):
-        if past is None:
-            past = _begun(record)
-            if past is None:
-                return None
-        elif isinstance(record, dict) and record.get("finished") is True:
-            told = record.get("results")
-            results = told if isinstance(told, dict) else {}
-            return Past(past.asked, past.used, [], True, end, results)
-        else:
-            try:
-                past.tiles.append(_done_tile(record))
-            except (LookupError, TypeError, ValueError, AttributeError, OverflowError):
-                return past
-        past = Past(past.asked, past.used, past.tiles, n_bytes=end)
-    return past
-
-
-def _begun(record: Any) -> Past | None:
-    if not isinstance(record, dict) or record.get("journal") != _VERSION:
-        return None
-    asked, used = record.get("asked"), record.get("used")
-    if not isinstance(asked, dict) or not isinstance(used, dict):
-        return None
-    return Past(asked, used)
-
-
-def resumable(folder: Path, asked: dict[str, Any], *, overwrite: bool) -> Past | None:
-    """Return the unfinished run of a folder that was asked for the same.
+def resumable(
+    past: Past | None, folder: Path, asked: dict[str, Any], *, overwrite: bool
+) -> Past | None:
+    """Return the run before, if it is unfinished and was asked for the same.
 
     Parameters
     ----------
+    past : Past or None
+        The run before.
     folder : Path
-        The folder of results; need not exist.
+        The folder of results.
     asked : dict
         What the run is asked for, as JSON holds it.
     overwrite : bool
@@ -309,7 +231,6 @@ def resumable(folder: Path, asked: dict[str, Any], *, overwrite: bool) -> Past |
     OtherRunError
         If the folder holds a run that was asked for something else.
     """
-    past = read_past(folder)
     if past is None:
         return None
     differs = _difference(past.asked, asked)
@@ -332,59 +253,3 @@ def _worded(value: Any) -> str:
     if value is None:
         return "left open"
     return str(value.get("name", value) if isinstance(value, dict) else value)
-
-
-def _head(asked: dict[str, Any], used: dict[str, Any]) -> dict[str, Any]:
-    return {"journal": _VERSION, "asked": asked, "used": used}
-
-
-def _line(record: dict[str, Any]) -> bytes:
-    content = orjson.dumps(record, option=orjson.OPT_SERIALIZE_NUMPY)
-    return b"%08x %s\n" % (zlib.crc32(content), content)
-
-
-def _records(stream: BinaryIO) -> Iterator[tuple[dict[str, Any], int]]:
-    """Give the whole records and where each ends, up to the first that is not."""
-    end = 0
-    while (line := stream.readline(_LONGEST_RECORD)).endswith(b"\n"):
-        content = line[9:-1]
-        if line[:9] != b"%08x " % zlib.crc32(content):
-            return
-        end += len(line)
-        try:
-            yield orjson.loads(content), end
-        except orjson.JSONDecodeError:
-            return
-
-
-def _tile_record(tile: DoneTile) -> dict[str, Any]:
-    cells = tile.cells
-    return {
-        "tile": tile.index,
-        "failed": regions_to_json(tile.failed),
-        "lost": np.ascontiguousarray(tile.lost),
-        "boxes": np.ascontiguousarray(cells.boxes),
-        "scores": cells.scores.tolist(),
-        "classes": cells.class_indices.tolist(),
-        "probabilities": cells.probabilities.tolist(),
-        "further": {name: values.tolist() for name, values in cells.further.items()},
-    }
-
-
-def _done_tile(record: dict[str, Any]) -> DoneTile:
-    index, shares = record["tile"], [*record["scores"], *record["probabilities"]]
-    if type(index) is not int or index < 0:
-        raise ValueError(f"no number of a tile: {index}")
-    if not all(0 <= share <= 1 for share in shares):
-        raise ValueError(f"shares beyond [0, 1] in tile {index}")
-    further = {k: np.array(v, np.str_) for k, v in record["further"].items()}
-    cells = CellTable.from_arrays(
-        np.array(record["boxes"], np.int32).reshape(-1, 4),
-        record["scores"],
-        record["classes"],
-        record["probabilities"],
-    )
-    failed = tuple(map(Region.from_json, record["failed"]))
-    # Journals of before do not tell.
-    lost = np.array(record.get("lost", ()), np.int32).reshape(-1, 4)
-    return DoneTile(index, replace(cells, further=further), failed, lost)

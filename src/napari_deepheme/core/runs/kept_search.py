@@ -17,9 +17,11 @@ from napari_deepheme.core.errors import (
     OtherRunError,
     RunBusyError,
 )
-from napari_deepheme.core.files import lock_file, make_folder, remove_if_empty
+from napari_deepheme.core.files import make_folder, remove_if_empty
 from napari_deepheme.core.geometry import Region
-from napari_deepheme.core.runs.journal import NAME, DoneTile, Journal, resumable
+from napari_deepheme.core.locks import open_locked, remove_locked
+from napari_deepheme.core.runs.journal import Journal, resumable
+from napari_deepheme.core.runs.journal_records import NAME, DoneTile, read_past
 from napari_deepheme.core.runs.run_request import RunRequest, run_identity
 from napari_deepheme.core.runs.run_settings import RunSettings, settings_of
 from napari_deepheme.core.slide.watch import SlideWatch
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
     from napari_deepheme.core.engine.results import TileResult
     from napari_deepheme.core.models.compute import Compute
     from napari_deepheme.core.models.protocols import Models
-    from napari_deepheme.core.runs.journal import Past
+    from napari_deepheme.core.runs.journal_records import Past
     from napari_deepheme.core.slide import SlideReader
 
 _KEY_DIGITS: Final = 32
@@ -122,11 +124,15 @@ class KeptSearch:
         asked = run_identity(slide, self._request)
         folder = self._root / asked["slide"]["sha256"][:_KEY_DIGITS]
         whole = Region(0, 0, *slide.size)
-        past, used = _past_run(folder, asked, models.compute, whole)
-        config, mpp = used.config, self._request.mpp
-        plan = plan_run(slide, used.regions, models, config, mpp=mpp)
-        failure = self._open(folder, asked, used, past)
+        failure = self._hold(folder)
         try:
+            # What another window writes meanwhile is read, and not written to.
+            had = self._journal
+            there = read_past(folder) if had is None else had.past
+            past, used = _to_go_on(there, folder, asked, models.compute, whole)
+            config, mpp = used.config, self._request.mpp
+            plan = plan_run(slide, used.regions, models, config, mpp=mpp)
+            failure = failure or self._begin(folder, asked, used, past)
             done = _whole_chunks(past, slide, plan)
             if done:
                 yield GoneOn(len(done), len(plan.tiles))
@@ -149,24 +155,39 @@ class KeptSearch:
         folder, n_bytes = self._left
         path = folder / NAME
         try:
-            with path.open("r+b") as stream:
-                if not lock_file(stream) or path.stat().st_size != n_bytes:
+            stream = open_locked(path)
+            if stream is None:
+                return
+            with stream:
+                if path.stat().st_size != n_bytes:
                     return
-            path.unlink()
+                remove_locked(path, stream)
         except OSError:
             # It then says of each tile that it is done, which is true.
             return
         self._left = None
         remove_if_empty(folder)
 
-    def _open(
+    def _hold(self, folder: Path) -> DeephemeError | None:
+        """Take the journal; return why it cannot be had."""
+        try:
+            self._journal = Journal(folder)
+        except (CannotWriteError, RunBusyError) as error:
+            return error
+        return None
+
+    def _begin(
         self, folder: Path, asked: dict[str, Any], used: RunSettings, past: Past | None
     ) -> DeephemeError | None:
         """Begin to write; return why that cannot be done."""
+        if self._journal is None:
+            return None
         try:
             make_folder(folder)
-            self._journal = Journal(folder, asked, used.to_json(), past)
+            self._journal.begin(asked, used.to_json(), past)
         except (CannotWriteError, RunBusyError) as error:
+            self._journal.close()
+            self._journal = None
             return error
         self._note_end(folder)
         return None
@@ -208,11 +229,15 @@ class KeptSearch:
             self._left = None
 
 
-def _past_run(
-    folder: Path, asked: dict[str, Any], compute: Compute, whole: Region
+def _to_go_on(
+    there: Past | None,
+    folder: Path,
+    asked: dict[str, Any],
+    compute: Compute,
+    whole: Region,
 ) -> tuple[Past | None, RunSettings]:
-    """Return the run to go on with, if there is one, and what this one uses."""
-    past = resumable(folder, asked, overwrite=True)
+    """Return the run to go on with, if that is one, and what this one uses."""
+    past = resumable(there, folder, asked, overwrite=True)
     if past is not None:
         try:
             used = settings_of(past, folder, whole)

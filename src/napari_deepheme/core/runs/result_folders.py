@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from napari_deepheme.core.errors import DeephemeError
 from napari_deepheme.core.export.cohort import COHORT_NAMES
 from napari_deepheme.core.pseudonyms import Pseudonyms
-from napari_deepheme.core.runs.journal import read_past
+from napari_deepheme.core.runs.journal_records import read_past
 from napari_deepheme.core.runs.run_request import slide_asked
 from napari_deepheme.core.slide import open_slide
 from napari_deepheme.core.slide.identity import file_digest

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from napari_deepheme.core.export.facts import summary_beside
 from napari_deepheme.core.review.corrections import n_found, was_added
-from napari_deepheme.core.runs.journal import read_past
+from napari_deepheme.core.runs.journal_records import read_past
 from napari_deepheme.core.wording import plural
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from napari_deepheme.core.models.compute import Compute
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from napari_deepheme.core.runs.journal import Past
+    from napari_deepheme.core.runs.journal_records import Past
 
 _PRECISIONS: Final = {
     "torch": ("float32", "bfloat16", "float16"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from napari_deepheme.core.runs.journal import read_past
+from napari_deepheme.core.runs.journal_records import read_past
 from napari_deepheme.core.slide.identity import slide_identity
 
 if TYPE_CHECKING:

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from napari_deepheme.core.adequacy import areas_to_count, map_adequacy
 from napari_deepheme.core.engine.asked import region_on
 from napari_deepheme.core.engine.pipeline import RunPlan, iter_chunks, plan_run
 from napari_deepheme.core.engine.sizes import sizes_for, sizes_for_counting
-from napari_deepheme.core.errors import (
-    OtherRunError,
-)
+from napari_deepheme.core.errors import OtherRunError
 from napari_deepheme.core.export.lying_there import refuse_to_replace
 from napari_deepheme.core.export.nameless import nameless_run_facts
 from napari_deepheme.core.export.summary import (
@@ -27,7 +25,8 @@ from napari_deepheme.core.files import (
     remove_if_empty,
 )
 from napari_deepheme.core.models.registry import load_models
-from napari_deepheme.core.runs.journal import NAME, DoneTile, Journal, resumable
+from napari_deepheme.core.runs.journal import Journal, resumable
+from napari_deepheme.core.runs.journal_records import NAME, DoneTile
 from napari_deepheme.core.runs.run_request import RunRequest, run_identity
 from napari_deepheme.core.runs.run_settings import RunSettings, settings_of
 from napari_deepheme.core.runs.tally import Tally
@@ -41,7 +40,7 @@ if TYPE_CHECKING:
     from napari_deepheme.core.engine.results import RegionResult, TileResult
     from napari_deepheme.core.models.compute import Compute
     from napari_deepheme.core.models.protocols import Models
-    from napari_deepheme.core.runs.journal import Past
+    from napari_deepheme.core.runs.journal_records import Past
     from napari_deepheme.core.slide import SlideReader
 
 
@@ -115,29 +114,12 @@ class SlideRun:
         self.region = region_on(slide, request.region)
         refuse_undecodable(slide)
         asked = run_identity(slide, request)
-        past = resumable(folder, asked, overwrite=overwrite)
-        past = past if past is not None and past.chose_of(slide) else None
-        if not overwrite:
-            refuse_to_replace(folder, asked["slide"]["name"])
-        elif past is not None:
-            past = self._readable(past)
-        used = self._use(past)
-        self.config, self.used = used.config, used.to_json()
-        self.plan: RunPlan = plan_run(
-            slide,
-            used.regions,
-            self.models,
-            self.config,
-            mpp=request.mpp,
-            failed=used.failed,
-        )
-        max_overlap = self.config.detect.max_overlap
-        self._tally = Tally(self.region, self.plan, max_overlap, request.goal)
-        make_folder(folder)
-        self._journal = Journal(folder, asked, self.used, past)
-        for done in past.tiles_of(slide).values() if past else ():
-            self._keep(done)
-        self._tally.drop_torn_chunks()
+        self._journal = Journal(folder)
+        try:
+            self._begin(asked, self._past(asked, overwrite=overwrite))
+        except BaseException:
+            self._journal.close()
+            raise
 
     def chunks_left(self) -> list[int]:
         """Return the chunks that are still to be done, in order."""
@@ -219,6 +201,37 @@ class SlideRun:
     def result(self) -> RegionResult:
         """Merge what is done."""
         return self._tally.result()
+
+    def _past(self, asked: dict[str, Any], *, overwrite: bool) -> Past | None:
+        """Return the run in the folder to go on from, if what is there may give way."""
+        slide, folder = self.slide, self.folder
+        past = resumable(self._journal.past, folder, asked, overwrite=overwrite)
+        past = past if past is not None and past.chose_of(slide) else None
+        if not overwrite:
+            refuse_to_replace(folder, asked["slide"]["name"])
+        elif past is not None:
+            past = self._readable(past)
+        return past
+
+    def _begin(self, asked: dict[str, Any], past: Past | None) -> None:
+        """Plan, and begin the journal; take what is done from the one before."""
+        used = self._use(past)
+        self.config, self.used = used.config, used.to_json()
+        self.plan: RunPlan = plan_run(
+            self.slide,
+            used.regions,
+            self.models,
+            self.config,
+            mpp=self.request.mpp,
+            failed=used.failed,
+        )
+        max_overlap = self.config.detect.max_overlap
+        self._tally = Tally(self.region, self.plan, max_overlap, self.request.goal)
+        make_folder(self.folder)
+        self._journal.begin(asked, self.used, past)
+        for done in past.tiles_of(self.slide).values() if past else ():
+            self._keep(done)
+        self._tally.drop_torn_chunks()
 
     def _use(self, past: Past | None) -> RunSettings:
         if past is not None:

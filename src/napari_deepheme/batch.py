@@ -11,40 +11,36 @@ from __future__ import annotations
 import time
 from collections import deque
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, Self, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import orjson
 
+from napari_deepheme.batch_rows import (
+    Failure,
+    finished_row,
+    row_not_begun,
+    row_of_done,
+    row_of_failed,
+)
 from napari_deepheme.batch_worker import Asked, Chosen, choose, work
-from napari_deepheme.core.errors import (
-    DeephemeError,
-    OtherRunError,
-    OutOfMemoryError,
-    RunBusyError,
-    UnfitWorkersError,
-)
-from napari_deepheme.core.export.cohort import NOT_BEGUN, done_row, failed_row
+from napari_deepheme.core.errors import UnfitWorkersError
 from napari_deepheme.core.models.protocols import Models
-from napari_deepheme.core.runs.journal_records import read_past
 from napari_deepheme.core.runs.result_folders import AskedSlide
-from napari_deepheme.core.runs.run_request import (
-    RunRequest,
-    computed_with,
-    run_identity,
-)
+from napari_deepheme.core.runs.run_request import RunRequest, computed_with
 from napari_deepheme.core.runs.slide_run import SlideRun
 from napari_deepheme.core.slide import open_slide
-from napari_deepheme.core.slide.watch import last_change
 from napari_deepheme.dask_cluster import (
     FEWER,
     BatchConfig,
     check_workers,
+    lost_errors,
     open_client,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator, Sequence
+    from collections.abc import Generator, Iterator, Sequence
 
+    from napari_deepheme.batch_rows import OnFailure
     from napari_deepheme.core.models.compute import Compute
     from napari_deepheme.core.models.protocols import (
         CellClassifier,
@@ -52,8 +48,6 @@ if TYPE_CHECKING:
         ClassifierSpec,
         DetectorSpec,
     )
-
-    OnFailure = Callable[[AskedSlide, str], None]
 
 _CHUNKS_A_PART: Final = 2
 
@@ -107,7 +101,7 @@ def iter_batch(
     """
     todo = deque[AskedSlide]()
     for asked in slides:
-        row = _finished_row(asked, request, on_failure, overwrite=config.overwrite)
+        row = finished_row(asked, request, on_failure, overwrite=config.overwrite)
         if row is None:
             todo.append(asked)
         else:
@@ -115,20 +109,6 @@ def iter_batch(
     if todo:
         with open_client(config, device=request.device) as client:
             yield from _Batch(client, todo, request, config, on_failure).rows()
-
-
-@dataclass(frozen=True, slots=True)
-class _Failure:
-    """Why a slide was not done, and of what kind that is, which names nothing."""
-
-    words: str
-    kind: str
-
-    @classmethod
-    def of(cls, error: DeephemeError | MemoryError) -> Self:
-        if not isinstance(error, DeephemeError):
-            error = OutOfMemoryError()
-        return cls(str(error), (type(error).__doc__ or "").splitlines()[0])
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,26 +127,29 @@ class _Open:
     parts: deque[list[int]]
     started: float = field(default_factory=time.monotonic)
     n_out: int = 0
-    failure: _Failure | None = None
+    failure: Failure | None = None
 
     @property
     def is_over(self) -> bool:
         return self.n_out == 0 and (not self.parts or self.run.is_enough())
 
-    def give_up(self, failure: _Failure) -> None:
+    def give_up(self, failure: Failure) -> None:
         self.failure = self.failure or failure
         self.parts.clear()
 
-    def row(self, on_failure: OnFailure) -> dict[str, Any]:
-        """Write the slide's files; return its row."""
-        if not self.failure:
-            try:
-                self.run.finish(time.monotonic() - self.started)
-            except (DeephemeError, MemoryError) as error:
-                self.failure = _Failure.of(error)
-        if self.failure:
-            return _failed(self.asked, self.failure, self.run.request, on_failure)
-        return _row(self.asked)
+    def end(self, on_failure: OnFailure) -> dict[str, Any]:
+        """Write the slide's files, and let go of it; return its row."""
+        failure = self.failure
+        try:
+            with self.run.slide, self.run:
+                if failure is None:
+                    self.run.finish(time.monotonic() - self.started)
+            if failure is None:
+                return row_of_done(self.asked)
+        except Exception as error:
+            last = Failure.of(error, self.asked)
+            failure = failure or last
+        return row_of_failed(self.asked, failure, self.run.request, on_failure)
 
 
 class _Batch:
@@ -270,10 +253,10 @@ class _Batch:
                 overwrite=self._config.overwrite,
                 load=self._specs,
             )
-        except (DeephemeError, MemoryError) as error:
+        except Exception as error:
             if reader is not None:
                 reader.close()
-            yield _row_not_begun(asked, error, self._request, self._on_failure)
+            yield row_not_begun(asked, error, self._request, self._on_failure)
             return
         left = run.chunks_left()
         parts = deque(
@@ -286,23 +269,23 @@ class _Batch:
 
         slide = self._out.pop(future)
         slide.n_out -= 1
+        of_all: tuple[type[Exception], ...] = (UnfitWorkersError, *lost_errors())
         try:
             for result in future.result():
                 slide.run.take(result)
-        except UnfitWorkersError:
+        except of_all:
             # It would fail all other slides, too.
             raise
-        except (DeephemeError, MemoryError) as error:
-            slide.give_up(_Failure.of(error))
         except KilledWorker:
             words = f"its workers died again and again ({FEWER})"
-            slide.give_up(_Failure(words, words))
+            slide.give_up(Failure(words, words))
+        except Exception as error:
+            slide.give_up(Failure.of(error, slide.asked))
 
     def _close_those_over(self) -> Iterator[dict[str, Any]]:
         for slide in [s for s in self._open if s.is_over]:
             self._open.remove(slide)
-            with slide.run.slide, slide.run:
-                yield slide.row(self._on_failure)
+            yield slide.end(self._on_failure)
 
     def _specs(self, compute: Compute | None) -> Models:
         """Return models that say what they want; they compute on the workers."""
@@ -315,70 +298,3 @@ class _Batch:
 
     def _n_workers(self) -> int:
         return len(self._client.nthreads())
-
-
-def _finished_row(
-    asked: AskedSlide, request: RunRequest, on_failure: OnFailure, *, overwrite: bool
-) -> dict[str, Any] | None:
-    """Return the row of a slide that was done before, with the same request.
-
-    Its results may have been reviewed meanwhile. Those of another slide, place, count
-    or model that lie there instead are not its own.
-    """
-    past = read_past(asked.folder)
-    if past is None or not past.is_finished:
-        return None
-    try:
-        with open_slide(asked.path, read_timeout=request.read_timeout) as reader:
-            if run_identity(reader, request) != past.asked:
-                return None
-            changed = last_change(reader) > past.written
-        summary = _summary(asked)
-        if changed and summary["failed_tiles"]:
-            # What could not be read of it may have been mended.
-            return None
-        other = [name for name, own in past.results.items() if summary[name] != own]
-        if not other:
-            return done_row(asked.name, asked.folder.name, summary)
-    except (DeephemeError, OSError, ValueError, KeyError, TypeError, AttributeError):
-        return None
-    if overwrite:
-        return None
-    differs = f"its summary.json has another {other[0]}: {summary[other[0]]}"
-    error = OtherRunError(str(asked.folder), differs)
-    return _row_not_begun(asked, error, request, on_failure)
-
-
-def _row(asked: AskedSlide) -> dict[str, Any]:
-    return done_row(asked.name, asked.folder.name, _summary(asked))
-
-
-def _summary(asked: AskedSlide) -> dict[str, Any]:
-    summary: dict[str, Any] = orjson.loads((asked.folder / "summary.json").read_bytes())
-    return summary
-
-
-def _row_not_begun(
-    asked: AskedSlide,
-    error: DeephemeError | MemoryError,
-    request: RunRequest,
-    on_failure: OnFailure,
-) -> dict[str, Any]:
-    """Return the row of a slide whose folder is as it was."""
-    is_anothers = isinstance(error, RunBusyError) or read_past(asked.folder) is not None
-    status = NOT_BEGUN if is_anothers else "failed"
-    return _failed(asked, _Failure.of(error), request, on_failure, status=status)
-
-
-def _failed(
-    asked: AskedSlide,
-    failure: _Failure,
-    request: RunRequest,
-    on_failure: OnFailure,
-    *,
-    status: str = "failed",
-) -> dict[str, Any]:
-    """Tell why a slide was not done; return its row."""
-    on_failure(asked, failure.words)
-    reason = failure.kind if request.deidentify else failure.words
-    return failed_row(asked.name, asked.folder.name, reason, status=status)

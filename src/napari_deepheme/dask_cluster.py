@@ -161,6 +161,13 @@ def check_workers(client: Any) -> None:
         raise UnfitWorkersError(reason, MAKE_ALIKE)
 
 
+def lost_errors() -> tuple[type[Exception], ...]:
+    """Return what is raised in the place of an answer when a scheduler is lost."""
+    from distributed.comm import CommClosedError
+
+    return (CancelledError, CommClosedError)
+
+
 def _check_address(scheduler: str) -> None:
     """Refuse what is no address: a client of it would be waited for as it ends."""
     from distributed.comm.registry import get_backend
@@ -192,11 +199,9 @@ def _client_of(distributed: Any, scheduler: str) -> Iterator[Any]:
 
 @contextmanager
 def _told_if_lost(scheduler: str) -> Iterator[None]:
-    from distributed.comm import CommClosedError
-
     try:
         yield
-    except (CancelledError, CommClosedError) as error:
+    except lost_errors() as error:
         raise SchedulerNotFoundError(scheduler) from error
 
 

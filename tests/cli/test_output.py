@@ -1,9 +1,11 @@
 """What is printed is a line, whatever names are in it."""
 
+import logging
+
 import pytest
 
 from napari_deepheme.cli import run
-from napari_deepheme.cli.output import complain, say
+from napari_deepheme.cli.output import LogLines, complain, say
 
 ODD = "a\x1b[31m\x07\x9b2J.csv"
 SPELLED = r"a\x1b[31m\x07\x9b2J.csv"
@@ -39,3 +41,8 @@ def test_a_failure_does_nothing_to_the_terminal(words, capfd):
     told = capfd.readouterr().err
     assert SPELLED in told
     assert "\x1b" not in told
+
+
+def test_what_is_logged_keeps_its_lines_and_spells_out_other_controls():
+    record = logging.makeLogRecord({"msg": ODD, "exc_text": "Traceback\n  b"})
+    assert LogLines().format(record).splitlines() == [SPELLED, "Traceback", "  b"]

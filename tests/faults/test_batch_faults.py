@@ -2,6 +2,7 @@
 
 import csv
 import json
+import logging
 import os
 import re
 import shutil
@@ -10,17 +11,19 @@ import subprocess
 import sys
 import time
 from collections import deque
+from concurrent.futures import CancelledError
 from contextlib import contextmanager, nullcontext
 from functools import partial
 from types import SimpleNamespace
 
 import pytest
 
-from napari_deepheme import batch, batch_worker
+from napari_deepheme import batch, batch_rows, batch_worker
 from napari_deepheme.cli import run
 from napari_deepheme.core.errors import UnfitWorkersError
 from napari_deepheme.core.export.summary import export_run
 from napari_deepheme.core.models.compute import Compute
+from napari_deepheme.core.runs import result_folders
 from napari_deepheme.core.runs.run_request import RunRequest
 from napari_deepheme.dask_cluster import BatchConfig, check_workers, open_client
 
@@ -150,6 +153,77 @@ def test_memory_that_runs_out_over_one_slide_does_not_stop_the_others(
     assert states == {"a.svs": "done", "b.svs": "failed", "c.svs": "done"}
     assert go() == 0
     assert {row["status"] for row in rows(tmp_path).values()} == {"done"}
+
+
+@pytest.mark.parametrize("place", ["opened", "begun", "read", "written", "let go of"])
+def test_an_error_that_nobody_foresaw_costs_its_slide_alone(
+    place, go, tmp_path, monkeypatch, capfd
+):
+    error = RuntimeError("odd in\nb.svs")
+    with monkeypatch.context() as patch:
+        if place == "opened":
+            for module in (batch, batch_rows, result_folders):
+                patch.setattr(
+                    module, "open_slide", of_b(module.open_slide, error, "b.svs")
+                )
+        elif place == "begun":
+            patch.setattr(batch, "SlideRun", of_b(batch.SlideRun, error, "b.svs"))
+        elif place == "read":
+            failing = of_b(batch_worker.iter_chunks, error, "b.svs")
+            patch.setattr(batch_worker, "iter_chunks", failing)
+        elif place == "written":
+            path = "napari_deepheme.core.runs.slide_run.export_run"
+            patch.setattr(path, of_b(export_run, error, "out/b"))
+        else:
+            close = batch.SlideRun.close
+            patch.setattr(batch.SlideRun, "close", of_b(close, error, "b.svs"))
+        assert go() == 1
+        told = capfd.readouterr().err.splitlines()
+        assert told[-1].startswith(
+            f"napari-deepheme: {tmp_path / 'in' / 'b.svs'}: unforeseen RuntimeError: "
+            "odd in b.svs (a fault of this program or of a library"
+        )
+        assert sum(line.startswith("napari-deepheme: ") for line in told) == 1
+        assert told[0] == f"{tmp_path / 'in' / 'b.svs'}: something unforeseen"
+        assert told[1].startswith("Traceback")
+        assert told[-3:-1] == ["RuntimeError: odd in", "b.svs"]
+    found = rows(tmp_path)
+    states = {name: row["status"] for name, row in found.items()}
+    assert states == {"a.svs": "done", "b.svs": "failed", "c.svs": "done"}
+    assert found["b.svs"]["reason"].startswith("unforeseen RuntimeError: odd in b.svs")
+    assert not logging.getLogger(batch_rows.__name__).handlers
+    assert go() == 0
+    assert {row["status"] for row in rows(tmp_path).values()} == {"done"}
+
+
+def test_an_error_that_nobody_foresaw_names_nothing_where_names_are_left_out(
+    go, tmp_path, monkeypatch
+):
+    error = RuntimeError("odd in a.svs")
+    failing = of_b(batch_worker.iter_chunks, error, "a.svs")
+    monkeypatch.setattr(batch_worker, "iter_chunks", failing)
+    assert go("--deidentify") == 1
+    (reason,) = (row["reason"] for row in rows(tmp_path).values())
+    assert reason.startswith("unforeseen RuntimeError (a fault of")
+    assert "a.svs" not in reason
+
+
+@pytest.mark.parametrize(
+    "error", [CancelledError(), UnfitWorkersError("it has another model", "go")]
+)
+def test_what_would_fail_all_other_slides_ends_a_batch(error):
+    def lost():
+        raise error
+
+    class Future:
+        result = staticmethod(lost)
+
+    future, slide = Future(), batch._Open(None, None, deque())
+    ending = batch._Batch.__new__(batch._Batch)
+    ending._out = {future: slide}
+    with pytest.raises(type(error)):
+        ending._receive(future)
+    assert slide.failure is None
 
 
 def test_a_run_that_is_refused_leaves_its_row_as_it_is(go, tmp_path, capfd):

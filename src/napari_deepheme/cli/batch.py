@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import logging
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TextIO
 
+from napari_deepheme import batch_rows
 from napari_deepheme.batch import iter_batch
 from napari_deepheme.cli.arguments import (
     Commands,
@@ -18,7 +22,7 @@ from napari_deepheme.cli.arguments import (
     some_name,
     some_path,
 )
-from napari_deepheme.cli.output import complain, say
+from napari_deepheme.cli.output import LogLines, complain, say
 from napari_deepheme.cli.progress import Progress
 from napari_deepheme.cli.shortfall import shortfall
 from napari_deepheme.core.export.cohort import (
@@ -36,7 +40,7 @@ from napari_deepheme.dask_cluster import BatchConfig
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from napari_deepheme.core.runs.result_folders import AskedSlide
     from napari_deepheme.core.runs.run_request import RunRequest
@@ -139,14 +143,39 @@ def _work(
     progress = Progress("slide")
     batch = iter_batch(slides, request, config, on_failure=note)
     try:
-        for row in batch:
-            rows.append(row)
-            progress.update(len(rows), len(slides), "")
+        with _tracebacks_shown(progress):
+            for row in batch:
+                rows.append(row)
+                progress.update(len(rows), len(slides), "")
     except KeyboardInterrupt:
         pass
     finally:
         batch.close()
         progress.close()
+
+
+class _Shown(logging.StreamHandler[TextIO]):
+    """Shows what is logged on standard error, where the progress is drawn."""
+
+    def __init__(self, progress: Progress) -> None:
+        super().__init__(sys.stderr)
+        self._progress = progress
+        self.setFormatter(LogLines())
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._progress.close()
+        super().emit(record)
+
+
+@contextmanager
+def _tracebacks_shown(progress: Progress) -> Iterator[None]:
+    """Show the tracebacks of errors that nobody foresaw, which end no batch."""
+    logger, shown = logging.getLogger(batch_rows.__name__), _Shown(progress)
+    logger.addHandler(shown)
+    try:
+        yield
+    finally:
+        logger.removeHandler(shown)
 
 
 def _tell(

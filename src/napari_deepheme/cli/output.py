@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import os
 import re
 import sys
@@ -54,6 +55,15 @@ def without_controls(text: str) -> str:
     a\x1b[2J\n
     """
     return _CONTROL.sub(lambda found: ascii(found[0])[1:-1], text)
+
+
+class LogLines(logging.Formatter):
+    """What is logged, line by line, whatever names are in it."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Word a record, with its traceback."""
+        lines = super().format(record).splitlines()
+        return "\n".join(map(without_controls, lines))
 
 
 def flush_output() -> bool:

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari_deepheme.core.errors import DeephemeError
 from napari_deepheme.core.export.cohort import COHORT_NAMES
 from napari_deepheme.core.pseudonyms import Pseudonyms
 from napari_deepheme.core.runs.journal_records import read_past
@@ -168,7 +167,8 @@ def _identity(path: Path, request: RunRequest) -> dict[str, Any] | None:
     try:
         with open_slide(path, read_timeout=request.read_timeout) as slide:
             return slide_asked(slide, request)
-    except (DeephemeError, OSError, MemoryError):
+    except Exception:
+        # Whatever it is, it is told of this slide alone, when that is begun.
         return None
 
 

@@ -1,0 +1,148 @@
+"""What the table of a cohort says of a slide: what came of it, or why nothing did."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self
+
+import orjson
+
+from napari_deepheme.core.errors import (
+    DeephemeError,
+    OtherRunError,
+    OutOfMemoryError,
+    RunBusyError,
+)
+from napari_deepheme.core.export.cohort import NOT_BEGUN, done_row, failed_row
+from napari_deepheme.core.runs.journal_records import read_past
+from napari_deepheme.core.runs.run_request import RunRequest, run_identity
+from napari_deepheme.core.slide import open_slide
+from napari_deepheme.core.slide.watch import last_change
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from napari_deepheme.core.runs.result_folders import AskedSlide
+
+    OnFailure = Callable[[AskedSlide, str], None]
+
+_log = logging.getLogger(__name__)
+
+_REPORT = (
+    "a fault of this program or of a library: report it, with the traceback on "
+    "standard error"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a slide was not done.
+
+    Attributes
+    ----------
+    words : str
+        In full.
+    kind : str
+        Of what kind it is, which names nothing.
+    """
+
+    words: str
+    kind: str
+
+    @classmethod
+    def of(cls, error: Exception, asked: AskedSlide) -> Self:
+        """Word an error; of one that nobody foresaw, the log has the traceback."""
+        if isinstance(error, MemoryError) and not isinstance(error, DeephemeError):
+            error = OutOfMemoryError()
+        if isinstance(error, DeephemeError):
+            return cls(str(error), (type(error).__doc__ or "").splitlines()[0])
+        _log.error("%s: something unforeseen", asked.path, exc_info=error)
+        kind = f"unforeseen {type(error).__name__}"
+        return cls(f"{kind}: {error} ({_REPORT})", f"{kind} ({_REPORT})")
+
+
+def finished_row(
+    asked: AskedSlide, request: RunRequest, on_failure: OnFailure, *, overwrite: bool
+) -> dict[str, Any] | None:
+    """Return the row of a slide that was done before, with the same request.
+
+    Its results may have been reviewed meanwhile. Those of another slide, place, count
+    or model that lie there instead are not its own.
+
+    Parameters
+    ----------
+    asked : AskedSlide
+        The slide.
+    request : RunRequest
+        What it is asked for.
+    on_failure : callable
+        As `batch.iter_batch` takes it.
+    overwrite : bool
+        Whether what lies there instead may be thrown away.
+
+    Returns
+    -------
+    dict or None
+        None for a slide that is to be done. Whatever fails as it is looked at is met
+        again, and told, when it is begun.
+    """
+    past = read_past(asked.folder)
+    if past is None or not past.is_finished:
+        return None
+    try:
+        with open_slide(asked.path, read_timeout=request.read_timeout) as reader:
+            if run_identity(reader, request) != past.asked:
+                return None
+            changed = last_change(reader) > past.written
+        summary = _summary(asked)
+        if changed and summary["failed_tiles"]:
+            # What could not be read of it may have been mended.
+            return None
+        other = [name for name, own in past.results.items() if summary[name] != own]
+        if not other:
+            return done_row(asked.name, asked.folder.name, summary)
+    except Exception:
+        return None
+    if overwrite:
+        return None
+    differs = f"its summary.json has another {other[0]}: {summary[other[0]]}"
+    error = OtherRunError(str(asked.folder), differs)
+    return row_not_begun(asked, error, request, on_failure)
+
+
+def row_of_done(asked: AskedSlide) -> dict[str, Any]:
+    """Return the row of a slide whose files are written."""
+    return done_row(asked.name, asked.folder.name, _summary(asked))
+
+
+def row_not_begun(
+    asked: AskedSlide,
+    error: Exception,
+    request: RunRequest,
+    on_failure: OnFailure,
+) -> dict[str, Any]:
+    """Return the row of a slide whose folder is as it was."""
+    is_anothers = isinstance(error, RunBusyError) or read_past(asked.folder) is not None
+    status = NOT_BEGUN if is_anothers else "failed"
+    failure = Failure.of(error, asked)
+    return row_of_failed(asked, failure, request, on_failure, status=status)
+
+
+def row_of_failed(
+    asked: AskedSlide,
+    failure: Failure,
+    request: RunRequest,
+    on_failure: OnFailure,
+    *,
+    status: str = "failed",
+) -> dict[str, Any]:
+    """Tell why a slide was not done; return its row."""
+    on_failure(asked, failure.words)
+    reason = failure.kind if request.deidentify else failure.words
+    return failed_row(asked.name, asked.folder.name, reason, status=status)
+
+
+def _summary(asked: AskedSlide) -> dict[str, Any]:
+    summary: dict[str, Any] = orjson.loads((asked.folder / "summary.json").read_bytes())
+    return summary

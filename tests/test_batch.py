@@ -6,7 +6,9 @@ import os
 import shutil
 import signal
 import sys
+import threading
 from collections import deque
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -19,17 +21,19 @@ import pytest
 from napari_deepheme import batch, batch_worker
 from napari_deepheme.batch import iter_batch
 from napari_deepheme.cli import run
+from napari_deepheme.core.engine.config import RunConfig
 from napari_deepheme.core.errors import UnfitWorkersError
 from napari_deepheme.core.export.cohort import COLUMNS, write_cohort
 from napari_deepheme.core.export.csv_table import read_csv
 from napari_deepheme.core.export.summary import export_run
-from napari_deepheme.core.geometry import Size
+from napari_deepheme.core.geometry import Region, Size
 from napari_deepheme.core.models.compute import Compute
 from napari_deepheme.core.phantom import write_phantom
 from napari_deepheme.core.report_file.known_run import known_run
 from napari_deepheme.core.review.corrected_cells import CorrectedCells
 from napari_deepheme.core.runs.result_folders import asked_slides
 from napari_deepheme.core.runs.run_request import RunRequest, computed_with
+from napari_deepheme.core.runs.run_settings import RunSettings
 from napari_deepheme.core.slide import open_slide
 from napari_deepheme.dask_cluster import BatchConfig
 
@@ -86,6 +90,29 @@ def test_a_worker_that_would_compute_something_else_is_refused(other, monkeypatc
         batch_worker.choose(asked(**other))
     with pytest.raises(UnfitWorkersError, match="same models"):
         batch_worker._models(asked(**other), Compute())
+
+
+def test_a_worker_of_many_threads_does_one_part_at_a_time(monkeypatch):
+    another, met = threading.Event(), []
+
+    def do_chunks(*_, **__):
+        if met:
+            another.set()
+        met.append("a part")
+        if len(met) == 1:
+            assert not another.wait(0.3)
+        return []
+
+    monkeypatch.setattr(batch_worker, "_kept", {(asked(), Compute()): "models"})
+    monkeypatch.setattr(batch_worker, "_planned", lambda *_: (None, None, None))
+    monkeypatch.setattr(batch_worker, "iter_chunks", do_chunks)
+    used = RunSettings(Compute(), RunConfig(), (Region(0, 0, 9, 9),)).to_json()
+    with ThreadPoolExecutor(4) as pool:
+        parts = [
+            pool.submit(batch_worker.work, "a.svs", asked(), used, [i])
+            for i in range(4)
+        ]
+    assert [part.result() for part in parts] == [[]] * 4
 
 
 @pytest.mark.slow

@@ -1,4 +1,8 @@
-"""What a worker of a batch does: parts of slides, with models that it keeps."""
+"""What a worker of a batch does: parts of slides, with models that it keeps.
+
+It does one thing at a time, however many threads Dask gives it: each part has all the
+threads of the networks, and models and slides are kept for the next one.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,8 @@ import socket
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from threading import Lock
+from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
@@ -46,6 +51,9 @@ class Asked:
     own: bytes
 
 
+_WORKING: Final = Lock()
+"""Held while a worker does something."""
+
 _kept: dict[tuple[Asked, Compute], Models] = {}
 """Models of a worker."""
 
@@ -75,11 +83,12 @@ def choose(asked: Asked) -> Chosen:
     UnfitWorkersError
         If the models here, or the version, are not those of who asks.
     """
-    # Those of an earlier batch may be of other files under the same names.
-    _kept.clear()
-    _planned.cache_clear()
-    models = _load(asked, None)
-    _kept[asked, models.compute] = models
+    with _WORKING:
+        # Those of an earlier batch may be of other files under the same names.
+        _kept.clear()
+        _planned.cache_clear()
+        models = _load(asked, None)
+        _kept[asked, models.compute] = models
     return Chosen(models.compute, models.detector.spec, models.classifier.spec)
 
 
@@ -88,12 +97,13 @@ def work(
 ) -> list[TileResult]:
     """Do some chunks of a slide; `used` is `RunSettings.to_json`."""
     settings = RunSettings.from_json(used)
-    models = _models(asked, settings.compute)
-    slide, plan, background = _planned(path, asked, orjson.dumps(used))
-    results = iter_chunks(
-        slide, plan, models, settings.config, chunks, background=background
-    )
-    return list(results)
+    with _WORKING:
+        models = _models(asked, settings.compute)
+        slide, plan, background = _planned(path, asked, orjson.dumps(used))
+        results = iter_chunks(
+            slide, plan, models, settings.config, chunks, background=background
+        )
+        return list(results)
 
 
 def _models(asked: Asked, compute: Compute) -> Models:

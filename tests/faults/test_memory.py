@@ -2,6 +2,7 @@
 
 import sys
 import threading
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -24,7 +25,7 @@ STAGES = {
     "cut": f"{CORE}.engine.pipeline.cut_crops",
     "classify": f"{CORE}.engine.pipeline.classify_crops",
     "name": f"{CORE}.engine.pipeline.named_table",
-    "note": f"{CORE}.runs.slide_run.DoneTile",
+    "note": f"{CORE}.runs.slide_run.DoneTile.of",
     "merge": f"{CORE}.runs.slide_run.Tally.result",
     "table": f"{CORE}.export.summary.write_csv",
     "geojson": f"{CORE}.export.summary.write_geojson",
@@ -229,23 +230,36 @@ def test_what_is_no_fault_of_the_device_stays_as_it_is(text):
     assert raised.value is bug
 
 
-class Queue:
-    """A queue of OpenVINO that has no memory."""
+class Request:
+    """A request of OpenVINO that may have no memory."""
 
-    def __init__(self, when):
-        self.when = when
+    def __init__(self, fails=""):
+        self.fails = fails
+        self.is_begun = False
 
-    def start_async(self, *_):
-        if self.when == "start":
+    def start_async(self, _):
+        if self.fails == "start":
             raise RuntimeError("Exception from src/inference: std::bad_alloc")
+        self.is_begun = True
 
-    def wait_all(self):
-        raise RuntimeError("Exception: failed to allocate 99 bytes")
+    def wait(self):
+        self.is_begun = False
+        if self.fails == "wait":
+            raise RuntimeError("Exception: failed to allocate 99 bytes")
+
+    def get_output_tensor(self, _):
+        return SimpleNamespace(data=np.zeros((2, 1)))
 
 
 @pytest.mark.parametrize("when", ["start", "wait"])
-def test_openvino_without_memory_is_told(when):
+def test_openvino_without_memory_is_told_and_leaves_nothing_under_way(when):
+    requests = [Request(), Request(when), Request()]
     runner = OpenVinoRunner.__new__(OpenVinoRunner)
-    runner._queue = Queue(when)
+    runner._compiled = SimpleNamespace(create_infer_request=iter(requests).__next__)
+    runner._n_requests = 3
+    pixels = np.zeros((8, 4, 4, 3), np.uint8)
     with pytest.raises(OutOfMemoryError):
-        runner.run(np.zeros((2, 4, 4, 3), np.uint8), batch_size=2)
+        runner.run(pixels, batch_size=2)
+    assert not any(request.is_begun for request in requests)
+    runner._compiled = SimpleNamespace(create_infer_request=Request)
+    assert runner.run(pixels, batch_size=2).shape == (8, 1)

@@ -105,7 +105,7 @@ class Compute:
 
 
 class Runner(Protocol):
-    """A network that is ready to compute."""
+    """A network that is ready to compute; safe to run from many threads."""
 
     def run(
         self, pixels: npt.NDArray[np.uint8], *, batch_size: int

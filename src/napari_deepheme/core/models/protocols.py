@@ -154,7 +154,7 @@ class CropProbabilities:
 
 
 class CellDetector(Protocol):
-    """Finds cells in a picture."""
+    """Finds cells in a picture; safe to ask from many threads."""
 
     @property
     def spec(self) -> DetectorSpec:
@@ -183,7 +183,7 @@ class CellDetector(Protocol):
 
 
 class CellClassifier(Protocol):
-    """Names the cell in the centre of a crop."""
+    """Names the cell in the centre of a crop; safe to ask from many threads."""
 
     @property
     def spec(self) -> ClassifierSpec:

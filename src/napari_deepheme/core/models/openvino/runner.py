@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 import warnings
+from collections import deque
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -30,17 +32,20 @@ _PRECISIONS: Final = {"float32": "f32", "bfloat16": "bf16", "int8": "f32"}
 _FEW_THREADS: Final = 4
 """Up to so many, each takes a batch of its own; of more, two share one."""
 
+_BATCHES_A_STREAM: Final = 2
+"""One that is computed and one that waits."""
 
 _STEP: Final = 8
 """Batches have multiples of this many pictures, or the whole batch size."""
 
 
 class OpenVinoRunner:
-    """A network compiled by OpenVINO.
+    """A network compiled by OpenVINO; safe to run from many threads.
 
     Batches are computed side by side, each on one or two threads: on a CPU that is
     quicker than all threads on one batch, and a result does not depend on how work is
-    shared. Pictures are normalised within the compiled network.
+    shared. Pictures are normalised within the compiled network. Each call has requests
+    of its own, so that calls on several threads share nothing but the network.
 
     Parameters
     ----------
@@ -78,7 +83,8 @@ class OpenVinoRunner:
         model = _with_normalisation(openvino, model, mean, std)
         n_threads = compute.n_threads or torch.get_num_threads()
         n_streams = n_threads if n_threads <= _FEW_THREADS else n_threads // 2
-        compiled = openvino.Core().compile_model(
+        self._n_requests = n_streams * _BATCHES_A_STREAM
+        self._compiled: Any = openvino.Core().compile_model(
             model,
             "CPU",
             {
@@ -89,23 +95,34 @@ class OpenVinoRunner:
                 "ENABLE_CPU_PINNING": False,
             },
         )
-        self._queue: Any = openvino.AsyncInferQueue(compiled, n_streams)
-        self._queue.set_callback(_keep_output)
 
     def run(
         self, pixels: npt.NDArray[np.uint8], *, batch_size: int
     ) -> npt.NDArray[np.float32]:
         """Compute the network's output; see `compute.Runner.run`."""
-        starts = range(0, len(pixels), batch_size)
-        outputs: list[npt.NDArray[np.float32]] = [np.empty(0, np.float32)] * len(starts)
-        for index, start in enumerate(starts):
-            batch = _padded(pixels[start : start + batch_size], batch_size)
-            # Handed on with the batch, which must live until it is computed.
-            with device_faults_told("cpu"):
-                self._queue.start_async({0: batch}, (outputs, index, batch))
+        outputs: list[npt.NDArray[np.float32]] = []
+        begun: deque[Any] = deque()
         with device_faults_told("cpu"):
-            self._queue.wait_all()
+            try:
+                for start in range(0, len(pixels), batch_size):
+                    batch = _padded(pixels[start : start + batch_size], batch_size)
+                    request = self._free_request(begun, outputs)
+                    # Copies the batch, which need not live on.
+                    request.start_async({0: batch})
+                    begun.append(request)
+                outputs += [_output(request) for request in begun]
+            finally:
+                _let_end(begun)
         return np.concatenate(outputs)[: len(pixels)]
+
+    def _free_request(
+        self, begun: deque[Any], outputs: list[npt.NDArray[np.float32]]
+    ) -> Any:
+        """Return a new request, or the oldest of many, once its output is taken."""
+        if len(begun) < self._n_requests:
+            return self._compiled.create_infer_request()
+        outputs.append(_output(begun[0]))
+        return begun.popleft()
 
 
 def import_openvino() -> Any:
@@ -186,6 +203,15 @@ def _padded(batch: npt.NDArray[np.uint8], batch_size: int) -> npt.NDArray[np.uin
     return padded
 
 
-def _keep_output(request: Any, place: tuple[list[Any], int, Any]) -> None:
-    outputs, index, _ = place
-    outputs[index] = np.array(request.get_output_tensor(0).data, np.float32)
+def _output(request: Any) -> npt.NDArray[np.float32]:
+    """Wait for a request; return a copy of its output, which it writes to again."""
+    request.wait()
+    return np.array(request.get_output_tensor(0).data, np.float32)
+
+
+def _let_end(begun: deque[Any]) -> None:
+    """Wait for what was begun, after a failure as well."""
+    for request in begun:
+        # The first that failed was told.
+        with suppress(RuntimeError, MemoryError):
+            request.wait()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from typing import TYPE_CHECKING, Any
+import threading
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import nn
@@ -18,7 +19,8 @@ class TappedNetwork:
     """A twin of a network that keeps what passes through it.
 
     The twin has modules of its own and the weights of the original, so that a run on
-    another thread neither sees nor disturbs it.
+    another thread neither sees nor disturbs it. What passes through it on a thread is
+    kept for that thread.
 
     Parameters
     ----------
@@ -36,7 +38,7 @@ class TappedNetwork:
     def __init__(self, network: nn.Module, card: ModelCard) -> None:
         tensors = (*network.parameters(), *network.buffers())
         self._twin = copy.deepcopy(network, {id(t): t for t in tensors}).eval()
-        self._maps = self._features = torch.empty(0)
+        self._kept = threading.local()
         map_module, linear = self._find(card)
         map_module.register_forward_hook(self._keep_maps)
         linear.register_forward_pre_hook(self._keep_features)
@@ -48,7 +50,7 @@ class TappedNetwork:
     def features(self, pixels: torch.Tensor) -> torch.Tensor:
         """Return what the last linear layer takes, shape (n, d)."""
         self._twin(pixels)
-        return self._features
+        return cast("torch.Tensor", self._kept.features)
 
     def maps_and_slope(
         self, pixels: torch.Tensor, channel: int
@@ -56,8 +58,9 @@ class TappedNetwork:
         """Return the last maps, (n, c, h, w), and an output's slope along them."""
         with torch.enable_grad():
             output = self._twin(pixels.clone().requires_grad_())[:, channel].sum()
-            (slope,) = torch.autograd.grad(output, self._maps)
-        return self._maps.detach(), slope
+            maps: torch.Tensor = self._kept.maps
+            (slope,) = torch.autograd.grad(output, maps)
+        return maps.detach(), slope
 
     def slope(self, pixels: torch.Tensor, channel: int) -> torch.Tensor:
         """Return an output's slope along the pixels, of their shape."""
@@ -90,10 +93,10 @@ class TappedNetwork:
         return maps[-1], linears[-1]
 
     def _keep_maps(self, module: nn.Module, given: Any, output: torch.Tensor) -> None:
-        self._maps = output
+        self._kept.maps = output
 
     def _keep_features(self, module: nn.Module, given: tuple[torch.Tensor]) -> None:
-        self._features = given[0]
+        self._kept.features = given[0]
 
 
 class _Features(nn.Module):

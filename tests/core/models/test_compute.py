@@ -21,6 +21,7 @@ from napari_deepheme.core.models.memory import free_bytes
 from napari_deepheme.core.models.openvino.runner import import_openvino
 from napari_deepheme.core.models.postprocess import closeness
 from napari_deepheme.core.models.registry import find_model, load_models
+from napari_deepheme.core.models.torch import ready
 from napari_deepheme.core.models.torch.ready import make_runner
 from napari_deepheme.core.models.torch.runner import reduced_precision
 from napari_deepheme.core.phantom import Smear
@@ -322,6 +323,29 @@ def test_a_converted_network_is_kept_and_made_anew_where_it_is_spoilt(
         network[0].weight += 1
     assert not np.array_equal(given(network), first)
     assert len(list((tmp_path / "openvino").iterdir())) == 2
+
+
+def test_eight_bits_are_kept_for_the_pictures_that_gave_their_ranges(
+    monkeypatch, tmp_path
+):
+    monkeypatch.setattr(ready, "_RANGED", slice(0, 2))
+    cells = measuring_cells(32)[:8]
+    torch.manual_seed(1)
+    network = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.Conv2d(4, 2, 3))
+    plain = {"mean": (0.5,) * 3, "std": (0.5,) * 3, "size_px": 32}
+
+    def given(cache, **changes):
+        monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / cache))
+        card = SimpleNamespace(**{**plain, **changes})
+        runner = make_runner(network, card, Compute("cpu", "openvino", "int8", 1))
+        return runner.run(cells, batch_size=8)
+
+    other = {"mean": (0.0,) * 3}
+    alone, _ = given("alone", **other), given("shared")
+    assert np.array_equal(given("shared", **other), alone)
+    for changes in ({}, other, {"std": (0.2,) * 3}, {"size_px": 64}):
+        given("shared", **changes)
+    assert len(list((tmp_path / "shared" / "openvino").iterdir())) == 4
 
 
 @pytest.mark.parametrize("precision", ["bfloat16", "int8"])

@@ -44,7 +44,7 @@ def converted(
     convert : callable
         Converts it.
     kind : str
-        Tells apart what is made of one network.
+        Tells apart what is made of one network; says all that it depends on beside it.
     """
     try:
         folder = cache_folder() / "openvino" / _key(openvino, network, kind)

@@ -56,7 +56,8 @@ class OpenVinoRunner:
     mean, std : tuple of float
         A channel in [0, 1] is taken less its mean, over its std.
     change : callable, optional
-        Makes the network of another precision, where it is not kept from before.
+        Makes the network of another precision, where it is not kept from before. Its
+        `repr` says all that it does: by it the network is kept.
 
     Raises
     ------
@@ -78,7 +79,7 @@ class OpenVinoRunner:
             openvino,
             network.eval(),
             partial(_converted, openvino, change),
-            kind="" if change is None else compute.precision,
+            kind="" if change is None else repr(change),
         )
         model = _with_normalisation(openvino, model, mean, std)
         n_threads = compute.n_threads or torch.get_num_threads()

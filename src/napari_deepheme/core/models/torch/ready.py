@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import partial
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import torch
@@ -45,7 +45,9 @@ def make_runner(network: nn.Module, card: ModelCard, compute: Compute) -> Runner
     if compute.backend == "openvino":
         from napari_deepheme.core.models.openvino.runner import OpenVinoRunner
 
-        change = partial(_in_eight_bits, card) if compute.precision == "int8" else None
+        change = None
+        if compute.precision == "int8":
+            change = _EightBits(card.size_px, card.mean, card.std)
         return OpenVinoRunner(
             folded(network), compute, mean=card.mean, std=card.std, change=change
         )
@@ -59,9 +61,25 @@ def make_runner(network: nn.Module, card: ModelCard, compute: Compute) -> Runner
     )
 
 
-def _in_eight_bits(card: ModelCard, network: nn.Module) -> nn.Module:
-    cells = torch.from_numpy(measuring_cells(card.size_px)[_RANGED].copy())
-    mean, std = (torch.tensor(given) for given in (card.mean, card.std))
-    pictures = ((cells / 255 - mean) / std).permute(0, 3, 1, 2)
-    starts = range(0, len(pictures), _AT_ONCE)
-    return quantized(network, [pictures[i : i + _AT_ONCE] for i in starts])
+@dataclass(frozen=True, slots=True)
+class _EightBits:
+    """Brings a network to eight bits, by ranges of rendered cells as it is given them.
+
+    Attributes
+    ----------
+    size_px : int
+        Side of its input.
+    mean, std : tuple of float
+        How pictures are normalised.
+    """
+
+    size_px: int
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+
+    def __call__(self, network: nn.Module) -> nn.Module:
+        cells = torch.from_numpy(measuring_cells(self.size_px)[_RANGED].copy())
+        mean, std = torch.tensor(self.mean), torch.tensor(self.std)
+        pictures = ((cells / 255 - mean) / std).permute(0, 3, 1, 2)
+        starts = range(0, len(pictures), _AT_ONCE)
+        return quantized(network, [pictures[i : i + _AT_ONCE] for i in starts])

@@ -303,3 +303,16 @@ def test_a_dock_that_is_closed_takes_its_widget_along(viewer, phantom, await_end
     await_end(widget, lambda: viewer.window.remove_dock_widget(dock))
     names = {f.__name__ for f in viewer.mouse_drag_callbacks}
     assert "_on_mouse_press" not in names
+
+
+def test_what_told_a_widget_of_its_slide_ends_with_its_dock(
+    viewer, phantom, await_end, qtbot
+):
+    dock, widget = viewer.window.add_plugin_dock_widget(PLUGIN, "Classify cells")
+    widget.controller.open_slide(phantom)
+    heard, slides = [], widget.desk.slides
+    slides.refresh = lambda: heard.append("renamed")
+    await_end(widget, lambda: viewer.window.remove_dock_widget(dock))
+    viewer.layers[0].name = "renamed"
+    assert slides.layer is viewer.layers[0]
+    assert not heard

@@ -65,8 +65,11 @@ class CellsLayer(Points):
         self.refresh()
         self.events.features()
 
-    def on_removal(self, callback: Callable[[], None]) -> None:
-        """Call back when napari is asked to take the selected points away."""
+    def on_removal(self, callback: Callable[[], None] | None) -> None:
+        """Call back when napari is asked to take the selected points away.
+
+        With None, nothing is done then: no one knows of what cells they are.
+        """
         self._on_removal = callback
 
     # A table stands behind the points, row by row. Napari's own tools would change the

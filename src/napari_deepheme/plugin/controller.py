@@ -35,6 +35,7 @@ from napari_deepheme.plugin.returning import Returning
 from napari_deepheme.plugin.reviewing.keeping import unfinished_folder
 from napari_deepheme.plugin.reviewing.reopening import said_before
 from napari_deepheme.plugin.run import Run
+from napari_deepheme.plugin.slide_layers.choice import choice_events
 from napari_deepheme.plugin.slide_layers.slides import slide_key, slide_mark, slide_of
 from napari_deepheme.plugin.streaming import FEW_CELLS, LOADING, Streaming, paced
 from napari_deepheme.plugin.worker import Failed
@@ -121,10 +122,8 @@ class Controller:
         self._slides = self.desk.slides
         self._streaming = Streaming(session, self.desk.review)
         self._mapping = Mapping(viewer, session, map_adequacy, start)
-        viewer.layers.events.inserted.connect(self._on_layers_changed)
-        viewer.layers.events.removed.connect(self._on_layers_changed)
-        viewer.layers.events.renamed.connect(self._on_layers_changed)
-        viewer.layers.selection.events.active.connect(self._on_layers_changed)
+        for event in choice_events(viewer):
+            event.connect(self._on_layers_changed)
         self._on_layers_changed()
 
     def open_slide(self, path: Path) -> None:
@@ -204,6 +203,16 @@ class Controller:
             task.quit()
             task.wait(LAST_SECONDS)
         self.desk.keeping.close(LAST_SECONDS)
+
+    def release(self) -> None:
+        """Let go of the viewer; a run that has cells is kept when it has stopped."""
+        for event in choice_events(self._viewer):
+            event.disconnect(self._on_layers_changed)
+        if self._run is not self.desk.run:
+            # Its first cells would be laid over those of another widget.
+            self._run = None
+        self.returning.release()
+        self.desk.release()
 
     def _begin(
         self,

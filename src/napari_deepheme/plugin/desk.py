@@ -123,10 +123,25 @@ class Desk:
         self.naming = Naming(session, self.slides, start=start)
         self._moving = Moving(viewer)
         self._drawn_notes = DrawnNotes(viewer, lambda: self.slides.layer)
+        session.events.slide.connect(self._follow_slide)
         self._are_going = False
-        viewer.layers.events.removing.connect(self._keep_drawn)
-        viewer.layers.events.begin_batch.connect(self._on_many_go)
-        viewer.layers.events.end_batch.connect(self._on_many_gone)
+        events = viewer.layers.events
+        self._heard = (
+            (events.removing, self._keep_drawn),
+            (events.begin_batch, self._on_many_go),
+            (events.end_batch, self._on_many_gone),
+        )
+        for event, heard in self._heard:
+            event.connect(heard)
+
+    def release(self) -> None:
+        """Let go of the viewer and its layers, which stay."""
+        for event, heard in self._heard:
+            event.disconnect(heard)
+        self._moving.release()
+        self._drawn_notes.release()
+        if self.overlay is not None:
+            self.overlay.release()
 
     def begin(self, run: Run) -> None:
         """Clear the desk for a run; what lay there is saved."""
@@ -290,6 +305,12 @@ class Desk:
             self._viewer.layers.selection.active = active
         self.overlay = overlay
         return overlay
+
+    def _follow_slide(self, *_: object) -> None:
+        """Let what lies on the chosen slide, also from before, go along with it."""
+        layer = self.slides.layer
+        if layer is not None:
+            self._moving.follow(layer)
 
     def _keep_drawn(self, _: object = None) -> None:
         """Take what is drawn on the slide, which stays when the slide's layer goes."""

@@ -72,7 +72,13 @@ class Returning:
         self._start = start
         self._aside = Aside(viewer)
         self._on_top = OnTop(viewer)
+        self._is_over = False
         session.events.slide.connect(self._on_slide)
+
+    def release(self) -> None:
+        """Let go of the viewer: nothing is brought back any more."""
+        self._is_over = True
+        self._on_top.release()
 
     def open_sitting(
         self, path: Path, *, then: Callable[[], None] = lambda: None
@@ -124,7 +130,7 @@ class Returning:
         since its layer was removed, what was found can still be saved.
         """
         layer, run = self._desk.slides.layer, self._desk.run
-        if layer is None or self._session.running:
+        if self._is_over or layer is None or self._session.running:
             return
         self._on_top.show(layer)
         if run is not None and layer is run.layer:
@@ -185,6 +191,8 @@ class Returning:
         item: Opened | Failed,
     ) -> None:
         session = self._session
+        if self._is_over:
+            return
         if isinstance(item, Failed):
             session.say(str(item.error), error=True)
             then()
@@ -244,7 +252,7 @@ class Returning:
             self._session.say(str(item.error), error=True)
             raise item.error
         run = self._desk.run
-        if run is not None and run.layer is layer:
+        if self._is_over or (run is not None and run.layer is layer):
             # Meanwhile it was classified again, or its sitting was opened.
             return
         if self._session.running or layer is not self._desk.slides.layer:

@@ -313,10 +313,11 @@ class ClassifyCellsWidget(QWidget):
 def _let_go(
     controller: Controller, training: Training, session: Session, *_: object
 ) -> None:
-    """Stop a run whose widget is gone, and tell the widget no more."""
+    """Stop a run whose widget is gone, and let go of all that told the widget."""
     session.events.disconnect()
     controller.stop()
     controller.desk.keeping.close(LAST_SECONDS)
+    controller.release()
     training.stop()
 
 

@@ -103,6 +103,7 @@ class Overlay:
     def release(self) -> None:
         """Leave the layers to another overlay."""
         self._points.selected_data.events.items_changed.disconnect(self._on_selected)
+        self._points.on_removal(None)
         self._drawing.release()
 
     def expect(self, region: Region) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from napari.layers import Image
@@ -29,6 +29,12 @@ if TYPE_CHECKING:
     from napari_deepheme.core.geometry import Mpp
     from napari_deepheme.core.sittings.sitting import SlideMark
     from napari_deepheme.plugin.session import Session
+
+
+def choice_events(viewer: ViewerModel) -> tuple[Any, ...]:
+    """Return the events at which `SlideChoice.refresh` is due."""
+    events, selection = viewer.layers.events, viewer.layers.selection.events
+    return events.inserted, events.removed, events.renamed, selection.active
 
 
 class SlideChoice:

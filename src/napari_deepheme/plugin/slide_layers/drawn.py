@@ -54,10 +54,17 @@ class DrawnNotes:
     """
 
     def __init__(self, viewer: ViewerModel, chosen: Callable[[], Image | None]) -> None:
+        self._viewer = viewer
         self._chosen = chosen
         viewer.layers.events.inserted.connect(self._on_inserted)
         for layer in filter(is_drawn_on, viewer.layers):
             layer.events.data.connect(self._on_data)
+
+    def release(self) -> None:
+        """Let go of the viewer: nothing is noted any more."""
+        self._viewer.layers.events.inserted.disconnect(self._on_inserted)
+        for layer in filter(is_drawn_on, self._viewer.layers):
+            layer.events.data.disconnect(self._on_data)
 
     def _on_inserted(self, event: Any) -> None:
         layer = event.value

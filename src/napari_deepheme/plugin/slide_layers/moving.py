@@ -39,6 +39,13 @@ class Moving:
             for name in self._frames[slide_layer]:
                 slide_layer.events[name].connect(self._on_moved)
 
+    def release(self) -> None:
+        """Let go of the layers of slides: nothing follows them any more."""
+        for slide_layer, frame in self._frames.items():
+            for name in frame:
+                slide_layer.events[name].disconnect(self._on_moved)
+        self._frames.clear()
+
     def _on_moved(self, event: Any) -> None:
         slide_layer = event.source
         before, now = self._frames[slide_layer], _held(slide_layer)

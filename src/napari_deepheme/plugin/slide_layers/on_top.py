@@ -5,8 +5,8 @@ A slide lies below what was found and drawn on it.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-from weakref import WeakSet, ref
+from typing import TYPE_CHECKING, Any, Final
+from weakref import ref
 
 from napari_deepheme.plugin.slide_layers.slides import (
     is_slide_layer,
@@ -17,6 +17,9 @@ from napari_deepheme.plugin.slide_layers.slides import (
 if TYPE_CHECKING:
     from napari.components import ViewerModel
     from napari.layers import Image, Layer
+
+_HIDDEN: Final = "napari_deepheme_hidden"
+"""Key of a layer's metadata that is there while it is hidden for its slide's sake."""
 
 
 class OnTop:
@@ -34,32 +37,33 @@ class OnTop:
 
     def __init__(self, viewer: ViewerModel) -> None:
         self._viewer = viewer
-        # What the user hid stays hidden when its slide is chosen again.
-        self._hidden: WeakSet[Layer] = WeakSet()
         self._shown: ref[Image] | None = None
         viewer.layers.events.inserted.connect(self._on_inserted)
         viewer.canvas.grid.events.enabled.connect(self._on_grid)
+
+    def release(self) -> None:
+        """Let go of the viewer; what is hidden stays so, and is known as such."""
+        self._viewer.layers.events.inserted.disconnect(self._on_inserted)
+        self._viewer.canvas.grid.events.enabled.disconnect(self._on_grid)
 
     def show(self, chosen: Image) -> None:
         """Let a slide be seen with its results, and no other one."""
         self._shown = ref(chosen)
         if self._viewer.canvas.grid.enabled:
-            for layer in self._hidden:
-                layer.visible = True
-            self._hidden.clear()
+            for layer in self._viewer.layers:
+                _bring_back(layer)
             return
         key = slide_key(chosen)
         for layer in self._viewer.layers:
             keys = owners(layer)
-            if key in keys and layer in self._hidden:
-                self._hidden.discard(layer)
-                layer.visible = True
-            elif keys and key not in keys and layer.visible:
-                self._hidden.add(layer)
+            if key in keys:
+                _bring_back(layer)
+            elif keys and layer.visible:
+                layer.metadata[_HIDDEN] = True
                 layer.visible = False
         chosen.visible = True
         active = self._viewer.layers.selection.active
-        if active in self._hidden:
+        if active is not None and _HIDDEN in active.metadata:
             self._viewer.layers.selection.active = chosen
 
     def _on_grid(self, _: Any) -> None:
@@ -77,3 +81,9 @@ class OnTop:
             if not is_slide_layer(layer) and key in owners(layer):
                 layers.move(place, n)
                 return
+
+
+def _bring_back(layer: Layer) -> None:
+    """Show a layer again, unless the user hid it."""
+    if layer.metadata.pop(_HIDDEN, False):
+        layer.visible = True

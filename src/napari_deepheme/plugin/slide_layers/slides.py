@@ -152,8 +152,8 @@ def give_mpp(viewer: ViewerModel, layer: Image, mpp: Mpp) -> None:
         and (other is layer or not is_slide_layer(other))
         and is_of_slide(other, layer)
     ]
-    # What follows the slide may be moved by the first of these.
-    for other, scale, translate in found:
+    # The slide first, since what follows it is moved then.
+    for other, scale, translate in sorted(found, key=lambda of: of[0] is not layer):
         other.scale, other.translate, other.units = scale, translate, ("um", "um")
     camera = viewer.scene.camera
     centre = np.array(camera.center[-2:]) * factor

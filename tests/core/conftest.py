@@ -1,9 +1,12 @@
 """Painted discs, a detector that finds them, a classifier that names their colour."""
 
+import io
+import struct
 from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
+from PIL import Image
 from scipy import ndimage
 
 from napari_deepheme.core.models.protocols import (
@@ -120,3 +123,80 @@ def disc_slide(painted_pixels):
 @pytest.fixture(scope="session")
 def disc_models():
     return Models(DiscDetector(), ColourClassifier())
+
+
+MIRAX_LIST = """[GENERAL]
+SLIDE_VERSION = 01.02
+SLIDE_ID = {number}
+IMAGENUMBER_X = {n_tiles}
+IMAGENUMBER_Y = {n_tiles}
+OBJECTIVE_MAGNIFICATION = 40
+[HIERARCHICAL]
+HIER_COUNT = 1
+NONHIER_COUNT = 0
+INDEXFILE = Index.dat
+HIER_0_NAME = Slide zoom level
+HIER_0_COUNT = 2
+HIER_0_VAL_0_SECTION = LEVEL_0
+HIER_0_VAL_1_SECTION = LEVEL_1
+[DATAFILE]
+FILE_COUNT = 1
+FILE_0 = Data0000.dat
+"""
+
+MIRAX_LEVEL = """[LEVEL_{level}]
+OVERLAP_X = 0
+OVERLAP_Y = 0
+MICROMETER_PER_PIXEL_X = {mpp}
+MICROMETER_PER_PIXEL_Y = {mpp}
+IMAGE_FILL_COLOR_BGR = 16777215
+DIGITIZER_WIDTH = 128
+DIGITIZER_HEIGHT = 128
+IMAGE_FORMAT = JPEG
+IMAGE_CONCAT_FACTOR = {level}
+"""
+
+
+def write_mirax(path, pixels, *, number="0" * 32, overview=b""):
+    """Write a MIRAX slide of two levels of a square picture; return its folder."""
+    folder, side = path.with_suffix(""), len(pixels)
+    folder.mkdir()
+    path.write_bytes(overview)
+    head, n_tiles = f"01.02{number}".encode(), side // 128
+    data, pages = bytearray(head + bytes(99)), []
+    for level in (0, 1):
+        picture = Image.fromarray(pixels).reduce(1 << level)
+        page = []
+        for place in range(0, n_tiles * n_tiles):
+            y, x = divmod(place, n_tiles)
+            if y % (1 << level) or x % (1 << level):
+                continue
+            left, top = (at * 128 >> level for at in (x, y))
+            stream = io.BytesIO()
+            picture.crop((left, top, left + 128, top + 128)).save(stream, "JPEG")
+            page.append((place, len(data), stream.tell(), 0))
+            data += stream.getvalue()
+        pages.append(page)
+    (folder / "Data0000.dat").write_bytes(data)
+    (folder / "Index.dat").write_bytes(head + mirax_index(len(head), pages))
+    text = MIRAX_LIST.format(number=number, n_tiles=n_tiles)
+    text += MIRAX_LEVEL.format(level=0, mpp=MPP) + MIRAX_LEVEL.format(level=1, mpp=0.5)
+    (folder / "Slidedat.ini").write_text(text)
+    return folder
+
+
+def mirax_index(start, pages):
+    """Give what follows the head of an index, which ends at a byte."""
+    levels = start + 8
+    at, starts, content = levels + 4 * len(pages), [], b""
+    for page in pages:
+        starts.append(at + len(content))
+        # An empty page, which names the first one.
+        content += struct.pack("<4i", 0, starts[-1] + 8, len(page), 0)
+        content += b"".join(struct.pack("<4i", *tile) for tile in page)
+    return struct.pack(f"<2i{len(pages)}i", levels, 0, *starts) + content
+
+
+@pytest.fixture(name="write_mirax")
+def mirax_writer():
+    return write_mirax

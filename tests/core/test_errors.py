@@ -27,6 +27,7 @@ ERRORS = [
     errors.SlideElsewhereError("a.svs", TWO_LINES),
     errors.SittingSlideNotFoundError("a.svs"),
     errors.SittingSlideReplacedError("slides/a.svs"),
+    errors.SittingSlideUncertainError("slides/a.mrxs"),
     errors.OtherSlideError("a.svs", TWO_LINES),
     errors.SlideChangedError("a.svs"),
     errors.SlideGoneError("a.svs"),

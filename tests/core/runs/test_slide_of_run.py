@@ -1,5 +1,7 @@
 """Whether a slide is the file of the run that lies beside its cells."""
 
+import hashlib
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -53,6 +55,18 @@ def test_the_same_file_elsewhere_and_one_of_another_name_are_left_alone(
     note_run(tmp_path, mine)
     assert doubts(tmp_path, mine) == doubts(tmp_path, same) == []
     assert doubts(tmp_path, write_slide("b/two.png", 90)) == []
+
+
+def test_a_run_that_knew_a_mirax_slide_by_less_says_that_it_may_be_another(
+    write_mirax, tmp_path
+):
+    path = tmp_path / "a.mrxs"
+    write_mirax(path, np.zeros((256, 256, 3), np.uint8))
+    note_run(tmp_path, path)
+    assert doubts(tmp_path, path) == []
+    note_run(tmp_path, path, sha256=hashlib.sha256(b"0").hexdigest())
+    (told,) = doubts(tmp_path, path)
+    assert "earlier version" in told
 
 
 def test_what_a_journal_does_not_know_is_no_doubt(write_slide, tmp_path):

@@ -1,5 +1,6 @@
 """A sitting is kept whole, step by step, and found again with its slide."""
 
+import hashlib
 import os
 import signal
 import sqlite3
@@ -25,6 +26,7 @@ from napari_deepheme.core.errors import (
     SittingElsewhereError,
     SittingSlideNotFoundError,
     SittingSlideReplacedError,
+    SittingSlideUncertainError,
     UnreadableSlideError,
 )
 from napari_deepheme.core.export.summary import RunFacts
@@ -525,6 +527,22 @@ def test_a_slide_that_was_moved_is_found_beside_its_sitting_or_above(
     moved.unlink()
     with pytest.raises(SittingSlideNotFoundError, match="neither where it was"):
         mark.find(moved.parent / beside)
+
+
+def test_a_sitting_that_knew_a_mirax_slide_by_less_is_refused_and_says_so(
+    write_mirax, tmp_path
+):
+    write_mirax(tmp_path / "a.mrxs", np.zeros((256, 256, 3), np.uint8))
+    with open_slide(tmp_path / "a.mrxs") as slide:
+        mark = SlideMark.of(slide)
+    assert mark.find(tmp_path / "a.deepheme") == tmp_path / "a.mrxs"
+    # Of nothing but the .mrxs file, which is empty: its length and three samples.
+    blank = {**mark.identity, "sha256": hashlib.sha256(b"0").hexdigest()}
+    with pytest.raises(SittingSlideUncertainError, match="classify it anew"):
+        replace(mark, identity=blank).find(tmp_path / "a.deepheme")
+    for other in ({**blank, "size": [9, 9]}, {**blank, "sha256": "ab"}):
+        with pytest.raises(SittingSlideReplacedError):
+            replace(mark, identity=other).find(tmp_path / "a.deepheme")
 
 
 def test_a_slide_is_found_beside_its_sitting_where_its_old_place_may_not_be_seen(

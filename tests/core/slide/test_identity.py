@@ -2,13 +2,17 @@
 
 import hashlib
 import os
+import shutil
 import struct
 
+import numpy as np
 import pytest
 
 from napari_deepheme.core.errors import CannotWriteError
 from napari_deepheme.core.geometry import Size
 from napari_deepheme.core.phantom import write_phantom
+from napari_deepheme.core.pseudonyms import Pseudonyms
+from napari_deepheme.core.sittings.sitting import SlideMark
 from napari_deepheme.core.slide import open_slide
 from napari_deepheme.core.slide.identity import file_digest, slide_identity
 from napari_deepheme.core.slide.slide_files import (
@@ -135,21 +139,114 @@ def test_a_dicom_slide_of_one_file_is_known_as_any_file_is(folder, tmp_path):
     assert file_digest(folder / "other.dcm") == file_digest(copy)
 
 
-def test_what_a_viewer_writes_to_a_mirax_slide_makes_it_no_other(tmp_path):
-    path, data = tmp_path / "slide.mrxs", tmp_path / "slide" / "Data0000.dat"
-    data.parent.mkdir()
-    path.write_bytes(b"overview")
-    before = file_digest(path)
-    data.write_bytes(b"annotations")
+@pytest.fixture
+def mirax(tmp_path, write_mirax):
+    """Write MIRAX slides whose overviews and numbers are all blank."""
+
+    def write(name, seed, **options):
+        shades = np.random.default_rng(seed).integers(60, 240, (256, 256, 3))
+        write_mirax(tmp_path / name, shades.astype(np.uint8), **options)
+        return tmp_path / name
+
+    return write
+
+
+def test_mirax_slides_with_blank_overviews_and_numbers_are_told_apart(mirax, tmp_path):
+    one, other = mirax("one.mrxs", 1), mirax("other.mrxs", 2)
+    assert one.read_bytes() == other.read_bytes()
+    assert file_digest(one) != file_digest(other)
+    with open_slide(one) as slide, open_slide(other) as another:
+        assert slide_identity(slide)["size"] == slide_identity(another)["size"]
+        key = Pseudonyms(bytes(32))
+        assert key.of_slide(slide) == key.of_path(one) != key.of_slide(another)
+        assert not SlideMark.of(slide).is_of(another)
+    # Another picture of the same number, or the same picture of another.
+    assert file_digest(mirax("anew.mrxs", 1, number="1" * 32)) != file_digest(one)
+
+
+def test_what_is_written_to_a_mirax_slide_makes_it_no_other(mirax):
+    path = mirax("slide.mrxs", 1, overview=b"label with a name")
+    folder, before = path.with_suffix(""), file_digest(path)
+    path.write_bytes(b"")
+    (folder / "Data0001.dat").write_bytes(b"annotations")
+    for name in ("Data0000.dat", "Index.dat"):
+        with (folder / name).open("ab") as stream:
+            stream.write(b"annotations")
+    text = (folder / "Slidedat.ini").read_text()
+    text = text.replace("FILE_COUNT = 1", "FILE_COUNT = 2\nFILE_1 = Data0001.dat")
+    (folder / "Slidedat.ini").write_text(text.replace("\n", " \r\n"), newline="")
     assert file_digest(path) == before
-    assert slide_files(path) == [path, data]
+    copy = path.with_name("copy.mrxs")
+    shutil.copytree(folder, copy.with_suffix(""))
+    copy.write_bytes(b"")
+    assert file_digest(copy) == before
+    names = ["Data0000.dat", "Data0001.dat", "Index.dat", "Slidedat.ini"]
+    assert slide_files(path) == [path, *(folder / name for name in names)]
 
 
+@pytest.mark.parametrize(
+    ("file", "at", "content"),
+    [
+        ("Index.dat", 20, b""),
+        ("Index.dat", 37, struct.pack("<i", -9)),
+        ("Index.dat", 37, struct.pack("<i", 1 << 30)),
+        # Of the only tile of the smaller level.
+        ("Index.dat", 141, struct.pack("<i", 2)),
+        ("Index.dat", 157, struct.pack("<i", -1)),
+        ("Index.dat", 161, struct.pack("<i", 7)),
+        ("Slidedat.ini", 0, b"[X]\n"),
+    ],
+)
+def test_an_index_of_mirax_that_makes_no_sense_tells_no_slide_from_others(
+    mirax, file, at, content
+):
+    path = mirax("slide.mrxs", 1)
+    whole = (path.with_suffix("") / file).read_bytes()
+    rest = whole[at + len(content) :] if content and at else b""
+    (path.with_suffix("") / file).write_bytes(whole[:at] + content + rest)
+    with pytest.raises(OSError, match="index in its folder makes no sense"):
+        file_digest(path)
+
+
+def test_pages_of_a_mirax_index_in_a_circle_end(mirax):
+    path = mirax("slide.mrxs", 1)
+    before = file_digest(path)
+    with (path.with_suffix("") / "Index.dat").open("r+b") as stream:
+        stream.seek(141)
+        # One tile, and the page itself as the next one.
+        assert struct.unpack("<2i", stream.read(8)) == (1, 0)
+        stream.seek(145)
+        stream.write(struct.pack("<i", 141))
+    assert file_digest(path) == before
+
+
+def test_mirax_overviews_without_their_folders_are_told_apart_by_their_places(tmp_path):
+    one, other = tmp_path / "one.mrxs", tmp_path / "other.mrxs"
+    for path in (one, other):
+        path.write_bytes(b"")
+        with pytest.raises(FileNotFoundError, match="folder"):
+            file_digest(path)
+    key = Pseudonyms(bytes(32))
+    assert key.of_path(one) != key.of_path(other)
+
+
+def test_another_slide_is_none_of_mirax_whatever_it_is_called(phantom_svs, tmp_path):
+    named = tmp_path / "slide.mrxs"
+    shutil.copy(phantom_svs, named)
+    assert file_digest(named) == file_digest(phantom_svs)
+
+
+@pytest.mark.parametrize("before", ["", "\n", "# note\n", "\ufeff", "[Of]\na=.\n"])
 @pytest.mark.parametrize("head", ["Virtual Microscope Specimen", "another list"])
-def test_the_pictures_that_a_list_of_hamamatsu_names_are_of_the_slide(tmp_path, head):
-    path, picture = tmp_path / "slide.vms", tmp_path / "slide.jpg"
+@pytest.mark.parametrize("name", ["slide.jpg", "müller.jpg", "part/1.jpg"])
+def test_the_pictures_that_a_list_of_hamamatsu_names_are_of_the_slide(
+    tmp_path, head, before, name
+):
+    path, picture = tmp_path / "slide.vms", tmp_path / name
+    picture.parent.mkdir(exist_ok=True)
     picture.write_bytes(b"pixels")
-    path.write_text(f"[{head}]\nImageFile=slide.jpg\nMapFile=gone.jpg\nNoLayers=1\n")
+    lines = f"{before}[{head}]\nImageFile={name}\nMapFile=gone.jpg\nNoLayers=1\n"
+    path.write_text(lines, "utf-8")
     expected = [path, picture] if head.startswith("Virtual") else [path]
     assert slide_files(path) == expected
 

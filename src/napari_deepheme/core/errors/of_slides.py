@@ -117,6 +117,22 @@ class SittingSlideReplacedError(DeephemeError, ValueError):
         )
 
 
+class SittingSlideUncertainError(DeephemeError, ValueError):
+    """A sitting of an earlier version does not tell its slide from others."""
+
+    def __init__(self, slide: str) -> None:
+        super().__init__(slide)
+        self.slide = slide
+
+    def __str__(self) -> str:
+        """Word the error."""
+        return (
+            f"{self.slide} may not be the sitting's slide: the version that saved it "
+            "knew MIRAX slides by their .mrxs file alone, which may be blank: open the "
+            "slide and classify it anew"
+        )
+
+
 class OtherSlideError(OfSlide, DeephemeError, ValueError):
     """The slide cannot be the one that the cells were found on."""
 

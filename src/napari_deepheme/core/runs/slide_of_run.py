@@ -5,7 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from napari_deepheme.core.runs.journal_records import read_past
-from napari_deepheme.core.slide.identity import slide_identity
+from napari_deepheme.core.slide.identity import (
+    is_of_earlier_version,
+    slide_identity,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,7 +40,14 @@ def other_file_doubts(folder: Path, slide: SlideReader) -> Iterator[str]:
         return
     here = slide_identity(slide)
     told = asked.get("sha256", here["sha256"])
-    if asked.get("name") == here["name"] and told != here["sha256"]:
+    if asked.get("name") != here["name"] or told == here["sha256"]:
+        return
+    if is_of_earlier_version(slide, asked):
+        yield (
+            "The run is of an earlier version, which knew MIRAX slides by their .mrxs "
+            "file alone: the slide here may be another one of that name."
+        )
+    else:
         yield (
             "The slide here bears the name of the run's slide, but it is another "
             "file, or something has written to it since."

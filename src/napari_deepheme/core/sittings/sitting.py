@@ -15,6 +15,7 @@ from napari_deepheme.core.errors import (
     DeephemeError,
     SittingSlideNotFoundError,
     SittingSlideReplacedError,
+    SittingSlideUncertainError,
     SlideNotFoundError,
     UnreadableSlideError,
 )
@@ -29,7 +30,10 @@ from napari_deepheme.core.geometry import (
 )
 from napari_deepheme.core.models.compute import Compute
 from napari_deepheme.core.slide import open_slide
-from napari_deepheme.core.slide.identity import slide_identity
+from napari_deepheme.core.slide.identity import (
+    is_of_earlier_version,
+    slide_identity,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -50,7 +54,7 @@ class SlideMark:
     path : str
         Where it lay; empty for a picture that came from no file.
     identity : mapping
-        As `slide.identity.slide_identity`: length and samples of the file.
+        As `slide.identity.slide_identity`: length and samples of the files.
     """
 
     name: str
@@ -85,6 +89,8 @@ class SlideMark:
             If it is at none of these, and what is at the first cannot be read.
         SittingSlideReplacedError
             If that is another slide.
+        SittingSlideUncertainError
+            If it may be another one: the sitting is of an earlier version.
         SittingSlideNotFoundError
             If there is nothing.
         """
@@ -98,12 +104,17 @@ class SlideMark:
                 with open_slide(place) as slide:
                     if self.is_of(slide):
                         return place
-                amiss.append(SittingSlideReplacedError(str(place)))
+                    amiss.append(self._other(slide, str(place)))
             except SlideNotFoundError:
                 continue
             except UnreadableSlideError as error:
                 amiss.append(error)
         raise amiss[0] if amiss else SittingSlideNotFoundError(self.name)
+
+    def _other(self, slide: SlideReader, place: str) -> DeephemeError:
+        if is_of_earlier_version(slide, self.identity):
+            return SittingSlideUncertainError(place)
+        return SittingSlideReplacedError(place)
 
 
 @dataclass(frozen=True, slots=True)

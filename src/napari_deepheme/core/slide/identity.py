@@ -6,11 +6,15 @@ import hashlib
 from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakKeyDictionary
 
+import openslide
+
 from napari_deepheme.core.errors import UnreadableSlideError
+from napari_deepheme.core.slide.mirax_marks import mirax_marks
 from napari_deepheme.core.slide.patience import BRING_BACK, Patience
 from napari_deepheme.core.slide.slide_files import MIRAX, slide_files
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from napari_deepheme.core.slide.protocol import SlideReader
@@ -66,8 +70,8 @@ def file_digest(path: Path | None) -> str:
     It is of the file's length and its first, middle and last quarter million bytes.
     Where a slide has several files, it is of all of them, of fewer bytes each, and of
     the names of those but the first: the same whichever of a DICOM slide is named. Of
-    MIRAX it is of the ``.mrxs`` file, as viewers write to the others. It is the same
-    for all slides that have no file.
+    MIRAX it is of what was scanned, as `mirax_marks` has it. It is the same for all
+    slides that have no file.
 
     Raises
     ------
@@ -77,21 +81,53 @@ def file_digest(path: Path | None) -> str:
     return Patience().call(lambda: _hash(path))
 
 
+def is_of_earlier_version(slide: SlideReader, identity: Mapping[str, Any]) -> bool:
+    """Tell whether earlier versions gave a slide, and perhaps others, an identity.
+
+    They knew MIRAX slides by the ``.mrxs`` file alone, which may be blank.
+    """
+    path, size = slide.path, list(slide.size)
+    if path is None or not _is_named_mirax(path) or identity.get("size") != size:
+        return False
+    try:
+        return identity.get("sha256") == Patience().call(lambda: _hash_of([path]))
+    except OSError:
+        return False
+
+
 def _hash(path: Path | None) -> str:
+    if path is None:
+        return _hash_of([])
+    if not _is_mirax(path):
+        return _hash_of(slide_files(path))
     digest = hashlib.sha256()
-    files = _files(path)
+    for mark in mirax_marks(path):
+        digest.update(mark)
+    return digest.hexdigest()
+
+
+def _is_named_mirax(path: Path) -> bool:
+    return path.suffix.lower() == MIRAX
+
+
+def _is_mirax(path: Path) -> bool:
+    if not _is_named_mirax(path):
+        return False
+    vendor = openslide.OpenSlide.detect_format(path)
+    if vendor is None:
+        # Its overview, often a blank one, tells it from no other.
+        raise FileNotFoundError(f"the folder {path.stem} beside it is not there")
+    return bool(vendor == "mirax")
+
+
+def _hash_of(files: Sequence[Path]) -> str:
+    digest = hashlib.sha256()
     n_bytes = max(_FEWEST_BYTES, _SAMPLE_BYTES // max(1, len(files)))
     for number, file in enumerate(files):
         if number:
             digest.update(f"\n{file.name}\n".encode("utf-8", "surrogateescape"))
         _add(digest, file, n_bytes)
     return digest.hexdigest()
-
-
-def _files(path: Path | None) -> list[Path]:
-    if path is None:
-        return []
-    return [path] if path.suffix.lower() == MIRAX else slide_files(path)
 
 
 def _add(digest: hashlib._Hash, file: Path, n_bytes: int) -> None:

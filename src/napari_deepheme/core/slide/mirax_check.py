@@ -38,9 +38,7 @@ def check_mirax(path: Path) -> None:
     OSError
         If the list cannot be read.
     """
-    with (path.with_suffix("") / _LIST).open("rb") as stream:
-        text = stream.read(_MOST_BYTES).decode("utf-8", "replace")
-    counts = [(name, int(number)) for name, number in _COUNT.findall(text)]
+    counts = [(name, int(number)) for name, number in _COUNT.findall(read_list(path))]
     for name, number in counts:
         if not 0 <= number <= _MOST:
             raise ValueError(f"its {_LIST} states {name} = {number}, which cannot be")
@@ -48,3 +46,20 @@ def check_mirax(path: Path) -> None:
     n_tiles = sides.get("IMAGENUMBER_X", 0) * sides.get("IMAGENUMBER_Y", 0)
     if n_tiles > _MOST_TILES:
         raise ValueError(f"its {_LIST} states {n_tiles} tiles, which cannot be")
+
+
+def read_list(path: Path) -> str:
+    """Read the list of a MIRAX slide.
+
+    Parameters
+    ----------
+    path : Path
+        The ``.mrxs`` file; its list lies in the folder of that name.
+
+    Raises
+    ------
+    OSError
+        If it cannot be read.
+    """
+    with (path.with_suffix("") / _LIST).open("rb") as stream:
+        return stream.read(_MOST_BYTES).decode("utf-8", "replace")

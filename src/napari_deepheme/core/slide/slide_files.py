@@ -24,9 +24,11 @@ _HAMAMATSU: Final = (
     b"[Virtual Microscope Specimen]",
     b"[Uncompressed Virtual Microscope Specimen]",
 )
-"""How a list begins that names the files with the pixels, beside it."""
+"""What a list holds that names the files with the pixels, beside it."""
 
 _START_BYTES: Final = 64
+"""Of other files, these hold a zero: a text does not."""
+
 _MOST_LIST_BYTES: Final = 1 << 20
 
 
@@ -127,13 +129,15 @@ def _others(path: Path) -> Iterator[Path]:
 def _listed(path: Path) -> Iterator[Path]:
     with path.open("rb") as stream:
         text = stream.read(_START_BYTES)
-        if not text.startswith(_HAMAMATSU):
+        if b"\0" in text:
             return
         text += stream.read(_MOST_LIST_BYTES)
-    for line in text.decode("latin-1").splitlines():
-        name = line.partition("=")[2].strip().replace("\\", "/")
-        if name and "/" not in name:
-            yield path.with_name(name)
+    if not any(head in text for head in _HAMAMATSU):
+        return
+    for line in text.decode("utf-8", "surrogateescape").splitlines():
+        name = line.partition("=")[2].strip()
+        if name and not Path(name).is_absolute():
+            yield path.parent / name
 
 
 def _is_file(path: Path) -> bool:

@@ -16,6 +16,7 @@ from napari_deepheme.core.errors import (
 )
 from napari_deepheme.core.geometry import Region, Size
 from napari_deepheme.core.models.cards.card import ModelCard
+from napari_deepheme.core.models.compute import Compute
 from napari_deepheme.core.models.networks.residual import CropNet, PeakNet
 from napari_deepheme.core.models.registry import (
     DEFAULT_CLASSIFIER,
@@ -23,15 +24,18 @@ from napari_deepheme.core.models.registry import (
     find_of_kind,
     list_models,
     load_classifier,
+    load_exact_classifier,
     load_models,
     models_identity,
 )
+from napari_deepheme.core.models.torch.classifier import TorchClassifier
 from napari_deepheme.core.models.torch.detector import read_peaks
 from napari_deepheme.core.models.torch.runner import (
     TorchRunner,
     choose_device,
     reduced_precision,
 )
+from napari_deepheme.core.models.torch.weights import load_networks
 from napari_deepheme.core.phantom import Smear
 
 pytestmark = pytest.mark.usefixtures("torch_alone")
@@ -184,6 +188,20 @@ def test_a_card_that_is_no_json_is_refused(copy):
     copy.with_suffix(".json").write_text("{")
     with pytest.raises(InvalidModelError):
         ModelCard.read(copy.with_suffix(".json"))
+
+
+def test_a_classifier_computes_in_single_precision_where_that_is_asked(monkeypatch):
+    able = {"amx_bf16": True}
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: able, raising=False)
+    crops = RNG.integers(0, 256, (2, 96, 96, 3), dtype=np.uint8)
+    exact = load_exact_classifier("litenet-marrow", device="cpu")
+    assert (exact.compute.precision, exact.compute.close_call) == ("float32", 1)
+    given = exact.classify(crops, batch_size=2).classes
+    single = TorchClassifier(CARD, load_networks(CARD), Compute("cpu"))
+    wanted = single.classify(crops, batch_size=2).classes
+    assert given == pytest.approx(wanted, abs=1e-6)
+    with pytest.raises(InvalidModelError, match="a classifier is needed"):
+        load_exact_classifier("peaknet-marrow")
 
 
 def test_devices_are_chosen_or_refused(monkeypatch):

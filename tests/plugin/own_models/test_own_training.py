@@ -335,6 +335,8 @@ def test_corrected_cells_end_as_a_registered_model_beside_the_old_one(
     assert last.card.path == own_models / "models" / "mine.json"
     assert "mine" in [card.name for card in list_models()]
     assert (last.comparison.n, last.comparison.new_name) == (2, "mine 1")
+    told = f"named right {last.comparison.new_accuracy:.3f}"
+    assert told in last.card.texts["Figures"][0]
     assert not (own_models / "training" / "mine").exists()
 
 

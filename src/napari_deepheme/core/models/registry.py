@@ -210,6 +210,28 @@ def load_classifier(
     return _classifier(card, compute)
 
 
+def load_exact_classifier(model: str, *, device: str = "auto") -> CellClassifier:
+    """Load a classifier that computes in single precision, as figures of cards are.
+
+    Parameters
+    ----------
+    model : str
+        Name or path.
+    device : {"auto", "cpu", "cuda", "mps"}
+        Where it computes; "auto" as `runner.choose_device`.
+
+    Raises
+    ------
+    DeephemeError
+        As for `load_models`.
+    """
+    card = find_of_kind(model, "classifier")
+    need_torch()
+    from napari_deepheme.core.models.torch.runner import choose_device, plain_compute
+
+    return _classifier(card, plain_compute(choose_device(device)).exact)
+
+
 def models_identity(model: str | None, detector: str | None) -> dict[str, Any]:
     """Return what tells two models from others: names, and hashes of all that counts.
 

@@ -12,7 +12,7 @@ from napari_deepheme.core.models.bringing.library import check_free
 from napari_deepheme.core.models.cards.card import ModelCard
 from napari_deepheme.core.models.registry import (
     find_of_kind,
-    load_classifier,
+    load_exact_classifier,
     user_folder,
 )
 from napari_deepheme.core.review.corrections import is_corrected, is_deleted
@@ -166,8 +166,8 @@ def _compare(
     from napari_deepheme.core.training.evaluation.compare import compare_models
     from napari_deepheme.core.training.own.classifier import held_out_cells
 
-    old = load_classifier(start_from, device=fit.device)
-    new = load_classifier(card.name, device=fit.device)
+    old = load_exact_classifier(start_from, device=fit.device)
+    new = load_exact_classifier(card.name, device=fit.device)
     base = find_of_kind(start_from, "classifier")
     return compare_models(old, new, held_out_cells(own, fit), base=base)
 

@@ -12,9 +12,14 @@ import torch
 from safetensors.torch import load_file
 
 from napari_deepheme.core.models.cards.card import ModelCard, WeightsFile
-from napari_deepheme.core.models.registry import load_classifier
+from napari_deepheme.core.models.registry import (
+    load_classifier,
+    load_exact_classifier,
+)
+from napari_deepheme.core.models.torch.weights import load_networks
 from napari_deepheme.core.training.cells.named import name_cells
 from napari_deepheme.core.training.evaluation.compare import compare_models
+from napari_deepheme.core.training.evaluation.measures import measure
 from napari_deepheme.core.training.own import classifier as own_classifier
 from napari_deepheme.core.training.own.classifier import (
     OwnFit,
@@ -22,7 +27,7 @@ from napari_deepheme.core.training.own.classifier import (
     iter_classifier_training,
 )
 from napari_deepheme.core.training.own.run import RunFolder, sha256_of
-from napari_deepheme.core.training.own.task import imprint
+from napari_deepheme.core.training.own.task import imprint, runner_of
 from napari_deepheme.core.training.tensor_files import write_weights
 from napari_deepheme.core.training.training_error import TrainingError
 
@@ -97,6 +102,81 @@ def test_a_model_is_gone_on_from_and_keeps_licence_outputs_and_what_it_learned(
     assert card.weights[0].sha256
     given = name_cells(load_classifier(str(card.path), device="cpu"), cells)
     assert given.shape == (36, 23)
+
+
+@pytest.fixture
+def with_bfloat16(monkeypatch):
+    """Let the processor be one that is faster in bfloat16."""
+    able = {"amx_bf16": True}
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: able, raising=False)
+
+
+@pytest.mark.usefixtures("with_bfloat16")
+def test_outputs_are_judged_in_single_precision(painted, write_tiny_model):
+    card = write_tiny_model()
+    (network,) = load_networks(card)
+    pixels = np.random.default_rng(0).integers(0, 256, (4, 32, 32, 3), dtype=np.uint8)
+    given = runner_of(network, card, "cpu").run(pixels, batch_size=4)
+    mean, std = (torch.tensor(v).reshape(3, 1, 1) for v in (card.mean, card.std))
+    with torch.inference_mode():
+        views = (torch.from_numpy(pixels).permute(0, 3, 1, 2) / 255 - mean) / std
+        wanted = network(views).numpy()
+    assert given == pytest.approx(wanted, abs=1e-5)
+
+
+@pytest.mark.usefixtures("with_bfloat16")
+def test_figures_of_a_card_are_those_of_the_model_in_single_precision(
+    painted, tmp_path
+):
+    cells = painted({"M3": 12, "L2": 12})
+    config = replace(SCRATCH, n_steps=2)
+    card, _ = train(cells, tmp_path, config)
+    held_out = held_out_cells(cells, config)
+    exact = load_exact_classifier(str(card.path), device="cpu")
+    report = measure(name_cells(exact, held_out), [c.targets[0] for c in held_out])
+    told = f"named right {report.accuracy}, calibration error {report.calibration}, n"
+    assert told in card.texts["Figures"][0]
+    assert "in single precision" in card.texts["Limits"][0]
+
+
+def test_a_card_says_a_temperature_was_set_where_it_was(painted, tmp_path):
+    quick = replace(SCRATCH, n_steps=2)
+    few, _ = train(painted({"M3": 10, "L2": 10}), tmp_path, quick, "few")
+    told = "The held-out cells also told when to stop: their figures flatter."
+    assert told in few.texts["Limits"]
+    assert few.settings["temperature"] == 1
+    cells = painted({"M3": 60, "L2": 60})
+    cells = [replace(c, split="val" if i % 2 else "train") for i, c in enumerate(cells)]
+    many, _ = train(cells, tmp_path, quick, "many")
+    told = "cells also told when to stop and set the temperature: their figures"
+    assert any(told in text for text in many.texts["Limits"])
+    assert many.settings["temperature"] != 1
+    # Snapshots are taken whatever the held-out cells say.
+    snapshots = replace(quick, n_snapshots=2)
+    kept, _ = train(cells[50:70], tmp_path, snapshots, "kept")
+    assert not any("The held-out cells also" in text for text in kept.texts["Limits"])
+
+
+def test_what_was_said_of_the_start_is_told_as_said_of_it(
+    painted, write_tiny_model, tmp_path
+):
+    said = {
+        "Data": ("Rendered cells.",),
+        "Limits": ("Lymphocytes were learned from rendered cells alone.",),
+    }
+    base = write_tiny_model(learned_from={"L2": "rendered"}, texts=said)
+    cells = painted({"M3": 10, "L2": 10})
+    going_on = OwnFit(start_from=str(base.path), n_steps=2, batch_size=8, device="cpu")
+    first, _ = train(cells, tmp_path, going_on, "first")
+    assert first.rendered_only == ()
+    limit = "Of tiny 1: Lymphocytes were learned from rendered cells alone."
+    assert first.texts["Limits"][-1] == limit
+    assert first.texts["Data"][-1] == "Of tiny 1: Rendered cells."
+    more = painted({"M3": 10, "L2": 10}, first=50)
+    going_on = replace(going_on, start_from=str(first.path))
+    second, _ = train(more, tmp_path, going_on, "second")
+    assert second.texts["Limits"][-1] == limit
+    assert "Of first 1: Figures are of own cells alone" in str(second.texts["Limits"])
 
 
 @pytest.mark.parametrize("activation", ["softmax", "sigmoid"])

@@ -56,6 +56,10 @@ def test_a_second_training_holds_out_pictures_that_the_first_did_not_learn_from(
     assert len(second.learned_marks) == 16
     assert first.learned_marks < second.learned_marks
     assert not any("learned from" in text for text in second.texts["Limits"])
+    assert second.texts["Data"][1].startswith("Of first 1: 10 own pictures: ")
+    limits = second.texts["Limits"]
+    assert "Of first 1: The held-out pictures also told when to stop" in str(limits)
+    assert "Of peaknet-marrow" in limits[-1]
 
 
 def test_a_card_says_that_held_out_pictures_were_learned_from_before(

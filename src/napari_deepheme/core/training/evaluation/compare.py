@@ -91,7 +91,7 @@ def compare_models(
     Parameters
     ----------
     old, new : CellClassifier
-        As `registry.load_classifier` gives them.
+        As `registry.load_exact_classifier` gives them.
     cells : sequence of LabelledCell
         Cells that neither learned from, such as `classifier.held_out_cells`; those
         that show none of the 23 classes are left out.

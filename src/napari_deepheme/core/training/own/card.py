@@ -19,6 +19,7 @@ from napari_deepheme.core.training.cells.splits import (
     torn_patients,
 )
 from napari_deepheme.core.training.evaluation.measures import measure
+from napari_deepheme.core.training.own.inherited import inherited_texts
 from napari_deepheme.core.training.own.task import runner_of
 
 if TYPE_CHECKING:
@@ -73,7 +74,10 @@ def finished_card(
         (split.val, _outputs(card, fold, data.seen[split.val], device))
         for split, fold in zip(splits, members, strict=True)
     ]
-    card = _with_temperature(card, data, watched)
+    base = start.base
+    temperature = _temperature(card, data, watched)
+    if temperature is not None:
+        card = _at(card, temperature)
     test = splits[0].test
     if len(test):
         every = [member for fold in members for member in fold]
@@ -82,9 +86,8 @@ def finished_card(
         judged = watched
     new = _report(card, data, judged)
     old = _report_of_start(start, data, [rows for rows, _ in judged], device)
-    base = start.base
-    base_texts = base.texts if base else {}
     before = "" if base is None else f", from {base.title} on"
+    served = _served(members, start, temperature)
     rows = sorted({row for split in splits for row in split.train.tolist()})
     learned = [data.cells[row] for row in rows]
     return replace(
@@ -94,12 +97,12 @@ def finished_card(
         learned_marks=picture_marks(learned)
         | (base.learned_marks if base else frozenset()),
         texts={
-            "Data": (*_data_texts(data, splits, start), *base_texts.get("Data", ())),
+            "Data": tuple(_data_texts(data, splits, start)),
             "Figures": tuple(_figure_texts(new, old, start, len(test) > 0)),
             "Limits": (
                 *limits_of_known(base, _cells(data, judged), what="cell"),
-                *_limits(data, splits),
-                *base_texts.get("Limits", ()),
+                *_limits(data, splits, served),
+                *inherited_texts(base, "Limits"),
             ),
             "Reproduce": (command or "see core.training.own.classifier",),
         },
@@ -118,7 +121,7 @@ def _outputs(
     crops: npt.NDArray[np.uint8],
     device: str,
 ) -> Outputs:
-    """Compute the outputs of each member for each mirrored view."""
+    """Compute each member's outputs, in single precision, for each mirrored view."""
     outputs = []
     for member in members:
         network = build_network(card)
@@ -135,26 +138,22 @@ def _probabilities(card: ModelCard, outputs: Outputs) -> npt.NDArray[np.float32]
     return mean
 
 
-def _with_temperature(
+def _temperature(
     card: ModelCard,
     data: OwnData,
     watched: Sequence[tuple[npt.NDArray[np.intp], Outputs]],
-) -> ModelCard:
-    """Fit the temperature to the held-out cells, if there are enough."""
+) -> float | None:
+    """Fit a temperature to the held-out cells; None where there are too few."""
     parts = []
     for rows, outputs in watched:
         targets = _class_targets([data.cells[i] for i in rows.tolist()])
         nameable = targets.any(axis=1)
         parts.append((targets[nameable], [one[nameable] for one in outputs]))
     if sum(len(targets) for targets, _ in parts) < _ENOUGH:
-        return card
-
-    def at(log_temperature: float) -> ModelCard:
-        temperature = round(float(np.exp(log_temperature)), 3)
-        return replace(card, settings={**card.settings, "temperature": temperature})
+        return None
 
     def loss(log_temperature: float) -> float:
-        tried = at(log_temperature)
+        tried = _at(card, _rounded(log_temperature))
         hits = [(_probabilities(tried, o) * t).sum(axis=1) for t, o in parts if len(t)]
         return float(-np.log(np.concatenate(hits) + 1e-9).mean())
 
@@ -164,7 +163,15 @@ def _with_temperature(
         method="bounded",
         options={"xatol": 0.01},
     )
-    return at(float(best.x))
+    return _rounded(best.x)
+
+
+def _rounded(log_temperature: float) -> float:
+    return round(float(np.exp(log_temperature)), 3)
+
+
+def _at(card: ModelCard, temperature: float) -> ModelCard:
+    return replace(card, settings={**card.settings, "temperature": temperature})
 
 
 def _class_targets(
@@ -254,7 +261,8 @@ def _data_texts(data: OwnData, splits: Sequence[Split], start: Start) -> list[st
         f"Split {how}: {sizes}; {len(data.kept)} cells to be kept as they were.",
         start.words_of_networks(len(splits)),
     ]
-    return [text for text in texts if text]
+    told = [text for text in texts if text]
+    return [*told, *inherited_texts(start.base, "Data")]
 
 
 def _figure_texts(
@@ -280,11 +288,25 @@ def _figure_texts(
     return texts
 
 
-def _limits(data: OwnData, splits: Sequence[Split]) -> list[str]:
-    texts = ["Figures above are of own cells alone; others were not judged anew."]
-    if not len(splits[0].test):
-        texts.append(
-            "The held-out cells also told when to stop and set the temperature: their "
-            "figures flatter."
-        )
+def _served(
+    members: Sequence[Sequence[Weights]],
+    start: Start,
+    temperature: float | None,
+) -> list[str]:
+    """Say what the held-out cells served beside the figures."""
+    n_networks = sum(len(fold) for fold in members)
+    # Snapshots are kept whatever the held-out cells say of them.
+    has_snapshots = n_networks > start.n_runs(len(members))
+    served = [] if has_snapshots else ["told when to stop"]
+    return served if temperature is None else [*served, "set the temperature"]
+
+
+def _limits(data: OwnData, splits: Sequence[Split], served: Sequence[str]) -> list[str]:
+    texts = [
+        "Figures are of own cells alone, in single precision; others were not judged "
+        "anew."
+    ]
+    if served and not len(splits[0].test):
+        words = " and ".join(served)
+        texts.append(f"The held-out cells also {words}: their figures flatter.")
     return [*texts, *limits_of_split(data.cells, splits, what="Cells")]

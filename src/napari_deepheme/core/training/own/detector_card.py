@@ -15,6 +15,7 @@ from napari_deepheme.core.training.cells.known import limits_of_known, picture_m
 from napari_deepheme.core.training.cells.splits import limits_of_split
 from napari_deepheme.core.training.evaluation.matching import match_centres
 from napari_deepheme.core.training.evaluation.measures import share
+from napari_deepheme.core.training.own.inherited import inherited_texts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -65,7 +66,7 @@ def finished_detector_card(
         description=f"finds cells; {n_boxes} own boxes, from {base.title} on",
         learned_marks=learned | base.learned_marks,
         texts={
-            "Data": (_data_text(split, len(scenes)), *base.texts.get("Data", ())),
+            "Data": (_data_text(split, len(scenes)), *inherited_texts(base, "Data")),
             "Figures": (
                 f"Held-out own pictures: {_figures(card, held_out)}.",
                 f"The same by {base.title}: {_figures(base, held_out)}.",
@@ -74,7 +75,7 @@ def finished_detector_card(
                 *known,
                 *_limits(split),
                 *limits_of_split(cells, [split], what="Pictures"),
-                *base.texts.get("Limits", ()),
+                *inherited_texts(base, "Limits"),
             ),
             "Reproduce": (command or "see core.training.own.detector",),
         },

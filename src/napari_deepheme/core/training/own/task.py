@@ -10,7 +10,7 @@ import torch
 from torch.nn import functional as F
 
 from napari_deepheme.core.models.postprocess import probabilities_of
-from napari_deepheme.core.models.torch.runner import TorchRunner, reduced_precision
+from napari_deepheme.core.models.torch.runner import TorchRunner
 from napari_deepheme.core.training.evaluation.scores import macro_f1
 from napari_deepheme.core.training.own.losses import (
     absent_loss,
@@ -205,9 +205,12 @@ def classifier_look(
 
 
 def runner_of(network: nn.Module, card: ModelCard, device: str) -> TorchRunner:
-    """Return what computes a network's outputs as the engine does."""
-    dtype = reduced_precision(device)
-    return TorchRunner(network, device, dtype=dtype, mean=card.mean, std=card.std)
+    """Return what computes a network's outputs, in single precision.
+
+    Figures and the temperature are then of the weights, whatever the machine. The
+    engine takes a shorter number format only with what keeps its calls the same.
+    """
+    return TorchRunner(network, device, mean=card.mean, std=card.std)
 
 
 def imprint(

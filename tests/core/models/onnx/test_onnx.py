@@ -234,11 +234,36 @@ def test_an_onnx_classifier_of_23_classes_needs_no_card(save_classifier, tmp_pat
     assert given.classes == pytest.approx(shares, abs=1e-4)
 
 
+def test_members_that_differ_are_refused_by_name(save_classifier, tmp_path, own_folder):
+    one, two = (RNG.normal(size=(3, 23)) * 4 for _ in range(2))
+    raw = save_classifier(tmp_path / "raw.onnx", one)
+    shares = save_classifier(tmp_path / "shares.onnx", two, end="Softmax")
+    small = save_classifier(tmp_path / "small.onnx", two, side=64)
+    options = ImportOptions(kind="classifier", mpp=0.25)
+
+    def refused(*paths):
+        with pytest.raises(InvalidModelError) as caught:
+            import_model(paths, options, name="folds")
+        return str(caught.value)
+
+    told = "found outputs before the softmax in raw.onnx and probabilities in shares"
+    assert told in refused(raw, shares)
+    assert "probabilities in shares.onnx and outputs before" in refused(shares, raw)
+    assert "96 px in raw.onnx and an input of 64 px in small" in refused(raw, small)
+    for folder, path in (("a", raw), ("b", shares)):
+        (tmp_path / folder).mkdir()
+        shutil.copy(path, tmp_path / folder / "best.onnx")
+    told = refused(tmp_path / "a" / "best.onnx", tmp_path / "b" / "best.onnx")
+    assert f"in {tmp_path / 'a' / 'best.onnx'} and" in told
+    assert not own_folder.exists()
+
+
 @pytest.mark.parametrize(
     ("options", "hint"),
     [
-        ({}, "kind"),
-        ({"kind": "classifier"}, "mpp"),
+        ({}, "--kind"),
+        ({"kind": "classifier"}, "--mpp"),
+        ({"kind": "classifier", "mpp": 0.25, "size_px": 64}, "is 96 px wide, not 64"),
         ({"kind": "classifier", "mpp": 0.25}, "expected 23 outputs"),
         ({"kind": "detector", "mpp": 0.25}, "an output of YOLO"),
     ],

@@ -120,7 +120,7 @@ def test_a_shape_that_two_layouts_share_is_asked_for(save_yolo, tmp_path, monkey
     )
     path = save_yolo(tmp_path / "y.onnx", generation=5)
     options = ImportOptions(kind="detector", mpp=MPP, settings=(("overlap_um", 16),))
-    with pytest.raises(InvalidModelError, match="YOLO 5 and 10: say which as yolo"):
+    with pytest.raises(InvalidModelError, match="YOLO 5 and 10: say which by --yolo"):
         import_model(path, options)
     options = replace(options, settings=(*options.settings, ("yolo", 5.0)))
     assert import_model(path, options).settings["yolo"] == 5
@@ -131,7 +131,7 @@ def test_a_shape_with_another_number_of_anchors_is_refused_with_the_right_one(
     save_yolo, tmp_path
 ):
     options = ImportOptions(kind="detector", mpp=MPP)
-    with pytest.raises(InvalidModelError, match=r"128 px .*336.*1008.*say as yolo"):
+    with pytest.raises(InvalidModelError, match=r"128 px .*336.*1008.*which by --yolo"):
         import_model(save_yolo(tmp_path / "y.onnx"), options)
 
 
@@ -198,6 +198,68 @@ def test_a_detector_in_other_units_is_not_imported(save_yolo, tmp_path, monkeypa
     )
     # White is 5 to it, and what it makes of that -4.
     with pytest.raises(InvalidModelError, match="scores from 0 to 1, not from -4"):
+        import_model(save_yolo(tmp_path / "y.onnx"), options)
+
+
+def test_a_box_to_judge_units_by_is_one_with_a_size():
+    nothing = np.zeros((3, 6), np.float32)
+    assert not check_units(nothing, settings(10))
+    assert not check_units(nothing[:0], settings(10))
+    # Two pixels wide, but not by the corner: it is no part of the side.
+    small = np.array([[40, 35, 42, 37, 0.9, 0]], np.float32)
+    assert check_units(small, settings(10))
+
+
+@pytest.mark.parametrize(
+    ("rows", "told"),
+    [
+        ([[0.3, 0.3, 0.4, 0.5, 0.9, 0]], "in pixels of its input"),
+        ([[40, 35, 60, 45, 90.0, 0]], "scores from 0 to 1, not from 90 to 90"),
+    ],
+)
+def test_units_are_judged_by_the_first_square_with_a_box(
+    save_yolo, tmp_path, monkeypatch, rows, told
+):
+    """A network that removes overlaps itself gives no boxes of glass and of noise."""
+
+    def output(_, square):
+        return np.array([[0] * 6] if square.mean() > 100 else rows, np.float32)
+
+    monkeypatch.setattr(YoloDetector, "_output", output)
+    card = card_for(save_yolo(tmp_path / "y.onnx"), yolo=10)
+    detector = YoloDetector(card, "cpu")
+    assert len(detector.detect(paint((128, 128), []))[0]) == 0
+    with pytest.raises(InvalidModelError, match=told):
+        detector.detect(np.zeros((128, 128, 3), np.uint8))
+
+
+def test_scores_beyond_1_are_refused_in_any_square():
+    rows = ROWS[:1].copy()
+    read_boxes(rows, settings(5))
+    rows[:, 5] = 1.5
+    with pytest.raises(ValueError, match=r"not from 1\.5 to 1\.5"):
+        read_boxes(rows, settings(5))
+
+
+@pytest.mark.usefixtures("own_folder")
+@pytest.mark.parametrize(
+    ("generation", "given"), [(8, 5), (8, 10), (5, 8), (10, 8)], ids=str
+)
+def test_a_generation_that_the_output_cannot_be_of_is_named(
+    save_yolo, tmp_path, generation, given
+):
+    path = save_yolo(tmp_path / "y.onnx", generation=generation, classes=2)
+    options = ImportOptions(kind="detector", mpp=MPP, settings=(("yolo", given),))
+    with pytest.raises(InvalidModelError, match=f"is none of YOLO {given}, which was"):
+        import_model(path, options)
+
+
+@pytest.mark.usefixtures("own_folder")
+def test_what_makes_probabilities_cannot_be_set_for_a_detector(save_yolo, tmp_path):
+    options = ImportOptions(
+        kind="detector", mpp=MPP, activation="sigmoid", settings=(("yolo", 8),)
+    )
+    with pytest.raises(InvalidModelError, match="for a classifier only"):
         import_model(save_yolo(tmp_path / "y.onnx"), options)
 
 

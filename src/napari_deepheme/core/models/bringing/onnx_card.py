@@ -12,6 +12,7 @@ from napari_deepheme.core.models.cards.card import CLASSES, ModelCard, WeightsFi
 from napari_deepheme.core.models.onnx.classifier import joined_outputs
 from napari_deepheme.core.models.onnx.runner import OnnxRunner
 from napari_deepheme.core.models.onnx.yolo import (
+    can_be_of,
     n_anchors,
     n_classes_of,
     possible_layouts,
@@ -25,11 +26,16 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from napari_deepheme.core.models.bringing.options import ImportOptions
-    from napari_deepheme.core.models.cards.card import Activation
+    from napari_deepheme.core.models.cards.card import Activation, ModelKind
+
+    Outputs = Mapping[str, list[npt.NDArray[np.float32]]]
+    """What each member gives, by its file."""
 
 _MIN_SCORE: Final = 0.25
 
 _ROUNDING: Final = 1e-3
+
+_RAW, _SHARES = "outputs before the softmax", "probabilities"
 
 _DESCRIPTIONS: Final = {
     "classifier": "imported ONNX network, names single cells, 23 classes",
@@ -52,51 +58,111 @@ def onnx_card(files: list[Path], options: ImportOptions, name: str) -> ModelCard
     Raises
     ------
     InvalidModelError
-        If something needed is missing, or the network is neither a YOLO nor one of
-        23 outputs.
+        If something needed is missing, the network is neither a YOLO nor one of 23
+        outputs, or members differ in their input or in what makes probabilities of
+        their outputs.
     MissingExtraError
         If onnxruntime is not installed.
     """
-    if options.kind is None or options.mpp is None:
-        reason = (
-            f"an ONNX file needs its card {files[0].with_suffix('.json').name} beside "
-            "it, or the options kind (detector, classifier) and mpp"
-        )
-        raise InvalidModelError(files[0].name, reason)
-    runner = OnnxRunner(files[0].name, files[0].read_bytes(), "cpu")
-    size_px = options.size_px or runner.size_px
-    if not 8 <= size_px <= 4096:
-        reason = "its input may have any size: give the one that it learned, as size"
-        raise InvalidModelError(files[0].name, reason)
-    noise = np.random.default_rng(0).integers(0, 256, (2, size_px, size_px, 3))
-    outputs = runner.run(noise.astype(np.uint8), batch_size=1)
-    settings: Mapping[str, float]
-    if options.kind == "detector":
-        activation: Activation = "none"
-        settings = _yolo_settings(files[0].name, outputs[0], options, size_px)
+    kind, mpp = _needed(files[0], options)
+    runners = {
+        word: OnnxRunner(word, file.read_bytes(), "cpu")
+        for word, file in zip(_told_apart(files), files, strict=True)
+    }
+    size_px = _size_px(name, runners, options)
+    outputs = _on_noise(runners, size_px)
+    settings: Mapping[str, float] = {}
+    activation: Activation = "none"
+    if kind == "detector":
+        file, (output, *_) = next(iter(outputs.items()))
+        settings = _yolo_settings(file, output, options, size_px)
     else:
-        activation = _activation(files[0].name, joined_outputs(outputs))
-        settings = {}
+        activation = _activation(name, outputs)
     return ModelCard(
         name=name,
         version="1",
-        kind=options.kind,
-        description=_DESCRIPTIONS[options.kind],
+        kind=kind,
+        description=_DESCRIPTIONS[kind],
         license="unknown",
         weights_format="onnx",
         weights=tuple(WeightsFile(file) for file in files),
         architecture="",
         arguments={},
-        mpp=options.mpp,
+        mpp=mpp,
         size_px=size_px,
         whitened=False,
         mean=(0.0, 0.0, 0.0),
         std=(1.0, 1.0, 1.0),
         activation=activation,
-        outputs={CLASSES: CLASS_CODES} if options.kind == "classifier" else {},
+        outputs={CLASSES: CLASS_CODES} if kind == "classifier" else {},
         settings=settings,
         texts=unknown_origin(files, "ONNX without a card"),
     )
+
+
+def _needed(file: Path, options: ImportOptions) -> tuple[ModelKind, float]:
+    """Return kind and micrometres per pixel, which no ONNX file tells."""
+    if options.kind is None or options.mpp is None:
+        reason = (
+            f"an ONNX file needs its card {file.with_suffix('.json').name} beside it, "
+            "or --kind (detector, classifier) and --mpp of the command models import"
+        )
+        raise InvalidModelError(file.name, reason)
+    return options.kind, options.mpp
+
+
+def _told_apart(files: list[Path]) -> list[str]:
+    """Return the names of files, or where two have one name their paths."""
+    names = [file.name for file in files]
+    return names if len(set(names)) == len(names) else [str(file) for file in files]
+
+
+def _size_px(
+    name: str, runners: Mapping[str, OnnxRunner], options: ImportOptions
+) -> int:
+    """Return the side of the input: what is asked for, or what the files state."""
+    stated = {file: r.size_px for file, r in runners.items() if r.size_px}
+    _check_alike(name, {file: f"an input of {px} px" for file, px in stated.items()})
+    file, fixed = next(iter(stated.items()), (next(iter(runners)), 0))
+    size_px = options.size_px or fixed
+    if not 8 <= size_px <= 4096:
+        reason = (
+            "its input may have any size: give the one that it learned by --size of "
+            "the command models import"
+        )
+        raise InvalidModelError(file, reason)
+    if fixed and size_px != fixed:
+        reason = f"its input is {fixed} px wide, not {size_px}: leave the size out"
+        raise InvalidModelError(file, reason)
+    return size_px
+
+
+def _on_noise(runners: Mapping[str, OnnxRunner], size_px: int) -> Outputs:
+    noise = np.random.default_rng(0).integers(0, 256, (2, size_px, size_px, 3))
+    return {
+        file: runner.run(noise.astype(np.uint8), batch_size=1)
+        for file, runner in runners.items()
+    }
+
+
+def _check_alike(name: str, told: Mapping[str, str]) -> None:
+    """Refuse members that differ: one card is to be true of them all.
+
+    Parameters
+    ----------
+    name : str
+        Of the model.
+    told : mapping of str to str
+        What is to be the same, by file.
+    """
+    kinds = sorted(set(told.values()), key=list(told.values()).index)
+    if len(kinds) > 1:
+        words = " and ".join(
+            f"{kind} in {', '.join(file for file in told if told[file] == kind)}"
+            for kind in kinds
+        )
+        reason = f"expected members that are alike; found {words}: export all alike"
+        raise InvalidModelError(name, reason)
 
 
 def _yolo_settings(
@@ -104,23 +170,13 @@ def _yolo_settings(
 ) -> dict[str, float]:
     asked = dict(options.settings)
     told = possible_layouts(output.shape[1:], size_px)
-    if "yolo" not in asked and len(told) > 1:
-        words = " and ".join(map(str, told))
-        reason = f"its output {output.shape} can be of YOLO {words}: say which as yolo"
-        raise InvalidModelError(file, reason)
-    if "yolo" not in asked and not told:
-        anchors = n_anchors(size_px)
-        reason = (
-            "expected an output of YOLO: for its input of "
-            f"{size_px} px (n, 4 + classes, {anchors}) or (n, {3 * anchors}, 5 + "
-            f"classes) by its anchors, or (n, rows, 6); found {output.shape}"
-        )
-        if output.shape[1] == anchors:
-            reason += ", which is YOLO 8 with rows and columns exchanged"
-        else:
-            reason += "; of another number of anchors say as yolo which it is"
-        raise InvalidModelError(file, reason)
-    generation = int(asked["yolo"]) if "yolo" in asked else next(iter(told))
+    if "yolo" in asked:
+        generation = int(asked["yolo"])
+        _check_asked(file, output.shape, generation, told)
+    elif len(told) == 1:
+        (generation,) = told
+    else:
+        raise InvalidModelError(file, _which_yolo(output.shape, told, size_px))
     return {
         "min_score": _MIN_SCORE,
         "yolo": generation,
@@ -129,16 +185,53 @@ def _yolo_settings(
     }
 
 
-def _activation(file: str, outputs: npt.NDArray[np.float32]) -> Activation:
-    """Tell whether a classifier gives probabilities already; else it wants softmax.
+def _check_asked(
+    file: str, shape: tuple[int, ...], generation: int, told: Mapping[int, int]
+) -> None:
+    """Refuse a generation that the output cannot be of."""
+    if can_be_of(shape[1:], generation):
+        return
+    reason = f"its output {shape} is none of YOLO {generation}, which was given"
+    if told:
+        words = " or ".join(map(str, told))
+        reason += f", but of YOLO {words}: leave --yolo out, or give {words}"
+    else:
+        reason += ": give another as --yolo"
+    raise InvalidModelError(file, reason)
+
+
+def _which_yolo(shape: tuple[int, ...], told: Mapping[int, int], size_px: int) -> str:
+    """Word that an output is of several generations, or of none."""
+    say = "say which by --yolo of the command models import"
+    if told:
+        words = " and ".join(map(str, told))
+        return f"its output {shape} can be of YOLO {words}: {say}"
+    anchors = n_anchors(size_px)
+    reason = (
+        "expected an output of YOLO: for its input of "
+        f"{size_px} px (n, 4 + classes, {anchors}) or (n, {3 * anchors}, 5 + "
+        f"classes) by its anchors, or (n, rows, 6); found {shape}"
+    )
+    if shape[1] == anchors:
+        return f"{reason}, which is YOLO 8 with rows and columns exchanged"
+    return f"{reason}; of another number of anchors {say}"
+
+
+def _activation(name: str, outputs: Outputs) -> Activation:
+    """Tell whether all members give probabilities already; else they want softmax.
 
     What lies in [0, 1] on noise, too, has a softmax or a sigmoid behind it.
     """
-    if outputs.shape[1] != len(CLASS_CODES):
-        reason = (
-            f"expected {len(CLASS_CODES)} outputs in the order of the class codes, or "
-            f"a card that names them; found {outputs.shape[1]}"
-        )
-        raise InvalidModelError(file, reason)
-    are_shares = outputs.min() >= 0 and outputs.max() <= 1 + _ROUNDING
-    return "none" if are_shares else "softmax"
+    told = {}
+    for file, given in outputs.items():
+        values = joined_outputs(given)
+        if values.shape[1] != len(CLASS_CODES):
+            reason = (
+                f"expected {len(CLASS_CODES)} outputs in the order of the class codes, "
+                f"or a card that names them; found {values.shape[1]}"
+            )
+            raise InvalidModelError(file, reason)
+        are_shares = values.min() >= 0 and values.max() <= 1 + _ROUNDING
+        told[file] = _SHARES if are_shares else _RAW
+    _check_alike(name, told)
+    return "none" if _SHARES in told.values() else "softmax"

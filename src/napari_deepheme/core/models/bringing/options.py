@@ -90,8 +90,11 @@ class ImportOptions:
         return card
 
     def _check_settings(self, card: ModelCard) -> None:
-        """Refuse settings that a model of that kind does not read."""
+        """Refuse what a model of that kind does not read."""
         is_detector = card.kind == "detector"
+        if is_detector and self.activation is not None:
+            reason = "activation can be set for a classifier only"
+            raise InvalidModelError(card.name, reason)
         is_yolo = is_detector and card.weights_format == "onnx"
         for name, _ in self.settings:
             of_yolo = name in _OF_YOLO or name.startswith("ignore_class_")

@@ -32,6 +32,9 @@ _LARGEST_PX: Final = 4096
 _LARGEST_SHIFT: Final = 2.0
 """Of a mean or deviation of channels in [0, 1]; those in [0, 255] are far larger."""
 
+MOST_CLASSES: Final = 1000
+"""Of a detector."""
+
 _BOUNDS: Final = {
     "temperature": (0.05, 20.0),
     "doubt": (0.0, 20.0),
@@ -40,7 +43,7 @@ _BOUNDS: Final = {
     "min_score": (0.001, 1.0),
     "max_overlap": (0.01, 1.0),
     "yolo": (5.0, 10.0),
-    "n_classes": (1.0, 1000.0),
+    "n_classes": (1.0, float(MOST_CLASSES)),
     "overlap_um": (1.0, 500.0),
 }
 """What the numbers among the settings may be."""

@@ -87,6 +87,7 @@ class YoloDetector:
             raise InvalidModelError(card.name, reason + f"{card.size_px}")
         self._step = card.size_px - self._settings.overlap_px
         self._remembered: OrderedDict[bytes, Found] = OrderedDict()
+        self._units_known = False
         self.spec = DetectorSpec(
             name=card.title,
             mpp=card.mpp,
@@ -155,19 +156,34 @@ class YoloDetector:
         return found
 
     def _try(self) -> None:
-        """Refuse a network whose output is another than the card says."""
+        """Refuse a network whose output is another than the card says.
+
+        Where it finds nothing on glass, nor on noise, the first squares in which it
+        does are looked at.
+        """
         side = self._card.size_px
-        self._read(check_units, np.full((side, side, 3), _WHITE, np.uint8))
+        noise = np.random.default_rng(0).integers(0, 256, (side, side, 3))
+        for square in (np.full_like(noise, _WHITE), noise):
+            if not self._units_known:
+                output = self._output(square.astype(np.uint8))
+                self._units_known = self._read(check_units, output)
 
     def _look(self, square: npt.NDArray[np.uint8]) -> Found:
-        return self._read(read_boxes, square)
+        output = self._output(square)
+        if not self._units_known:
+            self._units_known = self._read(check_units, output)
+        return self._read(read_boxes, output)
+
+    def _output(self, square: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        given = self._runner.run(square[None], batch_size=1)
+        output: npt.NDArray[np.float32] = given[0][0]
+        return output
 
     def _read(
         self,
         reader: Callable[[npt.NDArray[np.float32], YoloSettings], Read],
-        square: npt.NDArray[np.uint8],
+        output: npt.NDArray[np.float32],
     ) -> Read:
-        output = self._runner.run(square[None], batch_size=1)[0][0]
         try:
             return reader(output, self._settings)
         except ValueError as error:

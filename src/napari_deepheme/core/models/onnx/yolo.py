@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from napari_deepheme.core.errors import InvalidModelError
+from napari_deepheme.core.models.cards.card_json import MOST_CLASSES
 from napari_deepheme.core.models.protocols import LOWEST_SCORE
 from napari_deepheme.core.overlap import suppress_overlaps
 
@@ -33,8 +34,8 @@ _FIRST_CLASS: Final = {5: 5, 8: 4}
 
 _COLUMNS_OF_10: Final = 6
 
-_NARROW_PX: Final = 2.0
-"""A network whose widest box is no wider gives it in parts of the side."""
+_CORNER_PX: Final = 2.0
+"""A network whose boxes all end so near to the corner has them in parts of the side."""
 
 _ROUNDING: Final = 0.01
 
@@ -133,17 +134,19 @@ def read_boxes(
     Raises
     ------
     ValueError
-        If the output has another shape.
+        If the output has another shape, or scores that are in other units.
     """
     boxes, scores, classes = _parted(_rows(output, settings), settings)
     kept = scores >= min(LOWEST_SCORE, settings.min_score)
     kept &= ~np.isin(classes, list(settings.ignored))
     kept &= (boxes[:, 2:] > 0).all(axis=1) & np.isfinite(boxes).all(axis=1)
-    boxes, scores = boxes[kept], np.minimum(scores[kept], 1)
+    boxes, scores = boxes[kept], scores[kept]
+    _check_scores(scores)
+    scores = np.minimum(scores, 1)
     return without_overlaps(boxes, scores, settings.max_overlap)
 
 
-def check_units(output: npt.NDArray[np.float32], settings: YoloSettings) -> None:
+def check_units(output: npt.NDArray[np.float32], settings: YoloSettings) -> bool:
     """Refuse a network whose scores or boxes are in other units.
 
     Parameters
@@ -151,27 +154,30 @@ def check_units(output: npt.NDArray[np.float32], settings: YoloSettings) -> None
     output, settings
         As `read_boxes` takes them, of any picture.
 
+    Returns
+    -------
+    bool
+        Whether there was a box to judge by. Networks that remove overlaps themselves
+        give none where they find nothing, or rows of zeros.
+
     Raises
     ------
     ValueError
         If scores are not in [0, 1], or boxes not in pixels.
     """
     rows = _rows(output, settings)
-    if not len(rows):
-        return
-    scores = rows[:, 4:5] if settings.generation == 10 else rows[:, 4:]
-    low, high = float(scores.min()), float(scores.max())
-    if not -_ROUNDING <= low <= high <= 1 + _ROUNDING:
+    _check_scores(rows[:, 4:5] if settings.generation == 10 else rows[:, 4:])
+    boxes = _parted(rows, settings)[0]
+    boxes = boxes[(boxes[:, 2:] > 0).all(axis=1) & np.isfinite(boxes).all(axis=1)]
+    if not len(boxes):
+        return False
+    if float((boxes[:, :2] + boxes[:, 2:]).max()) <= _CORNER_PX:
         raise ValueError(
-            f"scores from 0 to 1, not from {low:.3g} to {high:.3g}: export the network "
-            "with the sigmoid behind it"
+            "boxes in pixels of its input, of which the widest is "
+            f"{float(boxes[:, 2:].max()):.3g}: export the network with boxes in "
+            "pixels, not in parts of the side"
         )
-    widest = float(_parted(rows, settings)[0][:, 2:].max())
-    if 0 < widest <= _NARROW_PX:
-        raise ValueError(
-            f"boxes in pixels of its input, of which the widest is {widest:.3g}: "
-            "export the network with boxes in pixels, not in parts of the side"
-        )
+    return True
 
 
 def without_overlaps(
@@ -252,9 +258,38 @@ def n_classes_of(shape: tuple[int, ...], generation: int) -> int:
     return shape[0 if generation == 8 else 1] - _FIRST_CLASS[generation]
 
 
+def can_be_of(shape: tuple[int, ...], generation: int) -> bool:
+    """Tell whether an output of that shape can be of a generation.
+
+    Other networks have other anchors than `n_anchors`, but more boxes than classes.
+
+    Examples
+    --------
+    >>> can_be_of((6, 34_000), 8), can_be_of((6, 34_000), 5), can_be_of((300, 6), 8)
+    (True, False, False)
+    """
+    if len(shape) != 2:
+        return False
+    if generation not in _FIRST_CLASS:
+        return shape[1] == _COLUMNS_OF_10
+    n_boxes = shape[1 if generation == 8 else 0]
+    return 1 <= n_classes_of(shape, generation) <= min(n_boxes, MOST_CLASSES)
+
+
 def n_anchors(size_px: int) -> int:
     """Return the places at which a network of three strides looks for a cell."""
     return sum((size_px // stride) ** 2 for stride in (8, 16, 32))
+
+
+def _check_scores(scores: npt.NDArray[np.float32]) -> None:
+    if not scores.size:
+        return
+    low, high = float(scores.min()), float(scores.max())
+    if not -_ROUNDING <= low <= high <= 1 + _ROUNDING:
+        raise ValueError(
+            f"scores from 0 to 1, not from {low:.3g} to {high:.3g}: export the network "
+            "with the sigmoid behind it"
+        )
 
 
 def _check_ignored(model: str, ignored: frozenset[int], n_classes: int) -> None:

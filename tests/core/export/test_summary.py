@@ -69,6 +69,9 @@ FACTS = RunFacts(
 )
 
 
+SLIDE = SimpleNamespace(name="slide.svs", mpp=Mpp(0.25, 0.26), bounds_origin=NO_SHIFT)
+
+
 @pytest.fixture
 def make_result(make_table):
     def make(*codes, failed=(), complete=True):
@@ -108,7 +111,7 @@ def test_what_was_drawn_is_known_again_from_the_summary(make_result, tmp_path):
     result = replace(make_result("M2"), drawn_areas=(drawn,))
     path = tmp_path / "summary.json"
     write_summary(summarize(result, FACTS), path)
-    again, _ = known_run(result.cells, None, path)
+    again, _ = known_run(result.cells, SLIDE, path)
     assert again.drawn_areas == (drawn,)
 
 
@@ -119,7 +122,7 @@ def test_how_far_a_stopped_run_came_is_known_again_from_the_summary(
     result = replace(make_result("M2", complete=False), searched_areas=seen)
     path = tmp_path / "summary.json"
     write_summary(summarize(result, FACTS), path)
-    again, _ = known_run(result.cells, None, path)
+    again, _ = known_run(result.cells, SLIDE, path)
     assert again.areas == seen
 
 
@@ -129,7 +132,7 @@ def test_a_summary_that_draws_no_polygon_is_refused(make_result, tmp_path, corne
     path = tmp_path / "summary.json"
     path.write_text(json.dumps({**summary, "drawn_areas": [corners]}))
     with pytest.raises(InvalidSummaryError):
-        known_run(CellTable.empty(), None, path)
+        known_run(CellTable.empty(), SLIDE, path)
     assert (summary["failed_tiles"], summary["failed_regions"]) == (0, [])
     assert summary["complete"] is True
     assert summary["learned_from_rendered_cells_only"] == ["U4", "PL3"]

@@ -461,7 +461,7 @@ def test_a_sitting_from_before_there_were_such_words_goes_on(tmp_path):
 
 
 def test_a_sitting_has_the_name_of_its_slide_now_and_a_run_of_another_keeps_its_own():
-    slide = SimpleNamespace(name="renamed.svs", path=None)
+    slide = SimpleNamespace(name="renamed.svs", path=None, bounds_origin=Point(3, 4))
     sitting = a_sitting()
     again = sitting.on(slide)
     assert again.facts.slide == again.slide.name == "renamed.svs"

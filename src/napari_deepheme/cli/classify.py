@@ -96,14 +96,15 @@ def _run(options: argparse.Namespace) -> int:
         )
         _analyse(run)
         with _undisturbed():
-            result = run.finish(time.monotonic() - started)
+            seconds = time.monotonic() - started
+            result = run.finish(seconds)
         compute = run.models.compute
     counts, n_failed = judged_counts(result.cells), len(result.failed)
     lacks = shortfall(request.goal, counts, n_failed) if result.complete else ""
     lacks = "; ".join(filter(None, (lacks, coarse_doubt(result.mpp))))
     say(
         f"{plural(len(result.cells), 'cell')}{_counted(result, counts)} in "
-        f"{result.seconds:.1f} s by {compute}, "
+        f"{seconds:.1f} s by {compute}, "
         f"written to {folder}{lacks and f'; {lacks}'}"
     )
     return 0 if result.complete else 130

@@ -23,6 +23,7 @@ from napari_deepheme.core.geometry import Mpp, Point, Polygon, Region
 from napari_deepheme.core.models.compute import Compute
 from napari_deepheme.core.models.protocols import ClassifierSpec, DetectorSpec, Models
 from napari_deepheme.core.report_file.known_run import known_run
+from napari_deepheme.core.sittings.sitting import result_from_json, result_to_json
 from napari_deepheme.core.taxonomy import CLASS_CODES
 
 KEYS = [
@@ -124,6 +125,24 @@ def test_how_far_a_stopped_run_came_is_known_again_from_the_summary(
     write_summary(summarize(result, FACTS), path)
     again, _ = known_run(result.cells, SLIDE, path)
     assert again.areas == seen
+
+
+@pytest.mark.parametrize(("stated", "seconds"), [(9.5, 9.5), (None, None), (0, None)])
+def test_how_long_a_run_took_is_said_again_of_its_cells(
+    make_result, tmp_path, stated, seconds
+):
+    summary = summarize(make_result("M2"), FACTS)
+    path = tmp_path / "summary.json"
+    path.write_text(json.dumps({**summary, "seconds": stated}))
+    again, facts = known_run(make_result("M3").cells, SLIDE, path)
+    assert summarize(again, facts)["seconds"] == seconds
+    kept = result_from_json(result_to_json(again), again.cells)
+    assert summarize(kept, facts)["seconds"] == seconds
+
+
+def test_how_long_a_table_without_its_summary_took_nobody_knows(make_result, tmp_path):
+    again, _ = known_run(make_result("M2").cells, SLIDE, tmp_path / "summary.json")
+    assert summarize(again, FACTS)["seconds"] is None
 
 
 @pytest.mark.parametrize("corners", [[[1, 2], [3, 4]], [[1, 2], [3, 4], [5]], [7]])

@@ -66,8 +66,8 @@ class RegionResult:
         asked for, and those that a cell of it touches.
     complete : bool
         False if the run was stopped before its last tile.
-    seconds : float
-        How long it took.
+    seconds : float or None
+        How long it took; None where nobody tells, as of a table of cells alone.
     counted_areas : tuple of Region, or None
         Where cells were counted, in that order, when that was not everywhere.
     drawn_areas : tuple of Polygon
@@ -82,7 +82,7 @@ class RegionResult:
     cells: CellTable
     failed: tuple[Region, ...]
     complete: bool
-    seconds: float
+    seconds: float | None
     counted_areas: tuple[Region, ...] | None = None
     drawn_areas: tuple[Polygon, ...] = ()
     searched_areas: tuple[Region, ...] | None = None

@@ -138,7 +138,7 @@ def summarize(result: RegionResult, facts: RunFacts) -> dict[str, Any]:
         "unidentified": int(is_unidentified(cells).sum()),
         "unidentified_below": facts.unidentified_below or None,
         "corrected": int(is_corrected(cells).sum()),
-        "seconds": round(result.seconds, 3),
+        "seconds": None if result.seconds is None else round(result.seconds, 3),
         "failed_tiles": len(result.failed),
         "failed_regions": regions_to_json(result.failed),
         "complete": result.complete,

@@ -62,7 +62,7 @@ def known_run(
     if path is None or content is None:
         region = _hull(cells)
         taken = plausible_mpp(slide, mpp=mpp)
-        return RegionResult(region, taken, cells, (), True, 0.0), None
+        return RegionResult(region, taken, cells, (), True, None), None
     try:
         summary = orjson.loads(content)
         facts, result = _facts(summary, slide), _result(cells, summary)
@@ -116,7 +116,8 @@ def _result(cells: CellTable, summary: dict[str, Any]) -> RegionResult:
         cells=cells,
         failed=regions_from_json(summary.get("failed_regions")) or (),
         complete=bool(summary["complete"]),
-        seconds=0.0,
+        # Earlier versions wrote 0 for what was not known.
+        seconds=float(summary.get("seconds") or 0) or None,
         counted_areas=regions_from_json(summary.get("counted_areas")),
         drawn_areas=tuple(
             Polygon.from_corners(area) for area in summary.get("drawn_areas") or ()

@@ -205,7 +205,8 @@ def result_to_json(result: RegionResult) -> dict[str, Any]:
         "mpp": list(result.mpp),
         "failed_regions": regions_to_json(result.failed),
         "complete": result.complete,
-        "seconds": result.seconds,
+        # 0 where it is not known: earlier versions take a number alone.
+        "seconds": result.seconds or 0.0,
         "counted_areas": regions_to_json(result.counted_areas),
         "drawn_areas": [list(area.corners) for area in result.drawn_areas],
         "searched_areas": regions_to_json(result.searched_areas),
@@ -221,7 +222,7 @@ def result_from_json(stored: Mapping[str, Any], cells: CellTable) -> RegionResul
         cells=cells,
         failed=regions_from_json(stored["failed_regions"]) or (),
         complete=bool(stored["complete"]),
-        seconds=float(stored["seconds"]),
+        seconds=float(stored["seconds"]) or None,
         counted_areas=regions_from_json(stored["counted_areas"]),
         # Sittings of earlier versions do not tell.
         drawn_areas=tuple(map(Polygon.from_corners, stored.get("drawn_areas", ()))),

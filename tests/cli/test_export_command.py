@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from napari_deepheme import CellTable, read_cells, write_cells
-from napari_deepheme.cli import run
+from napari_deepheme.cli import export, run
 from napari_deepheme.core.export.geojson import read_geojson
 from napari_deepheme.core.geometry import Point
 from napari_deepheme.core.review.corrections import reader_classes
@@ -69,6 +69,38 @@ def test_cells_that_were_deleted_are_in_cells_csv_alone(tmp_path, capsys, kind):
     assert run(["export", "cells.csv", "--to", "csv", "--out", "o.csv"]) == 0
     assert capsys.readouterr().out == "2 cells, written to o.csv\n"
     assert len(read_cells("o.csv")) == 2
+
+
+@pytest.mark.parametrize(
+    ("kind", "told"),
+    [
+        ("csv", "4 cells without the 1 that a reader deleted"),
+        ("parquet", "3 cells without the 2 that a reader deleted"),
+        ("h5ad", "3 cells without the 2 that a reader deleted"),
+        ("geojson", "3 cells without the 2 that a reader deleted"),
+        (
+            "dicom",
+            "1 cell without the 2 that a reader deleted and the 2 that a reader called "
+            "no cell",
+        ),
+    ],
+)
+def test_as_many_cells_are_told_as_a_file_holds(
+    phantom, capsys, monkeypatch, kind, told
+):
+    words = ["", "deleted", "not-a-cell", "not-a-cell", "deleted"]
+    further = {"reader_class": words, "added": ["", "", "", "", "yes"]}
+    boxes = [[20 * i, 0, 9, 9] for i in range(5)]
+    cells = CellTable.from_arrays(boxes, [0.9] * 5, [13] * 5, [0.5] * 5, further)
+    # As another program writes it: all rows.
+    cells.to_pandas().to_csv("cells.csv", index=False)
+    monkeypatch.setattr(export, "write_dicom_annotations", lambda *_, **__: None)
+    out = ["--to", kind, "--out", f"o.{'dcm' if kind == 'dicom' else kind}"]
+    slide = ["--slide", str(phantom)] if kind == "dicom" else []
+    assert run(["export", "cells.csv", *out, *slide]) == 0
+    assert capsys.readouterr().out == f"{told}, written to {out[-1]}\n"
+    if kind != "dicom":
+        assert len(read_cells(out[-1])) == int(told[0])
 
 
 @pytest.mark.usefixtures("cells")

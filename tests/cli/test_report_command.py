@@ -1,6 +1,8 @@
 import html
 import json
+from dataclasses import replace
 
+import numpy as np
 import pytest
 from pypdf import PdfReader
 
@@ -52,6 +54,16 @@ def test_a_report_is_written_with_what_the_summary_tells(
     for part in ("namer 2", "finder 1", "Dr. Ann", "1 March 2026", "smear é.svs"):
         assert part in page
     assert "is not known" not in page
+
+
+def test_a_cell_that_a_reader_deleted_is_not_among_those_that_are_told(
+    phantom, cells, capsys
+):
+    table = read_csv(cells)
+    said = np.array(["deleted", *[""] * (len(table) - 1)])
+    write_csv(replace(table, further={"reader_class": said}), cells)
+    assert run(words(phantom, cells, "report.html")) == 0
+    assert capsys.readouterr().out == "report of 5 cells written to report.html\n"
 
 
 def test_table_and_geojson_give_the_same_report(phantom, cells, tmp_path):

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from contextlib import ExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
+
+import numpy as np
 
 from napari_deepheme.cli.arguments import (
     Commands,
@@ -21,14 +24,23 @@ from napari_deepheme.core.export.anndata_file import write_anndata
 from napari_deepheme.core.export.cells_file import read_cells
 from napari_deepheme.core.export.crop_folder import write_crop_folder
 from napari_deepheme.core.export.csv_table import write_csv
-from napari_deepheme.core.export.dicom_annotations import write_dicom_annotations
+from napari_deepheme.core.export.dicom_annotations import (
+    annotated_rows,
+    write_dicom_annotations,
+)
 from napari_deepheme.core.export.facts import facts_beside, spelled_out
 from napari_deepheme.core.export.geojson import NO_SHIFT, write_geojson
 from napari_deepheme.core.export.nameless import nameless_table_facts
 from napari_deepheme.core.export.other_slide import refuse_other_slide, slide_doubts
 from napari_deepheme.core.export.parquet import write_parquet
 from napari_deepheme.core.files import refuse_sources, replaced_file
-from napari_deepheme.core.review.corrections import is_corrected, is_deleted
+from napari_deepheme.core.further_columns import DELETED, NOT_A_CELL
+from napari_deepheme.core.review.corrections import (
+    is_corrected,
+    judged_classes,
+    standing_rows,
+    written_rows,
+)
 from napari_deepheme.core.runs.run_of_cells import other_run_doubts
 from napari_deepheme.core.runs.slide_of_run import other_file_doubts
 from napari_deepheme.core.slide import open_slide, plausible_mpp
@@ -38,6 +50,9 @@ from napari_deepheme.core.wording import plural
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Callable
+
+    import numpy.typing as npt
 
     from napari_deepheme.core.cell_table import CellTable
     from napari_deepheme.core.export.facts import TableFacts
@@ -45,6 +60,20 @@ if TYPE_CHECKING:
     from napari_deepheme.core.slide import SlideReader
 
 _KINDS: Final = ("parquet", "h5ad", "dicom", "crops", "geojson", "csv")
+
+_ROWS: Final[dict[str, Callable[[CellTable], npt.NDArray[np.intp]]]] = {
+    "parquet": standing_rows,
+    "h5ad": standing_rows,
+    "dicom": annotated_rows,
+    "geojson": standing_rows,
+    "csv": written_rows,
+}
+"""What of a table each kind of file holds."""
+
+_CALLED: Final = {
+    DELETED: "that a reader deleted",
+    NOT_A_CELL: "that a reader called no cell",
+}
 
 _OF_SLIDES: Final = {"crops": "crops", "dicom": "DICOM annotations"}
 
@@ -186,12 +215,16 @@ def _write(
         write_geojson(cells, path, bounds_origin=origin)
     else:
         write_csv(cells, path)
-    if kind != "csv":
-        n_deleted = int(is_deleted(cells).sum())
-        left_out = f" without the {n_deleted} that a reader deleted"
-        standing = plural(len(cells) - n_deleted, "cell")
-        return f"{standing}{left_out if n_deleted else ''}"
-    return plural(len(cells), "cell")
+    return _told_of(cells, _ROWS[kind](cells))
+
+
+def _told_of(cells: CellTable, rows: npt.NDArray[np.intp]) -> str:
+    """Say how many cells are written, and what a reader called those left out."""
+    left_out = np.ones(len(cells), bool)
+    left_out[rows] = False
+    words = Counter(judged_classes(cells)[left_out].tolist())
+    told = " and ".join(f"the {n} {_CALLED[word]}" for word, n in sorted(words.items()))
+    return plural(len(rows), "cell") + (f" without {told}" if told else "")
 
 
 def _write_crops(

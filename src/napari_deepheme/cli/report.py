@@ -18,6 +18,7 @@ from napari_deepheme.core.files import refuse_sources
 from napari_deepheme.core.report_file import gather_report, write_report
 from napari_deepheme.core.report_file.known_run import known_run
 from napari_deepheme.core.report_file.write import SUFFIXES
+from napari_deepheme.core.review.corrections import n_found
 from napari_deepheme.core.runs.run_of_cells import other_run_doubts
 from napari_deepheme.core.runs.slide_of_run import other_file_doubts
 from napari_deepheme.core.slide import open_slide
@@ -117,7 +118,7 @@ def _run(options: argparse.Namespace) -> int:
     for doubt in content.doubts:
         complain(doubt)
     write_report(content, options.out)
-    say(f"report of {plural(len(cells), 'cell')} written to {options.out}")
+    say(f"report of {plural(n_found(cells), 'cell')} written to {options.out}")
     return 0
 
 

@@ -22,7 +22,10 @@ from napari_deepheme.core.errors import (
     NotDicomError,
     UnreadableSlideError,
 )
-from napari_deepheme.core.export.dicom_annotations import write_dicom_annotations
+from napari_deepheme.core.export.dicom_annotations import (
+    annotated_rows,
+    write_dicom_annotations,
+)
 from napari_deepheme.core.export.facts import TableFacts
 from napari_deepheme.core.review.corrections import judged_counts
 from napari_deepheme.core.slide import ArraySlide, open_slide
@@ -140,6 +143,7 @@ def test_highdicom_finds_a_group_a_class_with_boxes_and_probabilities(
         "myelocyte",
     ]
     assert [g.number_of_annotations for g in groups] == [1, 2, 1]
+    assert annotated_rows(cells).tolist() == [0, 1, 2, 3]
     assert boxes_of(groups[1]) == [[10, 20, 30, 40], [50, 60, 9, 8]]
     assert boxes_of(groups[2]) == [[1, 2, 3, 4]]
     assert [g.algorithm_type.value for g in groups] == [

@@ -146,6 +146,12 @@ def write_dicom_annotations(
         stream.write(content.getbuffer())
 
 
+def annotated_rows(cells: CellTable) -> npt.NDArray[np.intp]:
+    """Return the rows that are written: all but what a reader took for no cell."""
+    left_out = [READER_CLASSES.index(word) for word in (NOT_A_CELL, DELETED)]
+    return np.flatnonzero(~np.isin(judged_indices(cells), left_out))
+
+
 def _annotations(source: pydicom.Dataset, groups: list[Any]) -> Any:
     import highdicom
     from pydicom.valuerep import PersonName
@@ -206,11 +212,10 @@ class _Group:
 
 
 def _groups(cells: CellTable) -> Iterator[_Group]:
+    cells = cells.take(annotated_rows(cells))
     judged, corrected = judged_indices(cells), is_corrected(cells)
     doubted = is_unidentified(cells) & ~corrected
     for index, code in enumerate(READER_CLASSES):
-        if code in (NOT_A_CELL, DELETED):
-            continue
         name = CLASS_BY_CODE[code].name if code in CLASS_BY_CODE else code
         for of_class, rows, by_reader in (
             ((code, name), ~corrected & ~doubted, False),

@@ -139,3 +139,12 @@ def test_the_threshold_alone_moves_cells_out_of_the_count_and_back():
 def test_figures_of_which_no_lineage_is_told_are_in_none(make_table):
     figures = mitotic_figures(make_table((0, 0, 9, 9, "U4"), (20, 0, 9, 9, "M6")))
     assert set(lineages_of(figures).values()) == {0}
+
+
+def test_figures_that_a_reader_named_count_as_said_however_near():
+    # 8 µm apart at 0.25 µm a pixel: a model's figures would be one cell.
+    boxes = [[100, 100, 40, 40], [132, 100, 40, 40]]
+    cells = CellTable.from_arrays(boxes, *[[0.9] * 2, [class_index("M2")] * 2, [1] * 2])
+    corrected = CorrectedCells(cells).correct([0, 1], "U4")
+    assert len(mitotic_figures(corrected.cells)) == 2
+    assert len(mitotic_figures(corrected.correct([1], NOT_A_CELL).cells)) == 1

@@ -54,7 +54,11 @@ class MitoticIndex:
 
 
 def mitotic_figures(cells: CellTable) -> CellTable:
-    """Return the cells that count as mitotic figures."""
+    """Return the cells that count as mitotic figures.
+
+    Those that a model found too near each other are one cell of a run already; those
+    that a reader named are as many as were named.
+    """
     figure = judged_classes(cells) == MITOTIC_CODE
     return cells.take(figure & ~is_unidentified(cells))
 

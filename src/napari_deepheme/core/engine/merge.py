@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from napari_deepheme.core.geometry import Area, Mpp
 
 _ONE_FIGURE_UM: Final = 12.0
-"""Two figures are one when their middles are nearer, or nearer than a side of the
-smaller: a cell in mitosis is wider than this, so two of them cannot be as near."""
+"""Two figures of a model are one when their middles are nearer, or nearer than a side
+of the smaller: a cell in mitosis is wider than this, so two cannot be as near."""
 
 _DAUGHTERS_UM: Final = 9.0
 """Plates whose middles lie so far apart are daughters."""

@@ -11,6 +11,7 @@ from napari_deepheme.core.errors import UnreadableSlideError
 from napari_deepheme.core.geometry import Region
 from napari_deepheme.plugin.panels.density import CellDensity
 from napari_deepheme.plugin.slide_layers.slides import slide_of
+from napari_deepheme.plugin.words import BUSY, progress_in_words
 
 
 def names(viewer):
@@ -424,6 +425,49 @@ def test_cancel_keeps_what_was_found(controller, slide_layer, viewer, core):
     assert controller.session.message == "Stopped before the end."
     assert cells_layer(viewer).features["class_code"].tolist() == ["M2", "L4"]
     assert controller.session.can_export
+    assert progress_in_words(controller.session).endswith("; stopped at tile 1 of 2")
+
+
+def test_a_run_that_gives_nothing_leaves_the_totals_of_the_one_before(
+    controller, slide_layer, core
+):
+    session = controller.session
+    controller.classify_slide()
+    core.while_computing = controller.cancel
+    controller.finish()
+    before = progress_in_words(session)
+    controller.classify_slide()
+    controller.cancel()
+    assert session.message.startswith("Stopped before the first cells")
+    assert progress_in_words(session) == before
+    core.while_computing = lambda: None
+    controller.classify_slide()
+    controller.finish()
+    assert "stopped" not in progress_in_words(session)
+
+
+@pytest.mark.parametrize(
+    "ask", ["classify_slide", "classify_region", "show_where_to_count"]
+)
+def test_what_is_asked_for_while_a_run_goes_on_is_answered(
+    controller, slide_layer, ask, core
+):
+    controller.classify_slide()
+    core.while_computing = getattr(controller, ask)
+    told = []
+    controller.session.events.message.connect(lambda new, _: told.append(new))
+    controller.finish()
+    assert BUSY in told
+    assert controller.session.message == "Done."
+
+
+@pytest.mark.parametrize(
+    "ask", ["classify_slide", "classify_region", "show_where_to_count"]
+)
+def test_without_a_slide_each_button_says_what_is_missing(controller, ask):
+    controller.session.message = ""
+    getattr(controller, ask)()
+    assert controller.session.message == "Open a slide first."
 
 
 def test_a_foreseen_failure_is_told_in_plain_words(controller, slide_layer, core):

@@ -30,6 +30,7 @@ from napari_deepheme.plugin.reader import get_slide_reader
 from napari_deepheme.plugin.returning import AS_LEFT
 from napari_deepheme.plugin.reviewing import saving
 from napari_deepheme.plugin.slide_layers import choice as slide_choice
+from napari_deepheme.plugin.words import progress_in_words
 from napari_deepheme.plugin.worker import Failed
 
 
@@ -716,6 +717,21 @@ def test_a_run_that_is_cancelled_before_its_first_cells_leaves_the_review(
     assert (ran.session.n_cells, ran.session.n_corrected) == (4, 2)
     ran.desk.actions.do("undo")
     assert ran.session.n_corrected == 0
+
+
+def test_a_sitting_of_a_stopped_run_says_that_it_was_stopped(
+    ran, make_controller, core, slide_path
+):
+    ran._task = ran._start.task
+    core.while_computing = ran.cancel
+    ran.classify_slide()
+    ran.close()
+    tomorrow = make_controller()
+    tomorrow.returning.open_sitting(Path(ran.session.sitting))
+    assert progress_in_words(tomorrow.session).endswith("; stopped before the end")
+    core.while_computing = lambda: None
+    tomorrow.classify_slide()
+    assert "stopped" not in progress_in_words(tomorrow.session)
 
 
 def test_a_run_without_cells_does_not_hide_the_sitting_before(

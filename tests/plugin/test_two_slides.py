@@ -208,6 +208,31 @@ def test_the_name_of_the_reader_stays_whichever_review_is_taken_up(
     assert two.session.reader == "Cyd"
 
 
+def test_a_slide_that_another_one_takes_the_place_of_during_a_map_is_left(two, core):
+    two.choose_slide("case 1.svs")
+    (slide,) = (one for one in two.viewer.layers if one.name == "case 1.svs")
+
+    def remove(*_, **__):
+        two.viewer.layers.remove(slide)
+
+    two._mapping._map_adequacy = remove
+    two.show_where_to_count()
+    assert two.session.slide == "case 2.svs"
+    assert two.session.message == "Stopped before there was a map. All stays as it was."
+    assert two.desk.run is None
+    assert not two.session.can_export
+
+
+def test_a_slide_that_another_one_takes_the_place_of_during_a_training_is_left(two):
+    two.choose_slide("case 1.svs")
+    two.session.running = two.session.training = True
+    two.viewer.layers.remove(two.viewer.layers["case 1.svs"])
+    assert two.desk.run is not None
+    two.session.running = two.session.training = False
+    assert two.session.slide == "case 2.svs"
+    assert two.desk.run is None
+
+
 def test_what_the_user_hid_stays_hidden(two):
     two.choose_slide("case 1.svs")
     two.viewer.layers["Mitotic figures"].visible = False

@@ -74,8 +74,11 @@ def test_how_many_cells_are_out_of_the_count_stands_above_the_message(view, sess
     assert view.progress_label.text() == words
     session.message = "Exported."
     assert view.progress_label.text() == words
+    # A later run came so far and gave nothing.
     session.n_tiles, session.n_done = 8, 5
-    assert view.progress_label.text() == f"{words}; tile 5 of 8"
+    assert view.progress_label.text() == words
+    session.stopped = "stopped at tile 2 of 9"
+    assert view.progress_label.text() == f"{words}; stopped at tile 2 of 9"
     session.rendered_only = ("U4",)
     assert "3 mitotic figures †, 813" in view.progress_label.text()
 

@@ -21,8 +21,6 @@ from napari_deepheme.core.errors import (
     UnknownMppError,
 )
 from napari_deepheme.core.geometry import Region, hull
-from napari_deepheme.core.runs.kept_search import KeptSearch
-from napari_deepheme.core.runs.run_request import RunRequest
 from napari_deepheme.core.runs.search import Search
 from napari_deepheme.core.slide import plausible_mpp
 from napari_deepheme.plugin.areas import asked_areas
@@ -34,10 +32,11 @@ from napari_deepheme.plugin.result_layers.where_to_count import hide_map, painte
 from napari_deepheme.plugin.returning import Returning
 from napari_deepheme.plugin.reviewing.keeping import unfinished_folder
 from napari_deepheme.plugin.reviewing.reopening import said_before
-from napari_deepheme.plugin.run import Run
+from napari_deepheme.plugin.run import Run, kept_search
 from napari_deepheme.plugin.slide_layers.choice import choice_events
 from napari_deepheme.plugin.slide_layers.slides import slide_key, slide_mark, slide_of
 from napari_deepheme.plugin.streaming import FEW_CELLS, LOADING, Streaming, paced
+from napari_deepheme.plugin.words import BUSY
 from napari_deepheme.plugin.worker import Failed
 
 if TYPE_CHECKING:
@@ -50,7 +49,7 @@ if TYPE_CHECKING:
     from napari_deepheme.core.cell_table import CellTable
     from napari_deepheme.core.geometry import Polygon
     from napari_deepheme.core.models.protocols import Models
-    from napari_deepheme.core.runs.kept_search import GoneOn, NotKept
+    from napari_deepheme.core.runs.kept_search import GoneOn, KeptSearch, NotKept
     from napari_deepheme.core.slide import SlideReader
     from napari_deepheme.plugin.own_models.own_training import ReadCells
     from napari_deepheme.plugin.result_layers.drawing import Ready
@@ -121,7 +120,8 @@ class Controller:
         self.returning = Returning(self.desk, viewer, session, start=start)
         self._slides = self.desk.slides
         self._streaming = Streaming(session, self.desk.review)
-        self._mapping = Mapping(viewer, session, map_adequacy, start)
+        follow = self.returning.follow
+        self._mapping = Mapping(viewer, session, map_adequacy, start, follow)
         for event in choice_events(viewer):
             event.connect(self._on_layers_changed)
         self._on_layers_changed()
@@ -148,9 +148,8 @@ class Controller:
 
     def classify_region(self) -> None:
         """Classify the drawn shapes if their layer is active, else what is in view."""
-        layer = self._slides.layer
+        layer = self._free_layer()
         if layer is None:
-            self._say("Open a slide first.", error=True)
             return
         slide = slide_of(layer)
         asked = asked_areas(self._viewer, layer, slide)
@@ -161,22 +160,21 @@ class Controller:
 
     def classify_slide(self) -> None:
         """Classify the whole slide."""
-        layer = self._slides.layer
+        layer = self._free_layer()
         if layer is None:
-            self._say("Open a slide first.", error=True)
             return
         slide, n = slide_of(layer), self._session.max_cells
         region = Region(0, 0, *slide.size)
         if n:
             self._begin(layer, slide, [region], [region], CountGoal(n))
         else:
-            kept = self._kept_search(slide)
+            kept = kept_search(slide, self._session, unfinished_folder())
             self._begin(layer, slide, [region], [region], kept=kept)
 
     def show_where_to_count(self) -> None:
         """Show what each part of the slide is, to be looked at and painted over."""
-        layer = self._slides.layer
-        if layer is not None and not self._session.running:
+        layer = self._free_layer()
+        if layer is not None:
             self._mapping.begin(layer)
 
     def cancel(self) -> None:
@@ -225,8 +223,6 @@ class Controller:
         note: str = "",
     ) -> None:
         session = self._session
-        if session.running:
-            return
         stated = session.mpp or None
         try:
             mpp = plausible_mpp(slide, mpp=stated)
@@ -243,7 +239,7 @@ class Controller:
         self._search = Search(tuple(regions), stated, goal, painted, kept)
         self._stopping.clear()
         lay_out(self._viewer, slide_key(layer), frame_of(layer), slide.size, whole)
-        session.n_tiles, session.n_done, session.seconds_left = 0, 0, 0.0
+        session.reset_progress()
         session.adding, session.running = False, True
         self._say(LOADING)
         self._task = self._start(
@@ -252,18 +248,15 @@ class Controller:
             on_end=partial(self._on_end_of, self._run),
         )
 
-    def _kept_search(self, slide: SlideReader) -> KeptSearch | None:
-        """Return what keeps a run of a slide; None for pixels without a file."""
-        if slide.path is None:
+    def _free_layer(self) -> Image | None:
+        """Return the layer of the chosen slide; None, and say why, if it must wait."""
+        layer = self._slides.layer
+        if layer is None:
+            self._say("Open a slide first.", error=True)
+        elif self._session.running:
+            self._say(BUSY, error=True)
             return None
-        session = self._session
-        request = RunRequest(
-            mpp=session.mpp or None,
-            model=session.model or None,
-            detector=session.detector or None,
-            device=session.device,
-        )
-        return KeptSearch(unfinished_folder(), request)
+        return layer
 
     def _items(
         self,
@@ -358,8 +351,7 @@ class Controller:
             if run.error is None:
                 self._say(_KEPT)
         finally:
-            self.returning.follow_layers()
-            self.returning.follow_slide()
+            self.returning.follow()
 
     def _on_merged(self, merged: tuple[RegionResult, Ready] | Failed) -> None:
         run, session = self.desk.run, self._session
@@ -374,9 +366,6 @@ class Controller:
             self._say(f"The run broke off: {merged.error!r}", error=True)
             raise merged.error
         result, ready = merged
-        if result.complete:
-            # A count needs no more of its areas.
-            session.n_tiles = session.n_done
         try:
             self.desk.take_result(run, overlay, result, ready)
         finally:

@@ -40,6 +40,7 @@ from napari_deepheme.plugin.slide_layers.slides import (
     slide_of,
 )
 from napari_deepheme.plugin.viewport import visible_region
+from napari_deepheme.plugin.words import stopped_words
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -172,6 +173,7 @@ class Desk:
         self, run: Run, overlay: Overlay, result: RegionResult, facts: RunFacts
     ) -> None:
         self.result = (result, facts)
+        self._session.stopped = stopped_words(result, self._session)
         overlay.set_facts({"bounds_origin": facts.bounds_origin})
         self._session.can_export = True
         threshold = self._session.first_threshold
@@ -371,6 +373,7 @@ class Desk:
         overlay = self.new_overlay(layer, slide, result.region)
         session.reset_counts()
         self.run, self.result = run, (result, sitting.facts)
+        session.stopped = stopped_words(result)
         session.can_export = True
         session.hidden = frozenset(sitting.view.get("hidden", ()))
         session.rendered_only = sitting.facts.rendered_only

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from napari_deepheme.core.errors import UnknownMppError
 from napari_deepheme.core.slide import plausible_mpp
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from napari_deepheme.plugin.session import Session
     from napari_deepheme.plugin.worker import Task
 
+_STOPPED: Final = "Stopped before there was a map. All stays as it was."
+
 
 class Mapping:
     """Judges a slide from afar.
@@ -37,6 +39,8 @@ class Mapping:
         As `core.adequacy.map_adequacy`; called on the thread.
     start : callable
         As `worker.start`.
+    when_ended : callable
+        Called when a map was made, or was given up.
 
     Attributes
     ----------
@@ -50,9 +54,12 @@ class Mapping:
         session: Session,
         map_adequacy: Callable[..., AdequacyMap],
         start: Callable[..., Task],
+        when_ended: Callable[[], None],
     ) -> None:
         self._viewer, self._session = viewer, session
         self._map_adequacy, self._start = map_adequacy, start
+        self._when_ended = when_ended
+        self._is_told = False
         self.task: Task | None = None
 
     def begin(self, layer: Image) -> None:
@@ -67,23 +74,39 @@ class Mapping:
             session.needs_mpp = True
             session.say(mpp_refusal(error), error=True)
             return
+        self._is_told = False
         session.reset_progress()
         session.running = True
         session.say("Looking where cells can be counted …")
         self.task = self._start(
             lambda: iter([self._map_adequacy(slide, mpp=mpp)]),
-            on_item=partial(self.show, layer),
+            on_item=partial(self._on_item, layer),
             on_end=self._on_end,
         )
 
-    def show(self, layer: Image, item: AdequacyMap | Failed) -> None:
-        """Show a map over its slide, if that is still there."""
+    def show(self, layer: Image, item: AdequacyMap | Failed) -> bool:
+        """Show a map over its slide, or say why there is none.
+
+        Returns
+        -------
+        bool
+            False if nothing was said, since the slide is no longer there.
+        """
         if isinstance(item, Failed):
             self._session.say(f"Judging the slide failed: {item.error}", error=True)
-        elif layer in self._viewer.layers:
-            show_map(self._viewer, layer, slide_key(layer), item, frame_of(layer))
-            self._session.say(MAP_HINT)
+            return True
+        if layer not in self._viewer.layers:
+            return False
+        show_map(self._viewer, layer, slide_key(layer), item, frame_of(layer))
+        self._session.say(MAP_HINT)
+        return True
+
+    def _on_item(self, layer: Image, item: AdequacyMap | Failed) -> None:
+        self._is_told = self.show(layer, item)
 
     def _on_end(self) -> None:
         self.task = None
         self._session.running = False
+        if not self._is_told:
+            self._session.say(_STOPPED)
+        self._when_ended()

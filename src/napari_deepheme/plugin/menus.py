@@ -47,12 +47,10 @@ def _with_cells(viewer: napari.Viewer) -> ClassifyCellsWidget:
     active = viewer.layers.selection.active
     widget = _opened(viewer)
     desk, session = widget.desk, widget.session
-    if session.running:
-        return widget
     cells = layer_cells(active) if active is not None else None
     if cells is not None and not desk.shows(active):
         widget.controller.returning.open_cells(cells, active)
-    elif desk.result is None:
+    elif desk.result is None and not session.running:
         session.say(
             f'There are no cells yet. Classify some, or choose a layer "{CELLS}" that '
             "was opened, in the list of layers.",

@@ -74,6 +74,7 @@ class Returning:
         self._on_top = OnTop(viewer)
         self._is_over = False
         session.events.slide.connect(self._on_slide)
+        session.events.training.connect(self._on_training)
 
     def release(self) -> None:
         """Let go of the viewer: nothing is brought back any more."""
@@ -95,7 +96,7 @@ class Returning:
             Called once it is told what came of it.
         """
         if self._session.running:
-            self._session.say(_not_now(path), error=True)
+            self._session.say(_not_now(path.name), error=True)
             then()
             return
         opens = partial(opened_sitting, path)
@@ -114,6 +115,9 @@ class Returning:
 
         One that was opened before the slide does not lie on it, and gives way.
         """
+        if self._session.running:
+            self._session.say(_not_now(source.name), error=True)
+            return
         layer = self._desk.slides.layer
         if layer is None:
             self._session.say("Open the slide of these cells first.", error=True)
@@ -122,6 +126,12 @@ class Returning:
         origin = origin_of(source.metadata)
         opens = partial(opened_layer, cells, slide_of(layer), mpp, origin=origin)
         self._open(Path(source.name), opens, lambda: None, source)
+
+    def follow(self) -> None:
+        """Follow what became of layers and slides while something went on."""
+        if not self._is_over:
+            self.follow_layers()
+            self.follow_slide()
 
     def follow_slide(self) -> None:
         """Put the review of another slide aside, and take up that of the chosen one.
@@ -200,7 +210,7 @@ class Returning:
                 raise item.error
             return
         if session.running:
-            session.say(_not_now(path), error=True)
+            session.say(_not_now(path.name), error=True)
             then()
             return
         if self._said() is not said:
@@ -266,6 +276,10 @@ class Returning:
         else:
             self._desk.keeping.begin()
 
+    def _on_training(self, goes_on: bool, *_: object) -> None:
+        if not goes_on:
+            self.follow()
+
     def _on_slide(self, *_: object) -> None:
         self._session.earlier_sitting = ""
         self.follow_slide()
@@ -285,8 +299,8 @@ class Returning:
             self._session.earlier_sitting = str(item)
 
 
-def _not_now(path: Path) -> str:
+def _not_now(name: str) -> str:
     return (
-        f"{path.name} was not opened, since a run goes on. Open it again when that "
+        f"{name} was not opened, since a run goes on. Open it again when that "
         "has ended."
     )

@@ -5,10 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from napari_deepheme.core.engine.config import DetectConfig
+from napari_deepheme.core.runs.kept_search import KeptSearch
+from napari_deepheme.core.runs.run_request import RunRequest
 from napari_deepheme.core.runs.tally import Tally
 from napari_deepheme.plugin.result_layers.stream import Pace, Stream
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from napari.layers import Image
 
     from napari_deepheme.core.counts.counting import CountGoal
@@ -16,9 +20,9 @@ if TYPE_CHECKING:
     from napari_deepheme.core.engine.results import ResultCollector, TileResult
     from napari_deepheme.core.geometry import Region
     from napari_deepheme.core.models.protocols import Models
-    from napari_deepheme.core.runs.kept_search import KeptSearch
     from napari_deepheme.core.sittings.sitting import DrawnShape
     from napari_deepheme.core.slide import SlideReader
+    from napari_deepheme.plugin.session import Session
 
 
 class Run:
@@ -74,3 +78,28 @@ class Run:
         """Take in what a tile gave."""
         self.collector.add(result)
         self.stream.add(result)
+
+
+def kept_search(
+    slide: SlideReader, session: Session, folder: Path
+) -> KeptSearch | None:
+    """Return what keeps a run of a whole slide; None for pixels without a file.
+
+    Parameters
+    ----------
+    slide : SlideReader
+        The slide.
+    session : Session
+        What is chosen for the run.
+    folder : Path
+        Where runs are kept.
+    """
+    if slide.path is None:
+        return None
+    request = RunRequest(
+        mpp=session.mpp or None,
+        model=session.model or None,
+        detector=session.detector or None,
+        device=session.device,
+    )
+    return KeptSearch(folder, request)

@@ -48,7 +48,10 @@ class Session:
     training : bool
         Whether it is a training.
     n_tiles, n_done : int
-        Tiles of the run, and those that are done; of a training, its steps.
+        Tiles of the run, and those that are done; of a training, its steps. They are of
+        what goes on or ended last, whatever it was.
+    stopped : str
+        Where the run of the cells was stopped, in words; empty where it was not.
     n_cells : int
         Cells found so far; of a review, without those that the reader took away.
     seconds_left : float
@@ -125,6 +128,7 @@ class Session:
     training: bool = False
     n_tiles: int = 0
     n_done: int = 0
+    stopped: str = ""
     n_cells: int = 0
     seconds_left: float = 0.0
     step: str = ""
@@ -173,6 +177,7 @@ class Session:
         """Forget the run before."""
         self.can_export = False
         self.counts, self.hidden = {}, frozenset()
+        self.n_cells, self.stopped = 0, ""
         self.n_unidentified = self.n_not_cells = self.n_corrected = 0
         self.n_selected, self.selected = 0, ""
         self.reset_progress()
@@ -180,8 +185,8 @@ class Session:
         self.rendered_only = ()
 
     def reset_progress(self) -> None:
-        """Begin something whose length is not known yet."""
-        self.n_done = self.n_tiles = self.n_cells = 0
+        """Begin something whose length is not known yet; what was found stays."""
+        self.n_done = self.n_tiles = 0
         self.seconds_left = 0.0
 
     def say(self, message: str, *, error: bool = False) -> None:

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from napari_deepheme.core.models.cards.card import ModelCard
     from napari_deepheme.plugin.session import Session
 
+BUSY = "Not begun, since a run goes on. Wait for its end, or press “Cancel”."
+
 CLICK_HINT = "Click a cell to select it, Shift-click to add more."
 
 NOT_SAVED = (
@@ -174,9 +176,25 @@ def _counted(session: Session) -> str:
     words += f"{session.n_unidentified:,} unidentified"
     if n_others > 0:
         words += f", {plural(n_others, 'other')}"
-    if session.n_done < session.n_tiles:
-        words += f"; {_tile(session)}"
-    return words
+    return f"{words}; {session.stopped}" if session.stopped else words
+
+
+def stopped_words(result: RegionResult, session: Session | None = None) -> str:
+    """Say where a run was stopped; empty if it was not.
+
+    Parameters
+    ----------
+    result : RegionResult
+        What it gave.
+    session : Session, optional
+        State as the run left it; without it, as in a sitting, it is not known how far
+        the run came.
+    """
+    if result.complete:
+        return ""
+    if session is None or not session.n_tiles:
+        return "stopped before the end"
+    return f"stopped at {_tile(session)}"
 
 
 def _tile(session: Session) -> str:

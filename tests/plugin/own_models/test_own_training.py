@@ -31,6 +31,7 @@ from napari_deepheme.plugin.own_models.own_training import ReadCells, Trained
 from napari_deepheme.plugin.own_models.training import Training
 from napari_deepheme.plugin.session import Session
 from napari_deepheme.plugin.view import View
+from napari_deepheme.plugin.words import progress_in_words
 
 pytestmark = pytest.mark.usefixtures("torch_alone", "rendered_once")
 
@@ -227,6 +228,17 @@ def test_there_is_one_run_or_training_at_a_time(training, session, fit):
     session.running = True
     training.begin("my-cells-1")
     assert fit.asked is None
+    assert session.message.startswith("Not begun, since a run goes on")
+    assert session.message_kind == "error"
+
+
+def test_a_training_leaves_what_was_found_as_it_stood(training, session):
+    session.n_cells, session.counts, session.can_export = 275, {"M2": 244}, True
+    session.stopped = "stopped at tile 2 of 9"
+    before = progress_in_words(session)
+    training.begin("my-cells-1")
+    assert progress_in_words(session) == before
+    assert before.endswith("stopped at tile 2 of 9")
 
 
 def test_cells_kept_from_before_are_counted(training, session):

@@ -8,6 +8,7 @@ import pytest
 from napari_deepheme.core.adequacy import KINDS, AdequacyMap
 from napari_deepheme.core.geometry import Region, Size
 from napari_deepheme.plugin.result_layers.where_to_count import NAME, painted_map
+from napari_deepheme.plugin.words import progress_in_words
 
 SMEAR, THICK = KINDS.index("smear"), KINDS.index("thick")
 
@@ -140,3 +141,27 @@ def test_a_slide_without_a_pixel_size_is_not_judged(controller, viewer):
     controller.show_where_to_count()
     assert controller.session.needs_mpp
     assert not controller.session.running
+
+
+def test_a_map_leaves_the_totals_of_the_cells(controller, slide_layer, adequacy):
+    controller.classify_slide()
+    controller.finish()
+    before = progress_in_words(controller.session)
+    controller.show_where_to_count()
+    controller.finish()
+    assert controller.session.n_cells == 4
+    assert progress_in_words(controller.session) == before
+    assert before.startswith("4 cells: 3 counted")
+
+
+def test_a_map_that_is_cancelled_says_that_it_has_ended(
+    controller, slide_layer, viewer, adequacy
+):
+    controller.show_where_to_count()
+    controller.cancel()
+    assert controller.session.message == "Stopping …"
+    # A worker hands nothing on after that.
+    controller._mapping._on_end()
+    assert controller.session.message.startswith("Stopped before there was a map")
+    assert not controller.session.running
+    assert NAME not in viewer.layers

@@ -11,6 +11,7 @@ from napari_deepheme.core.errors import DeephemeError
 from napari_deepheme.core.models.bringing.library import is_name
 from napari_deepheme.core.wording import plural
 from napari_deepheme.plugin.own_models.own_training import Trained
+from napari_deepheme.plugin.words import BUSY
 from napari_deepheme.plugin.worker import Failed
 
 if TYPE_CHECKING:
@@ -84,13 +85,14 @@ class Training:
         """Train on the corrections; the chosen classifier is gone on from."""
         session = self._session
         if session.running:
+            session.say(BUSY, error=True)
             return
         refusal = self._refusal(name)
         if refusal:
             session.say(refusal, error=True)
             return
         self._name, self._error, self._trained = name, None, None
-        session.n_tiles, session.n_done, session.seconds_left = 0, 0, 0.0
+        session.reset_progress()
         session.comparison = None
         session.training = True
         session.running = True
@@ -168,8 +170,15 @@ class Training:
         session = self._session
         self._task = None
         session.running = False
-        session.training = False
-        session.n_tiles, session.n_done, session.step = 0, 0, ""
+        session.reset_progress()
+        session.step = ""
+        try:
+            self._tell_end()
+        finally:
+            # Last, for what follows may have more to say.
+            session.training = False
+
+    def _tell_end(self) -> None:
         if self._trained is not None:
             self._tell(self._trained)
         elif isinstance(self._error, DeephemeError):

@@ -478,6 +478,61 @@ def test_a_card_that_does_not_fit_its_weights_is_refused(tmp_path, own_folder):
     assert not files_in(own_folder)
 
 
+def write_card(path, name, *, version, files=None):
+    """Write another card of weights beside them."""
+    content = json.loads(find_model(DEFAULT_DETECTOR).path.read_text())
+    content["version"] = version
+    entry = content["weights"]["safetensors"]
+    if files:
+        del entry["sha256"]
+        entry["source"] = files
+    (path.parent / name).write_text(json.dumps(content))
+    return path.parent / name
+
+
+def test_the_card_that_is_given_is_the_one_that_is_taken(tmp_path, own_folder):
+    path = copy_bundled(DEFAULT_DETECTOR, tmp_path / "lab")
+    named_so = write_card(path, path.with_suffix(".json").name, version="1")
+    other = write_card(path, "a stricter one.json", version="2")
+    for given, version in (
+        (named_so, "1"),
+        (other, "2"),
+        ([path, other], "2"),
+        ([other, path], "2"),
+        # The one of their name is theirs.
+        (path, "1"),
+        (path.parent, "1"),
+    ):
+        card = import_model(given, name="mine", overwrite=True)
+        assert (card.version, len(card.weights)) == (version, 1)
+    with pytest.raises(InvalidModelError, match=f"found {named_so.name}, a stricter"):
+        import_model([named_so, other], name="both")
+    shutil.copy(path, path.parent / "more.safetensors")
+    with pytest.raises(InvalidModelError, match=r"does not name more\.safetensors"):
+        import_model([other, path.parent / "more.safetensors"], name="both")
+
+
+def test_of_several_cards_of_weights_the_one_meant_is_asked_for(tmp_path, own_folder):
+    path = copy_bundled(DEFAULT_DETECTOR, tmp_path / "lab")
+    path.with_suffix(".json").unlink()
+    write_card(path, "b.json", version="2")
+    assert import_model(path, name="one").version == "2"
+    write_card(path, "a.json", version="1")
+    write_card(path, "another.json", version="3", files=["other.safetensors"])
+    for given in (path, path.parent):
+        with pytest.raises(InvalidModelError, match=r"cards, a\.json, b\.json: give"):
+            import_model(given, name="mine")
+    # A card of their name that is of other files stands in no one's way.
+    write_card(
+        path, path.with_suffix(".json").name, version="4", files=["other.safetensors"]
+    )
+    (path.parent / "a.json").unlink()
+    assert import_model(path, name="mine").version == "2"
+    (path.parent / "b.json").unlink()
+    with pytest.raises(InvalidModelError, match="its card names other"):
+        import_model(path, name="more")
+
+
 @pytest.mark.usefixtures("untried")
 def test_a_taken_name_is_refused_unless_it_may_be_replaced(
     make_state, tmp_path, own_folder

@@ -46,6 +46,25 @@ _PAPER: Final = (
 
 
 @dataclass(frozen=True, slots=True)
+class _Given:
+    """What is to be imported.
+
+    Attributes
+    ----------
+    files : list of Path
+        All weights.
+    title : str
+        A name for them all.
+    card : ModelCard or None
+        The card, if it was given itself.
+    """
+
+    files: list[Path]
+    title: str
+    card: ModelCard | None
+
+
+@dataclass(frozen=True, slots=True)
 class Draft:
     """A model that was read and tried, but is not kept yet.
 
@@ -79,7 +98,7 @@ def import_model(
     Parameters
     ----------
     paths : Path, str or sequence of them
-        Files of weights; a card, for its weights; or a folder, for all weights in it.
+        Files of weights; a card, with its weights; or a folder, for all weights in it.
     options : ImportOptions, optional
         What is to stand in the card.
     name : str, optional
@@ -105,19 +124,19 @@ def import_model(
     """
     need_torch()
     options = options or ImportOptions()
-    given = [paths] if isinstance(paths, Path | str) else list(paths)
-    files, title = _weights_files([Path(path) for path in given])
-    name = safe_name(title) if name is None else name
+    asked = [paths] if isinstance(paths, Path | str) else list(paths)
+    given = _given([Path(path) for path in asked])
+    name = safe_name(given.title) if name is None else name
     check_name(name)
     check_free(name, folder, overwrite=overwrite)
     with tempfile.TemporaryDirectory() as temporary:
-        draft = _draft(files, options, name, Path(temporary))
+        draft = _draft(given, options, name, Path(temporary))
         contents = draft.contents
         return keep_model(draft.card, contents, overwrite=overwrite, folder=folder)
 
 
-def _weights_files(paths: list[Path]) -> tuple[list[Path], str]:
-    """Return the files that folders and cards stand for, and a name for them all."""
+def _given(paths: list[Path]) -> _Given:
+    """Return the files that folders and a card stand for, and the card."""
     from napari_deepheme.core.models.bringing.weight_files import (
         SUFFIXES,
         expected_suffixes,
@@ -126,6 +145,7 @@ def _weights_files(paths: list[Path]) -> tuple[list[Path], str]:
     if not paths:
         raise InvalidModelError("nothing", f"expected {expected_suffixes()}")
     files: list[Path] = []
+    cards: list[ModelCard] = []
     for path in paths:
         try:
             is_folder = path.is_dir()
@@ -139,34 +159,52 @@ def _weights_files(paths: list[Path]) -> tuple[list[Path], str]:
                 raise InvalidModelError(str(path), reason)
             files += weights
         elif path.suffix.lower() == ".json":
-            files += [file.path for file in ModelCard.read(path).weights]
+            cards.append(ModelCard.read(path))
         else:
             files.append(path)
     if len(files) > _MOST_FILES:
         reason = f"expected at most {_MOST_FILES} files; found {len(files)}"
         raise InvalidModelError(str(paths[0]), reason)
+    card = _only_card(cards, files) if cards else None
+    if card is not None:
+        files = [file.path for file in card.weights]
     single = paths[0] if len(paths) == 1 else files[0]
-    return files, single.resolve().name if single.is_dir() else single.stem
+    title = single.resolve().name if single.is_dir() else single.stem
+    return _Given(files, title, card)
 
 
-def _draft(
-    files: list[Path], options: ImportOptions, name: str, temporary: Path
-) -> Draft:
+def _only_card(cards: list[ModelCard], files: list[Path]) -> ModelCard:
+    """Return the one card that was given, if the files beside it are its own."""
+    card = cards[0]
+    if len(cards) > 1:
+        names = ", ".join(c.path.name for c in cards if c.path)
+        reason = f"expected one card; found {names}: import each by itself"
+        raise InvalidModelError(str(card.path), reason)
+    own = {file.path.resolve() for file in card.weights}
+    foreign = [file.name for file in files if file.resolve() not in own]
+    if foreign:
+        reason = f"it does not name {', '.join(foreign)}: give the card alone"
+        raise InvalidModelError(str(card.path), reason)
+    return card
+
+
+def _draft(given: _Given, options: ImportOptions, name: str, temporary: Path) -> Draft:
     from napari_deepheme.core.models.bringing.weight_files import (
         ONNX,
         SAFETENSORS,
         check_file,
     )
 
+    files, card = given.files, given.card
     for file in files:
         check_file(file)
     suffixes = {file.suffix.lower() for file in files}
-    if ONNX in suffixes or suffixes == {SAFETENSORS}:
+    if card is None and (ONNX in suffixes or suffixes == {SAFETENSORS}):
         card = card_beside(files)
-        if card is not None:
-            weights = tuple(_whole(file, temporary) for file in card.weights)
-            card = replace(card, name=name, weights=weights)
-            return _carded(options.apply(card))
+    if card is not None:
+        weights = tuple(_whole(file, temporary) for file in card.weights)
+        card = replace(card, name=name, weights=weights)
+        return _carded(options.apply(card))
     if ONNX not in suffixes:
         return _of_layout(files, options, name)
     if len(suffixes) > 1:
@@ -192,30 +230,45 @@ def _whole(file: WeightsFile, temporary: Path) -> WeightsFile:
 def card_beside(files: Sequence[Path]) -> ModelCard | None:
     """Read the card that lies beside weights, if there is one.
 
-    Other JSON, such as the settings of a training, is no card.
+    It has the name of the weights, or of one of several; where there is none of these
+    it may have another. Other JSON, such as the settings of a training, is no card.
 
     Raises
     ------
     InvalidModelError
-        If it is damaged, or names other files than these.
+        If it is damaged, or names other files than these, or several are as good.
     """
-    paths = [file.with_suffix(".json") for file in files]
-    cards = [ModelCard.read(path) for path in paths if _may_be_card(path)]
-    # Several files may share the card of the first, or of all, named otherwise.
-    for path in {p for file in files for p in file.parent.glob("*.json")} - set(paths):
+    paths = sorted({file.with_suffix(".json") for file in files})
+    named_so = [ModelCard.read(path) for path in paths if _may_be_card(path)]
+    own = [card for card in named_so if _names(card, files)]
+    fitting = own or _otherwise_named(files, paths)
+    if len(fitting) > 1:
+        names = ", ".join(card.path.name for card in fitting if card.path)
+        reason = f"it has several cards, {names}: give the one that is meant"
+        raise InvalidModelError(files[0].name, reason)
+    if named_so and not fitting:
+        named = sorted(w.path.name for w in named_so[0].weights)
+        reason = f"its card names {', '.join(named)}"
+        raise InvalidModelError(files[0].name, reason)
+    return fitting[0] if fitting else None
+
+
+def _otherwise_named(files: Sequence[Path], paths: Sequence[Path]) -> list[ModelCard]:
+    """Read the cards of weights that have other names than these paths."""
+    fitting = []
+    beside = {path for file in files for path in file.parent.glob("*.json")}
+    for path in sorted(beside - set(paths)):
         try:
             card = ModelCard.read(path)
         except InvalidModelError:
             continue
-        if {w.path for w in card.weights} == set(files):
-            cards.append(card)
-    if not cards:
-        return None
-    named = {w.path for w in cards[0].weights}
-    if named != set(files):
-        reason = f"its card names {', '.join(sorted(p.name for p in named))}"
-        raise InvalidModelError(files[0].name, reason)
-    return cards[0]
+        if _names(card, files):
+            fitting.append(card)
+    return fitting
+
+
+def _names(card: ModelCard, files: Sequence[Path]) -> bool:
+    return {file.path for file in card.weights} == set(files)
 
 
 def _may_be_card(path: Path) -> bool:

@@ -1,11 +1,17 @@
-"""Which of several boxes around one cell is kept."""
+"""Which boxes are around one cell, in one table and in two."""
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from napari_deepheme.core.overlap import _neighbours, is_one_of, suppress_overlaps
+from napari_deepheme.core.overlap import (
+    _neighbours,
+    is_one_of,
+    neighbours,
+    same_cells,
+    suppress_overlaps,
+)
 
 rows = st.tuples(
     st.integers(-30, 30),
@@ -149,3 +155,66 @@ def test_boxes_of_unlike_size_are_paired_where_they_overlap():
 def test_a_box_is_one_of_others_just_where_any_of_them_is_one_cell_with_it(ones, rest):
     found = is_one_of(arrays(ones)[0], arrays(rest)[0], max_overlap=0.4)
     assert found.tolist() == [any(are_one_cell(a, b) for b in rest) for a in ones]
+
+
+def one_run(n, side, seed=0):
+    """Give boxes as one run has them, of 30 to 80 px, in a square."""
+    rng = np.random.default_rng(seed)
+    corners, sides = rng.integers(0, side, (n, 2)), rng.integers(30, 80, (n, 2))
+    boxes = np.hstack([corners, sides]).astype(np.int32)
+    scores = rng.random(n).astype(np.float32)
+    return boxes[suppress_overlaps(boxes, scores, max_overlap=0.4)]
+
+
+@given(st.integers(0, 50), st.integers(0, 3))
+def test_cells_of_a_crowd_are_the_same_after_their_boxes_moved_a_little(seed, most):
+    boxes, rng = one_run(300, 700, seed), np.random.default_rng(seed)
+    places = rng.permutation(len(boxes))
+    moves = rng.integers(-most, most + 1, boxes.shape).astype(np.int32)
+    found = same_cells(boxes, (boxes + moves)[places])
+    clear = found >= 0
+    assert (places[found[clear]] == np.flatnonzero(clear)).all()
+    assert clear.mean() > 0.97
+    assert most or clear.all()
+
+
+@given(st.integers(0, 50))
+def test_no_cell_is_taken_for_its_neighbour_where_it_is_not_there(seed):
+    boxes, rng = one_run(300, 700, seed), np.random.default_rng(seed)
+    rows = rng.permutation(len(boxes))[:150]
+    moves = rng.integers(-2, 3, boxes.shape).astype(np.int32)
+    left = np.setdiff1d(np.arange(len(boxes)), rows[:100])
+    known = np.concatenate([rows, neighbours(boxes, rows)])
+    found = same_cells(boxes[known], (boxes + moves)[left])
+    clear = found >= 0
+    assert (left[found[clear]] == known[clear]).all()
+    assert not np.isin(rows[:100], known[clear]).any()
+
+
+@given(scenes, scenes)
+def test_each_cell_is_the_same_as_one_other_at_most_from_both_sides(ones, rest):
+    boxes, others = arrays(ones)[0], arrays(rest)[0]
+    found = same_cells(boxes, others)
+    there = found[found >= 0]
+    assert len(set(there.tolist())) == len(there)
+    alike = {tuple(box) for box in boxes.tolist()} & {tuple(b) for b in others.tolist()}
+    assert len(alike) <= len(there)
+    assert (same_cells(boxes, boxes) >= 0).all()
+
+
+def test_a_cell_that_may_be_either_of_two_is_neither():
+    one = np.array([[10, 0, 40, 40]], np.int32)
+    two = np.array([[3, 0, 40, 40], [17, 0, 40, 40]], np.int32)
+    assert same_cells(one, two).tolist() == [-1]
+    assert same_cells(two, one).tolist() == [-1, -1]
+    clear = np.array([[8, 0, 40, 40], [15, 0, 40, 40]], np.int32)
+    assert same_cells(one, clear).tolist() == [0]
+    assert same_cells(clear, one).tolist() == [0, -1]
+
+
+@pytest.mark.parametrize(
+    "other", [(11, 0, 40, 40), (0, 8, 40, 60), (-20, -20, 81, 80), (0, 0, 19, 19)]
+)
+def test_a_box_that_is_too_far_away_or_of_another_size_is_another_cell(other):
+    boxes = np.array([[0, 0, 40, 40]], np.int32)
+    assert same_cells(boxes, np.array([other], np.int32)).tolist() == [-1]

@@ -52,7 +52,7 @@ if TYPE_CHECKING:
     from napari_deepheme.core.runs.kept_search import GoneOn, KeptSearch, NotKept
     from napari_deepheme.core.slide import SlideReader
     from napari_deepheme.plugin.own_models.own_training import ReadCells
-    from napari_deepheme.plugin.result_layers.drawing import Ready
+    from napari_deepheme.plugin.reviewing.review import Recalled
     from napari_deepheme.plugin.session import Session
     from napari_deepheme.plugin.worker import Task
 
@@ -268,7 +268,8 @@ class Controller:
         session, slide = self._session, slide_of(layer)
         mark = slide_mark(layer)
         if slide.path is not None:
-            self.desk.review.learn(slide_key(layer), partial(said_before, mark))
+            known = partial(said_before, mark, self.desk.keeping.paths)
+            self.desk.review.learn(slide_key(layer), known)
         if read is not None:
             self._keep_corrections(read)
         models = self._load_models(session.model, session.detector, session.device)
@@ -353,7 +354,7 @@ class Controller:
         finally:
             self.returning.follow()
 
-    def _on_merged(self, merged: tuple[RegionResult, Ready] | Failed) -> None:
+    def _on_merged(self, merged: tuple[RegionResult, Recalled] | Failed) -> None:
         run, session = self.desk.run, self._session
         session.running = False
         overlay = self.desk.overlay
@@ -365,11 +366,11 @@ class Controller:
                 return
             self._say(f"The run broke off: {merged.error!r}", error=True)
             raise merged.error
-        result, ready = merged
+        result, recalled = merged
         try:
-            self.desk.take_result(run, overlay, result, ready)
+            self.desk.take_result(run, overlay, result, recalled)
         finally:
-            self._streaming.tell_outcome(run, result)
+            self._streaming.tell_outcome(run, result, recalled.n_lost)
         self.desk.follow_camera()
         # Another one may have been chosen meanwhile.
         self.returning.follow_slide()

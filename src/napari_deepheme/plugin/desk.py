@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from napari_deepheme.core.models.protocols import Models
     from napari_deepheme.core.slide import SlideReader
     from napari_deepheme.plugin.result_layers.drawing import Ready
+    from napari_deepheme.plugin.reviewing.review import Recalled
     from napari_deepheme.plugin.session import Session
     from napari_deepheme.plugin.worker import Task
 
@@ -155,19 +156,27 @@ class Desk:
         self._session.reset_counts()
 
     def take_result(
-        self, run: Run, overlay: Overlay, result: RegionResult, ready: Ready
+        self, run: Run, overlay: Overlay, result: RegionResult, recalled: Recalled
     ) -> None:
         """Take what a run gave."""
-        slide, models = run.slide, run.models
+        models = run.models
         try:
-            self.review.show(ready, overlay, slide=slide, mpp=result.mpp, models=models)
+            self.review.show(
+                recalled.corrected,
+                recalled.ready,
+                overlay,
+                slide=run.slide,
+                mpp=result.mpp,
+                models=models,
+            )
             if run.layer in self._viewer.layers:
                 key, frame = slide_key(run.layer), frame_of(run.layer)
                 show_unreadable(self._viewer, key, result.failed, frame)
         finally:
             # A layer that cannot be drawn costs no result.
             if models is not None:
-                self._keep_result(run, overlay, result, RunFacts.of(slide, models))
+                facts = RunFacts.of(run.slide, models)
+                self._keep_result(run, overlay, result, facts)
 
     def _keep_result(
         self, run: Run, overlay: Overlay, result: RegionResult, facts: RunFacts
@@ -381,9 +390,14 @@ class Desk:
         session.threshold = (
             sitting.facts.unidentified_below if threshold is None else threshold
         )
-        mpp = result.mpp
-        self.review.show(ready, overlay, slide=slide, mpp=mpp, models=models)
-        self.review.restore(sitting.corrected, ready, overlay)
+        self.review.show(
+            sitting.corrected,
+            ready,
+            overlay,
+            slide=slide,
+            mpp=result.mpp,
+            models=models,
+        )
         overlay.set_facts({"bounds_origin": sitting.facts.bounds_origin})
         show_shapes(self._viewer, sitting.shapes, layer)
         show_unreadable(self._viewer, slide_key(layer), result.failed, frame_of(layer))

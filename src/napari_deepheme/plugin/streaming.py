@@ -11,16 +11,15 @@ from napari_deepheme.core.errors import (
     RunBusyError,
 )
 from napari_deepheme.core.runs.kept_search import GoneOn, NotKept
-from napari_deepheme.plugin.words import outcome
+from napari_deepheme.plugin.words import lost_words, outcome
 from napari_deepheme.plugin.worker import Failed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from napari_deepheme.core.models.protocols import Models
-    from napari_deepheme.plugin.result_layers.drawing import Ready
     from napari_deepheme.plugin.result_layers.overlay import Overlay
-    from napari_deepheme.plugin.reviewing.review import Review
+    from napari_deepheme.plugin.reviewing.review import Recalled, Review
     from napari_deepheme.plugin.run import Run
     from napari_deepheme.plugin.session import Session
 
@@ -108,13 +107,23 @@ class Streaming:
         if overlay is not None and is_due:
             self._flush(run, overlay)
 
-    def merge(self, run: Run, overlay: Overlay) -> tuple[RegionResult, Ready]:
+    def merge(self, run: Run, overlay: Overlay) -> tuple[RegionResult, Recalled]:
         """Merge all that came in, ready to be shown; any thread can do it."""
         result = run.collector.result()
         return result, self._review.ready(result.cells, overlay.slide_key, result.areas)
 
-    def tell_outcome(self, run: Run, result: RegionResult) -> None:
-        """Tell how the run ended; what no one foresaw is raised, too."""
+    def tell_outcome(self, run: Run, result: RegionResult, n_lost: int) -> None:
+        """Tell how the run ended; what no one foresaw is raised, too.
+
+        Parameters
+        ----------
+        run : Run
+            The run.
+        result : RegionResult
+            What it gave.
+        n_lost : int
+            As `Retold`.
+        """
         session = self._session
         if run.error is not None:
             self.tell_error(run)
@@ -126,6 +135,8 @@ class Streaming:
         told = outcome(result, run.goal)
         if not result.complete and run.kept is not None and run.kept.is_kept:
             told += f" {GO_ON_HINT}"
+        if n_lost:
+            told += f" {lost_words(n_lost)}"
         if run.note:
             told += f" {run.note}"
         session.say(told, error=bool(result.failed))

@@ -94,6 +94,15 @@ def outcome(result: RegionResult, goal: CountGoal | None = None) -> str:
     return "; ".join(filter(None, (*words, coarse_doubt(result.mpp)))) + "."
 
 
+def lost_words(n_cells: int) -> str:
+    """Tell of cells that a reader judged before and a run did not find."""
+    were, them = ("was", "it") if n_cells == 1 else ("were", "them")
+    return (
+        f"{plural(n_cells, 'cell')} that {were} corrected before {were} not found this "
+        f"time: what was said of {them} waits for a run that finds {them}."
+    )
+
+
 def mpp_refusal(error: UnknownMppError) -> str:
     """Tell why a pixel size is not taken, and what to do."""
     if isinstance(error, OblongPixelsError):

@@ -15,7 +15,6 @@ from napari_deepheme.core.further_columns import (
     READER_CLASSES,
     UNIDENTIFIED,
 )
-from napari_deepheme.core.geometry import Region
 from napari_deepheme.core.models.protocols import CropProbabilities
 from napari_deepheme.core.review.corrected_cells import CorrectedCells
 from napari_deepheme.core.review.corrections import (
@@ -30,11 +29,9 @@ from napari_deepheme.core.review.corrections import (
     short_words,
     written_rows,
 )
-from napari_deepheme.core.review.remembered import recall, remember
+from napari_deepheme.core.review.remembered import said_cells
 
 N = 6
-
-EVERYWHERE = Region(0, 0, 1000, 1000)
 
 
 def model_says(n=N, identified=None):
@@ -105,40 +102,11 @@ def test_words_of_a_file_that_are_no_class_count_as_nothing_said():
     assert is_corrected(cells).tolist() == [False, True]
 
 
-def test_a_new_run_over_the_same_cells_keeps_what_the_reader_said():
-    corrected = CorrectedCells(model_says())
-    before = corrected.correct([1, 4], "L4", reader="AB", at="2026-01-02T03:04:05Z")
-    known = remember(before.cells, CellTable.empty())
-    after = model_says().take(np.array([4, 2, 0]))
-    kept = recall(after, known, [EVERYWHERE])
-    assert judged_classes(kept).tolist() == ["L4", "M2", "M2"]
-    assert kept.further["reader"].tolist() == ["AB", "", ""]
-    assert kept.further["read_from"].tolist() == ["M2", "", ""]
-    nothing = CellTable.empty()
-    assert recall(after, nothing, [EVERYWHERE]) == after
-    assert recall(nothing, known, [EVERYWHERE]) == nothing
-
-
-def test_what_was_said_of_cells_that_are_out_of_the_table_stays_known():
-    before = CorrectedCells(model_says()).correct([1, 4], "L4").cells
-    known = remember(before, CellTable.empty())
-    # Of the cells that are there again, one is left to the model now.
-    there = recall(model_says().take(np.array([4])), known, [EVERYWHERE])
-    undone = CorrectedCells(there).correct([0], "").cells
-    left = remember(undone, known)
-    assert left.boxes.tolist() == [[30, 0, 20, 20]]
-    assert judged_classes(left).tolist() == ["L4"]
-
-
-def test_cells_that_the_reader_added_come_last_and_come_again():
+def test_cells_that_the_reader_added_come_last():
     cell = CellTable.from_arrays([(300, 40, 20, 20)], [0], [13], [0.4])
     corrected = CorrectedCells(model_says()).add(cell, "M1")
     assert judged_classes(corrected.cells).tolist() == [*["M2"] * N, "M1"]
     assert corrected.cells.further[ADDED].tolist() == [*[""] * N, "yes"]
-    known = remember(corrected.cells, CellTable.empty())
-    again = recall(model_says(), known, [EVERYWHERE])
-    assert judged_classes(again).tolist() == [*["M2"] * N, "M1"]
-    assert len(recall(model_says(), known, [Region(0, 0, 250, 30)])) == N
 
 
 def test_an_added_cell_says_who_added_it_and_came_from_no_class():
@@ -151,8 +119,6 @@ def test_an_added_cell_says_who_added_it_and_came_from_no_class():
     assert added.n_corrected == 0
     named = added.correct([N], "M3", reader="CD", at="t2").cells
     assert named.further["read_from"][-1] == "M2"
-    known = remember(added.cells, CellTable.empty())
-    assert len(recall(model_says(), known, [EVERYWHERE])) == N + 1
 
 
 @pytest.mark.parametrize(
@@ -167,7 +133,7 @@ def test_an_added_cell_that_is_taken_away_is_written_and_counted_nowhere(take_ba
     assert written_rows(cells).tolist() == list(range(N))
     assert n_found(cells) == N - 1
     assert not is_added(cells).any()
-    assert len(remember(cells, CellTable.empty())) == 1
+    assert said_cells(cells).cell_ids.tolist() == [1]
 
 
 def test_taking_back_an_added_cell_deletes_it_and_redoing_brings_it_back():

@@ -8,9 +8,11 @@ import pytest
 from napari_deepheme.core.counts.mitoses import mitotic_indices
 from napari_deepheme.core.export.csv_table import read_csv, write_csv
 from napari_deepheme.core.further_columns import READER_LINEAGE, READER_PHASE
-from napari_deepheme.core.review.corrected_cells import CorrectedCells, Correction
+from napari_deepheme.core.review.corrected_cells import CorrectedCells
+from napari_deepheme.core.review.correction import Correction
 from napari_deepheme.core.review.corrections import judged_mitosis
-from napari_deepheme.core.review.remembered import recall, remember
+from napari_deepheme.core.review.remembered import remember
+from napari_deepheme.core.review.retold import retell
 
 
 @pytest.fixture
@@ -84,9 +86,9 @@ def test_it_comes_back_from_the_table(cells, tmp_path):
 
 def test_a_later_run_over_the_same_cells_keeps_it(cells, make_table):
     said = cells.tell_mitosis([0], READER_PHASE, "anaphase")
-    known = remember(said.cells, said.cells.take([]))
-    assert len(known) == 1
-    assert recall(cells.base, known, ()).further["reader_phase"][0] == "anaphase"
+    again = retell(cells.base, remember(said), ()).corrected.cells
+    assert again.further["reader_phase"].tolist() == ["anaphase", "", "", ""]
+    assert again.further["mitosis_read_from"].tolist() == ["metaphase", "", "", ""]
 
 
 def test_a_word_that_no_one_can_say_is_refused(cells):

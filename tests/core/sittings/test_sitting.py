@@ -1,6 +1,7 @@
 """A sitting is kept whole, step by step, and found again with its slide."""
 
 import hashlib
+import json
 import os
 import signal
 import sqlite3
@@ -50,6 +51,7 @@ from napari_deepheme.core.sittings.sitting import (
 from napari_deepheme.core.sittings.sitting_file import (
     SittingFile,
     create_sitting,
+    read_mark_and_change,
     read_searched_px,
     read_sitting,
 )
@@ -284,6 +286,59 @@ def test_what_was_taken_back_stays_in_the_file_as_a_trace(tmp_path):
     ]
     words = ["unidentified", *["M2"] * 3, "L2", *["M2"] * 3]
     assert counted["counted_class"].tolist() == words
+
+
+def test_what_was_taken_back_is_known_of_each_file(tmp_path):
+    corrected = CorrectedCells(model_says()).correct([4], "L4", reader="AB", at=AT)
+    corrected = corrected.undo().correct([5], "L2", at=AT).correct([6], "L2", at=AT)
+    corrected = corrected.tell_mitosis([1], "reader_phase", "anaphase", at=AT)
+    corrected = corrected.undo()
+    path = tmp_path / "a.deepheme"
+    file = create_sitting(path, a_sitting(corrected))
+    again = read_sitting(path).corrected
+    assert again.steps == corrected.steps
+    assert again.dropped == (*corrected.dropped, *corrected.undone)
+    assert again.cells == corrected.cells
+    # It goes on behind them.
+    corrected = corrected.correct([4], "M1", at=AT)
+    file.sync(corrected)
+    again = read_sitting(path).corrected
+    assert (again.steps, again.dropped) == (corrected.steps, corrected.dropped)
+
+
+def test_to_open_a_sitting_is_no_change(tmp_path):
+    path = tmp_path / "a.deepheme"
+    sitting = a_sitting(CorrectedCells(model_says()).correct([4], "L4", at=AT))
+    create_sitting(path, replace(sitting, view={"hidden": ["U1"]}))
+    tell(path, "changed", AT)
+    opened = read_sitting(path)
+    file = SittingFile(path, opened.corrected)
+    assert not file.sync(opened.corrected, opened.shapes, opened.view)
+    assert read_mark_and_change(path) == (sitting.slide, AT)
+    file.sync(opened.corrected, opened.shapes, {"hidden": []})
+    assert read_mark_and_change(path)[1] > AT
+
+
+def test_a_sitting_of_an_earlier_version_was_changed_when_its_file_was(tmp_path):
+    path = tmp_path / "a.deepheme"
+    create_sitting(path, a_sitting())
+    tell(path, "changed", None)
+    tell(path, "since", None)
+    os.utime(path, (1_772_357_400, 1_772_357_400))
+    told = "2026-03-01T09:30:00Z"
+    assert read_mark_and_change(path)[1] == told
+    assert read_sitting(path).corrected.since == told
+    SittingFile(path, read_sitting(path).corrected)
+    assert read_mark_and_change(path)[1] == told
+
+
+def tell(path, key, word):
+    """Have a sitting say something else of itself, or nothing."""
+    with closing(sqlite3.connect(path)) as database, database:
+        database.execute("DELETE FROM meta WHERE key = ?", (key,))
+        if word is not None:
+            row = (key, json.dumps(word))
+            database.execute("INSERT INTO meta VALUES (?, ?)", row)
 
 
 def test_a_window_from_which_the_sitting_was_taken_over_is_refused(tmp_path):

@@ -3,6 +3,8 @@
 import json
 import os
 import shutil
+import sqlite3
+from contextlib import closing
 from dataclasses import replace
 
 import numpy as np
@@ -20,6 +22,9 @@ from napari_deepheme.core.export.csv_table import write_csv
 from napari_deepheme.core.export.geojson import read_geojson, write_geojson
 from napari_deepheme.core.export.summary import export_run
 from napari_deepheme.core.geometry import Point
+from napari_deepheme.core.review.corrected_cells import CorrectedCells
+from napari_deepheme.core.review.retold import retell
+from napari_deepheme.core.review.times import utc_of
 from napari_deepheme.core.sittings.sitting import SlideMark
 from napari_deepheme.core.sittings.sitting_file import create_sitting, read_mark
 from napari_deepheme.core.slide import ArraySlide, open_slide
@@ -198,13 +203,19 @@ def test_cells_beyond_the_edge_of_a_slide_are_not_laid_on_it(
         opened_layer(cells, slide, None)
 
 
-def kept(folder, slide, name, age):
-    """Save an empty sitting of a slide, so many seconds old."""
+def kept(folder, slide, name, age, corrected=None):
+    """Save a sitting of a slide, by default an empty one, so many seconds old."""
     table = folder / "none.csv"
     write_csv(CellTable.empty(), table)
     sitting, _, _ = opened_table(table, slide, 0.25)
+    if corrected is not None:
+        sitting = replace(sitting, corrected=corrected)
     path = folder / f"{name}.deepheme"
     create_sitting(path, sitting)
+    with closing(sqlite3.connect(path)) as database, database:
+        changed = json.dumps(utc_of(1e9 - age))
+        told = "UPDATE meta SET value = ? WHERE key = 'changed'"
+        database.execute(told, (changed,))
     os.utime(path, (1e9 - age, 1e9 - age))
     return path
 
@@ -223,6 +234,37 @@ def test_the_newest_sitting_of_a_slide_is_found_among_others(
     assert read_mark(newer).name == "s"
 
 
+def test_a_sitting_that_is_merely_opened_or_copied_is_not_the_last_one(
+    slide, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("NAPARI_DEEPHEME_SITTINGS", str(tmp_path))
+    older = kept(tmp_path, slide, "older", 90)
+    newer = kept(tmp_path, slide, "newer", 50)
+    taken_over(older, opened_sitting(older)[0])
+    assert older.stat().st_mtime > newer.stat().st_mtime
+    assert list(iter_newest(SlideMark.of(slide))) == [newer]
+
+
+def test_what_was_said_last_counts_whichever_sitting_was_opened_last(
+    slide, cells, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("NAPARI_DEEPHEME_SITTINGS", str(tmp_path))
+    first = CorrectedCells(cells).correct([0], "M1", reader="Ann", at=utc_of(1e8))
+    second = first.correct([0], "M2", reader="Bob", at=utc_of(2e8))
+    second = second.correct([1], "M2", reader="Bob", at=utc_of(3e8)).undo()
+    older = kept(tmp_path, slide, "older", 90, first)
+    newer = kept(tmp_path, slide, "newer", 50, second)
+    mark = SlideMark.of(slide)
+    for path in (newer, older):
+        taken_over(path, opened_sitting(path)[0])
+        told = retell(cells, said_before(mark), []).corrected.cells
+        assert told.further["reader_class"].tolist() == ["M2", ""]
+        assert told.further["read_from"].tolist() == ["M1", ""]
+    # Of the one that goes on, the window knows.
+    told = retell(cells, said_before(mark, [newer]), []).corrected.cells
+    assert told.further["reader_class"].tolist() == ["M1", ""]
+
+
 def test_a_sitting_is_found_behind_many_newer_ones_of_other_slides(
     slide, cells, tmp_path, monkeypatch
 ):
@@ -238,7 +280,9 @@ def test_a_sitting_is_found_behind_many_newer_ones_of_other_slides(
         shutil.copyfile(newer, tmp_path / f"{n}.deepheme")
     mark = SlideMark.of(slide)
     assert list(iter_newest(mark)) == [path]
-    assert said_before(mark).further["reader_class"].tolist() == ["M6"]
+    known = said_before(mark)
+    told = retell(cells, known, []).corrected.cells
+    assert told.further["reader_class"].tolist() == ["M6", ""]
 
 
 def test_a_sitting_in_the_place_of_another_slides_is_found(

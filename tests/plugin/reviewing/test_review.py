@@ -443,6 +443,32 @@ def test_a_run_again_counts_what_was_added_rejected_and_deleted_before(ran):
     assert summarize(*ran.desk.reviewed_result())["n_cells"] == 5
 
 
+def test_a_run_whose_boxes_differ_keeps_what_was_said_and_tells_what_it_lost(ran, core):
+    correct(ran, [0, 1, 3], "M1")
+    cells, moves = core.cells, np.array([[1, -1, 0, 2], [0, 8, 2, 0]] * 2, np.int32)
+    core.cells = replace(cells, boxes=cells.boxes + moves)
+    ran.classify_slide()
+    ran.finish()
+    assert ran.session.n_corrected == 3
+    assert ran.session.message == "Done."
+    # One that is somewhere else, and one that is deleted and not found any more.
+    correct(ran, [2], DELETED)
+    moves = np.array([[0, 0, 0, 0], [30, 0, 0, 0], [0, 90, 0, 0], [0, 0, 0, 0]])
+    core.cells = replace(cells, boxes=cells.boxes + moves.astype(np.int32))
+    ran.classify_slide()
+    ran.finish()
+    assert reader_classes(ran.desk.review.cells).tolist() == ["M1", "", "", "M1"]
+    assert ran.session.message == (
+        "Done. 1 cell that was corrected before was not found this time: what was "
+        "said of it waits for a run that finds it."
+    )
+    core.cells = cells
+    ran.classify_slide()
+    ran.finish()
+    given = reader_classes(ran.desk.review.cells).tolist()
+    assert given == ["M1", "M1", DELETED, "M1"]
+
+
 def test_what_is_said_of_a_run_holds_after_corrections(ran):
     told = "4 cells: 3 counted, 1 mitotic figure, 0 unidentified"
     assert progress_in_words(ran.session) == told

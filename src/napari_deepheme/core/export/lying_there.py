@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -13,15 +13,14 @@ from napari_deepheme.core.export.csv_table import header_of, read_csv
 from napari_deepheme.core.export.facts import facts_beside, spelled_out
 from napari_deepheme.core.export.summary import RUN_FILES
 from napari_deepheme.core.further_columns import ADDED, MITOSIS_WORDS, READER_CLASS
-from napari_deepheme.core.review.remembered import SAID, remember
+from napari_deepheme.core.overlap import same_cells
+from napari_deepheme.core.review.remembered import SAID, said_cells
 
 if TYPE_CHECKING:
     from collections.abc import Collection
     from pathlib import Path
 
     from napari_deepheme.core.review.corrected_cells import CorrectedCells
-
-_Box: TypeAlias = tuple[int, ...]
 
 _CHOOSE_ANOTHER: Final = "choose another folder, or take its files away first"
 
@@ -76,7 +75,11 @@ def refuse_to_lose(
     """
     _refuse_other_slide(folder, slides, _CHOOSE_ANOTHER)
     known, said = _words_of(corrected), said_there(folder)
-    n_lost = sum(not words <= known[box] for box, words in _words(said).items())
+    # Another run of the slide has other boxes around the same cells.
+    same = same_cells(said.boxes, corrected.base.boxes).tolist()
+    n_lost = sum(
+        not words <= known.get(same[row], set()) for row, words in _words(said).items()
+    )
     if n_lost:
         raise ReviewedRunError(str(folder), n_lost, _CHOOSE_ANOTHER)
 
@@ -88,25 +91,23 @@ def _refuse_other_slide(folder: Path, slides: Collection[str], *remedy: str) -> 
         raise OtherRunError(str(folder), differs, *remedy)
 
 
-def _words_of(corrected: CorrectedCells) -> dict[_Box, set[tuple[str, str]]]:
-    """Return all that was ever said in a review, by box."""
-    known, boxes = _words(corrected.base), corrected.base.boxes
-    for step in (*corrected.steps, *corrected.undone):
+def _words_of(corrected: CorrectedCells) -> dict[int, set[tuple[str, str]]]:
+    """Return all that was ever said in a review, by row."""
+    known = _words(corrected.base)
+    for step in (*corrected.steps, *corrected.undone, *corrected.dropped):
         for row, *words in zip(step.rows, step.before, step.after, strict=True):
-            box = tuple(boxes[row].tolist())
-            known[box].update((step.of, word) for word in words)
+            known[row].update((step.of, word) for word in words)
     return known
 
 
-def _words(cells: CellTable) -> dict[_Box, set[tuple[str, str]]]:
-    """Return what columns of a reader say, by box."""
-    words: dict[_Box, set[tuple[str, str]]] = defaultdict(set)
+def _words(cells: CellTable) -> dict[int, set[tuple[str, str]]]:
+    """Return what columns of a reader say, by row."""
+    words: dict[int, set[tuple[str, str]]] = defaultdict(set)
     for name in (READER_CLASS, ADDED, *MITOSIS_WORDS):
         values = cells.further.get(name)
         if values is not None:
             for row in np.flatnonzero(values != "").tolist():
-                box = tuple(cells.boxes[row].tolist())
-                words[box].add((name, str(values[row])))
+                words[row].add((name, str(values[row])))
     return words
 
 
@@ -121,4 +122,4 @@ def said_there(folder: Path) -> CellTable:
     path = folder / RUN_FILES[0]
     if not {*SAID, ADDED} & set(header_of(path)):
         return CellTable.empty()
-    return remember(read_csv(path), CellTable.empty())
+    return said_cells(read_csv(path))

@@ -18,7 +18,6 @@ from napari_deepheme.core.further_columns import (
     ADDED,
     DELETED,
     IDENTIFIED,
-    MITOSIS_WORDS,
     READ_AT,
     READ_FROM,
     READER,
@@ -26,6 +25,7 @@ from napari_deepheme.core.further_columns import (
     READER_CLASSES,
     UNIDENTIFIED,
 )
+from napari_deepheme.core.review.correction import Correction
 from napari_deepheme.core.review.corrections import (
     identified_at,
     is_doubted,
@@ -48,46 +48,6 @@ _NUMBER: Final = {str(word): number for number, word in enumerate(_WORDS)}
 _NOTES: Final = (READER, READ_AT, READ_FROM)
 
 
-@dataclass(frozen=True, slots=True)
-class Correction:
-    """One step of the reader.
-
-    Attributes
-    ----------
-    rows : tuple of int
-        Which cells.
-    before : tuple of str
-        What the reader had called each of them; empty for nothing.
-    after : tuple of str
-        What the reader calls each of them now; empty for as the model says.
-    reader : str
-        Who.
-    at : str
-        When, in UTC after ISO 8601.
-    of : str
-        What of them: `READER_CLASS`, `READER_PHASE` or `READER_LINEAGE`.
-    """
-
-    rows: tuple[int, ...]
-    before: tuple[str, ...]
-    after: tuple[str, ...]
-    reader: str = ""
-    at: str = ""
-    of: str = READER_CLASS
-
-    def __post_init__(self) -> None:
-        """Check the words.
-
-        Raises
-        ------
-        ValueError
-            If one is none that a reader can say.
-        """
-        known = _NUMBER if self.of == READER_CLASS else MITOSIS_WORDS[self.of]
-        for word in {*self.before, *self.after} - {"", *known}:
-            raise ValueError(f"{word!r} is not a word for {self.of}")
-
-
 @dataclass(frozen=True, eq=False)
 class CorrectedCells:
     """A table and the steps that corrected it.
@@ -100,8 +60,15 @@ class CorrectedCells:
         First to last.
     undone : tuple of Correction
         Steps that were taken back and can be redone, the next one last.
+    dropped : tuple of Correction
+        Steps that were taken back and cannot be redone, as others were taken since.
+    since : str
+        When words of the table that bear no time were brought in, in UTC after ISO
+        8601; empty where nobody knows.
     threshold : float or None
         Probability under which a cell is unidentified; None for as the table says.
+    origin : object
+        Tells the review from others: the same after each step.
 
     Examples
     --------
@@ -116,7 +83,10 @@ class CorrectedCells:
     base: CellTable
     steps: tuple[Correction, ...] = ()
     undone: tuple[Correction, ...] = ()
+    dropped: tuple[Correction, ...] = ()
+    since: str = ""
     threshold: float | None = None
+    origin: object = field(default_factory=object, repr=False)
     _given: npt.NDArray[np.uint8] = field(
         default_factory=lambda: np.empty(0, np.uint8), repr=False
     )
@@ -251,7 +221,7 @@ class CorrectedCells:
         after = dict(sorted(zip(chosen, words, strict=True)))
         before = tuple(self.given(after))
         step = Correction(tuple(after), before, tuple(after.values()), reader, at)
-        return self._changed(step, (*self.steps, step), ())
+        return self._taken(step)
 
     def told_of_mitosis(self, row: int, of: str) -> str:
         """Return what the reader said of a figure, empty for nothing."""
@@ -281,7 +251,7 @@ class CorrectedCells:
         chosen = tuple(sorted(set(rows)))
         before = tuple(self._mitoses.get(of, row) for row in chosen)
         step = Correction(chosen, before, (word,) * len(chosen), reader, at, of)
-        return self._changed(step, (*self.steps, step), ())
+        return self._taken(step)
 
     def add(
         self, cells: CellTable, reader_class: str, *, reader: str = "", at: str = ""
@@ -328,6 +298,12 @@ class CorrectedCells:
     def with_threshold(self, threshold: float | None) -> CorrectedCells:
         """Take another probability under which cells are unidentified."""
         return replace(self, threshold=threshold)
+
+    def _taken(self, step: Correction) -> CorrectedCells:
+        taken = self._changed(step, (*self.steps, step), ())
+        if not self.undone:
+            return taken
+        return replace(taken, dropped=(*self.dropped, *self.undone))
 
     def _changed(
         self,

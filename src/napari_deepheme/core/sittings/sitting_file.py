@@ -11,6 +11,7 @@ import json
 import sqlite3
 import uuid
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -22,7 +23,8 @@ from napari_deepheme.core.errors import (
 )
 from napari_deepheme.core.export.facts import NOTICE
 from napari_deepheme.core.files import atomic_path, make_folder
-from napari_deepheme.core.review.corrected_cells import CorrectedCells, Correction
+from napari_deepheme.core.review.corrected_cells import CorrectedCells
+from napari_deepheme.core.review.times import utc_now, utc_of
 from napari_deepheme.core.sittings.sitting import (
     DrawnShape,
     Sitting,
@@ -48,6 +50,8 @@ from napari_deepheme.core.sittings.sitting_rows import (
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+
+    from napari_deepheme.core.review.correction import Correction
 
 SUFFIX: Final = ".deepheme"
 
@@ -99,12 +103,16 @@ class SittingFile:
         self._writer = json.dumps(uuid.uuid4().hex)
         self._saved = corrected.steps
         self._n_cells = len(corrected)
-        self._kept: dict[str, str] = {}
+        changed = _modified(path)
         with self._write() as database:
-            _put(database, {"writer": self._writer})
+            meta = {"changed": changed, **_meta(database)}
+            # To open it is no change, but gives the file another time.
+            _put(database, {"changed": meta["changed"], "writer": self._writer})
             database.execute(_MITOSES)
             put_counted(database)
             numbers = step_numbers(database)
+            drawn = database.execute("SELECT layer, geojson FROM shapes").fetchall()
+        self._kept = {**meta, "shapes": json.dumps(drawn)}
         self._steps = [step for step, is_undone in numbers if not is_undone]
         self._last = max((step for step, _ in numbers), default=0)
 
@@ -147,7 +155,7 @@ class SittingFile:
         is_same = n_same == len(self._saved) == len(corrected.steps)
         # A cell that was added and taken back since is one more, and no step.
         is_same = is_same and self._n_cells == len(corrected)
-        is_drawn_same = self._kept.get("shapes", "[]") == drawn
+        is_drawn_same = self._kept["shapes"] == drawn
         if is_same and is_drawn_same and not changed:
             return False
         new = corrected.steps[n_same:]
@@ -159,7 +167,7 @@ class SittingFile:
             put_steps(database, numbers, new)
             if not is_drawn_same:
                 put_shapes(database, shapes)
-            _put(database, changed)
+            _put(database, {**changed, "changed": json.dumps(utc_now())})
         self._n_cells, self._saved = len(corrected), corrected.steps
         self._steps = self._steps[:n_same] + numbers
         self._last += len(new)
@@ -196,10 +204,15 @@ def create_sitting(path: Path, sitting: Sitting) -> SittingFile:
     with atomic_path(path) as temporary:
         try:
             with _opened(temporary) as database, database:
-                database.executescript(_SCHEMA)
+                database.executescript(_SCHEMA + _MITOSES)
                 database.execute("BEGIN")
                 _put(database, _facts(sitting))
                 put_cells(database, empty.base, 0)
+                # What was taken back is to count nowhere else, either.
+                gone = (*sitting.corrected.dropped, *sitting.corrected.undone)
+                numbers = range(1, len(gone) + 1)
+                put_steps(database, numbers, gone)
+                take_back(database, numbers)
         except sqlite3.Error as error:
             raise CannotWriteError(str(path), str(error)) from error
     file = SittingFile(path, empty)
@@ -216,7 +229,7 @@ def read_sitting(path: Path | str) -> Sitting:
         If it is none, is damaged, or is of a later version.
     """
     with _reading(Path(path)) as database:
-        return _sitting(database)
+        return _sitting(database, Path(path))
 
 
 def read_mark(path: Path | str) -> SlideMark:
@@ -227,10 +240,24 @@ def read_mark(path: Path | str) -> SlideMark:
     InvalidSittingError
         If it is no sitting.
     """
+    return read_mark_and_change(path)[0]
+
+
+def read_mark_and_change(path: Path | str) -> tuple[SlideMark, str]:
+    """Read of which slide a sitting is, and when it was changed last.
+
+    That is in UTC after ISO 8601. To open it is no change.
+
+    Raises
+    ------
+    InvalidSittingError
+        If it is no sitting.
+    """
     with _reading(Path(path)) as database:
         for table in ("cells", "corrections", "shapes"):
             database.execute(f"SELECT 1 FROM {table} LIMIT 1")
-        return _mark(_values(database))
+        meta = _values(database)
+        return _mark(meta), _changed(meta, Path(path))
 
 
 def read_searched_px(path: Path | str) -> float:
@@ -285,10 +312,14 @@ def _opened(path: Path, mode: str = "rwc") -> Iterator[sqlite3.Connection]:
         database.close()
 
 
-def _sitting(database: sqlite3.Connection) -> Sitting:
+def _sitting(database: sqlite3.Connection, path: Path) -> Sitting:
     meta = _values(database)
     base = read_cells(database)
-    corrected = CorrectedCells.replayed(base, read_steps(database, len(base)))
+    corrected = replace(
+        CorrectedCells.replayed(base, read_steps(database, len(base))),
+        dropped=tuple(read_steps(database, len(base), undone=True)),
+        since=str(meta.get("since") or _changed(meta, path)),
+    )
     return Sitting(
         slide=_mark(meta),
         facts=facts_from_json(meta["facts"]),
@@ -297,6 +328,19 @@ def _sitting(database: sqlite3.Connection) -> Sitting:
         shapes=tuple(read_shapes(database)),
         view=dict(meta.get("view") or {}),
     )
+
+
+def _changed(meta: Mapping[str, Any], path: Path) -> str:
+    # Sittings of earlier versions do not tell.
+    return str(meta.get("changed") or json.loads(_modified(path)))
+
+
+def _modified(path: Path) -> str:
+    """Return when something wrote to a file, as JSON; empty where it is gone."""
+    try:
+        return json.dumps(utc_of(path.stat().st_mtime))
+    except (OSError, ValueError, OverflowError):
+        return json.dumps("")
 
 
 def _values(database: sqlite3.Connection) -> dict[str, Any]:
@@ -326,6 +370,8 @@ def _facts(sitting: Sitting) -> dict[str, str]:
         "slide": json.dumps(slide),
         "facts": json.dumps(facts_to_json(sitting.facts)),
         "result": json.dumps(result_to_json(sitting.result)),
+        "since": json.dumps(sitting.corrected.since),
+        "changed": json.dumps(utc_now()),
     }
 
 

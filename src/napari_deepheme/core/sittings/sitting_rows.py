@@ -19,7 +19,7 @@ from napari_deepheme.core.further_columns import (
     UNIDENTIFIED,
 )
 from napari_deepheme.core.geometry import Polygon
-from napari_deepheme.core.review.corrected_cells import Correction
+from napari_deepheme.core.review.correction import Correction
 from napari_deepheme.core.sittings.sitting import DrawnShape
 from napari_deepheme.core.table_columns import numbers_of
 
@@ -236,16 +236,19 @@ def has_said(database: sqlite3.Connection) -> bool:
     return database.execute(query).fetchone() is not None
 
 
-def read_steps(database: sqlite3.Connection, n_cells: int) -> list[Correction]:
-    """Read the steps that were not taken back, first to last."""
+def read_steps(
+    database: sqlite3.Connection, n_cells: int, *, undone: bool = False
+) -> list[Correction]:
+    """Read the steps that were not taken back, or those that were, first to last."""
+    which = "undone" if undone else "NOT undone"
     queries = [
         f"SELECT step, '{READER_CLASS}', cell_id, class_before, class_after, reader, "
-        "read_at FROM corrections WHERE NOT undone"
+        f"read_at FROM corrections WHERE {which}"
     ]
     if _has_mitoses(database):
         queries.append(
             "SELECT step, told, cell_id, word_before, word_after, reader, read_at "
-            "FROM mitosis_corrections WHERE NOT undone"
+            f"FROM mitosis_corrections WHERE {which}"
         )
     found: dict[tuple[int, str], list[tuple[Any, ...]]] = {}
     for step, of, *rest in database.execute(

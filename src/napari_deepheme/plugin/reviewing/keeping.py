@@ -108,6 +108,12 @@ class Keeping:
         """Where the sitting is saved."""
         return self._file.path if self._file else None
 
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """All files that the sitting is saved in."""
+        own = self._file.own if isinstance(self._file, TwofoldFile) else None
+        return tuple(file.path for file in (self._file, own) if file is not None)
+
     def begin(self, when_kept: Callable[[], None] | None = None) -> None:
         """Save the sitting of a run that ended, in a file of its own.
 

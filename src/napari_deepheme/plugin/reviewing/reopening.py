@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from napari_deepheme.core.cell_table import CellTable
 from napari_deepheme.core.errors import CannotWriteError, DeephemeError
 from napari_deepheme.core.export.csv_table import read_csv
 from napari_deepheme.core.export.geojson import NO_SHIFT, read_qupath
@@ -21,7 +20,8 @@ from napari_deepheme.core.export.summary import RunFacts
 from napari_deepheme.core.models.compute import Compute
 from napari_deepheme.core.report_file.known_run import known_run
 from napari_deepheme.core.review.corrected_cells import CorrectedCells
-from napari_deepheme.core.review.remembered import remember
+from napari_deepheme.core.review.remembered import Remembered, remember, together
+from napari_deepheme.core.review.times import utc_now, utc_of
 from napari_deepheme.core.runs.run_of_cells import other_run_doubts
 from napari_deepheme.core.runs.slide_of_run import other_file_doubts
 from napari_deepheme.core.sittings.sitting import Sitting, SlideMark
@@ -29,7 +29,7 @@ from napari_deepheme.core.sittings.sitting_file import (
     SUFFIX,
     SittingFile,
     is_corrected_sitting,
-    read_mark,
+    read_mark_and_change,
     read_sitting,
 )
 from napari_deepheme.core.slide import plausible_mpp
@@ -38,9 +38,10 @@ from napari_deepheme.plugin.reviewing.keeping import sittings_folder, twofold
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
     from pathlib import Path
 
+    from napari_deepheme.core.cell_table import CellTable
     from napari_deepheme.core.export.qupath import QupathCells
     from napari_deepheme.core.geometry import Point
     from napari_deepheme.core.slide import SlideReader
@@ -185,7 +186,7 @@ def _begun(
     if facts is None:
         model, origin = "not known (cells of a table)", slide.bounds_origin
         facts = RunFacts(slide.name, model, "", Compute(), bounds_origin=origin)
-    corrected = CorrectedCells(result.cells)
+    corrected = CorrectedCells(result.cells, since=utc_now())
     sitting = Sitting(SlideMark.of(slide), facts, result, corrected)
     return sitting, Ready.of(corrected.cells)
 
@@ -199,34 +200,58 @@ def taken_over(path: Path, sitting: Sitting) -> Kept | None:
 
 
 def iter_newest(mark: SlideMark) -> Iterator[Path | None]:
-    """Give the last sitting that was saved by itself for a slide, None without one."""
-    yield next(_of_slide(mark), None)
+    """Give the last sitting that was saved by itself for a slide, None without one.
+
+    That is the one that was changed last. To open one is no change.
+    """
+    newest, path = "", None
+    for facts, other in sorted(_sittings(), key=_modified, reverse=True):
+        # A file is no older than what was changed in it.
+        if path is not None and utc_of(facts.st_mtime) < newest:
+            break
+        changed = _changed_if_of(mark, facts, other)
+        if changed is not None and (path is None or changed > newest):
+            newest, path = changed, other
+    yield path
 
 
-def said_before(mark: SlideMark) -> CellTable:
+def said_before(mark: SlideMark, going_on: Collection[Path] = ()) -> Remembered:
     """Return what readers said of a slide's cells in sittings saved by themselves.
 
-    As `remembered.remember` gives it: what was said last counts, also that a correction
-    was taken back.
+    Parameters
+    ----------
+    mark : SlideMark
+        The slide.
+    going_on : collection of Path
+        Files of the sitting that goes on: it knows better what was taken back.
     """
-    known = CellTable.empty()
-    for path in reversed(list(_of_slide(mark))):
+    known = Remembered()
+    for path in _of_slide(mark):
         try:
-            if is_corrected_sitting(path):
-                known = remember(read_sitting(path).corrected.cells, known)
+            if path not in going_on and is_corrected_sitting(path):
+                known = together(known, remember(read_sitting(path).corrected))
         except DeephemeError:
             continue
     return known
 
 
-def _of_slide(mark: SlideMark) -> Iterator[Path]:
-    """Give the sittings that are of a slide, the newest first, among any number."""
-    for facts, path in sorted(_sittings(), key=_modified, reverse=True):
-        try:
-            if mark.is_same(_mark_of(path, facts.st_mtime_ns, facts.st_size)):
-                yield path
-        except DeephemeError:
-            continue
+def _of_slide(mark: SlideMark) -> list[Path]:
+    """Return the sittings that are of a slide, the one that was changed last behind."""
+    found = [
+        (changed, facts.st_mtime_ns, path)
+        for facts, path in _sittings()
+        if (changed := _changed_if_of(mark, facts, path)) is not None
+    ]
+    return [path for *_, path in sorted(found)]
+
+
+def _changed_if_of(mark: SlideMark, facts: os.stat_result, path: Path) -> str | None:
+    """Return when a sitting was changed last; None if it is of another slide."""
+    try:
+        own, changed = _read_mark(path, facts.st_mtime_ns, facts.st_size)
+    except DeephemeError:
+        return None
+    return changed if mark.is_same(own) else None
 
 
 def _sittings() -> Iterator[tuple[os.stat_result, Path]]:
@@ -238,9 +263,9 @@ def _sittings() -> Iterator[tuple[os.stat_result, Path]]:
 
 
 @lru_cache(_MARKS_KEPT)
-def _mark_of(path: Path, _modified_ns: int, _size: int) -> SlideMark:
-    """Read of which slide a sitting is, once while its file stays as it is."""
-    return read_mark(path)
+def _read_mark(path: Path, _modified_ns: int, _size: int) -> tuple[SlideMark, str]:
+    """Read of which slide a sitting is, and when it was changed; once for a file."""
+    return read_mark_and_change(path)
 
 
 def _modified(found: tuple[os.stat_result, Path]) -> int:

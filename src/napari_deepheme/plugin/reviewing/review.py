@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from dataclasses import dataclass
+from functools import reduce
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -11,8 +12,9 @@ from psygnal import Signal
 from napari_deepheme.core.cell_table import CellTable
 from napari_deepheme.core.further_columns import DELETED, NOT_A_CELL, READER_CLASSES
 from napari_deepheme.core.review.corrected_cells import CorrectedCells
-from napari_deepheme.core.review.remembered import recall, remember
-from napari_deepheme.core.review.retold import retold
+from napari_deepheme.core.review.remembered import Remembered, remember, together
+from napari_deepheme.core.review.retold import retell
+from napari_deepheme.core.review.times import utc_now
 from napari_deepheme.plugin.kinds import (
     DOUBTED,
     N_KINDS,
@@ -36,9 +38,23 @@ if TYPE_CHECKING:
     from napari_deepheme.plugin.session import Session
 
 
-def utc_now() -> str:
-    """Return the time in UTC after ISO 8601, to the second."""
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+@dataclass(frozen=True, slots=True, eq=False)
+class Recalled:
+    """The cells of a run with what readers said of them before, ready to be shown.
+
+    Attributes
+    ----------
+    corrected : CorrectedCells
+        The cells, with the steps of before.
+    ready : Ready
+        What is shown.
+    n_lost : int
+        As `Retold`.
+    """
+
+    corrected: CorrectedCells
+    ready: Ready
+    n_lost: int = 0
 
 
 class Review:
@@ -66,7 +82,9 @@ class Review:
         self._session = session
         self._now = now
         self._overlay: Overlay | None = None
-        self._known: dict[str, CellTable] = {}
+        # What is known of a slide from files, and from reviews of this session.
+        self._learned: dict[str, Remembered] = {}
+        self._reviews: dict[str, dict[object, Remembered]] = {}
         self.corrected = CorrectedCells(CellTable.empty())
         self.slide: SlideReader | None = None
         self.mpp: Mpp | None = None
@@ -90,20 +108,24 @@ class Review:
         """Rows that are selected, in order."""
         return self._overlay.selected() if self._overlay else []
 
-    def ready(self, cells: CellTable, slide_key: str, areas: Sequence[Area]) -> Ready:
+    def ready(
+        self, cells: CellTable, slide_key: str, areas: Sequence[Area]
+    ) -> Recalled:
         """Make the cells of a run ready for `show`; any thread can do it.
 
-        Of those that the reader named before, that is said again.
+        Of those that a reader named before, that is said again.
         """
         self._remember()
-        known = self._known.get(slide_key, CellTable.empty())
-        return Ready.of(recall(cells, known, areas))
+        known = self._learned.get(slide_key, Remembered())
+        reviews = self._reviews.get(slide_key, {}).values()
+        told = retell(cells, reduce(together, reviews, known), areas)
+        return Recalled(told.corrected, Ready.of(told.corrected.cells), told.n_lost)
 
     def ask_for_models(self) -> tuple[bool, str]:
         """Have the models loaded that found the cells of a file, if they are here."""
         return self.when_asked()
 
-    def learn(self, slide_key: str, known: Callable[[], CellTable]) -> None:
+    def learn(self, slide_key: str, known: Callable[[], Remembered]) -> None:
         """Ask what was said of a slide's cells before; any thread can do it.
 
         Parameters
@@ -111,10 +133,10 @@ class Review:
         slide_key : str
             What ties results to their slide.
         known : callable
-            Gives it, as `remember` does; called once for a slide.
+            Gives it; called once for a slide.
         """
-        if slide_key not in self._known:
-            self._known[slide_key] = known()
+        if slide_key not in self._learned:
+            self._learned[slide_key] = known()
 
     def clear(self) -> None:
         """Take the cells away; what was said of them is remembered."""
@@ -129,12 +151,14 @@ class Review:
 
     def _remember(self) -> None:
         if self._overlay is not None:
-            key = self._overlay.slide_key
-            known = self._known.get(key, CellTable.empty())
-            self._known[key] = remember(self.cells, known)
+            reviews = self._reviews.setdefault(self._overlay.slide_key, {})
+            # The later one behind, which goes before in the same second.
+            reviews.pop(self.corrected.origin, None)
+            reviews[self.corrected.origin] = remember(self.corrected)
 
     def show(
         self,
+        corrected: CorrectedCells,
         ready: Ready,
         overlay: Overlay,
         *,
@@ -142,10 +166,10 @@ class Review:
         mpp: Mpp | None = None,
         models: Models | None = None,
     ) -> None:
-        """Take the cells of a run."""
+        """Take the cells of a run, or of a sitting."""
         self.slide, self.mpp, self.models = slide, mpp, models
         try:
-            self.restore(retold(ready.cells), ready, overlay)
+            self.restore(corrected, ready, overlay)
         finally:
             self.changed.emit(None)
             self.selection_changed.emit()

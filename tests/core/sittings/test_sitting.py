@@ -155,7 +155,7 @@ def test_columns_whose_names_are_one_to_sqlite_come_back_beside_each_other(
     assert again.cells == corrected.cells
     assert counted_in(path) == counted_of(corrected)
     cell = CellTable.from_arrays(
-        [(300, 40, 20, 20)], [0], [13], [0.4], {"ADDED": ["a"], "nOTe": ["b"]}
+        [(300, 40, 20, 20)], [0], [13], [0.4], {"ORT": ["a"], "nOTe": ["b"]}
     )
     longer = again.add(cell, "M1", reader="AB", at=AT)
     SittingFile(path, again).sync(longer)

@@ -31,6 +31,8 @@ def asked(monkeypatch):
         (("classifier",), {"n_steps": 5600, "seed": 0, "without": ""}),
         (("detector",), {"n_steps": 7000, "seed": 0}),
         (("detector", "--steps", "3", "--seed", "4"), {"n_steps": 3, "seed": 4}),
+        # As they are by default.
+        (("detector", "--folds", "1", "--patience", "8"), {"n_steps": 7000, "seed": 0}),
         (
             ("classifier", "--steps", "9", "--without", "pbc"),
             {"n_steps": 9, "seed": 0, "without": "pbc"},
@@ -42,19 +44,6 @@ def test_the_recipe_of_the_model_asked_for_is_run(asked, capfd, words, settings)
     ((name, data, out, given),) = asked
     assert (name, str(data), str(out), given) == (words[0], "data", "out", settings)
     assert capfd.readouterr().out == "weights written to out\n"
-
-
-@pytest.mark.parametrize(
-    "words",
-    [
-        ("train", "detector", "--recipe", "bundled"),
-        ("train", "classifier"),
-    ],
-)
-def test_a_source_is_left_out_of_the_bundled_classifier_only(asked, refused, words):
-    told = refused([*words, "--data", "data", "--out", "out", "--without", "pbc"])
-    assert "--without" in told
-    assert asked == []
 
 
 @pytest.mark.parametrize("model", ["classifier", "detector"])

@@ -118,8 +118,10 @@ def test_a_slide_of_which_nothing_can_be_read_is_refused(phantom, tmp_path, refu
 
 
 def test_training_without_data_is_told(tmp_path, refused):
-    for words in (["train", "classifier"], ["train", "detector"], ["evaluate"]):
-        refused([*words, "--data", "nowhere", "--out", "out"])
+    commands = ("train classifier --data", "train detector --data", "evaluate --cells")
+    for words in commands:
+        assert "nowhere" in refused([*words.split(), "nowhere", "--out", "out"])
+    assert "which cells to judge" in refused(["evaluate", "--out", "out"])
 
 
 def test_one_broken_tile_costs_its_neighbourhood(phantom, tmp_path):

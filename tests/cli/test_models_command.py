@@ -55,7 +55,7 @@ def test_options_reach_the_import(monkeypatch):
 
     monkeypatch.setattr("napari_deepheme.cli.models_import.import_model", import_model)
     words = "models import a.pt b.pt --name n --kind classifier --mpp 0.25 --overwrite"
-    words += " --mean 0.1,0.2,0.3 --std 1,2,3 --activation none --size 112 --whitened"
+    words += " --mean 0.1,0.2,0.3 --activation none --size 112 --whitened"
     words += " --normalisation training --version 2 --license MIT --description d"
     words += " --min-score 0.3 --yolo 5 --ignore-class 1,2"
     assert run(words.split()) == 0
@@ -66,7 +66,6 @@ def test_options_reach_the_import(monkeypatch):
         mpp=0.25,
         normalisation="training",
         mean=(0.1, 0.2, 0.3),
-        std=(1, 2, 3),
         activation="none",
         size_px=112,
         whitened=True,
@@ -80,6 +79,8 @@ def test_options_reach_the_import(monkeypatch):
             ("ignore_class_2", 1.0),
         ),
     )
+    assert run(["models", "import", "a.pt", "--std", "1,2,3"]) == 0
+    assert given["options"] == ImportOptions(std=(1, 2, 3))
 
 
 @pytest.mark.parametrize(

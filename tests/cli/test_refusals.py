@@ -128,6 +128,78 @@ def test_an_empty_name_is_not_taken_for_none_at_all(tmp_path, refused, words):
     assert everything_in(tmp_path) == []
 
 
+EXPORT = "export cells.csv --out a --to"
+TRAIN = "train classifier --data a --out out"
+DETECTOR = "train detector --data a --out out"
+EVALUATE = "evaluate --out out"
+
+
+@pytest.mark.parametrize(
+    ("command", "options", "told"),
+    [
+        (f"{EXPORT} csv", "--corrected-only --patient P1", "only with --to crops"),
+        (f"{EXPORT} dicom --slide a.svs", "--patient P1", "only with --to crops"),
+        (f"{EXPORT} csv", "--mpp 0.3", "only with --slide, of cells in GeoJSON, or"),
+        (f"{EXPORT} geojson", "--mpp 0.3", "only with --slide"),
+        (
+            "batch a.svs --out out --scheduler tcp://127.0.0.1:9",
+            "--workers 2 --threads 3",
+            "only without --scheduler",
+        ),
+        (EVALUATE, "--data a --slides b", "only with --recipe bundled"),
+        (
+            f"{EVALUATE} --recipe bundled",
+            "--cells no-such --mpp 0.2 --split test",
+            "only without --recipe bundled",
+        ),
+        (f"{EVALUATE} --recipe bundled", "--model a --model b", "one --model"),
+        *(
+            (f"{words} --recipe bundled", option, "only without --recipe bundled")
+            for words in (TRAIN, DETECTOR)
+            for option in (
+                "--mpp 0.3 --from mine --name mine --device cuda",
+                "--overwrite --register",
+                "--folds 2 --snapshots 2 --patience 2",
+                "--epochs 1",
+            )
+        ),
+        (TRAIN, "--without pbc", "only with train classifier --recipe bundled"),
+        (f"{DETECTOR} --recipe bundled", "--without pbc", "only with train classifier"),
+        (DETECTOR, "--folds 2 --snapshots 2", "only with train classifier"),
+        (DETECTOR, "--from none", "leave --from none out"),
+        (f"{TRAIN} --snapshots 3", "--patience 5", "only without --snapshots"),
+        (
+            "models import a.pt",
+            "--normalisation deployed --mean 0,0,0 --std 1,1,1",
+            "leave one of them out",
+        ),
+    ],
+)
+def test_an_option_without_an_effect_is_wrong_usage(
+    tmp_path, refused, command, options, told
+):
+    line = refused([*command.split(), *options.split()], status=2).splitlines()[-1]
+    assert told in line
+    assert all(option in line for option in options.split() if option[:2] == "--")
+    assert everything_in(tmp_path) == []
+
+
+def test_an_option_is_taken_as_it_is_by_default_and_where_it_has_an_effect(
+    tmp_path, refused
+):
+    for words in (
+        f"{DETECTOR} --folds 1 --snapshots 1",
+        f"{TRAIN} --snapshots 1 --patience 5",
+        f"{EXPORT} parquet --mpp 0.3",
+        "export cells.geojson --out a.csv --to csv --mpp 0.3",
+        f"{EXPORT} crops --slide a.svs --patient P1 --corrected-only --mpp 0.3",
+        "models import a.pt --normalisation deployed --std 1,1,1",
+    ):
+        # Nothing lies there.
+        assert "usage:" not in refused(words.split())
+    assert everything_in(tmp_path) == []
+
+
 def test_a_missing_folder_of_pictures_is_told(tmp_path, refused):
     words = ["--mpp", "0.25", "--out", "out.csv"]
     told = refused(["classify-crops", "nowhere", *words])

@@ -40,6 +40,7 @@ ERRORS = [
     errors.ModelNotFoundError("m", (), "model of your own", by_path=False),
     errors.InvalidModelError("m", TWO_LINES),
     errors.DeviceNotAvailableError("cuda", ("auto", "cpu")),
+    errors.UnfitBackendError("m", "openvino"),
     errors.DeviceLostError("cuda", TWO_LINES),
     errors.TorchNotLoadedError(TWO_LINES, "install it anew"),
     errors.OutOfMemoryError(),

@@ -6,13 +6,12 @@ Exit status: 0 done, 1 a foreseen failure (one line on standard error), 2 wrong 
 
 from __future__ import annotations
 
-import argparse
 import logging
 import re
 import signal
 import warnings
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from napari_deepheme.cli import (
     batch,
@@ -29,8 +28,8 @@ from napari_deepheme.cli.output import (
     complain,
     flush_output,
     spell_out_odd_letters,
-    without_controls,
 )
+from napari_deepheme.cli.parser import CommandParser
 from napari_deepheme.cli.variables import check_variables
 from napari_deepheme.core.errors import DeephemeError, OutOfMemoryError
 
@@ -83,21 +82,8 @@ def run(arguments: Sequence[str]) -> int:
     return status
 
 
-class _Parser(argparse.ArgumentParser):
-    """Each command refuses words that it does not know, with its own usage."""
-
-    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
-        known, unknown = super().parse_known_args(args, namespace)
-        if unknown:
-            self.error(f"unrecognized arguments: {' '.join(unknown)}")
-        return known, unknown
-
-    def error(self, message: str) -> NoReturn:
-        super().error(without_controls(message))
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
+def _parser() -> CommandParser:
+    parser = CommandParser(
         "napari-deepheme",
         usage=_USAGE,
         description=_DESCRIPTION,

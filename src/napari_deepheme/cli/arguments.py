@@ -5,17 +5,20 @@ from __future__ import annotations
 import argparse
 import math
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from napari_deepheme.core.geometry import Region, Size
 from napari_deepheme.core.models.compute import BACKENDS, DEVICES
 from napari_deepheme.core.runs.run_request import RunRequest
 from napari_deepheme.core.slide.patience import LEAST_SECONDS
 
+if TYPE_CHECKING:
+    from napari_deepheme.cli.parser import CommandParser
+
 _LARGEST: Final = 2**31 - 1
 """Whole numbers beyond it are of no use, and as seeds more than torch can take."""
 
-Commands = argparse._SubParsersAction
+Commands: TypeAlias = "argparse._SubParsersAction[CommandParser]"
 
 
 def some_name(text: str) -> str:

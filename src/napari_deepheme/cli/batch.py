@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from napari_deepheme.core.runs.run_request import RunRequest
 
 
-def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:
+def add_parser(commands: Commands) -> None:
     """Declare the command."""
     parser = commands.add_parser(
         "batch",
@@ -94,6 +94,12 @@ def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:
         action="store_true",
         help="throw away runs of these slides with other models or settings that "
         "lie in DIR, and what a reader said of their cells",
+    )
+    parser.only_with(
+        "without --scheduler",
+        lambda o: o.scheduler is None,
+        "--workers",
+        "--threads",
     )
     parser.set_defaults(run=_run)
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from napari_deepheme.core.engine.crops import NamedCrop
 
 
-def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:
+def add_parser(commands: Commands) -> None:
     """Declare the command."""
     parser = commands.add_parser(
         "classify-crops",

@@ -22,13 +22,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from napari_deepheme.cli.parser import CommandParser
     from napari_deepheme.core.models.protocols import Models
     from napari_deepheme.core.training.cells.manifest import LabelledCell
     from napari_deepheme.core.training.evaluation.by_group import Evaluation
     from napari_deepheme.core.training.evaluation.figure import Figure
 
 
-def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:
+def add_parser(commands: Commands) -> None:
     """Declare the command."""
     parser = commands.add_parser(
         "evaluate",
@@ -63,6 +64,7 @@ def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:
     parser.add_argument("--out", type=some_path, required=True, metavar="DIR")
     parser.add_argument("--device", choices=DEVICES, default="auto")
     _add_bundled(parser)
+    _refuse_unfit(parser)
     parser.set_defaults(run=_run)
 
 
@@ -86,6 +88,21 @@ def _add_bundled(parser: argparse.ArgumentParser) -> None:
         type=some_path,
         metavar="DIR",
         help="bundled: holds bma-cells.svs, a grid of cells, and bma-cells.csv",
+    )
+
+
+def _refuse_unfit(parser: CommandParser) -> None:
+    parser.only_with(
+        "with --recipe bundled", lambda o: o.recipe == "bundled", "--data", "--slides"
+    )
+    parser.only_with(
+        "without --recipe bundled",
+        lambda o: o.recipe == "own",
+        *("--cells", "--mpp", "--split"),
+    )
+    parser.refuse(
+        "--recipe bundled is of one --model: give it once",
+        lambda o: o.recipe == "bundled" and len(o.model or ()) > 1,
     )
 
 

@@ -51,6 +51,7 @@ from napari_deepheme.core.wording import plural
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable
+    from pathlib import Path
 
     import numpy.typing as npt
 
@@ -75,10 +76,13 @@ _CALLED: Final = {
     NOT_A_CELL: "that a reader called no cell",
 }
 
+_WITHOUT_MPP: Final = ("csv", "geojson")
+"""Kinds that do not state micrometres per pixel."""
+
 _OF_SLIDES: Final = {"crops": "crops", "dicom": "DICOM annotations"}
 
 
-def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:
+def add_parser(commands: Commands) -> None:
     """Declare the command."""
     parser = commands.add_parser(
         "export",
@@ -118,7 +122,27 @@ def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:
         "--patient", default="", help="crops: who the slide is of, for the manifest"
     )
     add_deidentify(parser)
+    parser.only_with(
+        "with --to crops", lambda o: o.to == "crops", "--corrected-only", "--patient"
+    )
+    parser.only_with(
+        "with --slide, of cells in GeoJSON, or to a kind of file that states it",
+        _heeds_mpp,
+        "--mpp",
+    )
     parser.set_defaults(run=_run)
+
+
+def _heeds_mpp(options: argparse.Namespace) -> bool:
+    return (
+        options.to not in _WITHOUT_MPP
+        or options.slide is not None
+        or _is_geojson(options.cells)
+    )
+
+
+def _is_geojson(path: Path) -> bool:
+    return path.suffix.lower() in (".geojson", ".json")
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -177,7 +201,7 @@ def _read(
 ) -> tuple[CellTable, Point | None]:
     """Return cells, and from where GeoJSON of them counts; None where nobody tells."""
     origin = NO_SHIFT if slide is None else slide.bounds_origin
-    if options.cells.suffix.lower() not in (".geojson", ".json"):
+    if not _is_geojson(options.cells):
         return read_cells(options.cells), origin
     read = read_drawn(options.cells, mpp=options.mpp, slide=slide)
     return read.cells, read.stated_origin if slide is None else origin

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from napari_deepheme.cli.arguments import Commands
 
 
-def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:
+def add_parser(commands: Commands) -> None:
     """Declare the command."""
     parser = commands.add_parser(
         "models",
@@ -54,7 +54,7 @@ def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:
     removal.set_defaults(run=_remove)
 
 
-def _add_download(actions: Commands[argparse.ArgumentParser]) -> None:
+def _add_download(actions: Commands) -> None:
     download = actions.add_parser(
         "download",
         help="fetch a model by its name from an index",

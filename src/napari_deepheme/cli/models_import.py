@@ -23,7 +23,7 @@ _DESCRIPTION = (
 )
 
 
-def add_parser(actions: Commands[argparse.ArgumentParser]) -> None:
+def add_parser(actions: Commands) -> None:
     """Declare the action."""
     parser = actions.add_parser(
         "import",
@@ -50,6 +50,10 @@ def add_parser(actions: Commands[argparse.ArgumentParser]) -> None:
     ):
         parser.add_argument(f"--{word}", metavar="TEXT", help=text)
     add_overwrite(parser)
+    parser.refuse(
+        "--mean and --std leave nothing of --normalisation: leave one of them out",
+        lambda o: None not in (o.normalisation, o.mean, o.std),
+    )
     parser.set_defaults(run=_import)
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 SMALLEST_PX, LARGEST_PX = 2_000, 100_000
 
 
-def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:
+def add_parser(commands: Commands) -> None:
     """Declare the command."""
     parser = commands.add_parser(
         "phantom",

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from napari_deepheme.core.slide import SlideReader
 
 
-def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:
+def add_parser(commands: Commands) -> None:
     """Declare the command."""
     parser = commands.add_parser(
         "report",

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator
 
+    from napari_deepheme.cli.parser import CommandParser
     from napari_deepheme.core.training.progress import FitProgress
 
 _log = logging.getLogger(__name__)
@@ -41,7 +42,7 @@ NONE: Final = "none"
 """In place of the model to start from."""
 
 
-def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:
+def add_parser(commands: Commands) -> None:
     """Declare the command."""
     parser = commands.add_parser(
         "train",
@@ -104,6 +105,7 @@ def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:
         help="put the model among yours, so that --model NAME finds it",
     )
     _add_recipe(parser)
+    _refuse_unfit(parser)
     parser.set_defaults(run=_run)
 
 
@@ -160,14 +162,37 @@ def _add_length(parser: argparse.ArgumentParser) -> None:
         "--patience",
         type=positive,
         default=8,
-        help="looks at the held-out cells without an improvement that end a fit "
-        "(default: 8)",
+        help="looks at the held-out cells without an improvement that end a fit of one "
+        "snapshot (default: 8)",
     )
+
+
+def _refuse_unfit(parser: CommandParser) -> None:
+    parser.only_with(
+        "without --recipe bundled",
+        lambda o: o.recipe == "own",
+        *("--mpp", "--from", "--name", "--epochs", "--folds", "--snapshots"),
+        *("--patience", "--device", "--overwrite", "--register"),
+    )
+    parser.only_with(
+        "with train classifier --recipe bundled",
+        lambda o: (o.model, o.recipe) == ("classifier", "bundled"),
+        "--without",
+    )
+    parser.only_with(
+        "with train classifier",
+        lambda o: o.model == "classifier",
+        *("--folds", "--snapshots"),
+    )
+    parser.refuse(
+        "a detector goes on from a detector: leave --from none out",
+        lambda o: o.model == "detector" and o.start_from == NONE,
+    )
+    parser.only_with("without --snapshots", lambda o: o.snapshots == 1, "--patience")
 
 
 def _run(options: argparse.Namespace) -> int:
     need_torch()
-    _refuse_without(options)
     if options.recipe == "bundled":
         return _run_bundled(options)
     name = options.name or f"own-{options.model}"
@@ -248,13 +273,7 @@ def _detector(options: argparse.Namespace, name: str) -> Iterator[FitProgress]:
         OwnDetectorFit,
         iter_detector_training,
     )
-    from napari_deepheme.core.training.training_error import TrainingError
 
-    if options.start_from == NONE or max(options.folds, options.snapshots) > 1:
-        raise TrainingError(
-            "a detector goes on from a detector, without folds and snapshots: "
-            "leave --from none, --folds and --snapshots out"
-        )
     pictures = read_boxes(options.data, mpp=options.mpp, tell=complain)
     config = OwnDetectorFit(
         start_from=options.start_from or DEFAULT_DETECTOR,
@@ -322,18 +341,6 @@ def _run_bundled(options: argparse.Namespace) -> int:
         )
     say(f"weights written to {options.out}")
     return 0
-
-
-def _refuse_without(options: argparse.Namespace) -> None:
-    if not options.without:
-        return
-    if (options.recipe, options.model) != ("bundled", "classifier"):
-        from napari_deepheme.core.training.training_error import TrainingError
-
-        raise TrainingError(
-            "--without leaves out a source of the bundled classifier: it goes with "
-            "train classifier --recipe bundled"
-        )
 
 
 def need_training_packages() -> None:

@@ -40,6 +40,7 @@ from napari_deepheme.core.errors.of_models import (
     NotExplainableError,
     OutOfMemoryError,
     TorchNotLoadedError,
+    UnfitBackendError,
 )
 from napari_deepheme.core.errors.of_slides import (
     NoPicturesError,
@@ -104,6 +105,7 @@ __all__ = [
     "SlideNeededError",
     "SlideNotFoundError",
     "TorchNotLoadedError",
+    "UnfitBackendError",
     "UnfitWorkersError",
     "UnknownFormatError",
     "UnknownMppError",

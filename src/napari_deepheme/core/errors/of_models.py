@@ -90,6 +90,22 @@ class DeviceNotAvailableError(DeephemeError, RuntimeError):
         )
 
 
+class UnfitBackendError(DeephemeError, ValueError):
+    """What was asked to compute a model cannot: ONNX is onnxruntime's."""
+
+    def __init__(self, model: str, backend: str) -> None:
+        super().__init__(model, backend)
+        self.model = model
+        self.backend = backend
+
+    def __str__(self) -> str:
+        """Word the error."""
+        return (
+            f"{self.model} is in ONNX, which {self.backend} does not compute here: "
+            "leave the backend out"
+        )
+
+
 class DeviceLostError(DeephemeError, RuntimeError):
     """A device broke off in the middle of its work."""
 

@@ -17,6 +17,7 @@ from napari_deepheme.core.errors import (
     CannotWriteError,
     DeviceNotAvailableError,
     HomeNotKnownError,
+    UnfitBackendError,
 )
 from napari_deepheme.core.files import atomic_file, check_regular, make_folder
 from napari_deepheme.core.models.cache_folder import cache_folder
@@ -125,10 +126,14 @@ def choose_compute(
     ------
     DeviceNotAvailableError
         As for `candidates`.
+    UnfitBackendError
+        If a backend is asked for that does not compute it.
     InvalidModelError
         If the weights do not fit the card.
     """
     if card.weights_format == "onnx":
+        if backend != "auto":
+            raise UnfitBackendError(card.name, backend)
         chosen = choose_device(device)
         return Compute(chosen, "onnxruntime", "float32")
     ways = candidates(device, backend)

@@ -171,8 +171,9 @@ def load_models(
         If there is no such model, or its weights do not fit its card.
     MissingExtraError
         If onnxruntime or OpenVINO is needed and not installed.
-    DeviceNotAvailableError
-        If the device is not in this machine.
+    DeviceNotAvailableError, UnfitBackendError
+        If the device is not in this machine, or the backend does not compute the
+        classifier.
     OutOfMemoryError, DeviceLostError
         If the memory of a device runs out, or it breaks off.
     TorchNotLoadedError

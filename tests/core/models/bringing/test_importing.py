@@ -185,6 +185,13 @@ def test_what_belongs_to_another_model_is_told(make_state, tmp_path, options, to
         import_model(tmp_path / "w.pt", ImportOptions(**options))
 
 
+@pytest.mark.usefixtures("own_folder")
+def test_a_detector_has_no_activation(tmp_path):
+    path = copy_bundled(DEFAULT_DETECTOR, tmp_path / "lab")
+    with pytest.raises(InvalidModelError, match="for a classifier only"):
+        import_model(path, ImportOptions(activation="sigmoid"), name="mine")
+
+
 @pytest.mark.usefixtures("untried", "own_folder")
 def test_safetensors_in_a_layout_are_recognised(make_state, tmp_path):
     state = {k: v.clone() for k, v in make_state("retrained", wrap="model.").items()}

@@ -7,7 +7,11 @@ import pytest
 from onnx import TensorProto
 from scipy.special import expit, softmax
 
-from napari_deepheme.core.errors import InvalidModelError, MissingExtraError
+from napari_deepheme.core.errors import (
+    InvalidModelError,
+    MissingExtraError,
+    UnfitBackendError,
+)
 from napari_deepheme.core.models.bringing.importing import import_model
 from napari_deepheme.core.models.bringing.options import ImportOptions
 from napari_deepheme.core.models.cards.card import ModelCard, WeightsFile
@@ -153,6 +157,9 @@ def test_an_onnx_classifier_with_its_card_is_imported(
     pixels = crops()
     given = load_classifier("mine", device="cpu").classify(pixels, batch_size=4)
     assert given.classes == pytest.approx(expected(pixels, card), abs=1e-4)
+    for backend in ("torch", "openvino"):
+        with pytest.raises(UnfitBackendError, match=f"{backend} does not compute"):
+            load_classifier("mine", device="cpu", backend=backend)
 
 
 def with_weights_beside(path, location):

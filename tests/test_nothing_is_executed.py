@@ -32,7 +32,7 @@ from napari_deepheme.core.export.parquet import read_parquet
 from napari_deepheme.core.geometry import Mpp
 from napari_deepheme.core.models.bringing.hub import read_index
 from napari_deepheme.core.models.bringing.importing import import_model
-from napari_deepheme.core.models.bringing.weight_files import read_state_dicts
+from napari_deepheme.core.models.bringing.weight_files import read_weights
 from napari_deepheme.core.models.cards.card import ModelCard
 from napari_deepheme.core.models.registry import find_model
 from napari_deepheme.core.pseudonyms import KEY_NAME, Pseudonyms
@@ -166,10 +166,10 @@ def begin_loop(path):
 
 
 READERS = {
-    "weights.pt": read_state_dicts,
-    "weights.pth": read_state_dicts,
-    "weights.ckpt": read_state_dicts,
-    "weights.safetensors": read_state_dicts,
+    "weights.pt": read_weights,
+    "weights.pth": read_weights,
+    "weights.ckpt": read_weights,
+    "weights.safetensors": read_weights,
     "import.pt": import_model,
     "import.onnx": import_model,
     "import.safetensors": import_model,

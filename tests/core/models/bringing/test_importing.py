@@ -16,7 +16,7 @@ from napari_deepheme.core.models.bringing import importing
 from napari_deepheme.core.models.bringing.importing import import_model
 from napari_deepheme.core.models.bringing.layouts import recognise
 from napari_deepheme.core.models.bringing.options import ImportOptions
-from napari_deepheme.core.models.bringing.weight_files import read_state_dicts
+from napari_deepheme.core.models.bringing.weight_files import read_weights
 from napari_deepheme.core.models.registry import (
     DEFAULT_CLASSIFIER,
     DEFAULT_DETECTOR,
@@ -25,6 +25,7 @@ from napari_deepheme.core.models.registry import (
     load_card,
     load_classifier,
 )
+from napari_deepheme.core.taxonomy import CLASS_CODES
 
 pytestmark = pytest.mark.usefixtures("torch_alone")
 
@@ -70,6 +71,37 @@ def test_the_paper_s_weights_become_a_model_that_runs(make_state, tmp_path, own_
     biased = given.classes[0] - given.classes[0].min()
     assert given.classes.sum(axis=1) == pytest.approx(1, abs=1e-5)
     assert (np.diff(biased) >= 0).all()
+
+
+@pytest.mark.usefixtures("own_folder")
+def test_the_order_of_classes_that_a_checkpoint_states_is_obeyed(make_state, tmp_path):
+    order = CLASS_CODES[::-1]
+    beside = {"classes": order, "class_to_idx": {c: i for i, c in enumerate(order)}}
+    state = make_state("retrained")
+    torch.save({"state_dict": state, **beside}, tmp_path / "best.pth")
+    card = import_model(tmp_path / "best.pth")
+    assert find_model("best").class_codes == order
+    assert "classes in the order that it states" in card.texts["Source"][0]
+    given = load_card(card, "cpu").classify(CROPS, batch_size=2)
+    # The bias rises from the first output to the last, which is B1 here.
+    assert (np.diff(given.classes[0]) < 0).all()
+
+
+@pytest.mark.usefixtures("untried", "own_folder")
+def test_an_order_of_classes_that_cannot_be_obeyed_is_refused(make_state, tmp_path):
+    state = make_state("retrained")
+    few = {"state_dict": state, "hyper_parameters": {"class_names": CLASS_CODES[1:]}}
+    torch.save(few, tmp_path / "few.pth")
+    with pytest.raises(InvalidModelError, match="its entry class_names lacks B1"):
+        import_model(tmp_path / "few.pth")
+    header = {"classes": ",".join(CLASS_CODES[::-1])}
+    state = {name: value.clone() for name, value in state.items()}
+    save_file(state, tmp_path / "turned.safetensors", metadata=header)
+    assert import_model(tmp_path / "turned.safetensors").class_codes[0] == "U4"
+    torch.save(make_state("retrained", mark=2), tmp_path / "plain.pt")
+    files = [tmp_path / "plain.pt", tmp_path / "turned.safetensors"]
+    with pytest.raises(InvalidModelError, match=r"turned.* have their classes in diff"):
+        import_model(files, name="both")
 
 
 def test_five_folds_are_averaged(make_state, tmp_path, own_folder):
@@ -339,7 +371,8 @@ def test_members_that_are_numbered_in_one_state_dict_are_told_apart(
         for name, value in member.items()
     }
     torch.save(flat, tmp_path / "w.pt")
-    found = [recognise("w", state)[1] for state in read_state_dicts(tmp_path / "w.pt")]
+    states = read_weights(tmp_path / "w.pt").states
+    found = [recognise("w", state)[1] for state in states]
     last = list(found[0])[-1]
     assert [state[last][1].item() for state in found] == pytest.approx([0.1, 0.2], 1e-3)
 
@@ -348,14 +381,14 @@ def test_members_that_are_numbered_in_one_state_dict_are_told_apart(
 def test_what_averaged_model_counts_is_no_weight(make_state, tmp_path, name):
     state = make_state(wrap="module.")
     torch.save({name: torch.tensor(3), **state}, tmp_path / "w.pt")
-    (found,) = read_state_dicts(tmp_path / "w.pt")
+    (found,) = read_weights(tmp_path / "w.pt").states
     assert found.keys() == state.keys()
 
 
 def test_numbers_beside_a_state_dict_are_no_second_network(make_state, tmp_path):
     beside = {"class_weights": torch.ones(23, 2), "metrics": {"f1": torch.ones(2, 2)}}
     torch.save({"state_dict": make_state(), **beside}, tmp_path / "w.pt")
-    (found,) = read_state_dicts(tmp_path / "w.pt")
+    (found,) = read_weights(tmp_path / "w.pt").states
     assert found.keys() == make_state().keys()
 
 
@@ -363,7 +396,7 @@ def test_numbers_beside_a_state_dict_are_no_second_network(make_state, tmp_path)
 def test_what_serves_to_go_on_training_is_passed_over(make_state, tmp_path, name):
     state = {0: {"step": torch.ones(1), "exp_avg": torch.ones(3)}}
     torch.save({"model": make_state(), name: {"state": state}}, tmp_path / "w.pth")
-    (found,) = read_state_dicts(tmp_path / "w.pth")
+    (found,) = read_weights(tmp_path / "w.pth").states
     assert found.keys() == make_state().keys()
 
 
@@ -381,7 +414,7 @@ def test_damage_at_any_place_is_refused_or_harmless(tmp_path, ending):
         spoiled[place] ^= 0x5B
         path.write_bytes(spoiled)
         try:
-            read_state_dicts(path)
+            read_weights(path)
         except InvalidModelError as error:
             assert len(str(error).splitlines()) == 1
 
@@ -578,5 +611,5 @@ def test_a_checkpoint_may_hold_numbers_of_numpy(make_state, tmp_path):
     state = make_state()
     content = {"state_dict": state, "best": np.float64(0.9), "epoch": np.int64(3)}
     torch.save(content, path)
-    (found,) = read_state_dicts(path)
+    (found,) = read_weights(path).states
     assert found.keys() == state.keys()

@@ -241,6 +241,24 @@ def test_an_onnx_classifier_of_23_classes_needs_no_card(save_classifier, tmp_pat
     assert given.classes == pytest.approx(shares, abs=1e-4)
 
 
+@pytest.mark.usefixtures("own_folder")
+def test_the_order_of_classes_that_an_onnx_file_states_is_obeyed(
+    save_classifier, tmp_path
+):
+    matrix = RNG.normal(size=(3, 23)) * 4
+    path = save_classifier(tmp_path / "m.onnx", matrix)
+    model = onnx.load(path)
+    names = str(dict(enumerate(CLASS_CODES[::-1])))
+    onnx.helper.set_model_props(model, {"names": names})
+    onnx.save(model, path)
+    card = import_model(path, ImportOptions(kind="classifier", mpp=0.25))
+    assert card.class_codes == CLASS_CODES[::-1]
+    pixels = crops()
+    logits = pixels.mean(axis=(1, 2)) / 255 @ matrix
+    given = load_classifier("m", device="cpu").classify(pixels, batch_size=4)
+    assert given.classes[:, ::-1] == pytest.approx(softmax(logits, axis=1), abs=1e-4)
+
+
 def test_members_that_differ_are_refused_by_name(save_classifier, tmp_path, own_folder):
     one, two = (RNG.normal(size=(3, 23)) * 4 for _ in range(2))
     raw = save_classifier(tmp_path / "raw.onnx", one)

@@ -11,6 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from napari_deepheme.core.errors import InvalidModelError
+from napari_deepheme.core.models.bringing.class_order import (
+    one_order,
+    stated_order,
+    words_of_order,
+)
 from napari_deepheme.core.models.bringing.library import (
     check_free,
     check_name,
@@ -295,13 +300,13 @@ def _carded(card: ModelCard) -> Draft:
 
 def _of_layout(files: list[Path], options: ImportOptions, name: str) -> Draft:
     from napari_deepheme.core.models.bringing.layouts import recognise
-    from napari_deepheme.core.models.bringing.weight_files import read_state_dicts
+    from napari_deepheme.core.models.bringing.weight_files import read_weights
 
-    members = [
-        recognise(file.name, state)
-        for file in files
-        for state in read_state_dicts(file)
-    ]
+    members, orders = [], []
+    for file in files:
+        read = read_weights(file)
+        members += [recognise(file.name, state) for state in read.states]
+        orders.append((file.name, stated_order(file.name, read.said)))
     layouts = {layout for layout, _ in members}
     if len(layouts) > 1 or len(members) > _MOST_FILES:
         titles = " and ".join(sorted(layout.title for layout in layouts))
@@ -309,12 +314,15 @@ def _of_layout(files: list[Path], options: ImportOptions, name: str) -> Draft:
         raise InvalidModelError(name, f"{reason}{len(members)} of {titles}")
     states = [state for _, state in members]
     _refuse_twins(name, states)
-    card = options.apply(_layout_card(members[0][0], name, files))
+    codes = one_order(name, orders)
+    card = options.apply(_layout_card(members[0][0], name, files, codes))
     _try(card, states)
     return Draft(card, tuple(partial(_saved, state) for state in states))
 
 
-def _layout_card(layout: Layout, name: str, files: list[Path]) -> ModelCard:
+def _layout_card(
+    layout: Layout, name: str, files: list[Path], codes: tuple[str, ...]
+) -> ModelCard:
     from napari_deepheme.core.models.bringing.layouts import (
         MPP,
         NORMALISATIONS,
@@ -338,9 +346,9 @@ def _layout_card(layout: Layout, name: str, files: list[Path]) -> ModelCard:
         mean=mean,
         std=std,
         activation=layout.activation,
-        outputs={CLASSES: CLASS_CODES},
+        outputs={CLASSES: codes},
         settings={},
-        texts=unknown_origin(files, layout.title),
+        texts=unknown_origin(files, layout.title + words_of_order(codes)),
         cite=(_PAPER,) if layout.n_features else (),
     )
 

@@ -7,6 +7,11 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from napari_deepheme.core.errors import InvalidModelError
+from napari_deepheme.core.models.bringing.class_order import (
+    one_order,
+    stated_order,
+    words_of_order,
+)
 from napari_deepheme.core.models.bringing.options import unknown_origin
 from napari_deepheme.core.models.cards.card import CLASSES, ModelCard, WeightsFile
 from napari_deepheme.core.models.onnx.classifier import joined_outputs
@@ -73,11 +78,14 @@ def onnx_card(files: list[Path], options: ImportOptions, name: str) -> ModelCard
     outputs = _on_noise(runners, size_px)
     settings: Mapping[str, float] = {}
     activation: Activation = "none"
+    codes: tuple[str, ...] = ()
     if kind == "detector":
         file, (output, *_) = next(iter(outputs.items()))
         settings = _yolo_settings(file, output, options, size_px)
     else:
         activation = _activation(name, outputs)
+        stated = [(file, stated_order(file, r.metadata)) for file, r in runners.items()]
+        codes = one_order(name, stated)
     return ModelCard(
         name=name,
         version="1",
@@ -94,9 +102,9 @@ def onnx_card(files: list[Path], options: ImportOptions, name: str) -> ModelCard
         mean=(0.0, 0.0, 0.0),
         std=(1.0, 1.0, 1.0),
         activation=activation,
-        outputs={CLASSES: CLASS_CODES} if kind == "classifier" else {},
+        outputs={CLASSES: codes} if codes else {},
         settings=settings,
-        texts=unknown_origin(files, "ONNX without a card"),
+        texts=unknown_origin(files, "ONNX without a card" + words_of_order(codes)),
     )
 
 

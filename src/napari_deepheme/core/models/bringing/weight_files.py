@@ -7,11 +7,12 @@ import re
 import warnings
 import zipfile
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 
 from napari_deepheme.core.errors import InvalidModelError
@@ -63,18 +64,29 @@ _REMEDY: Final = (
 )
 
 
-def read_state_dicts(path: Path) -> list[StateDict]:
-    """Read the state dict of a file, or those of all members of an ensemble in it.
+@dataclass(frozen=True, slots=True, eq=False)
+class ReadWeights:
+    """What a file of weights holds.
+
+    Attributes
+    ----------
+    states : list of dict of str to Tensor
+        A state dict, or those of all members of an ensemble; at least one, on the CPU.
+    said : Any
+        All that the file holds, words beside the weights among it.
+    """
+
+    states: list[StateDict]
+    said: Any
+
+
+def read_weights(path: Path) -> ReadWeights:
+    """Read the state dicts of a file, and what it says beside them.
 
     Parameters
     ----------
     path : Path
         A .pt, .pth or .ckpt as torch.save writes it, or .safetensors.
-
-    Returns
-    -------
-    list of dict of str to Tensor
-        At least one, on the CPU.
 
     Raises
     ------
@@ -84,16 +96,16 @@ def read_state_dicts(path: Path) -> list[StateDict]:
     """
     check_file(path)
     if path.suffix.lower() == SAFETENSORS:
-        content: Any = _read_safetensors(path)
+        content, said = _read_safetensors(path)
     elif path.suffix.lower() in TORCH_SUFFIXES:
-        content = read_torch(path)
+        content = said = read_torch(path)
     else:
         raise InvalidModelError(path.name, f"expected one of {expected_suffixes()}")
     states = _states(path.name, content)
     found = [member for state in states for member in _members(state)]
     if not found:
         raise InvalidModelError(path.name, f"{_EXPECTED}; found no tensors in it")
-    return found
+    return ReadWeights(found, said)
 
 
 def expected_suffixes() -> str:
@@ -122,12 +134,13 @@ def check_file(path: Path) -> None:
         raise InvalidModelError(path.name, reason)
 
 
-def _read_safetensors(path: Path) -> StateDict:
+def _read_safetensors(path: Path) -> tuple[Any, Any]:
+    """Return the tensors, and the words in the header."""
     # The library compares what the header declares with the length of the file before
     # it takes memory for it.
     try:
-        state: StateDict = load_file(path)
-        return state
+        with safe_open(path, "pt") as opened:
+            return load_file(path), opened.metadata()
     except (OSError, SafetensorError, RuntimeError, ValueError, TypeError) as error:
         reason = f"expected a complete safetensors file; {_words(error)}"
         raise InvalidModelError(path.name, reason) from error

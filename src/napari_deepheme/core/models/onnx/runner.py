@@ -93,6 +93,12 @@ class OnnxRunner:
         """Side of the input; 0 where the network takes any."""
         return self._size
 
+    @property
+    def metadata(self) -> dict[str, str]:
+        """What the file says of itself, in words of who wrote it."""
+        told: dict[str, str] = self._session.get_modelmeta().custom_metadata_map
+        return told
+
     def run(
         self, pixels: npt.NDArray[np.uint8], *, batch_size: int
     ) -> list[npt.NDArray[np.float32]]:

@@ -139,8 +139,6 @@ EVALUATE = "evaluate --out out"
     [
         (f"{EXPORT} csv", "--corrected-only --patient P1", "only with --to crops"),
         (f"{EXPORT} dicom --slide a.svs", "--patient P1", "only with --to crops"),
-        (f"{EXPORT} csv", "--mpp 0.3", "only with --slide, of cells in GeoJSON, or"),
-        (f"{EXPORT} geojson", "--mpp 0.3", "only with --slide"),
         (
             "batch a.svs --out out --scheduler tcp://127.0.0.1:9",
             "--workers 2 --threads 3",

@@ -76,9 +76,6 @@ _CALLED: Final = {
     NOT_A_CELL: "that a reader called no cell",
 }
 
-_WITHOUT_MPP: Final = ("csv", "geojson")
-"""Kinds that do not state micrometres per pixel."""
-
 _OF_SLIDES: Final = {"crops": "crops", "dicom": "DICOM annotations"}
 
 
@@ -125,20 +122,7 @@ def add_parser(commands: Commands) -> None:
     parser.only_with(
         "with --to crops", lambda o: o.to == "crops", "--corrected-only", "--patient"
     )
-    parser.only_with(
-        "with --slide, of cells in GeoJSON, or to a kind of file that states it",
-        _heeds_mpp,
-        "--mpp",
-    )
     parser.set_defaults(run=_run)
-
-
-def _heeds_mpp(options: argparse.Namespace) -> bool:
-    return (
-        options.to not in _WITHOUT_MPP
-        or options.slide is not None
-        or _is_geojson(options.cells)
-    )
 
 
 def _is_geojson(path: Path) -> bool:

@@ -15,12 +15,16 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
-from napari_deepheme.core.engine.pipeline import iter_chunks, plan_run
+from napari_deepheme.core.engine.pipeline import (
+    iter_chunks,
+    plan_run,
+    run_background,
+)
 from napari_deepheme.core.errors import UnfitWorkersError
 from napari_deepheme.core.runs.run_request import RunRequest, computed_with
 from napari_deepheme.core.runs.run_settings import RunSettings
 from napari_deepheme.core.runs.slide_run import load_asked
-from napari_deepheme.core.slide import estimate_background, open_slide
+from napari_deepheme.core.slide import open_slide
 from napari_deepheme.dask_cluster import MAKE_ALIKE
 
 if TYPE_CHECKING:
@@ -132,4 +136,4 @@ def _planned(path: str, asked: Asked, used: bytes) -> tuple[SlideReader, RunPlan
     slide = open_slide(Path(path), read_timeout=request.read_timeout)
     models = _models(asked, settings.compute)
     plan = plan_run(slide, settings.regions, models, settings.config, mpp=request.mpp)
-    return slide, plan, estimate_background(slide)
+    return slide, plan, run_background(slide, plan)

@@ -13,6 +13,8 @@ from napari_deepheme.core.engine.pipeline import (
     analyze_region,
     iter_region,
     iter_regions,
+    plan_run,
+    run_background,
 )
 from napari_deepheme.core.engine.results import ResultCollector
 from napari_deepheme.core.errors import (
@@ -20,7 +22,7 @@ from napari_deepheme.core.errors import (
     UnknownMppError,
     UnreadableRegionError,
 )
-from napari_deepheme.core.geometry import Polygon, Region, touched_by
+from napari_deepheme.core.geometry import Polygon, Region, hull, touched_by
 from napari_deepheme.core.slide import ArraySlide, open_slide
 
 WHOLE = Region(0, 0, 1100, 900)
@@ -270,6 +272,43 @@ def test_what_cannot_be_read_is_named_and_the_rest_is_done(
     seen = sum(area.area for area in result.areas)
     assert seen == WHOLE.area - result.failed[0].area
     assert result.outlines == (WHOLE,)
+
+
+def test_a_broken_place_changes_nothing_of_cells_far_from_it(
+    painted_pixels, disc_models
+):
+    # So dim that without the white balance all of it is darker than glass.
+    dim = (painted_pixels * 0.55).astype(np.uint8)
+    sound = cells_of(ArraySlide(dim, mpp=0.25), disc_models)
+    # Of both blocks in which the background is read.
+    slide = scratched(dim, Region(1000, 300, 50, 50))
+    result = analyze_region(slide, None, disc_models, tiled(512))
+    lost = hull(result.failed).grown(30)
+    far, kept = (
+        cells.take(~lost.holds_centres(cells.boxes)).numbered_anew()
+        for cells in (sound, result.cells)
+    )
+    assert len(far) > 50
+    assert kept == far
+
+
+def test_where_no_place_that_tells_the_background_can_be_read_the_run_has_it(
+    disc_models,
+):
+    pixels = np.broadcast_to(np.uint8([200, 170, 140]), (5000, 5000, 3))
+    # None of the 64 places that are spread over the slide lies in it.
+    sound = Region(500, 500, 280, 280)
+
+    class AlmostLost(ArraySlide):
+        def read_region(self, location, level, size_level):
+            part = Region(*location, *size_level)
+            if not sound.contains(part):
+                raise UnreadableRegionError(self.name, part, "lost")
+            return super().read_region(location, level, size_level)
+
+    slide = AlmostLost(pixels, mpp=0.25)
+    plan = plan_run(slide, [Region(0, 0, 1000, 1000)], disc_models)
+    np.testing.assert_array_equal(run_background(slide, plan), [200, 170, 140])
 
 
 def test_a_slide_of_which_nothing_can_be_read_has_no_cells(painted_pixels, disc_models):

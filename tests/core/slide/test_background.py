@@ -1,10 +1,13 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import pytest
+from PIL import Image
 
+from napari_deepheme.core.errors import UnreadableRegionError
+from napari_deepheme.core.geometry import Region
 from napari_deepheme.core.slide import (
     WHITE_POINT,
     ArraySlide,
@@ -13,8 +16,11 @@ from napari_deepheme.core.slide import (
     picture_background,
     whiten,
 )
+from napari_deepheme.core.slide.patience import NoAnswerError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from napari_deepheme.core.geometry import Point, Size
 
 
@@ -77,12 +83,99 @@ def test_a_huge_slide_without_pyramid_is_sampled() -> None:
     assert slide.n_pixels == 64 * 256 * 256
 
 
-def test_broken_blocks_are_left_out(ome: Any, break_tile: Any) -> None:
-    break_tile(ome, 0)
+class Torn(ArraySlide):
+    """A slide of which parts of some levels, in level-0 pixels, cannot be decoded."""
+
+    torn: ClassVar[Mapping[int, Callable[[Region], bool]]] = {}
+    why: Exception | None = None
+
+    def read_region(self, location: Point, level: int, size_level: Size) -> Any:
+        self.__dict__.setdefault("reads", []).append((location, level, size_level))
+        step = round(self.levels[level].downsample)
+        part = Region(*location, *(side * step for side in size_level))
+        if self.torn.get(level, lambda _: False)(part):
+            raise UnreadableRegionError(self.name, part, "torn") from self.why
+        return super().read_region(location, level, size_level)
+
+
+def touches(*regions: Region) -> Callable[[Region], bool]:
+    return lambda part: any(part.intersection(region).area for region in regions)
+
+
+def glass_and_cells(side: int = 1536) -> list[Any]:
+    """A slide in dim, warm light whose colours change slowly; two levels."""
+    y, x = np.mgrid[:side, :side] / side
+    cells = np.sin(60 * x) * np.cos(50 * y) > 0.4
+    noise = np.random.default_rng(0).normal(0, 6, (side, side))
+    light = (200 + noise - 90 * cells)[..., np.newaxis] * [1, 0.85, 0.7]
+    pixels = light.clip(0, 255).astype(np.uint8)
+    reduced = np.asarray(Image.fromarray(pixels).reduce(2))
+    return [pixels, reduced]
+
+
+@pytest.fixture(scope="module")
+def levels() -> list[Any]:
+    return glass_and_cells()
+
+
+def test_each_block_of_a_sound_slide_is_read_once(levels: Any) -> None:
+    slide = Torn(levels)
+    estimate_background(slide, near=[Region(0, 0, 9, 9)])
+    assert slide.reads == [((0, 0), 1, (768, 768))]
+
+
+def test_a_broken_tile_costs_the_estimate_itself_alone(
+    ome: Any, break_tile: Any
+) -> None:
     with open_slide(ome) as slide:
-        colour = estimate_background(slide)
-    # Its one block of 1024 px is broken as a whole.
-    np.testing.assert_array_equal(colour, [WHITE_POINT] * 3)
+        whole = estimate_background(slide)
+    break_tile(ome, 7)
+    with open_slide(ome) as slide:
+        # Its colours change everywhere: what is lost has its share.
+        np.testing.assert_allclose(estimate_background(slide), whole, atol=2)
+    assert whole.min() < WHITE_POINT - 20
+
+
+@pytest.mark.parametrize("lost", [Region(0, 0, 300, 300), Region(0, 0, 1536, 1536)])
+def test_finer_levels_stand_in_for_what_is_broken_of_a_level(
+    levels: Any, lost: Region
+) -> None:
+    slide = Torn(levels)
+    whole = estimate_background(slide)
+    slide.torn = {1: touches(lost)}
+    np.testing.assert_allclose(estimate_background(slide), whole, atol=1)
+    # Both levels are broken in most places.
+    left = Region(0, 0, 1000, 1536)
+    slide.torn = {0: touches(lost, left), 1: touches(left)}
+    np.testing.assert_allclose(estimate_background(slide), whole, atol=2)
+
+
+def test_where_no_place_that_is_tried_can_be_read_those_that_are_needed_tell() -> None:
+    pixels = np.broadcast_to(np.uint8([200, 170, 140]), (5000, 5000, 3))
+    sound = Region(400, 400, 409, 409)
+    slide = Torn(pixels)
+    slide.torn = {0: lambda part: not sound.contains(part)}
+    np.testing.assert_array_equal(estimate_background(slide), [WHITE_POINT] * 3)
+    near = [Region(3000, 3000, 40, 40), Region(600, 600, 40, 40)]
+    np.testing.assert_array_equal(estimate_background(slide, near), [200, 170, 140])
+    np.testing.assert_array_equal(
+        estimate_background(slide, near[:1]), [WHITE_POINT] * 3
+    )
+
+
+def test_the_smaller_levels_tell_near_a_place_whose_largest_is_broken() -> None:
+    full = np.broadcast_to(np.uint8([200, 170, 140]), (9000, 9000, 3))
+    slide = Torn([full, full[::2, ::2], full[::64, ::64]])
+    slide.torn = {0: lambda _: True, 1: lambda _: True}
+    found = estimate_background(slide, [Region(600, 600, 40, 40)])
+    np.testing.assert_array_equal(found, [200, 170, 140])
+
+
+def test_what_does_not_answer_is_not_asked_in_pieces(levels: Any) -> None:
+    slide = Torn(levels)
+    slide.torn, slide.why = {1: lambda _: True}, NoAnswerError(1)
+    np.testing.assert_array_equal(estimate_background(slide), [WHITE_POINT] * 3)
+    assert len(slide.reads) == 1
 
 
 @pytest.mark.parametrize("shape", [(7, 5, 3), (4, 7, 5, 3), (0, 5, 5, 3)])

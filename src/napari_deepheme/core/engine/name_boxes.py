@@ -47,7 +47,7 @@ def name_boxes(
     """
     placed = np.array([(b.x, b.y, b.width, b.height) for b in boxes], np.int32)
     placed = placed.reshape(-1, 4)
-    background = estimate_background(slide)
+    background = estimate_background(slide, boxes)
     spec = classifier.spec
     cut = cut_crops(slide, placed, spec, mpp=mpp, background=background)
     if not cut.readable.all():

@@ -94,6 +94,11 @@ class RunPlan:
         return range(first, min(first + self.chunk_tiles, len(self.tiles)))
 
 
+def run_background(slide: SlideReader, plan: RunPlan) -> npt.NDArray[np.float32]:
+    """Estimate the colour of a slide's background for a run."""
+    return estimate_background(slide, (tile.core for tile in plan.tiles))
+
+
 def plan_run(
     slide: SlideReader,
     regions: Sequence[Region],
@@ -161,7 +166,7 @@ def iter_chunks(
     watch = SlideWatch(slide)
     wanted = list(range(plan.n_chunks) if chunks is None else chunks)
     if background is None:
-        background = estimate_background(slide)
+        background = run_background(slide, plan)
     work = _Work(slide, plan, models, config, background, stopping)
     indices = [index for chunk in wanted for index in plan.chunk(chunk)]
     depth = config.tile.tiles_ahead

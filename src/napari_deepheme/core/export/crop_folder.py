@@ -21,6 +21,7 @@ from napari_deepheme.core.errors import InvalidTableError, UnreadableSlideError
 from napari_deepheme.core.export.facts import spelled_out
 from napari_deepheme.core.files import atomic_file, atomic_folder
 from napari_deepheme.core.further_columns import NOT_A_CELL
+from napari_deepheme.core.geometry import Region
 from napari_deepheme.core.listed_pictures import is_of_slide, new_pictures, put_in_place
 from napari_deepheme.core.pseudonyms import Pseudonyms
 from napari_deepheme.core.review.corrections import (
@@ -149,7 +150,8 @@ def write_crop_folder(
     identity = "" if deidentify else identity_word(slide)
     kept = [row for row in before if not is_of_slide(row, source, identity)]
     chosen, words = _chosen(cells, corrected_only=corrected_only)
-    background = " ".join(f"{v:.1f}" for v in estimate_background(slide))
+    near = (Region(*box) for box in cells.boxes[chosen].tolist())
+    background = " ".join(f"{v:.1f}" for v in estimate_background(slide, near))
     stated = {
         "source": source,
         "patient": patient,

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from napari_deepheme.core.errors import UnreadableRegionError
-from napari_deepheme.core.geometry import Point, Region, Size
+from napari_deepheme.core.slide.background_pixels import background_pixels
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable
 
     import numpy.typing as npt
 
+    from napari_deepheme.core.geometry import Region
     from napari_deepheme.core.slide.protocol import SlideReader
 
 # What the background becomes, in each channel.
@@ -40,29 +40,28 @@ _FLAT_SIDE = 16
 _DARKER = 0.9
 _LEAST_FILLER = 0.05
 
-# A level of this many pixels is enough; one of more than the second number is sampled.
-_ENOUGH = 500_000
-_WHOLE = 1 << 24
-_BLOCK = 256
-_BLOCKS_A_SIDE = 8
 
-
-def estimate_background(slide: SlideReader) -> npt.NDArray[np.float32]:
+def estimate_background(
+    slide: SlideReader, near: Iterable[Region] = ()
+) -> npt.NDArray[np.float32]:
     """Estimate the colour of empty background, once for a slide.
 
     Parameters
     ----------
     slide : SlideReader
-        The slide. Its smallest level of half a million pixels or more is read, or 64
-        blocks spread over it where that is very large; broken blocks are left out.
+        The slide; see `background_pixels` for what is read of it.
+    near : iterable of Region
+        Where its pixels are needed, in level 0: they tell the colour if nothing of that
+        can be read.
 
     Returns
     -------
     ndarray of float32, shape (3,)
-        Red, green and blue, from 120 to 255. If nothing can be read, `WHITE_POINT`.
+        Red, green and blue, from 120 to 255. If nothing can be read there either,
+        `WHITE_POINT`.
     """
     seen = _Seen()
-    for pixels in _sample(slide, _low_level(slide)):
+    for pixels in background_pixels(slide, near):
         seen.add(pixels)
     return _white_point(seen)
 
@@ -119,46 +118,6 @@ def whiten(
     flat = np.ascontiguousarray(pixels).reshape(-1, pixels.shape[-2], 3)
     mapped = Image.fromarray(flat).point(table.ravel().tolist())
     return np.array(mapped).reshape(pixels.shape)
-
-
-def _low_level(slide: SlideReader) -> int:
-    large = [
-        index
-        for index, level in enumerate(slide.levels)
-        if level.size.width * level.size.height >= _ENOUGH
-    ]
-    return large[-1] if large else 0
-
-
-def _sample(slide: SlideReader, level: int) -> Iterator[npt.NDArray[np.uint8]]:
-    at = slide.levels[level]
-    for block in _blocks(at.size):
-        # The location is in level 0, the size in the level.
-        location = Point(
-            round(block.x * at.downsample_x), round(block.y * at.downsample_y)
-        )
-        try:
-            yield slide.read_region(location, level, block.size)
-        except UnreadableRegionError:
-            continue
-
-
-def _blocks(size: Size) -> list[Region]:
-    bounds = Region(0, 0, *size)
-    if bounds.area <= _WHOLE:
-        side = 4 * _BLOCK
-        xs, ys = range(0, size.width, side), range(0, size.height, side)
-    else:
-        side = _BLOCK
-        xs, ys = _spread(size.width), _spread(size.height)
-    return [Region(x, y, side, side).intersection(bounds) for y in ys for x in xs]
-
-
-def _spread(length: int) -> range:
-    n = min(_BLOCKS_A_SIDE, -(-length // _BLOCK))
-    step = length // n
-    start = max(0, (step - _BLOCK) // 2)
-    return range(start, start + n * step, step)
 
 
 class _Seen:

@@ -122,7 +122,7 @@ def explain_cell(
     boxes = np.asarray(box, np.int32).reshape(1, 4)
     spec = classifier.spec
     if background is None:
-        background = estimate_background(slide)
+        background = estimate_background(slide, [Region(*boxes[0].tolist())])
     cut = cut_crops(slide, boxes, spec, mpp=mpp, background=background)
     if not cut.readable[0]:
         reason = "the picture of the cell is broken there"

@@ -9,6 +9,7 @@ import numpy as np
 
 from napari_deepheme.core.engine.classify import cut_crops
 from napari_deepheme.core.engine.config import ClassifyConfig
+from napari_deepheme.core.geometry import Region
 from napari_deepheme.core.slide import estimate_background
 
 if TYPE_CHECKING:
@@ -175,7 +176,8 @@ def _crops(
     tuple[npt.NDArray[np.intp], npt.NDArray[np.uint8], npt.NDArray[np.bool_]]
 ]:
     """Yield rows with their crops, tile by tile, in chunks that fill batches."""
-    background = estimate_background(slide)
+    near = (Region(*box) for box in cells.boxes.tolist())
+    background = estimate_background(slide, near)
     held: list[tuple[npt.NDArray[np.intp], npt.NDArray[np.uint8]]] = []
     flags: list[npt.NDArray[np.bool_]] = []
     for rows in _near_each_other(cells):

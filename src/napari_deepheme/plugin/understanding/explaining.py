@@ -11,6 +11,7 @@ from psygnal import Signal
 
 from napari_deepheme.core.engine.classify import cut_crops
 from napari_deepheme.core.errors import DeephemeError
+from napari_deepheme.core.geometry import Region
 from napari_deepheme.core.slide import estimate_background
 from napari_deepheme.core.understanding.explain import (
     CellExplanation,
@@ -129,7 +130,7 @@ class Explaining:
         self._busy, self._waiting = True, None
 
         def work() -> Iterator[CellExplanation | Neighbours]:
-            background = looked.background(slide)
+            background = looked.background(slide, boxes[row])
             explain = partial(self._explain, mpp=mpp, background=background)
             seen = explain(
                 slide, boxes[row], classifier, class_code=class_code, maps=False
@@ -189,9 +190,12 @@ class _LookedAt:
         self._classifier: CellClassifier | None = None
         self._insight: Insight | None = None
 
-    def background(self, slide: SlideReader) -> npt.NDArray[np.float32]:
+    def background(
+        self, slide: SlideReader, box: npt.NDArray[np.int32]
+    ) -> npt.NDArray[np.float32]:
         if slide is not self._slide:
-            self._background, self._slide = estimate_background(slide), slide
+            near = [Region(*box.tolist())]
+            self._background, self._slide = estimate_background(slide, near), slide
         return self._background
 
     def insight(self, classifier: CellClassifier) -> Insight | None:

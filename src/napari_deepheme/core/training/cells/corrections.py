@@ -14,6 +14,7 @@ from napari_deepheme.core.errors import InvalidTableError
 from napari_deepheme.core.export.facts import spelled_out
 from napari_deepheme.core.files import atomic_file, make_folder
 from napari_deepheme.core.further_columns import DELETED
+from napari_deepheme.core.geometry import Region
 from napari_deepheme.core.listed_pictures import is_of_slide, new_pictures, put_in_place
 from napari_deepheme.core.overlap import is_one_of
 from napari_deepheme.core.review.corrections import reader_classes
@@ -120,7 +121,8 @@ def export_corrections(
     chosen = _chosen(words, _is_one_of(cells.boxes, _boxes(kept_own)), n_unnamed)
     stated = {"patient": patient, "identity": identity}
     if len(chosen):
-        background = estimate_background(slide)
+        near = (Region(*box) for box in cells.boxes[chosen].tolist())
+        background = estimate_background(slide, near)
         stated["background"] = " ".join(f"{v:.1f}" for v in background)
     with new_pictures(folder) as new:
         written = _write_crops(slide, cells.take(chosen), words[chosen], new, mpp)

@@ -46,6 +46,7 @@ ERRORS = [
     errors.OutOfMemoryError(),
     errors.OutOfMemoryError("cuda"),
     errors.CannotWriteError("a.csv", TWO_LINES),
+    errors.NameTakenError("m", TWO_LINES, "choose another"),
     errors.InvalidTableError("a.csv", TWO_LINES),
     errors.InvalidRangesError("ranges.csv", TWO_LINES),
     errors.InvalidSittingError("a.deepheme", TWO_LINES),

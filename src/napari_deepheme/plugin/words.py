@@ -6,7 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from napari_deepheme.core.counts.report import differential
-from napari_deepheme.core.errors import OblongPixelsError
+from napari_deepheme.core.errors import NameTakenError, OblongPixelsError
 from napari_deepheme.core.further_columns import MITOSIS_WORDS, UNIDENTIFIED
 from napari_deepheme.core.review.corrections import (
     WORDS_APART,
@@ -55,6 +55,16 @@ RENDERED_ONLY = "learned from rendered cells only"
 
 MARK = " †"
 """Beside a class that the model learned from rendered cells only."""
+
+
+def in_the_widget(error: Exception, remedy: str) -> str:
+    """Word a failure; of a model's name that is taken with the remedy that is there.
+
+    The command line has options that the widget has not.
+    """
+    if isinstance(error, NameTakenError):
+        return str(NameTakenError(error.path, error.reason, remedy))
+    return str(error)
 
 
 def class_words(reader_class: str) -> str:

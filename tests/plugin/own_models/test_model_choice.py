@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from napari_deepheme.core.errors import InvalidModelError
+from napari_deepheme.core.errors import InvalidModelError, NameTakenError
 from napari_deepheme.plugin.own_models.model_choice import ModelChoice
 from napari_deepheme.plugin.session import Session
 
@@ -42,6 +42,8 @@ def choice(session, registered, inline_start):
     def import_model(paths):
         if paths[0].suffix == ".txt":
             raise InvalidModelError(paths[0].name, "expected weights")
+        if paths[0].stem in [known.name for known in registered]:
+            raise NameTakenError("aaa", "a model of that name is there already", "take")
         made = card(paths[0].stem, "detector" if "yolo" in paths[0].name else None)
         made.kind = made.kind or "classifier"
         registered.append(made)
@@ -95,3 +97,14 @@ def test_what_is_no_model_is_told_in_plain_words(choice, session):
     assert "notes.txt" in session.message
     assert session.message_kind == "error"
     assert session.model == "litenet-marrow"
+
+
+def test_a_name_that_is_taken_is_told_with_a_remedy_that_the_widget_has(
+    choice, session
+):
+    choice.import_files([Path("aaa.pt")])
+    assert session.message == (
+        "cannot write aaa: a model of that name is there already (rename the file, or "
+        "import it by the command: napari-deepheme models import FILE --name NAME)"
+    )
+    assert session.message_kind == "error"

@@ -13,6 +13,7 @@ from napari_deepheme.core.errors import (
     CannotWriteError,
     DeephemeError,
     ModelNotFoundError,
+    NameTakenError,
 )
 from napari_deepheme.core.geometry import Mpp
 from napari_deepheme.core.models.registry import DEFAULT_CLASSIFIER, list_models
@@ -166,6 +167,16 @@ def test_too_few_cells_are_told_and_nothing_is_listed(training, session, fit):
     assert session.message_kind == "error"
     assert not session.running
     assert session.models == ("namer", "my-cells-2")
+
+
+def test_a_name_that_is_taken_meanwhile_is_told_without_an_option(
+    training, session, fit
+):
+    fit.items = [NameTakenError("my-cells-1", "it is taken", "give --overwrite")]
+    training.begin("my-cells-1")
+    assert session.message == (
+        "cannot write my-cells-1: it is taken (choose another name)"
+    )
 
 
 def test_a_bug_is_told_and_keeps_its_traceback(training, session, fit):

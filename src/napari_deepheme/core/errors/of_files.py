@@ -30,6 +30,10 @@ class CannotWriteError(OfFile, DeephemeError, OSError):
         return f"cannot write {self.path}: {one_line(self.reason)} ({self.remedy})"
 
 
+class NameTakenError(CannotWriteError):
+    """A model cannot be kept under a name, which another has."""
+
+
 class InvalidTableError(OfFile, DeephemeError, ValueError):
     """A file of cells cannot be understood, or is not there."""
 

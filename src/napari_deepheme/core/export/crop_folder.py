@@ -150,7 +150,7 @@ def write_crop_folder(
     identity = "" if deidentify else identity_word(slide)
     kept = [row for row in before if not is_of_slide(row, source, identity)]
     chosen, words = _chosen(cells, corrected_only=corrected_only)
-    near = (Region(*box) for box in cells.boxes[chosen].tolist())
+    near = (Region(*box) for box in chosen.boxes.tolist())
     background = " ".join(f"{v:.1f}" for v in estimate_background(slide, near))
     stated = {
         "source": source,

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from napari_deepheme.core.errors import DeephemeError
 from napari_deepheme.core.models.registry import DEFAULT_CLASSIFIER, DEFAULT_DETECTOR
-from napari_deepheme.plugin.words import card_note
+from napari_deepheme.plugin.words import card_note, in_the_widget
 from napari_deepheme.plugin.worker import Failed
 
 if TYPE_CHECKING:
@@ -17,6 +17,12 @@ if TYPE_CHECKING:
     from napari_deepheme.core.models.cards.card import ModelCard, ModelKind
     from napari_deepheme.plugin.session import Session
     from napari_deepheme.plugin.worker import Task
+
+
+_ANOTHER_NAME: Final = (
+    "rename the file, or import it by the command: napari-deepheme models import FILE "
+    "--name NAME"
+)
 
 
 class ModelChoice:
@@ -89,7 +95,7 @@ class ModelChoice:
 
     def _on_item(self, item: ModelCard | Failed) -> None:
         if isinstance(item, Failed):
-            self._session.say(str(item.error), error=True)
+            self._session.say(in_the_widget(item.error, _ANOTHER_NAME), error=True)
             if not isinstance(item.error, DeephemeError):
                 raise item.error
             return

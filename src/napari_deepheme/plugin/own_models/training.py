@@ -11,7 +11,7 @@ from napari_deepheme.core.errors import DeephemeError
 from napari_deepheme.core.models.bringing.library import is_name
 from napari_deepheme.core.wording import plural
 from napari_deepheme.plugin.own_models.own_training import Trained
-from napari_deepheme.plugin.words import BUSY
+from napari_deepheme.plugin.words import BUSY, in_the_widget
 from napari_deepheme.plugin.worker import Failed
 
 if TYPE_CHECKING:
@@ -182,7 +182,7 @@ class Training:
         if self._trained is not None:
             self._tell(self._trained)
         elif isinstance(self._error, DeephemeError):
-            self._tell_failed(str(self._error))
+            self._tell_failed(in_the_widget(self._error, "choose another name"))
         elif self._error is not None:
             self._tell_failed(f"The training broke off: {self._error!r}")
             raise self._error

@@ -14,6 +14,7 @@ from napari_deepheme.core.errors import (
     CannotWriteError,
     InvalidModelError,
     ModelNotFoundError,
+    NameTakenError,
 )
 from napari_deepheme.core.files import atomic_file, make_folder
 from napari_deepheme.core.models.cards import card_json
@@ -130,7 +131,7 @@ def check_name(name: str) -> None:
 
     Raises
     ------
-    InvalidModelError, CannotWriteError
+    InvalidModelError, NameTakenError
         If it is so.
     """
     if not is_name(name):
@@ -141,7 +142,7 @@ def check_name(name: str) -> None:
         raise InvalidModelError(repr(name[:80]), reason)
     if name.casefold() in (card.name.casefold() for card in bundled_models()):
         reason = "a bundled model has that name"
-        raise CannotWriteError(name, reason, "choose another name")
+        raise NameTakenError(name, reason, "choose another name")
 
 
 def is_name(text: str) -> bool:
@@ -166,7 +167,7 @@ def check_free(
 
     Raises
     ------
-    CannotWriteError
+    NameTakenError
         If it is taken.
     """
     folder = folder or user_folder()
@@ -176,7 +177,7 @@ def check_free(
         return
     if card_of_that_name(name, folder) is not None or path.exists():
         reason = "a model of that name is there already"
-        raise CannotWriteError(name, reason, "choose another, or give --overwrite")
+        raise NameTakenError(name, reason, "choose another, or give --overwrite")
 
 
 def card_of_that_name(name: str, folder: Path | None = None) -> ModelCard | None:
@@ -196,7 +197,7 @@ def _refuse_card_of_another(name: str, path: Path) -> None:
     if other.casefold() != name.casefold():
         reason = f"it is the card of the model {other}"
         remedy = f"choose another name, or call that file {other}.json"
-        raise CannotWriteError(str(path), reason, remedy)
+        raise NameTakenError(str(path), reason, remedy)
 
 
 def safe_name(text: str) -> str:

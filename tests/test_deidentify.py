@@ -283,6 +283,7 @@ def test_the_viewer_leaves_names_out_of_all_that_it_saves_but_a_sitting(
             review,
             Keeping(),
             reviewed_result=lambda: known(cells),
+            reviewed_key=lambda: "slide",
             start=start,
         )
         (tmp_path / "ranges.csv").write_text(

@@ -379,3 +379,71 @@ def test_what_is_corrected_while_a_sitting_is_opened_is_in_it(two, later_start):
     two.close()
     kept = read_sitting(two.first_sitting).corrected.cells
     assert judged_classes(kept).tolist() == ["M4", "M3", "L4", "L4"]
+
+
+@pytest.fixture
+def pictures(make_controller):
+    """A widget with two pictures of one size that another plugin brought."""
+    made = make_controller()
+    for name in ("patient A", "patient B"):
+        made.viewer.add_image(
+            np.full((1000, 1000, 3), 230, np.uint8),
+            rgb=True,
+            name=name,
+            scale=(0.25, 0.25),
+            units=("um", "um"),
+        )
+    return made
+
+
+def slide_in(folder):
+    return json.loads((folder / "summary.json").read_text())["slide"]
+
+
+def test_a_picture_without_a_file_is_exported_over_no_other_one(pictures, tmp_path):
+    session, out = pictures.session, tmp_path / "out"
+    pictures.choose_slide("patient A")
+    pictures.classify_slide()
+    pictures.desk.export(out)
+    assert slide_in(out) == "patient A"
+    pictures.choose_slide("patient B")
+    pictures.classify_slide()
+    pictures.desk.export(out)
+    assert slide_in(out) == "patient A"
+    assert "choose another folder" in session.message
+    # Its own results are written over, also after another run.
+    pictures.choose_slide("patient A")
+    pictures.desk.review.correct([0], "M3")
+    pictures.classify_slide()
+    for _ in range(2):
+        pictures.desk.review.undo()
+        pictures.desk.export(out)
+        assert session.message.startswith("Written to")
+
+
+def test_a_sitting_lies_on_no_other_picture_of_its_size(
+    pictures, make_controller, tmp_path
+):
+    pictures.choose_slide("patient B")
+    pictures.classify_slide()
+    sitting = Path(pictures.session.sitting)
+    for picture in list(pictures.viewer.layers):
+        if picture.name == "patient B":
+            pictures.viewer.layers.remove(picture)
+    pictures.returning.open_sitting(sitting)
+    assert "the slide patient B is neither" in pictures.session.message
+    assert pictures.session.slide == "patient A"
+    assert not pictures.session.can_export
+
+
+def test_a_picture_that_is_chosen_stays_so_when_it_is_classified(pictures):
+    assert pictures.session.slide == "patient B"
+    pictures.choose_slide("patient A")
+    assert pictures.viewer.layers.selection.active.name == "patient A"
+    pictures.classify_slide()
+    assert pictures.session.slide == "patient A"
+    assert pictures.session.can_export
+    # What is drawn on stays the active layer.
+    drawn = pictures.viewer.add_shapes(ndim=2)
+    pictures.choose_slide("patient B")
+    assert pictures.viewer.layers.selection.active is drawn

@@ -118,6 +118,7 @@ class Desk:
             self.review,
             self.keeping,
             reviewed_result=self.reviewed_result,
+            reviewed_key=lambda: "" if self.overlay is None else self.overlay.slide_key,
             start=start,
         )
         self._pointing = Pointing(viewer, session)

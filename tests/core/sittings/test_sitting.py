@@ -55,7 +55,7 @@ from napari_deepheme.core.sittings.sitting_file import (
     read_searched_px,
     read_sitting,
 )
-from napari_deepheme.core.slide import open_slide
+from napari_deepheme.core.slide import ArraySlide, open_slide
 
 N = 8
 AT = "2026-01-02T03:04:05Z"
@@ -560,6 +560,13 @@ def test_what_a_table_said_of_earlier_readers_counts_in_the_view(tmp_path):
         (2, "deleted"),
         (3, "not-a-cell"),
     ]
+
+
+def test_pictures_without_a_file_are_told_apart_by_name():
+    pixels = np.zeros((9, 9, 3), np.uint8)
+    one, other = (SlideMark.of(ArraySlide(pixels, name=name)) for name in "ab")
+    assert one.is_of(ArraySlide(pixels, name="a"))
+    assert not one.is_same(other)
 
 
 @pytest.mark.parametrize("beside", ["a.deepheme", "sittings/a.deepheme"])

@@ -71,8 +71,13 @@ class SlideMark:
         return self.is_same(SlideMark.of(slide))
 
     def is_same(self, other: SlideMark) -> bool:
-        """Tell whether two marks are of one slide."""
+        """Tell whether two marks are of one slide.
+
+        Pictures that came from no file have nothing but size and name to tell them by.
+        """
         same = ("size", "sha256")
+        if not (self.path or other.path) and self.name != other.name:
+            return False
         return all(self.identity.get(k) == other.identity.get(k) for k in same)
 
     def find(self, sitting_path: Path) -> Path:

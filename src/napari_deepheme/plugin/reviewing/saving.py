@@ -46,6 +46,8 @@ class Saving:
         Saves sittings.
     reviewed_result : callable
         Gives the result with the reader's classes, and its facts; None without one.
+    reviewed_key : callable
+        Gives what ties results to the slide of that, also where it has no file.
     start : callable
         As `worker.start`.
 
@@ -62,15 +64,17 @@ class Saving:
         keeping: Keeping,
         *,
         reviewed_result: Callable[[], tuple[RegionResult, RunFacts] | None],
+        reviewed_key: Callable[[], str],
         start: Callable[..., Task],
     ) -> None:
         self._session = session
         self._review = review
         self._keeping = keeping
         self._reviewed_result = reviewed_result
+        self._reviewed_key = reviewed_key
         self._start = start
         self.ranges: ReferenceRanges | None = None
-        self._exported: set[tuple[Path, Path | None]] = set()
+        self._exported: set[tuple[Path, str]] = set()
 
     def save(self, kind: str, path: Path) -> None:
         """Save what there is.
@@ -107,7 +111,7 @@ class Saving:
         if reviewed is None or slide is None:
             self._session.say("There is nothing to export yet.", error=True)
             return
-        place = (folder, slide.path)
+        place = (folder, self._reviewed_key())
         corrected = None if place in self._exported else self._review.corrected
 
         def work() -> str:

@@ -110,6 +110,10 @@ class SlideChoice:
         self._tell(before)
         # Last: who takes a review up says so.
         session.slide = name
+        selection = self._viewer.layers.selection
+        if chosen is not None and _is_another_slide(selection.active, chosen):
+            # It would be chosen again as soon as a layer comes or goes.
+            selection.active = chosen
 
     def set_mpp(self, mpp: float) -> None:
         """Take micrometres per pixel from the user; 0 for what the slide states.
@@ -175,3 +179,8 @@ class SlideChoice:
                 f"{session.slide} stays until the run has ended. Select {active.name} "
                 "again then."
             )
+
+
+def _is_another_slide(active: Layer | None, chosen: Image) -> bool:
+    # Not by identity: a widget's viewer gives another proxy each time.
+    return active is not None and is_slide_layer(active) and active != chosen

@@ -408,3 +408,20 @@ def test_a_sitting_that_is_saved_by_name_or_left_is_no_more_amiss(desk, full, tm
     assert desk.session.not_saved
     desk.keeping.leave(5)
     assert desk.session.not_saved == ""
+
+
+def test_a_run_recalls_what_another_window_saved_meanwhile(make_controller, slide_path):
+    one, two = make_controller(), make_controller()
+    for window in (one, two):
+        window.open_slide(slide_path)
+        window.classify_slide()
+    two.desk.review.correct([0], "L2")
+    two.close()
+    one.classify_slide()
+    assert one.desk.review.corrected.given([0]) == ["L2"]
+    one.desk.review.correct([1], "M3")
+    one.close()
+    three = make_controller()
+    three.open_slide(slide_path)
+    three.classify_slide()
+    assert three.desk.review.corrected.given([0, 1]) == ["L2", "M3"]

@@ -8,6 +8,7 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import replace
 from functools import lru_cache
+from operator import itemgetter
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -53,6 +54,9 @@ TABLES: Final = (".csv", ".geojson", ".json")
 _MARKS_KEPT: Final = 4096
 """Of so many sittings it is remembered which slide they are of: to read that takes
 2.5 ms each."""
+
+_SAID_KEPT: Final = 64
+"""What was said in so many sittings is kept, since each run asks for it."""
 
 Opened = tuple[Sitting, Ready, str]
 """A sitting, its cells ready to be shown, and what is amiss with them, in words."""
@@ -226,23 +230,30 @@ def said_before(mark: SlideMark, going_on: Collection[Path] = ()) -> Remembered:
         Files of the sitting that goes on: it knows better what was taken back.
     """
     known = Remembered()
-    for path in _of_slide(mark):
-        try:
-            if path not in going_on and is_corrected_sitting(path):
-                known = together(known, remember(read_sitting(path).corrected))
-        except DeephemeError:
-            continue
+    for facts, path in _of_slide(mark):
+        with suppress(DeephemeError):
+            if path not in going_on:
+                said = _said_in(path, facts.st_mtime_ns, facts.st_size)
+                known = together(known, said)
     return known
 
 
-def _of_slide(mark: SlideMark) -> list[Path]:
+@lru_cache(_SAID_KEPT)
+def _said_in(path: Path, _modified_ns: int, _size: int) -> Remembered:
+    """Return what was said in a sitting; read once, unless the file changes."""
+    if not is_corrected_sitting(path):
+        return Remembered()
+    return remember(read_sitting(path).corrected)
+
+
+def _of_slide(mark: SlideMark) -> list[tuple[os.stat_result, Path]]:
     """Return the sittings that are of a slide, the one that was changed last behind."""
     found = [
-        (changed, facts.st_mtime_ns, path)
+        (changed, facts.st_mtime_ns, path, facts)
         for facts, path in _sittings()
         if (changed := _changed_if_of(mark, facts, path)) is not None
     ]
-    return [path for *_, path in sorted(found)]
+    return [(facts, path) for *_, path, facts in sorted(found, key=itemgetter(0, 1, 2))]
 
 
 def _changed_if_of(mark: SlideMark, facts: os.stat_result, path: Path) -> str | None:

@@ -133,10 +133,9 @@ class Review:
         slide_key : str
             What ties results to their slide.
         known : callable
-            Gives it; called once for a slide.
+            Gives it. It is called each time: another window may have said more.
         """
-        if slide_key not in self._learned:
-            self._learned[slide_key] = known()
+        self._learned[slide_key] = known()
 
     def clear(self) -> None:
         """Take the cells away; what was said of them is remembered."""

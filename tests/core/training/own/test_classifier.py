@@ -21,6 +21,7 @@ from napari_deepheme.core.training.cells.named import name_cells
 from napari_deepheme.core.training.evaluation.compare import compare_models
 from napari_deepheme.core.training.evaluation.measures import measure
 from napari_deepheme.core.training.own import classifier as own_classifier
+from napari_deepheme.core.training.own import data as own_data
 from napari_deepheme.core.training.own.classifier import (
     OwnFit,
     held_out_cells,
@@ -319,6 +320,23 @@ def test_cells_that_sigmoids_have_no_output_for_are_told_by_word(
     config = replace(config, start_from=str(soft.path))
     train(cells, tmp_path / "soft", config, tell=said.append)
     assert said == []
+
+
+def test_a_side_of_cells_that_sigmoids_have_no_output_for_is_refused(
+    painted, write_tiny_model, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(own_data, "N_RENDERED", 1)
+    cells = painted({"M3": 8, "L2": 8})
+    nobody_s = [replace(cell, targets=("not-identifiable",)) for cell in cells[:6]]
+    base = write_tiny_model(activation="sigmoid")
+    config = OwnFit(start_from=str(base.path), n_steps=2, batch_size=8, device="cpu")
+    for split, other, told in (("val", "train", "watch"), ("train", "val", "learn")):
+        stated = [replace(cell, split=other) for cell in cells]
+        stated += [replace(cell, split=split) for cell in nobody_s]
+        match = f"nothing to {told} .*6 cells of not-identifiable"
+        with pytest.raises(TrainingError, match=match):
+            next(iter_classifier_training(stated, tmp_path / "out", "own", config))
+        assert not list((tmp_path / "out").glob("*"))
 
 
 def test_a_card_says_whose_cells_stand_on_both_sides(painted, tmp_path):

@@ -8,14 +8,11 @@ from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-import numpy as np
 from torch import nn
 
 from napari_deepheme.core.models.registry import DEFAULT_CLASSIFIER, find_of_kind
 from napari_deepheme.core.models.torch.runner import choose_device
 from napari_deepheme.core.taxonomy import CLASS_CODES
-from napari_deepheme.core.training.cells.known import known_to
-from napari_deepheme.core.training.cells.splits import Split, split_cells
 from napari_deepheme.core.training.own.card import finished_card
 from napari_deepheme.core.training.own.data import BatchSource, OwnData
 from napari_deepheme.core.training.own.loop import (
@@ -25,6 +22,7 @@ from napari_deepheme.core.training.own.loop import (
     numbered,
 )
 from napari_deepheme.core.training.own.network import from_scratch, start_from
+from napari_deepheme.core.training.own.parting import part_data, part_named
 from napari_deepheme.core.training.own.run import RunFolder, sha256_of
 from napari_deepheme.core.training.own.task import (
     Memory,
@@ -38,10 +36,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    import numpy.typing as npt
-
-    from napari_deepheme.core.models.cards.card import ModelCard
     from napari_deepheme.core.training.cells.manifest import LabelledCell
+    from napari_deepheme.core.training.cells.splits import Split
     from napari_deepheme.core.training.own.loop import Fit, Weights
     from napari_deepheme.core.training.own.network import Start
     from napari_deepheme.core.training.progress import FitProgress
@@ -187,7 +183,9 @@ def iter_classifier_training(
     )
     if not data.cells:
         raise TrainingError(NOTHING_NAMED)
-    splits = _splits(cells, data, config, start.base)
+    splits = part_data(
+        cells, data, start.base, n_folds=config.n_folds, seed=config.seed
+    )
     for split in splits:
         _check_snapshots(_n_steps(config, start, split), config)
     folder.begin(_facts(config, device, data, start), overwrite=overwrite)
@@ -224,7 +222,7 @@ def held_out_cells(cells: Sequence[LabelledCell], config: OwnFit) -> list[Labell
     named = [cell for cell in cells if cell.targets]
     start = config.start_from
     base = find_of_kind(start, "classifier") if start is not None else None
-    first = _parted(named, config, base)[0]
+    first = part_named(named, base, n_folds=config.n_folds, seed=config.seed)[0]
     if len(first.test):
         return [named[i] for i in first.test.tolist()]
     return [named[i] for i in first.val.tolist()] if config.n_folds == 1 else []
@@ -243,31 +241,6 @@ def _start(cells: Sequence[LabelledCell], name: str, config: OwnFit) -> Start:
     return from_scratch(
         name, targets, size_px=config.size_px, arguments=config.arguments
     )
-
-
-def _splits(
-    cells: Sequence[LabelledCell],
-    data: OwnData,
-    config: OwnFit,
-    base: ModelCard | None,
-) -> list[Split]:
-    """Part the cells as `held_out_cells` does, as rows of the data."""
-    named = [cell for cell in cells if cell.targets]
-    row_of = {id(cell): row for row, cell in enumerate(data.cells)}
-
-    def rows(members: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
-        places = [row_of.get(id(named[i])) for i in members.tolist()]
-        return np.array([row for row in places if row is not None], np.intp)
-
-    splits = _parted(named, config, base)
-    return [Split(rows(s.train), rows(s.val), rows(s.test)) for s in splits]
-
-
-def _parted(
-    named: Sequence[LabelledCell], config: OwnFit, base: ModelCard | None
-) -> list[Split]:
-    known = known_to(base, named)
-    return split_cells(named, n_folds=config.n_folds, seed=config.seed, known=known)
 
 
 def _facts(config: OwnFit, device: str, data: OwnData, start: Start) -> dict[str, Any]:

@@ -115,12 +115,16 @@ class OwnData:
         """Say how many named cells are left out, and why; empty for none."""
         if not self.left_out:
             return ""
-        by_word = sorted(self.left_out.items())
-        words = ", ".join(f"{plural(n, 'cell')} of {word}" for word, n in by_word)
         return (
-            f"Left out: {words}; a model with sigmoid outputs has none for what is "
-            "none of the classes."
+            f"Left out: {self.counted_left_out}; a model with sigmoid outputs has none "
+            "for what is none of the classes."
         )
+
+    @property
+    def counted_left_out(self) -> str:
+        """Number of named cells that are left out, by word."""
+        by_word = sorted(self.left_out.items())
+        return ", ".join(f"{plural(n, 'cell')} of {word}" for word, n in by_word)
 
     def digest(self) -> str:
         """Return a hash of all that a fit learns from."""

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from psygnal import Signal
 from qtpy.QtCore import QPoint, QPointF, Qt
-from qtpy.QtGui import QDropEvent, QKeyEvent
+from qtpy.QtGui import QDragEnterEvent, QDropEvent, QKeyEvent
 from qtpy.QtWidgets import QMainWindow, QMenu
 
 from napari_deepheme.core.cell_table import CellTable
@@ -231,17 +231,19 @@ def test_a_cell_of_another_class_selected_in_the_viewer_brings_its_class(
     assert gallery.group == "erythroid"
 
 
-def drop(gallery, code):
-    data = gallery.grid.drag_data()
+def drop(gallery, code, data=None):
+    """Drop what is dragged on a class; tell whether it may be, and whether it was."""
+    data = gallery.grid.drag_data() if data is None else data
     chip = gallery.strip.chips[code]
-    event = QDropEvent(
-        QPointF(5, 5),
-        Qt.DropAction.MoveAction,
-        data,
-        Qt.MouseButton.LeftButton,
-        Qt.KeyboardModifier.NoModifier,
-    )
-    chip.dropEvent(event)
+    rest = data, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
+    action = Qt.DropAction.MoveAction
+    enters = QDragEnterEvent(QPoint(5, 5), action, *rest)
+    enters.ignore()
+    chip.dragEnterEvent(enters)
+    drops = QDropEvent(QPointF(5, 5), action, *rest)
+    drops.ignore()
+    chip.dropEvent(drops)
+    return enters.isAccepted(), drops.isAccepted()
 
 
 def test_selected_cells_dropped_on_a_class_are_moved_together(gallery, reviewed, qtbot):
@@ -257,6 +259,26 @@ def test_selected_cells_dropped_on_a_class_are_moved_together(gallery, reviewed,
     assert gallery.group == "L4"
     counts = {g: gallery.strip.chips[g]._n for g in ("L4", "M6", CORRECTED)}
     assert counts == {"L4": 97, "M6": 3, CORRECTED: 3}
+
+
+def test_cells_of_another_window_or_of_the_run_before_are_not_moved(
+    gallery, reviewed, qtbot
+):
+    other = Gallery(FakeReviewed(scattered(300, seed=1), reviewed.slide))
+    qtbot.addWidget(other, before_close_func=lambda widget: widget.store.close())
+    other.show()
+    for one in (gallery, other):
+        one.show_group("L4")
+        click(qtbot, one, 0)
+    assert drop(gallery, "M6", other.grid.drag_data()) == (False, False)
+    before = gallery.grid.drag_data()
+    # What the reader says leaves the rows as they are.
+    reviewed.correct([0], "M2")
+    assert drop(gallery, "M6", before) == (True, True)
+    reviewed.corrections.clear()
+    reviewed.show(scattered(300, seed=2))
+    assert drop(gallery, "M6", before) == (False, False)
+    assert reviewed.corrections == []
 
 
 def test_not_a_cell_and_unidentified_take_cells_and_groups_do_not(gallery, qtbot):

@@ -9,7 +9,7 @@ from qtpy.QtGui import QContextMenuEvent, QDrag, QMouseEvent, QPixmap, QWheelEve
 from qtpy.QtWidgets import QApplication
 
 from napari_deepheme.core.cell_table import CellTable
-from napari_deepheme.plugin.gallery.grid import ROWS_MIME, ThumbnailGrid
+from napari_deepheme.plugin.gallery.grid import ThumbnailGrid, dragged_rows
 from napari_deepheme.plugin.gallery.order import GroupedCells
 from napari_deepheme.plugin.gallery.tiles import dragged
 from napari_deepheme.plugin.kinds import cell_kinds
@@ -128,8 +128,8 @@ def dropped(monkeypatch):
     found = []
 
     def exec_(self, action):
-        rows = np.frombuffer(bytes(self.mimeData().data(ROWS_MIME)), np.int64)
-        found.append((sorted(rows.tolist()), action, self.pixmap().isNull()))
+        rows = dragged_rows(self.mimeData(), self.source()._grouped.mark)
+        found.append((sorted(rows), action, self.pixmap().isNull()))
         return action
 
     monkeypatch.setattr(QDrag, "exec", exec_)
@@ -184,6 +184,5 @@ def test_what_is_dragged_is_what_is_selected(qapp, marks):
     grid = ThumbnailGrid(grouped, NoPictures())
     grid.show_rows(np.arange(N), same_group=False)
     grid.select(marks)
-    rows = np.frombuffer(bytes(grid.drag_data().data(ROWS_MIME)), np.int64)
-    assert set(rows.tolist()) == marks
+    assert set(dragged_rows(grid.drag_data(), grouped.mark)) == marks
     grid.deleteLater()

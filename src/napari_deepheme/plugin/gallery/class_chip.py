@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-import numpy as np
 from qtpy.QtCore import QRectF, QSize, Qt, Signal
 from qtpy.QtGui import QColor, QFont, QFontMetrics, QPainter, QPen
 from qtpy.QtWidgets import QAbstractButton
@@ -17,7 +16,7 @@ from napari_deepheme.core.further_columns import (
 from napari_deepheme.core.wording import plural
 from napari_deepheme.plugin.controls.inks import accent, mixed, muted, outline
 from napari_deepheme.plugin.controls.key_manners import ENTERS
-from napari_deepheme.plugin.gallery.grid import ROWS_MIME
+from napari_deepheme.plugin.gallery.grid import dragged_rows
 from napari_deepheme.plugin.gallery.order import (
     CORRECTED,
     EVERYTHING,
@@ -63,6 +62,11 @@ class ClassChip(QAbstractButton):
     ----------
     group : str
         As `GroupedCells` has them.
+
+    Attributes
+    ----------
+    mark : bytes
+        That of the `GroupedCells` whose cells it takes; empty for none.
     """
 
     rows_dropped = Signal(object, str)
@@ -71,7 +75,7 @@ class ClassChip(QAbstractButton):
 
     def __init__(self, group: str) -> None:
         super().__init__()
-        self.group = group
+        self.group, self.mark = group, b""
         self._n, self._count = 0, ""
         self._hovered = False
         self.setCheckable(True)
@@ -114,8 +118,8 @@ class ClassChip(QAbstractButton):
         return QSize(width, metrics.height() + 6)
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
-        """Take cells, and show that."""
-        if event.mimeData().hasFormat(ROWS_MIME):
+        """Take cells of its own gallery, and show that."""
+        if dragged_rows(event.mimeData(), self.mark):
             event.acceptProposedAction()
             self._set_hovered(True)
 
@@ -126,10 +130,9 @@ class ClassChip(QAbstractButton):
     def dropEvent(self, event: QDropEvent) -> None:
         """Tell which cells were dropped."""
         self._set_hovered(False)
-        dropped = bytes(event.mimeData().data(ROWS_MIME).data())
-        rows: list[int] = np.frombuffer(dropped, np.int64).tolist()
-        event.acceptProposedAction()
+        rows = dragged_rows(event.mimeData(), self.mark)
         if rows:
+            event.acceptProposedAction()
             self.rows_dropped.emit(rows, self.group)
 
     def paintEvent(self, event: QPaintEvent) -> None:

@@ -50,6 +50,11 @@ class ClassStrip(QWidget):
         if not any(chip.hasFocus() for chip in self.chips.values()):
             self._let_tab_come_to(group)
 
+    def set_mark(self, mark: bytes) -> None:
+        """Take which cells can be dropped, by the mark of their `GroupedCells`."""
+        for chip in self.chips.values():
+            chip.mark = mark
+
     def set_counts(self, counts: Mapping[str, int], doubted: Mapping[str, int]) -> None:
         """Show how many cells each group has, and how many of them are doubted."""
         for name, chip in self.chips.items():

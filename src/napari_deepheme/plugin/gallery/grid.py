@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from napari_deepheme.plugin.thumbnails import ThumbnailStore
 
 ROWS_MIME: Final = "application/x-napari-deepheme-rows"
-"""Dragged: rows of the table of cells, as 64-bit integers."""
+"""Dragged: the mark of a gallery's cells, and rows of these as 64-bit integers."""
 
 _SIZE_STEP: Final = 8
 
@@ -83,7 +83,7 @@ class ThumbnailGrid(TileCanvas):
         """Return what is dragged: the selected cells that are shown."""
         data = QMimeData()
         rows = np.array(self.selection.shown(), np.int64)
-        data.setData(ROWS_MIME, rows.tobytes())
+        data.setData(ROWS_MIME, self._grouped.mark + rows.tobytes())
         return data
 
     def event(self, event: QEvent) -> bool:
@@ -264,6 +264,18 @@ class ThumbnailGrid(TileCanvas):
         )
         self.selection.put_all(self.lines.touched(left, top, right, bottom), add=add)
         self._tell()
+
+
+def dragged_rows(data: QMimeData, mark: bytes) -> list[int]:
+    """Return the rows that are dragged; none where they are not of the marked cells.
+
+    Rows of another window's cells, or of those before, would be other cells here.
+    """
+    dragged = bytes(data.data(ROWS_MIME).data())
+    if not mark or not dragged.startswith(mark):
+        return []
+    rows: list[int] = np.frombuffer(dragged[len(mark) :], np.int64).tolist()
+    return rows
 
 
 def _is_own(event: QKeyEvent) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, get_args
+from uuid import uuid4
 
 import numpy as np
 
@@ -81,9 +82,15 @@ class GroupedCells:
 
     The orders by doubt go by the model's own doubt and probability, whatever the reader
     said since: a cell that is confirmed stays where it is.
+
+    Attributes
+    ----------
+    mark : bytes
+        Tells these cells from all others, also of another window: a row is one of them.
     """
 
     def __init__(self) -> None:
+        self.mark = uuid4().bytes
         self.cells = CellTable.empty()
         self.kinds = np.empty(0, np.uint8)
         self.named = np.empty(0, bool)
@@ -112,7 +119,7 @@ class GroupedCells:
             cells.boxes is last.boxes
         )
         if not is_same:
-            self._orders = {}
+            self._orders, self.mark = {}, uuid4().bytes
         self.named = self._named(cells, changed)
         self.cells, self.kinds = cells, kinds
 

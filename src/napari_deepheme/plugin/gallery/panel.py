@@ -218,6 +218,7 @@ class Gallery(QWidget):
         is_same = rows is not None or cells.boxes is last.boxes
         self.grid.select(reviewed.selected)
         self._doubted = self.grouped.doubted()
+        self.strip.set_mark(self.grouped.mark)
         self.strip.set_counts(self.grouped.counts(), self._doubted)
         self._show_rows(same_group=is_same)
 

@@ -95,6 +95,45 @@ def frame_of(layer: Layer) -> Frame:
     }
 
 
+def affine_of(frame: Frame) -> Any:
+    """Return how the pixels of a frame come to lie in the world, but for its affine."""
+    from napari.utils.transforms import Affine
+
+    parts = ("scale", "translate", "rotate", "shear")
+    return Affine(**{part: frame[part] for part in parts})
+
+
+def grid_frame(
+    frame: Frame, cell_px: tuple[float, float], origin: tuple[float, float] = (0, 0)
+) -> Frame:
+    """Return the frame of a grid over a slide, which may be turned.
+
+    Parameters
+    ----------
+    frame : Frame
+        Of the slide's layer.
+    cell_px : tuple of float
+        Width and height of a grid cell, in level-0 pixels.
+    origin : tuple of float
+        x and y of the grid's upper left corner.
+    """
+    cell, corner = np.array(cell_px[::-1], float), np.array(origin[::-1], float)
+    # Both are counted from the centre of the first pixel, or the first grid cell.
+    first = corner + cell / 2 - 0.5
+    return {
+        **frame,
+        "scale": np.asarray(frame["scale"], float) * cell,
+        "translate": np.asarray(affine_of(frame)(first), float),
+    }
+
+
+def lay_in(frame: Frame, layer: Layer) -> None:
+    """Lay a layer that was made earlier where a frame lies now."""
+    for name, value in frame.items():
+        if not np.array_equal(getattr(layer, name), value):
+            setattr(layer, name, value)
+
+
 def points_kwargs(
     cells: CellTable,
     frame: Frame,

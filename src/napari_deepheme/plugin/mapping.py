@@ -65,7 +65,7 @@ class Mapping:
     def begin(self, layer: Image) -> None:
         """Show the map of a slide's layer as it was painted; make one if it was not."""
         slide, session = slide_of(layer), self._session
-        if show_painted(self._viewer, slide_key(layer)):
+        if show_painted(self._viewer, slide_key(layer), frame_of(layer)):
             session.say(PAINTED_HINT)
             return
         try:

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from napari_deepheme.core.adequacy import KINDS, AdequacyMap
-from napari_deepheme.core.geometry import Region, Size
+from napari_deepheme.core.geometry import Mpp, Region, Size
 from napari_deepheme.plugin.result_layers.where_to_count import NAME, painted_map
+from napari_deepheme.plugin.slide_layers.slides import give_mpp, slide_of
 from napari_deepheme.plugin.words import progress_in_words
 
 SMEAR, THICK = KINDS.index("smear"), KINDS.index("thick")
@@ -165,3 +166,74 @@ def test_a_map_that_is_cancelled_says_that_it_has_ended(
     assert controller.session.message.startswith("Stopped before there was a map")
     assert not controller.session.running
     assert NAME not in viewer.layers
+
+
+def off_by(viewer, slide_layer, block_px):
+    """How far the centre of each block lies from that of its pixels, in these."""
+    made = viewer.layers[NAME]
+    blocks = np.argwhere(np.ones_like(made.data))
+    lies = [slide_layer.world_to_data(made.data_to_world(block)) for block in blocks]
+    return np.abs(np.array(lies) - ((blocks + 0.5) * block_px - 0.5)).max()
+
+
+def shear_and_scale(layer):
+    layer.shear, layer.scale = [0.2], (0.5, 0.5)
+
+
+@pytest.mark.parametrize("is_there", [False, True], ids=["new", "there"])
+@pytest.mark.parametrize(
+    "turn",
+    [
+        lambda layer: setattr(layer, "rotate", 90),
+        lambda layer: setattr(layer, "affine", [[0, 2, 5], [-1, 0, 7], [0, 0, 1]]),
+        shear_and_scale,
+    ],
+    ids=["rotate", "affine", "shear"],
+)
+def test_the_map_lies_on_a_slide_that_is_turned(
+    controller, slide_layer, viewer, adequacy, turn, is_there
+):
+    if is_there:
+        controller.show_where_to_count()
+        controller.finish()
+    slide_layer.translate = (40, -30)
+    turn(slide_layer)
+    if is_there:
+        # It goes along with its slide.
+        assert off_by(viewer, slide_layer, 500) < 1e-6
+    controller.show_where_to_count()
+    controller.finish()
+    assert off_by(viewer, slide_layer, 500) < 1e-6
+
+
+def test_a_map_of_other_blocks_lies_on_the_slide_as_well(
+    controller, slide_layer, viewer, adequacy, core
+):
+    controller.show_where_to_count()
+    controller.finish()
+    kinds, scores = np.ones((4, 4), np.uint8), np.ones((4, 4), np.float32)
+    core.adequacy = AdequacyMap(250, kinds, scores, Size(1000, 1000))
+    controller.set_mpp(0.5)
+    controller.show_where_to_count()
+    controller.finish()
+    assert viewer.layers[NAME].data.shape == (4, 4)
+    assert off_by(viewer, slide_layer, 250) < 1e-6
+    # Painted on, it is not made anew, but lies right.
+    viewer.layers[NAME].data[0, 0] = THICK
+    viewer.layers[NAME].translate = (3, 3)
+    controller.show_where_to_count()
+    assert "as you painted it" in controller.session.message
+    assert off_by(viewer, slide_layer, 250) < 1e-6
+
+
+def test_what_lies_below_its_slide_is_scaled_once_with_it(
+    controller, slide_layer, viewer, adequacy
+):
+    controller.show_where_to_count()
+    controller.finish()
+    layers = viewer.layers
+    slide_layer.metadata["napari_deepheme"] = {"slide": slide_of(slide_layer)}
+    layers.move(layers.index(slide_layer), len(layers))
+    give_mpp(viewer, slide_layer, Mpp(0.5, 0.5))
+    assert slide_layer.scale.tolist() == [0.5, 0.5]
+    assert off_by(viewer, slide_layer, 500) < 1e-6

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-import numpy as np
-
 from napari_deepheme.core.counts.density import KERNEL_UM
-from napari_deepheme.plugin.layers import METADATA_KEY, frame_of, result_layer
+from napari_deepheme.plugin.layers import (
+    METADATA_KEY,
+    frame_of,
+    grid_frame,
+    lay_in,
+    result_layer,
+)
 from napari_deepheme.plugin.result_layers.density_choices import ramp
 from napari_deepheme.plugin.slide_layers.slides import slide_key
 
@@ -54,8 +58,9 @@ def show_density(
         return
     layer.data = density.grid
     layer.contrast_limits_range = kwargs["contrast_limits"]
-    for name in ("contrast_limits", "name", "colormap", "scale", "translate"):
+    for name in ("contrast_limits", "name", "colormap"):
         setattr(layer, name, kwargs[name])
+    lay_in(_frame(slide, density), layer)
     layer.metadata.update(kwargs["metadata"])
 
 
@@ -76,7 +81,7 @@ def _image_kwargs(slide: Image, choice: Choice, density: Density) -> dict[str, A
         "kernel_um": KERNEL_UM,
     }
     return {
-        **_frame(frame_of(slide), density),
+        **_frame(slide, density),
         "name": f"{NAME}{words} ({UNIT})",
         "colormap": _colormap(choice),
         "contrast_limits": (0.0, max(density.maximum, 1.0)),
@@ -86,20 +91,8 @@ def _image_kwargs(slide: Image, choice: Choice, density: Density) -> dict[str, A
     }
 
 
-def _frame(frame: Frame, density: Density) -> Frame:
-    """Return where the grid lies: the slide's frame, from the grid's first cell on."""
-    from napari.utils.transforms import Affine
-
-    cell = np.array(density.cell_px[::-1])
-    # The centre of the first grid cell; napari counts from that of the first pixel.
-    first = np.array(density.origin[::-1]) + cell / 2 - 0.5
-    parts = ("scale", "translate", "rotate", "shear")
-    place = Affine(**{part: frame[part] for part in parts})
-    return {
-        **frame,
-        "scale": np.asarray(frame["scale"], float) * cell,
-        "translate": np.asarray(place(first), float),
-    }
+def _frame(slide: Image, density: Density) -> Frame:
+    return grid_frame(frame_of(slide), density.cell_px, density.origin)
 
 
 def _colormap(choice: Choice) -> Any:

@@ -77,7 +77,8 @@ class Overlay:
         self._points = self._cells_layer(frame)
         self._figures = Figures(viewer, self._figures_layer(frame))
         picture = self._layer("overview")
-        _move_to(frame, self._points, self._figures.layer, picture)
+        for layer in filter(None, (self._points, self._figures.layer, picture)):
+            layers.lay_in(frame, layer)
         self._drawing = Drawing(viewer, self._points, picture, size, max_points)
         self.show(Ready.of(self.cells), frozenset())
         self._told: Callable[[], None] | None = None
@@ -377,11 +378,3 @@ def lay_out(
     overlay.expect(region)
     overlay.release()
     viewer.layers.selection.active = active
-
-
-def _move_to(frame: layers.Frame, *found: Any) -> None:
-    """Lay layers of an earlier run where the slide lies now."""
-    for layer in filter(None, found):
-        for name, value in frame.items():
-            if not np.array_equal(getattr(layer, name), value):
-                setattr(layer, name, value)

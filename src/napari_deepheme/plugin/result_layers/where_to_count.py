@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from napari_deepheme.core.adequacy import KINDS, AdequacyMap
-from napari_deepheme.plugin.layers import METADATA_KEY, result_layer
+from napari_deepheme.plugin.layers import METADATA_KEY, grid_frame, lay_in, result_layer
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -59,7 +59,7 @@ def show_map(
         if not _is_painted(layer):
             layer.metadata[METADATA_KEY]["map"] = adequacy
         layer.data = adequacy.kinds.copy()
-        layer.visible = True
+        _bring_in_sight(layer, frame)
         return layer
     active = viewer.layers.selection.active
     layer = viewer.add_labels(**_labels_kwargs(adequacy, key, frame))
@@ -77,12 +77,12 @@ def hide_map(viewer: ViewerModel, key: str) -> None:
         layer.visible = False
 
 
-def show_painted(viewer: ViewerModel, key: str) -> bool:
+def show_painted(viewer: ViewerModel, key: str, frame: Frame) -> bool:
     """Bring the map in sight if it was painted on; tell whether it was."""
     layer = _layer(viewer, key)
     if layer is None or not _is_painted(layer):
         return False
-    layer.visible = True
+    _bring_in_sight(layer, frame)
     return True
 
 
@@ -102,24 +102,29 @@ def painted_map(viewer: ViewerModel, key: str) -> AdequacyMap | None:
 def _labels_kwargs(adequacy: AdequacyMap, key: str, frame: Frame) -> dict[str, Any]:
     from napari.utils import DirectLabelColormap
 
-    scale = np.asarray(frame["scale"], float)
-    side = adequacy.block_px
     colours: dict[int | None, str] = {None: "transparent"}
     colours |= {i: COLOURS.get(kind, "transparent") for i, kind in enumerate(KINDS)}
     return {
-        **frame,
+        **_frame_of_blocks(adequacy, frame),
         # A copy: it is painted on.
         "data": adequacy.kinds.copy(),
         "name": NAME,
-        "scale": scale * side,
-        # A block's centre is that of its pixels, which napari counts from their own.
-        "translate": np.asarray(frame["translate"], float) + scale * (side - 1) / 2,
         "opacity": _OPACITY,
         "colormap": DirectLabelColormap(color_dict=colours),
         # The status bar names the kind under the pointer.
         "features": pd.DataFrame({"index": range(len(KINDS)), "kind": KINDS}),
         "metadata": {METADATA_KEY: {"role": ROLE, "slide_key": key, "map": adequacy}},
     }
+
+
+def _bring_in_sight(layer: Labels, frame: Frame) -> None:
+    """Show a map where its slide lies now."""
+    lay_in(_frame_of_blocks(layer.metadata[METADATA_KEY]["map"], frame), layer)
+    layer.visible = True
+
+
+def _frame_of_blocks(adequacy: AdequacyMap, frame: Frame) -> Frame:
+    return grid_frame(frame, (adequacy.block_px, adequacy.block_px))
 
 
 def _is_painted(layer: Labels) -> bool:

@@ -7,7 +7,7 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from napari_deepheme.plugin.layers import METADATA_KEY, frame_of
+from napari_deepheme.plugin.layers import METADATA_KEY, affine_of, frame_of
 from napari_deepheme.plugin.slide_layers.slides import slide_key
 
 if TYPE_CHECKING:
@@ -67,17 +67,10 @@ def _held(layer: Layer) -> Frame:
 
 def _move(layer: Layer, before: Frame, now: Frame) -> None:
     """Move a layer, whose pixels may be larger and begin elsewhere, with its slide."""
-    place = _affine(now)(_affine(before).inverse(layer.translate[-2:]))
+    place = affine_of(now)(affine_of(before).inverse(layer.translate[-2:]))
     factor = np.asarray(now["scale"]) / before["scale"]
     for name in ("units", "affine", "rotate", "shear"):
         if not np.array_equal(getattr(layer, name), now[name]):
             setattr(layer, name, now[name])
     layer.scale = layer.scale * factor
     layer.translate = np.asarray(place, float)
-
-
-def _affine(frame: Frame) -> Any:
-    from napari.utils.transforms import Affine
-
-    parts = ("scale", "translate", "rotate", "shear")
-    return Affine(**{part: frame[part] for part in parts})

@@ -22,12 +22,13 @@ from napari_deepheme import batch, batch_worker
 from napari_deepheme.batch import iter_batch
 from napari_deepheme.cli import run
 from napari_deepheme.core.engine.config import RunConfig
-from napari_deepheme.core.errors import UnfitWorkersError
+from napari_deepheme.core.errors import SlideNotSharedError, UnfitWorkersError
 from napari_deepheme.core.export.cohort import COLUMNS, write_cohort
 from napari_deepheme.core.export.csv_table import read_csv
 from napari_deepheme.core.export.summary import export_run
 from napari_deepheme.core.geometry import Region, Size
 from napari_deepheme.core.models.compute import Compute
+from napari_deepheme.core.models.registry import DEFAULT_CLASSIFIER
 from napari_deepheme.core.phantom import write_phantom
 from napari_deepheme.core.report_file.known_run import known_run
 from napari_deepheme.core.review.corrected_cells import CorrectedCells
@@ -35,6 +36,7 @@ from napari_deepheme.core.runs.result_folders import asked_slides
 from napari_deepheme.core.runs.run_request import RunRequest, computed_with
 from napari_deepheme.core.runs.run_settings import RunSettings
 from napari_deepheme.core.slide import open_slide
+from napari_deepheme.core.slide.identity import file_digest
 from napari_deepheme.dask_cluster import BatchConfig
 
 # Its numbers do not depend on the number of threads, which torch's do.
@@ -107,12 +109,59 @@ def test_a_worker_of_many_threads_does_one_part_at_a_time(monkeypatch):
     monkeypatch.setattr(batch_worker, "_planned", lambda *_: (None, None, None))
     monkeypatch.setattr(batch_worker, "iter_chunks", do_chunks)
     used = RunSettings(Compute(), RunConfig(), (Region(0, 0, 9, 9),)).to_json()
+    file = batch_worker.SlideFile("a.svs", "")
     with ThreadPoolExecutor(4) as pool:
         parts = [
-            pool.submit(batch_worker.work, "a.svs", asked(), used, [i])
-            for i in range(4)
+            pool.submit(batch_worker.work, file, asked(), used, [i]) for i in range(4)
         ]
     assert [part.result() for part in parts] == [[]] * 4
+
+
+def test_a_worker_that_lacks_the_model_is_refused_by_its_name(monkeypatch):
+    wanted = batch_worker.Asked(replace(REQUEST, model="lab"), asked().own)
+    monkeypatch.setattr(batch_worker, "_kept", {})
+    with pytest.raises(UnfitWorkersError, match="the classifier lab is not on "):
+        batch_worker.choose(wanted)
+
+
+def test_a_model_that_a_relative_path_names_is_asked_for_by_its_whole_one(
+    tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(batch_worker, "computed_with", lambda _: {})
+    (tmp_path / "lab.onnx").touch()
+    (tmp_path / DEFAULT_CLASSIFIER).touch()
+    given = replace(REQUEST, model="lab.onnx", detector="of a name")
+    there = batch_worker.Asked.of(given).request
+    assert (there.model, there.detector) == (str(tmp_path / "lab.onnx"), "of a name")
+    for model in (DEFAULT_CLASSIFIER, None):
+        there = batch_worker.Asked.of(replace(REQUEST, model=model)).request
+        assert there.model == model
+
+
+NOT_SHARED = {
+    "another file": "another file lies there",
+    "no file": "No such file or directory",
+}
+
+
+@pytest.mark.parametrize("what", NOT_SHARED)
+def test_a_worker_opens_no_other_slide_than_the_one_that_is_asked_for(
+    what, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(batch_worker, "open_slide", lambda path, **_: path)
+    path = tmp_path / "a.svs"
+    path.write_bytes(b"mine")
+    file = batch_worker.SlideFile(str(path), file_digest(path))
+    assert batch_worker._opened(file, REQUEST) == path
+    path.unlink()
+    if what == "another file":
+        path.write_bytes(b"his!")
+    with pytest.raises(SlideNotSharedError) as told:
+        batch_worker._opened(file, REQUEST)
+    assert f"does not find {path} as it was found here: {NOT_SHARED[what]}" in str(
+        told.value
+    )
 
 
 @pytest.mark.slow
@@ -217,7 +266,7 @@ def test_what_is_open_when_a_batch_is_stopped_is_let_go_of(monkeypatch):
     stopping = batch._Batch.__new__(batch._Batch)
     run = Opened("run")
     run.slide = Opened("slide")
-    stopping._open = [batch._Open(None, run, deque())]
+    stopping._open = [batch._Open(None, None, run, deque())]
     stopping._client, stopping._todo = SimpleNamespace(loop=None), deque()
     monkeypatch.setattr(distributed, "as_completed", lambda **_: None)
     monkeypatch.setattr(batch._Batch, "_send", stopped)

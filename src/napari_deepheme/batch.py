@@ -13,8 +13,6 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, cast
 
-import orjson
-
 from napari_deepheme.batch_rows import (
     Failure,
     finished_row,
@@ -22,13 +20,13 @@ from napari_deepheme.batch_rows import (
     row_of_done,
     row_of_failed,
 )
-from napari_deepheme.batch_worker import Asked, Chosen, choose, work
+from napari_deepheme.batch_worker import Asked, Chosen, SlideFile, choose, work
 from napari_deepheme.core.errors import UnfitWorkersError
 from napari_deepheme.core.models.protocols import Models
 from napari_deepheme.core.runs.result_folders import AskedSlide
-from napari_deepheme.core.runs.run_request import RunRequest, computed_with
 from napari_deepheme.core.runs.slide_run import SlideRun
 from napari_deepheme.core.slide import open_slide
+from napari_deepheme.core.slide.identity import slide_identity
 from napari_deepheme.dask_cluster import (
     FEWER,
     BatchConfig,
@@ -48,6 +46,7 @@ if TYPE_CHECKING:
         ClassifierSpec,
         DetectorSpec,
     )
+    from napari_deepheme.core.runs.run_request import RunRequest
 
 _CHUNKS_A_PART: Final = 2
 
@@ -72,7 +71,7 @@ def iter_batch(
     Parameters
     ----------
     slides : sequence of AskedSlide
-        As `asked_slides` gives them; workers find them under the same paths.
+        As `asked_slides` gives them; workers find the same files under the same paths.
     request : RunRequest
         What each is asked for.
     config : BatchConfig
@@ -123,6 +122,7 @@ class _Open:
     """A slide that is being worked on."""
 
     asked: AskedSlide
+    file: SlideFile
     run: SlideRun
     parts: deque[list[int]]
     started: float = field(default_factory=time.monotonic)
@@ -166,7 +166,7 @@ class _Batch:
         self._client, self._todo = client, todo
         self._request, self._config = request, config
         self._on_failure = on_failure
-        self._asked = Asked(request, orjson.dumps(computed_with(request)))
+        self._asked = Asked.of(request)
         self._out: dict[Any, _Open] = {}
         self._open: list[_Open] = []
         self._chosen = self._answer(self._ask_all())
@@ -231,7 +231,7 @@ class _Batch:
     def _submit(self, slide: _Open) -> None:
         future = self._client.submit(
             work,
-            str(slide.asked.path),
+            slide.file,
             self._asked,
             slide.run.used,
             slide.parts.popleft(),
@@ -245,6 +245,7 @@ class _Batch:
     def _begin(self, asked: AskedSlide) -> Iterator[dict[str, Any]]:
         reader = None
         try:
+            path = asked.path.absolute()
             reader = open_slide(asked.path, read_timeout=self._request.read_timeout)
             run = SlideRun(
                 reader,
@@ -258,11 +259,12 @@ class _Batch:
                 reader.close()
             yield row_not_begun(asked, error, self._request, self._on_failure)
             return
+        file = SlideFile(str(path), slide_identity(reader)["sha256"])
         left = run.chunks_left()
         parts = deque(
             left[i : i + _CHUNKS_A_PART] for i in range(0, len(left), _CHUNKS_A_PART)
         )
-        self._open.append(_Open(asked, run, parts))
+        self._open.append(_Open(asked, file, run, parts))
 
     def _receive(self, future: Any) -> None:
         from distributed import KilledWorker

@@ -7,11 +7,11 @@ threads of the networks, and models and slides are kept for the next one.
 from __future__ import annotations
 
 import socket
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import orjson
 
@@ -20,11 +20,17 @@ from napari_deepheme.core.engine.pipeline import (
     plan_run,
     run_background,
 )
-from napari_deepheme.core.errors import UnfitWorkersError
+from napari_deepheme.core.errors import (
+    ModelNotFoundError,
+    SlideNotSharedError,
+    UnfitWorkersError,
+)
+from napari_deepheme.core.models.registry import name_from_anywhere
 from napari_deepheme.core.runs.run_request import RunRequest, computed_with
 from napari_deepheme.core.runs.run_settings import RunSettings
 from napari_deepheme.core.runs.slide_run import load_asked
 from napari_deepheme.core.slide import open_slide
+from napari_deepheme.core.slide.identity import file_digest
 from napari_deepheme.dask_cluster import MAKE_ALIKE
 
 if TYPE_CHECKING:
@@ -53,6 +59,32 @@ class Asked:
 
     request: RunRequest
     own: bytes
+
+    @classmethod
+    def of(cls, request: RunRequest) -> Self:
+        """Ask for what is found here; workers may be in other folders."""
+        model, detector = (
+            name and name_from_anywhere(name)
+            for name in (request.model, request.detector)
+        )
+        there = replace(request, model=model, detector=detector)
+        return cls(there, orjson.dumps(computed_with(request)))
+
+
+@dataclass(frozen=True, slots=True)
+class SlideFile:
+    """A slide, as workers are to find it.
+
+    Attributes
+    ----------
+    path : str
+        Where it lies, whole: workers may be in other folders.
+    sha256 : str
+        `file_digest` of who asks: another slide of that path is not this one.
+    """
+
+    path: str
+    sha256: str
 
 
 _WORKING: Final = Lock()
@@ -97,13 +129,21 @@ def choose(asked: Asked) -> Chosen:
 
 
 def work(
-    path: str, asked: Asked, used: dict[str, Any], chunks: list[int]
+    file: SlideFile, asked: Asked, used: dict[str, Any], chunks: list[int]
 ) -> list[TileResult]:
-    """Do some chunks of a slide; `used` is `RunSettings.to_json`."""
+    """Do some chunks of a slide; `used` is `RunSettings.to_json`.
+
+    Raises
+    ------
+    SlideNotSharedError
+        If the slide does not lie here, or another one does.
+    UnfitWorkersError
+        As for `choose`.
+    """
     settings = RunSettings.from_json(used)
     with _WORKING:
         models = _models(asked, settings.compute)
-        slide, plan, background = _planned(path, asked, orjson.dumps(used))
+        slide, plan, background = _planned(file, asked, orjson.dumps(used))
         results = iter_chunks(
             slide, plan, models, settings.config, chunks, background=background
         )
@@ -120,20 +160,40 @@ def _models(asked: Asked, compute: Compute) -> Models:
 
 def _load(asked: Asked, compute: Compute | None) -> Models:
     """Load models, if they are those of who asks."""
-    here, there = computed_with(asked.request), orjson.loads(asked.own)
+    host, there = socket.gethostname(), orjson.loads(asked.own)
+    try:
+        here = computed_with(asked.request)
+    except ModelNotFoundError as error:
+        reason = f"the {error.what} {error.model} is not on {host}"
+        raise UnfitWorkersError(reason, MAKE_ALIKE) from error
     for what, own in there.items():
         if here[what] != own:
             name = own if isinstance(own, str) else own["name"]
-            reason = f"the {what} on {socket.gethostname()} is not the {name} of here"
+            reason = f"the {what} on {host} is not the {name} of here"
             raise UnfitWorkersError(reason, MAKE_ALIKE)
     return load_asked(asked.request, compute)
 
 
 @lru_cache(maxsize=2)
-def _planned(path: str, asked: Asked, used: bytes) -> tuple[SlideReader, RunPlan, Any]:
+def _planned(
+    file: SlideFile, asked: Asked, used: bytes
+) -> tuple[SlideReader, RunPlan, Any]:
     """Open a slide, which is kept for its next parts."""
     settings, request = RunSettings.from_json(orjson.loads(used)), asked.request
-    slide = open_slide(Path(path), read_timeout=request.read_timeout)
+    slide = _opened(file, request)
     models = _models(asked, settings.compute)
     plan = plan_run(slide, settings.regions, models, settings.config, mpp=request.mpp)
     return slide, plan, run_background(slide, plan)
+
+
+def _opened(file: SlideFile, request: RunRequest) -> SlideReader:
+    """Open a slide, if it is that of who asks."""
+    path, host = Path(file.path), socket.gethostname()
+    try:
+        is_same = file_digest(path) == file.sha256
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise SlideNotSharedError(file.path, host, reason) from error
+    if not is_same:
+        raise SlideNotSharedError(file.path, host, "another file lies there")
+    return open_slide(path, read_timeout=request.read_timeout)

@@ -31,6 +31,7 @@ ERRORS = [
     errors.OtherSlideError("a.svs", TWO_LINES),
     errors.SlideChangedError("a.svs"),
     errors.SlideGoneError("a.svs"),
+    errors.SlideNotSharedError("/slides/a.svs", "node1", TWO_LINES),
     errors.UnreadableRegionError("a.svs", Region(1, 2, 3, 4), TWO_LINES),
     errors.UnknownMppError("a.svs", None),
     errors.UnknownMppError("a.svs", (40.0, 40.0)),

@@ -218,7 +218,7 @@ def test_what_would_fail_all_other_slides_ends_a_batch(error):
     class Future:
         result = staticmethod(lost)
 
-    future, slide = Future(), batch._Open(None, None, deque())
+    future, slide = Future(), batch._Open(None, None, None, deque())
     ending = batch._Batch.__new__(batch._Batch)
     ending._out = {future: slide}
     with pytest.raises(type(error)):
@@ -251,6 +251,39 @@ def test_a_slide_that_was_mended_is_done_again_and_no_other(go, tmp_path):
     assert go() == 0
     lost = {name: row["failed_tiles"] for name, row in rows(tmp_path).items()}
     assert lost == {"a.svs": "7", "b.svs": "0", "c.svs": "0"}
+
+
+def test_workers_are_told_the_whole_path_of_a_slide(go, tmp_path, monkeypatch):
+    asked, opened = [], batch_worker._opened
+
+    def noted(file, request):
+        asked.append(file.path)
+        return opened(file, request)
+
+    monkeypatch.setattr(batch_worker, "_opened", noted)
+    assert run(["batch", "in/a.svs", "in/../in/b.svs", "--out", "out"]) == 0
+    assert asked == [str(tmp_path / "in" / "a.svs"), f"{tmp_path}/in/../in/b.svs"]
+
+
+def test_a_slide_that_is_another_file_on_a_workers_machine_is_told_and_not_counted(
+    go, tmp_path, monkeypatch, capfd
+):
+    digest = batch_worker.file_digest
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            batch_worker,
+            "file_digest",
+            lambda path: "another" if path.name == "b.svs" else digest(path),
+        )
+        assert go() == 1
+    (told,) = capfd.readouterr().err.splitlines()
+    found = rows(tmp_path)
+    states = {name: row["status"] for name, row in found.items()}
+    assert states == {"a.svs": "done", "b.svs": "failed", "c.svs": "done"}
+    assert "as it was found here: another file lies there" in found["b.svs"]["reason"]
+    assert found["b.svs"]["reason"] in told
+    assert not (tmp_path / "out" / "b" / "cells.csv").exists()
+    assert go() == 0
 
 
 def vanish(path):

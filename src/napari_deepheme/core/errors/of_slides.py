@@ -174,6 +174,24 @@ class SlideGoneError(DeephemeError, FileNotFoundError):
         )
 
 
+class SlideNotSharedError(DeephemeError, OSError):
+    """A worker does not find the slide that it is to work on."""
+
+    def __init__(self, slide: str, host: str, reason: str) -> None:
+        super().__init__(slide, host, reason)
+        self.slide = slide
+        self.host = host
+        self.reason = reason
+
+    def __str__(self) -> str:
+        """Word the error."""
+        return (
+            f"the machine {self.host} does not find {self.slide} as it was found here: "
+            f"{one_line(self.reason)} (give all machines the same slides under the "
+            "same paths, and let nothing write to them meanwhile)"
+        )
+
+
 class UnreadableRegionError(DeephemeError, OSError):
     """A part of an open slide cannot be decoded."""
 

@@ -54,7 +54,7 @@ COLUMNS: Final = (
     *(f"counted_{code}" for code in _COUNTED),
     *(f"percent_{code}" for code in _COUNTED),
 )
-"""No times and no machine: the same slides give the same table."""
+"""No times, and no machine but one that a slide failed on: the table stays the same."""
 
 NOT_BEGUN: Final = "not begun"
 """Status of a slide whose folder holds an earlier run, which stays as it is."""

@@ -138,6 +138,13 @@ def find_model(model: str, kind: ModelKind | None = None) -> ModelCard:
     return ModelCard.read(card_path)
 
 
+def name_from_anywhere(model: str) -> str:
+    """Return what names a model from any folder: its name, or its whole path."""
+    if any(card.name == model for card in list_models()) or not _is_file(Path(model)):
+        return model
+    return str(Path(model).absolute())
+
+
 def load_models(
     model: str | None = None,
     *,

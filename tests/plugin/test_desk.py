@@ -719,6 +719,14 @@ def test_a_run_that_is_cancelled_before_its_first_cells_leaves_the_review(
     assert ran.session.n_corrected == 0
 
 
+def test_cells_of_a_layer_are_not_taken_while_a_run_goes_on(ran):
+    before = ran.desk.result
+    ran.session.running = True
+    ran.returning.open_cells(ran.desk.review.cells, ran.viewer.layers["Cells"])
+    assert ran.session.message.startswith("Cells was not opened, since a run goes on.")
+    assert ran.desk.result is before
+
+
 def test_a_sitting_of_a_stopped_run_says_that_it_was_stopped(
     ran, make_controller, core, slide_path
 ):

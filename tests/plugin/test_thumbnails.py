@@ -5,7 +5,8 @@ import threading
 import numpy as np
 import pytest
 
-from napari_deepheme.core.geometry import Mpp
+from napari_deepheme.core.errors import UnreadableRegionError
+from napari_deepheme.core.geometry import Mpp, Region
 from napari_deepheme.core.slide import ArraySlide
 from napari_deepheme.plugin import thumbnails
 from napari_deepheme.plugin.thumbnails import ThumbnailStore
@@ -179,6 +180,35 @@ def test_a_slide_that_closes_leaves_blanks_and_the_thread_alive(
     store.request(boxes(100))
     wait(ready)
     assert store.get(boxes(100)[0]) is not None
+
+
+def test_a_blank_is_tried_again_after_a_while(make_store, ready, monkeypatch):
+    cuts = [UnreadableRegionError("slide", Region(0, 0, 1, 1), "away")]
+
+    def cut(slide, box, mpp, *, side_px):
+        if cuts:
+            raise cuts.pop()
+        return np.zeros((side_px, side_px, 3), np.uint8)
+
+    monkeypatch.setattr(thumbnails, "cut_thumbnail", cut)
+    store, (box,) = make_store(), boxes(100)
+    store.request(boxes(100))
+    wait(ready)
+    store.request(boxes(100))
+    # Not yet: it would be cut before this one.
+    store.request(boxes(100, 200))
+    wait(ready)
+    assert store.is_blank(box)
+    monkeypatch.setattr(thumbnails, "BLANK_SECONDS", -1.0)
+    store.show_slide(None, None)
+    cuts.append(UnreadableRegionError("slide", Region(0, 0, 1, 1), "away"))
+    store.show_slide(ArraySlide(np.zeros((400, 400, 3), np.uint8)), MPP)
+    store.request(boxes(100))
+    wait(ready)
+    assert store.is_blank(box)
+    store.request(boxes(100))
+    wait(ready)
+    assert store.get(box) is not None
 
 
 def test_a_closed_store_is_deaf(make_store, ready):

@@ -6,7 +6,9 @@ used last are kept. It holds no Qt object.
 
 from __future__ import annotations
 
+import math
 import threading
+import time
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Final
 
@@ -35,6 +37,10 @@ _FIRST: Final = 24
 fills from the top, and what is near each other is still decoded together."""
 
 
+BLANK_SECONDS: Final = 60.0
+"""After so long a cell that could not be read is tried again: its drive may be back."""
+
+
 class ThumbnailStore:
     """The thumbnails used last, by the box of the cell.
 
@@ -55,6 +61,8 @@ class ThumbnailStore:
         self._n_kept = n_kept
         self._side_px = side_px
         self._kept: OrderedDict[bytes, npt.NDArray[np.uint8] | None] = OrderedDict()
+        # When those that could not be read are tried again.
+        self._again: dict[bytes, float] = {}
         self._wanted: list[npt.NDArray[np.int32]] = []
         self._in_hand: frozenset[bytes] = frozenset()
         self._source: tuple[SlideReader, Mpp] | None = None
@@ -77,6 +85,7 @@ class ThumbnailStore:
                 return False
             self._source = source
             self._kept.clear()
+            self._again.clear()
             self._wanted = []
             return True
 
@@ -106,7 +115,12 @@ class ThumbnailStore:
         with self._changed:
             if self._closed or self._source is None:
                 return
-            there = [key in self._kept or key in self._in_hand for key in keys]
+            now = time.monotonic()
+            there = [
+                key in self._in_hand
+                or (key in self._kept and now < self._again.get(key, math.inf))
+                for key in keys
+            ]
             missing = boxes[~np.array(there, bool)]
             self._wanted = list(missing[_near_each_other(missing)])
             if self._wanted:
@@ -152,11 +166,18 @@ class ThumbnailStore:
             picture = _picture(*source, box, self._side_px)
             with self._changed:
                 if self._source is source:
-                    self._kept[box.tobytes()] = picture
-                while len(self._kept) > self._n_kept:
-                    self._kept.popitem(last=False)
+                    self._keep(box.tobytes(), picture)
         with self._changed:
             self._in_hand = frozenset()
+
+    def _keep(self, key: bytes, picture: npt.NDArray[np.uint8] | None) -> None:
+        self._kept[key] = picture
+        self._again.pop(key, None)
+        if picture is None:
+            self._again[key] = time.monotonic() + BLANK_SECONDS
+        while len(self._kept) > self._n_kept:
+            old, _ = self._kept.popitem(last=False)
+            self._again.pop(old, None)
 
 
 def _picture(

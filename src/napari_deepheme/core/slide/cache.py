@@ -65,6 +65,12 @@ class PixelCache(Generic[_Array]):
             held = self._held(key)
             return self._keep(key, make()) if held is None else held
 
+    def forget(self, key: Hashable) -> None:
+        """Hold an array no longer."""
+        with self._lock:
+            array = self._arrays.pop(key, None)
+            self._used -= 0 if array is None else array.nbytes
+
     def _held(self, key: Hashable) -> _Array | None:
         with self._lock:
             array = self._arrays.get(key)

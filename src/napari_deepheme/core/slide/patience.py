@@ -12,7 +12,7 @@ import queue
 import threading
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from napari_deepheme.core.errors import InvalidVariableError
+from napari_deepheme.core.errors import InvalidVariableError, UnreadableSlideError
 from napari_deepheme.core.threads import start_thread
 
 if TYPE_CHECKING:
@@ -52,6 +52,27 @@ class NoAnswerError(OSError):
     def __str__(self) -> str:
         """Word the error."""
         return f"it did not answer within {self.seconds:g} s"
+
+
+def may_pass(error: BaseException | None) -> bool:
+    """Tell whether a read that failed may work later, as on a drive that is back.
+
+    That is so where nothing answered, where the system failed the read, or where the
+    memory did not suffice; not where a file is broken.
+
+    Examples
+    --------
+    >>> may_pass(OSError(5, "Input/output error")), may_pass(ValueError("cut off"))
+    (True, False)
+    """
+    while error is not None:
+        by_system = isinstance(error, OSError) and isinstance(error.errno, int)
+        # A file that opened before and does so no more.
+        kinds = (NoAnswerError, MemoryError, UnreadableSlideError)
+        if by_system or isinstance(error, kinds):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def usual_timeout() -> float:

@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import errno
+import math
+import time
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,11 +13,12 @@ from hypothesis import strategies as st
 
 from napari_deepheme.core.slide import ArraySlide, LevelArray, open_slide, slide_levels
 from napari_deepheme.core.slide.cache import PixelCache
+from napari_deepheme.core.slide.patience import NoAnswerError
 from napari_deepheme.core.slide.shown import level_array
 from napari_deepheme.core.slide.shown.level_array import SMALL_ENOUGH, UNREADABLE_GREY
 
 if TYPE_CHECKING:
-    from napari_deepheme.core.geometry import Point, Size
+    from napari_deepheme.core.geometry import Point, Region, Size
 
 PIXELS = np.random.default_rng(1).integers(0, 256, (700, 1300, 3), dtype=np.uint8)
 ENDS = st.none() | st.integers(-1500, 1500)
@@ -134,6 +139,67 @@ def test_blocks_with_broken_tiles_are_left_for_the_next_look_where_they_take_lon
         second = level[:]
         assert second[:, 512:].std() > 10
         np.testing.assert_array_equal(second, np.asarray(level))
+
+
+class Away(ArraySlide):
+    """A slide whose drive may be away: reads fail by an error."""
+
+    error: Exception | None = None
+    n_reads = 0
+
+    def _read_level(self, level: int, window: Region) -> Any:
+        self.n_reads += 1
+        if self.error is not None:
+            raise self.error
+        return super()._read_level(level, window)
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Any:
+    now = SimpleNamespace(seconds=0.0)
+    monkeypatch.setattr(time, "monotonic", lambda: now.seconds)
+    return now
+
+
+@pytest.mark.parametrize(
+    "error", [OSError(errno.EIO, "Input/output error"), NoAnswerError(9), MemoryError()]
+)
+@pytest.mark.parametrize("halvings", [0, 1])
+def test_what_is_back_is_asked_for_again_after_a_pause(
+    clock: Any, error: Exception, halvings: int
+) -> None:
+    slide = Away(PIXELS)
+    level = LevelArray(slide, 0, halvings=halvings)
+    sound = LevelArray(ArraySlide(PIXELS), 0, halvings=halvings)[:]
+    slide.error = error
+    assert (level[0:300, 0:300] == UNREADABLE_GREY).all()
+    pixels, until = level.part(slice(5), slice(5))
+    assert (pixels == UNREADABLE_GREY).all()
+    assert until == level_array.SHORTEST_PAUSE
+    n_reads = slide.n_reads
+    clock.seconds = until - 0.1
+    assert (level[5, 5] == UNREADABLE_GREY).all()
+    assert slide.n_reads == n_reads
+    # Away still, then back.
+    clock.seconds = until
+    assert (level[5, 5] == UNREADABLE_GREY).all()
+    assert slide.n_reads > n_reads
+    slide.error = None
+    clock.seconds = 2 * until
+    np.testing.assert_array_equal(level[:], sound)
+    assert level.part(slice(5), slice(5))[1] == math.inf
+
+
+@pytest.mark.parametrize("error", [ValueError("cut off"), OSError("truncated")])
+def test_what_is_broken_is_not_asked_for_again(clock: Any, error: Exception) -> None:
+    slide = Away(PIXELS)
+    slide.error = error
+    level = LevelArray(slide, 0)
+    _, until = level.part(slice(5), slice(5))
+    n_reads = slide.n_reads
+    clock.seconds = 1e6
+    assert (level[5, 5] == UNREADABLE_GREY).all()
+    assert (until, slide.n_reads) == (math.inf, n_reads)
 
 
 def test_a_closed_slide_is_grey() -> None:

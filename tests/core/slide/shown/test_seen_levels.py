@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from copy import deepcopy
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 
 from napari_deepheme.core.geometry import Point
 from napari_deepheme.core.slide import ArraySlide, slide_levels
+from napari_deepheme.core.slide.shown.level_array import SHORTEST_PAUSE
 from napari_deepheme.core.slide.shown.look import Look, apply_look
 from napari_deepheme.core.slide.shown.seen_levels import (
     SMALL_SIDE,
@@ -161,3 +163,18 @@ def test_copied_levels_read_the_same_slide_and_have_a_look_of_their_own() -> Non
     np.testing.assert_array_equal(single[:, :], PIXELS)
     # Levels that are read are not copied.
     assert copied.plain[0] is seen.plain[0]
+
+
+def test_the_same_part_is_read_again_once_what_failed_may_be_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    slide, now = ArraySlide(PIXELS), [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    seen = SeenLevels(slide_levels(slide)[:1], lambda: np.full(3, 255, np.float32))
+    read = slide._read_level
+    slide._read_level = lambda *_: (_ for _ in ()).throw(OSError(5, "away"))  # type: ignore[method-assign]
+    grey = seen.single[:50, :50]
+    slide._read_level = read  # type: ignore[method-assign]
+    np.testing.assert_array_equal(seen.single[:50, :50], grey)
+    now[0] = SHORTEST_PAUSE
+    np.testing.assert_array_equal(seen.single[:50, :50], PIXELS[:50, :50])

@@ -16,7 +16,7 @@ from napari_deepheme.core.slide.pyramid import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     import numpy as np
     import numpy.typing as npt
@@ -31,7 +31,12 @@ _FEWEST_LEVEL_PIXELS = 16
 
 
 def read_salvaged(
-    slide: SlideReader, level: int, window: Region, *, fill: int = WHITE
+    slide: SlideReader,
+    level: int,
+    window: Region,
+    *,
+    fill: int = WHITE,
+    note: Callable[[UnreadableRegionError], None] = lambda error: None,
 ) -> tuple[npt.NDArray[np.uint8], tuple[Region, ...]]:
     """Read a window of a level as far as it is not broken.
 
@@ -45,6 +50,8 @@ def read_salvaged(
         In pixels of the level; may leave it.
     fill : int
         Grey value of what is broken; white, as is what lies beyond the slide.
+    note : callable, optional
+        Told why, of each read that failed.
 
     Returns
     -------
@@ -57,12 +64,13 @@ def read_salvaged(
     """
     try:
         return _read(slide, level, window), ()
-    except UnreadableRegionError:
+    except UnreadableRegionError as error:
+        note(error)
         pixels = white_pixels(window.size)
     bounds = Region(0, 0, *slide.levels[level].size)
     inside = window.intersection(bounds)
     _fill(pixels, inside, window, fill)
-    salvage = _Salvage(slide, level, inside, window, pixels)
+    salvage = _Salvage(slide, level, inside, window, pixels, note)
     salvage.split(
         _block_range(level0_region(inside, slide.levels[level]), salvage.side)
     )
@@ -79,6 +87,7 @@ class _Salvage:
         inside: Region,
         window: Region,
         pixels: npt.NDArray[np.uint8],
+        note: Callable[[UnreadableRegionError], None],
     ) -> None:
         self.failed: list[Region] = []
         self.side = _block_side(slide.levels[level])
@@ -87,6 +96,7 @@ class _Salvage:
         self._inside = inside
         self._window = window
         self._pixels = pixels
+        self._note = note
 
     def split(self, blocks: Region) -> None:
         """Save what can be saved of a rectangle, in blocks, that cannot be read."""
@@ -105,7 +115,8 @@ class _Salvage:
     def _take(self, part: Region) -> bool:
         try:
             pixels = _read(self._slide, self._level, part)
-        except UnreadableRegionError:
+        except UnreadableRegionError as error:
+            self._note(error)
             return False
         paste_pixels(pixels, part, self._pixels, self._window)
         return True

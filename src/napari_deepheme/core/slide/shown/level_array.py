@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import inf
 from operator import index as as_int
 from types import EllipsisType
@@ -13,6 +13,7 @@ import numpy as np
 
 from napari_deepheme.core.geometry import Region, Size
 from napari_deepheme.core.slide.cache import PixelCache
+from napari_deepheme.core.slide.patience import may_pass
 from napari_deepheme.core.slide.pyramid import SlideClosedError
 from napari_deepheme.core.slide.scaled.salvage import read_salvaged
 from napari_deepheme.core.slide.shown.lazy_level import LazyLevel
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+    from napari_deepheme.core.errors import UnreadableRegionError
     from napari_deepheme.core.slide.protocol import SlideReader
 
 # What is shown where the file is broken.
@@ -37,16 +39,50 @@ SMALL_ENOUGH = 4096
 # of the viewer. Those that are left are grey until the next part is looked at.
 FAILING_SECONDS = 1.0
 
+# What failed and may be read later, as from a drive that was away, is asked for again
+# after a pause: ten times as long as it took, from the first to the second of these.
+SHORTEST_PAUSE = 5.0
+LONGEST_PAUSE = 60.0
+
 _BLOCK = 512
+
+_Key: TypeAlias = tuple[int, int, int, int]
 
 _Index: TypeAlias = int | slice | EllipsisType | None
 
 
 @dataclass(slots=True)
 class _Trouble:
-    """How many seconds blocks with something broken may still take in one look."""
+    """What is amiss with the blocks of one look.
+
+    Attributes
+    ----------
+    left : float
+        How many seconds those with something broken may still take.
+    until : float
+        When one of them is to be asked for again; endless for never.
+    """
 
     left: float
+    until: float = inf
+
+
+@dataclass(slots=True)
+class ShownBlocks:
+    """The blocks of all levels of a slide that were decoded last.
+
+    Attributes
+    ----------
+    cache : PixelCache
+        The blocks.
+    passing : dict of tuple to float
+        When those are to be asked for again that failed and may be read later.
+    """
+
+    cache: PixelCache[npt.NDArray[np.uint8]] = field(
+        default_factory=lambda: PixelCache(CACHE_BYTES)
+    )
+    passing: dict[_Key, float] = field(default_factory=dict)
 
 
 class _LeftOutError(Exception):
@@ -74,7 +110,7 @@ class LevelArray(LazyLevel):
     halvings : int
         Times that the level is halved, by the mean of 2 x 2 pixels, for a slide without
         a coarser one. Each pixel of the level is read once for it.
-    cache : PixelCache, optional
+    blocks : ShownBlocks, optional
         Shared with the other levels of the slide.
 
     Examples
@@ -95,12 +131,14 @@ class LevelArray(LazyLevel):
         level: int,
         *,
         halvings: int = 0,
-        cache: PixelCache[npt.NDArray[np.uint8]] | None = None,
+        blocks: ShownBlocks | None = None,
     ) -> None:
         self._slide = slide
         self._level = level
         self._halvings = halvings
-        self._cache = PixelCache(CACHE_BYTES) if cache is None else cache
+        self._blocks = (
+            ShownBlocks(PixelCache(CACHE_BYTES)) if blocks is None else blocks
+        )
         size = _halved(slide.levels[level].size, halvings)
         self._bounds = Region(0, 0, *size)
         self.shape = (size.height, size.width, 3)
@@ -122,13 +160,30 @@ class LevelArray(LazyLevel):
     def __getitem__(self, key: _Index | tuple[_Index, ...]) -> npt.NDArray[np.uint8]:
         """Read a part."""
         rows, columns, rest = three_axes(key)
+        pixels, _ = self.part(rows, columns)
+        return pixels[..., rest]
+
+    def part(
+        self, rows: int | slice, columns: int | slice
+    ) -> tuple[npt.NDArray[np.uint8], float]:
+        """Read a part, and tell until when it holds.
+
+        Returns
+        -------
+        pixels : ndarray of uint8
+            The part.
+        until : float
+            By the monotonic clock: from then on what could not be read may be there
+            again. Endless where it is broken, or nothing is amiss.
+        """
         row_range, drop_row = _axis_range(rows, self.shape[0])
         column_range, drop_column = _axis_range(columns, self.shape[1])
-        pixels = self._gather(row_range, column_range, _Trouble(FAILING_SECONDS))
+        trouble = _Trouble(FAILING_SECONDS)
+        pixels = self._gather(row_range, column_range, trouble)
         picked: npt.NDArray[np.uint8] = pixels[
             0 if drop_row else slice(None), 0 if drop_column else slice(None)
-        ][..., rest]
-        return picked
+        ]
+        return picked, trouble.until
 
     def _gather(
         self, rows: range, columns: range, trouble: _Trouble
@@ -142,28 +197,51 @@ class LevelArray(LazyLevel):
 
     def _block(self, row: int, column: int, trouble: _Trouble) -> npt.NDArray[np.uint8]:
         key = (self._level, self._halvings, row, column)
-        place = self._place(row, column)
+        place, passing = self._place(row, column), self._blocks.passing
+        if passing.get(key, inf) <= time.monotonic():
+            passing.pop(key, None)
+            self._blocks.cache.forget(key)
         try:
-            return self._cache.get(key, lambda: self._made(place, trouble))
+            block = self._blocks.cache.get(key, lambda: self._made(key, place, trouble))
         except _LeftOutError as left_out:
             return left_out.pixels
         except SlideClosedError:
             return _grey(place.size)
+        trouble.until = min(trouble.until, passing.get(key, inf))
+        return block
 
-    def _made(self, place: Region, trouble: _Trouble) -> npt.NDArray[np.uint8]:
-        if self._halvings:
-            return self._halved(place, trouble)
-        return self._decoded(place, trouble)
+    def _made(
+        self, key: _Key, place: Region, trouble: _Trouble
+    ) -> npt.NDArray[np.uint8]:
+        own = _Trouble(trouble.left)
+        make = self._halved if self._halvings else self._decoded
+        try:
+            pixels = make(place, own)
+        finally:
+            trouble.left = own.left
+        self._blocks.passing.pop(key, None)
+        if own.until < inf:
+            self._blocks.passing[key] = own.until
+        return pixels
 
     def _decoded(self, place: Region, trouble: _Trouble) -> npt.NDArray[np.uint8]:
         if trouble.left <= 0:
             raise _LeftOutError(_grey(place.size))
         started = time.monotonic()
+        errors: list[UnreadableRegionError] = []
         pixels, failed = read_salvaged(
-            self._slide, self._level, place, fill=UNREADABLE_GREY
+            self._slide,
+            self._level,
+            place,
+            fill=UNREADABLE_GREY,
+            note=errors.append,
         )
+        took = time.monotonic() - started
         if failed:
-            trouble.left -= time.monotonic() - started
+            trouble.left -= took
+        if failed and any(map(may_pass, errors)):
+            pause = min(max(SHORTEST_PAUSE, 10 * took), LONGEST_PAUSE)
+            trouble.until = started + took + pause
         return pixels
 
     def _halved(self, place: Region, trouble: _Trouble) -> npt.NDArray[np.uint8]:
@@ -177,7 +255,7 @@ class LevelArray(LazyLevel):
 
     def _finer(self) -> LevelArray:
         return LevelArray(
-            self._slide, self._level, halvings=self._halvings - 1, cache=self._cache
+            self._slide, self._level, halvings=self._halvings - 1, blocks=self._blocks
         )
 
     def _place(self, row: int, column: int) -> Region:
@@ -199,14 +277,14 @@ def slide_levels(slide: SlideReader) -> list[LevelArray]:
         Its levels, and where the smallest is still larger than a screen, copies of it
         that are halved until one is not. These are computed as they are looked at.
     """
-    cache: PixelCache[npt.NDArray[np.uint8]] = PixelCache(CACHE_BYTES)
+    blocks = ShownBlocks()
     levels = [
-        LevelArray(slide, index, cache=cache) for index in range(len(slide.levels))
+        LevelArray(slide, index, blocks=blocks) for index in range(len(slide.levels))
     ]
     last, halvings = len(levels) - 1, 0
     while max(levels[-1].shape) > SMALL_ENOUGH:
         halvings += 1
-        levels.append(LevelArray(slide, last, halvings=halvings, cache=cache))
+        levels.append(LevelArray(slide, last, halvings=halvings, blocks=blocks))
     return levels
 
 

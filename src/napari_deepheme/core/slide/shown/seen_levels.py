@@ -5,6 +5,8 @@ The levels themselves stay as they are, and are what is analysed.
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Sequence
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -14,7 +16,7 @@ from PIL import Image
 
 from napari_deepheme.core.slide.background import WHITE_POINT, picture_background
 from napari_deepheme.core.slide.shown.lazy_level import LazyLevel
-from napari_deepheme.core.slide.shown.level_array import three_axes
+from napari_deepheme.core.slide.shown.level_array import LevelArray, three_axes
 from napari_deepheme.core.slide.shown.look import Look, apply_look
 
 if TYPE_CHECKING:
@@ -144,7 +146,7 @@ class SeenLevel(LazyLevel):
         self._plain = plain
         height, width, n_channels = plain.shape
         self.shape = (height, width, n_channels)
-        self._last: tuple[Any, npt.NDArray[np.uint8]] | None = None
+        self._last: tuple[Any, npt.NDArray[np.uint8], float] | None = None
         # A viewer reads whole chunks of what has them.
         if hasattr(plain, "chunks"):
             self.chunks = plain.chunks
@@ -176,10 +178,13 @@ class SeenLevel(LazyLevel):
             return self._plain[rows, columns]
         # The same part is asked for again and again while a look is being changed.
         key, last = repr((rows, columns)), self._last
-        if last is not None and last[0] == key:
+        if last is not None and last[0] == key and time.monotonic() < last[2]:
             return last[1]
-        pixels = np.asarray(self._plain[rows, columns])
-        self._last = (key, pixels)
+        if isinstance(self._plain, LevelArray):
+            pixels, until = self._plain.part(rows, columns)
+        else:
+            pixels, until = np.asarray(self._plain[rows, columns]), math.inf
+        self._last = (key, pixels, until)
         return pixels
 
 

@@ -269,7 +269,7 @@ class Controller:
         mark = slide_mark(layer)
         if slide.path is not None:
             known = partial(said_before, mark, self.desk.keeping.paths)
-            self.desk.review.learn(slide_key(layer), known)
+            self.desk.review.memory.learn(slide_key(layer), known)
         if read is not None:
             self._keep_corrections(read)
         models = self._load_models(session.model, session.detector, session.device)
@@ -329,7 +329,7 @@ class Controller:
         overlay = self.desk.overlay
         if run is None or overlay is None:
             self._session.running = False
-        elif len(run.stream) <= FEW_CELLS:
+        elif self._streaming.n_to_merge(run, overlay) <= FEW_CELLS:
             try:
                 merged = self._streaming.merge(run, overlay)
             except MemoryError:

@@ -107,6 +107,10 @@ class Streaming:
         if overlay is not None and is_due:
             self._flush(run, overlay)
 
+    def n_to_merge(self, run: Run, overlay: Overlay) -> int:
+        """Count the cells that `merge` goes through: found now, and known before."""
+        return len(run.stream) + self._review.n_known(overlay.slide_key)
+
     def merge(self, run: Run, overlay: Overlay) -> tuple[RegionResult, Recalled]:
         """Merge all that came in, ready to be shown; any thread can do it."""
         result = run.collector.result()

@@ -336,6 +336,21 @@ def test_where_not_all_figures_are_outlined_those_in_view_are(viewer):
     assert layer.nshapes == view.holds_centres(cells.boxes).sum() > 0
 
 
+def test_a_small_run_after_a_large_review_is_merged_on_the_thread(
+    controller, slide_layer, monkeypatch
+):
+    monkeypatch.setattr("napari_deepheme.plugin.controller.FEW_CELLS", 5)
+    controller.classify_slide()
+    controller.finish()
+    controller.desk.review.correct([0], "M3")
+    controller.classify_slide()
+    controller.finish()
+    assert controller.session.running
+    assert not controller.session.can_export
+    controller.finish()
+    assert controller.session.n_corrected == 1
+
+
 def test_a_large_run_ends_with_the_merged_table_in_the_layer(
     controller, slide_layer, viewer, core, monkeypatch
 ):

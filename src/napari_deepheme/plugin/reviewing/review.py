@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import reduce
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -12,7 +11,6 @@ from psygnal import Signal
 from napari_deepheme.core.cell_table import CellTable
 from napari_deepheme.core.further_columns import DELETED, NOT_A_CELL, READER_CLASSES
 from napari_deepheme.core.review.corrected_cells import CorrectedCells
-from napari_deepheme.core.review.remembered import Remembered, remember, together
 from napari_deepheme.core.review.retold import retell
 from napari_deepheme.core.review.times import utc_now
 from napari_deepheme.plugin.kinds import (
@@ -24,6 +22,7 @@ from napari_deepheme.plugin.kinds import (
     shown_kinds,
 )
 from napari_deepheme.plugin.result_layers.drawing import Ready
+from napari_deepheme.plugin.reviewing.memory import Memory
 from napari_deepheme.plugin.words import NO_MODEL, describe
 
 if TYPE_CHECKING:
@@ -71,6 +70,8 @@ class Review:
 
     Attributes
     ----------
+    memory : Memory
+        What was said of the cells of each slide.
     when_asked : callable
         Answers `ask_for_models`.
     """
@@ -82,9 +83,7 @@ class Review:
         self._session = session
         self._now = now
         self._overlay: Overlay | None = None
-        # What is known of a slide from files, and from reviews of this session.
-        self._learned: dict[str, Remembered] = {}
-        self._reviews: dict[str, dict[object, Remembered]] = {}
+        self.memory = Memory()
         self.corrected = CorrectedCells(CellTable.empty())
         self.slide: SlideReader | None = None
         self.mpp: Mpp | None = None
@@ -116,26 +115,16 @@ class Review:
         Of those that a reader named before, that is said again.
         """
         self._remember()
-        known = self._learned.get(slide_key, Remembered())
-        reviews = self._reviews.get(slide_key, {}).values()
-        told = retell(cells, reduce(together, reviews, known), areas)
+        told = retell(cells, self.memory.known(slide_key), areas)
         return Recalled(told.corrected, Ready.of(told.corrected.cells), told.n_lost)
 
     def ask_for_models(self) -> tuple[bool, str]:
         """Have the models loaded that found the cells of a file, if they are here."""
         return self.when_asked()
 
-    def learn(self, slide_key: str, known: Callable[[], Remembered]) -> None:
-        """Ask what was said of a slide's cells before; any thread can do it.
-
-        Parameters
-        ----------
-        slide_key : str
-            What ties results to their slide.
-        known : callable
-            Gives it. It is called each time: another window may have said more.
-        """
-        self._learned[slide_key] = known()
+    def n_known(self, slide_key: str) -> int:
+        """Count the cells that `ready` goes through, beside those of the run."""
+        return len(self.corrected) + self.memory.n_cells(slide_key)
 
     def clear(self) -> None:
         """Take the cells away; what was said of them is remembered."""
@@ -150,10 +139,7 @@ class Review:
 
     def _remember(self) -> None:
         if self._overlay is not None:
-            reviews = self._reviews.setdefault(self._overlay.slide_key, {})
-            # The later one behind, which goes before in the same second.
-            reviews.pop(self.corrected.origin, None)
-            reviews[self.corrected.origin] = remember(self.corrected)
+            self.memory.take(self._overlay.slide_key, self.corrected)
 
     def show(
         self,

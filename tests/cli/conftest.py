@@ -27,7 +27,8 @@ def write_long_smear(tmp_path_factory):
         smear = rendered / f"{height}.svs"
         if not smear.exists():
             write_phantom(smear, Size(3000, height), 7)
-        shutil.copyfile(smear, path)
+        for suffix in (".svs", ".csv"):
+            shutil.copyfile(smear.with_suffix(suffix), path.with_suffix(suffix))
 
     return write
 

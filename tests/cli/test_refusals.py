@@ -137,8 +137,7 @@ EVALUATE = "evaluate --out out"
 @pytest.mark.parametrize(
     ("command", "options", "told"),
     [
-        (f"{EXPORT} csv", "--corrected-only --patient P1", "only with --to crops"),
-        (f"{EXPORT} dicom --slide a.svs", "--patient P1", "only with --to crops"),
+        (f"{EXPORT} csv", "--corrected-only", "only with --to crops"),
         (
             "batch a.svs --out out --scheduler tcp://127.0.0.1:9",
             "--workers 2 --threads 3",
@@ -188,7 +187,7 @@ def test_an_option_is_taken_as_it_is_by_default_and_where_it_has_an_effect(
     for words in (
         f"{DETECTOR} --folds 1 --snapshots 1",
         f"{TRAIN} --snapshots 1 --patience 5",
-        f"{EXPORT} parquet --mpp 0.3",
+        f"{EXPORT} parquet --mpp 0.3 --patient P1",
         "export cells.geojson --out a.csv --to csv --mpp 0.3",
         f"{EXPORT} crops --slide a.svs --patient P1 --corrected-only --mpp 0.3",
         "models import a.pt --normalisation deployed --std 1,1,1",

@@ -128,7 +128,6 @@ EVALUATE = ("evaluate", "--out", "o")
         ((*TRAIN, "--data", "nowhere"), "nowhere"),
         ((*TRAIN, "--data", "cells"), "--mpp"),
         ((*DETECTOR, "--data", "nowhere"), "nowhere"),
-        ((*DETECTOR, "--data", "x", "--from", "none"), "goes on"),
         (EVALUATE, "--cells"),
         ((*EVALUATE, "--cells", "cells"), "--mpp"),
         (

@@ -119,9 +119,8 @@ def add_parser(commands: Commands) -> None:
         "--patient", default="", help="crops: who the slide is of, for the manifest"
     )
     add_deidentify(parser)
-    parser.only_with(
-        "with --to crops", lambda o: o.to == "crops", "--corrected-only", "--patient"
-    )
+    # A patient who is named for the other kinds, too, does no harm.
+    parser.only_with("with --to crops", lambda o: o.to == "crops", "--corrected-only")
     parser.set_defaults(run=_run)
 
 

@@ -58,7 +58,7 @@ def open_locked(path: Path, flags: int = 0) -> BinaryIO | None:
     path : Path
         The file.
     flags : int
-        As `os.open` takes them, such as `os.O_CREAT`.
+        As `os.open` takes them, such as ``O_CREAT``.
 
     Returns
     -------

@@ -17,6 +17,7 @@ from napari_deepheme.core.export.csv_table import read_csv
 from napari_deepheme.core.geometry import Size
 from napari_deepheme.core.models.protocols import ClassifierSpec, Models
 from napari_deepheme.core.phantom import write_phantom
+from napari_deepheme.plugin import kept_models
 from napari_deepheme.plugin.reader import get_slide_reader
 
 PLUGIN = "napari-deepheme"
@@ -82,6 +83,8 @@ def test_a_tiff_that_is_no_pyramid_is_left_to_napari(phantom, tmp_path):
 def test_a_click_classifies_what_is_seen_and_gives_the_cells_of_the_command_line(
     viewer, widget, phantom, qtbot, tmp_path
 ):
+    # Models of an earlier test may be of another number of threads.
+    kept_models._loaded.cache_clear()
     widget.controller.open_slide(phantom)
     viewer.window.resize(900, 700)
     qtbot.wait(100)

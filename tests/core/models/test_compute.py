@@ -1,6 +1,7 @@
 """How networks are computed: alike by every backend, the fastest by default."""
 
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -23,7 +24,7 @@ from napari_deepheme.core.models.postprocess import closeness
 from napari_deepheme.core.models.registry import find_model, load_models
 from napari_deepheme.core.models.torch import ready
 from napari_deepheme.core.models.torch.ready import make_runner
-from napari_deepheme.core.models.torch.runner import reduced_precision
+from napari_deepheme.core.models.torch.runner import plain_compute, reduced_precision
 from napari_deepheme.core.phantom import Smear
 from napari_deepheme.core.slide import ArraySlide
 
@@ -64,6 +65,18 @@ def test_threads_are_as_many_as_asked_for(monkeypatch):
     models = load_models(device="cpu", backend="torch", n_threads=7)
     assert models.compute.n_threads == 7
     assert set(asked) == {7}
+
+
+def test_threads_of_an_earlier_run_do_not_change_what_suits_the_machine():
+    suits, now = plain_compute("cpu"), torch.get_num_threads()
+    load_models(device="cpu", backend="torch", n_threads=suits.n_threads + 1)
+    assert torch.get_num_threads() == suits.n_threads + 1
+    try:
+        with ThreadPoolExecutor(1) as pool:
+            assert pool.submit(plain_compute, "cpu").result() == suits
+        assert plain_compute("cpu") == suits
+    finally:
+        torch.set_num_threads(now)
 
 
 def test_numbers_by_openvino_do_not_depend_on_the_batch(crops):

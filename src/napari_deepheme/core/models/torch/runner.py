@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
+_THREADS: Final = torch.get_num_threads()
+"""As torch found it: what is set later, for a run, holds for some threads alone."""
+
 _WORDS: Final = {torch.float16: "float16", torch.bfloat16: "bfloat16", None: "float32"}
 
 
@@ -80,7 +83,7 @@ def dtype_of(precision: str) -> torch.dtype | None:
 def plain_compute(device: str) -> Compute:
     """Return torch's own way on a device, as `choose_device` gives it."""
     precision = _WORDS[reduced_precision(device)]
-    n_threads = torch.get_num_threads() if device == "cpu" else 0
+    n_threads = _THREADS if device == "cpu" else 0
     return Compute(device, "torch", precision, n_threads)
 
 

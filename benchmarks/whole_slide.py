@@ -23,7 +23,8 @@ from safetensors.torch import save_file
 from baseline import DetectorOfCost, gmac, run_baseline
 from napari_deepheme import Region, Size, load_models, open_slide
 from napari_deepheme.core.engine.classify import cut_crops
-from napari_deepheme.core.engine.pipeline import iter_chunks, plan_run
+from napari_deepheme.core.engine.pipeline import iter_chunks
+from napari_deepheme.core.engine.plan import plan_run
 from napari_deepheme.core.engine.results import ResultCollector
 from napari_deepheme.core.engine.sizes import sizes_for
 from napari_deepheme.core.models import fastest

@@ -15,11 +15,8 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 import orjson
 
-from napari_deepheme.core.engine.pipeline import (
-    iter_chunks,
-    plan_run,
-    run_background,
-)
+from napari_deepheme.core.engine.pipeline import iter_chunks
+from napari_deepheme.core.engine.plan import plan_run, run_background
 from napari_deepheme.core.errors import (
     ModelNotFoundError,
     SlideNotSharedError,
@@ -34,7 +31,7 @@ from napari_deepheme.core.slide.identity import file_digest
 from napari_deepheme.dask_cluster import MAKE_ALIKE
 
 if TYPE_CHECKING:
-    from napari_deepheme.core.engine.pipeline import RunPlan
+    from napari_deepheme.core.engine.plan import RunPlan
     from napari_deepheme.core.engine.results import TileResult
     from napari_deepheme.core.models.compute import Compute
     from napari_deepheme.core.models.protocols import (

@@ -11,7 +11,7 @@ from napari.utils._proxies import PublicOnlyProxy
 from superqt.utils import WorkerBase
 
 from napari_deepheme.core.cell_table import CellTable
-from napari_deepheme.core.engine.pipeline import RunPlan
+from napari_deepheme.core.engine.plan import RunPlan
 from napari_deepheme.core.engine.results import TileResult
 from napari_deepheme.core.engine.tiling import Tile
 from napari_deepheme.core.geometry import Region

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from napari_deepheme.core.adequacy import AdequacyMap
 from napari_deepheme.core.counts.counting import CountGoal
 from napari_deepheme.core.engine.config import DetectConfig
-from napari_deepheme.core.engine.pipeline import RunPlan
+from napari_deepheme.core.engine.plan import RunPlan
 from napari_deepheme.core.engine.results import (
     RegionResult,
     ResultCollector,

@@ -28,6 +28,7 @@ from napari_deepheme.plugin.reviewing.saving import Saving
 from napari_deepheme.plugin.run import Run
 from napari_deepheme.plugin.slide_layers.choice import SlideChoice
 from napari_deepheme.plugin.slide_layers.drawn import (
+    DrawnGoing,
     DrawnNotes,
     drawn_shapes,
     show_shapes,
@@ -127,20 +128,11 @@ class Desk:
         self._moving = Moving(viewer)
         self._drawn_notes = DrawnNotes(viewer, lambda: self.slides.layer)
         session.events.slide.connect(self._follow_slide)
-        self._are_going = False
-        events = viewer.layers.events
-        self._heard = (
-            (events.removing, self._keep_drawn),
-            (events.begin_batch, self._on_many_go),
-            (events.end_batch, self._on_many_gone),
-        )
-        for event, heard in self._heard:
-            event.connect(heard)
+        self._going = DrawnGoing(viewer, self._keep_drawn)
 
     def release(self) -> None:
         """Let go of the viewer and its layers, which stay."""
-        for event, heard in self._heard:
-            event.disconnect(heard)
+        self._going.release()
         self._moving.release()
         self._drawn_notes.release()
         if self.overlay is not None:
@@ -324,19 +316,15 @@ class Desk:
         if layer is not None:
             self._moving.follow(layer)
 
-    def _keep_drawn(self, _: object = None) -> None:
+    def _keep_drawn(self) -> None:
         """Take what is drawn on the slide, which stays when the slide's layer goes."""
         run = self.run
-        if run is not None and run.layer in self._viewer.layers and not self._are_going:
+        if (
+            run is not None
+            and run.layer in self._viewer.layers
+            and self._going.is_whole
+        ):
             run.shapes = drawn_shapes(self._viewer, run.layer)
-
-    def _on_many_go(self, _: object = None) -> None:
-        """Take it before the shapes go with the slide, as when the viewer closes."""
-        self._keep_drawn()
-        self._are_going = True
-
-    def _on_many_gone(self, _: object = None) -> None:
-        self._are_going = False
 
     def _on_changed(self, _: object) -> None:
         self.follow_camera()

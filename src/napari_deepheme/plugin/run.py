@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from napari.layers import Image
 
     from napari_deepheme.core.counts.counting import CountGoal
-    from napari_deepheme.core.engine.pipeline import RunPlan
+    from napari_deepheme.core.engine.plan import RunPlan
     from napari_deepheme.core.engine.results import ResultCollector, TileResult
     from napari_deepheme.core.geometry import Region
     from napari_deepheme.core.models.protocols import Models

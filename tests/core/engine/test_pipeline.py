@@ -13,9 +13,8 @@ from napari_deepheme.core.engine.pipeline import (
     analyze_region,
     iter_region,
     iter_regions,
-    plan_run,
-    run_background,
 )
+from napari_deepheme.core.engine.plan import plan_run, run_background
 from napari_deepheme.core.engine.results import ResultCollector
 from napari_deepheme.core.errors import (
     RegionOutOfBoundsError,

@@ -4,7 +4,7 @@ import numpy as np
 
 from napari_deepheme.core.cell_table import CellTable
 from napari_deepheme.core.counts.counting import CountGoal
-from napari_deepheme.core.engine.pipeline import RunPlan
+from napari_deepheme.core.engine.plan import RunPlan
 from napari_deepheme.core.engine.results import TileResult
 from napari_deepheme.core.engine.tiling import Tile
 from napari_deepheme.core.geometry import Mpp, Region

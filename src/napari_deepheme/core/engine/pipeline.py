@@ -14,114 +14,31 @@ are the same, too.
 from __future__ import annotations
 
 from contextlib import ExitStack
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
-
-import numpy as np
 
 from napari_deepheme.core.engine.ahead import Ahead
 from napari_deepheme.core.engine.asked import check_asked
-from napari_deepheme.core.engine.classify import (
-    classify_crops,
-    crop_raster,
-    cut_crops,
-    named_table,
-)
 from napari_deepheme.core.engine.config import RunConfig
-from napari_deepheme.core.engine.detect import (
-    border_px,
-    detect_tile,
-    detector_grid,
-    view_tile,
-)
+from napari_deepheme.core.engine.plan import plan_run, run_background
 from napari_deepheme.core.engine.results import (
     RegionResult,
     ResultCollector,
     TileResult,
 )
-from napari_deepheme.core.engine.tiling import tile_region
+from napari_deepheme.core.engine.stages import Stages, TileFound
 from napari_deepheme.core.geometry import Region
-from napari_deepheme.core.slide import (
-    best_level,
-    estimate_background,
-    hold_level,
-    plausible_mpp,
-)
+from napari_deepheme.core.slide import plausible_mpp
 from napari_deepheme.core.slide.watch import SlideWatch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
+    import numpy as np
     import numpy.typing as npt
 
-    from napari_deepheme.core.engine.classify import CellCrops
-    from napari_deepheme.core.engine.detect import Detections, TileView
-    from napari_deepheme.core.engine.tiling import Tile
-    from napari_deepheme.core.geometry import Mpp
-    from napari_deepheme.core.models.protocols import CellDetector, Models
-    from napari_deepheme.core.slide import LevelPixels, SlideReader
-
-
-@dataclass(frozen=True, slots=True)
-class RunPlan:
-    """The tiles of a run, and the chunks in which they are worked on.
-
-    Attributes
-    ----------
-    tiles : tuple of Tile
-        All, in order.
-    chunk_tiles : int
-        Tiles a chunk: its crops are classified together.
-    mpp : Mpp
-        Micrometres per pixel of level 0.
-    failed : tuple of Region
-        What could not be read when the areas to count in were chosen.
-    """
-
-    tiles: tuple[Tile, ...]
-    chunk_tiles: int
-    mpp: Mpp
-    failed: tuple[Region, ...] = ()
-
-    @property
-    def n_chunks(self) -> int:
-        """Number of chunks."""
-        return -(-len(self.tiles) // self.chunk_tiles)
-
-    def chunk(self, index: int) -> range:
-        """Return the numbers of a chunk's tiles."""
-        first = index * self.chunk_tiles
-        return range(first, min(first + self.chunk_tiles, len(self.tiles)))
-
-
-def run_background(slide: SlideReader, plan: RunPlan) -> npt.NDArray[np.float32]:
-    """Estimate the colour of a slide's background for a run."""
-    return estimate_background(slide, (tile.core for tile in plan.tiles))
-
-
-def plan_run(
-    slide: SlideReader,
-    regions: Sequence[Region],
-    models: Models,
-    config: RunConfig | None = None,
-    *,
-    mpp: float | None = None,
-    failed: tuple[Region, ...] = (),
-) -> RunPlan:
-    """Cut regions into tiles.
-
-    Parameters and errors are those of `iter_region`; `failed` is as in `RunPlan`.
-    """
-    config = config or RunConfig()
-    slide_mpp = plausible_mpp(slide, mpp=mpp)
-    halo, bounds = _halo_px(models.detector, slide_mpp), Region(0, 0, *slide.size)
-    size = config.tile.tile_size
-    tiles = [
-        tile
-        for region in regions
-        for tile in tile_region(region, bounds, tile_size=size, halo=halo)
-    ]
-    return RunPlan(tuple(tiles), config.tile.chunk_tiles, slide_mpp, failed)
+    from napari_deepheme.core.engine.plan import RunPlan
+    from napari_deepheme.core.models.protocols import Models
+    from napari_deepheme.core.slide import SlideReader
 
 
 def iter_chunks(
@@ -167,21 +84,21 @@ def iter_chunks(
     wanted = list(range(plan.n_chunks) if chunks is None else chunks)
     if background is None:
         background = run_background(slide, plan)
-    work = _Work(slide, plan, models, config, background, stopping)
+    stages = Stages(slide, plan, models, config, background, stopping)
     indices = [index for chunk in wanted for index in plan.chunk(chunk)]
     depth = config.tile.tiles_ahead
     with ExitStack() as stack:
-        found: Iterator[_Found] = map(work.detect, map(work.read, indices))
+        found: Iterator[TileFound] = map(stages.detect, map(stages.read, indices))
         if depth:
-            reads = stack.enter_context(Ahead(map(work.read, indices), depth=depth))
-            found = map(work.detect, reads)
+            reads = stack.enter_context(Ahead(map(stages.read, indices), depth=depth))
+            found = map(stages.detect, reads)
             if models.compute.overlaps:
                 found = stack.enter_context(Ahead(found, depth=depth))
         for chunk in wanted:
             ready = [next(found) for _ in plan.chunk(chunk)]
             if any(part.is_broken for part in ready):
                 watch.check(is_whole=False)
-            yield from work.classify(ready)
+            yield from stages.classify(ready)
             if stopping():
                 return
     watch.check(is_whole=True)
@@ -276,126 +193,3 @@ def analyze_region(
     for result in iter_region(slide, region, models, config, mpp=mpp):
         collector.add(result)
     return collector.result()
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Read:
-    index: int
-    view: TileView
-    held: LevelPixels | None
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Found:
-    index: int
-    found: Detections
-    crops: CellCrops
-
-    @property
-    def is_broken(self) -> bool:
-        return bool(self.found.failed or self.crops.failed)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Work:
-    """The stages of one run."""
-
-    slide: SlideReader
-    plan: RunPlan
-    models: Models
-    config: RunConfig
-    background: npt.NDArray[np.float32]
-    stopping: Callable[[], bool]
-
-    def read(self, index: int) -> _Read:
-        """Decode a tile, and bring it to what the detector sees."""
-        held = self._hold(index)
-        view = view_tile(
-            self.slide,
-            self.plan.tiles[index],
-            self.models.detector.spec,
-            mpp=self.plan.mpp,
-            background=self.background,
-            held=held,
-        )
-        return _Read(index, view, held)
-
-    def _hold(self, index: int) -> LevelPixels | None:
-        """Decode a tile once, where both networks see the same level."""
-        seen = detector_grid(self.plan.mpp, self.models.detector.spec)
-        levels = {
-            best_level(self.slide, min(seen.scale_x, seen.scale_y)),
-            crop_raster(self.slide, self.models.classifier.spec, self.plan.mpp).index,
-        }
-        if len(levels) > 1:
-            return None
-        area = self._seen(self.plan.tiles[index])
-        return hold_level(self.slide, levels.pop(), area)
-
-    def detect(self, read: _Read) -> _Found:
-        """Find the cells of a tile and cut them out."""
-        tile = self.plan.tiles[read.index]
-        found = detect_tile(
-            read.view,
-            tile,
-            self.models.detector,
-            self.config.detect,
-            mpp=self.plan.mpp,
-        )
-        crops = cut_crops(
-            self.slide,
-            found.boxes,
-            self.models.classifier.spec,
-            mpp=self.plan.mpp,
-            background=self.background,
-            held=read.held,
-        )
-        return _Found(read.index, found, crops)
-
-    def classify(self, ready: Sequence[_Found]) -> Iterator[TileResult]:
-        """Name the cells of a chunk, batches filled across its tiles."""
-        classifier = self.models.classifier
-        together = np.concatenate([part.crops.crops for part in ready])
-        named = classify_crops(
-            together, classifier, self.config.classify, self.stopping
-        )
-        if named is None:
-            return
-        start, below = 0, classifier.spec.unidentified_below
-        for part in ready:
-            found, crops = part.found, part.crops
-            rows = slice(start, start + len(found.boxes))
-            start = rows.stop
-            cells = named_table(found.boxes, found.scores, named.take(rows), below)
-            yield TileResult(
-                self.plan.tiles[part.index],
-                part.index,
-                len(self.plan.tiles),
-                cells.take(crops.readable).numbered_anew(),
-                tuple(dict.fromkeys((*found.failed, *crops.failed))),
-                np.concatenate([found.lost, found.boxes[~crops.readable]]),
-            )
-
-    def _seen(self, tile: Tile) -> Region:
-        """Return what both networks see of a tile, in level-0 pixels."""
-        detector, classifier = self.models.detector.spec, self.models.classifier.spec
-        mpp = self.plan.mpp
-        half_um = classifier.crop_px * classifier.mpp / 2 + 2 * classifier.mpp
-        crops = tile.core.grown(border_px(mpp) + int(half_um / min(mpp)) + 2)
-        # The detector's window is widened to its alignment.
-        window = tile.read.grown(
-            int((detector.alignment_px + 1) * detector.mpp / min(mpp)) + 2
-        )
-        return Region.from_corners(
-            min(crops.x, window.x),
-            min(crops.y, window.y),
-            max(crops.right, window.right),
-            max(crops.bottom, window.bottom),
-        )
-
-
-def _halo_px(detector: CellDetector, mpp: Mpp) -> int:
-    spec = detector.spec
-    # The window is widened to whole multiples of the alignment on top of this.
-    halo_um = spec.halo_um + spec.alignment_px * spec.mpp
-    return border_px(mpp) + int(halo_um / min(mpp)) + 1

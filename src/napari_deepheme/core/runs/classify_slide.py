@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from napari_deepheme.core.counts.counting import CountGoal
 from napari_deepheme.core.engine.asked import check_asked, region_on
-from napari_deepheme.core.engine.pipeline import RunPlan, analyze_region
+from napari_deepheme.core.engine.pipeline import analyze_region
+from napari_deepheme.core.engine.plan import RunPlan
 from napari_deepheme.core.engine.results import TileResult
 from napari_deepheme.core.engine.sizes import sizes_for, sizes_for_counting
 from napari_deepheme.core.models.registry import DEFAULT_CLASSIFIER, load_models

@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from napari_deepheme.core.engine.pipeline import RunPlan, iter_chunks, plan_run
+from napari_deepheme.core.engine.pipeline import iter_chunks
+from napari_deepheme.core.engine.plan import RunPlan, plan_run
 from napari_deepheme.core.engine.sizes import sizes_for
 from napari_deepheme.core.errors import (
     CannotWriteError,

@@ -6,12 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from napari_deepheme.core.adequacy import AdequacyMap, areas_to_count, map_adequacy
-from napari_deepheme.core.engine.pipeline import (
-    RunPlan,
-    iter_chunks,
-    iter_regions,
-    plan_run,
-)
+from napari_deepheme.core.engine.pipeline import iter_chunks, iter_regions
+from napari_deepheme.core.engine.plan import RunPlan, plan_run
 from napari_deepheme.core.engine.sizes import sizes_for, sizes_for_counting
 from napari_deepheme.core.slide import plausible_mpp
 

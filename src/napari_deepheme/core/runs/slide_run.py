@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 from napari_deepheme.core.adequacy import areas_to_count, map_adequacy
 from napari_deepheme.core.engine.asked import region_on
-from napari_deepheme.core.engine.pipeline import RunPlan, iter_chunks, plan_run
+from napari_deepheme.core.engine.pipeline import iter_chunks
+from napari_deepheme.core.engine.plan import RunPlan, plan_run
 from napari_deepheme.core.engine.sizes import sizes_for, sizes_for_counting
 from napari_deepheme.core.errors import OtherRunError
 from napari_deepheme.core.export.lying_there import refuse_to_replace

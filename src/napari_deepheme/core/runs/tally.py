@@ -12,7 +12,7 @@ from napari_deepheme.core.taxonomy import CLASS_CODES
 
 if TYPE_CHECKING:
     from napari_deepheme.core.counts.counting import CountGoal
-    from napari_deepheme.core.engine.pipeline import RunPlan
+    from napari_deepheme.core.engine.plan import RunPlan
     from napari_deepheme.core.engine.results import TileResult
     from napari_deepheme.core.geometry import Region
 

@@ -131,6 +131,50 @@ class DrawnWatch:
         self._on_change()
 
 
+class DrawnGoing:
+    """Tells before layers go, while what is drawn on them is there.
+
+    Parameters
+    ----------
+    viewer : ViewerModel
+        The viewer.
+    on_going : callable
+        Called without arguments.
+
+    Attributes
+    ----------
+    is_whole : bool
+        False while many layers go, as when the viewer closes: some are gone by then.
+    """
+
+    def __init__(self, viewer: ViewerModel, on_going: Callable[[], None]) -> None:
+        self.is_whole = True
+        self._on_going = on_going
+        events = viewer.layers.events
+        self._heard = (
+            (events.removing, self._on_removing),
+            (events.begin_batch, self._on_many_go),
+            (events.end_batch, self._on_many_gone),
+        )
+        for event, heard in self._heard:
+            event.connect(heard)
+
+    def release(self) -> None:
+        """Let go of the viewer."""
+        for event, heard in self._heard:
+            event.disconnect(heard)
+
+    def _on_removing(self, _: object = None) -> None:
+        self._on_going()
+
+    def _on_many_go(self, _: object = None) -> None:
+        self._on_going()
+        self.is_whole = False
+
+    def _on_many_gone(self, _: object = None) -> None:
+        self.is_whole = True
+
+
 def drawn_shapes(viewer: ViewerModel, slide_layer: Image) -> tuple[DrawnShape, ...]:
     """Return all closed shapes that were drawn on a slide, layer by layer."""
     return tuple(

@@ -216,6 +216,24 @@ def test_geojson_without_its_slide_states_what_it_stated(cells, bounded_scn, tmp
         assert read_geojson("again.geojson", bounds_origin=Point(300, 200)) == cells
 
 
+def test_the_summary_of_a_run_tells_from_where_qupath_counts(cells, tmp_path, capsys):
+    facts = {"slide": "b.scn", "mpp": [0.25, 0.25], "model": "m 1"}
+    summary = tmp_path / "summary.json"
+    summary.write_text(json.dumps({**facts, "bounds_origin": [300, 200]}))
+    assert run(["export", "cells.csv", "--to", "geojson", "--out", "o.geojson"]) == 0
+    content = json.loads((tmp_path / "o.geojson").read_text())
+    assert content["napari_deepheme"] == {"bounds_origin": [300, 200]}
+    without_origin(tmp_path / "o.geojson")
+    assert run(["export", "qupath.geojson", "--to", "csv", "--out", "back.csv"]) == 0
+    assert read_cells("back.csv") == cells
+    assert capsys.readouterr().err == ""
+    summary.write_text(json.dumps({**facts, "bounds_origin": "here"}))
+    assert run(["export", "cells.csv", "--to", "geojson", "--out", "o.geojson"]) == 0
+    assert "bounds_origin is no pair of whole numbers" in capsys.readouterr().err
+    content = json.loads((tmp_path / "o.geojson").read_text())
+    assert content["napari_deepheme"] == {"bounds_origin": [0, 0]}
+
+
 @pytest.mark.usefixtures("cells")
 @pytest.mark.parametrize(
     ("words", "message"),

@@ -30,13 +30,15 @@ def read_drawn(
         Micrometres per pixel that the user gave; else those of the summary beside the
         file, or of the slide.
     slide : SlideReader or None
-        The slide, where there is one: QuPath counts from its bounds.
+        The slide, where there is one: QuPath counts from its bounds. Else the summary
+        beside the file tells.
     """
-    for stated in (facts_beside(path).mpp, slide and slide.mpp):
+    facts = facts_beside(path)
+    for stated in (facts.mpp, slide and slide.mpp):
         if mpp is None and stated and is_plausible(stated):
             mpp = min(stated)
-    origin = NO_SHIFT if slide is None else slide.bounds_origin
-    read = read_qupath(path, mpp=mpp, bounds_origin=origin)
+    origin = facts.bounds_origin if slide is None else slide.bounds_origin
+    read = read_qupath(path, mpp=mpp, bounds_origin=origin or NO_SHIFT)
     for name, n in read.unknown_classes.items():
         complain(f"{_class_words(name)}: {plural(n, 'object')} left out")
     for name, n in read.classes_of_ours.items():

@@ -102,7 +102,7 @@ def add_parser(commands: Commands) -> None:
         type=some_path,
         metavar="SLIDE",
         help="the slide of the cells: needed for crops and dicom; to and from geojson, "
-        "it tells where QuPath's origin is",
+        "it tells where QuPath's origin is, where summary.json beside them does not",
     )
     parser.add_argument(
         "--mpp",
@@ -139,7 +139,7 @@ def _run(options: argparse.Namespace) -> int:
         slide: SlideReader | None = None
         if options.slide is not None:
             slide = stack.enter_context(open_slide(options.slide))
-        cells, origin = _read(options, slide)
+        cells, origin = _read(options, slide, stated)
         for doubt in other_run_doubts(options.cells, cells):
             complain(doubt)
         if slide is not None:
@@ -180,14 +180,14 @@ def _check_slide(
 
 
 def _read(
-    options: argparse.Namespace, slide: SlideReader | None
+    options: argparse.Namespace, slide: SlideReader | None, stated: TableFacts
 ) -> tuple[CellTable, Point | None]:
     """Return cells, and from where GeoJSON of them counts; None where nobody tells."""
-    origin = NO_SHIFT if slide is None else slide.bounds_origin
+    origin = stated.bounds_origin if slide is None else slide.bounds_origin
     if not _is_geojson(options.cells):
-        return read_cells(options.cells), origin
+        return read_cells(options.cells), origin or NO_SHIFT
     read = read_drawn(options.cells, mpp=options.mpp, slide=slide)
-    return read.cells, read.stated_origin if slide is None else origin
+    return read.cells, (read.stated_origin or origin) if slide is None else origin
 
 
 def _facts(

@@ -33,6 +33,7 @@ KEYS = [
     "drawn_areas",
     "searched_areas",
     "mpp",
+    "bounds_origin",
     "model",
     "detector",
     "device",

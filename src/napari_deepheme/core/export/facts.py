@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 
 from napari_deepheme.core.files import check_regular
+from napari_deepheme.core.geometry import Point
 from napari_deepheme.core.slide.mpp import stated_mpp
+from napari_deepheme.core.table_columns import COORDINATE_LIMIT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,11 +36,14 @@ class TableFacts:
         Micrometres per pixel of level 0.
     model : str
         Name and version of the classifier; empty where it is not known.
+    bounds_origin : Point or None
+        The slide's, from which QuPath counts; None where it is not known.
     """
 
     slide: str = ""
     mpp: Mpp | None = None
     model: str = ""
+    bounds_origin: Point | None = None
 
     @property
     def slide_text(self) -> str:
@@ -94,7 +99,7 @@ def facts_beside(
         summary = summary_beside(path)
         mpp = stated_mpp(*summary["mpp"])
         slide, model = str(summary["slide"]), str(summary["model"])
-        return TableFacts(slide, mpp, model)
+        return TableFacts(slide, mpp, model, _origin(summary))
     except FileNotFoundError:
         return TableFacts()
     except (OSError, ValueError, TypeError, LookupError) as error:
@@ -102,6 +107,29 @@ def facts_beside(
             beside = path.parent / SUMMARY
             tell(f"{beside} is not the summary of a run, and left out: {_amiss(error)}")
         return TableFacts()
+
+
+def _origin(summary: dict[str, Any]) -> Point | None:
+    """Return from where QuPath counts; None in summaries of earlier versions."""
+    given = summary.get("bounds_origin")
+    return None if given is None else origin_from_json(given)
+
+
+def origin_from_json(given: Any) -> Point:
+    """Return a slide's `bounds_origin` as files hold it.
+
+    Raises
+    ------
+    ValueError
+        If it is something else.
+    """
+    if not (
+        isinstance(given, list)
+        and len(given) == 2
+        and all(type(n) is int and abs(n) < COORDINATE_LIMIT for n in given)
+    ):
+        raise ValueError("bounds_origin is no pair of whole numbers")
+    return Point(*given)
 
 
 def _amiss(error: Exception) -> str:

@@ -20,6 +20,7 @@ import numpy as np
 from napari_deepheme.core.cell_table import COLUMNS, CellTable
 from napari_deepheme.core.class_words import class_named
 from napari_deepheme.core.errors import InvalidTableError, UnknownMppError
+from napari_deepheme.core.export.facts import origin_from_json
 from napari_deepheme.core.export.qupath_objects import (
     class_code,
     class_name,
@@ -47,7 +48,6 @@ from napari_deepheme.core.further_columns import (
 from napari_deepheme.core.geometry import Point
 from napari_deepheme.core.spreadsheets import why_unreadable
 from napari_deepheme.core.table_columns import (
-    COORDINATE_LIMIT,
     first_of_each,
     numbers_of,
     texts_of,
@@ -309,17 +309,13 @@ def _stated_origin(content: Any) -> Point | None:
     own = content.get("napari_deepheme", {}) if isinstance(content, dict) else {}
     if isinstance(own, dict) and "bounds_origin" not in own:
         return None
-    given = own.get("bounds_origin") if isinstance(own, dict) else None
-    if not (
-        isinstance(given, list)
-        and len(given) == 2
-        and all(type(n) is int and abs(n) < COORDINATE_LIMIT for n in given)
-    ):
+    try:
+        return origin_from_json(own["bounds_origin"] if isinstance(own, dict) else None)
+    except ValueError:
         raise ValueError(
             "bounds_origin under napari_deepheme is no pair of whole numbers: take "
             "napari_deepheme out where the slide has no such origin"
-        )
-    return Point(*given)
+        ) from None
 
 
 def _features(content: Any) -> list[Any]:

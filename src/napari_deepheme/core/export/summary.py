@@ -115,6 +115,7 @@ def summarize(result: RegionResult, facts: RunFacts) -> dict[str, Any]:
         "drawn_areas": [list(a.corners) for a in result.drawn_areas] or None,
         "searched_areas": regions_to_json(result.searched_areas),
         "mpp": list(result.mpp),
+        "bounds_origin": list(facts.bounds_origin),
         "model": facts.model,
         "detector": facts.detector,
         "device": facts.compute.device,

@@ -125,16 +125,26 @@ def choose_compute(
     Raises
     ------
     DeviceNotAvailableError
-        As for `candidates`.
+        As for `candidates`; of an ONNX classifier also if onnxruntime, as it is
+        installed, does not compute on the device.
     UnfitBackendError
         If a backend is asked for that does not compute it.
+    MissingExtraError
+        If onnxruntime is needed and not installed.
     InvalidModelError
         If the weights do not fit the card.
     """
     if card.weights_format == "onnx":
         if backend != "auto":
             raise UnfitBackendError(card.name, backend)
+        from napari_deepheme.core.models.onnx.runner import computes_on
+
         chosen = choose_device(device)
+        if not computes_on(chosen):
+            if device != "auto":
+                words = f"{device} for onnxruntime"
+                raise DeviceNotAvailableError(words, ("auto", "cpu"))
+            chosen = "cpu"
         return Compute(chosen, "onnxruntime", "float32")
     ways = candidates(device, backend)
     if len(ways) == 1 and ways[0].precision == "float32":

@@ -8,10 +8,12 @@ from onnx import TensorProto
 from scipy.special import expit, softmax
 
 from napari_deepheme.core.errors import (
+    DeviceNotAvailableError,
     InvalidModelError,
     MissingExtraError,
     UnfitBackendError,
 )
+from napari_deepheme.core.models import fastest
 from napari_deepheme.core.models.bringing.importing import import_model
 from napari_deepheme.core.models.bringing.options import ImportOptions
 from napari_deepheme.core.models.cards.card import ModelCard, WeightsFile
@@ -239,6 +241,35 @@ def test_an_onnx_classifier_of_23_classes_needs_no_card(save_classifier, tmp_pat
     shares = values / values.sum(axis=1, keepdims=True)
     given = load_classifier("m", device="cpu").classify(pixels, batch_size=4)
     assert given.classes == pytest.approx(shares, abs=1e-4)
+
+
+def test_the_device_of_an_onnx_model_is_where_onnxruntime_computes(
+    save_classifier, tmp_path, own_folder, monkeypatch
+):
+    path = save_classifier(tmp_path / "m.onnx", RNG.normal(size=(3, 23)))
+    import_model(path, ImportOptions(kind="classifier", mpp=0.25))
+    # A machine whose torch has CUDA, and whose onnxruntime is the one for the CPU.
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    card = find_model("m")
+    assert fastest.choose_compute(card, lambda *_: None).device == "cpu"
+    with pytest.raises(DeviceNotAvailableError, match="cuda for onnxruntime"):
+        fastest.choose_compute(card, lambda *_: None, device="cuda")
+    has = ["CUDAExecutionProvider", "CPUExecutionProvider"]
+    monkeypatch.setattr("onnxruntime.get_available_providers", lambda: has)
+    assert fastest.choose_compute(card, lambda *_: None).device == "cuda"
+
+
+@pytest.mark.parametrize(
+    "asked", [{"mean": (0.5, 0.5, 0.5)}, {"normalisation": "imagenet"}]
+)
+def test_a_normalisation_without_an_effect_is_refused(
+    save_classifier, tmp_path, own_folder, asked
+):
+    matrix = RNG.normal(size=(3, 23))
+    path = save_classifier(tmp_path / "m.onnx", matrix, dtype=TensorProto.UINT8)
+    with pytest.raises(InvalidModelError, match="normalises itself"):
+        import_model(path, ImportOptions(kind="classifier", mpp=0.25, **asked))
+    assert not own_folder.exists()
 
 
 @pytest.mark.usefixtures("own_folder")

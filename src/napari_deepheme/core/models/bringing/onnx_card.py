@@ -63,9 +63,9 @@ def onnx_card(files: list[Path], options: ImportOptions, name: str) -> ModelCard
     Raises
     ------
     InvalidModelError
-        If something needed is missing, the network is neither a YOLO nor one of 23
-        outputs, or members differ in their input or in what makes probabilities of
-        their outputs.
+        If something needed is missing, a normalisation would have no effect, the
+        network is neither a YOLO nor one of 23 outputs, or members differ in their
+        input or in what makes probabilities of their outputs.
     MissingExtraError
         If onnxruntime is not installed.
     """
@@ -74,6 +74,7 @@ def onnx_card(files: list[Path], options: ImportOptions, name: str) -> ModelCard
         word: OnnxRunner(word, file.read_bytes(), "cpu")
         for word, file in zip(_told_apart(files), files, strict=True)
     }
+    _check_normalisation(runners, options)
     size_px = _size_px(name, runners, options)
     outputs = _on_noise(runners, size_px)
     settings: Mapping[str, float] = {}
@@ -143,6 +144,20 @@ def _size_px(
         reason = f"its input is {fixed} px wide, not {size_px}: leave the size out"
         raise InvalidModelError(file, reason)
     return size_px
+
+
+def _check_normalisation(
+    runners: Mapping[str, OnnxRunner], options: ImportOptions
+) -> None:
+    """Refuse a normalisation for networks that have their own."""
+    asked = (options.mean, options.std, options.normalisation)
+    for file, runner in runners.items():
+        if runner.normalises_itself and set(asked) - {None, "none"}:
+            reason = (
+                "it takes bytes and normalises itself: leave mean, std and "
+                "normalisation out"
+            )
+            raise InvalidModelError(file, reason)
 
 
 def _on_noise(runners: Mapping[str, OnnxRunner], size_px: int) -> Outputs:

@@ -34,6 +34,8 @@ _LOCATION: Final = re.compile(
 )
 """An entry of a tensor's external data, up to the name of the file."""
 
+_CUDA: Final = "CUDAExecutionProvider"
+
 _FATAL: Final = 4
 """Severity from which onnxruntime writes to standard error."""
 
@@ -94,6 +96,11 @@ class OnnxRunner:
         return self._size
 
     @property
+    def normalises_itself(self) -> bool:
+        """Whether it takes pictures as they are."""
+        return self._dtype is np.uint8
+
+    @property
     def metadata(self) -> dict[str, str]:
         """What the file says of itself, in words of who wrote it."""
         told: dict[str, str] = self._session.get_modelmeta().custom_metadata_map
@@ -142,7 +149,7 @@ class OnnxRunner:
 
     def _compute(self, pixels: npt.NDArray[np.uint8]) -> list[npt.NDArray[Any]]:
         batch: npt.NDArray[Any] = pixels
-        if self._dtype is not np.uint8:
+        if not self.normalises_itself:
             batch = (pixels * self._gain - self._shift).astype(self._dtype)
         if not self._channels_last:
             batch = batch.transpose(0, 3, 1, 2)
@@ -227,9 +234,8 @@ def open_session(
     import onnxruntime
 
     providers = ["CPUExecutionProvider"]
-    cuda = "CUDAExecutionProvider"
-    if device == "cuda" and cuda in onnxruntime.get_available_providers():
-        providers.insert(0, cuda)
+    if device == "cuda" and computes_on(device):
+        providers.insert(0, _CUDA)
     try:
         return onnxruntime.InferenceSession(content, options, providers=providers)
     except _errors() as error:
@@ -241,6 +247,22 @@ def open_session(
                 f"where they lie side by side, or {ONE_FILE}"
             )
         raise InvalidModelError(name, reason) from error
+
+
+def computes_on(device: str) -> bool:
+    """Tell whether onnxruntime, as it is installed, computes on "cpu", "cuda" or "mps".
+
+    Raises
+    ------
+    MissingExtraError
+        If it is needed for that and not installed.
+    """
+    if device != "cuda":
+        return device == "cpu"
+    quiet_options()
+    import onnxruntime
+
+    return _CUDA in onnxruntime.get_available_providers()
 
 
 def _errors() -> tuple[type[Exception], ...]:

@@ -264,11 +264,12 @@ def look_at(viewer):
 def make_controller(core, inline_start):
     """Make widgets without Qt, each with a viewer of its own; work is done at once.
 
-    The viewer is handed to them as napari hands it to a widget.
+    The viewer is handed to them as napari hands it to a widget. One that is given is
+    shared with the widgets that were there before.
     """
 
-    def make():
-        viewer = ViewerModel()
+    def make(viewer=None, start=inline_start):
+        viewer = viewer or ViewerModel()
         session = Session(model="namer")
         made = Controller(
             PublicOnlyProxy(viewer),
@@ -278,7 +279,7 @@ def make_controller(core, inline_start):
             map_adequacy=lambda slide, *, mpp: core.adequacy,
             keep_corrections=lambda read: None,
             name_boxes=core.name_boxes,
-            start=inline_start,
+            start=start,
         )
         made.viewer, made.session = viewer, session
         return made

@@ -2,39 +2,22 @@
 
 import gc
 import weakref
+from functools import partial
 
 import numpy as np
 import pytest
-from tests.plugin.conftest import CELLS, MODELS, SIDE
+from tests.plugin.conftest import CELLS, SIDE
 
 from napari_deepheme.core.sittings.sitting_file import read_sitting
-from napari_deepheme.plugin.controller import Controller
 from napari_deepheme.plugin.layers import DRAWN_ON
-from napari_deepheme.plugin.session import Session
 
 SQUARE = np.array([[0, 0], [0, 50], [50, 50], [50, 0]])
 
 
 @pytest.fixture
-def open_widget(viewer, core, inline_start):
+def open_widget(viewer, make_controller):
     """Make one widget after another in the same viewer."""
-
-    def opened(start=inline_start):
-        session = Session(model="namer")
-        made = Controller(
-            viewer,
-            session,
-            load_models=lambda *_: MODELS,
-            iter_search=core,
-            map_adequacy=lambda slide, *, mpp: core.adequacy,
-            keep_corrections=lambda read: None,
-            name_boxes=core.name_boxes,
-            start=start,
-        )
-        made.session = session
-        return made
-
-    return opened
+    return partial(make_controller, viewer)
 
 
 def add_slide(viewer, name):

@@ -1,5 +1,7 @@
 """Control of the two docks about calls, without a display."""
 
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -213,3 +215,36 @@ def test_cells_are_compared_when_the_model_of_their_sitting_is_there(
     reviewed.changed.emit(None)
     assert bool(later.tasks) == space.running == comes
     assert comes or space.message == "It is not here."
+
+
+SEEN_ON_A_THREAD_OF_QT = """
+import numpy as np
+from qtpy.QtCore import QCoreApplication, QRunnable, QThreadPool
+
+from napari_deepheme.core.models.registry import load_exact_classifier
+from napari_deepheme.core.models.torch.insight import open_insight
+
+CROP = np.random.default_rng(5).integers(0, 256, (96, 96, 3), dtype=np.uint8)
+seen = []
+
+class Seen(QRunnable):
+    def run(self):
+        insight = open_insight(load_exact_classifier("litenet-marrow", device="cpu"))
+        seen.append(insight.features(CROP[None], batch_size=1).ndim)
+        seen.append(insight.grad_cam(CROP, "M5").shape)
+        seen.append(insight.smooth_grad(CROP, "M5").shape)
+
+app = QCoreApplication([])
+pool = QThreadPool.globalInstance()
+pool.setExpiryTimeout(0)
+pool.start(Seen())
+pool.waitForDone()
+print(*seen, flush=True)
+"""
+
+
+def test_a_thread_of_qt_that_saw_a_cell_ends_in_peace():
+    # In a process of its own, which a segmentation fault would end.
+    words = [sys.executable, "-c", SEEN_ON_A_THREAD_OF_QT]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "2 (96, 96) (96, 96)\n"), done.stderr

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import copy
 import threading
-from typing import TYPE_CHECKING, Any, cast
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
@@ -12,6 +13,8 @@ from torch import nn
 from napari_deepheme.core.errors import NotExplainableError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from napari_deepheme.core.models.cards.card import ModelCard
 
 
@@ -20,7 +23,8 @@ class TappedNetwork:
 
     The twin has modules of its own and the weights of the original, so that a run on
     another thread neither sees nor disturbs it. What passes through it on a thread is
-    kept for that thread.
+    kept for that thread, and no longer than for a call: tensors that a thread of Qt's
+    still holds when it ends are freed without the interpreter's lock, and crash it.
 
     Parameters
     ----------
@@ -38,7 +42,7 @@ class TappedNetwork:
     def __init__(self, network: nn.Module, card: ModelCard) -> None:
         tensors = (*network.parameters(), *network.buffers())
         self._twin = copy.deepcopy(network, {id(t): t for t in tensors}).eval()
-        self._kept = threading.local()
+        self._threads = threading.local()
         map_module, linear = self._find(card)
         map_module.register_forward_hook(self._keep_maps)
         linear.register_forward_pre_hook(self._keep_features)
@@ -49,26 +53,36 @@ class TappedNetwork:
 
     def features(self, pixels: torch.Tensor) -> torch.Tensor:
         """Return what the last linear layer takes, shape (n, d)."""
-        self._twin(pixels)
-        return cast("torch.Tensor", self._kept.features)
+        with self._keeping() as kept:
+            self._twin(pixels)
+            return kept["features"]
 
     def maps_and_slope(
         self, pixels: torch.Tensor, channel: int
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the last maps, (n, c, h, w), and an output's slope along them."""
-        with torch.enable_grad():
+        with torch.enable_grad(), self._keeping() as kept:
             output = self._twin(pixels.clone().requires_grad_())[:, channel].sum()
-            maps: torch.Tensor = self._kept.maps
-            (slope,) = torch.autograd.grad(output, maps)
-        return maps.detach(), slope
+            (slope,) = torch.autograd.grad(output, kept["maps"])
+            return kept["maps"].detach(), slope
 
     def slope(self, pixels: torch.Tensor, channel: int) -> torch.Tensor:
         """Return an output's slope along the pixels, of their shape."""
-        with torch.enable_grad():
+        with torch.enable_grad(), self._keeping():
             pixels = pixels.detach().clone().requires_grad_()
             output = self._twin(pixels)[:, channel].sum()
             (slope,) = torch.autograd.grad(output, pixels)
         return slope
+
+    @contextmanager
+    def _keeping(self) -> Iterator[dict[str, torch.Tensor]]:
+        """Keep what passes through on this thread, until the block ends."""
+        kept = self._threads.kept = {}
+        try:
+            yield kept
+        finally:
+            del self._threads.kept
+            kept.clear()
 
     def _find(self, card: ModelCard) -> tuple[nn.Module, nn.Module]:
         """Return the modules that give the last maps and take the last features."""
@@ -93,10 +107,10 @@ class TappedNetwork:
         return maps[-1], linears[-1]
 
     def _keep_maps(self, module: nn.Module, given: Any, output: torch.Tensor) -> None:
-        self._kept.maps = output
+        self._threads.kept["maps"] = output
 
     def _keep_features(self, module: nn.Module, given: tuple[torch.Tensor]) -> None:
-        self._kept.features = given[0]
+        self._threads.kept["features"] = given[0]
 
 
 class _Features(nn.Module):

@@ -182,6 +182,23 @@ def test_what_was_drawn_on_one_slide_is_not_in_the_sitting_of_the_other(
     assert shapes_of(tomorrow.desk.sitting()) == {"first", "before any slide"}
 
 
+def test_shapes_of_a_sitting_stay_beside_others_of_their_layers_name(
+    two, make_controller
+):
+    two.choose_slide("case 1.svs")
+    draw(two.viewer, "Shapes", 50)
+    kept = two.desk.sitting().shapes
+    two.close()
+    tomorrow = make_controller()
+    draw(tomorrow.viewer, "Shapes", 80)
+    tomorrow.returning.open_sitting(Path(two.first_sitting))
+    back = tomorrow.desk.sitting().shapes
+    assert [shape.layer for shape in back] == ["Shapes", "Shapes [1]"]
+    assert back[1].polygon == kept[0].polygon
+    tomorrow.returning.open_sitting(Path(two.first_sitting))
+    assert tomorrow.desk.sitting().shapes == back
+
+
 def test_a_review_that_is_taken_up_again_says_so(two):
     two.choose_slide("case 1.svs")
     assert two.session.message == AS_LEFT

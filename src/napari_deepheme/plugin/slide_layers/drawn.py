@@ -31,6 +31,9 @@ _TELLING: Final = (
 
 _EDGE_COLOUR: Final = "#ffb000"
 
+_SAME_PX: Final = 0.01
+"""How far corners of one shape may lie apart, in pixels of level 0."""
+
 _EDGES: Final = 200
 """What is drawn is so many times as wide as its edge."""
 
@@ -209,21 +212,18 @@ def clear_fill(layer: Shapes) -> None:
 def show_shapes(
     viewer: ViewerModel, shapes: Sequence[DrawnShape], slide_layer: Image
 ) -> None:
-    """Draw shapes again, each on a layer of its name; those that are there stay."""
-    names = dict.fromkeys(shape.layer for shape in shapes)
-    there = {
-        layer.name
-        for layer in viewer.layers
-        if is_drawn_on(layer) and is_of_slide(layer, slide_layer)
-    }
+    """Draw shapes again, each on a layer of its name; those that are there stay.
+
+    Where a layer of that name has other shapes, napari gives the new one a number.
+    """
+    there = drawn_shapes(viewer, slide_layer)
+    missing = [shape for shape in shapes if not any(_is(shape, one) for one in there)]
     active = viewer.layers.selection.active
-    for name in names:
-        if name in there:
-            continue
+    for name in dict.fromkeys(shape.layer for shape in missing):
         # Row and column, from the centre of the first pixel, as napari counts.
         corners = [
             np.array(shape.polygon.corners)[:, ::-1] - 0.5
-            for shape in shapes
+            for shape in missing
             if shape.layer == name
         ]
         viewer.add_shapes(
@@ -237,3 +237,14 @@ def show_shapes(
             **frame_of(slide_layer),
         )
     viewer.layers.selection.active = active
+
+
+def _is(shape: DrawnShape, there: DrawnShape) -> bool:
+    """Tell whether a shape is there, be it on a layer that was given a number."""
+    one, other = shape.polygon.corners, there.polygon.corners
+    is_named_so = there.layer == shape.layer or there.layer.startswith(
+        shape.layer + " ["
+    )
+    # Its way over a layer costs a corner a little.
+    is_same = len(one) == len(other) and np.allclose(one, other, rtol=0, atol=_SAME_PX)
+    return is_named_so and is_same

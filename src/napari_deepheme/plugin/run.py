@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 from napari_deepheme.core.engine.config import DetectConfig
@@ -50,6 +51,7 @@ class Run:
         kept: KeptSearch | None = None,
         note: str = "",
     ) -> None:
+        self._started = time.monotonic()
         self.layer = layer
         self.slide = slide
         self.collector: ResultCollector | Tally = collector
@@ -73,6 +75,11 @@ class Run:
     def is_enough(self) -> bool:
         """Whether a count has all that it needs."""
         return isinstance(self.collector, Tally) and self.collector.is_enough
+
+    @property
+    def seconds(self) -> float:
+        """How long it has taken until now."""
+        return time.monotonic() - self._started
 
     def add(self, result: TileResult) -> None:
         """Take in what a tile gave."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from napari_deepheme.core.engine.results import RegionResult, TileResult
@@ -113,7 +114,8 @@ class Streaming:
 
     def merge(self, run: Run, overlay: Overlay) -> tuple[RegionResult, Recalled]:
         """Merge all that came in, ready to be shown; any thread can do it."""
-        result = run.collector.result()
+        # A count's own clock begins anew with each merge.
+        result = replace(run.collector.result(), seconds=run.seconds)
         return result, self._review.ready(result.cells, overlay.slide_key, result.areas)
 
     def tell_outcome(self, run: Run, result: RegionResult, n_lost: int) -> None:

@@ -241,6 +241,12 @@ def test_parts_of_a_table_put_together_keep_their_numbers():
     assert together.in_reading_order() == table
 
 
+def test_numbers_of_further_cells_stay_below_what_files_hold():
+    first, second = (table_of([(0, y, 9, 9, 0.5, 3, 0.5)]) for y in (0, 50))
+    last = replace(first, numbers=np.array([2**31 - 1]))
+    assert CellTable.concatenate([last, second]).cell_ids.tolist() == [2**31 - 1, 1]
+
+
 def test_rows_are_numbered_anew_where_that_is_asked_for():
     table = table_of([(0, 20 * i, 9, 9, 0.5, 3, 0.5) for i in range(4)])
     taken = table.take(np.array([3, 1]))

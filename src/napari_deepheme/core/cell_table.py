@@ -13,6 +13,7 @@ from napari_deepheme.core.table_columns import (
     boxes_of,
     check_names,
     class_indices_of,
+    further_numbers,
     numbers_of,
     row_number,
     shares_of,
@@ -372,7 +373,7 @@ def _numbers_together(tables: Sequence[CellTable]) -> npt.NDArray[np.int64] | No
     first, n = tables[0].numbers, sum(map(len, tables[1:]))
     if first is None:
         return None
-    return np.concatenate([first, first.max(initial=0) + np.arange(1, n + 1)])
+    return np.concatenate([first, further_numbers(first, n)])
 
 
 def _share(values: npt.ArrayLike, what: str) -> npt.NDArray[np.float32]:

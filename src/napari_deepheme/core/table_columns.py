@@ -198,12 +198,34 @@ def numbers_of(
     numbers = _floats(given)
     missing = np.isnan(numbers)
     _refuse_not_whole(np.where(missing, 0, numbers), given, place)
-    highest = numbers[~missing].max(initial=0)
-    numbers[missing] = highest + 1 + np.arange(np.count_nonzero(missing))
-    whole = numbers.astype(np.int64)
+    whole = np.where(missing, 0, numbers).astype(np.int64)
+    whole[missing] = further_numbers(whole[~missing], int(np.count_nonzero(missing)))
     if len(np.unique(whole)) < len(whole):
         _refuse_double(list(map(str, whole.tolist())), place)
     return None if np.array_equal(whole, np.arange(1, len(whole) + 1)) else whole
+
+
+def further_numbers(taken: npt.NDArray[np.int64], n: int) -> npt.NDArray[np.int64]:
+    """Return n numbers for further cells: behind the highest, as far as there are any.
+
+    Parameters
+    ----------
+    taken : ndarray of int64
+        Numbers of the cells that are there.
+    n : int
+        How many are needed; the lowest free ones where so many do not follow.
+
+    Examples
+    --------
+    >>> further_numbers(np.array([7, 3]), 2).tolist()
+    [8, 9]
+    >>> further_numbers(np.array([1, COORDINATE_LIMIT - 1]), 2).tolist()
+    [2, 3]
+    """
+    first = int(taken.max(initial=0)) + 1
+    if first + n <= COORDINATE_LIMIT:
+        return np.arange(first, first + n, dtype=np.int64)
+    return np.setdiff1d(np.arange(1, len(taken) + n + 1), taken)[:n]
 
 
 def first_of_each(ids: Iterable[object]) -> list[object]:

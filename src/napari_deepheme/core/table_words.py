@@ -84,6 +84,20 @@ def understood(
     return meant_columns
 
 
+def without_other_words(
+    further: Mapping[str, npt.NDArray[np.str_]],
+) -> dict[str, npt.NDArray[np.str_]]:
+    """Return columns without words of a reader that are none of ours to the letter.
+
+    Where a reader's word is told elsewhere, as in QuPath, such a word counts nowhere.
+    """
+    known = dict(further)
+    for name in (name for name in OF_ALL if name not in OF_MODEL and name in further):
+        ours = READER_CLASSES if name == READER_CLASS else _CHOICES[name].values()
+        known[name] = np.where(np.isin(known[name], list(ours)), known[name], "")
+    return known
+
+
 def _meant(name: str, word: str) -> str | None:
     """Return the word of ours that is meant, None if there is none."""
     plain = word.strip().casefold()

@@ -8,7 +8,7 @@ import pytest
 
 from napari_deepheme.core.cell_table import CellTable
 from napari_deepheme.core.engine.merge import merge_tiles
-from napari_deepheme.core.further_columns import PHASE
+from napari_deepheme.core.further_columns import IDENTIFIED, PHASE
 from napari_deepheme.core.geometry import Mpp, Polygon, Region
 
 MICROMETRE = Mpp(1.0, 1.0)
@@ -167,6 +167,29 @@ def test_of_three_parts_the_farthest_tells_daughters(make_table):
     cells = merged([phases_of(table, ["metaphase", "anaphase", "metaphase"])])
     assert cells.further[PHASE].tolist() == ["telophase"]
     assert cells.boxes.tolist() == [[20, 20, 16, 9]]
+
+
+def test_a_sure_figure_stands_before_a_doubted_one_of_a_better_score(make_table):
+    table = make_table(
+        (20, 20, 6, 9, "U4", 0.80, 0.95),
+        (29, 20, 6, 9, "U4", 0.81, 0.3),
+    )
+    doubt = {IDENTIFIED: np.array(["yes", "no"])}
+    cells = merged([replace(table, further=doubt)])
+    assert cells.boxes.tolist() == [[20, 20, 15, 9]]
+    assert cells.further[IDENTIFIED].tolist() == ["yes"]
+
+
+def test_a_figure_of_two_areas_stays_in_one_of_them(make_table):
+    areas = [Region(0, 0, 100, 100), Region(100, 100, 100, 100)]
+    # The box around both is centred at (104, 99).
+    table = make_table(
+        (92, 90, 14, 8, "U4", 0.8, 0.9),
+        (98, 96, 18, 12, "U4", 0.9, 0.9),
+    )
+    cells = merged([table], areas)
+    assert cells.boxes.tolist() == [[98, 96, 18, 12]]
+    assert merged([table], AREA).boxes.tolist() == [[92, 90, 24, 18]]
 
 
 def test_a_model_that_knows_no_phases_is_given_none(make_table):

@@ -6,6 +6,7 @@ from qtpy.QtCore import QPoint, QPointF, Qt
 from qtpy.QtGui import QWheelEvent
 from qtpy.QtWidgets import QApplication, QLabel
 
+from napari_deepheme.core.geometry import Mpp
 from napari_deepheme.plugin.kinds import kind_colours
 from napari_deepheme.plugin.understanding.crop_picture import SIDE, blended
 from napari_deepheme.plugin.understanding.embedding_panel import EmbeddingPanel
@@ -103,6 +104,14 @@ def test_a_corrected_neighbour_is_named_as_the_reader_says(
     reviewed.kinds[row] = 0
     reviewed.changed.emit([row])
     assert explain_panel.neighbours.buttons[0].text() == "B1"
+
+
+def test_features_at_another_pixel_size_are_others(reviewed, space):
+    space.begin(with_map=False)
+    assert space.features is not None
+    reviewed.mpp = Mpp(0.5, 0.5)
+    reviewed.changed.emit(None)
+    assert space.features is None
 
 
 @pytest.mark.parametrize("kind", [ExplainPanel, EmbeddingPanel])

@@ -211,6 +211,14 @@ def test_other_cells_of_the_same_classes_make_another_map(reviewed, density):
     assert density.density.densest[0] == before[0] + 500
 
 
+def test_another_pixel_size_makes_another_map(reviewed, density):
+    density.choose("M1")
+    before = density.density.maximum
+    reviewed.mpp = Mpp(0.5, 0.5)
+    density.update()
+    assert density.density.maximum < before
+
+
 def test_without_regions_what_holds_the_cells_is_taken(viewer, reviewed, layer):
     density = CellDensity(viewer, reviewed)
     density.choose("all")

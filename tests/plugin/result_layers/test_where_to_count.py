@@ -1,6 +1,8 @@
 """The map of where to count: shown, painted over, and counted by."""
 
 from dataclasses import replace
+from itertools import count
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -106,6 +108,18 @@ def test_what_is_painted_is_what_is_counted_by(
     assert core.search.goal.n_cells == 300
 
 
+def test_a_map_that_nobody_painted_is_made_anew_for_a_count(
+    controller, slide_layer, viewer, adequacy, core
+):
+    controller.show_where_to_count()
+    controller.finish()
+    assert painted_map(viewer, key_of(viewer)) is None
+    controller.set_max_cells(300)
+    controller.classify_slide()
+    controller.finish()
+    assert core.search.adequacy is None
+
+
 def test_a_count_shows_its_map_aside_and_ends_with_its_goal(
     controller, slide_layer, viewer, adequacy, core
 ):
@@ -118,6 +132,18 @@ def test_a_count_shows_its_map_aside_and_ends_with_its_goal(
     assert len(viewer.layers["Cells"].data) == 2
     assert not viewer.layers[NAME].visible
     assert session.can_export
+
+
+def test_a_count_says_how_long_the_run_took(
+    controller, slide_layer, adequacy, monkeypatch
+):
+    clock = SimpleNamespace(monotonic=count(100, 60).__next__)
+    monkeypatch.setattr("napari_deepheme.plugin.run.time", clock)
+    controller.set_max_cells(2)
+    controller.classify_slide()
+    controller.finish()
+    result, _ = controller.desk.result
+    assert result.seconds >= 60
 
 
 def test_a_count_that_misses_its_goal_says_so(controller, slide_layer, adequacy):

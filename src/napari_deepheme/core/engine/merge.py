@@ -9,7 +9,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from napari_deepheme.core.cell_table import CellTable
-from napari_deepheme.core.further_columns import PHASE
+from napari_deepheme.core.further_columns import IDENTIFIED, PHASE
 from napari_deepheme.core.overlap import suppress_overlaps
 from napari_deepheme.core.taxonomy import MITOTIC_CODE, class_index
 
@@ -57,9 +57,9 @@ def merge_tiles(
     -------
     CellTable
         In reading order and numbered so, whatever the order of the tiles. Mitotic
-        figures too near for two cells are one, of the better score, in a box around
-        both; a telophase where both look like plates and lie as far apart as daughters
-        do.
+        figures too near for two cells are one, the one that is identified and of the
+        better score, in a box around both; a telophase where both look like plates and
+        lie as far apart as daughters do.
     """
     together = CellTable.concatenate(tables)
     belongs = np.zeros(len(together), bool)
@@ -67,15 +67,16 @@ def merge_tiles(
         belongs |= area.holds_centres(together.boxes)
     inside = together.take(belongs).in_reading_order()
     kept = suppress_overlaps(inside.boxes, inside.scores, max_overlap=max_overlap)
-    return _each_figure_once(inside.take(kept), mpp).numbered_anew()
+    return _each_figure_once(inside.take(kept), areas, mpp).numbered_anew()
 
 
-def _each_figure_once(cells: CellTable, mpp: Mpp) -> CellTable:
+def _each_figure_once(cells: CellTable, areas: Sequence[Area], mpp: Mpp) -> CellTable:
     """Make one of mitotic figures that are parts of one.
 
     The daughters of a telophase are often found apart, and each then looks like a
     metaphase. That two cells in mitosis lie side by side is rare beside that. Of parts
-    the one of the best score stands, in a box around all of them.
+    the one of the best score stands, one that is no doubt of the model before others,
+    in a box around all of them; in its own where that is centred in none of the areas.
     """
     rows = np.flatnonzero(cells.class_indices == class_index(MITOTIC_CODE))
     if len(rows) < 2:
@@ -85,13 +86,16 @@ def _each_figure_once(cells: CellTable, mpp: Mpp) -> CellTable:
     parts_of = _near(centres_um, np.maximum(sides_um, _ONE_FIGURE_UM))
     kept = np.ones(len(rows), bool)
     boxes, phases = cells.boxes.copy(), _phases(cells)
+    doubted = _is_doubted(cells)[rows]
     # By falling score; of equal ones the first in reading order stays.
-    for row in np.argsort(-cells.scores[rows], kind="stable").tolist():
+    for row in np.lexsort([-cells.scores[rows], doubted]).tolist():
         parts = [part for part in parts_of[row] if kept[part]]
         if not kept[row] or not parts:
             continue
         kept[parts] = False
-        boxes[rows[row]] = _around(cells.boxes[rows[[row, *parts]]])
+        around = _around(cells.boxes[rows[[row, *parts]]])
+        if any(area.holds_centres(around[None])[0] for area in areas):
+            boxes[rows[row]] = around
         apart_um = np.hypot(*(centres_um[parts] - centres_um[row]).T)
         far = int(apart_um.argmax())
         plates = np.isin(phases[rows[[row, parts[far]]]], _PLATES)
@@ -118,6 +122,12 @@ def _near(
         one: [other for other in sorted(seen[one] - {one}) if one in seen[other]]
         for one in range(len(seen))
     }
+
+
+def _is_doubted(cells: CellTable) -> npt.NDArray[np.bool_]:
+    """Tell which cells the model leaves unidentified."""
+    identified = cells.further.get(IDENTIFIED)
+    return np.zeros(len(cells), bool) if identified is None else identified == "no"
 
 
 def _phases(cells: CellTable) -> npt.NDArray[np.str_]:

@@ -52,7 +52,7 @@ from napari_deepheme.core.table_columns import (
     numbers_of,
     texts_of,
 )
-from napari_deepheme.core.table_words import OF_MODEL, understood
+from napari_deepheme.core.table_words import OF_MODEL, understood, without_other_words
 from napari_deepheme.core.taxonomy import CLASS_BY_CODE, class_index
 
 if TYPE_CHECKING:
@@ -238,7 +238,8 @@ class _Drawn:
         )
         # The reader's class is QuPath's: what else says so has no meaning here.
         place = self.names.__getitem__
-        known = understood(_further(self.metadata), place, columns=OF_MODEL)
+        further = without_other_words(_further(self.metadata))
+        known = understood(further, place, columns=OF_MODEL)
         order = np.argsort(self._are_drawn, kind="stable").tolist()
         ids = first_of_each(self.metadata[row].get("cell_id") for row in order)
         numbers = numbers_of(ids, lambda row: place(order[row]))

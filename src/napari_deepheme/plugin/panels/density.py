@@ -131,7 +131,9 @@ class CellDensity:
         of_choice = np.isin(indices, list(choice.indices))
         regions = self._regions()
         cells = reviewed.cells
-        shown = _Shown(slide_key(layer), choice, regions, cells.boxes, of_choice)
+        shown = _Shown(
+            slide_key(layer), choice, reviewed.mpp, regions, cells.boxes, of_choice
+        )
         if self._shown is not None and self._shown.is_same(shown):
             return
         self._n_all = n_found(reviewed.kinds)
@@ -228,14 +230,15 @@ class _Shown:
 
     slide_key: str
     choice: Choice
+    mpp: Mpp
     regions: tuple[Region | Polygon, ...]
     boxes: npt.NDArray[np.int32]
     of_choice: npt.NDArray[np.bool_]
 
     def is_same(self, other: _Shown) -> bool:
         """Tell whether the density is the same."""
-        mine = (self.slide_key, self.choice, self.regions)
-        theirs = (other.slide_key, other.choice, other.regions)
+        mine = (self.slide_key, self.choice, self.mpp, self.regions)
+        theirs = (other.slide_key, other.choice, other.mpp, other.regions)
         return (
             mine == theirs
             and np.array_equal(self.of_choice, other.of_choice)

@@ -87,9 +87,9 @@ def show_painted(viewer: ViewerModel, key: str, frame: Frame) -> bool:
 
 
 def painted_map(viewer: ViewerModel, key: str) -> AdequacyMap | None:
-    """Return the map of a slide as it was painted; None if there is none."""
+    """Return the map of a slide as it was painted; None if nobody painted one."""
     layer = _layer(viewer, key)
-    if layer is None:
+    if layer is None or not _is_painted(layer):
         return None
     adequacy: AdequacyMap = layer.metadata[METADATA_KEY]["map"]
     painted = np.asarray(layer.data)

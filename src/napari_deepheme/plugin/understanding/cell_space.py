@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from napari_deepheme.core.cell_table import CellTable
+    from napari_deepheme.core.geometry import Mpp
     from napari_deepheme.plugin.reviewing.reviewed import Reviewed
     from napari_deepheme.plugin.worker import Task
 
@@ -72,7 +73,7 @@ class CellSpace:
         self._reviewed, self._start = reviewed, start
         self._iter_features, self._embed = iter_features, embed
         self._boxes: npt.NDArray[np.int32] = np.empty((0, 4), np.int32)
-        self._of: tuple[object, object] = (None, None)
+        self._of: tuple[object, object, Mpp | None] = (None, None, None)
         self._stop = Event()
         self._task: Task | None = None
         # What is begun when the models are there: with the map, or without.
@@ -105,7 +106,7 @@ class CellSpace:
         cells, features = reviewed.cells, self.features
         if features is None or len(features) < len(cells):
             features = None
-            self._boxes, self._of = cells.boxes, (slide, models.classifier)
+            self._boxes, self._of = cells.boxes, (slide, models.classifier, mpp)
         self._stop = stop = Event()
         self.running, self.share = True, None
         self._say("Reading the cells …" if features is None else _mapping(cells))
@@ -188,8 +189,9 @@ class CellSpace:
     def _on_cells(self, rows: object = None) -> None:
         reviewed = self._reviewed
         models, n = reviewed.models, len(self._boxes)
-        now = (reviewed.slide, models.classifier if models else None)
-        same = now[0] is self._of[0] and now[1] is self._of[1]
+        classifier = models.classifier if models else None
+        slide, network, mpp = self._of
+        same = reviewed.slide is slide and classifier is network and reviewed.mpp == mpp
         if n and not (same and np.array_equal(reviewed.cells.boxes[:n], self._boxes)):
             self.cancel()
             self._forget()
@@ -199,7 +201,7 @@ class CellSpace:
             self.begin(with_map=wanted)
 
     def _forget(self) -> None:
-        self._boxes, self._of = np.empty((0, 4), np.int32), (None, None)
+        self._boxes, self._of = np.empty((0, 4), np.int32), (None, None, None)
         self._stop, self._task = Event(), None
         self.features = self.points = self.share = None
         self.running, self.message = False, ""

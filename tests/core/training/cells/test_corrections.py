@@ -67,6 +67,19 @@ def test_named_cells_are_cut_out_with_what_the_reader_and_the_model_said(tmp_pat
     assert cells[0].background == (230, 230, 230)
 
 
+def test_two_cells_of_one_corner_have_a_picture_each(tmp_path):
+    boxes = [(0, 0, 24, 24), (0, 0, 42, 42)]
+    further = {READER_CLASS: np.array(["M3", "L2"])}
+    cells = CellTable.from_arrays(boxes, [0.9] * 2, [13] * 2, [0.5] * 2, further)
+    for _ in range(2):
+        assert export_corrections(slide_of(), cells, tmp_path, mpp=FINE) == 2
+        rows = rows_of(tmp_path)
+        assert sorted(row["classes"] for row in rows) == ["L2", "M3"]
+        files = {row["file"] for row in rows}
+        assert files == {path.name for path in tmp_path.glob("*.png")}
+        assert len(files) == 2
+
+
 def test_columns_of_the_cells_are_made_once_for_all_pictures(tmp_path, columns_made):
     cells = table("M3", "not-a-cell", "unidentified", "")
     assert export_corrections(slide_of(), cells, tmp_path, mpp=FINE) == 3

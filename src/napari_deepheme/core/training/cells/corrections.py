@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import logging
+from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -194,8 +195,12 @@ def _write_crops(
         words.tolist(),
         strict=True,
     )
+    taken: Counter[str] = Counter()
     for (x, y, width, height), centre, label, word in each:
-        name = f"{stem}_{x}_{y}.png"
+        place = f"{stem}_{x}_{y}"
+        taken[place] += 1
+        # Two cells may have one corner.
+        name = f"{place}-{taken[place]}.png" if taken[place] > 1 else f"{place}.png"
         if not write_training_crop(slide, centre, folder / name, mpp=mpp):
             _log.warning("left out: %s cannot be read at (%d, %d)", slide.name, x, y)
             continue

@@ -98,11 +98,51 @@ def test_a_code_of_a_cells_own_set_is_right_beside_a_class_of_that_code_alone():
     assert report.confusion.tolist() == [[2, 0, 0, 0], [0, 1, 0, 0], [0, 1, 0, 0]]
     assert by_class["E1|E4"]["recall"] == share(2, 2)
     assert by_class["E4"]["precision"] == share(1, 2)
+    # The M1 that is called E4 is a false call of both.
+    assert by_class["E1|E4"]["precision"] == share(2, 3)
     # A cell that may be an E4 is none of the rest: one tie with M1 alone.
     assert by_class["E4"]["AUC"].value == 0.5
-    mean_f1 = (1 + 2 / 3 + 0) / 3
+    mean_f1 = (4 / 5 + 2 / 3 + 0) / 3
     assert report.macro["F1"].value == pytest.approx(mean_f1)
     assert macro_f1(given, targets) == pytest.approx(mean_f1)
+
+
+def test_false_calls_count_in_each_class_and_set_that_holds_the_code():
+    words = ("M1", "M2", "M3", "M2|M3", "M3|M4", "L2")
+    rng = np.random.default_rng(0)
+    targets = [words[i] for i in rng.integers(len(words), size=300)]
+    calls = ("M1", "M2", "M3", "M4", "L2", "E4")
+    called = [calls[i] for i in rng.integers(len(calls), size=300)]
+    given = probabilities(called)
+    report = measure(given, targets)
+    f1s = []
+    for one in report.classes:
+        codes = set(one.target.split("|"))
+        in_it = np.array([code in codes for code in called])
+        own = np.array([target == one.target for target in targets])
+        none_of_it = np.array([not codes & set(t.split("|")) for t in targets])
+        n_hits, n_false = (in_it & own).sum(), (in_it & none_of_it).sum()
+        assert one.measures["precision"] == share(n_hits, n_hits + n_false)
+        assert one.measures["recall"] == share(n_hits, own.sum())
+        f1s.append(2 * n_hits / (own.sum() + n_hits + n_false))
+        f1 = one.measures["F1"]
+        assert f1.value == pytest.approx(f1s[-1])
+        assert f1.low < f1.value < f1.high
+    assert report.macro["F1"].value == pytest.approx(np.mean(f1s))
+    assert macro_f1(given, targets) == pytest.approx(np.mean(f1s))
+    assert report.confusion.sum(axis=1).tolist() == [c.n for c in report.classes]
+
+
+def test_a_set_is_judged_alike_whether_its_codes_stand_alone_elsewhere_or_not():
+    answers, targets = ["M2"] * 55 + ["M1"] * 50, ["M2|M3"] * 5 + ["M1"] * 100
+    single = ["M2", "M3"]
+    by_set = [
+        {c.target: c.measures for c in measure(probabilities(a), t).classes}["M2|M3"]
+        for a, t in ((answers, targets), (answers + single, targets + single))
+    ]
+    assert by_set[0]["precision"] == by_set[1]["precision"] == share(5, 55)
+    assert by_set[0]["F1"].value == by_set[1]["F1"].value == pytest.approx(1 / 6)
+    assert 0 < by_set[1]["F1"].low < 1 / 6 < by_set[1]["F1"].high < 0.5
 
 
 def test_intervals_hold_the_figure():

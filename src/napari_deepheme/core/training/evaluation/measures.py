@@ -18,6 +18,7 @@ from napari_deepheme.core.training.evaluation.scores import (
     area_under_curve,
     calibration_error,
     called_classes,
+    counted_calls,
     disjoint,
 )
 
@@ -47,7 +48,8 @@ class Measure:
         `calibration_interval`, by bootstrap over the cells else; NaN where all
         samples are alike, which tell nothing of how sure the figure is.
     n : int
-        Cells behind it: of a precision those that were called so, else of the class.
+        Cells behind it: of a precision its hits and false calls, else those of the
+        class.
     """
 
     value: float
@@ -103,6 +105,8 @@ class Report:
         Expected calibration error in 15 bins.
     confusion : ndarray of int, shape (classes, classes + 1)
         True class by called class; the last column holds what was called none of them.
+        A call that is no hit stands in one column, that of the single class where a
+        set holds its code, too; its false call counts in the figures of both.
     """
 
     n: int
@@ -153,14 +157,16 @@ def measure(probabilities: npt.NDArray[np.float32], targets: Sequence[str]) -> R
     classes = _in_order(set(targets))
     truth = np.array([classes.index(t) for t in targets], np.intp)
     calls = called_classes(probabilities, targets, classes)
+    counted = counted_calls(probabilities, truth, classes)
     scores = np.stack([_score(probabilities, target) for target in classes], axis=1)
     right = named_right(probabilities, targets)
     rest = disjoint(classes)[:, truth].T
-    samples = _samples(truth, calls, scores, rest)
+    samples = _samples(truth, counted, scores, rest)
     confusion = np.zeros((len(classes), len(classes) + 1), np.intp)
     np.add.at(confusion, (truth, calls), 1)  # -1 is the last column
+    n_called = counted.sum(axis=0)
     of_class = [
-        _class_measures(classes[i], i, confusion, auc, samples)
+        _class_measures(classes[i], i, confusion, int(n_called[i]), auc, samples)
         for i, auc in enumerate(
             area_under_curve(scores[:, i], truth == i, rest[:, i])
             for i in range(len(classes))
@@ -246,11 +252,11 @@ def _class_measures(
     target: str,
     i: int,
     confusion: npt.NDArray[np.intp],
+    n_called: int,
     auc: float,
     samples: dict[str, npt.NDArray[np.float64]],
 ) -> ClassMeasures:
     hits, n = int(confusion[i, i]), int(confusion[i].sum())
-    n_called = int(confusion[:, i].sum())
     f1 = 2 * hits / (n + n_called)
     measures = {
         "precision": share(hits, n_called),
@@ -263,21 +269,22 @@ def _class_measures(
 
 def _samples(
     truth: npt.NDArray[np.intp],
-    calls: npt.NDArray[np.intp],
+    counted: npt.NDArray[np.bool_],
     scores: npt.NDArray[np.float32],
     rest: npt.NDArray[np.bool_],
 ) -> dict[str, npt.NDArray[np.float64]]:
     """Measure bootstrap samples of the cells: (samples, classes), NaN where absent."""
     n, k = scores.shape
     rng = np.random.default_rng(0)
+    is_hit, n_times = counted[np.arange(n), truth], counted.astype(np.float64)
     found = {name: np.full((_N_SAMPLES, k), np.nan) for name in NAMES}
     # Ranks once, so that an AUC is a sum over counts.
     order = np.argsort(scores, axis=0, kind="stable")
     for s in range(_N_SAMPLES):
         weight = np.bincount(rng.integers(n, size=n), minlength=n)
-        hits = np.bincount(truth, weight * (truth == calls), k)
+        hits = np.bincount(truth, weight * is_hit, k)
         n_true = np.bincount(truth, weight, k)
-        n_called = np.bincount(calls + 1, weight, k + 1)[1:]
+        n_called = weight @ n_times
         with np.errstate(invalid="ignore", divide="ignore"):
             precision = np.where(n_called > 0, hits / n_called, 0)
             found["precision"][s] = np.where(n_true + n_called > 0, precision, np.nan)

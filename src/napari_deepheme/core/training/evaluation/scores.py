@@ -24,11 +24,11 @@ def macro_f1(probabilities: npt.NDArray[np.float32], targets: Sequence[str]) -> 
     """
     classes = sorted(set(targets))
     truth = np.array([classes.index(t) for t in targets], np.intp)
-    calls = called_classes(probabilities, targets, classes)
-    hits = np.bincount(truth[truth == calls], minlength=len(classes))
+    counted = counted_calls(probabilities, truth, classes)
+    is_hit = counted[np.arange(len(truth)), truth]
+    hits = np.bincount(truth[is_hit], minlength=len(classes))
     n_true = np.bincount(truth, minlength=len(classes))
-    n_called = np.bincount(calls[calls >= 0], minlength=len(classes))
-    return float((2 * hits / (n_true + n_called)).mean())
+    return float((2 * hits / (n_true + counted.sum(axis=0))).mean())
 
 
 def calibration_error(
@@ -48,10 +48,10 @@ def called_classes(
     targets: Sequence[str],
     classes: Sequence[str],
 ) -> npt.NDArray[np.intp]:
-    """Map the likeliest code of each cell to the class that holds it; -1 for none.
+    """Map the likeliest code of each cell to one class that holds it; -1 for none.
 
     A code of the cell's own set is a hit, also where the code stands alone as another
-    class.
+    class. Which classes a call counts in, `counted_calls` tells.
 
     Parameters
     ----------
@@ -74,6 +74,33 @@ def called_classes(
         for code, target in zip(codes, targets, strict=True)
     ]
     return np.array(calls, np.intp)
+
+
+def counted_calls(
+    probabilities: npt.NDArray[np.float32],
+    truth: npt.NDArray[np.intp],
+    classes: Sequence[str],
+) -> npt.NDArray[np.bool_]:
+    """Tell in which classes the call of each cell counts, shape (n, classes).
+
+    It is a hit in the cell's own class if that holds the likeliest code, and a false
+    call in each other class that holds it, single or set, but for those that have a
+    code in common with the cell's own.
+
+    Parameters
+    ----------
+    probabilities : ndarray of float32, shape (n, 23)
+        What the classifier gave.
+    truth : ndarray of int, shape (n,)
+        The place of each cell's class in `classes`.
+    classes : sequence of str
+        Codes, or several joined by ``|``.
+    """
+    sets = [target.split("|") for target in classes]
+    holds = np.array([[code in codes for codes in sets] for code in CLASS_CODES], bool)
+    judged = disjoint(classes) | np.eye(len(classes), dtype=bool)
+    counted: npt.NDArray[np.bool_] = holds[probabilities.argmax(axis=1)] & judged[truth]
+    return counted
 
 
 def disjoint(classes: Sequence[str]) -> npt.NDArray[np.bool_]:

@@ -59,9 +59,13 @@ def size(text: str) -> Size:
 
 
 def mpp(text: str) -> float:
-    """Parse micrometres per pixel; whether a slide can have them is judged later."""
+    """Parse micrometres per pixel, with a point or a comma before the decimals.
+
+    Whether a slide can have them is judged later.
+    """
+    has_comma = text.count(",") == 1 and "." not in text
     try:
-        value = float(text)
+        value = float(text.replace(",", ".") if has_comma else text)
     except ValueError:
         value = math.nan
     if not math.isfinite(value):

@@ -12,7 +12,7 @@ import pytest
 
 from napari_deepheme import CellTable, read_cells, write_cells
 from napari_deepheme.cli import export, run
-from napari_deepheme.core.export.geojson import read_geojson
+from napari_deepheme.core.export.geojson import NO_SHIFT, read_geojson, write_geojson
 from napari_deepheme.core.geometry import Point
 from napari_deepheme.core.review.corrections import reader_classes
 from napari_deepheme.core.runs.journal import Journal
@@ -303,6 +303,19 @@ def test_cells_beyond_the_edge_of_the_slide_are_of_another(
     told = "1 of 2 cells beyond the edge of the slide: they may be of another slide"
     assert told in refused(["export", *words])
     assert [p.name for p in tmp_path.iterdir()] == ["cells.csv"]
+
+
+def test_a_table_with_cells_beyond_the_edge_of_the_slide_is_written_and_told(
+    phantom, tmp_path, capsys
+):
+    boxes = [[200, 300, 40, 50], [5000, 400, 45, 45]]
+    cells = CellTable.from_arrays(boxes, [1, 1], [13, 14], [1, 1])
+    write_geojson(cells, tmp_path / "cells.geojson", bounds_origin=NO_SHIFT)
+    words = ["--to", "csv", "--slide", str(phantom), "--out", "out.csv"]
+    assert run(["export", "cells.geojson", *words]) == 0
+    told = "1 of 2 cells beyond the edge of the slide: they may be of another slide."
+    assert capsys.readouterr().err == f"napari-deepheme: {told}\n"
+    assert len(read_cells(tmp_path / "out.csv")) == 2
 
 
 @pytest.mark.usefixtures("cells")

@@ -1,5 +1,7 @@
 import html
 import json
+import re
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -7,6 +9,7 @@ import pytest
 from pypdf import PdfReader
 
 from napari_deepheme.cli import run
+from napari_deepheme.core.deidentify import nameless
 from napari_deepheme.core.engine.results import RegionResult
 from napari_deepheme.core.export.csv_table import read_csv, write_csv
 from napari_deepheme.core.export.geojson import NO_SHIFT, write_geojson
@@ -185,3 +188,20 @@ def test_the_table_is_left_as_it_was(phantom, cells):
     before = read_csv(cells)
     assert run(words(phantom, cells, "report.html")) == 0
     assert read_csv(cells) == before
+
+
+@pytest.mark.parametrize("is_known", [True, False])
+def test_a_renamed_slide_has_one_pseudonym_in_a_report(
+    phantom, cells, tmp_path, capsys, is_known
+):
+    with open_slide(phantom) as slide:
+        pseudonym, identity = nameless(slide).name, slide_identity(slide)
+    if is_known:
+        with Journal(cells.parent).begin({"slide": identity}, {}) as journal:
+            journal.finish({})
+    renamed = shutil.copy(phantom, tmp_path / "S1.svs")
+    assert run(words(renamed, cells, "report.html", "--deidentify")) == 0
+    page = (tmp_path / "report.html").read_text("utf-8")
+    assert set(re.findall("slide-[0-9a-f]{16}", page)) == {pseudonym}
+    told = "The run was of a slide of another name than the one here."
+    assert (told in page) == (told in capsys.readouterr().err) == (not is_known)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from datetime import date
 from typing import TYPE_CHECKING
 
@@ -20,7 +21,7 @@ from napari_deepheme.core.report_file.known_run import known_run
 from napari_deepheme.core.report_file.write import SUFFIXES
 from napari_deepheme.core.review.corrections import n_found
 from napari_deepheme.core.runs.run_of_cells import other_run_doubts
-from napari_deepheme.core.runs.slide_of_run import other_file_doubts
+from napari_deepheme.core.runs.slide_of_run import is_file_of_run, other_file_doubts
 from napari_deepheme.core.slide import open_slide
 from napari_deepheme.core.wording import plural
 
@@ -98,10 +99,14 @@ def _run(options: argparse.Namespace) -> int:
     refuse_sources(options.out, options.slide)
     ranges = read_reference_ranges(options.reference) if options.reference else None
     today = "" if options.deidentify else date.today().isoformat()
+    folder = options.cells.parent
     with open_slide(options.slide) as slide:
         cells = _read_cells(options, slide)
-        summary = options.cells.parent / "summary.json"
+        summary = folder / "summary.json"
         result, facts = known_run(cells, slide, summary, mpp=options.mpp)
+        if options.deidentify and facts and is_file_of_run(folder, slide, facts.slide):
+            # A pseudonym is of the file, whatever that was called when it ran.
+            facts = replace(facts, slide=slide.name)
         content = gather_report(
             result,
             facts,
@@ -111,7 +116,7 @@ def _run(options: argparse.Namespace) -> int:
             ranges=ranges or NO_RANGES,
             deidentify=options.deidentify,
             doubts=(
-                *other_file_doubts(options.cells.parent, slide),
+                *other_file_doubts(folder, slide),
                 *other_run_doubts(options.cells, cells),
             ),
         )

@@ -7,6 +7,7 @@ from napari_deepheme.core.cell_table import CellTable
 from napari_deepheme.core.deidentify import nameless
 from napari_deepheme.core.export.other_slide import slide_doubts
 from napari_deepheme.core.geometry import Mpp
+from napari_deepheme.core.pseudonyms import Pseudonyms
 from napari_deepheme.core.slide import ArraySlide
 
 PIXELS = np.zeros((50, 60, 3), np.uint8)
@@ -49,3 +50,11 @@ def test_a_slide_is_known_by_its_pseudonym_and_another_is_not():
     assert (
         doubt == f"The run was of a slide named {pseudonym}; the slide here is b.svs."
     )
+
+
+def test_a_nameless_slide_of_another_name_is_told_without_a_second_pseudonym():
+    here = nameless(ArraySlide(PIXELS, name="b.svs"))
+    other = Pseudonyms.of_this_user().of_name("slide", "a.svs")
+    assert list(slide_doubts(CellTable.empty(), here, other, None)) == [
+        "The run was of a slide of another name than the one here."
+    ]

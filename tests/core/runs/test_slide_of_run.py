@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 
 from napari_deepheme.core.runs.journal import Journal
-from napari_deepheme.core.runs.slide_of_run import other_file_doubts
-from napari_deepheme.core.slide import open_slide
+from napari_deepheme.core.runs.slide_of_run import is_file_of_run, other_file_doubts
+from napari_deepheme.core.slide import ArraySlide, open_slide
 from napari_deepheme.core.slide.identity import slide_identity
 
 
@@ -75,3 +75,25 @@ def test_what_a_journal_does_not_know_is_no_doubt(write_slide, tmp_path):
         with Journal(tmp_path).begin({"slide": slide}, {}):
             pass
         assert doubts(tmp_path, mine) == []
+
+
+def test_a_renamed_file_is_that_of_the_run_and_another_is_not(write_slide, tmp_path):
+    mine, same = write_slide("a/one.png", 200), write_slide("b/two.png", 200)
+
+    def is_known(path, named="one.png"):
+        with open_slide(path) as slide:
+            return is_file_of_run(tmp_path, slide, named)
+
+    assert not is_known(mine)
+    note_run(tmp_path, mine)
+    assert is_known(mine)
+    assert is_known(same)
+    assert not is_known(same, named="three.png")
+    assert not is_known(write_slide("b/one.png", 90))
+
+
+def test_slides_without_a_file_are_not_told_apart(tmp_path):
+    slide = ArraySlide(np.zeros((40, 50, 3), np.uint8), name="one")
+    with Journal(tmp_path).begin({"slide": slide_identity(slide)}, {}):
+        pass
+    assert not is_file_of_run(tmp_path, slide, "one")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import isclose
 from typing import TYPE_CHECKING, Final
 
+from napari_deepheme.core.deidentify import NamelessSlide
 from napari_deepheme.core.errors import OtherSlideError
 from napari_deepheme.core.export.facts import mpp_words, spelled_out
 from napari_deepheme.core.geometry import Region
@@ -44,10 +45,14 @@ def slide_doubts(
         If the run has a pseudonym, as for `Pseudonyms.of_slide` and `of_this_user`.
     """
     if named and not _is_called(slide, named):
-        yield (
-            f"The run was of a slide named {spelled_out(named)}; the slide here is "
-            f"{spelled_out(slide.name)}."
-        )
+        if isinstance(slide, NamelessSlide):
+            # A pseudonym of the other name would look like that of another file.
+            yield "The run was of a slide of another name than the one here."
+        else:
+            yield (
+                f"The run was of a slide named {spelled_out(named)}; the slide here is "
+                f"{spelled_out(slide.name)}."
+            )
     if beyond := _beyond_the_edge(cells, slide):
         yield f"{beyond}."
     stated = slide.mpp

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from napari_deepheme.core.runs.journal_records import read_past
 from napari_deepheme.core.slide.identity import (
@@ -34,9 +34,8 @@ def other_file_doubts(folder: Path, slide: SlideReader) -> Iterator[str]:
     UnreadableSlideError
         If the slide's file is gone by now, or does not answer.
     """
-    past = read_past(folder)
-    asked = None if past is None else past.asked.get("slide")
-    if not isinstance(asked, dict):
+    asked = _asked_slide(folder)
+    if asked is None:
         return
     here = slide_identity(slide)
     told = asked.get("sha256", here["sha256"])
@@ -52,3 +51,33 @@ def other_file_doubts(folder: Path, slide: SlideReader) -> Iterator[str]:
             "The slide here bears the name of the run's slide, but it is another "
             "file, or something has written to it since."
         )
+
+
+def is_file_of_run(folder: Path, slide: SlideReader, named: str) -> bool:
+    """Tell whether a slide is the file of a folder's run, whatever it is called now.
+
+    Parameters
+    ----------
+    folder : Path
+        Where the cells lie; it need not hold a run.
+    slide : SlideReader
+        The slide that is at hand.
+    named : str
+        What the summary of the run calls its slide: the journal must be of that run.
+
+    Raises
+    ------
+    UnreadableSlideError
+        As for `other_file_doubts`.
+    """
+    asked = _asked_slide(folder)
+    if asked is None or slide.path is None:
+        return False
+    return asked == {**slide_identity(slide), "name": named}
+
+
+def _asked_slide(folder: Path) -> dict[str, Any] | None:
+    """Return by what a folder's journal knows the slide of its run, if it does."""
+    past = read_past(folder)
+    asked = None if past is None else past.asked.get("slide")
+    return asked if isinstance(asked, dict) else None

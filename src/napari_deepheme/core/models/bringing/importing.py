@@ -281,7 +281,7 @@ def _may_be_card(path: Path) -> bool:
     if not path.is_file():
         return False
     try:
-        return is_card(json.loads(path.read_text(encoding="utf-8")))
+        return is_card(json.loads(path.read_text(encoding="utf-8-sig")))
     except (OSError, ValueError, RecursionError):
         return True
 

@@ -165,7 +165,7 @@ class ModelCard:
         """
         try:
             check_regular(path)
-            content = json.loads(path.read_text(encoding="utf-8"))
+            content = json.loads(path.read_text(encoding="utf-8-sig"))
             fields = card_json.to_fields(content)
         except KeyError as error:
             raise InvalidModelError(path.name, f"its card lacks {error}") from error
@@ -177,8 +177,7 @@ class ModelCard:
             OverflowError,
             RecursionError,
         ) as error:
-            reason = getattr(error, "strerror", None) or error
-            raise InvalidModelError(path.name, f"its card: {reason}") from error
+            raise InvalidModelError(path.name, f"its card: {_why(error)}") from error
         weights = tuple(
             WeightsFile(path.parent / name, sha256)
             for name, sha256 in fields.pop("weights")
@@ -260,3 +259,12 @@ class ModelCard:
         mean, std = (" ".join(f"{v:g}" for v in part) for part in (self.mean, self.std))
         white = "background brought to one white" if self.whitened else "not whitened"
         return f"{side}, channels in [0, 1] less {mean}, over {std}, {white}"
+
+
+def _why(error: Exception) -> str:
+    """Word why a file is no card."""
+    if isinstance(error, UnicodeDecodeError):
+        return "its letters are not UTF-8: save it as UTF-8"
+    if isinstance(error, RecursionError):
+        return "its lists lie too deep in each other"
+    return getattr(error, "strerror", None) or str(error)

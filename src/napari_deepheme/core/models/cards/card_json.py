@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import math
 import re
-from difflib import get_close_matches
 from pathlib import PurePosixPath, PureWindowsPath
 from typing import TYPE_CHECKING, Any, Final
 
+from napari_deepheme.core.models.cards.card_shape import (
+    STEPS,
+    alike,
+    check_arguments,
+    check_shape,
+    no_such,
+)
 from napari_deepheme.core.taxonomy import (
     CLASS_CODES,
     MITOTIC_LINEAGES,
@@ -17,10 +23,12 @@ from napari_deepheme.core.taxonomy import (
 if TYPE_CHECKING:
     from napari_deepheme.core.models.cards.card import ModelCard
 
-_KINDS: Final = ("detector", "classifier")
+TRAINING_WORDS: Final = ("not-identifiable", "platelet", "macrophage")
+"""What a picture can show that is none of the 23 classes: outputs of training only."""
 
 _OUTPUT_NAMES: Final = {
     "class_code": CLASS_CODES,
+    "training_only": TRAINING_WORDS,
     "mitotic_phase": MITOTIC_PHASES,
     "mitotic_lineage": MITOTIC_LINEAGES,
 }
@@ -35,27 +43,40 @@ _LARGEST_SHIFT: Final = 2.0
 MOST_CLASSES: Final = 1000
 """Of a detector."""
 
-_BOUNDS: Final = {
-    "temperature": (0.05, 20.0),
-    "doubt": (0.0, 20.0),
-    "n_views": (1.0, 8.0),
-    "unidentified_below": (0.0, 1.0),
-    "min_score": (0.001, 1.0),
-    "max_overlap": (0.01, 1.0),
-    "yolo": (5.0, 10.0),
-    "n_classes": (1.0, float(MOST_CLASSES)),
-    "overlap_um": (1.0, 500.0),
-}
-"""What the numbers among the settings may be."""
-
-_WHOLE: Final = frozenset({"n_views", "n_classes", "yolo"})
-
-_OFFSETS: Final = frozenset(f"offset_{code}" for code in CLASS_CODES)
-
 _LARGEST_OFFSET: Final = 50.0
 """Of what is added to a class's output: beyond it the others are never called."""
 
 _IGNORED: Final = re.compile(r"ignore_class_\d+")
+
+_BOUNDS: Final = {
+    "classifier": {
+        "temperature": (0.05, 20.0),
+        "doubt": (0.0, 20.0),
+        "n_views": (1.0, 8.0),
+        "unidentified_below": (0.0, 1.0),
+        **{f"offset_{c}": (-_LARGEST_OFFSET, _LARGEST_OFFSET) for c in CLASS_CODES},
+    },
+    "detector": {
+        "min_score": (0.001, 1.0),
+        "max_overlap": (0.01, 1.0),
+        "yolo": (5.0, 10.0),
+        "n_classes": (1.0, float(MOST_CLASSES)),
+        "overlap_um": (1.0, 500.0),
+    },
+}
+"""What the numbers among the settings of a kind may be."""
+
+_SETTINGS_IN_WORDS: Final = {
+    "classifier": "one of doubt, n_views, temperature, unidentified_below, offset_CODE",
+    "detector": f"one of {', '.join(sorted(_BOUNDS['detector']))}, ignore_class_N",
+}
+
+_WHOLE: Final = frozenset({"n_views", "n_classes", "yolo"})
+
+_SAME: Final = {"scale": None, "size": 0, "unit": "micrometer"}
+"""What two space axes have alike, and what stands for it where it is left out."""
+
+_MARK: Final = re.compile(r"[0-9a-f]{12}")
 
 
 def to_fields(content: dict[str, Any]) -> dict[str, Any]:
@@ -68,14 +89,15 @@ def to_fields(content: dict[str, Any]) -> dict[str, Any]:
     ValueError, TypeError, AttributeError
         If one holds what it cannot.
     """
+    check_shape(content)
     own = content["config"]["napari_deepheme"]
     kind = own["kind"]
-    if kind not in _KINDS:
-        raise ValueError(f"kind must be one of {_KINDS}")
-    outputs = _outputs(content.get("outputs", []))
+    if kind not in _BOUNDS:
+        raise ValueError(f"kind must be {' or '.join(_BOUNDS)}, not {kind!r}")
+    outputs = _outputs(content.get("outputs", []), kind)
     if kind == "classifier" and not outputs.get("class_code"):
         raise ValueError("a classifier needs an output class_code with channel_names")
-    settings = _settings(own.get("settings", {}))
+    settings = _settings(own.get("settings", {}), kind)
     if kind == "detector" and "min_score" not in settings:
         raise KeyError("min_score")
     return {
@@ -89,9 +111,9 @@ def to_fields(content: dict[str, Any]) -> dict[str, Any]:
         "activation": _activation(content.get("outputs", [])),
         "outputs": outputs,
         "settings": settings,
-        "learned_from": {str(k): str(v) for k, v in _items(own, "learned_from")},
-        "learned_marks": frozenset(str(own.get("learned_marks", "")).split()),
-        "texts": {str(k): _texts(v) for k, v in _items(own, "texts")},
+        "learned_from": {k: str(v) for k, v in own.get("learned_from", {}).items()},
+        "learned_marks": _marks(own.get("learned_marks", "")),
+        "texts": {k: tuple(map(str, v)) for k, v in own.get("texts", {}).items()},
         "authors": tuple(str(a["name"]) for a in content.get("authors", [])),
         "cite": tuple(str(c["text"]) for c in content.get("cite", [])),
     }
@@ -179,15 +201,19 @@ def _activation_json(card: ModelCard) -> list[dict[str, Any]]:
 
 def _input(content: dict[str, Any], kind: str) -> dict[str, Any]:
     space = [axis for axis in content["axes"] if axis["type"] == "space"]
-    if len(space) != 2 or space[0]["scale"] != space[1]["scale"]:
-        raise ValueError("an input needs two space axes of one scale")
+    if len(space) != 2:
+        raise ValueError(f"an input needs two space axes, not {len(space)}")
+    for name, default in _SAME.items():
+        one, other = (axis.get(name, default) for axis in space)
+        if one != other:
+            raise ValueError(f"the two space axes must have one {name}")
     if space[0].get("unit", "micrometer") != "micrometer":
         raise ValueError("the unit of a space axis must be micrometer")
     size = _number("size", space[0].get("size", 0))
     smallest = 8 if kind == "classifier" else 0
     if size != int(size) or not smallest <= size <= _LARGEST_PX:
         raise ValueError(f"size must be from {smallest} to {_LARGEST_PX} pixels")
-    steps = {step["id"]: step.get("kwargs", {}) for step in content["preprocessing"]}
+    steps = _steps(content["preprocessing"])
     normalise = steps.get("fixed_zero_mean_unit_variance", {})
     mpp = _number("scale", space[0]["scale"])
     if not 0.02 <= mpp <= 20:
@@ -201,12 +227,22 @@ def _input(content: dict[str, Any], kind: str) -> dict[str, Any]:
     }
 
 
-def _settings(content: dict[str, Any]) -> dict[str, float]:
+def _steps(content: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Return the arguments of what is done to pixels before, by step."""
+    given = [str(step["id"]) for step in content]
+    for i, step in enumerate(content):
+        where = f"inputs[0].preprocessing[{i}].kwargs"
+        check_arguments(given[i], step.get("kwargs", {}), where)
+    if given != [name for name in STEPS if name in given]:
+        raise ValueError(f"preprocessing must be {', then '.join(STEPS)}, each once")
+    return {str(step["id"]): step.get("kwargs", {}) for step in content}
+
+
+def _settings(content: dict[str, Any], kind: str) -> dict[str, float]:
     settings = {}
     for name, value in content.items():
-        _check_setting(name)
+        low, high = _bounds(name, kind)
         settings[name] = number = _number(name, value)
-        low, high = _BOUNDS.get(name, (-_LARGEST_OFFSET, _LARGEST_OFFSET))
         if not low <= number <= high:
             raise ValueError(f"{name} must lie from {low:g} to {high:g}")
         if name in _WHOLE and number != int(number):
@@ -214,29 +250,39 @@ def _settings(content: dict[str, Any]) -> dict[str, float]:
     return settings
 
 
-def _check_setting(name: str) -> None:
-    """Refuse a name that no model reads: what was meant would be left undone."""
-    known = sorted({*_BOUNDS, *_OFFSETS})
-    if name in known or _IGNORED.fullmatch(name):
-        return
-    near = get_close_matches(name[:60], known, n=2)
-    words = f"one of {', '.join(sorted(_BOUNDS))}, offset_CODE, ignore_class_N"
-    take = " or ".join(near) or words
-    raise ValueError(f"there is no setting {name[:60]!r}: take {take}")
+def _bounds(name: str, kind: str) -> tuple[float, float]:
+    """Refuse a name that no model of a kind reads: what was meant would not be done."""
+    by_kind = {k: bounds[name] for k, bounds in _BOUNDS.items() if name in bounds}
+    if _IGNORED.fullmatch(name):
+        by_kind = {"detector": (-_LARGEST_OFFSET, _LARGEST_OFFSET)}
+    if kind in by_kind:
+        return by_kind[kind]
+    if by_kind:
+        other = ", ".join(by_kind)
+        raise ValueError(f"{name[:60]} is a setting of a {other}, not of a {kind}")
+    raise no_such("there is no setting", name, _BOUNDS[kind], _SETTINGS_IN_WORDS[kind])
 
 
-def _outputs(content: list[dict[str, Any]]) -> dict[str, tuple[str, ...]]:
-    outputs = {}
+def _outputs(content: list[dict[str, Any]], kind: str) -> dict[str, tuple[str, ...]]:
+    outputs: dict[str, tuple[str, ...]] = {}
     for output in content:
         group = str(output["id"])
         names: tuple[str, ...] = ()
         for axis in output["axes"]:
             if axis["type"] == "channel":
-                names = tuple(_list("channel_names", axis["channel_names"]))
+                names = tuple(map(str, axis["channel_names"]))
+        # A classifier's alone are read: a detector's may have any name.
+        if kind == "classifier" and group not in _OUTPUT_NAMES:
+            raise no_such("there is no group of outputs", group, _OUTPUT_NAMES)
+        if group in outputs:
+            raise ValueError(f"the group of outputs {group} stands twice")
         known = _OUTPUT_NAMES.get(group, names)
         unknown = [name for name in names if name not in known]
+        if group == "training_only":
+            # A network may have outputs of its own that are to be passed over.
+            unknown = [name for name in unknown if alike(name, known)]
         if unknown:
-            raise ValueError(f"unknown {group} {unknown}")
+            raise no_such(f"there is no {group}", unknown[0], known)
         if len(set(names)) != len(names):
             raise ValueError(f"a {group} stands twice")
         outputs[group] = names
@@ -244,12 +290,28 @@ def _outputs(content: list[dict[str, Any]]) -> dict[str, tuple[str, ...]]:
 
 
 def _activation(outputs: list[dict[str, Any]]) -> str:
-    for output in outputs[:1]:
-        for step in output.get("postprocessing", []):
-            if step["id"] not in _ACTIVATIONS:
-                raise ValueError(f"postprocessing must be one of {_ACTIVATIONS}")
-            return str(step["id"])
-    return "none"
+    steps = [output.get("postprocessing", []) for output in outputs]
+    if any(steps[1:]) or any(len(of_one) > 1 for of_one in steps):
+        raise ValueError(
+            "postprocessing must be one step at most, of the first of the outputs"
+        )
+    names = [str(step["id"]) for of_one in steps for step in of_one]
+    if not names:
+        return "none"
+    if names[0] not in _ACTIVATIONS:
+        raise no_such("there is no postprocessing", names[0], _ACTIVATIONS)
+    return names[0]
+
+
+def _marks(value: str | list[str]) -> frozenset[str]:
+    marks = value.split() if isinstance(value, str) else value
+    wrong = [m for m in marks if not _MARK.fullmatch(m)]
+    if wrong:
+        raise ValueError(
+            "learned_marks must be of twelve digits each, from 0 to 9 and a to f, "
+            f"not {wrong[0][:60]!r}"
+        )
+    return frozenset(marks)
 
 
 def _weights(content: dict[str, Any]) -> dict[str, Any]:
@@ -257,8 +319,8 @@ def _weights(content: dict[str, Any]) -> dict[str, Any]:
     if len(formats) != 1:
         raise ValueError("weights must be safetensors or onnx")
     entry = content[formats[0]]
-    names = [_file_name(name) for name in _list("source", entry["source"])]
-    hashes = [str(h) for h in _list("sha256", entry.get("sha256", [""] * len(names)))]
+    names = [_file_name(name) for name in entry["source"]]
+    hashes = [str(h) for h in entry.get("sha256", [""] * len(names))]
     if not names or len(hashes) != len(names):
         raise ValueError("weights need a source, and a sha256 for each or for none")
     architecture = entry["architecture"] if formats[0] == "safetensors" else {}
@@ -276,20 +338,6 @@ def _file_name(name: Any) -> str:
     if text in ("", "..") or names != {text}:
         raise ValueError(f"source must be a file beside the card, not {text!r}")
     return text
-
-
-def _items(content: dict[str, Any], name: str) -> Any:
-    return content.get(name, {}).items()
-
-
-def _texts(value: Any) -> tuple[str, ...]:
-    return tuple(str(text) for text in _list("texts", value))
-
-
-def _list(name: str, value: Any) -> list[Any]:
-    if not isinstance(value, list):
-        raise TypeError(f"{name} must be a list")
-    return value
 
 
 def _three(

@@ -7,9 +7,10 @@ from typing import Final
 
 from napari_deepheme.core.class_words import class_named, plain_word
 from napari_deepheme.core.further_columns import NOT_A_CELL, UNIDENTIFIED
+from napari_deepheme.core.models.cards.card_json import TRAINING_WORDS
 from napari_deepheme.core.taxonomy import CLASS_CODES
 
-EXTRA_OUTPUTS: Final = ("not-identifiable", "platelet", "macrophage")
+EXTRA_OUTPUTS: Final = TRAINING_WORDS
 """What a picture can show that is none of the 23 classes: outputs of training only."""
 
 UNNAMED: Final = "unnamed"

@@ -476,6 +476,21 @@ def copy_bundled(name, folder):
     return folder / card.weights[0].path.name
 
 
+@pytest.mark.parametrize("second", ["same", "copy"])
+def test_a_card_does_not_name_the_same_weights_twice(tmp_path, own_folder, second):
+    path = copy_bundled(DEFAULT_CLASSIFIER, tmp_path)
+    other = shutil.copy(path, tmp_path / "copy.safetensors")
+    card_path = path.with_suffix(".json")
+    content = json.loads(card_path.read_text(encoding="utf-8"))
+    weights = content["weights"]["safetensors"]
+    weights["source"] = [path.name, path.name if second == "same" else other.name]
+    weights["sha256"] *= 2
+    card_path.write_text(json.dumps(content), encoding="utf-8")
+    with pytest.raises(InvalidModelError, match="two hold the same weights"):
+        import_model(card_path, name="mine")
+    assert files_in(own_folder) == []
+
+
 @pytest.mark.parametrize("name", [DEFAULT_CLASSIFIER, DEFAULT_DETECTOR])
 @pytest.mark.parametrize("given", ["weights", "card", "folder"])
 def test_safetensors_come_with_their_card(tmp_path, own_folder, name, given):

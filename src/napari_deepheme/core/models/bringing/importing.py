@@ -215,8 +215,7 @@ def _draft(given: _Given, options: ImportOptions, name: str, temporary: Path) ->
     if len(suffixes) > 1:
         raise InvalidModelError(name, "expected files of one format")
     files = [_whole(WeightsFile(file), temporary).path for file in files]
-    if len({hashlib.sha256(file.read_bytes()).digest() for file in files}) < len(files):
-        raise InvalidModelError(name, _TWINS)
+    _refuse_twin_files(name, [file.read_bytes for file in files])
     return _carded(options.apply(onnx_card(files, options, name)))
 
 
@@ -294,8 +293,10 @@ def _carded(card: ModelCard) -> Draft:
         from napari_deepheme.core.models.torch.weights import check_numbers
 
         check_numbers(card)
+    contents = tuple(partial(read_verified, file) for file in card.weights)
+    _refuse_twin_files(card.name, contents)
     load_card(card, "cpu")
-    return Draft(card, tuple(partial(read_verified, file) for file in card.weights))
+    return Draft(card, contents)
 
 
 def _of_layout(files: list[Path], options: ImportOptions, name: str) -> Draft:
@@ -351,6 +352,11 @@ def _layout_card(
         texts=unknown_origin(files, layout.title + words_of_order(codes)),
         cite=(_PAPER,) if layout.n_features else (),
     )
+
+
+def _refuse_twin_files(name: str, contents: Sequence[Callable[[], bytes]]) -> None:
+    if len({hashlib.sha256(read()).digest() for read in contents}) < len(contents):
+        raise InvalidModelError(name, _TWINS)
 
 
 def _refuse_twins(name: str, states: list[dict[str, torch.Tensor]]) -> None:

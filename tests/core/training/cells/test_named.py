@@ -392,3 +392,37 @@ def test_rows_that_contradict_each_other_are_refused(tmp_path, rows, told):
     table = write_table(tmp_path / "t.csv", ("file", "classes", "split"), *rows)
     with pytest.raises(InvalidTableError, match=told):
         read_own_cells(table, mpp=0.25)
+
+
+@pytest.mark.parametrize("second", ["a.png", "copy.png"])
+@pytest.mark.parametrize(
+    ("rows", "told"),
+    [
+        ([("P1", "0.2"), ("P2", "0.2")], "is of patient P1 and of P2: leave one"),
+        ([("P1", "0.2"), ("P1", "0.3")], r"is of mpp 0\.2 and of 0\.3: leave one"),
+    ],
+)
+def test_a_picture_is_of_one_patient_and_one_pixel_size(tmp_path, rows, told, second):
+    shutil.copy(save(tmp_path / "a.png"), tmp_path / "copy.png")
+    header = ("file", "classes", "patient", "mpp")
+    rows = [("a.png", "M1", *rows[0]), (second, "M1", *rows[1])]
+    table = write_table(tmp_path / "t.csv", header, *rows)
+    with pytest.raises(InvalidTableError, match=told) as refused:
+        read_own_cells(table)
+    assert second in str(refused.value)
+    assert len(str(refused.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize("classes", ["M1", ""])
+@pytest.mark.parametrize("patients", [("P1", ""), ("", "P1")])
+def test_a_picture_is_of_the_patient_that_any_of_its_rows_names(
+    tmp_path, patients, classes
+):
+    shutil.copy(save(tmp_path / "a.png"), tmp_path / "copy.png")
+    first, second = patients
+    rows = [("a.png", "M1", first), ("copy.png", classes, second)]
+    table = write_table(tmp_path / "t.csv", ("file", "classes", "patient"), *rows)
+    for _ in range(2):
+        (cell,) = read_own_cells(table, mpp=0.25)
+        assert (cell.targets, cell.patient) == (("M1",), "P1")
+        table = write_table(table, ("file", "classes", "patient"), *rows[::-1])

@@ -71,7 +71,7 @@ def read_own_cells(
     ------
     InvalidTableError
         If it is none of these; names the line and what to do. If one picture is called
-        what excludes each other, or is of two splits.
+        what excludes each other, or is of two splits, patients or pixel sizes.
     UnknownMppError
         If a picture states no pixel size and `mpp` is not given, or cannot be right.
     """
@@ -137,12 +137,16 @@ def _each_once(
 def _joined(one: LabelledCell, other: LabelledCell, table: Path) -> LabelledCell:
     names = dict.fromkeys("/".join(cell.path.parts[-2:]) for cell in (one, other))
     name = ", the same picture as ".join(names)
-    if one.split != other.split:
-        reason = (
-            f"{name} is of split {one.split or 'none'} and of "
-            f"{other.split or 'none'}: leave one of them"
-        )
-        raise InvalidTableError(str(table), reason)
+    patients = (one.patient or other.patient, other.patient or one.patient)
+    for word, first, second in (
+        ("split", one.split or "none", other.split or "none"),
+        ("patient", *patients),
+        ("mpp", f"{one.mpp:g}", f"{other.mpp:g}"),
+    ):
+        if first != second:
+            reason = f"{name} is of {word} {first} and of {second}: leave one of them"
+            raise InvalidTableError(str(table), reason)
+    one, other = (replace(cell, patient=patients[0]) for cell in (one, other))
     if not one.targets or not other.targets:
         # A row without a class says nothing against one that has one.
         return one if one.targets else other

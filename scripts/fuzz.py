@@ -163,7 +163,7 @@ def _sitting_bytes() -> bytes:
         from napari_deepheme.core.cell_table import CellTable
         from napari_deepheme.core.engine.results import RegionResult
         from napari_deepheme.core.export.summary import RunFacts
-        from napari_deepheme.core.geometry import Mpp, Polygon, Region
+        from napari_deepheme.core.geometry import Mpp, Point, Polygon, Region
         from napari_deepheme.core.models.compute import Compute
         from napari_deepheme.core.review.corrected_cells import CorrectedCells
         from napari_deepheme.core.sittings.sitting import DrawnShape, Sitting, SlideMark
@@ -176,7 +176,8 @@ def _sitting_bytes() -> bytes:
         region, mpp = Region(0, 0, 300, 300), Mpp(0.25, 0.25)
         result = RegionResult(region, mpp, base, (), True, 1.0)
         mark = SlideMark("a.svs", "/a.svs", {"size": [300, 300], "sha256": "ab"})
-        facts = RunFacts("a.svs", "namer 2", "finder 1", Compute())
+        words = ("a.svs", "namer 2", "finder 1")
+        facts = RunFacts(*words, Compute(), bounds_origin=Point(0, 0))
         shape = DrawnShape("mine", Polygon(((0.0, 0.0), (9.5, 0.0), (0.0, 9.0))))
         sitting = Sitting(mark, facts, result, corrected, (shape,), {"hidden": []})
         with tempfile.TemporaryDirectory() as folder:

@@ -17,7 +17,7 @@ from napari_deepheme.core.slide.dicom_header import (
     first_frame_of,
     slide_series_of,
 )
-from napari_deepheme.core.slide.dicom_slide import _contradicts_frames
+from napari_deepheme.core.slide.dicom_slide import _contradicts_frames, open_dicom
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -49,6 +49,7 @@ def dicom(
     flavour: bytes = b"VOLUME",
     kind: bytes = SLIDE,
     colours: bytes = b"YBR_FULL_422",
+    pyramid: bytes = b"",
 ) -> bytes:
     return b"".join(
         [
@@ -56,6 +57,7 @@ def dicom(
             value(2, 0x10, b"UI", b"1.2.840.10008.1.2.4.50"),
             value(8, 8, b"CS", b"ORIGINAL\\PRIMARY\\" + flavour + b"\\NONE"),
             value(8, 0x16, b"UI", kind),
+            value(8, 0x19, b"UI", pyramid) if pyramid else b"",
             sequence(8, 0x1115, value(0x20, 0xE, b"UI", b"9.9.9")),
             value(0x20, 0xE, b"UI", series),
             value(0x28, 4, b"CS", colours),
@@ -82,6 +84,38 @@ def test_a_folder_of_two_slides_is_refused_and_names_a_file_of_each(
         open_slide(tmp_path)
     assert caught.value.reason == "it holds 2 DICOM slides"
     assert caught.value.remedy.endswith("as a1.dcm, b1.dcm")
+
+
+def _open(path: Path) -> None:
+    # The head of a file alone is no DICOM for OpenSlide.
+    (open_slide(path) if path.is_dir() else open_dicom(path, path, None)).close()
+
+
+@pytest.mark.parametrize("name", ["", "a1.dcm", "b1.dcm", "label.dcm"])
+def test_two_pyramids_of_one_series_are_refused_whatever_is_named(
+    tmp_path: Path, name: str
+) -> None:
+    for stem, pyramid in (("a1", b"1.9.1"), ("a2", b"1.9.1"), ("b1", b"1.9.2")):
+        (tmp_path / f"{stem}.dcm").write_bytes(dicom(b"1.2", pyramid=pyramid))
+    (tmp_path / "label.dcm").write_bytes(dicom(b"1.2", b"LABEL"))
+    with pytest.raises(UnreadableSlideError) as caught:
+        _open(tmp_path / name)
+    assert ("2 pyramids" if name else "2 DICOM slides") in caught.value.reason
+    assert caught.value.remedy.endswith("a folder of its own: those of a1.dcm, b1.dcm")
+
+
+@pytest.mark.parametrize("pyramids", [(b"", b""), (b"1.9.1", b""), (b"1.9", b"1.9")])
+def test_levels_of_one_pyramid_are_one_slide_stated_or_not(
+    tmp_path: Path, pyramids: tuple[bytes, bytes]
+) -> None:
+    for stem, pyramid in zip("ab", pyramids, strict=True):
+        (tmp_path / f"{stem}.dcm").write_bytes(dicom(b"1.2", pyramid=pyramid))
+    (tmp_path / "label.dcm").write_bytes(dicom(b"1.2", b"LABEL", pyramid=b"1.7"))
+    for path in (tmp_path, tmp_path / "b.dcm"):
+        # It goes on to OpenSlide, which misses the pixels.
+        with pytest.raises(UnreadableSlideError, match="copy it again") as caught:
+            _open(path)
+        assert "pyramids" not in caught.value.reason
 
 
 @pytest.mark.not_on_windows

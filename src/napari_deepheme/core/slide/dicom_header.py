@@ -20,9 +20,10 @@ _LONG: Final = frozenset(b"OB OD OF OL OV OW SQ SV UC UN UR UT UV".split())
 
 _IMAGE_TYPE: Final = (0x0008, 0x0008)
 _CLASS: Final = (0x0008, 0x0016)
+_PYRAMID: Final = (0x0008, 0x0019)
 _SERIES: Final = (0x0020, 0x000E)
 _PHOTOMETRIC: Final = (0x0028, 0x0004)
-_TEXTS: Final = frozenset({_IMAGE_TYPE, _CLASS, _SERIES, _PHOTOMETRIC})
+_TEXTS: Final = frozenset({_IMAGE_TYPE, _CLASS, _PYRAMID, _SERIES, _PHOTOMETRIC})
 
 _SLIDE_CLASS: Final = b"1.2.840.10008.5.1.4.1.1.77.1.6"
 _LEVEL: Final = b"VOLUME"
@@ -45,6 +46,21 @@ class Value(NamedTuple):
     def is_open(self) -> bool:
         """Whether its length is not stated, as of a sequence or its items."""
         return self.length == NO_LENGTH
+
+
+class Pyramid(NamedTuple):
+    """What tells the levels of one scanned area from others.
+
+    Attributes
+    ----------
+    series : bytes
+        SeriesInstanceUID.
+    uid : bytes
+        PyramidUID; empty where none is stated.
+    """
+
+    series: bytes
+    uid: bytes
 
 
 def is_dicom(file: Path) -> bool:
@@ -76,10 +92,23 @@ def slide_series_of(file: Path) -> bytes | None:
     bytes or None
         None for labels, overviews and thumbnails, and for files of other kinds, too.
     """
+    pyramid = pyramid_of(file)
+    return None if pyramid is None else pyramid.series
+
+
+def pyramid_of(file: Path) -> Pyramid | None:
+    """Give the pyramid of a DICOM file that holds a level of a slide, or a part of one.
+
+    Returns
+    -------
+    Pyramid or None
+        None as for `slide_series_of`.
+    """
     found = _texts(file)
     is_level = _LEVEL in found.get(_IMAGE_TYPE, b"").split(b"\\")
-    is_slide = found.get(_CLASS) == _SLIDE_CLASS
-    return found.get(_SERIES) if is_slide and is_level else None
+    if found.get(_CLASS) != _SLIDE_CLASS or not is_level or _SERIES not in found:
+        return None
+    return Pyramid(found[_SERIES], found.get(_PYRAMID, b""))
 
 
 def colours_of(file: Path) -> str:

@@ -8,6 +8,7 @@ from napari_deepheme.core.errors import UnreadableSlideError
 from napari_deepheme.core.slide.dicom_header import (
     colours_of,
     first_frame_of,
+    pyramid_of,
     slide_series_of,
 )
 from napari_deepheme.core.slide.jpeg_stream import HEAD_BYTES, jpeg_colours
@@ -18,9 +19,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from napari_deepheme.core.geometry import Mpp
+    from napari_deepheme.core.slide.dicom_header import Pyramid
 
 _MOST_NAMED: Final = 3
 """Of several slides in a folder, files that are named."""
+
+_APART: Final = "put the files of each into a folder of its own"
 
 _JPEG_START: Final = b"\xff\xd8\xff"
 _GREY: Final = "MONOCHROME"
@@ -39,21 +43,45 @@ def check_one_slide(folder: Path, files: list[Path]) -> None:
     Raises
     ------
     UnreadableSlideError
-        If their levels belong to several series. Labels and overviews do not count.
+        If their levels belong to several series, or to several pyramids of one. Labels
+        and overviews do not count.
     """
-    firsts: dict[bytes, str] = {}
-    for file in files:
-        series = slide_series_of(file)
-        if series is not None:
-            firsts.setdefault(series, file.name)
+    firsts = _first_files(files)
+    if len(firsts) < 2:
+        return
+    some = _some_names(firsts)
+    remedy = f"name a file of the slide that is meant, as {some}"
+    if len({pyramid.series for pyramid in firsts}) < len(firsts):
+        remedy = f"{_APART}: those of {some}"
+    reason = f"it holds {len(firsts)} DICOM slides"
+    raise UnreadableSlideError(str(folder), reason, remedy)
+
+
+def _check_one_pyramid(files: list[Path], path: Path) -> None:
+    """Refuse a series with several pyramids, of which OpenSlide would make one."""
+    firsts = _first_files(files)
     if len(firsts) > 1:
-        some = ", ".join(list(firsts.values())[:_MOST_NAMED])
-        more = " …" if len(firsts) > _MOST_NAMED else ""
         raise UnreadableSlideError(
-            str(folder),
-            f"it holds {len(firsts)} DICOM slides",
-            f"name a file of the slide that is meant, as {some}{more}",
+            str(path),
+            f"its series holds {len(firsts)} pyramids, as of several scanned areas",
+            f"{_APART}: those of {_some_names(firsts)}",
         )
+
+
+def _first_files(files: list[Path]) -> dict[Pyramid, str]:
+    """Give a file of each pyramid; levels without a UID are of any of their series."""
+    firsts: dict[Pyramid, str] = {}
+    for file in files:
+        pyramid = pyramid_of(file)
+        if pyramid is not None:
+            firsts.setdefault(pyramid, file.name)
+    stated = {pyramid.series for pyramid in firsts if pyramid.uid}
+    return {p: name for p, name in firsts.items() if p.uid or p.series not in stated}
+
+
+def _some_names(firsts: dict[Pyramid, str]) -> str:
+    more = " …" if len(firsts) > _MOST_NAMED else ""
+    return ", ".join(list(firsts.values())[:_MOST_NAMED]) + more
 
 
 def open_dicom(file: Path, path: Path, mpp: Mpp | None) -> OpenSlideSlide:
@@ -71,9 +99,12 @@ def open_dicom(file: Path, path: Path, mpp: Mpp | None) -> OpenSlideSlide:
     Raises
     ------
     UnreadableSlideError
-        If OpenSlide cannot read it, or would give it wrong colours: it takes those
-        that the file states, whatever its JPEG frames say of themselves.
+        If its series holds several pyramids, all of which OpenSlide takes for one, or
+        OpenSlide cannot read it, or would give it wrong colours: it takes those that
+        the file states, whatever its JPEG frames say of themselves.
     """
+    files = slide_files(file)
+    _check_one_pyramid(files, path)
     try:
         slide = OpenSlideSlide(file, path=path, mpp=mpp)
     except UnreadableSlideError as error:
@@ -83,7 +114,7 @@ def open_dicom(file: Path, path: Path, mpp: Mpp | None) -> OpenSlideSlide:
         raise UnreadableSlideError(
             str(path), reason, "export it in colours, or as TIFF"
         ) from error
-    for one in slide_files(file):
+    for one in files:
         if slide_series_of(one) is not None and _contradicts_frames(one):
             slide.close()
             raise UnreadableSlideError(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import openslide
 import pytest
 import tifffile
 
@@ -118,6 +119,30 @@ def test_16_bits_of_which_fewer_count_without_a_word_are_refused(
     values = of_bits(12) if photometric == "rgb" else of_bits(12)[..., 0]
     path = write_tiff(values, photometric=photometric)
     with pytest.raises(NotRgbSlideError, match="end at 4095 of 65535"):
+        open_slide(path)
+
+
+APERIO = {"description": "Aperio Image Library v12 |AppMag = 40|MPP = 0.25", **TILED}
+
+
+@pytest.mark.parametrize("n_bits", [10, 12, 16])
+def test_an_aperio_slide_of_16_bits_is_scaled_as_any_tiff(
+    write_tiff: Any, n_bits: int
+) -> None:
+    tags = max_sample_value((1 << n_bits) - 1) if n_bits < 16 else None
+    path = write_tiff(of_bits(n_bits), metadata=None, extratags=tags, **APERIO)
+    assert openslide.OpenSlide.detect_format(path) == "aperio"
+    np.testing.assert_array_equal(whole(path), RGB)
+    with open_slide(path) as slide:
+        assert slide.mpp == (0.25, 0.25)
+
+
+@pytest.mark.parametrize("n_bits", [10, 12])
+def test_an_aperio_slide_of_fewer_bits_without_a_word_is_refused_not_black(
+    write_tiff: Any, n_bits: int
+) -> None:
+    path = write_tiff(of_bits(n_bits), metadata=None, **APERIO)
+    with pytest.raises(NotRgbSlideError, match="nothing says that fewer bits count"):
         open_slide(path)
 
 

@@ -1,8 +1,9 @@
 """Whether what OpenSlide makes of a TIFF are its colours, each in its place.
 
-It decodes tiles by libtiff, which takes almost any numbers for RGB, and mirrors each
-tile in itself where the file says that the picture lies on its side. Of JPEG tiles it
-takes the colours that the page states, whatever they say of themselves.
+It decodes tiles by libtiff, which takes almost any numbers for RGB, keeps the first 8
+of 16 bits, however many of them count, and mirrors each tile in itself where the file
+says that the picture lies on its side. Of JPEG tiles it takes the colours that the page
+states, whatever they say of themselves.
 """
 
 from __future__ import annotations
@@ -46,8 +47,8 @@ _RGB: Final = 2
 _SAMPLES_OF: Final = {0: 1, 1: 1, _RGB: 3, 3: 1, 5: 4, 6: 3}
 """By Photometric: grey, grey, RGB, a palette, CMYK and YCbCr."""
 
-_OF_16_BITS: Final = frozenset({0, 1, _RGB})
-"""Of other colours, libtiff knows 8 bits at most."""
+_MOST_BITS: Final = 8
+"""Of more, OpenSlide asks neither how many count nor what the largest value is."""
 
 _OPACITY: Final = frozenset({1, 2})
 
@@ -108,15 +109,13 @@ def _pages(stream: BinaryIO, *, of_tiles: bool) -> Iterator[_Tags]:
 def _has_true_colours(page: _Tags) -> bool:
     if not _UNSIGNED.issuperset(page.get(_SAMPLE_FORMAT, ())):
         return False
-    if any(bits > 16 for bits in page.get(_BITS, ())):
+    if any(bits > _MOST_BITS for bits in page.get(_BITS, ())):
         return False
     n_samples = page.get(_SAMPLES, (1,))[0]
     if _PHOTOMETRIC not in page:
         # By their number, libtiff takes them for grey or RGB.
         return n_samples in (1, 3)
     (photometric, *_) = page[_PHOTOMETRIC]
-    if photometric not in _OF_16_BITS and any(bits > 8 for bits in page.get(_BITS, ())):
-        return False
     if photometric == _RGB and n_samples == 4:
         # Where it is not said what the fourth is, libtiff takes it for opacity.
         return page.get(_EXTRA_SAMPLES, (0,))[0] in _OPACITY

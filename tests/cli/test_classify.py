@@ -10,6 +10,7 @@ from napari_deepheme.cli import run
 from napari_deepheme.cli.shortfall import shortfall
 from napari_deepheme.core.cell_table import COLUMNS
 from napari_deepheme.core.counts.counting import CountGoal
+from napari_deepheme.core.runs.slide_run import SlideRun
 from napari_deepheme.core.taxonomy import CLASS_CODES
 
 FILES = ["cells.csv", "cells.geojson", "journal.jsonl", "summary.json"]
@@ -29,6 +30,23 @@ def centre(row):
 
 def near(rows, x, y):
     return any(math.dist(centre(row), (x, y)) < 10 for row in rows)
+
+
+def test_a_run_that_is_stopped_says_so_and_that_the_same_command_goes_on(
+    phantom, tmp_path, capsys, monkeypatch
+):
+    def stopped(run_of_slide):
+        raise KeyboardInterrupt
+        yield
+
+    monkeypatch.setattr(SlideRun, "iter_results", stopped)
+    words = ["classify", str(phantom), "--out", str(tmp_path / "out")]
+    assert run(words) == 130
+    told = "stopped before its end, the same command goes on: 0 cells in "
+    assert capsys.readouterr().out.startswith(told)
+    monkeypatch.undo()
+    assert run(words) == 0
+    assert "goes on" not in capsys.readouterr().out
 
 
 def test_rows_are_in_reading_order_and_every_figure_is_in_its_range(whole, read_rows):

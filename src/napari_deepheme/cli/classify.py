@@ -6,7 +6,7 @@ import signal
 import time
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from napari_deepheme.cli.arguments import (
     Commands,
@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from napari_deepheme.core.engine.results import RegionResult
+
+_STOPPED: Final = "stopped before its end, the same command goes on: "
 
 
 def add_parser(commands: Commands) -> None:
@@ -102,8 +104,9 @@ def _run(options: argparse.Namespace) -> int:
     counts, n_failed = judged_counts(result.cells), len(result.failed)
     lacks = shortfall(request.goal, counts, n_failed) if result.complete else ""
     lacks = "; ".join(filter(None, (lacks, coarse_doubt(result.mpp))))
+    stopped = "" if result.complete else _STOPPED
     say(
-        f"{plural(len(result.cells), 'cell')}{_counted(result, counts)} in "
+        f"{stopped}{plural(len(result.cells), 'cell')}{_counted(result, counts)} in "
         f"{seconds:.1f} s by {compute}, "
         f"written to {folder}{lacks and f'; {lacks}'}"
     )

@@ -91,3 +91,62 @@ def test_colours_of_print_in_16_bits_are_not_left_to_openslide_which_reads_no_ti
     wide = cmyk(painted).astype(np.uint16) * 257
     how = {"compression": codec, "byteorder": byteorder, **CMYK, **layout}
     np.testing.assert_array_equal(whole(write_tiff(wide, **how)), painted)
+
+
+def leica_image(pixels: Any, page: int, power: int, view: str) -> str:
+    height, width, _ = pixels.shape
+    size = f'sizeX="{width}" sizeY="{height}"'
+    return (
+        f'<image><device model="SCN400"/><pixels {size}><dimension {size} r="0" '
+        f'ifd="{page}"/></pixels><view {view}/><scanSettings><objectiveSettings>'
+        f"<objective>{power}</objective></objectiveSettings><illuminationSettings>"
+        "<illuminationSource>brightfield</illuminationSource></illuminationSettings>"
+        "</scanSettings></image>"
+    )
+
+
+def test_areas_of_different_powers_are_refused_and_none_is_taken_for_the_slide(
+    tmp_path: Path, painted: Any
+) -> None:
+    path, macro = tmp_path / "areas.scn", painted[:256, :256]
+    whole_glass = 'sizeX="26000000" sizeY="76000000" offsetX="0" offsetY="0"'
+    part = 'sizeX="190000" sizeY="160000" offsetX="{}" offsetY="0" spacingZ="0"'
+    images = [
+        leica_image(macro, 0, 1, whole_glass),
+        leica_image(painted, 1, 40, part.format(0)),
+        leica_image(painted[:320, :384], 2, 20, part.format(9_000_000)),
+    ]
+    text = (
+        '<scn xmlns="http://www.leica-microsystems.com/scn/2010/10/01"><collection '
+        f'sizeX="26000000" sizeY="76000000">{"".join(images)}</collection></scn>'
+    )
+    with tifffile.TiffWriter(path, bigtiff=True) as tif:
+        for pixels in (macro, painted, painted[:320, :384]):
+            tif.write(pixels, description=text, metadata=None, **RGB, **TILED)
+            text = ""
+    with pytest.raises(UnreadableSlideError, match="dissimilar main images") as caught:
+        open_slide(path)
+    assert "export each of its areas as a slide of its own" in caught.value.remedy
+
+
+def test_tiles_of_ventana_in_another_direction_are_not_to_be_copied_again(
+    tmp_path: Path, painted: Any
+) -> None:
+    path = tmp_path / "left.bif"
+    joint = '<TileJointInfo FlagJoined="1" Direction="LEFT" Tile1="1" Tile2="2"/>'
+    ends = (
+        "<iScan ScanRes='0.25' Magnification='40'/>",
+        "<EncodeInfo Ver='2'><SlideStitchInfo><ImageInfo AOIScanned='1' AOIIndex='0' "
+        "NumRows='5' NumCols='6' Width='128' Height='128' Pos-X='0' Pos-Y='0'>"
+        f"{joint}</ImageInfo></SlideStitchInfo><AoiOrigin><AOI0 OriginX='0' "
+        "OriginY='0'/></AoiOrigin></EncodeInfo>",
+    )
+    texts = ("Label Image", "level=0 mag=40 quality=95")
+    with tifffile.TiffWriter(path, bigtiff=True) as tif:
+        for end, text in zip(ends, texts, strict=True):
+            tags = [(700, 1, len(end), end.encode(), True)]
+            how = {"description": text, "extratags": tags, "metadata": None}
+            tif.write(painted, **how, **RGB, **TILED)
+    with pytest.raises(UnreadableSlideError, match="Bad direction") as caught:
+        open_slide(path)
+    assert caught.value.remedy == "export it as TIFF, OME-TIFF or DICOM"

@@ -51,8 +51,16 @@ _MIRAX = ".mrxs"
 # What OpenSlide says of an NDPI file without the focal plane that it reads.
 _NO_LEVELS = "Couldn't find any pyramid levels"
 
-# TIFF whose tiles overlap: nothing but OpenSlide puts them together.
-_OVERLAPPING = frozenset({"ventana", "trestle"})
+# TIFF whose tiles overlap, or whose areas lie apart: nothing but OpenSlide joins them.
+_JOINED = {"ventana": "tiles", "trestle": "tiles", "leica": "areas"}
+
+# What helps with such a file, by what OpenSlide says of it.
+_REMEDIES = {
+    "Bad direction attribute": "export it as TIFF, OME-TIFF or DICOM",
+    "dissimilar main images": (
+        "export each of its areas as a slide of its own: TIFF, OME-TIFF or DICOM"
+    ),
+}
 
 # Files of a folder that are tried, for one that OpenSlide takes as part of a slide.
 _MOST_DICOM_FILES = 16
@@ -181,8 +189,8 @@ def _openers(path: Path) -> list[Callable[[Path, Mpp | None], PyramidSlide]]:
     start = _first_bytes(path)
     openers: list[Callable[[Path, Mpp | None], PyramidSlide]] = []
     vendor = _vendor(path)
-    if vendor in _OVERLAPPING:
-        return [_open_overlapping]
+    if vendor in _JOINED:
+        return [partial(_open_joined, _JOINED[vendor])]
     if start.startswith(_TIFF_STARTS):
         # Pillow turns what is in strips, and this package leaves all as it is stored.
         is_plain = vendor in (None, _GENERIC)
@@ -233,7 +241,7 @@ def _open_openslide(path: Path, mpp: Mpp | None) -> PyramidSlide:
     return OpenSlideSlide(path, mpp=mpp)
 
 
-def _open_overlapping(path: Path, mpp: Mpp | None) -> PyramidSlide:
+def _open_joined(parts: str, path: Path, mpp: Mpp | None) -> PyramidSlide:
     try:
         if not _suits_openslide(path, _first_bytes(path), ""):
             reason = "its index of tiles or its colours make no sense"
@@ -242,10 +250,11 @@ def _open_overlapping(path: Path, mpp: Mpp | None) -> PyramidSlide:
             raise UnreadableSlideError(str(path), "its Orientation tag is not 1")
         return OpenSlideSlide(path, mpp=mpp)
     except UnreadableSlideError as error:
-        reason = (
-            f"{error.reason}; others, which would not join its tiles, are not asked"
-        )
-        raise UnreadableSlideError(str(path), reason) from error
+        others = f"others, which would not join its {parts}, are not asked"
+        said = (helps for said, helps in _REMEDIES.items() if said in error.reason)
+        raise UnreadableSlideError(
+            str(path), f"{error.reason}; {others}", next(said, error.remedy)
+        ) from error
 
 
 def _open_dicom(path: Path, mpp: Mpp | None) -> PyramidSlide:

@@ -25,6 +25,7 @@ ERRORS = [
     errors.UnreadableSlideError("a.svs", TWO_LINES),
     errors.NotRgbSlideError("a.svs", TWO_LINES),
     errors.SlideElsewhereError("a.svs", TWO_LINES),
+    errors.SeveralSlidesError("a.svs", TWO_LINES),
     errors.SittingSlideNotFoundError("a.svs"),
     errors.SittingSlideReplacedError("slides/a.svs"),
     errors.SittingSlideUncertainError("slides/a.mrxs"),

@@ -24,6 +24,8 @@ _TOGETHER: Final = (
     "pixels of the slide"
 )
 
+_EACH: Final = "export each of its images as a slide of its own"
+
 
 class SlideNotFoundError(DeephemeError, FileNotFoundError):
     """There is no file at the path.
@@ -84,6 +86,16 @@ class SlideElsewhereError(UnreadableSlideError):
     """
 
     def __init__(self, slide: str, reason: str, remedy: str = _TOGETHER) -> None:
+        super().__init__(slide, reason, remedy)
+
+
+class SeveralSlidesError(UnreadableSlideError):
+    """A file holds several areas of the glass, and one alone would be read.
+
+    No other reader is to be asked: it would take one of them for the slide.
+    """
+
+    def __init__(self, slide: str, reason: str, remedy: str = _EACH) -> None:
         super().__init__(slide, reason, remedy)
 
 

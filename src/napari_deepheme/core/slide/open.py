@@ -12,6 +12,7 @@ import openslide
 
 from napari_deepheme.core.errors import (
     NotRgbSlideError,
+    SeveralSlidesError,
     SlideElsewhereError,
     SlideNotFoundError,
     UnreadableSlideError,
@@ -47,6 +48,9 @@ _GENERIC = "generic-tiff"
 _APERIO = "aperio"
 _DICOM = "dicom"
 _MIRAX = ".mrxs"
+
+# After these, no other reader is asked.
+_FINAL = (NotRgbSlideError, SeveralSlidesError, SlideElsewhereError)
 
 # What OpenSlide says of an NDPI file without the focal plane that it reads.
 _NO_LEVELS = "Couldn't find any pyramid levels"
@@ -225,7 +229,7 @@ def _first_that_opens(
     for opener in openers:
         try:
             return opener(path, mpp)
-        except (NotRgbSlideError, SlideElsewhereError):
+        except _FINAL:
             raise
         except UnreadableSlideError as error:
             errors.append(error)
@@ -324,7 +328,7 @@ def _open_turned_tiff(path: Path, mpp: Mpp | None) -> PyramidSlide:
     """Open a TIFF whose picture is to be turned, which is left as it is stored."""
     try:
         return TiffSlide(path, mpp=mpp)
-    except (NotRgbSlideError, SlideElsewhereError):
+    except _FINAL:
         raise
     except UnreadableSlideError as error:
         reason = (

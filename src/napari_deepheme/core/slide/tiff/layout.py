@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+import re
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import numpy as np
 
@@ -11,10 +12,17 @@ from napari_deepheme.core.slide.pixel_types import NotRgbError
 from napari_deepheme.core.slide.pyramid import nominal_downsample
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import tifffile
+
+    from napari_deepheme.core.geometry import Mpp
 
 # Axes that say what the pages of a stack are: channels, depths, times.
 _STATED_AXES = frozenset("CZT")
+
+# Those of which tifffile knows nothing else.
+_UNSTATED = frozenset({"I", "Q"})
 
 # Values of the tag Photometric: grey; and those that are decoded alike.
 _GREY = frozenset({0, 1})
@@ -22,6 +30,22 @@ _RGB, _YCBCR = 2, 6
 
 # Bits of NewSubfileType: a mask, and what Aperio says of the macro image.
 _NO_LEVEL = 4 | 8
+
+_BESIDE: Final = re.compile(r"label|macro|thumb|overview|preview|barcode|mask|map\b")
+"""How images are called that are none of the slide's cells."""
+
+_NAME_LETTERS: Final = 200
+"""Of a description, these may hold a name."""
+
+_COARSE: Final = 3
+"""An image whose pixels are so many times as long is an overview, not an area."""
+
+_MOST_SMALLER: Final = 3
+"""An image of which no pixel size is known may have so many times fewer pixels."""
+
+
+class SeveralAreasError(ValueError):
+    """A file holds several areas of the glass."""
 
 
 class Agreement(Protocol):
@@ -53,6 +77,52 @@ def main_series(tif: tifffile.TiffFile) -> tifffile.TiffPageSeries:
     return max(series, key=lambda one: _area(series_size(one)))
 
 
+def check_areas(
+    tif: tifffile.TiffFile,
+    main: tifffile.TiffPageSeries,
+    agree: Agreement,
+    mpp_of: Callable[[tifffile.TiffPageSeries], Mpp | None],
+) -> None:
+    """Refuse a file with areas of the glass beside the largest one.
+
+    They have the same kind of pixels, and are neither called nor said to be something
+    else, such as a label, nor the largest one over again or reduced. Where it is known
+    of both how large a pixel is, it is of about one size; where not, they are of about
+    one size themselves.
+
+    Parameters
+    ----------
+    tif : tifffile.TiffFile
+        The open file.
+    main : tifffile.TiffPageSeries
+        The largest picture.
+    agree : Agreement
+        Compares what two series show.
+    mpp_of : callable
+        Gives micrometres per pixel of a series, None where they are not known.
+
+    Raises
+    ------
+    SeveralAreasError
+        If there is one; it tells the sizes of the two.
+    """
+    full = mpp_of(main)
+    for one in tif.series:
+        if (
+            one is not main
+            and one.keyframe.parent.filename == tif.filename
+            and not _is_beside(main, one)
+            and _is_comparable(main, one, full, mpp_of(one))
+            and not _is_same(main, one, agree)
+        ):
+            (width, height), other = series_size(main), series_size(one)
+            raise SeveralAreasError(
+                f"it holds pictures of {width} x {height} and of {other.width} x "
+                f"{other.height} px that may both be areas of the glass, and one alone "
+                "would be read"
+            )
+
+
 def check_stack(tif: tifffile.TiffFile, main: tifffile.TiffPageSeries) -> None:
     """Refuse three grey pages of one size, of which nothing says what they are.
 
@@ -74,6 +144,28 @@ def check_stack(tif: tifffile.TiffFile, main: tifffile.TiffPageSeries) -> None:
             "it has three grey pages, and nothing says whether they are red, green and "
             "blue"
         )
+
+
+def unstated_pages(series: tifffile.TiffPageSeries, most: int) -> list[Any]:
+    """Give coloured pages of a stack of which nothing says what it is a stack of.
+
+    Parameters
+    ----------
+    series : tifffile.TiffPageSeries
+        The stack.
+    most : int
+        So many of its pages at most.
+
+    Returns
+    -------
+    list of page
+        Those that are there of the first ones; empty for other series.
+    """
+    leading = _leading(series)
+    if is_grey(series) or not leading or set(leading) - _UNSTATED:
+        return []
+    pages = [series[at] for at in range(min(most, len(series)))]
+    return [page for page in pages if page is not None]
 
 
 def is_grey(series: tifffile.TiffPageSeries) -> bool:
@@ -209,6 +301,38 @@ def _may_be_reduced(
     }
     return (
         _kind(main) == _kind(other) and len(factors) == 1 and factors.pop().is_integer()
+    )
+
+
+def _is_beside(main: tifffile.TiffPageSeries, other: tifffile.TiffPageSeries) -> bool:
+    """Tell whether an image is said to be none, or stored as none is."""
+    key = other.keyframe
+    if key.subfiletype or key.is_subifd or _kind(main) != _kind(other):
+        return True
+    if main.keyframe.is_tiled and not key.is_tiled:
+        return True
+    names = (other.name, key.description[:_NAME_LETTERS])
+    return any(_BESIDE.search(name.casefold()) for name in names)
+
+
+def _is_comparable(
+    main: tifffile.TiffPageSeries,
+    other: tifffile.TiffPageSeries,
+    full: Mpp | None,
+    own: Mpp | None,
+) -> bool:
+    if full is not None and own is not None:
+        return max(own) < _COARSE * max(full)
+    return _MOST_SMALLER * _area(series_size(other)) > _area(series_size(main))
+
+
+def _is_same(
+    main: tifffile.TiffPageSeries, other: tifffile.TiffPageSeries, agree: Agreement
+) -> bool:
+    full, size = series_size(main), series_size(other)
+    # Of one that is smaller by one factor, it is believed unless it clearly is not so.
+    return _has_shape_of(full, size) and _agrees(
+        agree, main, other, is_said=size != full
     )
 
 

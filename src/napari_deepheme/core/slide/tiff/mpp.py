@@ -64,7 +64,7 @@ def tiff_mpp(
         contradict themselves, or the XML is of a picture of another size.
     """
     if pixels is not None and not _OME_SIZES.isdisjoint(pixels.attrib):
-        return _ome_mpp(pixels, Size(int(page.imagewidth), int(page.imagelength)))
+        return ome_mpp(pixels, Size(int(page.imagewidth), int(page.imagelength)))
     is_aperio = page.description.startswith("Aperio")
     by_aperio = aperio_mpps(page.description) if is_aperio else []
     if by_aperio:
@@ -72,8 +72,17 @@ def tiff_mpp(
     return _imagej_mpp(tif, page) or _tag_mpp(page)
 
 
-def _ome_mpp(pixels: ElementTree.Element, size: Size) -> Mpp | None:
-    if not is_of_size(pixels, size):
+def ome_mpp(pixels: ElementTree.Element | None, size: Size) -> Mpp | None:
+    """Give micrometres per pixel as the XML of an OME-TIFF states them of an image.
+
+    Parameters
+    ----------
+    pixels : Element or None
+        What it says of the image.
+    size : Size
+        Of the picture; None is given if the XML is of another one.
+    """
+    if pixels is None or not is_of_size(pixels, size):
         return None
     return stated_mpp(_ome_length(pixels, "X"), _ome_length(pixels, "Y"))
 

@@ -14,6 +14,7 @@ import tifffile
 
 from napari_deepheme.core.errors import (
     NotRgbSlideError,
+    SeveralSlidesError,
     SlideElsewhereError,
     UnreadableSlideError,
 )
@@ -39,14 +40,17 @@ from napari_deepheme.core.slide.tiff.colour import (
     tiff_colour,
 )
 from napari_deepheme.core.slide.tiff.layout import (
+    SeveralAreasError,
+    check_areas,
     check_stack,
     is_grey,
     main_series,
     pyramid_series,
     series_pages,
     series_size,
+    unstated_pages,
 )
-from napari_deepheme.core.slide.tiff.mpp import tiff_mpp
+from napari_deepheme.core.slide.tiff.mpp import ome_mpp, tiff_mpp
 from napari_deepheme.core.slide.tiff.ome_xml import (
     ElsewhereError,
     OmePage,
@@ -77,8 +81,14 @@ _CACHE_BYTES = 64 << 20
 # Pixels of the level whose floats are looked at before a slide is accepted.
 _PEEK = 2048
 
+# Of a stack, so many are compared.
+_MOST_PAGES = 8
 
-_REFUSALS = ((NotRgbError, NotRgbSlideError), (ElsewhereError, SlideElsewhereError))
+_REFUSALS = (
+    (NotRgbError, NotRgbSlideError),
+    (ElsewhereError, SlideElsewhereError),
+    (SeveralAreasError, SeveralSlidesError),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +135,8 @@ class TiffSlide(PyramidSlide):
         If nothing makes RGB of its channels, their type or their colours.
     SlideElsewhereError
         If it is an OME-TIFF whose largest image is in another file.
+    SeveralSlidesError
+        If it holds several areas, of which one alone would be read.
     """
 
     def __init__(self, path: Path, *, mpp: Mpp | None = None) -> None:
@@ -165,7 +177,10 @@ class TiffSlide(PyramidSlide):
         )
         check_largest(tif.ome_metadata, self._ome, series_size(main))
         full = self._picture_of(main, tif)
-        pyramid = pyramid_series(tif, partial(self._agree, tif))
+        agree = partial(self._agree, tif)
+        check_areas(tif, main, agree, partial(_own_mpp, tif, path.name))
+        self._check_pages(unstated_pages(main, _MOST_PAGES), full)
+        pyramid = pyramid_series(tif, agree)
         self._pictures = [full, *self._smaller(pyramid[1:], tif)]
         return SlideFacts(
             name=path.name,
@@ -174,6 +189,21 @@ class TiffSlide(PyramidSlide):
             mpp=mpp or tiff_mpp(tif, first.keyframe, self._ome),
             properties=_properties(tif, main.keyframe),
         )
+
+    def _check_pages(self, pages: list[Any], first: _Picture) -> None:
+        """Refuse pages of one size that show other areas than the first of them."""
+        others = []
+        for page in pages[1:]:
+            # What is wrong with another page is no failure of the slide.
+            with suppress(ValueError):
+                plane = TiffPlane(page, self._stream, self._cache)
+                others.append(_Picture([plane], first.colour))
+        for other in others:
+            if shows_other_picture(first.look(), other.look()):
+                raise SeveralAreasError(
+                    "its pages, of one size, show different areas, and one alone would "
+                    "be read"
+                )
 
     def _smaller(
         self, pyramid: list[tifffile.TiffPageSeries], tif: tifffile.TiffFile
@@ -227,6 +257,15 @@ class TiffSlide(PyramidSlide):
 
     def _release(self) -> None:
         self._stream.close()
+
+
+def _own_mpp(
+    tif: tifffile.TiffFile, name: str, series: tifffile.TiffPageSeries
+) -> Mpp | None:
+    """Give micrometres per pixel of an image of an OME-TIFF, None of other series."""
+    size = series_size(series)
+    page = OmePage(name, series.keyframe.index, size)
+    return ome_mpp(ome_pixels(tif.ome_metadata, page), size)
 
 
 def _levels(planes: list[list[TiffPlane]]) -> tuple[Level, ...]:

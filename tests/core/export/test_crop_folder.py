@@ -98,6 +98,18 @@ def test_a_fit_takes_the_folder_as_it_is(slide, cells, tmp_path):
     assert read[0].background == pytest.approx((240, 240, 240), abs=1)
 
 
+def test_a_patient_whose_name_is_not_utf_8_is_spelled_out(slide, cells, tmp_path):
+    folder = tmp_path / "crops"
+    write_crop_folder(cells, folder, slide, mpp=QUARTER, patient="M\udcfcller")
+    assert {row["patient"] for row in rows(folder)} == {"M\\udcfcller"}
+    nameless = tmp_path / "nameless"
+    write_crop_folder(
+        cells, nameless, slide, mpp=QUARTER, patient="M\udcfcller", deidentify=True
+    )
+    (patient,) = {row["patient"] for row in rows(nameless)}
+    assert patient.startswith("patient-")
+
+
 def test_what_a_reader_took_away_is_never_written(slide, cells, tmp_path):
     deleted = np.array(["deleted", *cells.further["reader_class"][1:]])
     gone = replace(cells, further={**cells.further, "reader_class": deleted})

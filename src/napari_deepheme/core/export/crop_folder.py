@@ -154,7 +154,7 @@ def write_crop_folder(
     background = " ".join(f"{v:.1f}" for v in estimate_background(slide, near))
     stated = {
         "source": source,
-        "patient": patient,
+        "patient": spelled_out(patient),
         "background": background,
         "identity": identity,
     }

@@ -80,6 +80,12 @@ def test_two_cells_of_one_corner_have_a_picture_each(tmp_path):
         assert len(files) == 2
 
 
+def test_a_patient_whose_name_is_not_utf_8_is_spelled_out(tmp_path):
+    patient = "M\udcfcller"
+    export_corrections(slide_of(), table("M3"), tmp_path, mpp=FINE, patient=patient)
+    assert [row["patient"] for row in rows_of(tmp_path)] == ["M\\udcfcller"]
+
+
 def test_columns_of_the_cells_are_made_once_for_all_pictures(tmp_path, columns_made):
     cells = table("M3", "not-a-cell", "unidentified", "")
     assert export_corrections(slide_of(), cells, tmp_path, mpp=FINE) == 3

@@ -120,7 +120,7 @@ def export_corrections(
     kept = [row for row, gone in zip(before, goes, strict=True) if not gone]
     kept_own = [row for row in kept if is_of_slide(row, source, identity)]
     chosen = _chosen(words, _is_one_of(cells.boxes, _boxes(kept_own)), n_unnamed)
-    stated = {"patient": patient, "identity": identity}
+    stated = {"patient": spelled_out(patient), "identity": identity}
     if len(chosen):
         near = (Region(*box) for box in cells.boxes[chosen].tolist())
         background = estimate_background(slide, near)

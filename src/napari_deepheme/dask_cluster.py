@@ -17,6 +17,7 @@ from napari_deepheme.core.errors import (
     SchedulerNotFoundError,
     UnfitWorkersError,
 )
+from napari_deepheme.core.models.device_faults import raise_interrupt
 from napari_deepheme.core.models.memory import count_gpus
 
 if TYPE_CHECKING:
@@ -103,6 +104,7 @@ def open_client(config: BatchConfig, *, device: str = "auto") -> Iterator[Any]:
     try:
         import distributed
     except ImportError as error:
+        raise_interrupt(error)
         raise MissingExtraError("batch", "distributed") from error
     scheduler = config.scheduler
     if scheduler is not None:

@@ -18,6 +18,7 @@ from napari_deepheme.core.errors import (
 )
 from napari_deepheme.core.export.facts import NOTICE, TableFacts
 from napari_deepheme.core.files import atomic_file, check_regular
+from napari_deepheme.core.models.device_faults import raise_interrupt
 from napari_deepheme.core.review.corrections import standing_rows
 from napari_deepheme.core.spreadsheets import why_unreadable
 from napari_deepheme.core.taxonomy import CELL_CLASSES, CLASS_CODES
@@ -217,6 +218,7 @@ def _need_anndata() -> None:
     try:
         import anndata  # noqa: F401
     except ImportError as error:
+        raise_interrupt(error)
         raise MissingExtraError("exchange", "anndata") from error
     except AttributeError as error:
         if sys.flags.optimize < 2:

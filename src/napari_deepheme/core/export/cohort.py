@@ -13,6 +13,7 @@ from napari_deepheme.core.errors import (
 )
 from napari_deepheme.core.files import atomic_file
 from napari_deepheme.core.locks import held_lock
+from napari_deepheme.core.models.device_faults import raise_interrupt
 from napari_deepheme.core.pseudonyms import is_pseudonym
 from napari_deepheme.core.taxonomy import CELL_CLASSES
 
@@ -115,6 +116,7 @@ def check_parquet() -> None:
     try:
         import pyarrow.parquet  # noqa: F401
     except ImportError as error:
+        raise_interrupt(error)
         raise MissingExtraError("batch", "pyarrow") from error
 
 

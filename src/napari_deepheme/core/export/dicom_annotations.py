@@ -28,6 +28,7 @@ from napari_deepheme.core.further_columns import (
     READER_CLASSES,
     UNIDENTIFIED,
 )
+from napari_deepheme.core.models.device_faults import raise_interrupt
 from napari_deepheme.core.review.corrections import (
     is_corrected,
     is_unidentified,
@@ -315,4 +316,5 @@ def _need_highdicom() -> None:
     try:
         import highdicom  # noqa: F401
     except ImportError as error:
+        raise_interrupt(error)
         raise MissingExtraError("exchange", "highdicom") from error

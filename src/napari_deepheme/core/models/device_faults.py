@@ -1,7 +1,8 @@
 """What a device says when its memory runs out, or when it is lost, told in our words.
 
 Torch, ONNX Runtime and OpenVINO have a `RuntimeError` for all of it: only the text
-tells what happened.
+tells what happened. A library that cannot be loaded has an `ImportError` for all of it:
+only what it was raised from tells.
 """
 
 from __future__ import annotations
@@ -88,6 +89,30 @@ def is_out_of_memory(error: BaseException) -> bool:
     if isinstance(error, MemoryError) or is_named_so or _says(error, _SHORT):
         return True
     return error.__cause__ is not None and is_out_of_memory(error.__cause__)
+
+
+def raise_interrupt(error: BaseException) -> None:
+    """Raise the interrupt that an error was raised from, if it was.
+
+    A native module that is interrupted while it is loaded has an `ImportError`, as if
+    it were not installed.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        If one is what is behind the error.
+
+    Examples
+    --------
+    >>> raise_interrupt(ImportError("No module named 'openvino'"))
+    """
+    behind: BaseException | None = error
+    met: list[BaseException] = []
+    while behind is not None and behind not in met:
+        if isinstance(behind, KeyboardInterrupt):
+            raise KeyboardInterrupt from error
+        met.append(behind)
+        behind = behind.__cause__ or behind.__context__
 
 
 def _says(error: BaseException, words: tuple[str, ...]) -> bool:

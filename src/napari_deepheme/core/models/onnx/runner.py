@@ -13,7 +13,10 @@ from napari_deepheme.core.errors import (
     MissingExtraError,
     OutOfMemoryError,
 )
-from napari_deepheme.core.models.device_faults import device_faults_told
+from napari_deepheme.core.models.device_faults import (
+    device_faults_told,
+    raise_interrupt,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -212,6 +215,7 @@ def quiet_options() -> Any:
     try:
         import onnxruntime
     except ImportError as error:
+        raise_interrupt(error)
         raise MissingExtraError("onnx", "onnxruntime") from error
     options = onnxruntime.SessionOptions()
     options.log_severity_level = _FATAL

@@ -16,6 +16,7 @@ from napari_deepheme.core.errors import MissingExtraError
 from napari_deepheme.core.models.device_faults import (
     device_faults_told,
     is_out_of_memory,
+    raise_interrupt,
 )
 from napari_deepheme.core.models.openvino.cache import converted
 
@@ -141,6 +142,7 @@ def import_openvino() -> Any:
             warnings.simplefilter("ignore")
             import openvino
     except ImportError as error:
+        raise_interrupt(error)
         if is_out_of_memory(error):
             raise MemoryError from error
         raise MissingExtraError("openvino", "openvino") from error

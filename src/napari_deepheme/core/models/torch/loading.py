@@ -8,6 +8,7 @@ import sys
 from typing import Final
 
 from napari_deepheme.core.errors import TorchNotLoadedError
+from napari_deepheme.core.models.device_faults import raise_interrupt
 
 _THREADS_VARIABLE: Final = "OMP_NUM_THREADS"
 
@@ -34,6 +35,7 @@ def need_torch() -> None:
     try:
         import torch  # noqa: F401
     except (ImportError, OSError) as error:
+        raise_interrupt(error)
         remedy = "install it anew, or close other programs where memory is short"
         raise TorchNotLoadedError(str(error), remedy) from error
 

@@ -161,6 +161,17 @@ def test_a_summary_that_draws_no_polygon_is_refused(make_result, tmp_path, corne
     assert "Research use only" in summary["notice"]
 
 
+@pytest.mark.parametrize("below", [-0.1, 5])
+def test_a_summary_with_a_threshold_that_is_no_probability_is_refused(
+    make_result, tmp_path, below
+):
+    path = tmp_path / "summary.json"
+    summary = summarize(make_result("M2"), FACTS)
+    path.write_text(json.dumps({**summary, "unidentified_below": below}))
+    with pytest.raises(InvalidSummaryError, match="unidentified_below is no prob"):
+        known_run(CellTable.empty(), SLIDE, path)
+
+
 def test_figures_without_a_denominator_are_null_in_the_file(make_result, tmp_path):
     path = tmp_path / "summary.json"
     write_summary(summarize(make_result(), FACTS), path)

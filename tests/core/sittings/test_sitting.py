@@ -414,6 +414,57 @@ def test_a_file_that_cannot_be_right_is_refused_in_one_line(tmp_path, change, wo
     assert "\n" not in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    ("key", "name", "value", "word"),
+    [
+        *(
+            ("threshold", None, value, "the threshold is no probability")
+            for value in ("-3", "1.01", "NaN", "1e400", "true", '"x"', "[]", "9" * 400)
+        ),
+        *(
+            ("result", "mpp", value, "no pixel size|too large")
+            for value in (
+                "[NaN, NaN]",
+                "[-1e400, 0.25]",
+                "[0.25, -0.25]",
+                "[0, 0]",
+                f"[0.25, {'9' * 400}]",
+            )
+        ),
+        *(
+            ("facts", "unidentified_below", value, "unidentified_below is no prob")
+            for value in ("-0.1", "2", "NaN", "1e400")
+        ),
+        *(
+            ("view", "hidden", value, "the view hides")
+            for value in ("5", "null", '"U1"', "[1]", "{}")
+        ),
+    ],
+)
+def test_settings_that_cannot_be_right_are_refused_in_one_line(
+    tmp_path, key, name, value, word
+):
+    path = tmp_path / "a.deepheme"
+    create_sitting(path, a_sitting())
+    with closing(sqlite3.connect(path)) as database, database:
+        stored = dict(database.execute("SELECT key, value FROM meta"))
+        if name is not None:
+            given = {**json.loads(stored[key]), name: "here"}
+            value = json.dumps(given).replace('"here"', value)
+        database.execute("UPDATE meta SET value = ? WHERE key = ?", (value, key))
+    with pytest.raises(InvalidSittingError, match=word) as refused:
+        read_sitting(path)
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("threshold", [None, 0, 0.35, 1, 1.0])
+def test_a_threshold_comes_back_as_it_was(tmp_path, threshold):
+    path = tmp_path / "a.deepheme"
+    corrected = CorrectedCells(model_says()).with_threshold(threshold)
+    create_sitting(path, a_sitting(corrected))
+    assert read_sitting(path).corrected.threshold == threshold
+
+
 @given(st.integers(0, 40_000), st.integers(0, 255))
 @settings(
     deadline=None,

@@ -78,6 +78,11 @@ class RunFacts:
         That of the slide at hand, for QuPath.
     unidentified_below : float
         Probability under which the model leaves a cell unidentified; 0 for never.
+
+    Raises
+    ------
+    ValueError
+        If that is no probability.
     """
 
     slide: str
@@ -87,6 +92,11 @@ class RunFacts:
     rendered_only: tuple[str, ...] = ()
     bounds_origin: Point = field(kw_only=True)
     unidentified_below: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.unidentified_below <= 1:
+            below = str(self.unidentified_below)[:80]
+            raise ValueError(f"unidentified_below is no probability: {below}")
 
     @classmethod
     def of(cls, slide: SlideReader, models: Models) -> Self:

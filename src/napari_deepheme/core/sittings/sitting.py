@@ -21,7 +21,6 @@ from napari_deepheme.core.errors import (
 )
 from napari_deepheme.core.export.summary import RunFacts
 from napari_deepheme.core.geometry import (
-    Mpp,
     Point,
     Polygon,
     Region,
@@ -34,6 +33,7 @@ from napari_deepheme.core.slide.identity import (
     is_of_earlier_version,
     slide_identity,
 )
+from napari_deepheme.core.slide.mpp import stated_mpp
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -220,10 +220,12 @@ def result_to_json(result: RegionResult) -> dict[str, Any]:
 
 def result_from_json(stored: Mapping[str, Any], cells: CellTable) -> RegionResult:
     """Return what `result_to_json` made JSON of."""
-    x, y = stored["mpp"]
+    mpp = stated_mpp(*stored["mpp"])
+    if mpp is None:
+        raise ValueError(f"no pixel size: {str(stored['mpp'])[:80]}")
     return RegionResult(
         region=Region.from_json(stored["region"]),
-        mpp=Mpp(float(x), float(y)),
+        mpp=mpp,
         cells=cells,
         failed=regions_from_json(stored["failed_regions"]) or (),
         complete=bool(stored["complete"]),
@@ -233,6 +235,37 @@ def result_from_json(stored: Mapping[str, Any], cells: CellTable) -> RegionResul
         drawn_areas=tuple(map(Polygon.from_corners, stored.get("drawn_areas", ()))),
         searched_areas=regions_from_json(stored.get("searched_areas")),
     )
+
+
+def threshold_from_json(stored: Any) -> float | None:
+    """Return the reader's threshold as JSON holds it, None where none was chosen.
+
+    Raises
+    ------
+    ValueError
+        If it is no probability.
+    """
+    if stored is None:
+        return None
+    if type(stored) not in (int, float) or not 0 <= stored <= 1:
+        raise ValueError(f"the threshold is no probability: {str(stored)[:80]}")
+    threshold: float = stored
+    return threshold
+
+
+def view_from_json(stored: Any) -> dict[str, Any]:
+    """Return how a sitting was looked at, as JSON holds it.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is no mapping, or what it hides are no classes.
+    """
+    view = dict(stored or {})
+    hidden = view.get("hidden", [])
+    if not (isinstance(hidden, list) and all(isinstance(c, str) for c in hidden)):
+        raise ValueError(f"the view hides what are no classes: {str(hidden)[:80]}")
+    return view
 
 
 def _path_of(slide: SlideReader) -> str:

@@ -33,6 +33,8 @@ from napari_deepheme.core.sittings.sitting import (
     facts_to_json,
     result_from_json,
     result_to_json,
+    threshold_from_json,
+    view_from_json,
 )
 from napari_deepheme.core.sittings.sitting_rows import (
     has_said,
@@ -324,9 +326,9 @@ def _sitting(database: sqlite3.Connection, path: Path) -> Sitting:
         slide=_mark(meta),
         facts=facts_from_json(meta["facts"]),
         result=result_from_json(meta["result"], base),
-        corrected=corrected.with_threshold(meta.get("threshold")),
+        corrected=corrected.with_threshold(threshold_from_json(meta.get("threshold"))),
         shapes=tuple(read_shapes(database)),
-        view=dict(meta.get("view") or {}),
+        view=view_from_json(meta.get("view")),
     )
 
 

@@ -326,6 +326,45 @@ def test_what_is_not_the_result_of_a_slides_run_gets_into_no_row(
     assert json.loads((folder / "summary.json").read_text()) == {**summary, **other}
 
 
+@pytest.mark.parametrize(
+    "other",
+    [{"n_cells": -5}, {"n_cells": "many"}, {"counts": {"ZZ": 4}}, {"me_ratio": []}],
+    ids=str,
+)
+def test_a_slide_whose_summary_is_damaged_is_told_and_keeps_its_row(
+    other, results, capsys
+):
+    _, folder, go = results
+    status, before = go()
+    assert status == 0
+    path = folder / "summary.json"
+    damaged = json.dumps({**json.loads(path.read_text()), **other})
+    path.write_text(damaged)
+    capsys.readouterr()
+    assert go() == (1, before)
+    (told,) = capsys.readouterr().err.splitlines()
+    assert f"{path} is not the summary of a run: " in told
+    assert path.read_text() == damaged
+
+
+def test_a_slide_whose_summary_is_damaged_costs_no_other_its_row(
+    results, tmp_path, capsys
+):
+    slide, folder, _ = results
+    out, other = folder.parent, tmp_path / "b.svs"
+    write_phantom(other, Size(300, 300), 5)
+    assert run(["classify", str(other), "--out", str(out / "b")]) == 0
+    path = folder / "summary.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "n_cells": "many"}))
+    assert run(["batch", str(slide), str(other), "--out", str(out)]) == 1
+    assert f"{path} is not the summary of a run" in capsys.readouterr().err
+    rows = pyarrow.parquet.read_table(out / "cohort.parquet").to_pylist()
+    assert [(row["slide"], row["status"]) for row in rows] == [
+        ("a.svs", "not begun"),
+        ("b.svs", "done"),
+    ]
+
+
 def test_a_review_that_is_exported_into_a_slides_folder_gets_into_its_row(results):
     slide_path, folder, go = results
     status, row = go()

@@ -10,11 +10,13 @@ import orjson
 
 from napari_deepheme.core.errors import (
     DeephemeError,
+    InvalidSummaryError,
     OtherRunError,
     OutOfMemoryError,
     RunBusyError,
 )
 from napari_deepheme.core.export.cohort import NOT_BEGUN, done_row, failed_row
+from napari_deepheme.core.export.facts import SUMMARY
 from napari_deepheme.core.runs.journal_records import read_past
 from napari_deepheme.core.runs.run_request import RunRequest, run_identity
 from napari_deepheme.core.slide import open_slide
@@ -68,7 +70,7 @@ def finished_row(
     """Return the row of a slide that was done before, with the same request.
 
     Its results may have been reviewed meanwhile. Those of another slide, place, count
-    or model that lie there instead are not its own.
+    or model that lie there instead are not its own, nor are numbers that no run finds.
 
     Parameters
     ----------
@@ -101,19 +103,21 @@ def finished_row(
             return None
         other = [name for name, own in past.results.items() if summary[name] != own]
         if not other:
-            return done_row(asked.name, asked.folder.name, summary)
+            return _done_row(asked, summary)
+        differs = f"its summary.json has another {other[0]}: {summary[other[0]]}"
+        refused: DeephemeError = OtherRunError(str(asked.folder), differs)
+    except InvalidSummaryError as error:
+        refused = error
     except Exception:
         return None
     if overwrite:
         return None
-    differs = f"its summary.json has another {other[0]}: {summary[other[0]]}"
-    error = OtherRunError(str(asked.folder), differs)
-    return row_not_begun(asked, error, request, on_failure)
+    return row_not_begun(asked, refused, request, on_failure)
 
 
 def row_of_done(asked: AskedSlide) -> dict[str, Any]:
     """Return the row of a slide whose files are written."""
-    return done_row(asked.name, asked.folder.name, _summary(asked))
+    return _done_row(asked, _summary(asked))
 
 
 def row_not_begun(
@@ -144,5 +148,12 @@ def row_of_failed(
 
 
 def _summary(asked: AskedSlide) -> dict[str, Any]:
-    summary: dict[str, Any] = orjson.loads((asked.folder / "summary.json").read_bytes())
+    summary: dict[str, Any] = orjson.loads((asked.folder / SUMMARY).read_bytes())
     return summary
+
+
+def _done_row(asked: AskedSlide, summary: dict[str, Any]) -> dict[str, Any]:
+    try:
+        return done_row(asked.name, asked.folder.name, summary)
+    except (ValueError, TypeError) as error:
+        raise InvalidSummaryError(str(asked.folder / SUMMARY), str(error)) from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 from typing import TYPE_CHECKING, Any, Final
 
 from napari_deepheme.core.errors import (
@@ -11,11 +12,11 @@ from napari_deepheme.core.errors import (
     MissingExtraError,
     OtherNamesError,
 )
-from napari_deepheme.core.files import atomic_file
+from napari_deepheme.core.files import atomic_file, atomic_files
 from napari_deepheme.core.locks import held_lock
 from napari_deepheme.core.models.device_faults import raise_interrupt
 from napari_deepheme.core.pseudonyms import is_pseudonym
-from napari_deepheme.core.taxonomy import CELL_CLASSES
+from napari_deepheme.core.taxonomy import CELL_CLASSES, CLASS_CODES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -60,6 +61,8 @@ COLUMNS: Final = (
 NOT_BEGUN: Final = "not begun"
 """Status of a slide whose folder holds an earlier run, which stays as it is."""
 
+_NAMING: Final = frozenset({"slide", "folder", "status"})
+
 _TEXTS: Final = frozenset(COLUMNS[:6])
 
 _WHOLE: Final = frozenset(
@@ -75,11 +78,24 @@ _WHOLE: Final = frozenset(
     | {f"counted_{code}" for code in _COUNTED}
 )
 
+_LIMIT: Final = 1 << 63
+"""Of whole numbers in Parquet."""
+
 
 def done_row(slide: str, folder: str, summary: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the row of a slide from its ``summary.json``."""
-    count = summary["differential"]
-    return {
+    """Return the row of a slide from its ``summary.json``.
+
+    Raises
+    ------
+    KeyError
+        If that lacks something, as those of earlier versions may.
+    ValueError, TypeError
+        If it holds what no run finds.
+    """
+    counts, count = summary["counts"], summary["differential"]
+    if unknown := set(counts) - set(CLASS_CODES):
+        raise ValueError(f"it counts {min(unknown)}, which is no class")
+    row = {
         "slide": slide,
         "folder": folder,
         "status": "done" if summary["complete"] else "incomplete",
@@ -89,10 +105,12 @@ def done_row(slide: str, folder: str, summary: Mapping[str, Any]) -> dict[str, A
         "n_cells": summary["n_cells"],
         "differential_n": count["n"],
         **{name: summary[name] for name in _NUMBERS},
-        **{f"n_{code}": n for code, n in summary["counts"].items()},
+        **{f"n_{code}": counts[code] for code in CLASS_CODES},
         **{f"counted_{code}": count["counts"][code] for code in _COUNTED},
         **{f"percent_{code}": count["percent"][code] for code in _COUNTED},
     }
+    _check_row(row, needed=_TEXTS | _WHOLE)
+    return row
 
 
 def failed_row(
@@ -148,10 +166,16 @@ def read_cohort(folder: Path, *, deidentify: bool) -> list[dict[str, Any]]:
         rows = pyarrow.parquet.ParquetFile(path).read().to_pylist()
     except (OSError, ValueError, pyarrow.ArrowException) as error:
         raise InvalidCohortError(str(path), str(error)) from error
-    if rows and not {"slide", "folder", "status"} <= rows[0].keys():
+    if rows and not rows[0].keys() >= _NAMING:
         raise InvalidCohortError(str(path), "it has no slide, folder and status")
-    _check_names([str(row["slide"]) for row in rows], path, deidentify)
-    return [{name: row.get(name) for name in COLUMNS} for row in rows]
+    rows = [{name: _whole(name, row.get(name)) for name in COLUMNS} for row in rows]
+    try:
+        for row in rows:
+            _check_row(row, needed=_NAMING)
+    except ValueError as error:
+        raise InvalidCohortError(str(path), str(error)) from error
+    _check_names([row["slide"] for row in rows], path, deidentify)
+    return rows
 
 
 def add_to_cohort(
@@ -211,17 +235,48 @@ def write_cohort(rows: Sequence[Mapping[str, Any]], folder: Path) -> None:
     Raises
     ------
     CannotWriteError
-        If they cannot be written.
+        If they cannot be written; both stay as they were then.
     """
     text = io.StringIO(newline="")
     writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
-    table, parquet = (folder / name for name in COHORT_FILES)
-    with atomic_file(table) as stream:
-        stream.write(text.getvalue().encode("utf-8", "backslashreplace"))
-    with atomic_file(parquet) as stream:
-        stream.write(_parquet(rows))
+    contents = text.getvalue().encode("utf-8", "backslashreplace"), _parquet(rows)
+    # Parquet first: from it the next command takes the rows, whatever ends this one.
+    paths = (folder / name for name in reversed(COHORT_FILES))
+    with atomic_files(*paths) as partials:
+        for partial, content in zip(partials, reversed(contents), strict=True):
+            with atomic_file(partial) as stream:
+                stream.write(content)
+
+
+def _whole(name: str, value: Any) -> Any:
+    # Pandas has floats for whole numbers of which some are missing.
+    if name in _WHOLE and isinstance(value, float) and value.is_integer():
+        return int(value)
+    return value
+
+
+def _check_row(row: Mapping[str, Any], *, needed: frozenset[str]) -> None:
+    """Refuse a row with a value that its column cannot hold.
+
+    Raises
+    ------
+    ValueError
+        Names the column.
+    """
+    for name, value in row.items():
+        if value is None and name not in needed:
+            continue
+        if name in _TEXTS:
+            fits, kind = isinstance(value, str), "text"
+        elif name in _WHOLE:
+            fits, kind = type(value) is int and 0 <= value < _LIMIT, "whole number"
+        else:
+            fits, kind = type(value) in (int, float) and 0 <= value < math.inf, "number"
+        if not fits:
+            from_0 = "" if name in _TEXTS else " from 0 on"
+            raise ValueError(f"{name} is no {kind}{from_0}: {str(value)[:40]}")
 
 
 def _check_names(slides: Sequence[str], path: Path, deidentify: bool) -> None:

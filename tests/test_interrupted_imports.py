@@ -9,7 +9,7 @@ from napari_deepheme.core.export.anndata_file import _need_anndata
 from napari_deepheme.core.export.cohort import check_parquet
 from napari_deepheme.core.export.dicom_annotations import _need_highdicom
 from napari_deepheme.core.export.parquet import _need_pyarrow
-from napari_deepheme.core.models.device_faults import raise_interrupt
+from napari_deepheme.core.interrupts import raise_interrupt
 from napari_deepheme.core.models.onnx.runner import quiet_options
 from napari_deepheme.core.models.openvino.runner import import_openvino
 from napari_deepheme.core.models.torch.loading import need_torch

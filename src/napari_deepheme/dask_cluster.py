@@ -17,7 +17,7 @@ from napari_deepheme.core.errors import (
     SchedulerNotFoundError,
     UnfitWorkersError,
 )
-from napari_deepheme.core.models.device_faults import raise_interrupt
+from napari_deepheme.core.interrupts import raise_interrupt
 from napari_deepheme.core.models.memory import count_gpus
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ from napari_deepheme.core.errors import (
     OtherNamesError,
 )
 from napari_deepheme.core.files import atomic_file, atomic_files
+from napari_deepheme.core.interrupts import raise_interrupt
 from napari_deepheme.core.locks import held_lock
-from napari_deepheme.core.models.device_faults import raise_interrupt
 from napari_deepheme.core.pseudonyms import is_pseudonym
 from napari_deepheme.core.taxonomy import CELL_CLASSES, CLASS_CODES
 

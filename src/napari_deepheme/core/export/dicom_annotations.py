@@ -28,7 +28,7 @@ from napari_deepheme.core.further_columns import (
     READER_CLASSES,
     UNIDENTIFIED,
 )
-from napari_deepheme.core.models.device_faults import raise_interrupt
+from napari_deepheme.core.interrupts import raise_interrupt
 from napari_deepheme.core.review.corrections import (
     is_corrected,
     is_unidentified,

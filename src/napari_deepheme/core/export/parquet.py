@@ -12,7 +12,7 @@ from napari_deepheme.core.cell_table import COLUMNS, CellTable
 from napari_deepheme.core.errors import InvalidTableError, MissingExtraError
 from napari_deepheme.core.export.facts import NOTICE, TableFacts
 from napari_deepheme.core.files import atomic_file, check_regular
-from napari_deepheme.core.models.device_faults import raise_interrupt
+from napari_deepheme.core.interrupts import raise_interrupt
 from napari_deepheme.core.review.corrections import standing_rows
 from napari_deepheme.core.spreadsheets import why_unreadable
 from napari_deepheme.core.taxonomy import CELL_CLASSES, CLASS_CODES

@@ -13,9 +13,9 @@ from napari_deepheme.core.errors import (
     MissingExtraError,
     OutOfMemoryError,
 )
+from napari_deepheme.core.interrupts import raise_interrupt
 from napari_deepheme.core.models.device_faults import (
     device_faults_told,
-    raise_interrupt,
 )
 
 if TYPE_CHECKING:

@@ -13,10 +13,10 @@ import numpy as np
 import torch
 
 from napari_deepheme.core.errors import MissingExtraError
+from napari_deepheme.core.interrupts import raise_interrupt
 from napari_deepheme.core.models.device_faults import (
     device_faults_told,
     is_out_of_memory,
-    raise_interrupt,
 )
 from napari_deepheme.core.models.openvino.cache import converted
 

@@ -8,7 +8,7 @@ import sys
 from typing import Final
 
 from napari_deepheme.core.errors import TorchNotLoadedError
-from napari_deepheme.core.models.device_faults import raise_interrupt
+from napari_deepheme.core.interrupts import raise_interrupt
 
 _THREADS_VARIABLE: Final = "OMP_NUM_THREADS"
 

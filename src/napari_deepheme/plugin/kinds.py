@@ -65,6 +65,12 @@ def shown_kinds(hidden: frozenset[str]) -> npt.NDArray[np.bool_]:
     return shown
 
 
+def taken_away(kinds: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_]:
+    """Tell which cells a reader deleted."""
+    gone: npt.NDArray[np.bool_] = ~shown_kinds(frozenset())[kinds]
+    return gone
+
+
 def kind_colours() -> npt.NDArray[np.float32]:
     """Return red, green and blue of each kind, shape (`N_KINDS`, 3), in [0, 1]."""
     colours = np.ones((N_KINDS, 3), np.float32)

@@ -20,7 +20,7 @@ from napari_deepheme.core.understanding.feature_space import (
     CellFeatures,
     FeatureProgress,
 )
-from napari_deepheme.plugin.kinds import cell_kinds
+from napari_deepheme.plugin.kinds import cell_kinds, shown_kinds
 from napari_deepheme.plugin.understanding.cell_space import CellSpace
 from napari_deepheme.plugin.words import NO_MODEL
 from napari_deepheme.plugin.worker import Failed
@@ -60,12 +60,15 @@ class FakeReview:
         self.slide = ArraySlide(pixels, mpp=0.25, name="squares")
         self.mpp = Mpp(0.25, 0.25)
         self.models = Models(SimpleNamespace(), Namer(), Compute())
-        self.selected = []
+        self.selected, self.hidden = [], frozenset()
         self.gone_to = []
         self.asked_for_models = (False, NO_MODEL)
 
     def ask_for_models(self):
         return self.asked_for_models
+
+    def shown(self, rows):
+        return rows[shown_kinds(self.hidden)[self.kinds[rows]]]
 
     def select(self, rows):
         self.selected = sorted(rows)

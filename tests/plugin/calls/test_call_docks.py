@@ -6,6 +6,7 @@ from qtpy.QtCore import QPoint, QPointF, Qt
 from qtpy.QtGui import QWheelEvent
 from qtpy.QtWidgets import QApplication, QLabel
 
+from napari_deepheme.core.further_columns import DELETED, READER_CLASSES
 from napari_deepheme.core.geometry import Mpp
 from napari_deepheme.plugin.kinds import kind_colours
 from napari_deepheme.plugin.understanding.crop_picture import SIDE, blended
@@ -168,17 +169,40 @@ def test_a_click_on_the_map_selects_the_nearest_cell(qtbot, reviewed, embedding_
     assert reviewed.selected == []
 
 
-def test_a_lasso_selects_the_cells_in_it(qtbot, reviewed, embedding_panel):
-    embedding_panel.map_button.click()
-    scatter, middle = embedding_panel.scatter, place(embedding_panel, 1)
+def lasso(qtbot, panel, row):
+    scatter, middle = panel.scatter, place(panel, row)
     left = Qt.MouseButton.LeftButton
     around = [QPoint(-15, -15), QPoint(15, -15), QPoint(15, 15), QPoint(-15, 15)]
     qtbot.mousePress(scatter, left, pos=middle + around[0])
     for gap in around[1:]:
         qtbot.mouseMove(scatter, middle + gap)
-    embedding_panel.grab()
+    panel.grab()
     qtbot.mouseRelease(scatter, left, pos=middle + around[-1])
+
+
+def test_a_lasso_selects_the_cells_in_it(qtbot, reviewed, embedding_panel):
+    embedding_panel.map_button.click()
+    lasso(qtbot, embedding_panel, 1)
     assert reviewed.selected == [1, 3, 5, 7, 9, 11]
+
+
+def test_what_was_taken_away_or_is_switched_off_is_not_selected_on_the_map(
+    qtbot, reviewed, embedding_panel
+):
+    embedding_panel.map_button.click()
+    reviewed.kinds = reviewed.kinds.copy()
+    reviewed.kinds[5] = READER_CLASSES.index(DELETED)
+    qtbot.keyClick(embedding_panel.scatter, Qt.Key.Key_Plus)
+    near = embedding_panel.scatter.canvas_position(1)
+    reviewed.changed.emit([5])
+    # What is looked at stays.
+    assert embedding_panel.scatter.canvas_position(1) == near
+    embedding_panel.all_button.click()
+    assert np.isnan(embedding_panel.scatter.canvas_position(5).x())
+    reviewed.hidden = frozenset({"M5"})
+    lasso(qtbot, embedding_panel, 1)
+    # Rows 3 and 9 are M5.
+    assert reviewed.selected == [1, 7, 11]
 
 
 def colour_at(panel, row):

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from napari_deepheme.core.errors import MissingExtraError
+from napari_deepheme.core.further_columns import DELETED, READER_CLASSES
 from napari_deepheme.core.understanding.explain import explain_cell
 from napari_deepheme.core.understanding.feature_space import CellFeatures
 from napari_deepheme.plugin.reviewing.reviewed import Reviewed
@@ -125,6 +126,18 @@ def test_neighbours_come_once_cells_were_compared(reviewed, space, explaining, l
     assert set(explaining.neighbours.rows) <= {0, 2, 4, 6, 8, 10, 11}
     assert explaining.neighbours.rows[0] == 6
     assert explaining.neighbours.crops.shape == (6, 32, 32, 3)
+
+
+def test_what_was_taken_away_is_no_neighbour(reviewed, space, explaining, later):
+    space.begin(with_map=False)
+    later.finish()
+    reviewed.kinds = reviewed.kinds.copy()
+    reviewed.kinds[6] = READER_CLASSES.index(DELETED)
+    reviewed.select([4])
+    explaining.ask()
+    later.finish()
+    assert len(explaining.neighbours.rows) == 6
+    assert 6 not in explaining.neighbours.rows
 
 
 def test_a_map_takes_the_features_that_are_there(reviewed, space, later):

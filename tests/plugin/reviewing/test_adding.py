@@ -34,6 +34,7 @@ class Asked:
             reader_class="M3",
             message="",
             say=self.say,
+            events=SimpleNamespace(can_export=self.end, running=self.end),
         )
         self.review = SimpleNamespace(
             slide=SimpleNamespace(name="a.svs", size=Size(WIDTH, HEIGHT)),
@@ -52,6 +53,11 @@ class Asked:
             name_boxes=self.name_boxes,
             start=self.start,
         )
+
+    @property
+    def end(self):
+        """An event that tells that a run has ended."""
+        return SimpleNamespace(connect=lambda told: setattr(self, "tell_end", told))
 
     def say(self, text, *, error=False):
         self.session.message = text
@@ -201,6 +207,27 @@ def test_a_cell_of_a_slide_that_was_left_meanwhile_is_not_added_to_another():
     assert asked.added == []
     assert asked.said[-1][1]
     assert "a.svs was left" in asked.session.message
+
+
+def test_a_cell_that_a_run_overtakes_is_added_when_that_has_ended():
+    asked = Asked(models=MODELS)
+    named = asked.name_boxes
+
+    def run_begins(*boxes, **scale):
+        asked.session.can_correct = False
+        return named(*boxes, **scale)
+
+    asked.adding._name_boxes = run_begins
+    asked.adding.name("L2")
+    asked.adding.add_at(100, 100)
+    asked.tell_end(True)
+    assert asked.added == []
+    asked.adding._name_boxes = named
+    asked.session.can_correct = True
+    asked.tell_end(False)
+    asked.tell_end(True)
+    assert len(asked.added) == 1
+    assert asked.words == ["L2"]
 
 
 def test_beside_the_areas_of_a_count_no_cell_is_added():

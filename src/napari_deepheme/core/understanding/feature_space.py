@@ -125,7 +125,11 @@ def iter_features(
 
 
 def nearest(
-    features: npt.NDArray[np.floating], row: int, k: int
+    features: npt.NDArray[np.floating],
+    row: int,
+    k: int,
+    *,
+    left_out: npt.NDArray[np.bool_] | None = None,
 ) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.float32]]:
     """Find the cells that are most alike, by the cosine between their features.
 
@@ -141,6 +145,8 @@ def nearest(
         The cell.
     k : int
         How many others, at most.
+    left_out : ndarray of bool, shape (n,), optional
+        Cells that are none of these.
 
     Returns
     -------
@@ -165,6 +171,8 @@ def nearest(
         )
         cosines[start : start + _ROWS] = given
     cosines[row] = -np.inf
+    if left_out is not None:
+        cosines[left_out] = -np.inf
     rows = np.argsort(-cosines, kind="stable")[:k]
     rows = rows[np.isfinite(cosines[rows])]
     return rows, cosines[rows]

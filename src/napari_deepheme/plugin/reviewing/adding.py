@@ -44,6 +44,8 @@ _OFF: Final = (
 class Adding:
     """Adds cells where the reader clicks; the model is asked what it says of them.
 
+    What a run overtakes is added once that has ended.
+
     Parameters
     ----------
     session : Session
@@ -74,9 +76,11 @@ class Adding:
         self._name_boxes = name_boxes
         self._start = start
         self._name = self._asked = ""
-        # What is added when the models are there.
-        self._waiting: list[tuple[SlideReader, Region]] = []
+        # What is added when the models are there, or a run has ended.
+        self._waiting: list[tuple[SlideReader, Region, str]] = []
         review.changed.connect(self._on_cells)
+        session.events.can_export.connect(self._go_on)
+        session.events.running.connect(self._go_on)
 
     def toggle(self) -> None:
         """Let the next click add a cell, or no longer."""
@@ -119,19 +123,21 @@ class Adding:
         whole = Region(0, 0, *slide.size)
         width, height = self._usual_box()
         box = Region(round(x - width / 2), round(y - height / 2), width, height)
-        box = box.intersection(whole)
+        self._place(slide, box.intersection(whole), word)
+
+    def _place(self, slide: SlideReader, box: Region, word: str) -> None:
+        """Add a cell, unless it lies beside the areas of a count."""
         areas = self._counted()
         if areas is not None and not any(_is_in(area, box) for area in areas):
             self._session.say(_BESIDE, error=True)
-            return
-        if review.models is None and not word:
+        elif self._review.models is None and not word:
             self._wait_for_models(slide, box)
         else:
             self._add(slide, box, word)
 
     def _wait_for_models(self, slide: SlideReader, box: Region) -> None:
         """Add a cell once there is a model to ask, or when it is known that none is."""
-        self._waiting.append((slide, box))
+        self._waiting.append((slide, box, ""))
         is_coming, told = self._review.ask_for_models()
         if not is_coming:
             self._waiting.pop()
@@ -142,17 +148,21 @@ class Adding:
             self._session.say(told)
 
     def _on_cells(self, rows: object) -> None:
-        if rows is not None:
+        if rows is None:
+            self._go_on()
+
+    def _go_on(self, *_: object) -> None:
+        """Add what waits, where cells can be added now."""
+        if not self._session.can_correct:
             return
         waiting, self._waiting = self._waiting, []
-        for slide, box in waiting:
+        for slide, box, word in waiting:
             if self._review.slide is not slide:
+                self._tell_left(slide)
                 continue
-            if self._review.models is None:
-                self._wait_for_models(slide, box)
-            else:
+            if self._review.models is not None:
                 self._session.say("")
-                self._add(slide, box, "")
+            self._place(slide, box, word)
 
     def _add(self, slide: SlideReader, box: Region, word: str) -> None:
         review, mpp = self._review, self._review.mpp
@@ -163,7 +173,7 @@ class Adding:
         classifier = review.models.classifier
         self._start(
             lambda: iter([self._name_boxes(slide, [box], classifier, mpp=mpp)]),
-            on_item=partial(self._on_named, slide, word),
+            on_item=partial(self._on_named, slide, box, word),
             on_end=lambda: None,
         )
 
@@ -172,20 +182,26 @@ class Adding:
         self._session.say(words)
 
     def _on_named(
-        self, slide: SlideReader, word: str, item: CellTable | Failed
+        self, slide: SlideReader, box: Region, word: str, item: CellTable | Failed
     ) -> None:
         if not isinstance(item, Failed):
-            if self._review.slide is slide:
+            if self._review.slide is not slide:
+                self._tell_left(slide)
+            elif self._session.can_correct:
                 self._review.add(item, word)
-                return
-            self._session.say(
-                f"The cell was not added, since {slide.name} was left meanwhile.",
-                error=True,
-            )
+            else:
+                # A run began meanwhile.
+                self._waiting.append((slide, box, word))
         elif isinstance(item.error, DeephemeError):
             self._session.say(str(item.error), error=True)
         else:
             raise item.error
+
+    def _tell_left(self, slide: SlideReader) -> None:
+        self._session.say(
+            f"The cell was not added, since {slide.name} was left meanwhile.",
+            error=True,
+        )
 
     def _usual_box(self) -> tuple[int, int]:
         boxes = self._review.corrected.base.boxes

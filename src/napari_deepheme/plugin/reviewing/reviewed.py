@@ -68,6 +68,9 @@ class Reviewed(Protocol):
     def selection_changed(self) -> SignalInstance:
         """Emitted, without arguments, when other cells are selected, here or there."""
 
+    def shown(self, rows: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
+        """Return which of these cells are shown: neither deleted nor switched off."""
+
     def select(self, rows: Iterable[int]) -> None:
         """Select these cells and no others, in the layer and in every dock."""
 

@@ -11,7 +11,7 @@ from qtpy.QtWidgets import QApplication, QHBoxLayout, QProgressBar, QVBoxLayout,
 from napari_deepheme.core.further_columns import READER_CLASSES
 from napari_deepheme.plugin.controls.labels import button, small_label
 from napari_deepheme.plugin.controls.lifetime import hear_while_alive
-from napari_deepheme.plugin.kinds import DOUBTED, kind_colours
+from napari_deepheme.plugin.kinds import DOUBTED, kind_colours, taken_away
 from napari_deepheme.plugin.understanding.cell_space import CellSpace, let_go
 from napari_deepheme.plugin.understanding.scatter_view import ScatterView
 from napari_deepheme.plugin.words import class_words
@@ -127,8 +127,11 @@ class EmbeddingPanel(QWidget):
 
     def _show_points(self) -> None:
         points = _NOTHING if self._space.points is None else self._space.points
-        colours = self._colours[self._reviewed.kinds[: len(points)]]
-        self.scatter.show_points(points, colours, self._selected())
+        kinds = self._reviewed.kinds[: len(points)]
+        colours = self._colours[kinds]
+        # What was taken away has no point, so that nothing selects it.
+        gone = taken_away(kinds)
+        self.scatter.show_points(points, colours, self._selected(), left_out=gone)
 
     def _selected(self) -> npt.NDArray[np.intp]:
         return np.array(self._reviewed.selected, np.intp)
@@ -140,7 +143,8 @@ class EmbeddingPanel(QWidget):
         self.scatter.show_selected(self._selected())
 
     def _choose(self, rows: list[int]) -> None:
-        self._reviewed.select(rows)
+        # No class that is switched off: its cells are not seen on the slide.
+        self._reviewed.select(self._reviewed.shown(np.array(rows, np.intp)).tolist())
 
     def _map(self) -> None:
         self._space.begin(with_map=True)

@@ -19,6 +19,7 @@ from napari_deepheme.core.understanding.explain import (
     with_maps,
 )
 from napari_deepheme.core.understanding.feature_space import nearest
+from napari_deepheme.plugin.kinds import taken_away
 from napari_deepheme.plugin.words import NO_MODEL
 from napari_deepheme.plugin.worker import Failed
 
@@ -126,6 +127,7 @@ class Explaining:
         if slide is None or mpp is None or models is None:
             return
         boxes, features = reviewed.cells.boxes, self._space.features
+        gone = taken_away(reviewed.kinds)
         classifier, request = models.classifier, self._request
         self._busy, self._waiting = True, None
 
@@ -142,7 +144,8 @@ class Explaining:
             yield with_maps(seen, classifier, insight=looked.insight(classifier))
             if features is None or row >= len(features) or request != self._request:
                 return
-            rows = nearest(features, row, N_NEIGHBOURS)[0]
+            left_out = gone[: len(features)]
+            rows = nearest(features, row, N_NEIGHBOURS, left_out=left_out)[0]
             cut = partial(cut_crops, mpp=mpp, background=background)
             # One by one: they lie far from each other.
             crops = [cut(slide, boxes[[r]], classifier.spec).crops for r in rows]

@@ -77,7 +77,7 @@ class ScatterView(QWidget):
     def __init__(self, words_of: Callable[[int], str]) -> None:
         super().__init__()
         self._words_of = words_of
-        self._points = np.empty((0, 2), np.float32)
+        self._given = self._points = np.empty((0, 2), np.float32)
         self._colours = np.empty((0, 3), np.float32)
         self._selected = np.empty(0, np.intp)
         self._canvas = np.empty((0, 2))
@@ -102,11 +102,18 @@ class ScatterView(QWidget):
         points: npt.NDArray[np.float32],
         colours: npt.NDArray[np.float32],
         selected: npt.NDArray[np.intp],
+        *,
+        left_out: npt.NDArray[np.bool_] | None = None,
     ) -> None:
-        """Show points; what is looked at stays where they are the same."""
-        if points is not self._points:
+        """Show points but for some; what is looked at stays where they are the same."""
+        if points is not self._given:
             self._look = self._current = None
-        self._points, self._colours, self._selected = points, colours, selected
+        self._given, self._colours, self._selected = points, colours, selected
+        self._points = points
+        if left_out is not None and left_out.any():
+            self._points = np.where(left_out[:, None], np.float32(np.nan), points)
+            if self._current is not None and left_out[self._current]:
+                self._current = None
         self._redraw()
         self._say()
 

@@ -124,7 +124,7 @@ def open_review(n: int):
 
 def main() -> None:
     n = int(sys.argv[1]) if len(sys.argv) > 1 else 200_000
-    _, widget = open_review(n)
+    viewer, widget = open_review(n)
     gallery, review = widget.docks.open("Gallery"), widget.desk.review
     bar = gallery.grid.verticalScrollBar()
     rows = np.random.default_rng(2).choice(n, 500, replace=False).tolist()
@@ -157,6 +157,8 @@ def main() -> None:
     }
     for name, step in steps.items():
         print(f"{name:53} {beats.of(step):6.0f} ms", flush=True)
+    # What still goes on is waited for.
+    viewer.close()
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 New pictures never take the place of one that the table lists, unless they are the same
 to the last byte: they get other names. When all are there the table is written, and
 what it lists no more goes last. Whatever ends this on the way, the table is right.
+One process at a time does so.
 """
 
 from __future__ import annotations
@@ -13,15 +14,18 @@ import tempfile
 from contextlib import ExitStack, contextmanager, suppress
 from itertools import count
 from pathlib import Path, PureWindowsPath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from napari_deepheme.core.errors import CannotWriteError
 from napari_deepheme.core.files import make_folder
+from napari_deepheme.core.locks import held_lock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     Row = dict[str, Any]
+
+_LOCK: Final = ".pictures.lock"
 
 
 def is_of_slide(row: Row, source: str, identity: str) -> bool:
@@ -61,9 +65,56 @@ def new_pictures(folder: Path) -> Iterator[Path]:
     except OSError as error:
         raise CannotWriteError(str(folder), error.strerror or str(error)) from error
     try:
-        yield place
+        with failures_named(place, folder):
+            yield place
     finally:
         shutil.rmtree(place, ignore_errors=True)
+
+
+@contextmanager
+def failures_named(hidden: Path, folder: Path) -> Iterator[None]:
+    """Name a folder where what is hidden cannot be written: nobody would find that.
+
+    Parameters
+    ----------
+    hidden : Path
+        A file or folder that is there only while the block runs.
+    folder : Path
+        The folder that was asked for.
+
+    Raises
+    ------
+    CannotWriteError
+        In the place of one that names `hidden`, or what lies in it.
+    """
+    try:
+        yield
+    except CannotWriteError as error:
+        if not Path(error.path).is_relative_to(hidden):
+            raise
+        raise CannotWriteError(str(folder), error.reason, error.remedy) from error
+
+
+@contextmanager
+def held_table(folder: Path) -> Iterator[None]:
+    """Let one process at a time change the table of a folder.
+
+    What is to stay in the table is read inside the block: others may have written
+    theirs since this one began.
+
+    Parameters
+    ----------
+    folder : Path
+        Where table and pictures lie; exists.
+
+    Raises
+    ------
+    CannotWriteError
+        As for `locks.held_lock`.
+    """
+    lock = folder / _LOCK
+    with failures_named(lock, folder), held_lock(lock):
+        yield
 
 
 @contextmanager
@@ -76,6 +127,8 @@ def put_in_place(
     before: Sequence[Row],
 ) -> Iterator[list[Row]]:
     """Put new pictures into a folder; the block writes the table of them.
+
+    The table is held meanwhile (`held_table`), from before it was read.
 
     Parameters
     ----------

@@ -4,6 +4,7 @@ import csv
 import os
 import stat
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -178,6 +179,62 @@ def test_another_slide_is_added_and_the_same_one_replaced(slide, cells, tmp_path
     ]
     assert len(names(folder)) == 5
     assert all((folder / row["file"]).is_file() for row in rows(folder))
+
+
+def add_meanwhile(monkeypatch, cells, folder, slide):
+    """Have another command add a slide while the pictures of the next are made."""
+    pixels = slide.read_region(Point(0, 0), 0, slide.size)
+    other = ArraySlide(pixels, mpp=0.25, name="other.svs")
+    write = crop_folder.write_training_crop
+
+    def called(*words, **named):
+        monkeypatch.setattr(crop_folder, "write_training_crop", write)
+        write_crop_folder(cells, folder, other, mpp=QUARTER)
+        return write(*words, **named)
+
+    monkeypatch.setattr(crop_folder, "write_training_crop", called)
+
+
+def test_cells_that_another_command_adds_meanwhile_stay(
+    slide, cells, tmp_path, monkeypatch
+):
+    folder = tmp_path / "crops"
+    write_crop_folder(cells.take(np.arange(1)), folder, slide, mpp=QUARTER)
+    add_meanwhile(monkeypatch, cells, folder, slide)
+    write_crop_folder(cells, folder, slide, mpp=QUARTER)
+    assert sorted({row["source"] for row in rows(folder)}) == ["other.svs", "smear.svs"]
+    listed = sorted([*(row["file"] for row in rows(folder)), "manifest.csv"])
+    assert len(listed) == 7
+    assert names(folder) == listed
+
+
+def test_names_that_another_command_adds_meanwhile_are_not_joined_by_pseudonyms(
+    slide, cells, tmp_path, monkeypatch
+):
+    folder = tmp_path / "crops"
+    write_crop_folder(cells, folder, slide, mpp=QUARTER, deidentify=True)
+    add_meanwhile(monkeypatch, cells, folder, slide)
+    with pytest.raises(InvalidTableError, match="there are names in it"):
+        write_crop_folder(cells, folder, slide, mpp=QUARTER, deidentify=True)
+
+
+@pytest.mark.parametrize("failing", ["write_training_crop", "_write_manifest"])
+def test_a_full_disk_is_told_of_the_folder_that_was_asked_for(
+    slide, cells, tmp_path, monkeypatch, failing
+):
+    def full(*words, **_):
+        (path,) = (word for word in words if isinstance(word, Path))
+        raise CannotWriteError(str(path), "No space left on device")
+
+    monkeypatch.setattr(crop_folder, failing, full)
+    with pytest.raises(CannotWriteError) as refused:
+        write_crop_folder(cells, tmp_path / "crops", slide, mpp=QUARTER)
+    assert refused.value.path == str(tmp_path / "crops")
+
+
+def test_a_folder_whose_name_is_too_long_is_told(slide, cells, tmp_path):
+    with pytest.raises(CannotWriteError):
+        write_crop_folder(cells, tmp_path / ("x" * 300), slide, mpp=QUARTER)
 
 
 def slide_file(folder, colour):

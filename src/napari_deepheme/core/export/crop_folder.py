@@ -19,10 +19,16 @@ from typing import TYPE_CHECKING, Any, Final
 from napari_deepheme.core.deidentify import nameless
 from napari_deepheme.core.errors import InvalidTableError, UnreadableSlideError
 from napari_deepheme.core.export.facts import spelled_out
-from napari_deepheme.core.files import atomic_file, atomic_folder
+from napari_deepheme.core.files import atomic_file, atomic_folder, is_there
 from napari_deepheme.core.further_columns import NOT_A_CELL
 from napari_deepheme.core.geometry import Region
-from napari_deepheme.core.listed_pictures import is_of_slide, new_pictures, put_in_place
+from napari_deepheme.core.listed_pictures import (
+    failures_named,
+    held_table,
+    is_of_slide,
+    new_pictures,
+    put_in_place,
+)
 from napari_deepheme.core.pseudonyms import Pseudonyms
 from napari_deepheme.core.review.corrections import (
     is_corrected,
@@ -140,15 +146,14 @@ def write_crop_folder(
         If names are to be left out, as for `deidentify.nameless`.
     """
     folder = Path(folder)
-    before = _listed(folder)
-    if deidentify:
-        names = Pseudonyms.of_this_user()
-        _check_nameless(before, folder / MANIFEST, names)
+    names = Pseudonyms.of_this_user() if deidentify else None
+    # Refused now, not when the pictures are made.
+    _listed(folder, names)
+    if names is not None:
         slide, patient = nameless(slide, names), names.of_name("patient", patient)
     source = spelled_out(slide.name)
     # A pseudonym is of the file, and its hash would tell who has it.
     identity = "" if deidentify else identity_word(slide)
-    kept = [row for row in before if not is_of_slide(row, source, identity)]
     chosen, words = _chosen(cells, corrected_only=corrected_only)
     near = (Region(*box) for box in chosen.boxes.tolist())
     background = " ".join(f"{v:.1f}" for v in estimate_background(slide, near))
@@ -163,8 +168,11 @@ def write_crop_folder(
         rows = [{**row, **stated} for row in written]
         if len(chosen) and not rows:
             raise UnreadableSlideError(slide.name, _NO_CELL)
-        with put_in_place(new, place, rows, kept=kept, before=before) as placed:
-            _write_manifest(place / MANIFEST, [*kept, *placed])
+        with held_table(place):
+            before = _listed(place, names)
+            kept = [row for row in before if not is_of_slide(row, source, identity)]
+            with put_in_place(new, place, rows, kept=kept, before=before) as placed:
+                _write_manifest(place / MANIFEST, [*kept, *placed])
     by_class = Counter(row["classes"] for row in rows)
     return WrittenCrops(dict(by_class), len(chosen) - len(rows))
 
@@ -197,17 +205,22 @@ def _write_crops(
 @contextmanager
 def _place(folder: Path) -> Iterator[Path]:
     """Give where to write: a folder that has a manifest, or one that is new."""
-    if (folder / MANIFEST).is_file():
+    if _has_manifest(folder):
         yield folder
         return
-    with atomic_folder(folder) as partial:
+    with atomic_folder(folder) as partial, failures_named(partial, folder):
         yield partial
 
 
-def _listed(folder: Path) -> list[dict[str, Any]]:
-    """Return the lines of a manifest that is there."""
+def _has_manifest(folder: Path) -> bool:
     path = folder / MANIFEST
-    if not path.is_file():
+    return is_there(path) and path.is_file()
+
+
+def _listed(folder: Path, pseudonyms: Pseudonyms | None) -> list[dict[str, Any]]:
+    """Return the lines of a manifest that is there, checked as they are to be."""
+    path = folder / MANIFEST
+    if not _has_manifest(folder):
         return []
     try:
         with path.open(newline="", encoding="utf-8-sig") as stream:
@@ -221,6 +234,8 @@ def _listed(folder: Path) -> list[dict[str, Any]]:
         raise InvalidTableError(str(path), reason)
     for row in rows:
         _check_place(row["file"] or "", path)
+    if pseudonyms is not None:
+        _check_nameless(rows, path, pseudonyms)
     return rows
 
 

@@ -10,6 +10,7 @@ from napari_deepheme.core.errors import InvalidTableError
 from napari_deepheme.core.further_columns import READER_CLASS
 from napari_deepheme.core.geometry import Mpp
 from napari_deepheme.core.slide import ArraySlide, open_slide
+from napari_deepheme.core.training.cells import corrections
 from napari_deepheme.core.training.cells.corrections import export_corrections
 from napari_deepheme.core.training.cells.named import read_own_cells
 
@@ -130,6 +131,53 @@ def test_a_cell_whose_box_moved_stands_once_under_its_newer_name(tmp_path):
     assert found == {("102", "M2"), ("300", "M4"), ("402", "unnamed")}
     listed = {row["file"] for row in rows_of(tmp_path)}
     assert {path.name for path in tmp_path.glob("*.png")} == listed
+
+
+def export_meanwhile(monkeypatch, folder, slide, cells):
+    """Have another window keep its cells while the pictures of the next are made."""
+    write = corrections.write_training_crop
+
+    def called(*words, **named):
+        monkeypatch.setattr(corrections, "write_training_crop", write)
+        export_corrections(slide, cells, folder, mpp=FINE)
+        return write(*words, **named)
+
+    monkeypatch.setattr(corrections, "write_training_crop", called)
+
+
+def test_cells_that_another_window_keeps_meanwhile_stay(tmp_path, monkeypatch):
+    export_meanwhile(monkeypatch, tmp_path, slide_of("other"), table("L2", "", "M4"))
+    export_corrections(slide_of(), table("M3", "M4"), tmp_path, mpp=FINE)
+    found = [(row["source"], row["classes"]) for row in rows_of(tmp_path)]
+    assert sorted(found) == [
+        ("other", "L2"),
+        ("other", "M4"),
+        ("other", "unnamed"),
+        ("slide é.svs", "M3"),
+        ("slide é.svs", "M4"),
+    ]
+    listed = {row["file"] for row in rows_of(tmp_path)}
+    assert {path.name for path in tmp_path.iterdir()} == {*listed, "manifest.csv"}
+
+
+def test_a_cell_that_another_window_names_meanwhile_is_not_unnamed_as_well(
+    tmp_path, monkeypatch
+):
+    named = moved(table("", "M4"), 2)
+    export_meanwhile(monkeypatch, tmp_path, slide_of(), named)
+    export_corrections(slide_of(), table("M3", ""), tmp_path, mpp=FINE)
+    found = {(row["x"], row["classes"]) for row in rows_of(tmp_path)}
+    assert found == {("100", "M3"), ("302", "M4")}
+    listed = {row["file"] for row in rows_of(tmp_path)}
+    assert {path.name for path in tmp_path.iterdir()} == {*listed, "manifest.csv"}
+
+
+def test_the_lock_of_a_window_that_was_killed_is_no_picture(tmp_path):
+    export_corrections(slide_of(), table("M3"), tmp_path, mpp=FINE)
+    (tmp_path / ".pictures.lock").touch()
+    assert [cell.targets for cell in read_own_cells(tmp_path)] == [("M3",)]
+    export_corrections(slide_of(), table("M4"), tmp_path, mpp=FINE)
+    assert not (tmp_path / ".pictures.lock").exists()
 
 
 def test_a_cell_that_was_taken_away_leaves_and_is_no_example(tmp_path):

@@ -16,7 +16,12 @@ from napari_deepheme.core.export.facts import spelled_out
 from napari_deepheme.core.files import atomic_file, make_folder
 from napari_deepheme.core.further_columns import DELETED
 from napari_deepheme.core.geometry import Region
-from napari_deepheme.core.listed_pictures import is_of_slide, new_pictures, put_in_place
+from napari_deepheme.core.listed_pictures import (
+    held_table,
+    is_of_slide,
+    new_pictures,
+    put_in_place,
+)
 from napari_deepheme.core.overlap import is_one_of
 from napari_deepheme.core.review.corrections import reader_classes
 from napari_deepheme.core.slide import estimate_background
@@ -29,7 +34,7 @@ from napari_deepheme.core.training_crops import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     import numpy.typing as npt
@@ -114,12 +119,13 @@ def export_corrections(
     words = reader_classes(cells)
     make_folder(folder)
     source, identity = spelled_out(slide.name), identity_word(slide)
-    before = _listed(folder / "manifest.csv")
-    own = [is_of_slide(row, source, identity) for row in before]
-    goes = _goes(before, own, cells)
-    kept = [row for row, gone in zip(before, goes, strict=True) if not gone]
-    kept_own = [row for row in kept if is_of_slide(row, source, identity)]
-    chosen = _chosen(words, _is_one_of(cells.boxes, _boxes(kept_own)), n_unnamed)
+
+    def is_own(row: dict[str, Any]) -> bool:
+        return is_of_slide(row, source, identity)
+
+    _, kept = _parted(folder, is_own, cells)
+    own = _boxes([*filter(is_own, kept)])
+    chosen = _chosen(words, _is_one_of(cells.boxes, own), n_unnamed)
     stated = {"patient": spelled_out(patient), "identity": identity}
     if len(chosen):
         near = (Region(*box) for box in cells.boxes[chosen].tolist())
@@ -128,8 +134,11 @@ def export_corrections(
     with new_pictures(folder) as new:
         written = _write_crops(slide, cells.take(chosen), words[chosen], new, mpp)
         rows = [{**row, **stated} for row in written]
-        with put_in_place(new, folder, rows, kept=kept, before=before) as placed:
-            _write_table(folder / "manifest.csv", [*kept, *placed])
+        with held_table(folder):
+            before, kept = _parted(folder, is_own, cells)
+            rows = _not_kept(rows, _boxes([*filter(is_own, kept)]))
+            with put_in_place(new, folder, rows, kept=kept, before=before) as placed:
+                _write_table(folder / "manifest.csv", [*kept, *placed])
     return sum(row["classes"] != UNNAMED for row in rows)
 
 
@@ -229,6 +238,27 @@ def _listed(path: Path) -> list[dict[str, Any]]:
             reason = "corrected cells cannot be added to it: choose another folder"
             raise InvalidTableError(str(path), reason)
         return list(reader)
+
+
+def _parted(
+    folder: Path, is_own: Callable[[dict[str, Any]], bool], cells: CellTable
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Return the rows of a folder's table, and those of them that stay."""
+    rows = _listed(folder / "manifest.csv")
+    goes = _goes(rows, [*map(is_own, rows)], cells)
+    return rows, [row for row, gone in zip(rows, goes, strict=True) if not gone]
+
+
+def _not_kept(
+    rows: list[dict[str, Any]], kept: npt.NDArray[np.int32]
+) -> list[dict[str, Any]]:
+    """Leave out unnamed cells that the folder has: others may have put them there."""
+    is_kept = _is_one_of(_boxes(rows), kept)
+    return [
+        row
+        for row, has in zip(rows, is_kept.tolist(), strict=True)
+        if row["classes"] != UNNAMED or not has
+    ]
 
 
 def _goes(

@@ -55,7 +55,7 @@ def converted(
         # What a disk spoilt must not name cells.
         if _hash(folder) == (folder / "sha256").read_text():
             return openvino.Core().read_model(folder / _MODEL)
-    except (OSError, RuntimeError):
+    except (OSError, RuntimeError, ValueError):
         pass
     model = convert(network)
     try:

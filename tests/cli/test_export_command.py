@@ -52,6 +52,15 @@ def test_each_kind_of_table_holds_the_cells_and_what_they_are_of(
     assert anndata.read_h5ad("out.h5ad").uns["mpp"].tolist() == [0.25, 0.26]
 
 
+@pytest.mark.usefixtures("cells")
+def test_a_name_that_is_too_long_is_refused_in_one_line(tmp_path, refused):
+    summary = {"slide": "smear.svs", "mpp": [0.25, 0.26], "model": "net 1"}
+    (tmp_path / "summary.json").write_text(json.dumps(summary))
+    out = "x" * 300 + ".csv"
+    told = refused(["export", "cells.csv", "--to", "csv", "--out", out])
+    assert f"cannot write {out}: " in told
+
+
 @pytest.mark.parametrize("kind", ["geojson", "parquet", "h5ad"])
 def test_cells_that_were_deleted_are_in_cells_csv_alone(tmp_path, capsys, kind):
     cells = CellTable.from_arrays(

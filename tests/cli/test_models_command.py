@@ -46,6 +46,16 @@ def test_a_damaged_card_is_told_and_can_be_taken_out(tmp_path, capfd, refused):
     assert run(words) == 0
 
 
+@pytest.mark.not_on_windows
+def test_a_folder_that_cannot_be_looked_into_is_told(tmp_path, capfd, monkeypatch):
+    folder = tmp_path / ("x" * 300)
+    monkeypatch.setenv("NAPARI_DEEPHEME_MODELS", str(folder))
+    assert run(["models", "list"]) == 0
+    out, told = capfd.readouterr()
+    assert len(out.splitlines()) == 2
+    assert told.startswith(f"napari-deepheme: left out: the models in {folder}: ")
+
+
 def test_options_reach_the_import(monkeypatch):
     given = {}
 

@@ -6,7 +6,7 @@ import platformdirs
 import pytest
 from torch import nn
 
-from napari_deepheme.core.errors import HomeNotKnownError
+from napari_deepheme.core.errors import CannotWriteError, HomeNotKnownError
 from napari_deepheme.core.models import fastest
 from napari_deepheme.core.models.bringing.library import remove_model
 from napari_deepheme.core.models.cache_folder import cache_folder
@@ -62,6 +62,12 @@ def test_without_a_home_folder_models_are_the_bundled_ones():
     assert find_model(names[0]).name == names[0]
     with pytest.raises(HomeNotKnownError):
         remove_model("mine")
+
+
+def test_a_key_that_cannot_be_looked_for_is_not_made(tmp_path, monkeypatch):
+    monkeypatch.setenv("NAPARI_DEEPHEME_CONFIG", str(tmp_path / ("x" * 300)))
+    with pytest.raises(CannotWriteError, match=r"pseudonyms\.key"):
+        Pseudonyms.of_this_user()
 
 
 @pytest.mark.usefixtures("_homeless")

@@ -16,6 +16,7 @@ from napari_deepheme.core.models.registry import (
     find_model,
     list_models,
     own_models,
+    user_folder_fault,
 )
 
 if TYPE_CHECKING:
@@ -79,6 +80,8 @@ def _list(_: argparse.Namespace) -> int:
         default = card.name in (DEFAULT_CLASSIFIER, DEFAULT_DETECTOR)
         mark = " (default)" if default else ""
         say(f"{card.name} {card.version} {card.kind}{mark}: {card.description}")
+    if fault := user_folder_fault():
+        complain(fault)
     for error in own_models()[1].values():
         complain(f"left out: {error}")
     return 0

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, Self
 
 from napari_deepheme.core.errors import CannotWriteError, InvalidKeyError
-from napari_deepheme.core.files import check_regular
+from napari_deepheme.core.files import check_regular, is_there
 from napari_deepheme.core.slide.identity import file_digest, slide_identity
 from napari_deepheme.core.user_folders import config_folder
 
@@ -130,7 +130,7 @@ class Pseudonyms:
 
 
 def _user_key(path: Path) -> bytes:
-    if not path.exists():
+    if not is_there(path):
         try:
             _make_key(path)
         except OSError as error:

@@ -62,15 +62,30 @@ def list_models() -> tuple[ModelCard, ...]:
     the user's.
     """
     cards = {card.name: card for card in bundled_models()}
-    folder = _known_user_folder()
-    if folder is not None and folder.is_file():
-        _log.warning("%s is a file where a folder of models belongs", folder)
+    if fault := user_folder_fault():
+        _log.warning("%s", fault)
     own, damaged = own_models()
     for error in damaged.values():
         _log.warning("left out: %s", error)
     for card in own:
         cards.setdefault(card.name, card)
     return tuple(cards.values())
+
+
+def user_folder_fault() -> str:
+    """Say why the user's models cannot be found; empty where nothing is amiss."""
+    folder = _known_user_folder()
+    if folder is None:
+        return ""
+    if _is_file(folder):
+        return f"{folder} is a file where a folder of models belongs"
+    try:
+        next(folder.iterdir(), None)
+    except FileNotFoundError:
+        return ""
+    except OSError as error:
+        return f"left out: the models in {folder}: {error.strerror or error}"
+    return ""
 
 
 def own_models(

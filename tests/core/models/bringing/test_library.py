@@ -18,6 +18,7 @@ from napari_deepheme.core.models.bringing.library import (
 )
 from napari_deepheme.core.models.registry import (
     DEFAULT_CLASSIFIER,
+    bundled_models,
     find_model,
     list_models,
     load_classifier,
@@ -43,6 +44,22 @@ def test_a_kept_model_is_found_and_taken_out_again(own_folder):
     assert load_classifier("mine", device="cpu").spec.name == card.title
     assert remove_model("mine") == card
     assert names_in(own_folder) == []
+    with pytest.raises(ModelNotFoundError):
+        remove_model("mine")
+
+
+@pytest.mark.not_on_windows
+def test_a_folder_that_cannot_be_looked_into_leaves_the_bundled_models(
+    tmp_path, monkeypatch, caplog
+):
+    # As a closed one, which root may look into; so is one with such a name.
+    folder = tmp_path / ("x" * 300)
+    monkeypatch.setenv("NAPARI_DEEPHEME_MODELS", str(folder))
+    assert list_models() == bundled_models()
+    assert f"left out: the models in {folder}: " in caplog.text
+    for overwrite in (False, True):
+        with pytest.raises(CannotWriteError, match="cannot write"):
+            keep("mine", b"a", overwrite=overwrite)
     with pytest.raises(ModelNotFoundError):
         remove_model("mine")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -16,7 +17,7 @@ from napari_deepheme.core.errors import (
     ModelNotFoundError,
     NameTakenError,
 )
-from napari_deepheme.core.files import atomic_file, make_folder
+from napari_deepheme.core.files import atomic_file, is_there, make_folder
 from napari_deepheme.core.models.cards import card_json
 from napari_deepheme.core.models.cards.card import ModelCard, WeightsFile
 from napari_deepheme.core.models.registry import (
@@ -86,7 +87,9 @@ def keep_model(
         card.write(path)
     except BaseException:
         for leftover in written:
-            leftover.unlink(missing_ok=True)
+            # In a closed folder there is none.
+            with suppress(OSError):
+                leftover.unlink()
         raise
     if replaced is not None:
         _clear(replaced, folder, kept=card)
@@ -175,7 +178,7 @@ def check_free(
     _refuse_card_of_another(name, path)
     if overwrite:
         return
-    if card_of_that_name(name, folder) is not None or path.exists():
+    if card_of_that_name(name, folder) is not None or is_there(path):
         reason = "a model of that name is there already"
         raise NameTakenError(name, reason, "choose another, or give --overwrite")
 
@@ -191,7 +194,7 @@ def card_of_that_name(name: str, folder: Path | None = None) -> ModelCard | None
 def _refuse_card_of_another(name: str, path: Path) -> None:
     """Refuse a file that is a card of another name: somebody has renamed the model."""
     try:
-        other = ModelCard.read(path).name if path.is_file() else name
+        other = ModelCard.read(path).name if is_there(path) else name
     except InvalidModelError:
         return
     if other.casefold() != name.casefold():
@@ -236,7 +239,7 @@ def _write(
     data = content()
     sha256 = hashlib.sha256(data).hexdigest()
     path = folder / f"{card.name}-{sha256[:12]}.{card.weights_format}"
-    if not path.exists():
+    if not is_there(path):
         written.append(path)
     with atomic_file(path) as stream:
         stream.write(data)

@@ -8,8 +8,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from napari_deepheme.core.errors import InvalidModelError
-from napari_deepheme.core.files import atomic_file, make_folder
+from napari_deepheme.core.errors import CannotWriteError, InvalidModelError
+from napari_deepheme.core.files import atomic_file, check_regular, is_there, make_folder
 from napari_deepheme.core.models.bringing.library import is_name
 from napari_deepheme.core.models.cards.card import ModelCard, WeightsFile
 from napari_deepheme.core.training.tensor_files import write_weights
@@ -57,11 +57,13 @@ class RunFolder:
         ------
         TrainingError
             If an unfinished run with other facts, or a finished one, lies there.
+        CannotWriteError
+            If the folder cannot be written to, or what lies there cannot be removed.
         """
         make_folder(self.out)
         stated = json.dumps(dict(facts), sort_keys=True, default=str, indent=1)
-        if self._facts.exists():
-            if self._facts.read_text(encoding="utf-8") == stated:
+        if is_there(self._facts):
+            if self._was_begun_with(stated):
                 return
             if not overwrite:
                 raise TrainingError(
@@ -69,7 +71,7 @@ class RunFolder:
                     "settings or cells: repeat these to go on with it, choose another "
                     "folder, or give --overwrite"
                 )
-        elif self._card.exists() and not overwrite:
+        elif is_there(self._card) and not overwrite:
             raise TrainingError(
                 f"{self._card} is there already: choose another name or folder, or "
                 "give --overwrite"
@@ -114,11 +116,21 @@ class RunFolder:
     def _facts(self) -> Path:
         return self.out / f"{self.name}.run"
 
+    def _was_begun_with(self, stated: str) -> bool:
+        try:
+            check_regular(self._facts)
+            return self._facts.read_bytes() == stated.encode()
+        except OSError:
+            return False
+
     def _forget(self) -> None:
-        self._facts.unlink(missing_ok=True)
-        for path in self.out.iterdir():
-            if re.fullmatch(rf"{re.escape(self.name)}\.fold\d+\.pt", path.name):
-                path.unlink(missing_ok=True)
+        fold = re.compile(rf"{re.escape(self.name)}\.fold\d+\.pt")
+        try:
+            folds = [p for p in self.out.iterdir() if fold.fullmatch(p.name)]
+        except OSError as error:
+            raise _cannot_write(self.out, error) from error
+        for path in (self._facts, *folds):
+            _remove(path)
 
     def _weights_of_others(self) -> set[Path]:
         cards = set(self.out.glob("*.json")) - {self._card}
@@ -131,6 +143,21 @@ def sha256_of(parts: Iterable[bytes]) -> str:
     for part in parts:
         found.update(part)
     return found.hexdigest()
+
+
+def _remove(path: Path) -> None:
+    """Remove a file, or an empty folder in its place: what lies in one is not ours."""
+    try:
+        if is_there(path) and path.is_dir() and not path.is_symlink():
+            path.rmdir()
+        else:
+            path.unlink(missing_ok=True)
+    except OSError as error:
+        raise _cannot_write(path, error) from error
+
+
+def _cannot_write(path: Path, error: OSError) -> CannotWriteError:
+    return CannotWriteError(str(path), error.strerror or str(error))
 
 
 def _weights_of(path: Path) -> set[Path]:

@@ -36,6 +36,10 @@ from napari_deepheme.core.sittings.sitting import (
     threshold_from_json,
     view_from_json,
 )
+from napari_deepheme.core.sittings.sitting_database import (
+    opened,
+    opened_to_read,
+)
 from napari_deepheme.core.sittings.sitting_rows import (
     has_said,
     put_cells,
@@ -186,7 +190,7 @@ class SittingFile:
             # SQLite would make an empty one.
             raise CannotWriteError(str(self.path), "it is gone", _GONE)
         try:
-            with _opened(self.path) as database, database:
+            with opened(self.path) as database, database:
                 database.execute("BEGIN IMMEDIATE")
                 yield database
         except sqlite3.Error as error:
@@ -205,7 +209,7 @@ def create_sitting(path: Path, sitting: Sitting) -> SittingFile:
     empty = CorrectedCells(sitting.corrected.base)
     with atomic_path(path) as temporary:
         try:
-            with _opened(temporary) as database, database:
+            with opened(temporary) as database, database:
                 database.executescript(_SCHEMA + _MITOSES)
                 database.execute("BEGIN")
                 _put(database, _facts(sitting))
@@ -290,10 +294,7 @@ def is_corrected_sitting(path: Path | str) -> bool:
 @contextmanager
 def _reading(path: Path) -> Iterator[sqlite3.Connection]:
     try:
-        with path.open("rb") as stream:
-            if stream.read(16) != b"SQLite format 3\0":
-                raise ValueError("it is no SQLite file")
-        with _opened(path, mode="ro") as database:
+        with opened_to_read(path) as database:
             yield database
     except (OSError, sqlite3.Error, ValueError, TypeError, LookupError) as error:
         raise InvalidSittingError(str(path), str(error)) from error
@@ -301,17 +302,6 @@ def _reading(path: Path) -> Iterator[sqlite3.Connection]:
         raise InvalidSittingError(str(path), "it is nested too deeply") from None
     except OverflowError:
         raise InvalidSittingError(str(path), "a number is too large") from None
-
-
-@contextmanager
-def _opened(path: Path, mode: str = "rwc") -> Iterator[sqlite3.Connection]:
-    database = sqlite3.connect(
-        f"{path.resolve().as_uri()}?mode={mode}", uri=True, isolation_level=None
-    )
-    try:
-        yield database
-    finally:
-        database.close()
 
 
 def _sitting(database: sqlite3.Connection, path: Path) -> Sitting:

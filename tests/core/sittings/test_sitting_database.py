@@ -1,19 +1,21 @@
-"""What a killed window left half saved is undone when a sitting is read."""
+"""What a killed window left half saved is undone, and gets into no other sitting."""
 
 import os
+import shutil
 import sqlite3
 import subprocess
 import sys
 import textwrap
 from contextlib import closing
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from napari_deepheme.core.cell_table import CellTable
 from napari_deepheme.core.engine.results import RegionResult
-from napari_deepheme.core.errors import InvalidSittingError
+from napari_deepheme.core.errors import CannotWriteError, InvalidSittingError
 from napari_deepheme.core.export.summary import RunFacts
 from napari_deepheme.core.geometry import Mpp, Point, Region
 from napari_deepheme.core.models.compute import Compute
@@ -89,6 +91,12 @@ def said(sitting):
     return sitting.slide, sitting.facts, sitting.result.mpp, sitting.corrected.cells
 
 
+def content(path):
+    with closing(sqlite3.connect(path)) as database:
+        assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        return list(database.iterdump())
+
+
 READ = {
     "sitting": lambda path: said(read_sitting(path)),
     "mark": read_mark_and_change,
@@ -130,6 +138,8 @@ def test_a_save_that_goes_on_is_not_undone_by_who_reads_meanwhile(
                 print(error.reason)
         """
         assert ran(code, path).strip() == "database is locked"
+        with pytest.raises(CannotWriteError, match="locked"):
+            create_sitting(path, a_sitting("b.svs"))
         database.execute("COMMIT")
         n_rows = database.execute("SELECT count(*) FROM corrections").fetchone()[0]
         assert n_rows == 4991
@@ -172,3 +182,83 @@ def test_a_save_that_was_cut_short_in_a_folder_closed_by_now_says_so(tmp_path):
     finally:
         tmp_path.chmod(0o700)
     assert said(read_sitting(path)) == said(a_sitting())
+
+
+@pytest.mark.parametrize("mode", ["DELETE", "WAL"])
+@pytest.mark.parametrize("n", [3, 8, 900])
+def test_a_sitting_in_the_place_of_one_cut_short_holds_nothing_of_it(tmp_path, n, mode):
+    path, new = tmp_path / "a.deepheme", a_sitting("b.svs", 0.5, n)
+    create_sitting(path, a_sitting())
+    cut_short(path, mode)
+    create_sitting(path, new)
+    assert beside(path) == []
+    assert said(read_sitting(path)) == said(new)
+    assert any("b.svs" in line for line in content(path))
+
+
+@pytest.mark.parametrize("other", [None, b"", b"cells" * 1000])
+def test_a_journal_beside_what_is_no_database_gets_into_no_sitting(tmp_path, other):
+    path, new = tmp_path / "a.deepheme", a_sitting("b.svs", 0.5)
+    create_sitting(path, a_sitting())
+    cut_short(path)
+    path.unlink()
+    if other is not None:
+        path.write_bytes(other)
+    create_sitting(path, new)
+    assert beside(path) == []
+    assert said(read_sitting(path)) == said(new)
+
+
+@pytest.mark.not_on_windows
+def test_a_journal_beside_what_a_link_leads_to_gets_into_no_sitting(tmp_path):
+    path, link = tmp_path / "a.deepheme", tmp_path / "links" / "b.deepheme"
+    create_sitting(path, a_sitting())
+    cut_short(path)
+    link.parent.mkdir()
+    link.symlink_to(path)
+    create_sitting(link, a_sitting("b.svs", 0.5))
+    assert link.is_symlink()
+    assert beside(path) == ["links"]
+    assert said(read_sitting(path)) == said(a_sitting("b.svs", 0.5))
+
+
+@pytest.mark.parametrize("mode", ["DELETE", "WAL"])
+def test_a_sitting_cut_short_that_is_not_replaced_after_all_is_as_it_was(
+    tmp_path, monkeypatch, mode
+):
+    path, copy = tmp_path / "own" / "a.deepheme", tmp_path / "copy" / "a.deepheme"
+    create_sitting(path, a_sitting())
+    cut_short(path, mode)
+    shutil.copytree(path.parent, copy.parent)
+
+    def refused(self, target):
+        assert beside(path) == [self.name]
+        # As it lies there for whoever comes after a kill just now.
+        shutil.copytree(path.parent, tmp_path / "killed")
+        raise PermissionError(13, "denied", str(target))
+
+    monkeypatch.setattr(Path, "replace", refused)
+    with pytest.raises(CannotWriteError, match="denied"):
+        create_sitting(path, a_sitting("b.svs", 0.5))
+    assert beside(path) == []
+    killed = tmp_path / "killed" / "a.deepheme"
+    assert content(path) == content(killed) == content(copy)
+
+
+@pytest.mark.not_on_windows
+def test_nobody_saves_to_a_sitting_while_another_takes_its_place(tmp_path, monkeypatch):
+    path = tmp_path / "a.deepheme"
+    create_sitting(path, a_sitting())
+    replace, tried = Path.replace, []
+
+    def replaced(self, target):
+        with closing(sqlite3.connect(target, timeout=0)) as database:
+            with pytest.raises(sqlite3.OperationalError, match="locked"):
+                database.execute("BEGIN IMMEDIATE")
+            tried.append(target)
+        return replace(self, target)
+
+    monkeypatch.setattr(Path, "replace", replaced)
+    create_sitting(path, a_sitting("b.svs", 0.5))
+    assert tried == [path]
+    assert said(read_sitting(path)) == said(a_sitting("b.svs", 0.5))

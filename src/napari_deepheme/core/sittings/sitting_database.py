@@ -8,8 +8,11 @@ file locked, and only for those who may write.
 from __future__ import annotations
 
 import sqlite3
-from contextlib import contextmanager
+import sys
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Final
+
+from napari_deepheme.core.errors import CannotWriteError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -68,6 +71,55 @@ def opened_to_read(path: Path) -> Iterator[sqlite3.Connection]:
         ):
             raise ValueError(_NOT_UNDONE.format(names)) from error
         raise
+
+
+@contextmanager
+def giving_way(path: Path) -> Iterator[None]:
+    """Hold a database that another file replaces in the block, without its journals.
+
+    SQLite would take them for those of the new file, and write of the old one into it.
+
+    Parameters
+    ----------
+    path : Path
+        The file itself, not a link to it; it need not exist, or be a database.
+
+    Raises
+    ------
+    CannotWriteError
+        If another process is saving to it, or what a killed one began cannot be undone.
+    """
+    with ExitStack() as held:
+        # What was begun is undone first, and what lies beside removed only then: killed
+        # in between, the old file is whole. It is locked up to its end, as whoever
+        # saves to it meanwhile, and is killed, would leave the new one a journal.
+        try:
+            if path.exists():
+                _lock(path, held)
+            for file in _beside(path):
+                file.unlink(missing_ok=True)
+        except (OSError, sqlite3.Error) as error:
+            raise CannotWriteError(str(path), str(error)) from error
+        if sys.platform == "win32":
+            # An open file cannot be replaced there, whoever has it open.
+            held.close()
+        yield
+
+
+def _lock(path: Path, held: ExitStack) -> None:
+    """Undo what was begun in a database; nobody writes to it while it is held."""
+    try:
+        database = held.enter_context(opened(path, mode="rw"))
+        # What lies in a write-ahead log goes into the file.
+        database.execute("PRAGMA journal_mode = DELETE")
+        database.execute("BEGIN IMMEDIATE")
+    except sqlite3.DatabaseError as error:
+        code = _code(error)
+        is_held = code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+        is_broken = code in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT)
+        # Nobody saves to one that is broken, or may not be written to.
+        if is_held or (_beside(path) and not is_broken):
+            raise
 
 
 def _beside(path: Path) -> list[Path]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import uuid
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -22,7 +22,7 @@ from napari_deepheme.core.errors import (
     SittingElsewhereError,
 )
 from napari_deepheme.core.export.facts import NOTICE
-from napari_deepheme.core.files import atomic_path, make_folder
+from napari_deepheme.core.files import atomic_path, make_folder, replaced_file
 from napari_deepheme.core.review.corrected_cells import CorrectedCells
 from napari_deepheme.core.review.times import utc_now, utc_of
 from napari_deepheme.core.sittings.sitting import (
@@ -37,6 +37,7 @@ from napari_deepheme.core.sittings.sitting import (
     view_from_json,
 )
 from napari_deepheme.core.sittings.sitting_database import (
+    giving_way,
     opened,
     opened_to_read,
 )
@@ -207,7 +208,7 @@ def create_sitting(path: Path, sitting: Sitting) -> SittingFile:
     """
     make_folder(path.parent)
     empty = CorrectedCells(sitting.corrected.base)
-    with atomic_path(path) as temporary:
+    with ExitStack() as held, atomic_path(path) as temporary:
         try:
             with opened(temporary) as database, database:
                 database.executescript(_SCHEMA + _MITOSES)
@@ -221,6 +222,8 @@ def create_sitting(path: Path, sitting: Sitting) -> SittingFile:
                 take_back(database, numbers)
         except sqlite3.Error as error:
             raise CannotWriteError(str(path), str(error)) from error
+        # It takes its place when the inner one of the two contexts ends.
+        held.enter_context(giving_way(replaced_file(path)))
     file = SittingFile(path, empty)
     file.sync(sitting.corrected, sitting.shapes, sitting.view)
     return file

@@ -364,7 +364,8 @@ def test_a_file_that_is_gone_or_cannot_be_made_is_told(tmp_path):
         create_sitting(tmp_path / "file" / "a.deepheme", a_sitting())
 
 
-def test_a_failed_write_leaves_the_sitting_that_was_there(tmp_path, monkeypatch):
+@pytest.mark.parametrize("step", ["put_cells", "put_shapes"])
+def test_a_failed_write_leaves_the_sitting_that_was_there(tmp_path, monkeypatch, step):
     path = tmp_path / "a.deepheme"
     create_sitting(path, a_sitting())
     before = path.read_bytes()
@@ -372,9 +373,10 @@ def test_a_failed_write_leaves_the_sitting_that_was_there(tmp_path, monkeypatch)
     def full(*_):
         raise sqlite3.OperationalError("database or disk is full")
 
-    monkeypatch.setattr(sitting_file, "put_cells", full)
-    with pytest.raises(CannotWriteError, match="full"):
+    monkeypatch.setattr(sitting_file, step, full)
+    with pytest.raises(CannotWriteError, match="full") as failed:
         create_sitting(path, a_sitting())
+    assert failed.value.path == str(path)
     assert path.read_bytes() == before
     assert [p.name for p in tmp_path.iterdir()] == ["a.deepheme"]
 

@@ -220,12 +220,15 @@ def create_sitting(path: Path, sitting: Sitting) -> SittingFile:
                 numbers = range(1, len(gone) + 1)
                 put_steps(database, numbers, gone)
                 take_back(database, numbers)
+            file = SittingFile(temporary, empty)
+            file.sync(sitting.corrected, sitting.shapes, sitting.view)
         except sqlite3.Error as error:
             raise CannotWriteError(str(path), str(error)) from error
+        except CannotWriteError as error:
+            raise CannotWriteError(str(path), error.reason, error.remedy) from error
         # It takes its place when the inner one of the two contexts ends.
         held.enter_context(giving_way(replaced_file(path)))
-    file = SittingFile(path, empty)
-    file.sync(sitting.corrected, sitting.shapes, sitting.view)
+    file.path = path
     return file
 
 

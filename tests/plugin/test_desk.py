@@ -10,6 +10,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from psygnal import EmitLoopError
 from tests.plugin.conftest import MODELS
 
 from napari_deepheme.core.errors import (
@@ -48,6 +49,35 @@ def ran(make_controller, slide_path):
 
 def own_sittings(folder):
     return sorted((folder / "user" / "sittings").glob("*.deepheme"))
+
+
+def test_a_run_has_a_sitting_of_its_own_whoever_fails_to_hear_of_it(
+    make_controller, slide_path, tmp_path
+):
+    made = make_controller()
+    made.open_slide(slide_path)
+    made.classify_slide()
+    first = made.session.sitting
+    made.desk.review.set_threshold(0.9)
+    made.desk.review.apply_threshold()
+    made.desk.review.correct([0], "M3")
+    made.desk.keeping.save()
+
+    def fail(rows):
+        if rows is not None:
+            raise RuntimeError("a dock that cannot be drawn")
+
+    made.desk.review.changed.connect(fail)
+    with pytest.raises(EmitLoopError):
+        made.classify_slide()
+    made.desk.review.changed.disconnect(fail)
+    assert made.session.sitting != first
+    kept = Path(first).read_bytes()
+    made.desk.review.correct([1], "B1")
+    made.desk.keeping.save()
+    assert Path(first).read_bytes() == kept
+    said = read_sitting(made.session.sitting).corrected
+    assert said.given([0, 1]) == ["M3", "B1"]
 
 
 def test_a_run_is_saved_by_itself_and_corrections_after_it(ran, tmp_path):

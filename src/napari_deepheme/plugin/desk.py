@@ -175,14 +175,17 @@ class Desk:
         self, run: Run, overlay: Overlay, result: RegionResult, facts: RunFacts
     ) -> None:
         self.result = (result, facts)
-        self._session.stopped = stopped_words(result, self._session)
-        overlay.set_facts({"bounds_origin": facts.bounds_origin})
-        self._session.can_export = True
-        threshold = self._session.first_threshold
-        if threshold is not None:
-            self.review.begin_at(threshold)
         over = run.kept if result.complete else None
-        self.keeping.begin(over.forget if over is not None else None)
+        try:
+            self._session.stopped = stopped_words(result, self._session)
+            overlay.set_facts({"bounds_origin": facts.bounds_origin})
+            self._session.can_export = True
+            threshold = self._session.first_threshold
+            if threshold is not None:
+                self.review.begin_at(threshold)
+        finally:
+            # Whoever listens and fails: the file of the review before is let go.
+            self.keeping.begin(over.forget if over is not None else None)
 
     def prefer_threshold(self) -> None:
         """Take the preferred threshold, unless the reader set one for this slide."""

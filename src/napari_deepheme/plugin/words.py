@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from napari_deepheme.core.models.cards.card import ModelCard
     from napari_deepheme.plugin.session import Session
 
+NOT_NOW = "Not taken, since a run goes on. Wait for its end, or press “Cancel”."
+
 BUSY = "Not begun, since a run goes on. Wait for its end, or press “Cancel”."
 
 CLICK_HINT = "Click a cell to select it, Shift-click to add more."

@@ -107,6 +107,21 @@ def test_a_corrected_neighbour_is_named_as_the_reader_says(
     assert explain_panel.neighbours.buttons[0].text() == "B1"
 
 
+def test_what_is_shown_of_a_cell_goes_with_the_cells(
+    qtbot, reviewed, explain_panel, space
+):
+    space.begin(with_map=False)
+    reviewed.select([4])
+    qtbot.waitUntil(lambda: explain_panel.explaining.neighbours is not None)
+    few = np.arange(2)
+    reviewed.cells, reviewed.kinds = reviewed.cells.take(few), reviewed.kinds[few]
+    reviewed.changed.emit(None)
+    assert explain_panel.explaining.neighbours is None
+    # As at the end of a run, where a threshold changes kinds at once.
+    reviewed.changed.emit([0])
+    assert explain_panel.explaining.explanation is None
+
+
 def test_features_at_another_pixel_size_are_others(reviewed, space):
     space.begin(with_map=False)
     assert space.features is not None

@@ -464,6 +464,15 @@ def test_without_figures_it_is_said_and_there_is_none_to_go_to(
     assert all(arrow.isEnabled() for arrow in arrows)
 
 
+def test_the_list_names_no_figure_that_a_new_run_has_not(mitoses, ran, core):
+    assert column(mitoses, CELL) == ["3"]
+    core.cells = core.cells.take([0, 1])
+    ran.classify_slide()
+    ran.finish()
+    # The rest follows when the cells rest.
+    assert column(mitoses, CELL) == []
+
+
 def test_what_became_of_a_figure_is_seen_in_a_narrow_dock(mitoses, ran, qtbot):
     mitoses.resize(400, 400)
     mitoses.show()

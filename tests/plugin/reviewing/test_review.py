@@ -16,7 +16,7 @@ from napari_deepheme.core.geometry import Size
 from napari_deepheme.core.review.corrections import reader_classes
 from napari_deepheme.core.sittings.sitting_file import read_sitting
 from napari_deepheme.plugin.result_layers.figures import Figures
-from napari_deepheme.plugin.words import progress_in_words
+from napari_deepheme.plugin.words import NOT_NOW, progress_in_words
 
 
 @pytest.fixture
@@ -281,6 +281,7 @@ def test_without_a_selection_or_while_a_run_goes_on_nothing_is_corrected(ran):
     assert ran.session.n_corrected == 0
     ran.classify_slide()
     correct(ran, [0], "M3")
+    assert ran.session.message == NOT_NOW
     ran.finish()
     assert ran.session.n_corrected == 0
 

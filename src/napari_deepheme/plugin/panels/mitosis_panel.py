@@ -165,7 +165,10 @@ class MitosisPanel(QWidget):
             lines.append(f"  {n_unknown(indices):,} of unknown lineage")
         return "\n".join([*lines, "95 %: sampling error only (Wilson)"])
 
-    def _on_changed(self, _: object) -> None:
+    def _on_changed(self, rows: object) -> None:
+        if rows is None:
+            # They may be other cells: the list must name none that are gone.
+            self.model.refresh()
         self._rested()
 
     def _on_selection(self) -> None:

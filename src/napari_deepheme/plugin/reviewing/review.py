@@ -23,7 +23,7 @@ from napari_deepheme.plugin.kinds import (
 )
 from napari_deepheme.plugin.result_layers.drawing import Ready
 from napari_deepheme.plugin.reviewing.memory import Memory
-from napari_deepheme.plugin.words import NO_MODEL, describe
+from napari_deepheme.plugin.words import NO_MODEL, NOT_NOW, describe
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -211,7 +211,7 @@ class Review:
         reader_class : str, or sequence of str
             One of `READER_CLASSES` for all of them, or one for each.
         """
-        if not len(rows) or not self._session.can_correct:
+        if not len(rows) or not self._is_free():
             return
         self._take(
             self.corrected.correct(
@@ -232,7 +232,7 @@ class Review:
         word : str
             One of `MITOSIS_WORDS[of]`; empty for as the model says.
         """
-        if len(rows) and self._session.can_correct:
+        if len(rows) and self._is_free():
             reader, at = self._session.reader, self._now()
             corrected = self.corrected.tell_mitosis(
                 rows, of, word, reader=reader, at=at
@@ -263,14 +263,21 @@ class Review:
     def undo(self) -> None:
         """Take the last correction back."""
         steps = self.corrected.steps
-        if self._session.can_correct and steps:
+        if steps and self._is_free():
             self._take(self.corrected.undo(), steps[-1].rows)
 
     def redo(self) -> None:
         """Do again what was taken back last."""
         undone = self.corrected.undone
-        if self._session.can_correct and undone:
+        if undone and self._is_free():
             self._take(self.corrected.redo(), undone[-1].rows)
+
+    def _is_free(self) -> bool:
+        """Tell whether cells can be corrected now; say so where a run goes on."""
+        session = self._session
+        if session.running and not session.can_correct:
+            session.say(NOT_NOW, error=True)
+        return session.can_correct
 
     def set_threshold(self, threshold: float) -> None:
         """Take the probability under which cells are unidentified; counts follow.

@@ -196,6 +196,8 @@ class ExplainPanel(QWidget):
 
     def _on_cells(self, rows: object = None) -> None:
         if rows is None:
+            # They may be other cells: what is shown speaks of rows that are gone.
+            self.explaining.forget()
             self._timer.start()
         else:
             self._show()

@@ -121,6 +121,11 @@ class Explaining:
         else:
             self._begin(reviewed.selected[0], class_code)
 
+    def forget(self) -> None:
+        """Show nothing, of cells that may be gone."""
+        self._request += 1
+        self._nothing(SELECT_ONE)
+
     def _begin(self, row: int, class_code: str | None) -> None:
         reviewed, looked = self._reviewed, self._looked
         slide, mpp, models = reviewed.slide, reviewed.mpp, reviewed.models

@@ -168,6 +168,20 @@ def test_leaving_a_slide_writes_what_is_remembered(seeing, own_layer, path):
     assert list(read_looks(path).by_slide.values()) == [Look(gamma=0.6)]
 
 
+def test_two_windows_remember_their_looks_side_by_side(
+    viewer, seeing, own_layer, other_layer, path
+):
+    second = Seeing(viewer, path=path)
+    seeing.use(own_layer)
+    seeing.change(gamma=0.6)
+    second.use(other_layer)
+    second.change(gamma=0.8)
+    seeing.keep()
+    second.keep()
+    kept = list(read_looks(path).by_slide.values())
+    assert sorted(look.gamma for look in kept) == [0.6, 0.8]
+
+
 def test_a_look_that_cannot_be_written_is_told_once(viewer, tmp_path, other_layer):
     (tmp_path / "file").touch()
     seeing = Seeing(viewer, path=tmp_path / "file" / "looks.json")

@@ -124,6 +124,8 @@ class Seeing:
         """Write what is to be remembered, if it is other than what was written."""
         if self._kept is self._written:
             return
+        # Another window may have written meanwhile.
+        self._kept = self._kept.onto(read_looks(self._path), self._written)
         try:
             write_looks(self._kept, self._path)
         except CannotWriteError as error:

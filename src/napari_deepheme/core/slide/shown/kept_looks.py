@@ -70,6 +70,40 @@ class KeptLooks:
             return replace(self, same_for_all=False)
         return replace(self, same_for_all=True, for_all=replace(look, white_point=None))
 
+    def onto(self, latest: KeptLooks, before: KeptLooks) -> KeptLooks:
+        """Return what another window wrote last, with what was changed here since.
+
+        Parameters
+        ----------
+        latest : KeptLooks
+            What is written now.
+        before : KeptLooks
+            What was written when the changes here began.
+
+        Examples
+        --------
+        >>> before, other = KeptLooks(), KeptLooks().with_look("a", Look(gamma=0.8))
+        >>> both = before.with_look("b", Look(gamma=0.9)).onto(other, before)
+        >>> both.look_of("a").gamma, both.look_of("b").gamma
+        (0.8, 0.9)
+        """
+        slides = {**before.by_slide, **self.by_slide}
+        mine = [
+            key for key in slides if self.by_slide.get(key) != before.by_slide.get(key)
+        ]
+        by_slide = {k: v for k, v in latest.by_slide.items() if k not in mine}
+        by_slide |= {k: self.by_slide[k] for k in mine if k in self.by_slide}
+        is_mine = (self.same_for_all, self.for_all) != (
+            before.same_for_all,
+            before.for_all,
+        )
+        general = self if is_mine else latest
+        return KeptLooks(
+            general.same_for_all,
+            general.for_all,
+            dict(list(by_slide.items())[-MAX_SLIDES:]),
+        )
+
 
 def look_key(name: str, size: Size) -> str:
     """Return what the look of a slide is remembered by: a hash of its name and size."""

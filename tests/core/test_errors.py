@@ -52,6 +52,7 @@ ERRORS = [
     errors.InvalidTableError("a.csv", TWO_LINES),
     errors.InvalidRangesError("ranges.csv", TWO_LINES),
     errors.InvalidSittingError("a.deepheme", TWO_LINES),
+    errors.SittingChangedError("a.deepheme"),
     errors.SittingElsewhereError("a.deepheme"),
     errors.InvalidSummaryError("summary.json", TWO_LINES),
     errors.InvalidCohortError("cohort.parquet", TWO_LINES),

@@ -5,6 +5,7 @@ import json
 import threading
 from contextlib import nullcontext
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -427,6 +428,38 @@ def test_the_file_of_a_sitting_that_another_window_took_is_left_to_it(
     other.desk.review.correct([1], "M4")
     other.desk.keeping.save()
     assert judged_classes(read_sitting(path).corrected.cells)[:2].tolist()[1] == "M4"
+
+
+@pytest.mark.parametrize("adds", [False, True])
+def test_what_another_window_saves_while_a_sitting_is_opened_is_not_lost(
+    ran, make_controller, inline_start, tmp_path, adds
+):
+    (path,) = own_sittings(tmp_path)
+    other = make_controller()
+    n_read = count(1)
+
+    def read_and_save(items, *, on_item, on_end):
+        read = list(items())
+        if next(n_read) == 1:
+            ran.desk.review.correct([1], "L2")
+            if adds:
+                ran.desk._adding.add_at(600, 600)
+            ran.desk.keeping.save()
+        return inline_start(lambda: iter(read), on_item=on_item, on_end=on_end)
+
+    other.returning._start = read_and_save
+    ended = []
+    other.returning.open_sitting(path, then=lambda: ended.append(True))
+    assert ended == [True]
+    assert other.session.message == AS_LEFT
+    other.desk._adding.add_at(300, 600)
+    other.desk.review.correct([2], "E1")
+    other.desk.keeping.save()
+    assert other.session.not_saved == ""
+    kept = read_sitting(path).corrected
+    assert len(kept) == 5 + adds
+    assert kept.given([1, 2]) == ["L2", "E1"]
+    assert not kept.dropped
 
 
 def test_cells_that_were_named_in_qupath_arrive_in_the_review(

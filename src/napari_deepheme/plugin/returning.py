@@ -9,11 +9,12 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from napari_deepheme.core.errors import DeephemeError
+from napari_deepheme.core.errors import DeephemeError, SittingChangedError
 from napari_deepheme.plugin.desk import LAST_SECONDS
 from napari_deepheme.plugin.layers import origin_of, without_slide
 from napari_deepheme.plugin.result_layers.drawing import Ready
 from napari_deepheme.plugin.reviewing.aside import Aside, PutAside
+from napari_deepheme.plugin.reviewing.keeping import twofold
 from napari_deepheme.plugin.reviewing.reopening import (
     Opened,
     is_sitting,
@@ -217,7 +218,12 @@ class Returning:
             # What was corrected meanwhile may belong to the sitting that was read.
             self._open(path, opens, then, source)
             return
-        self._take_up(path, source, *item)
+        try:
+            self._take_up(path, source, *item)
+        except SittingChangedError:
+            # What another window saved meanwhile would count as taken back.
+            self._open(path, opens, then, source)
+            return
         then()
 
     def _take_up(
@@ -233,15 +239,15 @@ class Returning:
         except DeephemeError as error:
             self._session.say(str(error), error=True)
             return
+        file = taken_over(path, sitting) if is_sitting(path) else None
         if source is not None:
             self._let_give_way(source, layer)
         self._desk.restore(sitting, ready, layer)
         self._desk.slides.bring_mpp(sitting.result.mpp)
         self._session.say(f"{AS_LEFT}{amiss}", error=bool(amiss))
-        now = self._desk.sitting() or sitting
-        file = taken_over(path, now) if is_sitting(path) else None
         if file is not None:
-            self._desk.keeping.go_on(file)
+            now = self._desk.sitting() or sitting
+            self._desk.keeping.go_on(twofold(file, now))
         else:
             self._desk.keeping.begin()
 

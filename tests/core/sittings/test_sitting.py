@@ -24,6 +24,7 @@ from napari_deepheme.core.engine.results import RegionResult
 from napari_deepheme.core.errors import (
     CannotWriteError,
     InvalidSittingError,
+    SittingChangedError,
     SittingElsewhereError,
     SittingSlideNotFoundError,
     SittingSlideReplacedError,
@@ -350,6 +351,51 @@ def test_a_window_from_which_the_sitting_was_taken_over_is_refused(tmp_path):
         first.sync(corrected.correct([1], "M3"))
     assert second.sync(corrected.correct([1], "M4"))
     assert judged_classes(read_sitting(path).corrected.cells)[1] == "M4"
+
+
+def undone(corrected):
+    return corrected.undo(), ()
+
+
+def one_more(corrected):
+    return corrected.correct([2], "L2", at=AT), ()
+
+
+def one_other(corrected):
+    return corrected.undo().correct([2], "L2", at=AT), ()
+
+
+def added_and_taken_back(corrected):
+    cell = CellTable.from_arrays([(300, 40, 20, 20)], [0], [13], [0.4])
+    return corrected.add(cell, "M1").undo(), ()
+
+
+def another_threshold(corrected):
+    return corrected.with_threshold(0.25), ()
+
+
+def a_shape(corrected):
+    return corrected, (DrawnShape("Shapes", Polygon(((1, 2), (30, 4), (5, 60)))),)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [undone, one_more, one_other, added_and_taken_back, another_threshold, a_shape],
+)
+def test_a_sitting_that_was_saved_since_it_was_read_is_not_taken_over(tmp_path, change):
+    path = tmp_path / "a.deepheme"
+    said = CorrectedCells(model_says()).correct([1], "M3", at=AT)
+    first = create_sitting(path, a_sitting(said))
+    read = read_sitting(path)
+    first.sync(*change(said))
+    with pytest.raises(SittingChangedError, match="another window"):
+        SittingFile(path, read.corrected, read.shapes)
+    # It is left to the window that saves it.
+    assert first.sync(said.correct([3], "E4", at=AT))
+    read = read_sitting(path)
+    corrected = read.corrected.correct([4], "L4", at=AT)
+    SittingFile(path, read.corrected, read.shapes).sync(corrected)
+    assert read_sitting(path).corrected.steps == corrected.steps
 
 
 def test_a_file_that_is_gone_or_cannot_be_made_is_told(tmp_path):

@@ -69,6 +69,21 @@ class InvalidSittingError(OfFile, DeephemeError, ValueError):
         )
 
 
+class SittingChangedError(DeephemeError, OSError):
+    """The file of a sitting is not any more as it was read."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(path)
+        self.path = path
+
+    def __str__(self) -> str:
+        """Word the error."""
+        return (
+            f"the sitting {self.path} was saved by another window since it was read "
+            "(open it again)"
+        )
+
+
 class SittingElsewhereError(DeephemeError, OSError):
     """Another window has taken the file of a sitting over."""
 

@@ -19,6 +19,7 @@ from napari_deepheme.core.cell_table import CellTable
 from napari_deepheme.core.errors import (
     CannotWriteError,
     InvalidSittingError,
+    SittingChangedError,
     SittingElsewhereError,
 )
 from napari_deepheme.core.export.facts import NOTICE
@@ -43,11 +44,15 @@ from napari_deepheme.core.sittings.sitting_database import (
 )
 from napari_deepheme.core.sittings.sitting_rows import (
     has_said,
+    is_as_read,
+    n_same_steps,
     put_cells,
     put_counted,
+    put_meta,
     put_shapes,
     put_steps,
     read_cells,
+    read_meta,
     read_shapes,
     read_steps,
     shape_row,
@@ -57,8 +62,6 @@ from napari_deepheme.core.sittings.sitting_rows import (
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
-
-    from napari_deepheme.core.review.correction import Correction
 
 SUFFIX: Final = ".deepheme"
 
@@ -103,18 +106,34 @@ class SittingFile:
         to it is refused from now on.
     corrected : CorrectedCells
         The cells as the file has them, with their steps.
+    shapes : sequence of DrawnShape, optional
+        What is drawn there; None where that was not read.
+
+    Raises
+    ------
+    SittingChangedError
+        If the file is not any more as it was read; it is not taken over then.
+    CannotWriteError
+        If it cannot be written.
     """
 
-    def __init__(self, path: Path, corrected: CorrectedCells) -> None:
+    def __init__(
+        self,
+        path: Path,
+        corrected: CorrectedCells,
+        shapes: Sequence[DrawnShape] | None = None,
+    ) -> None:
         self.path = path
         self._writer = json.dumps(uuid.uuid4().hex)
         self._saved = corrected.steps
         self._n_cells = len(corrected)
         changed = _modified(path)
         with self._write() as database:
-            meta = {"changed": changed, **_meta(database)}
+            meta = {"changed": changed, **read_meta(database)}
+            if not is_as_read(database, corrected, shapes):
+                raise SittingChangedError(str(path))
             # To open it is no change, but gives the file another time.
-            _put(database, {"changed": meta["changed"], "writer": self._writer})
+            put_meta(database, {"changed": meta["changed"], "writer": self._writer})
             database.execute(_MITOSES)
             put_counted(database)
             numbers = step_numbers(database)
@@ -152,7 +171,7 @@ class SittingFile:
         CannotWriteError
             If it cannot be written; it stays as it was.
         """
-        n_same = _n_same(self._saved, corrected.steps)
+        n_same = n_same_steps(self._saved, corrected.steps)
         drawn = json.dumps([shape_row(shape) for shape in shapes])
         values = {
             "threshold": json.dumps(corrected.threshold),
@@ -174,7 +193,7 @@ class SittingFile:
             put_steps(database, numbers, new)
             if not is_drawn_same:
                 put_shapes(database, shapes)
-            _put(database, {**changed, "changed": json.dumps(utc_now())})
+            put_meta(database, {**changed, "changed": json.dumps(utc_now())})
         self._n_cells, self._saved = len(corrected), corrected.steps
         self._steps = self._steps[:n_same] + numbers
         self._last += len(new)
@@ -182,7 +201,7 @@ class SittingFile:
         return True
 
     def _check(self, database: sqlite3.Connection) -> None:
-        if _meta(database).get("writer") != self._writer:
+        if read_meta(database).get("writer") != self._writer:
             raise SittingElsewhereError(str(self.path))
 
     @contextmanager
@@ -213,7 +232,7 @@ def create_sitting(path: Path, sitting: Sitting) -> SittingFile:
             with opened(temporary) as database, database:
                 database.executescript(_SCHEMA + _MITOSES)
                 database.execute("BEGIN")
-                _put(database, _facts(sitting))
+                put_meta(database, _facts(sitting))
                 put_cells(database, empty.base, 0)
                 # What was taken back is to count nowhere else, either.
                 gone = (*sitting.corrected.dropped, *sitting.corrected.undone)
@@ -342,7 +361,7 @@ def _modified(path: Path) -> str:
 
 
 def _values(database: sqlite3.Connection) -> dict[str, Any]:
-    meta = {key: json.loads(value) for key, value in _meta(database).items()}
+    meta = {key: json.loads(value) for key, value in read_meta(database).items()}
     if meta.get("format") != FORMAT:
         raise ValueError("it is another program's database")
     if int(meta["version"]) > VERSION:
@@ -371,20 +390,3 @@ def _facts(sitting: Sitting) -> dict[str, str]:
         "since": json.dumps(sitting.corrected.since),
         "changed": json.dumps(utc_now()),
     }
-
-
-def _meta(database: sqlite3.Connection) -> dict[str, str]:
-    return dict(database.execute("SELECT key, value FROM meta"))
-
-
-def _put(database: sqlite3.Connection, values: Mapping[str, str]) -> None:
-    database.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", values.items())
-
-
-def _n_same(saved: Sequence[Correction], steps: Sequence[Correction]) -> int:
-    n = 0
-    for before, now in zip(saved, steps, strict=False):
-        if before is not now and before != now:
-            break
-        n += 1
-    return n

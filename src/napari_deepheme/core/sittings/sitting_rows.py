@@ -1,4 +1,4 @@
-"""The rows of a sitting's tables: cells, steps and shapes, written and read."""
+"""The rows of a sitting's tables: facts, cells, steps, shapes, written and read."""
 
 from __future__ import annotations
 
@@ -25,7 +25,9 @@ from napari_deepheme.core.table_columns import numbers_of
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Collection, Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+
+    from napari_deepheme.core.review.corrected_cells import CorrectedCells
 
 _FIXED: Final = (
     "cell_id",
@@ -46,6 +48,16 @@ _COUNTED: Final = "counted_class"
 
 _RENAMED: Final = "columns"
 """Key of `meta`: names of further columns that stand under another, by that other."""
+
+
+def read_meta(database: sqlite3.Connection) -> dict[str, str]:
+    """Read the facts of the sitting, by their keys, as JSON."""
+    return dict(database.execute("SELECT key, value FROM meta"))
+
+
+def put_meta(database: sqlite3.Connection, values: Mapping[str, str]) -> None:
+    """Write facts in the place of those that are there."""
+    database.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", values.items())
 
 
 def put_cells(database: sqlite3.Connection, cells: CellTable, first: int) -> None:
@@ -209,6 +221,16 @@ def put_steps(
         database.executemany(f"INSERT INTO {table} VALUES ({marks}, 0)", rows)
 
 
+def n_same_steps(saved: Sequence[Correction], steps: Sequence[Correction]) -> int:
+    """Return how many steps are the same, from the first on."""
+    n = 0
+    for before, now in zip(saved, steps, strict=False):
+        if before is not now and before != now:
+            break
+        n += 1
+    return n
+
+
 def take_back(database: sqlite3.Connection, numbers: Iterable[int]) -> None:
     """Mark steps as undone; their trace stays."""
     undone = [(number,) for number in numbers]
@@ -264,6 +286,36 @@ def read_steps(
         who, when = str(readers[0]), str(times[0])
         steps.append(Correction(cells, before, after, who, when, of))
     return steps
+
+
+def is_as_read(
+    database: sqlite3.Connection,
+    corrected: CorrectedCells,
+    shapes: Sequence[DrawnShape] | None,
+) -> bool:
+    """Tell whether a sitting has the cells, what was said of them and what was drawn.
+
+    Parameters
+    ----------
+    database : sqlite3.Connection
+        The sitting.
+    corrected : CorrectedCells
+        The cells with their steps and their threshold, as they were read.
+    shapes : sequence of DrawnShape or None
+        The shapes; None where these were not read.
+    """
+    (n_cells,) = database.execute("SELECT COUNT(*) FROM cells").fetchone()
+    if n_cells != len(corrected):
+        return False
+    threshold = json.loads(read_meta(database).get("threshold", "null"))
+    if threshold != corrected.threshold:
+        return False
+    if tuple(read_steps(database, n_cells)) != corrected.steps:
+        return False
+    if shapes is None:
+        return True
+    # As words, since a number that is none is not equal to itself.
+    return [*map(shape_row, read_shapes(database))] == [*map(shape_row, shapes)]
 
 
 def shape_row(shape: DrawnShape) -> tuple[str, str]:

@@ -35,7 +35,7 @@ from napari_deepheme.core.sittings.sitting_file import (
 )
 from napari_deepheme.core.slide import plausible_mpp
 from napari_deepheme.plugin.result_layers.drawing import Ready
-from napari_deepheme.plugin.reviewing.keeping import sittings_folder, twofold
+from napari_deepheme.plugin.reviewing.keeping import sittings_folder
 
 if TYPE_CHECKING:
     import os
@@ -46,7 +46,6 @@ if TYPE_CHECKING:
     from napari_deepheme.core.export.qupath import QupathCells
     from napari_deepheme.core.geometry import Point
     from napari_deepheme.core.slide import SlideReader
-    from napari_deepheme.plugin.reviewing.keeping import Kept
 
 TABLES: Final = (".csv", ".geojson", ".json")
 """Endings of tables of cells."""
@@ -195,10 +194,16 @@ def _begun(
     return sitting, Ready.of(corrected.cells)
 
 
-def taken_over(path: Path, sitting: Sitting) -> Kept | None:
-    """Return the file to go on with; None where it cannot be written to."""
+def taken_over(path: Path, sitting: Sitting) -> SittingFile | None:
+    """Return the file of a sitting to go on with; None where it cannot be written to.
+
+    Raises
+    ------
+    SittingChangedError
+        If another window saved to it since it was read; it is not taken over then.
+    """
     try:
-        return twofold(SittingFile(path, sitting.corrected), sitting)
+        return SittingFile(path, sitting.corrected, sitting.shapes)
     except CannotWriteError:
         return None
 

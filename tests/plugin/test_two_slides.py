@@ -8,8 +8,8 @@ import pytest
 from tests.plugin.conftest import MODELS
 
 from napari_deepheme.core.review.corrections import judged_classes
-from napari_deepheme.core.sittings.sitting_file import read_sitting
-from napari_deepheme.plugin.returning import AS_LEFT
+from napari_deepheme.core.sittings.sitting_file import SittingFile, read_sitting
+from napari_deepheme.plugin.returning import AS_LEFT, NOT_SAVED
 
 
 @pytest.fixture
@@ -335,6 +335,61 @@ def ran_twice(two):
     two.choose_slide("case 1.svs")
     two.classify_slide()
     return two, two.session.sitting
+
+
+def test_without_the_layer_of_the_cells_a_review_that_is_not_saved_comes_back(
+    make_controller, slide_path, tmp_path, monkeypatch
+):
+    made = make_controller()
+    made.open_slide(slide_path)
+    monkeypatch.setenv("NAPARI_DEEPHEME_SITTINGS", str(slide_path / "sittings"))
+    made.classify_slide()
+    made.desk.review.correct([0, 1], "M3")
+    session = made.session
+    said = []
+    session.events.message.connect(lambda text, *_: said.append(text))
+    made.viewer.layers.remove("Cells")
+    assert NOT_SAVED in said
+    assert "cannot write" in session.message
+    assert session.not_saved
+    assert session.earlier_sitting == ""
+    assert session.n_corrected == 2
+    assert "Cells" in made.viewer.layers
+    assert made.desk.review.models is MODELS
+    # It is saved once that can be.
+    monkeypatch.setenv("NAPARI_DEEPHEME_SITTINGS", str(tmp_path / "another"))
+    made.desk.keeping.save()
+    assert len(read_sitting(session.sitting).corrected.steps) == 1
+
+
+def test_without_the_layer_of_the_cells_words_that_could_not_be_saved_come_back(
+    make_controller, slide_path
+):
+    made = make_controller()
+    made.open_slide(slide_path)
+    made.classify_slide()
+    sitting = Path(made.session.sitting)
+    # Another window saves it now.
+    SittingFile(sitting, read_sitting(sitting).corrected)
+    made.desk.review.correct([0, 1], "M3")
+    made.viewer.layers.remove("Cells")
+    assert made.session.message == NOT_SAVED
+    assert made.session.n_corrected == 2
+    assert "Cells" in made.viewer.layers
+
+
+def test_without_the_layer_of_the_cells_a_review_is_offered_that_is_saved_only_then(
+    make_controller, slide_path, later_start
+):
+    made = make_controller()
+    made.open_slide(slide_path)
+    made.desk.keeping._start = later_start
+    made.classify_slide()
+    made.desk.review.correct([0, 1], "M3")
+    made.viewer.layers.remove("Cells")
+    assert "Go on" in made.session.message
+    made.returning.open_sitting(Path(made.session.earlier_sitting))
+    assert made.session.n_corrected == 2
 
 
 def test_without_the_layer_of_the_cells_the_review_waits_in_its_sitting(

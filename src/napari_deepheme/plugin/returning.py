@@ -43,6 +43,11 @@ if TYPE_CHECKING:
 
 AS_LEFT: Final = "The cells are back, as they were left."
 
+NOT_SAVED: Final = (
+    "The layer of the cells was taken away. It is back, since what you said of them "
+    "could not be saved."
+)
+
 
 class Returning:
     """Brings reviews back to the desk.
@@ -150,29 +155,33 @@ class Returning:
         aside = self._aside.take(layer)
         if aside is not None:
             self._session.say("Taking the review of this slide up again …")
-            cells = aside.sitting.corrected.cells
-            self._start(
-                lambda: iter([Ready.of(cells)]),
-                on_item=partial(self._on_taken_up, layer, aside),
-                on_end=lambda: None,
-            )
+            self._take_up_again(layer, aside, AS_LEFT)
 
     def follow_layers(self) -> None:
-        """Put the review aside when the layer of its cells was taken away."""
+        """Put the review aside when the layer of its cells was taken away.
+
+        It waits in its sitting. One that could not be saved is shown again.
+        """
         overlay, run = self._desk.overlay, self._desk.run
-        if self._session.running or overlay is None or overlay.is_there or run is None:
+        session = self._session
+        if session.running or overlay is None or overlay.is_there or run is None:
             return
-        if run.layer in self._viewer.layers and self._desk.result is not None:
-            file = self._desk.keeping.path
-            self._put_aside()
-            self._aside.take(run.layer)
-            if file is not None:
-                self._session.earlier_sitting = str(file)
-            self._session.say(
-                "The layer of the cells was taken away. “Go on” brings it back as it "
-                "was.",
-                error=True,
-            )
+        if run.layer not in self._viewer.layers or self._desk.result is None:
+            return
+        session.say("")
+        left = self._desk.leave()
+        if left is None:
+            return
+        layer, aside = left
+        # What could not be saved was told.
+        if aside.file is None or session.message_kind == "error":
+            self._take_up_again(layer, aside, NOT_SAVED)
+            return
+        session.earlier_sitting = str(aside.file.path)
+        session.say(
+            "The layer of the cells was taken away. “Go on” brings it back as it was.",
+            error=True,
+        )
 
     def _open(
         self,
@@ -263,7 +272,17 @@ class Returning:
         if left is not None:
             self._aside.put(*left)
 
-    def _on_taken_up(self, layer: Image, aside: PutAside, item: Ready | Failed) -> None:
+    def _take_up_again(self, layer: Image, aside: PutAside, words: str) -> None:
+        cells = aside.sitting.corrected.cells
+        self._start(
+            lambda: iter([Ready.of(cells)]),
+            on_item=partial(self._on_taken_up, layer, aside, words),
+            on_end=lambda: None,
+        )
+
+    def _on_taken_up(
+        self, layer: Image, aside: PutAside, words: str, item: Ready | Failed
+    ) -> None:
         if isinstance(item, Failed):
             self._session.say(str(item.error), error=True)
             raise item.error
@@ -276,7 +295,7 @@ class Returning:
             self._aside.put_back(layer, aside)
             return
         self._desk.restore(aside.sitting, item, layer, aside.models)
-        self._session.say(AS_LEFT)
+        self._session.say(words, error=words == NOT_SAVED)
         if aside.file is not None:
             self._desk.keeping.go_on(aside.file)
         else:

@@ -17,6 +17,7 @@ from tests.plugin.conftest import MODELS
 from napari_deepheme.core.errors import (
     CannotWriteError,
     DeviceLostError,
+    ModelNotFoundError,
     SlideGoneError,
 )
 from napari_deepheme.core.export import crop_folder
@@ -385,6 +386,34 @@ def test_a_model_that_is_not_here_is_told_and_the_cell_is_unidentified(
     coming, told = desk.review.ask_for_models()
     assert not coming
     assert why in told
+
+
+def test_a_model_that_was_missing_is_sought_again_once_another_came_or_is_chosen(
+    reopened,
+):
+    desk, session = reopened.desk, reopened.session
+    is_here = desk._absent._load_models
+    n_sought = count(1)
+
+    def load(*names):
+        next(n_sought)
+        raise ModelNotFoundError("namer", ("another",))
+
+    desk._absent._load_models = load
+    for _ in range(2):
+        desk.review.ask_for_models()
+    assert next(n_sought) == 2
+    session.device = "cpu"
+    desk.review.ask_for_models()
+    assert next(n_sought) == 4
+    desk._absent._load_models = is_here
+    coming, told = desk.review.ask_for_models()
+    assert not coming
+    assert "'namer'" in told
+    session.models = ("namer", "another")
+    coming, _ = desk.review.ask_for_models()
+    assert coming
+    assert desk.review.models is MODELS
 
 
 def test_a_damaged_sitting_is_told_in_the_widget(make_controller, tmp_path):

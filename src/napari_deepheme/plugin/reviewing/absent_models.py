@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from napari_deepheme.plugin.session import Session
     from napari_deepheme.plugin.worker import Task
 
+_Sought = tuple[tuple[str, ...], str, str]
+"""Classifiers that are here; detector and device that are chosen."""
+
 
 class AbsentModels:
     """Loads what named the cells of a review, if it is here in the same version.
@@ -55,7 +58,8 @@ class AbsentModels:
         self._load_models = load_models
         self._start = start
         self._loading: RunFacts | None = None
-        self._missing: tuple[RunFacts, str] | None = None
+        # With what it was sought for, and why it is missing.
+        self._missing: tuple[RunFacts, _Sought, str] | None = None
 
     def ask(self) -> tuple[bool, str]:
         """Tell whether they come, and say what goes on or is missing."""
@@ -63,30 +67,36 @@ class AbsentModels:
         if facts is None or not facts.detector:
             # Of cells of a table no model is known.
             return False, NO_MODEL
-        if self._missing is not None and self._missing[0] is facts:
-            return False, self._missing[1]
+        sought = session.models, session.detector, session.device
+        if self._missing is not None:
+            missed, before, why = self._missing
+            # Where other models are here now, or another device is chosen, it may come.
+            if missed is facts and before == sought:
+                return False, why
         if self._loading is not facts:
             self._loading = facts
             name, _, _ = facts.model.rpartition(" ")
-            detector, device = session.detector, session.device
+            _, detector, device = sought
             self._start(
                 lambda: iter([self._load_models(name, detector, device)]),
-                on_item=partial(self._on_loaded, facts),
+                on_item=partial(self._on_loaded, facts, sought),
                 on_end=lambda: None,
             )
         return True, f"Loading {facts.model}, which named these cells …"
 
-    def _on_loaded(self, facts: RunFacts, item: Models | Failed) -> None:
+    def _on_loaded(
+        self, facts: RunFacts, sought: _Sought, item: Models | Failed
+    ) -> None:
         self._loading = None
         review = self._review
         if facts is not self._facts() or review.models is not None:
             # Another review lies there now, or the slide was classified again.
             return
         if isinstance(item, Failed):
-            self._missing = (facts, _missing(facts, str(item.error)))
+            self._missing = facts, sought, _missing(facts, str(item.error))
         elif item.classifier.spec.name != facts.model:
             here = f"there is {item.classifier.spec.name} instead"
-            self._missing = (facts, _missing(facts, here))
+            self._missing = facts, sought, _missing(facts, here)
         else:
             review.models = item
         review.changed.emit(None)

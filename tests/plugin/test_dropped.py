@@ -2,7 +2,9 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from napari_deepheme.core.sittings.sitting_file import read_sitting
 from napari_deepheme.plugin.dropped import Dropped
@@ -58,6 +60,18 @@ def test_all_that_fails_is_told_whatever_is_opened_after_it(
     assert "run.log" in made.session.message
 
 
+def test_what_fails_without_any_slide_is_told(made, drop, tmp_path):
+    drop([tmp_path])
+    assert made.session.slide == ""
+    assert made.session.message_kind == "error"
+    made.session.say("")
+    bad = tmp_path / "bad.deepheme"
+    bad.write_bytes(b"no sitting")
+    drop([tmp_path, bad])
+    assert str(tmp_path) in made.session.message
+    assert "bad.deepheme is not a sitting" in made.session.message
+
+
 def test_a_table_whose_slide_could_not_be_opened_lies_on_no_other(
     made, drop, left, slide_path, tmp_path
 ):
@@ -72,6 +86,36 @@ def test_a_table_whose_slide_could_not_be_opened_lies_on_no_other(
     drop([broken, left / "mine.deepheme"])
     assert made.session.can_export
     assert "broken.svs" in made.session.message
+
+
+@pytest.fixture
+def unsized(make_controller, tmp_path):
+    """A picture without a pixel size, and its sitting, which has one."""
+    picture = tmp_path / "picture.png"
+    Image.fromarray(np.full((1000, 1000, 3), 230, np.uint8)).save(picture)
+    before = make_controller()
+    before.open_slide(picture)
+    before.set_mpp(0.25)
+    before.classify_slide()
+    before.close()
+    return picture, Path(before.session.sitting)
+
+
+def test_a_pixel_size_that_the_sitting_brings_is_not_asked_for(made, drop, unsized):
+    drop(unsized)
+    assert made.session.mpp == 0.25
+    assert made.session.message == AS_LEFT
+    assert made.session.message_kind == "info"
+
+
+def test_a_pixel_size_that_is_not_known_at_the_end_is_asked_for(
+    made, drop, unsized, left
+):
+    picture, _ = unsized
+    drop([picture, left / "mine.deepheme"])
+    assert made.session.slide == "case 1.svs"
+    assert "picture.png states no pixel size" in made.session.message
+    assert made.session.message_kind == "error"
 
 
 def test_several_tables_are_opened_in_turn_and_none_hides_what_is_amiss(

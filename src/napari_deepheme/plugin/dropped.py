@@ -48,15 +48,19 @@ class Dropped:
         as it is; the summary beside a table is no table.
         """
         amiss: list[str] = []
+        unsized: dict[str, Image] = {}
         left = _without_summaries([p for p in paths if is_left_of_a_slide(p)])
         slides: dict[Path, Image] = {}
         for path in paths:
             if not is_left_of_a_slide(path):
                 self._session.say("")
                 layer = self._slides.open(path)
-                amiss += self._amiss_now()
+                told = self._amiss_now()
+                amiss += told
                 if layer is not None:
                     slides[path] = layer
+                    if self._session.needs_mpp:
+                        unsized |= dict.fromkeys(told, layer)
         if amiss:
             # A table would lie on a slide that is not its own.
             amiss += [
@@ -65,17 +69,27 @@ class Dropped:
                 if not is_sitting(path)
             ]
             left = [path for path in left if is_sitting(path)]
-        self._open_left(left, slides, amiss)
+        self._open_left(left, slides, unsized, amiss)
 
     def _amiss_now(self) -> list[str]:
         session = self._session
         return [session.message] if session.message_kind == "error" else []
 
     def _open_left(
-        self, left: Sequence[Path], slides: Mapping[Path, Image], amiss: list[str]
+        self,
+        left: Sequence[Path],
+        slides: Mapping[Path, Image],
+        unsized: Mapping[str, Image],
+        amiss: list[str],
     ) -> None:
-        """Open sittings and tables in turn, and tell at the end what is amiss."""
+        """Open sittings and tables in turn, and tell at the end what is amiss.
+
+        That a slide has no pixel size is not, once its sitting brought one.
+        """
         if not left:
+            if not self._session.needs_mpp:
+                sized = [k for k, v in unsized.items() if v is self._slides.layer]
+                amiss = [told for told in amiss if told not in sized]
             if amiss:
                 self._session.say(" ".join(amiss), error=True)
             return
@@ -85,11 +99,11 @@ class Dropped:
                 f"{path.name} was not opened: it names none of these slides. Drop it "
                 "with its own slide alone."
             )
-            self._open_left(rest, slides, [*amiss, words])
+            self._open_left(rest, slides, unsized, [*amiss, words])
             return
 
         def go_on() -> None:
-            self._open_left(rest, slides, [*amiss, *self._amiss_now()])
+            self._open_left(rest, slides, unsized, [*amiss, *self._amiss_now()])
 
         self._returning.open_sitting(path, then=go_on)
 

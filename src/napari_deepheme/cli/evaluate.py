@@ -112,9 +112,11 @@ def _run(options: argparse.Namespace) -> int:
     from napari_deepheme.core.training.evaluation.by_group import (
         evaluate_classifier,
         notices,
+    )
+    from napari_deepheme.core.training.evaluation.report_page import (
+        PAGE,
         write_evaluations,
     )
-    from napari_deepheme.core.training.evaluation.report_page import write_page
 
     cells = _cells(options)
     asked = list(dict.fromkeys(options.model or [DEFAULT_CLASSIFIER]))
@@ -131,8 +133,7 @@ def _run(options: argparse.Namespace) -> int:
     for words in dict.fromkeys(w for found in evaluations for w in notices(found)):
         complain(words)
     write_evaluations(evaluations, options.out)
-    write_page(evaluations, options.out / "report.html")
-    say(f"written to {options.out / 'report.html'} and tables beside it")
+    say(f"written to {options.out / PAGE} and tables beside it")
     return 0
 
 

@@ -1,17 +1,19 @@
 import csv
 import re
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from napari_deepheme.core.errors import CannotWriteError
 from napari_deepheme.core.models.protocols import ClassifierSpec, CropProbabilities
 from napari_deepheme.core.taxonomy import class_index
 from napari_deepheme.core.training.cells.known import picture_marks
+from napari_deepheme.core.training.evaluation import by_group
 from napari_deepheme.core.training.evaluation.by_group import (
     evaluate_classifier,
     notices,
-    write_evaluations,
 )
 from napari_deepheme.core.training.evaluation.compare import compare_models, mcnemar
 from napari_deepheme.core.training.evaluation.measures import (
@@ -19,7 +21,10 @@ from napari_deepheme.core.training.evaluation.measures import (
     reliability,
     share,
 )
-from napari_deepheme.core.training.evaluation.report_page import write_page
+from napari_deepheme.core.training.evaluation.report_page import (
+    write_evaluations,
+    write_page,
+)
 from napari_deepheme.core.training.evaluation.scores import macro_f1
 from napari_deepheme.core.training.training_error import TrainingError
 
@@ -207,7 +212,6 @@ def test_cells_that_a_model_learned_from_are_not_judged(
     rows = read(tmp_path / "predictions.csv")
     assert [row["judged"] for row in rows] == ["yes"] * 3 + ["no"] * 3
     assert [row["learned"] for row in rows] == ["no"] * 4 + ["yes"] * 2
-    write_page([found], tmp_path / "report.html")
     assert "learned from 2 of" in (tmp_path / "report.html").read_text("utf-8")
 
 
@@ -284,6 +288,39 @@ def test_the_predictions_give_each_probability_back(painted, tmp_path):
     given = np.array([[row[name] for name in columns] for row in rows], np.float32)
     assert (given == evaluated.probabilities).all()
     assert 0 < given[0, 0] < given[1, 0] < 1e-7
+
+
+def test_tables_and_page_take_their_places_together(
+    evaluated, painted, tmp_path, monkeypatch
+):
+    write_evaluations([evaluated], tmp_path)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    assert len(before) == 5
+    other = evaluate_classifier(Told(["M3"] * 2), painted({"M3": 2}, first=50))
+
+    def full_disk(_):
+        raise CannotWriteError("predictions", "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(by_group, "_prediction_rows", full_disk)
+        with pytest.raises(CannotWriteError):
+            write_evaluations([other], tmp_path)
+    assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == before
+
+    replace_file, moved = Path.replace, []
+
+    def killed(path, target):
+        if target.parent == tmp_path and not target.name.startswith("."):
+            moved.append(target.name)
+        if len(moved) > 1:
+            raise KeyboardInterrupt
+        return replace_file(path, target)
+
+    monkeypatch.setattr(Path, "replace", killed)
+    with pytest.raises(KeyboardInterrupt):
+        write_evaluations([other], tmp_path)
+    assert moved[0] == "figures.csv"
+    assert not (tmp_path / "report.html").exists()
 
 
 def test_the_page_stands_alone_and_escapes_what_it_is_given(evaluated, tmp_path):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from napari_deepheme.core.files import atomic_file, make_folder
+from napari_deepheme.core.files import atomic_file
 from napari_deepheme.core.models.postprocess import NOT_IDENTIFIABLE
 from napari_deepheme.core.taxonomy import CLASS_CODES
 from napari_deepheme.core.training.cells.class_words import UNNAMED
@@ -38,6 +38,9 @@ if TYPE_CHECKING:
 
 MEAN: Final = "mean"
 """In place of a class: the mean over the classes."""
+
+TABLES: Final = ("figures.csv", "confusion.csv", "calibration.csv", "predictions.csv")
+"""Names of the files that `write_tables` writes."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -184,33 +187,40 @@ def notices(evaluation: Evaluation) -> Iterator[str]:
         yield f"{name}: the figures are of others."
 
 
-def write_evaluations(evaluations: Sequence[Evaluation], folder: Path) -> None:
-    """Write figures, confusion, calibration and predictions, each a CSV of that name.
+def write_tables(evaluations: Sequence[Evaluation], paths: Sequence[Path]) -> None:
+    """Write figures, confusion, calibration and predictions as CSV.
+
+    Parameters
+    ----------
+    evaluations : sequence of Evaluation
+        One a model.
+    paths : sequence of Path
+        The files, in the order of `TABLES`.
 
     Raises
     ------
     CannotWriteError
-        If the folder cannot be written to.
+        If one cannot be written.
     """
-    make_folder(folder)
+    figures, confusion, calibration, predictions = paths
     _write(
-        folder / "figures.csv",
+        figures,
         ("model", "by", "group", "class", "measure", "value", "low", "high", "n"),
         (row for e in evaluations for row in _figure_rows(e)),
     )
     _write(
-        folder / "confusion.csv",
+        confusion,
         ("model", "true", "called", "n"),
         (row for e in evaluations for row in _confusion_rows(e)),
     )
     _write(
-        folder / "calibration.csv",
+        calibration,
         ("model", "low", "high", "n", "confidence", "accuracy"),
         (row for e in evaluations for row in _calibration_rows(e)),
     )
     header = ("model", "file", "source", "patient", "classes")
     _write(
-        folder / "predictions.csv",
+        predictions,
         (
             *header,
             "class_code",

@@ -13,13 +13,15 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from PIL import Image
 
-from napari_deepheme.core.files import atomic_file
+from napari_deepheme.core.files import atomic_file, atomic_files, make_folder
 from napari_deepheme.core.taxonomy import CLASS_BY_CODE, CLASS_CODES
 from napari_deepheme.core.training.cells.named import load_own_crops
 from napari_deepheme.core.training.evaluation.by_group import (
     MEAN,
+    TABLES,
     group_figures,
     notices,
+    write_tables,
 )
 from napari_deepheme.core.training.evaluation.measures import (
     NAMES,
@@ -35,6 +37,8 @@ if TYPE_CHECKING:
 
     from napari_deepheme.core.training.evaluation.by_group import Evaluation
     from napari_deepheme.core.training.evaluation.measures import Measure
+
+PAGE: Final = "report.html"
 
 _MOST_ERRORS: Final = 60
 
@@ -55,6 +59,31 @@ figure { display: inline-block; width: 110px; margin: 0.4em; vertical-align: top
 figcaption { font-size: 0.75em; overflow-wrap: anywhere }
 .notice { background: #fff4ce; padding: 0.6em 1em }
 """
+
+
+def write_evaluations(evaluations: Sequence[Evaluation], folder: Path) -> None:
+    """Write evaluations of the same cells into a folder: the tables and the page.
+
+    The folder is made where it is missing. All take their places together, the page
+    last: where it lies, the tables are whole, and of the same evaluations.
+
+    Parameters
+    ----------
+    evaluations : sequence of Evaluation
+        One a model, at least one.
+    folder : Path
+        Where `TABLES` and `PAGE` go.
+
+    Raises
+    ------
+    CannotWriteError
+        If a file cannot be written; what lay there stays as it was then.
+    """
+    make_folder(folder)
+    paths = [folder / name for name in (*TABLES, PAGE)]
+    with atomic_files(*paths) as (*tables, page):
+        write_tables(evaluations, tables)
+        write_page(evaluations, page)
 
 
 def write_page(evaluations: Sequence[Evaluation], path: Path) -> None:

@@ -20,6 +20,7 @@ from napari_deepheme.core.training.cells.manifest import (
 from napari_deepheme.core.training.cells.named import load_own_crops, read_own_cells
 from napari_deepheme.core.training.cells.splits import (
     is_by_patient,
+    limits_of_split,
     split_cells,
     torn_patients,
 )
@@ -296,6 +297,19 @@ def test_more_folds_than_patients_are_refused():
 def test_one_patient_alone_is_parted_by_cell():
     (split,) = split_cells(cells_of({"M3": 10, "L2": 10}, patients=1))
     assert len(split.val) == 4
+
+
+def test_it_is_said_that_one_patient_alone_stands_on_both_sides():
+    cells = cells_of({"M3": 10, "L2": 10}, patients=1)
+    one = "Cells of 1 patient stand on both sides: the figures flatter."
+    assert limits_of_split(cells, split_cells(cells), what="Cells") == [one]
+    cells += cells_of({"M3": 10})
+    told = limits_of_split(cells, split_cells(cells), what="Cells")
+    unnamed = "Cells without a patient stand on both sides: one patient may be on both."
+    assert told == [one, unnamed]
+    cells = cells_of({"M3": 10})
+    (told,) = limits_of_split(cells, split_cells(cells), what="Cells")
+    assert told.startswith("Patients are not told apart")
 
 
 def test_a_stated_split_is_kept_and_test_cells_are_in_no_fold():

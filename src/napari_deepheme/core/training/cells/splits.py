@@ -166,7 +166,7 @@ def limits_of_split(
     what : str
         What they are, as a sentence begins: "Cells" or "Pictures".
     """
-    if not is_by_patient(cells):
+    if not any(cell.patient for cell in cells):
         return [
             f"Patients are not told apart: {what.lower()} of one patient may stand on "
             "both sides."

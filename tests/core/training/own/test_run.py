@@ -1,5 +1,7 @@
 """The folder of a training run whose state somebody or a disk spoilt."""
 
+from pathlib import Path
+
 import pytest
 
 from napari_deepheme.core.errors import CannotWriteError
@@ -29,3 +31,40 @@ def test_a_folder_in_the_place_of_the_state_goes_if_nothing_is_in_it(tmp_path):
     (state / "notes.txt").unlink()
     run.begin({}, overwrite=True)
     assert state.is_file()
+
+
+def test_what_a_run_was_begun_with_goes_behind_its_checkpoints(
+    write_tiny_model, tmp_path, monkeypatch
+):
+    run = RunFolder(tmp_path, "ours")
+    run.begin({}, overwrite=False)
+    for fold in range(2):
+        run.checkpoint(fold).touch()
+    unlink = Path.unlink
+
+    def killed(path, missing_ok=False):
+        unlink(path, missing_ok)
+        if path.suffix in (".pt", ".run"):
+            raise KeyboardInterrupt
+
+    for n_left in (1, 0):
+        with monkeypatch.context() as patched:
+            patched.setattr(Path, "unlink", killed)
+            with pytest.raises(KeyboardInterrupt):
+                run.finish(write_tiny_model())
+        assert len(list(tmp_path.glob("*.pt"))) == n_left
+        run.begin({}, overwrite=False)
+    run.finish(write_tiny_model())
+    assert not (tmp_path / "ours.run").exists()
+
+
+def test_a_finished_model_in_the_way_is_told_how_to_be_registered(
+    write_tiny_model, tmp_path
+):
+    run = RunFolder(tmp_path / "my models", "ours")
+    run.begin({}, overwrite=False)
+    run.finish(write_tiny_model())
+    with pytest.raises(TrainingError) as refused:
+        run.begin({}, overwrite=False)
+    path = tmp_path / "my models" / "ours.json"
+    assert str(refused.value).endswith(f"models import '{path}'")

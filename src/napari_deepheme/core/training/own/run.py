@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -74,7 +75,8 @@ class RunFolder:
         elif is_there(self._card) and not overwrite:
             raise TrainingError(
                 f"{self._card} is there already: choose another name or folder, or "
-                "give --overwrite"
+                "give --overwrite; to put it among your models: napari-deepheme models "
+                f"import {shlex.quote(str(self._card))}"
             )
         self._forget()
         with atomic_file(self._facts) as stream:
@@ -129,7 +131,8 @@ class RunFolder:
             folds = [p for p in self.out.iterdir() if fold.fullmatch(p.name)]
         except OSError as error:
             raise _cannot_write(self.out, error) from error
-        for path in (self._facts, *folds):
+        # As long as a checkpoint is there, it is known what it is of.
+        for path in (*folds, self._facts):
             _remove(path)
 
     def _weights_of_others(self) -> set[Path]:

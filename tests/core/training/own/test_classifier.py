@@ -440,6 +440,21 @@ def test_a_finished_model_is_not_written_over_unasked(write_tiny_model, tmp_path
     run.begin({"again": 1}, overwrite=False)
 
 
+def test_a_second_training_in_the_folder_of_a_running_one_is_refused(painted, tmp_path):
+    cells, config = painted({"M3": 10, "L2": 10}), replace(SCRATCH, n_steps=20)
+    running = iter_classifier_training(cells, tmp_path, "own", config)
+    next(running)
+    other = replace(config, seed=1)
+    with pytest.raises(TrainingError, match="a training of own goes on in"):
+        train(cells, tmp_path, other, overwrite=True)
+    train(cells, tmp_path, other, "beside")
+    for _ in running:
+        pass
+    whole, _ = train(cells, tmp_path / "whole", config)
+    card = ModelCard.read(tmp_path / "own.json")
+    assert [w.sha256 for w in card.weights] == [w.sha256 for w in whole.weights]
+
+
 @pytest.mark.not_on_windows
 def test_a_run_killed_by_force_and_resumed_ends_bit_for_bit_as_another(
     painted, tmp_path

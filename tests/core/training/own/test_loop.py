@@ -44,9 +44,15 @@ def line():
     return network
 
 
-def run(tmp_path, config, **options):
+def run(tmp_path, config, digest="", **options):
     told = []
-    loop = iter_loop(line(), task(**options), config, checkpoint=tmp_path / "state.pt")
+    loop = iter_loop(
+        line(),
+        task(**options),
+        config,
+        checkpoint=tmp_path / "state.pt",
+        digest=digest,
+    )
     while True:
         try:
             told.append(next(loop))
@@ -86,6 +92,22 @@ def test_snapshots_are_taken_at_the_end_of_each_cycle(tmp_path):
     assert told[-1].step == 60
     assert float(members[-1]["weight"]) == pytest.approx(SLOPE, abs=0.3)
     assert len({float(m["weight"]) for m in members}) == 3
+
+
+def test_a_checkpoint_of_another_training_is_not_gone_on_from(tmp_path):
+    config = LoopConfig(20, 0.1, look_every=5)
+    (whole,), _ = run(tmp_path, config, "ours")
+    saved = torch.load(tmp_path / "state.pt", weights_only=True)
+    _, again = run(tmp_path, config, "ours")
+    assert again == []
+    (anew,), told = run(tmp_path, config, "another's")
+    assert told[0].step == 0
+    assert torch.equal(anew["weight"], whole["weight"])
+    # As an earlier version left it.
+    del saved["digest"]
+    torch.save(saved, tmp_path / "state.pt")
+    _, again = run(tmp_path, config, "ours")
+    assert again == []
 
 
 def test_short_memory_halves_the_batch_and_ends_alike(tmp_path):

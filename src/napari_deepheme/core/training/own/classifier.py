@@ -168,7 +168,7 @@ def iter_classifier_training(
     ------
     TrainingError
         If the cells do not do, or an unfinished run with other settings, or a finished
-        one, lies there.
+        one, lies there, or another goes on there.
     ModelNotFoundError, InvalidModelError
         If the model to start from is none.
     DeviceNotAvailableError
@@ -188,20 +188,21 @@ def iter_classifier_training(
     )
     for split in splits:
         _check_snapshots(_n_steps(config, start, split), config)
-    folder.begin(_facts(config, device, data, start), overwrite=overwrite)
-    for text in (data.words_left_out, start.words_of_networks(config.n_folds)):
-        if text:
-            tell(text)
-    n_runs = start.n_runs(config.n_folds)
-    folds: list[list[Weights]] = [[] for _ in splits]
-    for run in range(n_runs):
-        fold = run if len(splits) > 1 else 0
-        fit = _fit(start, data, splits[fold], run, config, device, folder)
-        word = "fold" if len(splits) > 1 else "network"
-        folds[fold] += yield from numbered(fit, run, n_runs, word)
-    weights = folder.write_weights([m for members in folds for m in members])
-    card = replace(start.card, name=name, version="1", weights=weights)
-    folder.finish(finished_card(card, start, data, splits, folds, device, command))
+    with folder.held():
+        digest = folder.begin(_facts(config, device, data, start), overwrite=overwrite)
+        for text in (data.words_left_out, start.words_of_networks(config.n_folds)):
+            if text:
+                tell(text)
+        n_runs = start.n_runs(config.n_folds)
+        folds: list[list[Weights]] = [[] for _ in splits]
+        for run in range(n_runs):
+            fold = run if len(splits) > 1 else 0
+            fit = _fit(start, data, splits[fold], run, config, device, folder, digest)
+            word = "fold" if len(splits) > 1 else "network"
+            folds[fold] += yield from numbered(fit, run, n_runs, word)
+        weights = folder.write_weights([m for members in folds for m in members])
+        card = replace(start.card, name=name, version="1", weights=weights)
+        folder.finish(finished_card(card, start, data, splits, folds, device, command))
 
 
 def held_out_cells(cells: Sequence[LabelledCell], config: OwnFit) -> list[LabelledCell]:
@@ -264,6 +265,7 @@ def _fit(
     config: OwnFit,
     device: str,
     folder: RunFolder,
+    digest: str,
 ) -> Fit:
     """Begin the fit of one network, from cells that it learns from alone."""
     before = start.network(run, config.seed + run)
@@ -274,6 +276,7 @@ def _fit(
         _task(start, data, split, before, config, device),
         _loop_config(config, start, split, run, device),
         checkpoint=folder.checkpoint(run),
+        digest=digest,
     )
 
 

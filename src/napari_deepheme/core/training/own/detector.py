@@ -113,7 +113,7 @@ def iter_detector_training(
     ------
     TrainingError
         If the pictures do not do, or an unfinished run with other settings, or a
-        finished one, lies there.
+        finished one, lies there, or another goes on there.
     ModelNotFoundError, InvalidModelError
         If the model to start from is none.
     """
@@ -130,25 +130,31 @@ def iter_detector_training(
     split = split_cells(cells, seed=config.seed, known=known, what="picture")[0]
     _check_boxed(pictures, split)
     scenes = [_scene(picture, base) for picture in pictures]
-    folder.begin(_facts(config, device, scenes, split, base), overwrite=overwrite)
-    fit = iter_loop(
-        network,
-        _task(network, base, scenes, split, config, device),
-        LoopConfig(
-            n_steps=config.n_steps,
-            learning_rate=config.learning_rate,
-            look_every=max(1, config.n_steps // _LOOKS),
-            patience=config.patience,
-            seed=config.seed,
-            device=device,
-        ),
-        checkpoint=folder.checkpoint(0),
-    )
-    members = yield from fit
-    card = replace(base, name=name, version="1", weights=folder.write_weights(members))
-    folder.finish(
-        finished_detector_card(card, base, cells, scenes, split, command=command)
-    )
+    with folder.held():
+        digest = folder.begin(
+            _facts(config, device, scenes, split, base), overwrite=overwrite
+        )
+        fit = iter_loop(
+            network,
+            _task(network, base, scenes, split, config, device),
+            LoopConfig(
+                n_steps=config.n_steps,
+                learning_rate=config.learning_rate,
+                look_every=max(1, config.n_steps // _LOOKS),
+                patience=config.patience,
+                seed=config.seed,
+                device=device,
+            ),
+            checkpoint=folder.checkpoint(0),
+            digest=digest,
+        )
+        members = yield from fit
+        card = replace(
+            base, name=name, version="1", weights=folder.write_weights(members)
+        )
+        folder.finish(
+            finished_detector_card(card, base, cells, scenes, split, command=command)
+        )
 
 
 def _start(model: str) -> tuple[ModelCard, PeakNet]:

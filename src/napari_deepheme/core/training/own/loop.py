@@ -113,7 +113,12 @@ class _State:
 
 
 def iter_loop(
-    network: nn.Module, task: Task, config: LoopConfig, *, checkpoint: Path
+    network: nn.Module,
+    task: Task,
+    config: LoopConfig,
+    *,
+    checkpoint: Path,
+    digest: str = "",
 ) -> Fit:
     """Fit a network in place.
 
@@ -128,6 +133,8 @@ def iter_loop(
     checkpoint : Path
         Where the state is kept; when it exists, the loop goes on from there. It is
         written at each look, and when the generator is closed.
+    digest : str
+        Of what the fit was begun with; a checkpoint of another is not gone on from.
 
     Yields
     ------
@@ -144,7 +151,7 @@ def iter_loop(
     TrainingError
         If the checkpoint is none of this loop.
     """
-    run = _Run(network, task, config, checkpoint)
+    run = _Run(network, task, config, checkpoint, digest)
     try:
         yield from run.steps()
     except GeneratorExit:
@@ -184,7 +191,12 @@ class _Run:
     """A network, its optimiser, and how far they are."""
 
     def __init__(
-        self, network: nn.Module, task: Task, config: LoopConfig, checkpoint: Path
+        self,
+        network: nn.Module,
+        task: Task,
+        config: LoopConfig,
+        checkpoint: Path,
+        digest: str,
     ) -> None:
         self._network = network.to(
             device=config.device,
@@ -193,6 +205,7 @@ class _Run:
         self._task = task
         self._config = config
         self._checkpoint = checkpoint
+        self._digest = digest
         learned = [p for p in network.parameters() if p.requires_grad]
         self._optimiser = torch.optim.AdamW(
             learned, lr=config.learning_rate, weight_decay=config.weight_decay
@@ -229,6 +242,7 @@ class _Run:
     def save(self) -> None:
         """Write the checkpoint."""
         saved = {name: getattr(self.state, name) for name in _State.__slots__}
+        saved["digest"] = self._digest
         saved["network"] = self._network.state_dict()
         saved["optimiser"] = self._optimiser.state_dict()
         saved["scaler"] = self._scaler.state_dict()
@@ -236,6 +250,10 @@ class _Run:
 
     def _load(self) -> None:
         with read_checkpoint(self._checkpoint, device=self._config.device) as saved:
+            # Earlier versions wrote none.
+            if saved.pop("digest", self._digest) != self._digest:
+                _log.info("%s is of another training: begun anew", self._checkpoint)
+                return
             self._network.load_state_dict(saved.pop("network"))
             self._optimiser.load_state_dict(saved.pop("optimiser"))
             self._scaler.load_state_dict(saved.pop("scaler"))

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 import shlex
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from napari_deepheme.core.errors import CannotWriteError, InvalidModelError
 from napari_deepheme.core.files import atomic_file, check_regular, is_there, make_folder
+from napari_deepheme.core.locks import open_locked, remove_locked
 from napari_deepheme.core.models.bringing.library import is_name
 from napari_deepheme.core.models.cards.card import ModelCard, WeightsFile
 from napari_deepheme.core.training.tensor_files import write_weights
 from napari_deepheme.core.training.training_error import TrainingError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     import torch
@@ -51,8 +54,41 @@ class RunFolder:
                 f"{self.name!r} cannot be a model's name: take letters, digits, - and _"
             )
 
-    def begin(self, facts: Mapping[str, Any], *, overwrite: bool) -> None:
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Let one training of the name into a block; one that is killed lets go.
+
+        Raises
+        ------
+        TrainingError
+            If another goes on in the folder.
+        CannotWriteError
+            If the folder cannot be written to.
+        """
+        make_folder(self.out)
+        path = self.out / f".{self.name}.lock"
+        try:
+            stream = open_locked(path, os.O_CREAT)
+        except OSError as error:
+            raise _cannot_write(path, error) from error
+        if stream is None:
+            raise TrainingError(
+                f"a training of {self.name} goes on in {self.out}: wait for its end, "
+                "or choose another name or folder"
+            )
+        try:
+            yield
+        finally:
+            with suppress(OSError):
+                remove_locked(path, stream)
+
+    def begin(self, facts: Mapping[str, Any], *, overwrite: bool) -> str:
         """Begin a run, or go on with one that was begun with the same facts.
+
+        Returns
+        -------
+        str
+            Digest of the facts, for the checkpoints.
 
         Raises
         ------
@@ -63,9 +99,10 @@ class RunFolder:
         """
         make_folder(self.out)
         stated = json.dumps(dict(facts), sort_keys=True, default=str, indent=1)
+        digest = sha256_of([stated.encode()])
         if is_there(self._facts):
             if self._was_begun_with(stated):
-                return
+                return digest
             if not overwrite:
                 raise TrainingError(
                     f"{self.out} holds an unfinished run of {self.name} with other "
@@ -81,6 +118,7 @@ class RunFolder:
         self._forget()
         with atomic_file(self._facts) as stream:
             stream.write(stated.encode())
+        return digest
 
     def checkpoint(self, fold: int) -> Path:
         """Return where the state of a fold is kept."""

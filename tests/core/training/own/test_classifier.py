@@ -1,4 +1,5 @@
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -564,6 +565,29 @@ def test_a_second_training_is_judged_by_cells_that_the_first_did_not_learn_from(
     second, _ = train(more, tmp_path, going_on, name="second")
     assert len(second.learned_marks) == len(more) - len(judged)
     assert not any("learned from" in text for text in second.texts["Limits"])
+    # Nothing is counted twice, by the base's card and anew.
+    numbers = [
+        sum(int(n) for n in re.findall(r"(\d+) own", card.learned_from[code]))
+        for card in (first, second)
+        for code in ("M3", "L2")
+    ]
+    assert sum(numbers[:2]) == len(first.learned_marks)
+    assert sum(numbers[2:]) == len(second.learned_marks)
+
+
+def test_a_known_cell_that_is_now_of_another_class_is_counted_there(painted, tmp_path):
+    cells = painted({"M3": 10, "L2": 10})
+    first, _ = train(cells, tmp_path, replace(SCRATCH, n_steps=2, n_folds=2), "first")
+    before = {"M3": "10 own, rendered", "L2": "10 own", "B1": "rendered"}
+    replace(first, learned_from=before).write(first.path)
+    corrected = [
+        replace(c, targets=("B1",)) if i < 4 else c for i, c in enumerate(cells)
+    ]
+    going_on = OwnFit(
+        start_from=str(first.path), n_steps=2, n_folds=2, batch_size=8, device="cpu"
+    )
+    second, _ = train(corrected, tmp_path, going_on, "second")
+    assert second.learned_from == {**before, "B1": "4 own, rendered"}
 
 
 def test_a_card_says_how_many_held_out_cells_its_start_learned_from(painted, tmp_path):

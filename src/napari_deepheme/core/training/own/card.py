@@ -12,7 +12,11 @@ from scipy.optimize import minimize_scalar
 from napari_deepheme.core.models.postprocess import mirrored_views, probabilities_of
 from napari_deepheme.core.models.torch.weights import build_network, load_networks
 from napari_deepheme.core.taxonomy import CLASS_CODES
-from napari_deepheme.core.training.cells.known import limits_of_known, picture_marks
+from napari_deepheme.core.training.cells.known import (
+    known_to,
+    limits_of_known,
+    picture_marks,
+)
 from napari_deepheme.core.training.cells.splits import (
     is_by_patient,
     limits_of_split,
@@ -220,16 +224,20 @@ def _report_of_start(
 def _learned_from(
     card: ModelCard, cells: Sequence[LabelledCell], base: ModelCard | None
 ) -> dict[str, str]:
-    counts = Counter(cell.targets for cell in cells)
+    every = Counter(cell.targets for cell in cells)
+    known = known_to(base, cells).tolist()
+    added = Counter(c.targets for c, k in zip(cells, known, strict=True) if not k)
     found = {}
     for code in card.class_codes:
+        before = base.learned_from.get(code) if base else None
+        # One known as another class counts where the card tells of no own cells yet.
+        counts = added if before and " own" in before else every
         words = [f"{counts[(code,)]} own"] if counts[(code,)] else []
         words += [
             f"{n} own that are {' or '.join(targets)}"
             for targets, n in sorted(counts.items())
             if code in targets and len(targets) > 1
         ]
-        before = base.learned_from.get(code) if base else None
         if before:
             words.append(before)
         elif base and code in base.class_codes:

@@ -8,7 +8,9 @@ from napari.layers._layer_actions import _duplicate_layer
 from PIL import Image
 
 from napari_deepheme.core.errors import UnreadableSlideError
+from napari_deepheme.core.export.csv_table import read_csv
 from napari_deepheme.core.geometry import Region
+from napari_deepheme.core.review.corrections import reader_classes
 from napari_deepheme.plugin.panels.density import CellDensity
 from napari_deepheme.plugin.slide_layers.slides import slide_of
 from napari_deepheme.plugin.words import BUSY, progress_in_words
@@ -627,6 +629,51 @@ def test_an_export_writes_over_no_other_slide_and_no_other_readers_words(
     desk.review.correct([1], "M4")
     desk.export(tmp_path / "read")
     assert controller.session.message_kind != "error"
+
+
+def test_what_another_window_said_meanwhile_is_not_exported_over(
+    make_controller, slide_path, tmp_path
+):
+    one, two = make_controller(), make_controller()
+    out = tmp_path / "out"
+    one.open_slide(slide_path)
+    one.classify_slide()
+    one.desk.review.correct([0], "M3")
+    one.desk.export(out)
+    two.open_slide(slide_path)
+    two.returning.open_sitting(out / "cells.csv")
+    two.desk.review.correct([1], "L2")
+    two.desk.export(out)
+    assert two.session.message_kind != "error"
+    one.desk.review.correct([2], "M5")
+    one.desk.export(out)
+    assert "what a reader said of 1 cell" in one.session.message
+    assert reader_classes(read_csv(out / "cells.csv")).tolist() == ["M3", "L2", "", ""]
+    # What it knows of now goes on from there, and then it is this review's own.
+    one.desk.review.correct([1], "L2")
+    one.desk.export(out)
+    one.desk.review.undo()
+    one.desk.review.correct([1], "L4")
+    one.desk.export(out)
+    assert one.session.message_kind != "error"
+    there = reader_classes(read_csv(out / "cells.csv"))
+    assert there.tolist() == ["M3", "L4", "M5", ""]
+
+
+def test_another_review_of_a_window_is_not_exported_over_the_first(
+    make_controller, slide_path, tmp_path
+):
+    made = make_controller()
+    made.open_slide(slide_path)
+    made.classify_slide()
+    made.desk.export(tmp_path / "bare")
+    made.desk.review.correct([0], "M3")
+    made.desk.export(tmp_path / "read")
+    made.returning.open_sitting(tmp_path / "bare" / "cells.csv")
+    made.desk.export(tmp_path / "read")
+    assert "what a reader said of 1 cell" in made.session.message
+    there = read_csv(tmp_path / "read" / "cells.csv")
+    assert reader_classes(there).tolist() == ["M3", "", "", ""]
 
 
 def test_an_export_that_cannot_be_written_is_told(controller, slide_layer, tmp_path):

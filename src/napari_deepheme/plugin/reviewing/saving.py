@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -11,7 +12,7 @@ from napari_deepheme.core.errors import DeephemeError
 from napari_deepheme.core.export.facts import TableFacts
 from napari_deepheme.core.export.lying_there import refuse_to_lose
 from napari_deepheme.core.export.nameless import nameless_result, nameless_run_facts
-from napari_deepheme.core.export.summary import export_run
+from napari_deepheme.core.export.summary import RUN_FILES, export_run
 from napari_deepheme.core.slide.slide_files import refuse_slide_files
 from napari_deepheme.plugin.worker import Failed
 
@@ -74,7 +75,8 @@ class Saving:
         self._reviewed_key = reviewed_key
         self._start = start
         self.ranges: ReferenceRanges | None = None
-        self._exported: set[tuple[Path, str]] = set()
+        # By folder and slide: the review that was exported, and what its table was.
+        self._exported: dict[tuple[Path, str], tuple[object, str]] = {}
 
     def save(self, kind: str, path: Path) -> None:
         """Save what there is.
@@ -105,19 +107,22 @@ class Saving:
         """Write the three files of a run into a folder; on a thread if it is much.
 
         Results of another slide, and what a reader said there that this review does
-        not know, are not written over; what was exported from here is.
+        not know, are not written over; what this review wrote is, if nobody changed it.
         """
         reviewed, slide = self._reviewed_result(), self._review.slide
         if reviewed is None or slide is None:
             self._session.say("There is nothing to export yet.", error=True)
             return
         place = (folder, self._reviewed_key())
-        corrected = None if place in self._exported else self._review.corrected
+        corrected = self._review.corrected
+        hide = self._session.deidentify
 
         def work() -> str:
-            hide = self._session.deidentify
-            told = _export(folder, *reviewed, slide, hide, corrected)
-            self._exported.add(place)
+            there = _digest(folder)
+            is_own = there and self._exported.get(place) == (corrected.origin, there)
+            known = None if is_own else corrected
+            told = _export(folder, *reviewed, slide, hide, known)
+            self._exported[place] = corrected.origin, _digest(folder)
             return told
 
         if len(self._review.cells) > FEW_CELLS:
@@ -213,6 +218,15 @@ def _export(
         refuse_to_lose(folder, names, corrected)
     export_run(result, facts, folder)
     return f"Written to {folder}: cells.csv, cells.geojson, summary.json."
+
+
+def _digest(folder: Path) -> str:
+    """Return what tells the table of a folder from others; "" where none is read."""
+    try:
+        with (folder / RUN_FILES[0]).open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError:
+        return ""
 
 
 def _crops(

@@ -682,6 +682,28 @@ def test_names_are_left_out_of_what_is_exported_and_stay_in_the_sitting(ran, tmp
     assert "case 1" in (out / "summary.json").read_text()
 
 
+def test_names_are_left_out_as_it_stood_when_a_file_was_asked_for(
+    ran, tmp_path, later_start, monkeypatch
+):
+    monkeypatch.setattr(saving, "FEW_CELLS", 3)
+    ran.desk.saving._start = later_start
+    ran.session.reader = "Dr. Mustermann"
+    for hide in (True, False):
+        ran.desk.naming.set_deidentify(hide)
+        ran.desk.saving.save("html", tmp_path / f"{hide}.html")
+        ran.desk.export(tmp_path / f"{hide}")
+        ran.desk.naming.set_deidentify(not hide)
+        ran.session.reader = "Dr. Musterfrau"
+        while later_start.ends:
+            later_start.ends.pop(0)()
+        ran.session.reader = "Dr. Mustermann"
+        report = (tmp_path / f"{hide}.html").read_text()
+        assert ("case 1" in report, "Mustermann" in report) == (not hide, not hide)
+        assert "Musterfrau" not in report
+        summary = (tmp_path / f"{hide}" / "summary.json").read_text()
+        assert ("case 1" in summary) != hide
+
+
 def test_a_key_that_is_none_is_told_when_names_are_to_be_left_out(ran, tmp_path):
     config = tmp_path / "user" / "config"
     config.mkdir(parents=True, exist_ok=True)

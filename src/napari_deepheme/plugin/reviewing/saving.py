@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -97,8 +98,10 @@ class Saving:
         if kind == "sitting":
             self._keeping.save_as(path)
             return
+        # As it is now: names may be left out, or not, of what is saved next.
+        asked = _Asked(self._session.deidentify, self._session.reader, self.ranges)
         self._start(
-            lambda: iter([self._write(kind, path, *reviewed, slide)]),
+            lambda: iter([_write(kind, path, *reviewed, slide, asked)]),
             on_item=self._on_saved,
             on_end=lambda: None,
         )
@@ -136,46 +139,6 @@ class Saving:
         except DeephemeError as error:
             self._session.say(str(error), error=True)
 
-    def _write(
-        self,
-        kind: str,
-        path: Path,
-        result: RegionResult,
-        facts: RunFacts,
-        slide: SlideReader,
-    ) -> str:
-        """Write a file; tell where it lies."""
-        hide, left_out = self._session.deidentify, ""
-        refuse_slide_files(path, slide.path)
-        if kind in ("html", "pdf"):
-            self._report(path, result, facts, slide)
-        elif kind == "crops":
-            path = path / f"{_stem(slide, deidentify=hide)} crops"
-            left_out = _crops(path, result, slide, deidentify=hide)
-        else:
-            if hide:
-                result, facts = _nameless(result, facts, slide)
-            _table(kind, path, result, facts, slide, deidentify=hide)
-        return f"Saved: {path}{left_out and f'. Left out: {left_out}.'}"
-
-    def _report(
-        self, path: Path, result: RegionResult, facts: RunFacts, slide: SlideReader
-    ) -> None:
-        from napari_deepheme.core.counts.reference_ranges import NO_RANGES
-        from napari_deepheme.core.report_file import gather_report, write_report
-
-        hide = self._session.deidentify
-        content = gather_report(
-            result,
-            facts,
-            slide,
-            date="" if hide else datetime.now().astimezone().date().isoformat(),
-            reader=self._session.reader,
-            ranges=self.ranges or NO_RANGES,
-            deidentify=hide,
-        )
-        write_report(content, path)
-
     def _on_saved(self, item: str | Failed) -> None:
         if not isinstance(item, Failed):
             self._session.say(item)
@@ -183,6 +146,61 @@ class Saving:
         self._session.say(str(item.error), error=True)
         if not isinstance(item.error, DeephemeError):
             raise item.error
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What was set when a file was asked for."""
+
+    deidentify: bool
+    reader: str
+    ranges: ReferenceRanges | None
+
+
+def _write(
+    kind: str,
+    path: Path,
+    result: RegionResult,
+    facts: RunFacts,
+    slide: SlideReader,
+    asked: _Asked,
+) -> str:
+    """Write a file; tell where it lies."""
+    hide, left_out = asked.deidentify, ""
+    refuse_slide_files(path, slide.path)
+    if kind in ("html", "pdf"):
+        _report(path, result, facts, slide, asked)
+    elif kind == "crops":
+        path = path / f"{_stem(slide, deidentify=hide)} crops"
+        left_out = _crops(path, result, slide, deidentify=hide)
+    else:
+        if hide:
+            result, facts = _nameless(result, facts, slide)
+        _table(kind, path, result, facts, slide, deidentify=hide)
+    return f"Saved: {path}{left_out and f'. Left out: {left_out}.'}"
+
+
+def _report(
+    path: Path,
+    result: RegionResult,
+    facts: RunFacts,
+    slide: SlideReader,
+    asked: _Asked,
+) -> None:
+    from napari_deepheme.core.counts.reference_ranges import NO_RANGES
+    from napari_deepheme.core.report_file import gather_report, write_report
+
+    hide = asked.deidentify
+    content = gather_report(
+        result,
+        facts,
+        slide,
+        date="" if hide else datetime.now().astimezone().date().isoformat(),
+        reader=asked.reader,
+        ranges=asked.ranges or NO_RANGES,
+        deidentify=hide,
+    )
+    write_report(content, path)
 
 
 def _stem(slide: SlideReader, *, deidentify: bool) -> str:

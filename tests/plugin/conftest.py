@@ -115,6 +115,9 @@ class InlineTask:
     def wait(self, seconds):
         return True
 
+    def hurry(self):
+        """It is done already, or under way."""
+
     def run(self, items, on_item, on_end):
         try:
             for item in items():
@@ -140,7 +143,7 @@ def inline_start():
     """Start work where it stands, and end it there."""
     task = InlineTask()
 
-    def start(items, *, on_item, on_end):
+    def start(items, *, on_item, on_end, alone=False):
         task.stopped = False
         task.run(items, on_item, on_end)
         return task
@@ -153,7 +156,7 @@ def inline_start():
 def later_start():
     """Start work later: `later_start.ends` does what is due, thing by thing."""
 
-    def start(items, *, on_item, on_end):
+    def start(items, *, on_item, on_end, alone=False):
         task = InlineTask()
         start.ends.append(lambda: task.run(items, on_item, on_end))
         return task
@@ -223,7 +226,7 @@ def slide_layer(viewer):
 def controller(viewer, core):
     task, kept = InlineTask(), []
 
-    def start(items, *, on_item, on_end):
+    def start(items, *, on_item, on_end, alone=False):
         task.stopped = False
         made.pending = lambda: task.run(items, on_item, on_end)
         return task

@@ -735,7 +735,7 @@ def test_a_sitting_is_taken_on_the_main_thread_and_written_on_another(
         threads.append(threading.current_thread())
         return ()
 
-    def start(items, *, on_item, on_end):
+    def start(items, *, on_item, on_end, alone=False):
         made = []
         worker = threading.Thread(target=lambda: made.extend(items()))
         worker.start()

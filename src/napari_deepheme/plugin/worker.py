@@ -119,16 +119,18 @@ class _MainThread(QObject):
 
     asked = Signal(object)
 
+    def __init__(self) -> None:
+        super().__init__()
+        # A method of an object: a plain function may be called on the other thread.
+        self.asked.connect(self._do)
+
+    def _do(self, asked: Callable[[], None]) -> None:
+        asked()
+
 
 @cache
 def _main_thread() -> _MainThread:
-    made = _MainThread()
-    made.asked.connect(_do)
-    return made
-
-
-def _do(asked: Callable[[], None]) -> None:
-    asked()
+    return _MainThread()
 
 
 def _hand_on(

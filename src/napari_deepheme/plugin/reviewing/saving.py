@@ -104,6 +104,7 @@ class Saving:
             lambda: iter([_write(kind, path, *reviewed, slide, asked)]),
             on_item=self._on_saved,
             on_end=lambda: None,
+            alone=True,
         )
 
     def export(self, folder: Path) -> None:
@@ -131,7 +132,10 @@ class Saving:
         if len(self._review.cells) > FEW_CELLS:
             self._session.say("Saving …")
             self._start(
-                lambda: iter([work()]), on_item=self._on_saved, on_end=lambda: None
+                lambda: iter([work()]),
+                on_item=self._on_saved,
+                on_end=lambda: None,
+                alone=True,
             )
             return
         try:

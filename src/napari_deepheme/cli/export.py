@@ -33,7 +33,7 @@ from napari_deepheme.core.export.geojson import NO_SHIFT, write_geojson
 from napari_deepheme.core.export.nameless import nameless_table_facts
 from napari_deepheme.core.export.other_slide import refuse_other_slide, slide_doubts
 from napari_deepheme.core.export.parquet import write_parquet
-from napari_deepheme.core.files import is_there, refuse_sources, replaced_file
+from napari_deepheme.core.files import is_file, refuse_sources, replaced_file
 from napari_deepheme.core.further_columns import DELETED, NOT_A_CELL
 from napari_deepheme.core.review.corrections import (
     is_corrected,
@@ -102,7 +102,7 @@ def add_parser(commands: Commands) -> None:
         type=some_path,
         metavar="SLIDE",
         help="the slide of the cells: needed for crops and dicom; to and from geojson, "
-        "it tells where QuPath's origin is, where summary.json beside them does not",
+        "it tells where QuPath's origin is (else summary.json beside them)",
     )
     parser.add_argument(
         "--mpp",
@@ -157,7 +157,7 @@ def _run(options: argparse.Namespace) -> int:
 def _keep_slide(options: argparse.Namespace, named: str) -> None:
     """Refuse to write over the slide, the one that is given or that of the cells."""
     refuse_slide_files(options.out, options.slide)
-    if named and is_there(options.out) and options.out.is_file():
+    if named and is_file(options.out):
         replaced = replaced_file(options.out)
         if spelled_out(replaced.name) == named:
             refuse_sources(options.out, replaced)

@@ -28,6 +28,17 @@ def is_there(path: Path) -> bool:
         return False
 
 
+def is_file(path: Path) -> bool:
+    """Tell whether a file lies at a path; not behind a closed folder.
+
+    A pipe is none, nor is there one at what no file can be called.
+    """
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
+
+
 def refuse_sources(path: Path | str, *sources: Path | None) -> None:
     """Refuse to write over what is read, by whatever name or link.
 

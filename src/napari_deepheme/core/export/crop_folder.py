@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 from napari_deepheme.core.deidentify import nameless
 from napari_deepheme.core.errors import InvalidTableError, UnreadableSlideError
 from napari_deepheme.core.export.facts import spelled_out
-from napari_deepheme.core.files import atomic_file, atomic_folder, is_there
+from napari_deepheme.core.files import atomic_file, atomic_folder, is_file
 from napari_deepheme.core.further_columns import NOT_A_CELL
 from napari_deepheme.core.geometry import Region
 from napari_deepheme.core.listed_pictures import (
@@ -213,8 +213,7 @@ def _place(folder: Path) -> Iterator[Path]:
 
 
 def _has_manifest(folder: Path) -> bool:
-    path = folder / MANIFEST
-    return is_there(path) and path.is_file()
+    return is_file(folder / MANIFEST)
 
 
 def _listed(folder: Path, pseudonyms: Pseudonyms | None) -> list[dict[str, Any]]:

@@ -16,6 +16,7 @@ from napari_deepheme.core.errors import (
     InvalidModelError,
     ModelNotFoundError,
 )
+from napari_deepheme.core.files import is_file
 from napari_deepheme.core.models.cards.card import ModelCard, ModelKind
 from napari_deepheme.core.models.cards.file_hash import read_verified
 from napari_deepheme.core.models.device_faults import device_faults_told
@@ -77,7 +78,7 @@ def user_folder_fault() -> str:
     folder = _known_user_folder()
     if folder is None:
         return ""
-    if _is_file(folder):
+    if is_file(folder):
         return f"{folder} is a file where a folder of models belongs"
     try:
         next(folder.iterdir(), None)
@@ -140,7 +141,7 @@ def find_model(model: str, kind: ModelKind | None = None) -> ModelCard:
     if model in damaged:
         raise damaged[model]
     path = Path(model)
-    if not _is_file(path):
+    if not is_file(path):
         known = (name for name, card in cards.items() if kind in (None, card.kind))
         raise ModelNotFoundError(model, tuple(known), kind or "model")
     card_path = path.with_suffix(".json")
@@ -155,7 +156,7 @@ def find_model(model: str, kind: ModelKind | None = None) -> ModelCard:
 
 def name_from_anywhere(model: str) -> str:
     """Return what names a model from any folder: its name, or its whole path."""
-    if any(card.name == model for card in list_models()) or not _is_file(Path(model)):
+    if any(card.name == model for card in list_models()) or not is_file(Path(model)):
         return model
     return str(Path(model).absolute())
 
@@ -325,14 +326,6 @@ def _cards_in(folder: Path) -> list[Path]:
         return sorted(folder.glob("*.json"))
     except OSError:
         return []
-
-
-def _is_file(path: Path) -> bool:
-    try:
-        return path.is_file()
-    except (OSError, ValueError):
-        # What no file can be called, such as a name of thousands of letters.
-        return False
 
 
 def _detector(card: ModelCard, compute: Compute) -> CellDetector:

@@ -6,7 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from napari_deepheme.core.files import check_regular, is_there, refuse_sources
+from napari_deepheme.core.files import check_regular, is_file, is_there, refuse_sources
 from napari_deepheme.core.slide.dicom_header import (
     image_series_of,
     is_dicom,
@@ -80,13 +80,13 @@ def dicom_files(path: Path) -> list[Path]:
         If the folder cannot be read.
     """
     if path.is_dir():
-        beside = sorted(filter(_is_file, path.iterdir()))
+        beside = sorted(filter(is_file, path.iterdir()))
         levels = {slide_series_of(file) for file in beside} - {None}
         return _of_series(beside, levels) or list(filter(is_dicom, beside))
-    series = image_series_of(path) if _is_file(path) else None
+    series = image_series_of(path) if is_file(path) else None
     if series is None:
         return []
-    return _of_series(sorted(filter(_is_file, path.parent.iterdir())), {series})
+    return _of_series(sorted(filter(is_file, path.parent.iterdir())), {series})
 
 
 def _of_series(files: Iterable[Path], series: Set[bytes | None]) -> list[Path]:
@@ -121,9 +121,9 @@ def refuse_slide_files(path: Path | str, slide: Path | None) -> None:
 def _others(path: Path) -> Iterator[Path]:
     folder = path.with_suffix("")
     if path.suffix.lower() == MIRAX and folder.is_dir():
-        yield from filter(_is_file, folder.iterdir())
+        yield from filter(is_file, folder.iterdir())
     else:
-        yield from filter(_is_file, _listed(path))
+        yield from filter(is_file, _listed(path))
 
 
 def _listed(path: Path) -> Iterator[Path]:
@@ -138,11 +138,3 @@ def _listed(path: Path) -> Iterator[Path]:
         name = line.partition("=")[2].strip()
         if name and not Path(name).is_absolute():
             yield path.parent / name
-
-
-def _is_file(path: Path) -> bool:
-    # A pipe would be waited for; a name may be none.
-    try:
-        return path.is_file()
-    except (OSError, ValueError):
-        return False

@@ -16,7 +16,7 @@ from napari_deepheme.core.errors import CannotWriteError, OtherRunError, RunBusy
 from napari_deepheme.core.files import atomic_file
 from napari_deepheme.core.geometry import Region
 from napari_deepheme.core.locks import open_locked
-from napari_deepheme.core.runs import journal
+from napari_deepheme.core.runs import journal, journal_records
 from napari_deepheme.core.runs.journal import Journal, resumable
 from napari_deepheme.core.runs.journal_records import NAME, DoneTile, read_past
 
@@ -106,6 +106,21 @@ def test_a_run_goes_on_behind_the_last_whole_record(tmp_path, tiles):
         journal.begin(ASKED, USED, past)
         journal.append(tiles[2])
     assert [tile.index for tile in read_past(tmp_path).tiles] == [0, 1, 2]
+
+
+def test_a_mended_slide_is_read_anew_also_after_a_run_that_went_on_was_stopped(
+    tmp_path, tiles, monkeypatch
+):
+    read, broken, _ = tiles
+    monkeypatch.setattr("time.time", lambda: 1_000.0)
+    written(tmp_path, [read, broken])
+    monkeypatch.setattr("time.time", lambda: 3_000.0)
+    with Journal(tmp_path) as journal:
+        journal.begin(ASKED, USED, journal.past)
+        journal.append(replace(broken, index=2))
+        journal.append(replace(read, index=3))
+    monkeypatch.setattr(journal_records, "last_change", lambda _: 2_000.0)
+    assert list(read_past(tmp_path).tiles_of(None)) == [0, 2, 3]
 
 
 def test_a_finished_run_is_started_anew(tmp_path, tiles):

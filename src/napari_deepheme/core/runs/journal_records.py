@@ -10,6 +10,7 @@ way to a record that says so.
 from __future__ import annotations
 
 import os
+import time
 import zlib
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, Self
@@ -54,12 +55,15 @@ class DoneTile:
         Blocks that could not be read.
     lost : ndarray of int32, shape (n, 4)
         Boxes of cells that are left out, as they touch such a block.
+    noted : float or None
+        When it was noted, in seconds since 1970; None where that is not told.
     """
 
     index: int
     cells: CellTable
     failed: tuple[Region, ...]
     lost: npt.NDArray[np.int32] = field(default_factory=no_boxes)
+    noted: float | None = None
 
     @classmethod
     def of(cls, result: TileResult) -> Self:
@@ -108,18 +112,23 @@ class Past:
         What could not be read of a slide that changed since is left out: it may have
         been mended.
         """
-        changed = self._is_before(slide)
-        return {t.index: t for t in self.tiles if not (changed and t.failed)}
+        changed = last_change(slide)
+        return {t.index: t for t in self.tiles if not self._may_be_mended(t, changed)}
 
     def chose_of(self, slide: SlideReader) -> bool:
         """Tell whether its areas are those of the slide as it is.
 
         They are not where some could not be read of a slide that changed since.
         """
-        return not (self.used.get("failed") and self._is_before(slide))
+        return not (self.used.get("failed") and last_change(slide) > self.written)
 
-    def _is_before(self, slide: SlideReader) -> bool:
-        return last_change(slide) > self.written
+    def _may_be_mended(self, tile: DoneTile, changed: float) -> bool:
+        """Tell whether blocks of a tile are asked for again.
+
+        Its own time is asked: a run that went on since has noted other tiles later.
+        """
+        noted = self.written if tile.noted is None else tile.noted
+        return bool(tile.failed) and changed > noted
 
 
 def read_past(folder: Path) -> Past | None:
@@ -154,6 +163,7 @@ def tile_line(tile: DoneTile) -> bytes:
         "classes": cells.class_indices.tolist(),
         "probabilities": cells.probabilities.tolist(),
         "further": {name: values.tolist() for name, values in cells.further.items()},
+        "noted": time.time(),
     }
     return _line(record)
 
@@ -227,4 +237,6 @@ def _done_tile(record: dict[str, Any]) -> DoneTile:
     failed = tuple(map(Region.from_json, record["failed"]))
     # Journals of before do not tell.
     lost = np.array(record.get("lost", ()), np.int32).reshape(-1, 4)
-    return DoneTile(index, replace(cells, further=further), failed, lost)
+    noted = record.get("noted")
+    noted = float(noted) if noted is not None else None
+    return DoneTile(index, replace(cells, further=further), failed, lost, noted)

@@ -54,6 +54,16 @@ def test_a_manifest_with_an_unknown_class_or_number_is_refused(tmp_path, row):
         read_manifest(write_manifest(tmp_path, row))
 
 
+@pytest.mark.parametrize("mpp", ["0", "-1", "nan", "250"])
+def test_a_pixel_size_that_cannot_be_right_is_told_with_its_line(tmp_path, mpp):
+    Image.new("RGB", (9, 9)).save(tmp_path / "a.png")
+    rows = [("a.png", "lab", "EOS", "E1", "Train", one) for one in ("0.25", mpp)]
+    with pytest.raises(InvalidTableError, match=r"line 3: mpp is .*leave it empty"):
+        read_manifest(write_manifest(tmp_path, *rows), mpp=0.25)
+    (cell,) = read_manifest(write_manifest(tmp_path, rows[0]))
+    assert cell.split == "train"
+
+
 def test_a_missing_manifest_is_refused(tmp_path):
     with pytest.raises(InvalidTableError, match=r"manifest\.csv"):
         read_manifest(tmp_path / "manifest.csv")

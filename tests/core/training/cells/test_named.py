@@ -50,6 +50,8 @@ def write_table(path, *rows, delimiter=","):
         ("segmented-neutrophil", ("M6",)),
         ("E1+E4", ("E1", "E4")),
         ("E1|E4", ("E1", "E4")),
+        ("E4 | E1|E4", ("E1", "E4")),
+        ("platelet+PL3", ("PL3", "platelet")),
         ("unidentified", ("not-identifiable",)),
         ("not-a-cell", ()),
         ("unnamed", ()),
@@ -88,7 +90,7 @@ def test_a_folder_by_class_is_read_in_order_of_path(tmp_path):
 
 
 def test_folders_of_splits_hold_folders_by_class(tmp_path):
-    for split in ("train", "val"):
+    for split in ("Train", "val"):
         save(tmp_path / split / "M2" / "a.png")
     cells = read_own_cells(tmp_path, mpp=0.25)
     assert [(c.split, c.targets) for c in cells] == [

@@ -18,7 +18,11 @@ from napari_deepheme.core.further_columns import NOT_A_CELL
 from napari_deepheme.core.geometry import Point
 from napari_deepheme.core.slide import open_slide, picture_background, whiten
 from napari_deepheme.core.spreadsheets import as_number, sheet_rows, why_unreadable
-from napari_deepheme.core.training.cells.manifest import SPLITS, mpp_of_picture
+from napari_deepheme.core.training.cells.manifest import (
+    mpp_of_picture,
+    split_of,
+    stated_mpp,
+)
 from napari_deepheme.core.training.training_error import TrainingError
 
 if TYPE_CHECKING:
@@ -190,10 +194,7 @@ def _rows(sheet: Iterable[SheetRow], table: Path) -> dict[str, list[dict[str, An
 
 
 def _row(row: SheetRow, table: Path) -> dict[str, Any]:
-    words = row.words
-    split = words.get("split", "")
-    if split not in SPLITS:
-        raise ValueError(f"split is {split!r}: give train, val, test or nothing")
+    words, split = row.words, split_of(row)
     path = table.parent / words["file"]
     if not path.is_file():
         path = table.parent / "images" / words["file"]
@@ -209,7 +210,7 @@ def _row(row: SheetRow, table: Path) -> dict[str, Any]:
         "class": word,
         "is_boxed": bool(numbers),
         "box": numbers if _is_sought(word) else [],
-        "mpp": row.mpp(),
+        "mpp": stated_mpp(row),
         "split": split,
         "patient": words.get("patient", ""),
     }

@@ -13,6 +13,8 @@ from napari_deepheme.core.taxonomy import CLASS_CODES
 EXTRA_OUTPUTS: Final = TRAINING_WORDS
 """What a picture can show that is none of the 23 classes: outputs of training only."""
 
+OUTPUTS: Final = (*CLASS_CODES, *EXTRA_OUTPUTS)
+
 UNNAMED: Final = "unnamed"
 """A cell that nobody has named: a fit keeps what the model said of it."""
 
@@ -29,7 +31,8 @@ def parse_classes(text: str) -> tuple[str, ...]:
     Returns
     -------
     tuple of str
-        Empty for "not-a-cell" and "unnamed".
+        In the order of the classes, whichever came first in the text: the same ones
+        are one set. Empty for "not-a-cell" and "unnamed".
 
     Raises
     ------
@@ -40,6 +43,8 @@ def parse_classes(text: str) -> tuple[str, ...]:
     --------
     >>> parse_classes("E1|E4"), parse_classes("Plasma_cell"), parse_classes("m2")
     (('E1', 'E4'), ('L4',), ('M2',))
+    >>> parse_classes("E4+E1")
+    ('E1', 'E4')
     """
     words = re.split(r"[|+]", text)
     if is_not_a_cell(text) or is_unnamed(text):
@@ -54,7 +59,7 @@ def parse_classes(text: str) -> tuple[str, ...]:
                 f"{NOT_A_CELL}"
             )
         found.append(target)
-    return tuple(dict.fromkeys(found))
+    return tuple(sorted(set(found), key=OUTPUTS.index))
 
 
 def is_not_a_cell(text: str) -> bool:
@@ -77,5 +82,3 @@ def _target(word: str) -> str | None:
 
 
 _EXTRA: Final = {plain_word(word): word for word in EXTRA_OUTPUTS}
-
-OUTPUTS: Final = (*CLASS_CODES, *EXTRA_OUTPUTS)

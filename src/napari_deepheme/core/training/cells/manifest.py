@@ -188,6 +188,37 @@ def mpp_of_picture(path: Path, mpp: float | None) -> float:
     return float(np.sqrt(stated.x * stated.y))
 
 
+def stated_mpp(row: SheetRow) -> float | None:
+    """Return the pixel size that a row of a table states, None where it states none.
+
+    Raises
+    ------
+    ValueError
+        If it is no number, or cannot be right.
+    """
+    stated = row.mpp()
+    if stated is not None and not is_plausible(Mpp(stated, stated)):
+        raise ValueError(
+            f"mpp is {stated:g}: give micrometres per pixel such as 0.25, or leave it "
+            "empty"
+        )
+    return stated
+
+
+def split_of(row: SheetRow) -> str:
+    """Return the part that a row is of: "train", "val", "test", or "" for none.
+
+    Raises
+    ------
+    ValueError
+        If it is another word.
+    """
+    word = row.words.get("split", "")
+    if word.lower() not in SPLITS:
+        raise ValueError(f"split is {word!r}: give train, val, test or nothing")
+    return word.lower()
+
+
 def _cells(stream: TextIO, path: Path, mpp: float | None) -> Iterator[LabelledCell]:
     rows = sheet_rows(
         stream, ("file", "classes"), also="mpp, source, label, split, patient"
@@ -210,16 +241,13 @@ def _labelled_cell(row: SheetRow, table: Path, mpp: float | None) -> LabelledCel
     path = table.parent / words["file"]
     if not path.is_file():
         raise ValueError(f"there is no picture {words['file']} beside the table")
-    split = words.get("split", "")
-    if split not in SPLITS:
-        raise ValueError(f"split is {split!r}: give train, val, test or nothing")
-    stated = row.mpp()
+    stated = stated_mpp(row)
     return LabelledCell(
         path,
         words.get("source") or table.parent.resolve().name,
         words.get("label") or words["classes"],
         parse_classes(words["classes"]),
-        split,
+        split_of(row),
         mpp_of_picture(path, mpp if stated is None else stated),
         words.get("patient", ""),
         _background(row.number("background")),

@@ -100,9 +100,9 @@ def _read(path: Path, mpp: float | None) -> list[LabelledCell]:
         return read_manifest(path, mpp=mpp, unnamed=True)
     if (path / "manifest.csv").is_file():
         return read_manifest(path / "manifest.csv", mpp=mpp, unnamed=True)
-    names = {folder.name for folder in _folders(path)}
-    if names and names <= _SPLIT_FOLDERS:
-        parts = [_by_class(path / split, split, mpp) for split in sorted(names)]
+    folders = _folders(path)
+    if folders and {folder.name.lower() for folder in folders} <= _SPLIT_FOLDERS:
+        parts = [_by_class(folder, folder.name.lower(), mpp) for folder in folders]
     else:
         parts = [_by_class(path, "", mpp)]
     cells = [cell for part in parts for cell in part]

@@ -38,7 +38,10 @@ from napari_deepheme.core.models.registry import find_model
 from napari_deepheme.core.pseudonyms import KEY_NAME, Pseudonyms
 from napari_deepheme.core.report_file.known_run import known_run
 from napari_deepheme.core.runs.journal_records import NAME, read_past
-from napari_deepheme.core.sittings.sitting_file import read_mark, read_sitting
+from napari_deepheme.core.sittings.sitting_file import (
+    read_mark_and_change,
+    read_sitting,
+)
 from napari_deepheme.core.slide import ArraySlide, open_slide
 from napari_deepheme.core.slide.shown.kept_looks import read_looks
 from napari_deepheme.core.training.cells.boxed import read_boxes
@@ -189,7 +192,7 @@ READERS = {
     "own.csv": read_manifest,
     "boxes.csv": read_boxes,
     "a.deepheme": read_sitting,
-    "mark.deepheme": read_mark,
+    "mark.deepheme": read_mark_and_change,
     NAME: lambda path: read_past(path.parent),
     "looks.json": read_looks,
     "keys.json": settings(read_keys),

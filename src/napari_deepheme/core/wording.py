@@ -31,8 +31,8 @@ def columns_named(names: Collection[str]) -> str:
     return f"the column{'' if len(names) == 1 else 's'} {', '.join(sorted(names))}"
 
 
-def in_percent(share: float, *, is_below: bool = False) -> str:
-    """Word a share of 1 in whole percent.
+def in_percent(probability: float, *, is_below: bool = False) -> str:
+    """Word a probability in whole percent; neither 0 nor 100 % is ever certain.
 
     One that lies below a limit is cut off, so that it does not seem to reach it.
 
@@ -40,7 +40,12 @@ def in_percent(share: float, *, is_below: bool = False) -> str:
     --------
     >>> in_percent(0.4985), [in_percent(p, is_below=True) for p in (0.4985, 0.29)]
     ('50 %', ['49 %', '29 %'])
+    >>> in_percent(0.004), in_percent(0.996)
+    ('< 1 %', '> 99 %')
     """
     # With the digits of a table: what was stored as 0.29 may be a little less.
-    value = round(100 * float(share), 2)
-    return f"{math.floor(value) if is_below else value:.0f} %"
+    value = round(100 * float(probability), 2)
+    whole = math.floor(value) if is_below else round(value)
+    if whole < 1:
+        return "< 1 %"
+    return f"{whole} %" if whole < 100 else "> 99 %"

@@ -78,7 +78,7 @@ class Docks:
             "Gallery": lambda: Gallery(desk.review),
             "Differential": lambda: DifferentialPanel(self.differentials),
             "Explain": lambda: ExplainPanel(desk.review, start, self.space),
-            "Map": lambda: EmbeddingPanel(desk.review, start, self.space),
+            "Map": lambda: EmbeddingPanel(desk.review, self.space),
             "Display": lambda: SeeingPanel(self.seeing),
             "Density": lambda: DensityPanel(desk.review, self.density),
             "Mitoses": lambda: MitosisPanel(desk.review, session),

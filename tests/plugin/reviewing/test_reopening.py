@@ -26,7 +26,10 @@ from napari_deepheme.core.review.corrected_cells import CorrectedCells
 from napari_deepheme.core.review.retold import retell
 from napari_deepheme.core.review.times import utc_of
 from napari_deepheme.core.sittings.sitting import SlideMark
-from napari_deepheme.core.sittings.sitting_file import create_sitting, read_mark
+from napari_deepheme.core.sittings.sitting_file import (
+    create_sitting,
+    read_mark_and_change,
+)
 from napari_deepheme.core.slide import ArraySlide, open_slide
 from napari_deepheme.plugin.layers import (
     cells_of_features,
@@ -231,7 +234,7 @@ def test_the_newest_sitting_of_a_slide_is_found_among_others(
     kept(tmp_path, other, "other", 10)
     (tmp_path / "broken.deepheme").write_bytes(b"no sitting")
     assert list(iter_newest(SlideMark.of(slide))) == [newer]
-    assert read_mark(newer).name == "s"
+    assert read_mark_and_change(newer)[0].name == "s"
 
 
 def test_a_sitting_that_is_merely_opened_or_copied_is_not_the_last_one(

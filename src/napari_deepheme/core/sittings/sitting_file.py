@@ -263,19 +263,8 @@ def read_sitting(path: Path | str) -> Sitting:
         return _sitting(database, Path(path))
 
 
-def read_mark(path: Path | str) -> SlideMark:
-    """Read of which slide a sitting is, which is quick.
-
-    Raises
-    ------
-    InvalidSittingError
-        If it is no sitting.
-    """
-    return read_mark_and_change(path)[0]
-
-
 def read_mark_and_change(path: Path | str) -> tuple[SlideMark, str]:
-    """Read of which slide a sitting is, and when it was changed last.
+    """Read of which slide a sitting is, and when it was changed last; this is quick.
 
     That is in UTC after ISO 8601. To open it is no change.
 

@@ -17,7 +17,7 @@ class FitProgress:
         Batches done of this network, and at most.
     loss : float
         Mean loss since the last item.
-    val_loss, val_macro_f1 : float or None
+    val_loss : float or None
         On the held-out cells, where this item follows a look at them.
     message : str
         A line for people.
@@ -29,7 +29,6 @@ class FitProgress:
     n_steps: int
     loss: float
     val_loss: float | None = None
-    val_macro_f1: float | None = None
     message: str = ""
 
     @property

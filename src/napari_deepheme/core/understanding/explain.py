@@ -90,7 +90,6 @@ def explain_cell(
     mpp: Mpp,
     class_code: str | None = None,
     background: npt.NDArray[np.float32] | None = None,
-    insight: Insight | None = None,
     maps: bool = True,
 ) -> CellExplanation:
     """Show what a classifier saw in a cell.
@@ -109,8 +108,6 @@ def explain_cell(
         The class that the maps are of; the likeliest if left out.
     background : ndarray of float32, shape (3,), optional
         Colour of the slide's background; estimated if left out.
-    insight : Insight, optional
-        Of this classifier, to spare opening it for each cell.
     maps : bool
         Whether to make the maps, which take the longest; `with_maps` makes them later.
 
@@ -143,7 +140,7 @@ def explain_cell(
         disagreement=np.stack([members.min(axis=0), members.max(axis=0)], axis=1)[top],
         class_code=class_code or CLASS_CODES[top[0]],
     )
-    return with_maps(seen, classifier, insight=insight) if maps else seen
+    return with_maps(seen, classifier) if maps else seen
 
 
 def with_maps(

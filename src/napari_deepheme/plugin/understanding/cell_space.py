@@ -211,12 +211,6 @@ class CellSpace:
         self.changed.emit()
 
 
-def let_go(space: CellSpace | None, *_: object) -> None:
-    """Close the space that a dock had for its own, when the dock is gone."""
-    if space is not None:
-        space.close()
-
-
 def _mapping(cells: CellTable) -> str:
     n = len(cells)
     return f"Mapping {n:,} cells (UMAP: half a minute, more for tens of thousands) …"

@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from qtpy.QtWidgets import QApplication, QHBoxLayout, QProgressBar, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QHBoxLayout, QProgressBar, QVBoxLayout, QWidget
 
 from napari_deepheme.core.further_columns import READER_CLASSES
 from napari_deepheme.plugin.controls.labels import button, small_label
 from napari_deepheme.plugin.controls.lifetime import hear_while_alive
 from napari_deepheme.plugin.kinds import DOUBTED, kind_colours, taken_away
-from napari_deepheme.plugin.understanding.cell_space import CellSpace, let_go
 from napari_deepheme.plugin.understanding.scatter_view import ScatterView
 from napari_deepheme.plugin.words import class_words
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     import numpy.typing as npt
 
     from napari_deepheme.plugin.reviewing.reviewed import Reviewed
-    from napari_deepheme.plugin.worker import Task
+    from napari_deepheme.plugin.understanding.cell_space import CellSpace
 
 _INTRO: Final = (
     "Lays all cells out so that alike ones lie together, as the network tells them "
@@ -45,23 +41,13 @@ class EmbeddingPanel(QWidget):
     ----------
     reviewed : Reviewed
         The cells.
-    start : callable
-        As `worker.start`.
-    space : CellSpace, optional
-        Features that other docks share, closed by whoever made it; its own if left
-        out.
+    space : CellSpace
+        Features that the docks share, closed by whoever made it.
     """
 
-    def __init__(
-        self,
-        reviewed: Reviewed,
-        start: Callable[..., Task],
-        space: CellSpace | None = None,
-    ) -> None:
+    def __init__(self, reviewed: Reviewed, space: CellSpace) -> None:
         super().__init__()
-        self._reviewed = reviewed
-        self._space = space or CellSpace(reviewed, start)
-        self._own = self._space if space is None else None
+        self._reviewed, self._space = reviewed, space
         self._colours = kind_colours()
         self.map_button = button(
             "Map the cells",
@@ -102,10 +88,6 @@ class EmbeddingPanel(QWidget):
             (self._reviewed.selection_changed, self._on_selection),
             (self._space.changed, self._show),
         )
-        self.destroyed.connect(partial(let_go, self._own))
-        application = QApplication.instance()
-        if application is not None and self._own is not None:
-            application.aboutToQuit.connect(self._own.close)
         self.map_button.clicked.connect(self._map)
         self.cancel_button.clicked.connect(self._cancel)
         self.all_button.clicked.connect(self._look_at_all)

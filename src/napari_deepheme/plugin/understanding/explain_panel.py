@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from qtpy.QtCore import QSize, Qt, QTimer
 from qtpy.QtWidgets import (
-    QApplication,
     QButtonGroup,
     QComboBox,
     QHBoxLayout,
@@ -21,6 +19,7 @@ from qtpy.QtWidgets import (
 
 from napari_deepheme.core.further_columns import READER_CLASSES
 from napari_deepheme.core.taxonomy import CLASSES_AS_READ
+from napari_deepheme.core.wording import in_percent
 from napari_deepheme.plugin.controls.labels import (
     button,
     colour_items,
@@ -29,14 +28,10 @@ from napari_deepheme.plugin.controls.labels import (
 )
 from napari_deepheme.plugin.controls.lifetime import hear_while_alive
 from napari_deepheme.plugin.kinds import DOUBTED
-from napari_deepheme.plugin.understanding.cell_space import CellSpace, let_go
 from napari_deepheme.plugin.understanding.crop_picture import CropPicture
 from napari_deepheme.plugin.understanding.explaining import Explaining, agreement
 from napari_deepheme.plugin.understanding.neighbour_row import NeighbourRow
-from napari_deepheme.plugin.understanding.probability_bars import (
-    ProbabilityBars,
-    percent,
-)
+from napari_deepheme.plugin.understanding.probability_bars import ProbabilityBars
 from napari_deepheme.plugin.words import class_words
 
 if TYPE_CHECKING:
@@ -46,6 +41,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from napari_deepheme.plugin.reviewing.reviewed import Reviewed
+    from napari_deepheme.plugin.understanding.cell_space import CellSpace
     from napari_deepheme.plugin.worker import Task
 
 _DELAY_MS: Final = 200
@@ -72,21 +68,19 @@ class ExplainPanel(QWidget):
         The cells.
     start : callable
         As `worker.start`.
-    space : CellSpace, optional
-        Features that other docks share, closed by whoever made it; its own if left
-        out.
+    space : CellSpace
+        Features that the docks share, closed by whoever made it.
     """
 
     def __init__(
         self,
         reviewed: Reviewed,
         start: Callable[..., Task],
-        space: CellSpace | None = None,
+        space: CellSpace,
     ) -> None:
         super().__init__()
         self._reviewed = reviewed
-        self._space = space or CellSpace(reviewed, start)
-        self._own = self._space if space is None else None
+        self._space = space
         self.explaining = Explaining(reviewed, self._space, start)
         self._has_features = False
         self._timer = QTimer(self)
@@ -179,10 +173,6 @@ class ExplainPanel(QWidget):
             (self.explaining.changed, self._show),
             (self._space.changed, self._show_space),
         )
-        self.destroyed.connect(partial(let_go, self._own))
-        application = QApplication.instance()
-        if application is not None and self._own is not None:
-            application.aboutToQuit.connect(self._own.close)
         self._timer.timeout.connect(self._ask)
         self.views.buttonClicked.connect(self._on_view)
         self.opacity.valueChanged.connect(self._on_view)
@@ -243,7 +233,7 @@ class ExplainPanel(QWidget):
             self.agreement.setText("")
         else:
             code, p = seen.top[0]
-            self.title.setText(f"{class_words(code)}, {percent(p)}")
+            self.title.setText(f"{class_words(code)}, {in_percent(p)}")
             self.agreement.setText(agreement(seen))
             self.class_box.setCurrentIndex(self.class_box.findData(seen.class_code))
         self.bars.show_cell(seen)

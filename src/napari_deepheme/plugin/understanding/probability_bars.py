@@ -9,6 +9,7 @@ from qtpy.QtGui import QColor, QPainter, QPaintEvent, QPalette, QPen
 from qtpy.QtWidgets import QSizePolicy, QWidget
 
 from napari_deepheme.core.taxonomy import CLASS_BY_CODE
+from napari_deepheme.core.wording import in_percent
 from napari_deepheme.plugin.controls.inks import outline
 from napari_deepheme.plugin.words import class_words
 
@@ -45,7 +46,7 @@ class ProbabilityBars(QWidget):
         """Show the probabilities of a cell."""
         self._explanation = explanation
         top = explanation.top if explanation else ()
-        words = ", ".join(f"{class_words(code)} {percent(p)}" for code, p in top)
+        words = ", ".join(f"{class_words(code)} {in_percent(p)}" for code, p in top)
         self.setAccessibleDescription(words or "No cell is explained.")
         self.update()
 
@@ -82,7 +83,7 @@ class ProbabilityBars(QWidget):
         self._draw_whisker(painter, left, y + _ROW / 2, length, span)
         painter.setPen(text)
         place = QRectF(self.width() - _PERCENT_PX, y, _PERCENT_PX, _ROW)
-        painter.drawText(place, middle | Qt.AlignmentFlag.AlignRight, percent(p))
+        painter.drawText(place, middle | Qt.AlignmentFlag.AlignRight, in_percent(p))
 
     @staticmethod
     def _draw_whisker(
@@ -96,10 +97,3 @@ class ProbabilityBars(QWidget):
             painter.drawLine(QPointF(low, y), QPointF(high, y))
             for x in (low, high):
                 painter.drawLine(QPointF(x, y - 4), QPointF(x, y + 4))
-
-
-def percent(p: float) -> str:
-    """Word a probability; neither 0 nor 100 % is ever certain."""
-    if p < 0.005:
-        return "< 1 %"
-    return "> 99 %" if p > 0.995 else f"{100 * p:.0f} %"

@@ -69,9 +69,6 @@ class ImportOptions:
             reason = f"expected a {self.kind}; it is a {card.kind}"
             raise InvalidModelError(card.name, reason)
         self._check_settings(card)
-        if card.kind == "detector" and self.activation is not None:
-            reason = "activation can be set for a classifier only"
-            raise InvalidModelError(card.name, reason)
         changes: dict[str, Any] = dict(self._normalisation(card.name))
         for name in (
             "mpp",

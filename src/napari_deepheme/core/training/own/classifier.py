@@ -6,7 +6,7 @@ import logging
 from copy import deepcopy
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final
 
 from torch import nn
 
@@ -84,9 +84,6 @@ class OwnFit:
         How much it counts that cells nobody has named stay as they were.
     stay : float
         How much it counts that weights stay near where they started.
-    frozen : {"auto", "none", "norms", "features"}
-        What stays as it was: nothing, the statistics of the norms, or all but the
-        last layer; "auto" keeps the norms' where there are fewer than 2,000 cells.
     size_px : int
         Side of the input, from scratch; a pixel is 0.225 micrometres.
     arguments : mapping
@@ -111,7 +108,6 @@ class OwnFit:
     stain: float = 0.12
     keep: float = 1.0
     stay: float = 0.01
-    frozen: Literal["auto", "none", "norms", "features"] = "auto"
     size_px: int = 96
     arguments: Mapping[str, Any] = field(default_factory=dict)
 
@@ -272,7 +268,7 @@ def _fit(
     if start.base is not None:
         imprint(before, start, data, split.train, device)
     return iter_loop(
-        _frozen(deepcopy(before), config),
+        deepcopy(before),
         _task(start, data, split, before, config, device),
         _loop_config(config, start, split, run, device),
         checkpoint=folder.checkpoint(run),
@@ -318,15 +314,6 @@ def _suitable_steps(n_cells: int, config: OwnFit, scratch: bool) -> int:
     return min(most, max(least, n_epochs * n_cells // n_named)) * config.n_snapshots
 
 
-def _frozen(network: nn.Module, config: OwnFit) -> nn.Module:
-    """Fix what the settings say is not to be learned."""
-    if config.frozen == "features":
-        linear = [m for m in network.modules() if isinstance(m, nn.Linear)]
-        network.requires_grad_(False)
-        linear[-1].requires_grad_(True)
-    return network
-
-
 def _task(
     start: Start,
     data: OwnData,
@@ -356,15 +343,12 @@ def _task(
         source.draw,
         partial(classifier_loss, card=start.card, memory=memory),
         classifier_look(start.card, data, split.val, device),
-        _ready(config, start, len(data.cells)),
+        _ready(start, len(data.cells)),
     )
 
 
-def _ready(config: OwnFit, start: Start, n_cells: int) -> Callable[[nn.Module], object]:
-    few = start.base is not None and n_cells < _FEW_CELLS
-    keep_norms = config.frozen in ("norms", "features") or (
-        config.frozen == "auto" and few
-    )
+def _ready(start: Start, n_cells: int) -> Callable[[nn.Module], object]:
+    keep_norms = start.base is not None and n_cells < _FEW_CELLS
 
     def ready(network: nn.Module) -> None:
         network.train()

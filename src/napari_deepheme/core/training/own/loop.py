@@ -103,7 +103,6 @@ class _State:
 
     step: int = 0
     best_loss: float = math.inf
-    best_f1: float | None = None
     best_step: int = 0
     n_worse: int = 0
     best: Weights = field(default_factory=dict)
@@ -312,15 +311,15 @@ class _Run:
         config, state = self._config, self.state
         val_loss, val_f1 = self._task.look(self._network)
         if val_loss < state.best_loss or not state.best:
-            state.best_loss, state.best_f1 = val_loss, val_f1
-            state.best_step, state.n_worse = state.step, 0
+            state.best_loss, state.best_step = val_loss, state.step
+            state.n_worse = 0
             state.best = _weights(self._network)
         else:
             state.n_worse += 1
         tired = config.n_cycles == 1 and state.n_worse >= config.patience
         state.finished = tired or state.step >= config.n_steps
         self.save()
-        told = replace(self._progress(loss), val_loss=val_loss, val_macro_f1=val_f1)
+        told = replace(self._progress(loss), val_loss=val_loss)
         ended = f", no better since step {state.best_step}" if tired else ""
         f1 = "" if val_f1 is None else f", F1 {val_f1:.3f}"
         words = f"{told.message}; held out: loss {val_loss:.4f}{f1}{ended}"
@@ -337,10 +336,8 @@ class _Run:
 def _state_of(saved: dict[str, Any]) -> _State:
     """Return what a checkpoint says of the loop, if it says just that."""
     kinds = {name: type(getattr(_State(), name)) for name in _State.__slots__}
-    kinds["best_f1"] = float
     for name, value in saved.items():
-        may_be_none = name == "best_f1" and value is None
-        if type(value) is not kinds[name] and not may_be_none:
+        if type(value) is not kinds[name]:
             raise TypeError(f"{name} is no {kinds[name].__name__}")
     state = _State(**saved)
     if min(state.step, state.best_step, state.n_worse, state.largest_batch) < 0:

@@ -10,7 +10,6 @@ from PIL import Image
 from napari_deepheme.core.engine.crops import pictures_in
 from napari_deepheme.core.errors import InvalidTableError, UnknownMppError
 from napari_deepheme.core.slide import PICTURE_SUFFIXES
-from napari_deepheme.core.training.cells.class_words import parse_classes
 from napari_deepheme.core.training.cells.known import picture_mark
 from napari_deepheme.core.training.cells.manifest import (
     LabelledCell,
@@ -18,6 +17,7 @@ from napari_deepheme.core.training.cells.manifest import (
     read_manifest,
 )
 from napari_deepheme.core.training.cells.named import load_own_crops, read_own_cells
+from napari_deepheme.core.training.cells.picture_labels import parse_classes
 from napari_deepheme.core.training.cells.splits import (
     is_by_patient,
     limits_of_split,

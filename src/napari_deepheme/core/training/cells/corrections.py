@@ -26,7 +26,7 @@ from napari_deepheme.core.overlap import is_one_of
 from napari_deepheme.core.review.corrections import reader_classes
 from napari_deepheme.core.slide import estimate_background
 from napari_deepheme.core.slide.identity import identity_word
-from napari_deepheme.core.training.cells.class_words import UNNAMED
+from napari_deepheme.core.training.cells.picture_labels import UNNAMED
 from napari_deepheme.core.training_crops import (
     crop_stem,
     training_crop_mpp,

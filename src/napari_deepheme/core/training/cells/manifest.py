@@ -20,7 +20,7 @@ from napari_deepheme.core.slide import open_slide, plausible_mpp
 from napari_deepheme.core.slide.mpp import is_plausible
 from napari_deepheme.core.slide.scaled.centre_crop import centre_crop
 from napari_deepheme.core.spreadsheets import as_number, sheet_rows, why_unreadable
-from napari_deepheme.core.training.cells.class_words import (
+from napari_deepheme.core.training.cells.picture_labels import (
     EXTRA_OUTPUTS,
     OUTPUTS,
     is_not_a_cell,
@@ -96,7 +96,7 @@ def read_manifest(
     ----------
     path : Path or str
         CSV with the columns `file` (relative to its folder) and `classes` (see
-        `class_words.parse_classes`), and any of `mpp`, `source`, `label`, `split`
+        `picture_labels.parse_classes`), and any of `mpp`, `source`, `label`, `split`
         ("train", "val", "test" or empty), `patient` and `background`.
     mpp : float, optional
         Micrometres per pixel of the rows that state none; where this is left out too,

@@ -13,13 +13,16 @@ from napari_deepheme.core.engine.config import ClassifyConfig
 from napari_deepheme.core.errors import InvalidTableError
 from napari_deepheme.core.slide import PICTURE_SUFFIXES, picture_background, whiten
 from napari_deepheme.core.spreadsheets import why_unreadable
-from napari_deepheme.core.training.cells.class_words import is_not_a_cell, parse_classes
 from napari_deepheme.core.training.cells.known import picture_mark
 from napari_deepheme.core.training.cells.manifest import (
     LabelledCell,
     load_crops,
     mpp_of_picture,
     read_manifest,
+)
+from napari_deepheme.core.training.cells.picture_labels import (
+    is_not_a_cell,
+    parse_classes,
 )
 from napari_deepheme.core.wording import plural
 

@@ -13,9 +13,9 @@ import numpy as np
 from napari_deepheme.core.files import atomic_file
 from napari_deepheme.core.models.postprocess import NOT_IDENTIFIABLE
 from napari_deepheme.core.taxonomy import CLASS_CODES
-from napari_deepheme.core.training.cells.class_words import UNNAMED
 from napari_deepheme.core.training.cells.known import known_to
 from napari_deepheme.core.training.cells.named import name_cells
+from napari_deepheme.core.training.cells.picture_labels import UNNAMED
 from napari_deepheme.core.training.evaluation.measures import (
     Measure,
     measure,

@@ -12,7 +12,7 @@ from napari_deepheme.core.models.cards.card import CLASSES, TRAINING_ONLY, Model
 from napari_deepheme.core.models.registry import find_of_kind
 from napari_deepheme.core.models.torch.weights import build_network, load_networks
 from napari_deepheme.core.taxonomy import CLASS_CODES
-from napari_deepheme.core.training.cells.class_words import EXTRA_OUTPUTS
+from napari_deepheme.core.training.cells.picture_labels import EXTRA_OUTPUTS
 from napari_deepheme.core.training.training_error import TrainingError
 
 if TYPE_CHECKING:

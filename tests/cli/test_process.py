@@ -155,11 +155,8 @@ def test_a_closed_terminal_is_not_heeded_with_nohup(before):
     assert is_ignored == (before is signal.SIG_IGN)
 
 
-@pytest.mark.parametrize("value", ["abc", "-1", "2,"])
-def test_a_number_of_threads_that_is_none_is_passed_over_without_a_word(
-    value, monkeypatch
-):
-    monkeypatch.setenv("OMP_NUM_THREADS", value)
+def test_a_number_of_threads_that_is_none_is_passed_over_without_a_word(monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "2,")
     loaded = (
         "from napari_deepheme.core.models.torch.loading import need_torch as go; go()"
     )

@@ -111,12 +111,12 @@ def test_cancel_acts_within_a_second(when, viewer, widget, phantom, qtbot):
     controller, session = widget.controller, widget.session
     controller.open_slide(phantom)
     load, take = controller._load_models, controller._on_item
-    loaded = threading.Event()
+    loaded, stopped = threading.Event(), threading.Event()
 
     def slowly_loaded(*names):
         models = load(*names)
         if when.startswith("Loading"):
-            time.sleep(3)
+            stopped.wait(60)
         loaded.set()
         return models
 
@@ -133,6 +133,7 @@ def test_cancel_acts_within_a_second(when, viewer, widget, phantom, qtbot):
     widget.view.cancel_button.click()
     wait_for_end(widget, qtbot)
     assert time.monotonic() - started < 1
+    stopped.set()
     # What was still being loaded is not taken for a run of later.
     qtbot.waitUntil(loaded.is_set, timeout=60_000)
     qtbot.wait(200)

@@ -67,7 +67,7 @@ _COLUMNS: Final = (
     "background",
     "identity",
 )
-"""As `training.manifest.read_manifest` takes them."""
+"""As `training.cells.manifest.read_manifest` takes them."""
 
 _NO_CELL: Final = "none of its cells can be decoded"
 

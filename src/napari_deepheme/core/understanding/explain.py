@@ -56,7 +56,7 @@ class CellExplanation:
     class_code : str
         The class that the maps are of.
     grad_cam, smooth_grad : ndarray of float32, shape (crop_px, crop_px), or None
-        See `models.insight.Insight`; None where there can be none.
+        See `models.torch.insight.Insight`; None where there can be none.
     no_maps : str
         Why there are none; else empty.
     """

@@ -71,7 +71,7 @@ class Explaining:
     start : callable
         As `worker.start`.
     explain : callable
-        As `core.explain.explain_cell`; called on the thread.
+        As `core.understanding.explain.explain_cell`; called on the thread.
 
     Attributes
     ----------

@@ -116,7 +116,7 @@ class ModelCard:
         Numbers of the kind. Classifier: `temperature`, `doubt`, `offset_CODE` (see
         `postprocess.probabilities_of`), `n_views` (mirrored views that are averaged),
         `unidentified_below`. Detector: `min_score`; see
-        `onnx_detector` for those of YOLO.
+        `onnx.yolo` for those of YOLO.
     texts : mapping of str to tuple of str
         Paragraphs for people: data, figures, limits, commands.
     authors, cite : tuple of str

@@ -248,15 +248,3 @@ def told(capfd):
         return line
 
     return refused
-
-
-@pytest.fixture
-def files_below():
-    """Give each file below a folder, or a file alone, with its bytes."""
-
-    def read(path):
-        path = Path(path)
-        below = sorted(path.rglob("*")) if path.is_dir() else [path]
-        return {str(p): p.read_bytes() for p in below if p.is_file()}
-
-    return read

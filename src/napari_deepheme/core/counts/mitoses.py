@@ -7,17 +7,22 @@ from typing import TYPE_CHECKING, Final
 
 from napari_deepheme.core.counts.intervals import wilson
 from napari_deepheme.core.counts.report import counts_of, differential
-from napari_deepheme.core.further_columns import READER_LINEAGE
+from napari_deepheme.core.further_columns import READER_LINEAGE, READER_PHASE
 from napari_deepheme.core.review.corrections import (
     is_unidentified,
     judged_classes,
     judged_counts,
     judged_mitosis,
 )
-from napari_deepheme.core.taxonomy import CELL_CLASSES, MITOTIC_CODE, MITOTIC_LINEAGES
+from napari_deepheme.core.taxonomy import (
+    CELL_CLASSES,
+    MITOTIC_CODE,
+    MITOTIC_LINEAGES,
+    MITOTIC_PHASES,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from napari_deepheme.core.cell_table import CellTable
     from napari_deepheme.core.taxonomy import Lineage
@@ -101,8 +106,17 @@ def n_unknown(indices: Sequence[MitoticIndex]) -> int:
 
 def lineages_of(figures: CellTable) -> dict[str, int]:
     """Count figures by the lineage that their cytoplasm tells."""
-    told = judged_mitosis(figures, READER_LINEAGE)
-    return {name: int((told == name).sum()) for name in MITOTIC_LINEAGES}
+    return _told(figures, READER_LINEAGE, MITOTIC_LINEAGES)
+
+
+def phases_of(figures: CellTable) -> dict[str, int]:
+    """Count figures by their phase."""
+    return _told(figures, READER_PHASE, MITOTIC_PHASES)
+
+
+def _told(figures: CellTable, of: str, names: Iterable[str]) -> dict[str, int]:
+    told = judged_mitosis(figures, of)
+    return {name: int((told == name).sum()) for name in names}
 
 
 def mitotic_index(counted: Mapping[str, int] | CellTable) -> float | None:

@@ -11,23 +11,21 @@ from napari_deepheme.core.counts.mitoses import (
     lineages_of,
     mitotic_figures,
     mitotic_indices,
+    phases_of,
 )
 from napari_deepheme.core.counts.report import differential, me_ratio, ratios
 from napari_deepheme.core.export.csv_table import write_csv
 from napari_deepheme.core.export.facts import NOTICE, SUMMARY, spelled_out
 from napari_deepheme.core.export.geojson import write_geojson
 from napari_deepheme.core.files import atomic_file, atomic_files, make_folder
-from napari_deepheme.core.further_columns import READER_PHASE
 from napari_deepheme.core.geometry import regions_to_json
 from napari_deepheme.core.review.corrections import (
     is_corrected,
     is_unidentified,
     judged_counts,
-    judged_mitosis,
     likeliest_counts,
     n_found,
 )
-from napari_deepheme.core.taxonomy import MITOTIC_PHASES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -164,15 +162,10 @@ def _mitoses(figures: CellTable, indices: Sequence[MitoticIndex]) -> dict[str, A
         "mitotic_figures": len(figures),
         "mitotic_index": every.per_1000,
         "mitotic_index_interval_95": every.interval,
-        "mitotic_phases": _phases(figures),
+        "mitotic_phases": phases_of(figures),
         "mitotic_lineages": lineages_of(figures),
         "mitotic_index_by_lineage": {i.name: i.per_1000 for i in by_lineage},
     }
-
-
-def _phases(figures: CellTable) -> dict[str, int]:
-    told = judged_mitosis(figures, READER_PHASE)
-    return {name: int((told == name).sum()) for name in MITOTIC_PHASES}
 
 
 def write_summary(summary: dict[str, Any], path: Path) -> None:

@@ -150,7 +150,7 @@ def test_a_run_is_forgotten_when_its_sitting_is_saved_and_not_before(opened, for
 
 
 def test_a_run_whose_sitting_cannot_be_saved_stays(opened, forgotten, monkeypatch):
-    def fails(path, sitting):
+    def fails(path, sitting, **_):
         raise CannotWriteError(str(path), "No space left on device")
 
     opened.classify_slide()

@@ -311,7 +311,7 @@ def test_what_was_corrected_yesterday_is_recalled_without_going_on(
     assert tomorrow.session.counts["M3"] == 2
     # Its own file, beside that of yesterday, and the correction can be taken back.
     assert tomorrow.session.sitting != two.first_sitting
-    assert tomorrow.desk.keeping._file.has_steps
+    assert read_sitting(tomorrow.session.sitting).corrected.n_corrected == 2
     tomorrow.desk.actions.do("undo")
     assert tomorrow.session.n_corrected == 0
     tomorrow.close()

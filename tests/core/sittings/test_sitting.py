@@ -608,7 +608,6 @@ def test_a_sitting_from_before_there_were_such_words_goes_on(tmp_path):
     database.close()
     again = read_sitting(path).corrected
     file = SittingFile(path, again)
-    assert file.has_steps
     said = again.tell_mitosis([1], "reader_phase", "anaphase")
     file.sync(said)
     assert read_sitting(path).corrected.cells == said.cells

@@ -21,8 +21,6 @@ from napari_deepheme.plugin.worker import Failed
 class File:
     """Stands in for a sitting's file: what was written into it."""
 
-    has_steps = True
-
     def __init__(self, path, sitting):
         self.path, self.held = path, [sitting.corrected]
 
@@ -65,7 +63,7 @@ def desk(tmp_path, monkeypatch):
     monkeypatch.setenv(kept.FOLDER_VARIABLE, str(tmp_path))
     files, under_way = [], []
 
-    def create(path, sitting):
+    def create(path, sitting, **_):
         files.append(File(path, sitting))
         path.touch()
         return files[-1]
@@ -317,7 +315,7 @@ def full(desk, monkeypatch):
     """Nothing can be written until the list is empty."""
     reasons, create = ["no space left"], kept.create_sitting
 
-    def written(path, sitting):
+    def written(path, sitting, **_):
         if reasons:
             raise CannotWriteError(str(path), reasons[0])
         return create(path, sitting)

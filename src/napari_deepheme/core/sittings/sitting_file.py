@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import uuid
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -43,6 +43,8 @@ from napari_deepheme.core.sittings.sitting_database import (
     opened_to_read,
 )
 from napari_deepheme.core.sittings.sitting_rows import (
+    MITOSES,
+    SCHEMA,
     has_said,
     is_as_read,
     n_same_steps,
@@ -71,27 +73,6 @@ VERSION: Final = 1
 """Of the schema. A file of a later one is refused, not guessed at."""
 
 _GONE: Final = "bring it back, or save it under another name"
-
-_MITOSES: Final = """
-CREATE TABLE IF NOT EXISTS mitosis_corrections (
-    step INTEGER NOT NULL, cell_id INTEGER NOT NULL,
-    told TEXT NOT NULL, word_before TEXT NOT NULL, word_after TEXT NOT NULL,
-    reader TEXT NOT NULL, read_at TEXT NOT NULL, undone INTEGER NOT NULL DEFAULT 0,
-    PRIMARY KEY (step, cell_id));
-"""
-"""Made also in a sitting that was begun before there was such a table."""
-
-_SCHEMA: Final = """
-CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
-CREATE TABLE cells (cell_id INTEGER PRIMARY KEY, x INTEGER NOT NULL,
-    y INTEGER NOT NULL, width INTEGER NOT NULL, height INTEGER NOT NULL,
-    score REAL NOT NULL, class_code TEXT NOT NULL, probability REAL NOT NULL);
-CREATE TABLE corrections (step INTEGER NOT NULL, cell_id INTEGER NOT NULL,
-    class_before TEXT NOT NULL, class_after TEXT NOT NULL, reader TEXT NOT NULL,
-    read_at TEXT NOT NULL, undone INTEGER NOT NULL DEFAULT 0,
-    PRIMARY KEY (step, cell_id));
-CREATE TABLE shapes (layer TEXT NOT NULL, geojson TEXT NOT NULL);
-"""
 
 
 class SittingFile:
@@ -134,7 +115,7 @@ class SittingFile:
                 raise SittingChangedError(str(path))
             # To open it is no change, but gives the file another time.
             put_meta(database, {"changed": meta["changed"], "writer": self._writer})
-            database.execute(_MITOSES)
+            database.execute(MITOSES)
             put_counted(database)
             numbers = step_numbers(database)
             drawn = database.execute("SELECT layer, geojson FROM shapes").fetchall()
@@ -142,10 +123,20 @@ class SittingFile:
         self._steps = [step for step, is_undone in numbers if not is_undone]
         self._last = max((step for step, _ in numbers), default=0)
 
-    @property
-    def has_steps(self) -> bool:
-        """Whether anything was corrected in it."""
-        return self._last > 0
+    def is_ours(self) -> bool:
+        """Tell whether it can be read, and no other window has taken it over."""
+        lost = suppress(InvalidSittingError, SittingElsewhereError)
+        with lost, _reading(self.path) as database:
+            self._check(database)
+            return True
+        return False
+
+    def gives_way_to(self, sitting: Sitting) -> bool:
+        """Tell whether another run's may replace it: nothing is lost, here or there."""
+        with suppress(InvalidSittingError):
+            if self.is_ours() and not is_corrected_sitting(self.path):
+                return read_searched_px(self.path) <= sitting.result.searched_px
+        return False
 
     def sync(
         self,
@@ -217,11 +208,24 @@ class SittingFile:
             raise CannotWriteError(str(self.path), str(error)) from error
 
 
-def create_sitting(path: Path, sitting: Sitting) -> SittingFile:
+def create_sitting(
+    path: Path, sitting: Sitting, *, before: SittingFile | None = None
+) -> SittingFile:
     """Write a sitting to a new file, in the place of one that is there.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    sitting : Sitting
+        What it is to hold.
+    before : SittingFile, optional
+        The one that is there, if it is to stay unless it gives way.
 
     Raises
     ------
+    SittingChangedError
+        If it does not.
     CannotWriteError
         If it cannot be written; what was there stays then.
     """
@@ -230,7 +234,7 @@ def create_sitting(path: Path, sitting: Sitting) -> SittingFile:
     with ExitStack() as held, atomic_path(path) as temporary:
         try:
             with opened(temporary) as database, database:
-                database.executescript(_SCHEMA + _MITOSES)
+                database.executescript(SCHEMA + MITOSES)
                 database.execute("BEGIN")
                 put_meta(database, _facts(sitting))
                 put_cells(database, empty.base, 0)
@@ -247,6 +251,9 @@ def create_sitting(path: Path, sitting: Sitting) -> SittingFile:
             raise CannotWriteError(str(path), error.reason, error.remedy) from error
         # It takes its place when the inner one of the two contexts ends.
         held.enter_context(giving_way(replaced_file(path)))
+        # Asked while nobody else can write to it.
+        if before is not None and not before.gives_way_to(sitting):
+            raise SittingChangedError(str(path))
     file.path = path
     return file
 

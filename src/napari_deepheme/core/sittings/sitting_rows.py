@@ -29,6 +29,27 @@ if TYPE_CHECKING:
 
     from napari_deepheme.core.review.corrected_cells import CorrectedCells
 
+MITOSES: Final = """
+CREATE TABLE IF NOT EXISTS mitosis_corrections (
+    step INTEGER NOT NULL, cell_id INTEGER NOT NULL,
+    told TEXT NOT NULL, word_before TEXT NOT NULL, word_after TEXT NOT NULL,
+    reader TEXT NOT NULL, read_at TEXT NOT NULL, undone INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (step, cell_id));
+"""
+"""Made also in a sitting that was begun before there was such a table."""
+
+SCHEMA: Final = """
+CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE cells (cell_id INTEGER PRIMARY KEY, x INTEGER NOT NULL,
+    y INTEGER NOT NULL, width INTEGER NOT NULL, height INTEGER NOT NULL,
+    score REAL NOT NULL, class_code TEXT NOT NULL, probability REAL NOT NULL);
+CREATE TABLE corrections (step INTEGER NOT NULL, cell_id INTEGER NOT NULL,
+    class_before TEXT NOT NULL, class_after TEXT NOT NULL, reader TEXT NOT NULL,
+    read_at TEXT NOT NULL, undone INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (step, cell_id));
+CREATE TABLE shapes (layer TEXT NOT NULL, geojson TEXT NOT NULL);
+"""
+
 _FIXED: Final = (
     "cell_id",
     "x",

@@ -5,9 +5,9 @@ It holds no Qt object.
 
 from __future__ import annotations
 
-import math
 import os
 import time
+from contextlib import suppress
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -15,13 +15,16 @@ from typing import TYPE_CHECKING, Final
 
 from platformdirs import user_data_path
 
-from napari_deepheme.core.errors import DeephemeError, SittingElsewhereError
+from napari_deepheme.core.errors import (
+    DeephemeError,
+    SittingChangedError,
+    SittingElsewhereError,
+)
 from napari_deepheme.core.files import refuse_sources
 from napari_deepheme.core.sittings.sitting_file import (
     SUFFIX,
     SittingFile,
     create_sitting,
-    read_searched_px,
 )
 from napari_deepheme.core.user_folders import usual_folder
 from napari_deepheme.plugin.preferences import read_preferences
@@ -117,10 +120,9 @@ class Keeping:
     def begin(self, when_kept: Callable[[], None] | None = None) -> None:
         """Save the sitting of a run that ended, in a file of its own.
 
-        The file of a run before is left as it is if anything was corrected in it, or
-        if that run searched more; if not, it is used again. A run without cells is
-        saved once there is one: it would be the newest, and hide what was reviewed
-        before.
+        The file of a run before is used again if nothing was said in it, no other
+        window opened it, and that run searched no more. A run without cells is saved
+        once there is one: it would be the newest, and hide what was reviewed before.
 
         Parameters
         ----------
@@ -276,22 +278,19 @@ class Keeping:
         file: Kept | None,
         when_kept: Callable[[], None] | None,
     ) -> Kept:
-        if file is None:
-            return _created(self._own_path(sitting), sitting, when_kept)
-        file.sync(sitting.corrected, sitting.shapes, sitting.view)
-        return file
-
-    def _own_path(self, sitting: Sitting) -> Path:
-        file = self._file
+        if file is not None:
+            file.sync(sitting.corrected, sitting.shapes, sitting.view)
+            return file
+        before = self._file
         if (
-            file is not None
-            and not isinstance(file, TwofoldFile)
-            and not file.has_steps
-            and _is_own(file)
-            and _searched_px(file.path) <= sitting.result.searched_px
+            isinstance(before, SittingFile)
+            and _is_own(before)
+            and before.gives_way_to(sitting)
         ):
-            return file.path
-        return _new_path(sitting)
+            # Unless another window opens it meanwhile.
+            with suppress(SittingChangedError):
+                return _created(before.path, sitting, when_kept, before=before)
+        return _created(_new_path(sitting), sitting, when_kept)
 
     def _on_named(self, run: int, sitting: Sitting, item: SittingFile | Failed) -> None:
         if isinstance(item, Failed):
@@ -368,14 +367,6 @@ def _is_own(file: SittingFile) -> bool:
     return file.path.resolve().parent == sittings_folder().resolve()
 
 
-def _searched_px(path: Path) -> float:
-    """Return how much the run of a sitting searched; endless of one that is lost."""
-    try:
-        return read_searched_px(path)
-    except DeephemeError:
-        return math.inf
-
-
 def _new_path(sitting: Sitting) -> Path:
     folder = sittings_folder()
     stem = Path(sitting.slide.name).stem[:60] or "slide"
@@ -389,11 +380,15 @@ def _new_path(sitting: Sitting) -> Path:
 
 
 def _created(
-    path: Path, sitting: Sitting, when_kept: Callable[[], None] | None
+    path: Path,
+    sitting: Sitting,
+    when_kept: Callable[[], None] | None,
+    *,
+    before: SittingFile | None = None,
 ) -> SittingFile:
     if sitting.slide.path:
         refuse_sources(path, Path(sitting.slide.path))
-    file = create_sitting(path, sitting)
+    file = create_sitting(path, sitting, before=before)
     if when_kept is not None:
         when_kept()
     return file

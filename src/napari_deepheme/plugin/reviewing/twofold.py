@@ -59,10 +59,9 @@ class TwofoldFile:
         """The user's file."""
         return self._named.path
 
-    @property
-    def has_steps(self) -> bool:
-        """Whether anything was corrected in it."""
-        return self._named.has_steps
+    def is_ours(self) -> bool:
+        """Tell whether no other window has taken the user's file over."""
+        return self._named.is_ours()
 
     @property
     def left(self) -> SittingFile | None:

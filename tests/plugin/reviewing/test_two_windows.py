@@ -39,6 +39,37 @@ def test_a_run_leaves_what_another_window_saved_in_the_sitting_before(windows):
     assert read_sitting(path).corrected.n_corrected == 2
 
 
+def test_a_run_knows_what_another_window_said_in_the_sitting_of_this_one(
+    make_controller, slide_path
+):
+    one, other = make_controller(), make_controller()
+    one.open_slide(slide_path)
+    one.classify_slide()
+    one.desk.review.correct([3], "ER2")
+    one.desk.keeping.save()
+    other.open_slide(slide_path)
+    other.returning.open_sitting(Path(one.session.sitting))
+    other.desk.review.correct([0, 1], "M3")
+    other.close()
+    one.classify_slide()
+    assert one.session.n_corrected == 3
+
+
+def test_what_is_done_again_and_not_saved_yet_is_known_to_the_next_run(
+    make_controller, slide_path
+):
+    window = make_controller()
+    window.open_slide(slide_path)
+    window.classify_slide()
+    window.desk.review.correct([3], "ER2")
+    window.desk.keeping.save()
+    window.desk.actions.do("undo")
+    window.desk.keeping.save()
+    window.desk.actions.do("redo")
+    window.classify_slide()
+    assert window.session.n_corrected == 1
+
+
 def test_a_run_does_not_take_the_sitting_from_the_window_that_opened_it_last(windows):
     one, other = windows
     one.classify_slide()

@@ -113,9 +113,10 @@ class Keeping:
 
     @property
     def paths(self) -> tuple[Path, ...]:
-        """All files that the sitting is saved in."""
+        """All files that the sitting is saved in, and that no other window has."""
         own = self._file.own if isinstance(self._file, TwofoldFile) else None
-        return tuple(file.path for file in (self._file, own) if file is not None)
+        files = (self._file, own)
+        return tuple(file.path for file in files if file is not None and file.is_ours())
 
     def begin(self, when_kept: Callable[[], None] | None = None) -> None:
         """Save the sitting of a run that ended, in a file of its own.

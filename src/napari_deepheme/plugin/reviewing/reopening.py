@@ -232,7 +232,8 @@ def said_before(mark: SlideMark, going_on: Collection[Path] = ()) -> Remembered:
     mark : SlideMark
         The slide.
     going_on : collection of Path
-        Files of the sitting that goes on: it knows better what was taken back.
+        Files of the sitting that goes on, which this window alone writes: it knows
+        better what was taken back and done again.
     """
     known = Remembered()
     for facts, path in _of_slide(mark):

@@ -6,7 +6,7 @@ import sqlite3
 import subprocess
 import sys
 import textwrap
-from contextlib import closing
+from contextlib import closing, suppress
 from functools import partial
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from napari_deepheme.core.export.summary import RunFacts
 from napari_deepheme.core.geometry import Mpp, Point, Region
 from napari_deepheme.core.models.compute import Compute
 from napari_deepheme.core.review.corrected_cells import CorrectedCells
+from napari_deepheme.core.sittings import sitting_file
 from napari_deepheme.core.sittings.sitting import Sitting, SlideMark
 from napari_deepheme.core.sittings.sitting_file import (
     create_sitting,
@@ -28,6 +29,7 @@ from napari_deepheme.core.sittings.sitting_file import (
     read_searched_px,
     read_sitting,
 )
+from napari_deepheme.core.sittings.sitting_rows import read_cells
 
 BEGUN = """
     UPDATE meta SET value = '"of a save that was cut short"';
@@ -262,3 +264,25 @@ def test_nobody_saves_to_a_sitting_while_another_takes_its_place(tmp_path, monke
     create_sitting(path, a_sitting("b.svs", 0.5))
     assert tried == [path]
     assert said(read_sitting(path)) == said(a_sitting("b.svs", 0.5))
+
+
+def test_a_sitting_that_is_saved_while_it_is_read_is_read_as_it_was(
+    tmp_path, monkeypatch
+):
+    path = tmp_path / "a.deepheme"
+    monkeypatch.setattr(sqlite3, "connect", partial(sqlite3.connect, timeout=0))
+    file, before, read = create_sitting(path, a_sitting()), a_sitting(), read_cells
+    more = before.corrected.add(before.result.cells.take([0]), "M3")
+
+    def saved_meanwhile(database):
+        cells = read(database)
+        # It waits for who reads; without any time to, it is told.
+        with suppress(CannotWriteError):
+            file.sync(more)
+        return cells
+
+    monkeypatch.setattr(sitting_file, "read_cells", saved_meanwhile)
+    assert said(read_sitting(path)) == said(before)
+    monkeypatch.undo()
+    file.sync(more)
+    assert said(read_sitting(path))[-1] == more.cells

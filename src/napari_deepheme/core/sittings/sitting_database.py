@@ -58,6 +58,8 @@ def opened_to_read(path: Path) -> Iterator[sqlite3.Connection]:
     try:
         # Not as "ro", which undoes nothing; SQLite makes do with it where it has to.
         with opened(path, mode="rw") as database:
+            # All is read of one save, whoever saves meanwhile.
+            database.execute("BEGIN")
             yield database
     except sqlite3.DatabaseError as error:
         code = _code(error)

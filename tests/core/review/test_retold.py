@@ -238,6 +238,24 @@ def test_words_that_bear_no_time_count_since_they_were_brought_in():
             assert words(again(model_says(), one, other).corrected)[0] == word
 
 
+def test_words_that_bear_no_time_count_no_later_once_they_are_told_again():
+    n = model_says(3)
+    files = [
+        CorrectedCells(replace(n, further={"reader_class": said}), since=since)
+        for said, since in (
+            (np.array(["L2", "", ""]), day(1)),
+            (np.array(["", "L4", ""]), day(4)),
+        )
+    ]
+    told = again(n, *files).corrected
+    assert told.since == day(1)
+    told = told.correct([2], "M3", at=day(2))
+    files[0] = files[0].correct([0, 2], "M1", at=day(3))
+    for reviews in permutations([*files, told]):
+        assert words(again(n, *reviews).corrected) == ["M1", "L4", "M1"]
+    assert again(n, told).corrected.since == day(1)
+
+
 step = st.tuples(
     st.sets(st.integers(0, N - 1), min_size=1),
     st.sampled_from((*READER_CLASSES[-6:], "", "undo", "redo")),

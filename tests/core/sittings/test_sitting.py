@@ -320,6 +320,13 @@ def test_to_open_a_sitting_is_no_change(tmp_path):
     assert read_mark_and_change(path)[1] > AT
 
 
+@pytest.mark.parametrize("since", [AT, ""])
+def test_when_words_without_a_time_were_brought_in_does_not_move(tmp_path, since):
+    path = tmp_path / "a.deepheme"
+    create_sitting(path, a_sitting(CorrectedCells(model_says(), since=since)))
+    assert read_sitting(path).corrected.since == since
+
+
 def test_a_sitting_of_an_earlier_version_was_changed_when_its_file_was(tmp_path):
     path = tmp_path / "a.deepheme"
     create_sitting(path, a_sitting())

@@ -19,6 +19,7 @@ from napari_deepheme.core.review.corrected_cells import CorrectedCells
 from napari_deepheme.core.review.correction import Correction
 from napari_deepheme.core.review.corrections import was_added
 from napari_deepheme.core.review.remembered import without_reader
+from napari_deepheme.core.review.times import dated
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -100,8 +101,8 @@ def retell(cells: CellTable, known: Remembered, areas: Sequence[Area]) -> Retold
     if new:
         rows = np.array(new, np.intp)
         base = CellTable.concatenate([base, _begun(known.cells.take(rows))])
-    steps = _steps(told, len(cells))
-    return Retold(CorrectedCells.replayed(base, steps), n_lost)
+    corrected = CorrectedCells.replayed(base, _steps(told, len(cells)))
+    return Retold(replace(corrected, since=_since(told)), n_lost)
 
 
 def _found(known: Remembered, cells: CellTable) -> list[int]:
@@ -119,6 +120,15 @@ def _begun(added: CellTable) -> CellTable:
     """Return cells as they are before they are added: steps begin from there."""
     further = {**added.further, READER_CLASS: np.full(len(added), DELETED)}
     return replace(added, further=further).numbered_anew()
+
+
+def _since(told: Mapping[int, _Words]) -> str:
+    """Return since when words without a time count.
+
+    Where there are several such times, the first: no word seems later than it is.
+    """
+    times = (w for words in told.values() for w, word in words if not dated(word.at))
+    return min(times, default="")
 
 
 def _stands(words: _Words) -> bool:

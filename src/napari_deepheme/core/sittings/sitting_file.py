@@ -331,7 +331,7 @@ def _sitting(database: sqlite3.Connection, path: Path) -> Sitting:
     corrected = replace(
         CorrectedCells.replayed(base, read_steps(database, len(base))),
         dropped=tuple(read_steps(database, len(base), undone=True)),
-        since=str(meta.get("since") or _changed(meta, path)),
+        since=str(meta["since"] if "since" in meta else _changed(meta, path)),
     )
     return Sitting(
         slide=_mark(meta),

@@ -44,12 +44,34 @@ def test_the_word_of_the_reader_stands_beside_the_one_of_the_model(cells):
     assert part["reader_phase"].tolist() == ["", "anaphase"]
 
 
+def notes(said, row):
+    names = ("mitosis_reader", "mitosis_read_at", "mitosis_read_from")
+    return tuple(str(said.cells.further[name][row]) for name in names)
+
+
+def test_who_said_it_is_who_said_what_stands(cells, tmp_path):
+    said = cells.tell_mitosis([0], READER_PHASE, "anaphase", reader="AB", at="t1")
+    both = said.tell_mitosis([0], READER_LINEAGE, "neutrophil", reader="CD", at="t2")
+    assert notes(both, 0) == ("CD", "t2", "erythroid")
+    one = both.tell_mitosis([0], READER_LINEAGE, "", reader="CD", at="t3")
+    assert notes(one, 0) == ("AB", "t1", "metaphase")
+    none = one.tell_mitosis([0], READER_PHASE, "", reader="EF", at="t4")
+    assert notes(none, 0) == ("", "", "")
+    # What a table says stays until nothing of it stands.
+    write_csv(said.cells, tmp_path / "cells.csv")
+    back = CorrectedCells(read_csv(tmp_path / "cells.csv"))
+    more = back.tell_mitosis([0], READER_LINEAGE, "neutrophil", reader="CD", at="t2")
+    left = more.tell_mitosis([0], READER_LINEAGE, "", reader="CD", at="t3")
+    assert notes(left, 0) == ("AB", "t1", "metaphase")
+    assert notes(left.tell_mitosis([0], READER_PHASE, ""), 0) == ("", "", "")
+
+
 def test_it_is_taken_back_and_done_again(cells):
     said = cells.tell_mitosis([1], READER_LINEAGE, "neutrophil")
     assert said.undo().cells == cells.cells
     assert said.undo().redo().cells == said.cells
     again = said.tell_mitosis([1], READER_LINEAGE, "")
-    assert again.cells.further["mitosis_read_from"][1] == "neutrophil"
+    assert notes(again, 1) == ("", "", "")
     assert again.told_of_mitosis(1, READER_LINEAGE) == ""
 
 

@@ -96,25 +96,42 @@ class MitosisWords:
             if said:
                 made[of] = _column(None, len(rows), here)
         if steps:
-            made.update(_notes(further, places, steps))
+            made.update(self._notes(further, places, steps))
         return made
 
+    def _notes(
+        self, further: Columns, places: Mapping[int, int], steps: Sequence[Any]
+    ) -> Columns:
+        """Return who said last what stands, when, and what counted before."""
+        noted: dict[str, dict[int, str]] = {name: {} for name in _NOTES}
+        for (row, of), (before, after, reader, at) in _last_told(steps).items():
+            if row not in places or (not after and self._says(row)):
+                continue
+            told = further.get(MODEL_COLUMN[of])
+            model = "" if told is None else str(told[places[row]])
+            values = (reader, at, before or model or UNKNOWN) if after else ("",) * 3
+            for name, value in zip(_NOTES, values, strict=True):
+                noted[name][places[row]] = value
+        n = len(places)
+        return {name: _column(further.get(name), n, of) for name, of in noted.items()}
 
-def _notes(
-    further: Columns, places: Mapping[int, int], steps: Sequence[Any]
-) -> Columns:
-    """Return who said it last, when, and what counted before."""
-    noted: dict[str, dict[int, str]] = {name: {} for name in _NOTES}
+    def _says(self, row: int) -> bool:
+        return any(row in said for said in self.words.values())
+
+
+def _last_told(
+    steps: Sequence[Any],
+) -> dict[tuple[int, str], tuple[str, str, str, str]]:
+    """Return the last words before and after of each row and column, who and when.
+
+    The last one of all comes last.
+    """
+    last: dict[tuple[int, str], tuple[str, str, str, str]] = {}
     for step in steps:
-        for row, before in zip(step.rows, step.before, strict=True):
-            if row in places:
-                told = further.get(MODEL_COLUMN[step.of])
-                model = "" if told is None else str(told[places[row]])
-                values = (step.reader, step.at, before or model or UNKNOWN)
-                for name, value in zip(_NOTES, values, strict=True):
-                    noted[name][places[row]] = value
-    n = len(places)
-    return {name: _column(further.get(name), n, of) for name, of in noted.items()}
+        for row, before, after in zip(step.rows, step.before, step.after, strict=True):
+            last.pop((row, step.of), None)
+            last[row, step.of] = (before, after, step.reader, step.at)
+    return last
 
 
 def _column(

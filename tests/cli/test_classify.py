@@ -152,7 +152,7 @@ def test_a_picture_with_its_pixel_size_shows_the_same_cells(
 
 def test_files_of_an_earlier_run_are_replaced_and_others_left(phantom, tmp_path):
     (tmp_path / "out").mkdir()
-    (tmp_path / "out" / "cells.csv").write_text("old")
+    (tmp_path / "out" / "cells.csv").write_text("x,y,width,height,class_code\n")
     (tmp_path / "out" / "notes.txt").write_text("mine")
     words = ["--region", "0,0,300,300", "--out", "out"]
     assert run(["classify", str(phantom), *words]) == 0

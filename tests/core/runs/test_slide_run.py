@@ -99,10 +99,10 @@ def test_a_resumed_run_takes_the_settings_that_its_journal_tells(
 
 def test_a_finished_run_is_done_anew(disc_slide, tmp_path):
     finished(disc_slide, tmp_path)
-    (tmp_path / "cells.csv").write_text("spoilt")
+    (tmp_path / "cells.csv").write_text("x,y,width,height,class_code\n")
     _, n_before, n_done = finished(disc_slide, tmp_path)
     assert (n_before, n_done) == (0, 12)
-    assert (tmp_path / "cells.csv").read_text() != "spoilt"
+    assert (tmp_path / "cells.csv").read_text().startswith("cell_id,")
 
 
 @pytest.mark.parametrize(

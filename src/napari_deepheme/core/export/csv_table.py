@@ -39,7 +39,8 @@ if TYPE_CHECKING:
 CHUNK_ROWS: Final = 20_000
 """Rows that are turned into text at once: what is held does not grow with the table."""
 
-_HEADER_LETTERS: Final = 10_000
+_HEADER_LETTERS: Final = 1 << 20
+"""So much of a file is read for its header."""
 
 _REMEMBERED: Final = 1 << 15
 """Texts of values that come again: shares have four digits, further columns words."""
@@ -107,13 +108,15 @@ def holds_cells(path: Path) -> bool:
 
 
 def header_of(path: Path) -> list[str]:
-    """Read the names of the columns of a CSV file; none where it cannot be read."""
+    """Read the names of the columns of a CSV file; none where it is no whole header."""
     try:
         check_regular(path)
         with path.open(newline="", encoding="utf-8-sig", errors="replace") as stream:
             start = io.StringIO(stream.read(_HEADER_LETTERS))
-            separator, lines = separated_lines(start, NEEDED)
-        return _header(csv.reader(lines, delimiter=separator))
+            is_cut = bool(stream.read(1))
+        separator, lines = separated_lines(start, NEEDED)
+        header = _header(csv.reader(lines, delimiter=separator))
+        return [] if is_cut and next(lines, None) is None else header
     except (OSError, csv.Error):
         return []
 

@@ -12,9 +12,11 @@ from napari_deepheme.core.errors import OtherRunError, ReviewedRunError
 from napari_deepheme.core.export.csv_table import header_of, read_csv
 from napari_deepheme.core.export.facts import facts_beside, spelled_out
 from napari_deepheme.core.export.summary import RUN_FILES
+from napari_deepheme.core.files import is_there
 from napari_deepheme.core.further_columns import ADDED, MITOSIS_WORDS, READER_CLASS
 from napari_deepheme.core.overlap import same_cells
 from napari_deepheme.core.review.remembered import SAID, said_cells
+from napari_deepheme.core.table_columns import NEEDED
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -42,7 +44,7 @@ def refuse_to_replace(folder: Path, slide: str) -> None:
     ReviewedRunError
         If a reader said something of its cells.
     InvalidTableError
-        If there are columns of a reader in a table that cannot be read.
+        If a table cannot be read that has columns of a reader, or no header of cells.
     """
     _refuse_other_slide(folder, (slide,))
     n_said = len(said_there(folder))
@@ -71,7 +73,7 @@ def refuse_to_lose(
     ReviewedRunError
         If a reader said something of its cells that the review knows nothing of.
     InvalidTableError
-        If there are columns of a reader in a table that cannot be read.
+        If a table cannot be read that has columns of a reader, or no header of cells.
     """
     _refuse_other_slide(folder, slides, _CHOOSE_ANOTHER)
     known, said = _words_of(corrected), said_there(folder)
@@ -117,9 +119,11 @@ def said_there(folder: Path) -> CellTable:
     Raises
     ------
     InvalidTableError
-        If there are columns of a reader in a table that cannot be read.
+        If a table cannot be read that has columns of a reader, or no header of cells.
     """
     path = folder / RUN_FILES[0]
-    if not {*SAID, ADDED} & set(header_of(path)):
+    header = set(header_of(path))
+    is_unsaid = header >= set(NEEDED) and not header & {*SAID, ADDED}
+    if is_unsaid or not is_there(path):
         return CellTable.empty()
     return said_cells(read_csv(path))

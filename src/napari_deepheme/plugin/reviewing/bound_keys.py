@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from napari.layers import Labels
+
 from napari_deepheme.plugin.layers import METADATA_KEY
 
 if TYPE_CHECKING:
@@ -64,7 +66,8 @@ class BoundKeys:
         if active is None:
             return [self._viewer]
         is_own = METADATA_KEY in active.metadata or active.name == self._session.slide
-        return [self._viewer, active] if is_own else [self._viewer]
+        is_painted = isinstance(active, Labels)
+        return [self._viewer, active] if is_own and not is_painted else [self._viewer]
 
     def _action(self, name: str) -> Callable[[Any], None]:
         def deepheme_action(_: Any) -> None:

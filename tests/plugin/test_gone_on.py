@@ -7,6 +7,7 @@ import sys
 import textwrap
 
 import pytest
+from tests.plugin.conftest import MODELS
 
 from napari_deepheme.core.errors import CannotWriteError, RunBusyError
 from napari_deepheme.core.geometry import Size
@@ -254,3 +255,20 @@ def test_cells_of_before_are_shown_some_at_a_time_and_all_with_the_last(
     opened.classify_slide()
     opened.finish()
     assert shown == parts
+
+
+def test_models_chosen_after_the_click_are_not_those_of_its_run(
+    make_controller, slide_path, later_start, monkeypatch
+):
+    ran, asked = make_controller(start=later_start), []
+    ran.open_slide(slide_path)
+    session = ran.session
+    session.model, session.detector, session.device = "namer", "finder", "cpu"
+    monkeypatch.setattr(ran, "_load_models", lambda *n: asked.append(n) or MODELS)
+    ran.classify_slide()
+    session.model, session.detector, session.device = "other", "seeker", "auto"
+    while later_start.ends:
+        later_start.ends.pop(0)()
+    # As it is kept.
+    assert asked == [("namer", "finder", "cpu")]
+    assert session.can_export

@@ -242,8 +242,10 @@ class Controller:
         session.reset_progress()
         session.adding, session.running = False, True
         self._say(LOADING)
+        # Those of the click, as its run is kept: others may be chosen meanwhile.
+        chosen = session.model, session.detector, session.device
         self._task = self._start(
-            partial(self._items, layer, self._search, read),
+            partial(self._items, layer, self._search, read, chosen),
             on_item=partial(self._on_item, self._run),
             on_end=partial(self._on_end_of, self._run),
         )
@@ -263,16 +265,16 @@ class Controller:
         layer: Image,
         search: Search,
         read: ReadCells | None,
+        chosen: tuple[str, str, str],
     ) -> Iterator[Models | Found]:
         """Run on the thread: keep and recall what was corrected, load, analyse."""
-        session, slide = self._session, slide_of(layer)
-        mark = slide_mark(layer)
+        slide, mark = slide_of(layer), slide_mark(layer)
         if slide.path is not None:
             known = partial(said_before, mark, self.desk.keeping.paths)
             self.desk.review.memory.learn(slide_key(layer), known)
         if read is not None:
             self._keep_corrections(read)
-        models = self._load_models(session.model, session.detector, session.device)
+        models = self._load_models(*chosen)
         yield models
         found = self._iter_search(slide, search, models, stopping=self._stopping.is_set)
         yield from paced(found)

@@ -83,6 +83,37 @@ def test_models_that_come_and_go_elsewhere_are_seen(choice, session, registered)
     assert session.model == "litenet-marrow"
 
 
+@pytest.mark.parametrize("kind", ["classifier", "detector"])
+def test_a_chosen_model_that_is_away_for_a_moment_is_told_and_chosen_again(
+    choice, session, registered, kind
+):
+    what = "model" if kind == "classifier" else "detector"
+    choose = choice.choose if what == "model" else choice.choose_detector
+    registered.append(card("shared", kind))
+    choice.refresh()
+    choose("shared")
+    session.say("")
+    away = registered.pop()
+    choice.refresh()
+    bundled = getattr(session, what)
+    assert session.message == (
+        f"The {what} shared is not there; {bundled} is chosen until it is back."
+    )
+    assert session.message_kind == "error"
+    registered.append(away)
+    choice.refresh()
+    assert getattr(session, what) == "shared"
+    assert session.message == f"The {what} shared is there, and is chosen."
+    assert session.message_kind == "info"
+    # Who chooses another one wants that.
+    registered.pop()
+    choice.refresh()
+    choose(bundled)
+    registered.append(away)
+    choice.refresh()
+    assert getattr(session, what) == bundled
+
+
 def test_an_imported_model_is_chosen(choice, session):
     choice.import_files([Path("fold-1.pt"), Path("fold-2.pt")])
     assert session.model == "fold-1"

@@ -53,20 +53,30 @@ class ModelChoice:
         self._import_model = import_model
         self._start = start
         self._cards: dict[str, ModelCard] = {}
+        # What was chosen, also while it is not there.
+        self._wanted, self._wanted_detector = session.model, session.detector
         self.refresh()
 
     def refresh(self) -> None:
-        """Look anew which models there are; they may have come from elsewhere."""
+        """Look anew which models there are; they may have come from elsewhere.
+
+        In place of a chosen one that is gone the bundled one is taken until it is
+        there again, as one on a share may be, and the user is told.
+        """
         session = self._session
+        model, detector = session.model, session.detector
         self._cards = {card.name: card for card in self._list_models()}
         session.models = self._names("classifier", DEFAULT_CLASSIFIER)
         session.detectors = self._names("detector", DEFAULT_DETECTOR)
-        self.choose(session.model)
-        self.choose_detector(session.detector)
+        self.choose(self._wanted)
+        self.choose_detector(self._wanted_detector)
+        self._tell("model", self._wanted, model, session.model)
+        self._tell("detector", self._wanted_detector, detector, session.detector)
 
     def choose(self, name: str) -> None:
         """Choose the classifier; the bundled one in place of one that is gone."""
         session = self._session
+        self._wanted = name
         session.model = name if name in session.models else _first(session.models)
         card = self._cards.get(session.model)
         session.model_note = card_note(card) if card else ""
@@ -75,6 +85,7 @@ class ModelChoice:
     def choose_detector(self, name: str) -> None:
         """Choose the detector; the bundled one in place of one that is gone."""
         session = self._session
+        self._wanted_detector = name
         known = name in session.detectors
         session.detector = name if known else _first(session.detectors)
 
@@ -105,6 +116,18 @@ class ModelChoice:
         else:
             self.choose(item.name)
         self._session.say(f"Imported the {item.kind} {item.title}. It is chosen now.")
+
+    def _tell(self, kind: str, wanted: str, before: str, now: str) -> None:
+        """Tell of a chosen model that is gone, or there again."""
+        if now == before:
+            return
+        if wanted == before != "":
+            told = (
+                f"The {kind} {wanted} is not there; {now} is chosen until it is back."
+            )
+            self._session.say(told, error=True)
+        elif wanted == now:
+            self._session.say(f"The {kind} {wanted} is there, and is chosen.")
 
     def _names(self, kind: ModelKind, default: str) -> tuple[str, ...]:
         names = [name for name, card in self._cards.items() if card.kind == kind]

@@ -9,7 +9,10 @@ from tests.plugin.conftest import MODELS
 
 from napari_deepheme.core.review.corrections import judged_classes
 from napari_deepheme.core.sittings.sitting_file import SittingFile, read_sitting
+from napari_deepheme.plugin.layers import METADATA_KEY
+from napari_deepheme.plugin.reader import get_cells_reader
 from napari_deepheme.plugin.returning import AS_LEFT, NOT_SAVED
+from napari_deepheme.plugin.slide_layers.slides import slide_key
 
 
 @pytest.fixture
@@ -519,3 +522,31 @@ def test_a_picture_that_is_chosen_stays_so_when_it_is_classified(pictures):
     drawn = pictures.viewer.add_shapes(ndim=2)
     pictures.choose_slide("patient B")
     assert pictures.viewer.layers.selection.active is drawn
+
+
+@pytest.mark.parametrize("active", ["Cells", "case 1.svs", None])
+def test_cells_that_are_opened_lie_on_the_slide_that_is_chosen(
+    two, tmp_path, monkeypatch, active
+):
+    two.choose_slide("case 1.svs")
+    layers, path = two.viewer.layers, tmp_path / "cells.csv"
+    two.desk.saving.save("csv", path)
+    layers.selection.active = layers[active] if active else None
+    assert opened_on(path, two.viewer, monkeypatch) == slide_key(layers["case 1.svs"])
+
+
+def test_cells_that_are_opened_where_any_slide_may_be_meant_lie_on_none(
+    two, tmp_path, monkeypatch
+):
+    two.choose_slide("case 1.svs")
+    path, two.viewer.canvas.grid.enabled = tmp_path / "cells.csv", True
+    two.desk.saving.save("csv", path)
+    two.viewer.layers.selection.active = None
+    assert opened_on(path, two.viewer, monkeypatch) == ""
+
+
+def opened_on(path, viewer, monkeypatch):
+    """Open cells by napari's menu; return the key of the slide that they are put on."""
+    monkeypatch.setattr("napari.current_viewer", lambda: viewer)
+    (_, kwargs, _), _ = get_cells_reader(str(path))(str(path))
+    return kwargs["metadata"][METADATA_KEY]["slide_key"]

@@ -20,6 +20,7 @@ from napari_deepheme.plugin.layers import (
 )
 from napari_deepheme.plugin.slide_layers.slides import (
     is_slide_layer,
+    owners,
     slide_key,
     slide_kwargs,
     slide_of,
@@ -71,7 +72,7 @@ def _read_slides(path: str | list[str]) -> list[LayerData]:
 
 
 def _read_cells(path: str | list[str]) -> list[LayerData]:
-    """Bring cells back onto the slide that is open."""
+    """Bring cells back onto the slide that is meant."""
     layers: list[LayerData] = []
     for one in [path] if isinstance(path, str) else path:
         layer = _open_slide()
@@ -100,12 +101,23 @@ def _cells(path: Path, slide: SlideReader | None) -> tuple[CellTable, Point | No
 
 
 def _open_slide() -> Image | None:
-    """Return the layer of the slide that is open: the active one, or the last."""
+    """Return the layer of the slide that is meant; None if none is, or any may be.
+
+    It is the active layer or what that lies on, else the one that is seen, as the
+    slide that is chosen in the widget is.
+    """
     viewer = napari.current_viewer()
-    slides = [x for x in viewer.layers if is_slide_layer(x)] if viewer else []
-    if viewer is not None and viewer.layers.selection.active in slides:
-        return viewer.layers.selection.active
-    return slides[-1] if slides else None
+    if viewer is None:
+        return None
+    slides = [layer for layer in viewer.layers if is_slide_layer(layer)]
+    active = viewer.layers.selection.active
+    if active in slides:
+        return active
+    keys = owners(active) if active is not None else ()
+    meant = [layer for layer in slides if slide_key(layer) in keys] or slides
+    meant = [layer for layer in meant if layer.visible] or meant
+    is_one = len({slide_key(layer) for layer in meant}) == 1
+    return meant[0] if is_one else None
 
 
 def _is_pyramid(path: Path) -> bool:

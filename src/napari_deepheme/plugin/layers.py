@@ -127,6 +127,15 @@ def grid_frame(
     }
 
 
+def result_frame(layer: Layer, slide_frame: Frame) -> Frame:
+    """Return where a result lies on its slide: in its pixels, or in a grid over them.
+
+    Metadata of a grid tell `cell_px` and `origin`, as for `grid_frame`.
+    """
+    grid = layer.metadata[METADATA_KEY].get("grid")
+    return slide_frame if grid is None else grid_frame(slide_frame, *grid)
+
+
 def lay_in(frame: Frame, layer: Layer) -> None:
     """Lay a layer that was made earlier where a frame lies now."""
     for name, value in frame.items():

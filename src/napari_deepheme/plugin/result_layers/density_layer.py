@@ -10,6 +10,7 @@ from napari_deepheme.plugin.layers import (
     frame_of,
     grid_frame,
     lay_in,
+    result_frame,
     result_layer,
 )
 from napari_deepheme.plugin.result_layers.density_choices import ramp
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from napari.layers import Image
 
     from napari_deepheme.core.counts.density import Density
-    from napari_deepheme.plugin.layers import Frame
     from napari_deepheme.plugin.result_layers.density_choices import Choice
 
 NAME: Final = "Cell density"
@@ -60,8 +60,8 @@ def show_density(
     layer.contrast_limits_range = kwargs["contrast_limits"]
     for name in ("contrast_limits", "name", "colormap"):
         setattr(layer, name, kwargs[name])
-    lay_in(_frame(slide, density), layer)
     layer.metadata.update(kwargs["metadata"])
+    lay_in(result_frame(layer, frame_of(slide)), layer)
 
 
 def density_layer(viewer: ViewerModel, key: str) -> Image | None:
@@ -72,16 +72,18 @@ def density_layer(viewer: ViewerModel, key: str) -> Image | None:
 
 def _image_kwargs(slide: Image, choice: Choice, density: Density) -> dict[str, Any]:
     words = "" if choice.key == "all" else f": {choice.words}"
+    grid = density.cell_px, density.origin
     own = {
         "role": ROLE,
         "slide_key": slide_key(slide),
+        "grid": grid,
         "choice": choice.key,
         "unit": UNIT,
         "maximum": density.maximum,
         "kernel_um": KERNEL_UM,
     }
     return {
-        **_frame(slide, density),
+        **grid_frame(frame_of(slide), *grid),
         "name": f"{NAME}{words} ({UNIT})",
         "colormap": _colormap(choice),
         "contrast_limits": (0.0, max(density.maximum, 1.0)),
@@ -89,10 +91,6 @@ def _image_kwargs(slide: Image, choice: Choice, density: Density) -> dict[str, A
         "interpolation2d": "linear",
         "metadata": {METADATA_KEY: own},
     }
-
-
-def _frame(slide: Image, density: Density) -> Frame:
-    return grid_frame(frame_of(slide), density.cell_px, density.origin)
 
 
 def _colormap(choice: Choice) -> Any:

@@ -8,7 +8,13 @@ import numpy as np
 import pandas as pd
 
 from napari_deepheme.core.adequacy import KINDS, AdequacyMap
-from napari_deepheme.plugin.layers import METADATA_KEY, grid_frame, lay_in, result_layer
+from napari_deepheme.plugin.layers import (
+    METADATA_KEY,
+    grid_frame,
+    lay_in,
+    result_frame,
+    result_layer,
+)
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -57,7 +63,7 @@ def show_map(
     layer = _layer(viewer, key)
     if layer is not None:
         if not _is_painted(layer):
-            layer.metadata[METADATA_KEY]["map"] = adequacy
+            layer.metadata[METADATA_KEY].update(_own(adequacy))
         layer.data = adequacy.kinds.copy()
         _bring_in_sight(layer, frame)
         return layer
@@ -104,8 +110,9 @@ def _labels_kwargs(adequacy: AdequacyMap, key: str, frame: Frame) -> dict[str, A
 
     colours: dict[int | None, str] = {None: "transparent"}
     colours |= {i: COLOURS.get(kind, "transparent") for i, kind in enumerate(KINDS)}
+    own = {"role": ROLE, "slide_key": key, **_own(adequacy)}
     return {
-        **_frame_of_blocks(adequacy, frame),
+        **grid_frame(frame, *own["grid"]),
         # A copy: it is painted on.
         "data": adequacy.kinds.copy(),
         "name": NAME,
@@ -113,18 +120,20 @@ def _labels_kwargs(adequacy: AdequacyMap, key: str, frame: Frame) -> dict[str, A
         "colormap": DirectLabelColormap(color_dict=colours),
         # The status bar names the kind under the pointer.
         "features": pd.DataFrame({"index": range(len(KINDS)), "kind": KINDS}),
-        "metadata": {METADATA_KEY: {"role": ROLE, "slide_key": key, "map": adequacy}},
+        "metadata": {METADATA_KEY: own},
     }
+
+
+def _own(adequacy: AdequacyMap) -> dict[str, Any]:
+    """Return what a layer keeps of its map, and where the blocks of that lie."""
+    block = adequacy.block_px
+    return {"map": adequacy, "grid": ((block, block), (0, 0))}
 
 
 def _bring_in_sight(layer: Labels, frame: Frame) -> None:
     """Show a map where its slide lies now."""
-    lay_in(_frame_of_blocks(layer.metadata[METADATA_KEY]["map"], frame), layer)
+    lay_in(result_frame(layer, frame), layer)
     layer.visible = True
-
-
-def _frame_of_blocks(adequacy: AdequacyMap, frame: Frame) -> Frame:
-    return grid_frame(frame, (adequacy.block_px, adequacy.block_px))
 
 
 def _is_painted(layer: Labels) -> bool:

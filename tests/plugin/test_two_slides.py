@@ -524,6 +524,18 @@ def test_a_picture_that_is_chosen_stays_so_when_it_is_classified(pictures):
     assert pictures.viewer.layers.selection.active is drawn
 
 
+def test_of_two_slides_that_are_linked_only_the_chosen_one_is_seen(two):
+    layers = two.viewer.layers
+    layers.link_layers([layers["case 1.svs"], layers["case 2.svs"]])
+    two.choose_slide("case 1.svs")
+    assert seen(two) == {"case 1.svs", "Cells", "Mitotic figures"}
+    two.choose_slide("case 2.svs")
+    assert seen(two) == {"case 2.svs"}
+    # All else goes together still.
+    layers["case 1.svs"].gamma = 0.5
+    assert layers["case 2.svs"].gamma == 0.5
+
+
 @pytest.mark.parametrize("active", ["Cells", "case 1.svs", None])
 def test_cells_that_are_opened_lie_on_the_slide_that_is_chosen(
     two, tmp_path, monkeypatch, active

@@ -5,6 +5,7 @@ A slide lies below what was found and drawn on it.
 
 from __future__ import annotations
 
+from itertools import product
 from typing import TYPE_CHECKING, Any, Final
 from weakref import ref
 
@@ -54,11 +55,16 @@ class OnTop:
                 _bring_back(layer)
             return
         key = slide_key(chosen)
-        for layer in self._viewer.layers:
-            keys = owners(layer)
-            if key in keys:
-                _bring_back(layer)
-            elif keys and layer.visible:
+        owned = [layer for layer in self._viewer.layers if owners(layer)]
+        own = [layer for layer in owned if key in owners(layer)]
+        others = [layer for layer in owned if layer not in own]
+        for linked in product(own, others):
+            # One would be seen, or hidden, with the other.
+            self._viewer.layers.unlink_layers(linked, ("visible",))
+        for layer in own:
+            _bring_back(layer)
+        for layer in others:
+            if layer.visible:
                 layer.metadata[_HIDDEN] = True
                 layer.visible = False
         chosen.visible = True

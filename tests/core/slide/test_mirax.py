@@ -12,6 +12,7 @@ SLIDE_VERSION = 01.02
 SLIDE_ID = 0123456789
 IMAGENUMBER_X = 400
 IMAGENUMBER_Y = 800
+CameraImageDivisionsPerSide = 4
 [HIERARCHICAL]
 HIER_COUNT = 1
 NONHIER_COUNT = 0
@@ -19,6 +20,16 @@ HIER_0_COUNT = 9
 INDEXFILE = Index.dat
 [DATAFILE]
 FILE_COUNT = 24
+[LAYER_0_LEVEL_0_SECTION]
+OVERLAP_X = 44.5
+OVERLAP_Y = -3
+DIGITIZER_WIDTH = 1024
+DIGITIZER_HEIGHT = 1024
+[LAYER_0_LEVEL_1_SECTION]
+OVERLAP_X = 0
+OVERLAP_Y = 0
+DIGITIZER_WIDTH = 1024
+DIGITIZER_HEIGHT = 1024
 """
 
 
@@ -48,9 +59,15 @@ def test_the_numbers_of_a_real_slide_are_accepted(slide):
         "FILE_COUNT = 24",
         "HIER_0_COUNT = 9",
         "NONHIER_COUNT = 0",
+        "CameraImageDivisionsPerSide = 4",
+        "DIGITIZER_WIDTH = 1024",
+        "OVERLAP_X = 44.5",
+        "OVERLAP_Y = -3",
     ],
 )
-@pytest.mark.parametrize("number", [-1, 2_000_000, 2_000_000_000, 10**30])
+@pytest.mark.parametrize(
+    "number", [-1_000_000_000, 2_000_000, "+2000000000", "\v+2000000", "4x", 10**30]
+)
 def test_a_number_that_cannot_be_is_refused_before_openslide_dies_of_it(
     line, number, slide
 ):
@@ -58,6 +75,23 @@ def test_a_number_that_cannot_be_is_refused_before_openslide_dies_of_it(
     path = slide(LIST.replace(line, f"{name} = {number}"))
     with pytest.raises(UnreadableSlideError, match=name):
         open_slide(path)
+
+
+@pytest.mark.parametrize("overlap", ["nan", "inf", "-inf", "1e300", "0x1p40", "4096"])
+def test_an_overlap_that_cannot_be_is_refused(overlap, slide):
+    path = slide(LIST.replace("OVERLAP_X = 44.5", f"OVERLAP_X = {overlap}"))
+    with pytest.raises(UnreadableSlideError, match="OVERLAP_X"):
+        open_slide(path)
+
+
+def test_a_photograph_has_no_more_tiles_than_the_slide(slide):
+    path = slide(LIST.replace("IMAGENUMBER_X = 400", "IMAGENUMBER_X = 3"))
+    with pytest.raises(UnreadableSlideError, match="PerSide = 4"):
+        open_slide(path)
+
+
+def test_signs_and_blanks_are_read_as_openslide_reads_them(slide):
+    check_mirax(slide(LIST.replace("= ", "=\t+").replace("+-", "-")))
 
 
 def test_many_tiles_on_both_sides_are_refused(slide):

@@ -32,6 +32,7 @@ from napari_deepheme.core.slide.tiff.check import (
     has_sound_order,
     most_pixels,
 )
+from napari_deepheme.core.slide.tiff.plain_bytes import has_whole_pieces
 from napari_deepheme.core.slide.tiff.slide import TiffSlide
 
 if TYPE_CHECKING:
@@ -195,7 +196,8 @@ def _openers(path: Path) -> list[Callable[[Path, Mpp | None], PyramidSlide]]:
     vendor = _vendor(path)
     if vendor in _JOINED:
         return [partial(_open_joined, _JOINED[vendor])]
-    if start.startswith(_TIFF_STARTS):
+    is_tiff = start.startswith(_TIFF_STARTS)
+    if is_tiff:
         # Pillow turns what is in strips, and this package leaves all as it is stored.
         is_plain = vendor in (None, _GENERIC)
         if not _holds(path, partial(is_upright, of_tiles=not is_plain)):
@@ -211,8 +213,9 @@ def _openers(path: Path) -> list[Callable[[Path, Mpp | None], PyramidSlide]]:
         reason = f"its pixels, in the folder {path.stem} beside it, are not there"
         remedy = f"bring the folder {path.stem} back, under that name, beside it"
         raise UnreadableSlideError(str(path), reason, remedy)
+    has_pixels = not is_tiff or _holds(path, partial(has_whole_pieces, of_tiles=False))
     # A .mrxs file itself is an overview, which must not be taken for the slide.
-    if is_picture(start) and not is_mirax:
+    if is_picture(start) and has_pixels and not is_mirax:
         openers.append(partial(_open_largest, _open_picture))
     if not openers:
         reason = "its format is not known" if start else "the file is empty"
@@ -363,7 +366,7 @@ def _suits_openslide(path: Path, start: bytes, vendor: str) -> bool:
     """Tell whether OpenSlide neither dies of a TIFF nor takes it for another one."""
     if not start.startswith(_TIFF_STARTS):
         return True
-    checks = [has_sound_counts, has_true_colours]
+    checks = [has_sound_counts, has_true_colours, has_whole_pieces]
     checks += [has_sound_order] * (vendor == _APERIO)
     return all(_holds(path, check) for check in checks)
 

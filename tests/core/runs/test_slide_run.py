@@ -187,6 +187,30 @@ def test_what_a_reader_said_is_thrown_away_only_where_that_is_asked_for(
     assert b"reader" not in (tmp_path / "cells.csv").read_bytes()
 
 
+def test_what_a_reader_said_while_a_run_went_on_is_not_written_over(
+    disc_slide, tmp_path
+):
+    result, _, _ = finished(disc_slide, tmp_path / "other")
+    corrected = CorrectedCells(result.cells).correct([1, 2], "L4").cells
+    table = tmp_path / "a" / "cells.csv"
+    with SlideRun(disc_slide, RunRequest(), table.parent) as run:
+        list(run.iter_results())
+        write_csv(corrected, table)
+        before = table.read_bytes()
+        with pytest.raises(ReviewedRunError, match="2 cells"):
+            run.finish(1.0)
+    assert table.read_bytes() == before
+    table.rename(tmp_path / "mine.csv")
+    _, n_before, n_done = finished(disc_slide, table.parent)
+    assert n_before
+    assert not n_done
+    with SlideRun(disc_slide, RunRequest(), table.parent, overwrite=True) as run:
+        list(run.iter_results())
+        write_csv(corrected, table)
+        run.finish(1.0)
+    assert b"reader" not in table.read_bytes()
+
+
 def test_an_edited_table_that_cannot_be_read_is_not_written_over(disc_slide, tmp_path):
     finished(disc_slide, tmp_path)
     lines = (tmp_path / "cells.csv").read_text().splitlines()

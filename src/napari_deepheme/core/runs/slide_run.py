@@ -109,7 +109,7 @@ class SlideRun:
         self.slide, self.request, self.folder = slide, request, folder
         for name in (*RUN_FILES, NAME):
             refuse_sources(folder / name, slide.path)
-        self._is_over = False
+        self._is_over, self._overwrite = False, overwrite
         self._watch = SlideWatch(slide)
         self._mpp = plausible_mpp(slide, mpp=request.mpp)
         self.region = region_on(slide, request.region)
@@ -117,7 +117,7 @@ class SlideRun:
         asked = run_identity(slide, request)
         self._journal = Journal(folder)
         try:
-            self._begin(asked, self._past(asked, overwrite=overwrite))
+            self._begin(asked, self._past(asked))
         except BaseException:
             self._journal.close()
             raise
@@ -164,6 +164,9 @@ class SlideRun:
             If nothing of the slide could be read; nothing is written then.
         SlideChangedError, SlideGoneError
             If something has written to the slide, or it vanished before its end.
+        OtherRunError, ReviewedRunError, InvalidTableError
+            If what must not be written over was put there meanwhile. The journal stays:
+            once that is taken away, the run goes on.
         CannotWriteError
             If a file cannot be written.
         """
@@ -177,6 +180,8 @@ class SlideRun:
         facts = RunFacts.of(self.slide, self.models)
         if self.request.deidentify:
             facts = nameless_run_facts(facts, self.slide)
+        # A reader may have looked at what was here, or put another table here.
+        self._refuse_to_replace()
         summary = export_run(result, facts, self.folder)
         if result.complete:
             self._journal.finish({name: summary[name] for name in OF_THE_RUN})
@@ -203,16 +208,18 @@ class SlideRun:
         """Merge what is done."""
         return self._tally.result()
 
-    def _past(self, asked: dict[str, Any], *, overwrite: bool) -> Past | None:
+    def _past(self, asked: dict[str, Any]) -> Past | None:
         """Return the run in the folder to go on from, if what is there may give way."""
-        slide, folder = self.slide, self.folder
+        slide, folder, overwrite = self.slide, self.folder, self._overwrite
         past = resumable(self._journal.past, folder, asked, overwrite=overwrite)
         past = past if past is not None and past.chose_of(slide) else None
-        if not overwrite:
-            refuse_to_replace(folder, asked["slide"]["name"])
-        elif past is not None:
-            past = self._readable(past)
-        return past
+        self._name = asked["slide"]["name"]
+        self._refuse_to_replace()
+        return self._readable(past) if overwrite and past is not None else past
+
+    def _refuse_to_replace(self) -> None:
+        if not self._overwrite:
+            refuse_to_replace(self.folder, self._name)
 
     def _begin(self, asked: dict[str, Any], past: Past | None) -> None:
         """Plan, and begin the journal; take what is done from the one before."""

@@ -347,6 +347,22 @@ def test_a_slide_whose_summary_is_damaged_is_told_and_keeps_its_row(
     assert path.read_text() == damaged
 
 
+def test_results_without_a_journal_stay_with_their_row(results):
+    slide, folder, go = results
+    _, before = go()
+    (folder / "journal.jsonl").unlink()
+    kept = {path.name: path.read_bytes() for path in folder.iterdir()}
+    (found,) = asked_slides([slide], folder.parent, REQUEST)
+    beginning = batch._Batch.__new__(batch._Batch)
+    beginning._request, beginning._config = REQUEST, TWO
+    told = []
+    beginning._on_failure = lambda *words: told.append(words)
+    (row,) = beginning._begin(found)
+    assert (row["folder"], row["status"]) == (before["folder"], "not begun")
+    assert "nothing tells of which file" in told[0][1]
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == kept
+
+
 def test_a_slide_whose_summary_is_damaged_costs_no_other_its_row(
     results, tmp_path, capsys
 ):

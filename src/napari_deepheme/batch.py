@@ -23,7 +23,7 @@ from napari_deepheme.batch_rows import (
 from napari_deepheme.batch_worker import Asked, Chosen, SlideFile, choose, work
 from napari_deepheme.core.errors import UnfitWorkersError
 from napari_deepheme.core.models.protocols import Models
-from napari_deepheme.core.runs.result_folders import AskedSlide
+from napari_deepheme.core.runs.result_folders import AskedSlide, refuse_unknown_run
 from napari_deepheme.core.runs.slide_run import SlideRun
 from napari_deepheme.core.slide import open_slide
 from napari_deepheme.core.slide.identity import slide_identity
@@ -247,6 +247,8 @@ class _Batch:
         try:
             path = asked.path.absolute()
             reader = open_slide(asked.path, read_timeout=self._request.read_timeout)
+            if not self._config.overwrite:
+                refuse_unknown_run(asked.folder)
             run = SlideRun(
                 reader,
                 self._request,

@@ -18,6 +18,7 @@ from napari_deepheme.core.errors import (
 from napari_deepheme.core.export.cohort import NOT_BEGUN, done_row, failed_row
 from napari_deepheme.core.export.facts import SUMMARY
 from napari_deepheme.core.runs.journal_records import read_past
+from napari_deepheme.core.runs.result_folders import holds_run
 from napari_deepheme.core.runs.run_request import RunRequest, run_identity
 from napari_deepheme.core.slide import open_slide
 from napari_deepheme.core.slide.watch import last_change
@@ -127,7 +128,7 @@ def row_not_begun(
     on_failure: OnFailure,
 ) -> dict[str, Any]:
     """Return the row of a slide whose folder is as it was."""
-    is_anothers = isinstance(error, RunBusyError) or read_past(asked.folder) is not None
+    is_anothers = isinstance(error, RunBusyError) or holds_run(asked.folder)
     status = NOT_BEGUN if is_anothers else "failed"
     failure = Failure.of(error, asked)
     return row_of_failed(asked, failure, request, on_failure, status=status)

@@ -1,5 +1,6 @@
 """Which folder is whose, when slides bear one name and come in any order."""
 
+import json
 import shutil
 from dataclasses import replace
 
@@ -8,10 +9,14 @@ import pydicom
 import pytest
 import tifffile
 
-from napari_deepheme.core.errors import UnreadableSlideError
+from napari_deepheme.core.errors import OtherRunError, UnreadableSlideError
 from napari_deepheme.core.runs import result_folders
 from napari_deepheme.core.runs.journal import Journal
-from napari_deepheme.core.runs.result_folders import asked_slides
+from napari_deepheme.core.runs.result_folders import (
+    AskedSlide,
+    asked_slides,
+    refuse_unknown_run,
+)
 from napari_deepheme.core.runs.run_request import RunRequest, slide_asked
 from napari_deepheme.core.slide import open_slide
 
@@ -198,6 +203,43 @@ def test_a_slide_that_cannot_be_opened_just_now_is_known_by_its_file(
 
     monkeypatch.setattr(result_folders, "open_slide", torn)
     assert folders([slides[1]], tmp_path / "out") == ["x-2"]
+
+
+def of_unknown_file(folder, name="x.tif", region=(0, 0, 256, 256)):
+    """Leave the results of a run whose journal is gone."""
+    folder.mkdir(parents=True)
+    summary = {"slide": name, "region": region}
+    (folder / "summary.json").write_text(json.dumps(summary))
+
+
+def test_results_without_a_journal_are_given_to_no_other_slide(slides, tmp_path):
+    one, two, _ = slides
+    of_unknown_file(tmp_path / "out" / "x")
+    assert folders([one], tmp_path / "out") == ["x"]
+    assert folders([two, one], tmp_path / "out") == ["x", "x-2"]
+    begun(AskedSlide(two, tmp_path / "out" / "x-2", "x.tif"))
+    assert folders([one, two], tmp_path / "out") == ["x", "x-2"]
+    with pytest.raises(OtherRunError, match=r"without journal\.jsonl nothing tells"):
+        refuse_unknown_run(tmp_path / "out" / "x")
+    refuse_unknown_run(tmp_path / "out" / "x-2")
+    refuse_unknown_run(tmp_path / "out" / "y")
+
+
+@pytest.mark.parametrize(
+    ("facts", "folder"),
+    [
+        ({"region": (0, 0, 200, 300)}, "x-2"),
+        ({"name": "x.svs"}, "x-2"),
+        ({"region": (9, 0, 100, 100)}, "x"),
+        ({"region": None}, "x"),
+    ],
+    ids=str,
+)
+def test_results_without_a_journal_are_known_by_name_and_size(
+    facts, folder, slides, tmp_path
+):
+    of_unknown_file(tmp_path / "out" / "x", **facts)
+    assert folders(slides[:1], tmp_path / "out") == [folder]
 
 
 def test_pseudonyms_find_their_folders_too(slides, tmp_path, monkeypatch):

@@ -2,7 +2,8 @@
 
 A folder bears the stem of its slide's name, or another where that is a file's of the
 batch or leads out of the folder; slides of one name get numbers. A folder with a run of
-a slide stays that slide's: its journal tells which it is.
+a slide stays that slide's: its journal tells which it is. Results without a journal may
+be of any slide of the name and the size that their summary states.
 """
 
 from __future__ import annotations
@@ -13,9 +14,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from napari_deepheme.core.errors import OtherRunError
 from napari_deepheme.core.export.cohort import COHORT_NAMES
+from napari_deepheme.core.export.facts import SUMMARY, summary_beside
+from napari_deepheme.core.export.summary import RUN_FILES
+from napari_deepheme.core.files import is_there
 from napari_deepheme.core.pseudonyms import Pseudonyms
-from napari_deepheme.core.runs.journal_records import read_past
+from napari_deepheme.core.runs.journal_records import NAME, read_past
 from napari_deepheme.core.runs.run_request import slide_asked
 from napari_deepheme.core.slide import open_slide
 from napari_deepheme.core.slide.identity import file_digest
@@ -68,7 +73,7 @@ def asked_slides(
     -------
     list of AskedSlide
         In the order of the paths, each slide once. A folder that holds a run of the
-        slide is taken for it; others get the next name that is free.
+        slide is taken for it; others get the next name that holds none of another.
 
     Raises
     ------
@@ -88,16 +93,31 @@ def asked_slides(
     folders = _own_folders({i: (known[i], there[stems[i]]) for i in first})
     for i in first:
         if i not in folders:
-            taken = set(folders.values())
-            held = there[stems[i]]
-            if known[i] is None and held:
-                held = _others(held, once[i], request)
+            others = _others(there[stems[i]], known[i], once[i], request)
+            taken = {*folders.values(), *others}
             free = _numbered(out / stems[i])
-            folders[i] = next(f for f in free if f not in taken and f not in held)
+            folders[i] = next(f for f in free if f not in taken)
     return [
         AskedSlide(once[i], folders[i], names[i], _copies(i, given, known))
         for i in first
     ]
+
+
+def holds_run(folder: Path) -> bool:
+    """Tell whether a folder holds a run, or results of one."""
+    return read_past(folder) is not None or _has_results(folder)
+
+
+def refuse_unknown_run(folder: Path) -> None:
+    """Refuse a folder with results of which no journal tells whose they are.
+
+    Raises
+    ------
+    OtherRunError
+        If it is one.
+    """
+    if read_past(folder) is None and _has_results(folder):
+        raise OtherRunError(str(folder), f"without {NAME} nothing tells of which file")
 
 
 def _copies(
@@ -152,15 +172,35 @@ def _stem(name: str) -> str:
     return f"slide-{bare}" if bare else "slide"
 
 
-def _runs(out: Path, stem: str) -> dict[Path, Any]:
-    """Return the folders of a stem that hold a run, each with its slide."""
+def _runs(out: Path, stem: str) -> dict[Path, dict[str, Any]]:
+    """Return the folders of a stem that hold a run, each with what tells its slide."""
     ours = re.compile(rf"{re.escape(stem)}(-\d+)?")
     try:
         folders = sorted(f for f in out.iterdir() if ours.fullmatch(f.name))
     except OSError:
         return {}
-    pasts = {folder: read_past(folder) for folder in folders}
-    return {f: past.asked.get("slide") for f, past in pasts.items() if past is not None}
+    return {f: _slide_of(f) for f in folders if holds_run(f)}
+
+
+def _slide_of(folder: Path) -> dict[str, Any]:
+    """Return what `slide_asked` gave of a run's slide, or as much as is known of it."""
+    past = read_past(folder)
+    told = _summed_up(folder) if past is None else past.asked.get("slide")
+    return told if isinstance(told, dict) else {}
+
+
+def _summed_up(folder: Path) -> dict[str, Any]:
+    try:
+        summary = summary_beside(folder / SUMMARY)
+        (x, y, *size), name = summary["region"], summary["slide"]
+    except (OSError, ValueError, TypeError, LookupError):
+        return {}
+    # A region that begins within the slide does not tell how large that is.
+    return {"name": name, "size": size} if x == y == 0 else {"name": name}
+
+
+def _has_results(folder: Path) -> bool:
+    return any(is_there(folder / name) for name in RUN_FILES)
 
 
 def _identity(path: Path, request: RunRequest) -> dict[str, Any] | None:
@@ -172,26 +212,30 @@ def _identity(path: Path, request: RunRequest) -> dict[str, Any] | None:
         return None
 
 
-def _others(held: dict[Path, Any], path: Path, request: RunRequest) -> dict[Path, Any]:
-    """Return the runs that are not of a slide which cannot be opened.
+def _others(
+    held: dict[Path, dict[str, Any]],
+    known: dict[str, Any] | None,
+    path: Path,
+    request: RunRequest,
+) -> list[Path]:
+    """Return the folders with runs that are not of a slide, or not surely.
 
-    Where its file cannot be read, all of them may be.
+    One that cannot be opened is known by its file. Where that cannot be read, either,
+    all of them may be of it.
     """
+    if known is not None:
+        return [f for f, told in held.items() if not told.items() <= known.items()]
     try:
-        digest = file_digest(path)
+        digest = file_digest(path) if held else ""
     except OSError:
-        return {}
+        return []
     if request.deidentify:
         digest = Pseudonyms.of_this_user().keyed(digest)
-    return {
-        folder: slide
-        for folder, slide in held.items()
-        if isinstance(slide, dict) and slide.get("sha256") != digest
-    }
+    return [f for f, told in held.items() if told.get("sha256") != digest]
 
 
 def _own_folders(
-    asked: dict[int, tuple[dict[str, Any] | None, dict[Path, Any]]],
+    asked: dict[int, tuple[dict[str, Any] | None, dict[Path, dict[str, Any]]]],
 ) -> dict[int, Path]:
     """Return the folder of each slide that has one."""
     own = {

@@ -15,7 +15,7 @@ from napari_deepheme.core.errors import (
     OutOfMemoryError,
     RunBusyError,
 )
-from napari_deepheme.core.export.cohort import NOT_BEGUN, done_row, failed_row
+from napari_deepheme.core.export.cohort import FAILED, NOT_BEGUN, done_row, failed_row
 from napari_deepheme.core.export.facts import SUMMARY
 from napari_deepheme.core.runs.journal_records import read_past
 from napari_deepheme.core.runs.result_folders import holds_run
@@ -129,7 +129,7 @@ def row_not_begun(
 ) -> dict[str, Any]:
     """Return the row of a slide whose folder is as it was."""
     is_anothers = isinstance(error, RunBusyError) or holds_run(asked.folder)
-    status = NOT_BEGUN if is_anothers else "failed"
+    status = NOT_BEGUN if is_anothers else FAILED
     failure = Failure.of(error, asked)
     return row_of_failed(asked, failure, request, on_failure, status=status)
 
@@ -140,7 +140,7 @@ def row_of_failed(
     request: RunRequest,
     on_failure: OnFailure,
     *,
-    status: str = "failed",
+    status: str = FAILED,
 ) -> dict[str, Any]:
     """Tell why a slide was not done; return its row."""
     on_failure(asked, failure.words)

@@ -136,6 +136,18 @@ def test_a_slide_that_is_not_begun_keeps_its_row_and_is_told(given, tmp_path, ca
     assert out == "0 of 1 slide done, written to out\n"
 
 
+def test_a_failure_that_leaves_the_table_is_told(given, tmp_path, capfd):
+    given["rows"] = [failed("a", "x/a.svs is empty"), done("b")]
+    for _ in range(2):
+        assert run(["batch", "x/a.svs", "x/b.svs", "--out", "out"]) == 1
+        assert "replaced" not in capfd.readouterr().err
+    given["rows"] = [done("a")]
+    assert run(["batch", "y/a.svs", "--out", "out"]) == 0
+    assert cohort(tmp_path) == [("a.svs", "done"), ("b.svs", "done")]
+    told = "napari-deepheme: a: replaced the row of a failure: x/a.svs is empty\n"
+    assert capfd.readouterr().err == told
+
+
 def test_rows_that_another_batch_wrote_meanwhile_stay(given, tmp_path):
     def rows_with_another_command():
         yield done("c")

@@ -27,6 +27,7 @@ from napari_deepheme.cli.progress import Progress
 from napari_deepheme.cli.shortfall import shortfall
 from napari_deepheme.core.export.cohort import (
     COHORT_FILES,
+    FAILED,
     NOT_BEGUN,
     add_to_cohort,
     check_parquet,
@@ -124,7 +125,9 @@ def _run(options: argparse.Namespace) -> int:
         # What is done has its row, whatever ended the batch.
         rows.sort(key=lambda row: folders.index(row["folder"]))
         if rows:
-            add_to_cohort(rows, options.out, deidentify=request.deidentify)
+            _tell_replaced(
+                add_to_cohort(rows, options.out, deidentify=request.deidentify)
+            )
     n_failed = _tell(slides, rows, failures, request)
     done = f"{len(rows) - n_failed} of {plural(len(slides), 'slide')} done"
     say(f"{done}, written to {options.out}")
@@ -194,7 +197,7 @@ def _tell(
     by_folder, n_failed = {row["folder"]: row for row in rows}, 0
     for slide in slides:
         row = by_folder.get(slide.folder.name, {"status": ""})
-        if row["status"] in ("failed", NOT_BEGUN):
+        if row["status"] in (FAILED, NOT_BEGUN):
             n_failed += 1
             complain(f"{slide.path}: {failures[slide.folder.name]}")
         elif row["status"] == "done":
@@ -207,6 +210,12 @@ def _tell(
         if slide.folder.name != slide.path.stem:
             say(f"{slide.folder.name} is {slide.path}")
     return n_failed
+
+
+def _tell_replaced(rows: Sequence[Mapping[str, Any]]) -> None:
+    """Say which failures are in the table no more: they may be of other slides."""
+    for row in rows:
+        complain(f"{row['folder']}: replaced the row of a failure: {row['reason']}")
 
 
 def _counted(row: Mapping[str, Any]) -> dict[str, int]:

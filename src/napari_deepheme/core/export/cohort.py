@@ -58,6 +58,9 @@ COLUMNS: Final = (
 )
 """No times, and no machine but one that a slide failed on: the table stays the same."""
 
+FAILED: Final = "failed"
+"""Status of a slide that could not be done."""
+
 NOT_BEGUN: Final = "not begun"
 """Status of a slide whose folder holds an earlier run, which stays as it is."""
 
@@ -114,7 +117,7 @@ def done_row(slide: str, folder: str, summary: Mapping[str, Any]) -> dict[str, A
 
 
 def failed_row(
-    slide: str, folder: str, reason: str, *, status: str = "failed"
+    slide: str, folder: str, reason: str, *, status: str = FAILED
 ) -> dict[str, Any]:
     """Return the row of a slide that could not be done, or was `NOT_BEGUN`."""
     row: dict[str, Any] = dict.fromkeys(COLUMNS)
@@ -180,11 +183,17 @@ def read_cohort(folder: Path, *, deidentify: bool) -> list[dict[str, Any]]:
 
 def add_to_cohort(
     rows: Sequence[dict[str, Any]], folder: Path, *, deidentify: bool
-) -> None:
+) -> list[dict[str, Any]]:
     """Write the rows of a command into the tables of a folder.
 
     Others may have written theirs since the command began: the table is read once more,
     and one process at a time does so.
+
+    Returns
+    -------
+    list of dict
+        The rows of slides that failed before and that gave way. A slide that fails
+        leaves no folder, so that nothing tells it from another of its name.
 
     Raises
     ------
@@ -195,7 +204,9 @@ def add_to_cohort(
     """
     with held_lock(folder / _LOCK):
         before = read_cohort(folder, deidentify=deidentify)
-        write_cohort(merge_cohort(before, rows), folder)
+        merged = merge_cohort(before, rows)
+        write_cohort(merged, folder)
+    return [row for row in before if row["status"] == FAILED and row not in merged]
 
 
 def merge_cohort(

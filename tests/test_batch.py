@@ -23,6 +23,7 @@ from napari_deepheme.batch import iter_batch
 from napari_deepheme.cli import run
 from napari_deepheme.core.engine.config import RunConfig
 from napari_deepheme.core.errors import SlideNotSharedError, UnfitWorkersError
+from napari_deepheme.core.export.cells_file import write_cells
 from napari_deepheme.core.export.cohort import COLUMNS, write_cohort
 from napari_deepheme.core.export.csv_table import read_csv
 from napari_deepheme.core.export.summary import export_run
@@ -398,3 +399,22 @@ def test_a_review_that_is_exported_into_a_slides_folder_gets_into_its_row(result
     assert (status, after["status"], after["corrected"]) == (0, "done", "2")
     assert after["unidentified_below"] == "0.25"
     assert after["n_L4"] != row["n_L4"]
+
+
+def test_words_of_a_reader_that_a_slides_row_does_not_count_are_told(results, capsys):
+    _, folder, go = results
+    table = folder / "cells.csv"
+    corrected = CorrectedCells(read_csv(table)).correct([0, 1], "L4").cells
+    write_cells(corrected, folder / "qupath.geojson")
+    words = ["export", str(folder / "qupath.geojson"), "--to", "csv", "--out"]
+    told = f"in {table} a reader named 2 cells, of which summary.json counts 0: open"
+    assert run([*words, str(folder / "other.csv")]) == 0
+    assert told not in capsys.readouterr().err
+    assert run([*words, str(table)]) == 0
+    assert told in capsys.readouterr().err
+    status, row = go()
+    assert (status, row["corrected"]) == (0, "0")
+    assert told in capsys.readouterr().err
+    table.write_text(table.read_text().replace("L4", "L9"))
+    assert go() == (0, row)
+    assert f"{table} is not a table of cells" in capsys.readouterr().err

@@ -25,6 +25,7 @@ from napari_deepheme.cli.arguments import (
 from napari_deepheme.cli.output import LogLines, complain, say
 from napari_deepheme.cli.progress import Progress
 from napari_deepheme.cli.shortfall import shortfall
+from napari_deepheme.core.errors import InvalidTableError
 from napari_deepheme.core.export.cohort import (
     COHORT_FILES,
     FAILED,
@@ -33,8 +34,11 @@ from napari_deepheme.core.export.cohort import (
     check_parquet,
     read_cohort,
 )
+from napari_deepheme.core.export.lying_there import said_there
+from napari_deepheme.core.export.summary import RUN_FILES
 from napari_deepheme.core.files import make_folder, refuse_sources
 from napari_deepheme.core.runs.result_folders import asked_slides
+from napari_deepheme.core.runs.run_of_cells import uncounted_words
 from napari_deepheme.core.taxonomy import CELL_CLASSES
 from napari_deepheme.core.wording import plural
 from napari_deepheme.dask_cluster import BatchConfig
@@ -42,6 +46,7 @@ from napari_deepheme.dask_cluster import BatchConfig
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
 
     from napari_deepheme.core.runs.result_folders import AskedSlide
     from napari_deepheme.core.runs.run_request import RunRequest
@@ -204,12 +209,23 @@ def _tell(
             lacks = shortfall(request.goal, _counted(row), row["failed_tiles"])
             if lacks:
                 say(f"{slide.path}: {lacks}")
+            _tell_uncounted(slide.folder)
     for slide in slides:
         for copy in slide.copies:
             say(f"{copy} is the same slide as {slide.path}: done once")
         if slide.folder.name != slide.path.stem:
             say(f"{slide.folder.name} is {slide.path}")
     return n_failed
+
+
+def _tell_uncounted(folder: Path) -> None:
+    """Say that a table holds words of a reader that its row does not count."""
+    try:
+        words = uncounted_words(folder / RUN_FILES[0], said_there(folder))
+    except InvalidTableError as error:
+        words = str(error)
+    if words:
+        complain(words)
 
 
 def _tell_replaced(rows: Sequence[Mapping[str, Any]]) -> None:

@@ -33,6 +33,7 @@ from napari_deepheme.core.export.geojson import NO_SHIFT, write_geojson
 from napari_deepheme.core.export.nameless import nameless_table_facts
 from napari_deepheme.core.export.other_slide import refuse_other_slide, slide_doubts
 from napari_deepheme.core.export.parquet import write_parquet
+from napari_deepheme.core.export.summary import RUN_FILES
 from napari_deepheme.core.files import is_file, refuse_sources, replaced_file
 from napari_deepheme.core.further_columns import DELETED, NOT_A_CELL
 from napari_deepheme.core.review.corrections import (
@@ -41,7 +42,7 @@ from napari_deepheme.core.review.corrections import (
     standing_rows,
     written_rows,
 )
-from napari_deepheme.core.runs.run_of_cells import other_run_doubts
+from napari_deepheme.core.runs.run_of_cells import other_run_doubts, uncounted_words
 from napari_deepheme.core.runs.slide_of_run import other_file_doubts
 from napari_deepheme.core.slide import open_slide, plausible_mpp
 from napari_deepheme.core.slide.mpp import given_mpp
@@ -222,7 +223,15 @@ def _write(
         write_geojson(cells, path, bounds_origin=origin)
     else:
         write_csv(cells, path)
+        _tell_uncounted(path, cells)
     return _told_of(cells, _ROWS[kind](cells))
+
+
+def _tell_uncounted(path: Path, cells: CellTable) -> None:
+    """Say that the summary of a run stays as it is when its table is replaced."""
+    words = uncounted_words(path, cells) if path.name == RUN_FILES[0] else ""
+    if words:
+        complain(words)
 
 
 def _told_of(cells: CellTable, rows: npt.NDArray[np.intp]) -> str:

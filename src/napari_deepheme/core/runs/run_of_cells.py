@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from napari_deepheme.core.export.facts import summary_beside
-from napari_deepheme.core.review.corrections import n_found, was_added
+from napari_deepheme.core.review.corrections import is_corrected, n_found, was_added
 from napari_deepheme.core.runs.journal_records import read_past
 from napari_deepheme.core.wording import plural
 
@@ -47,6 +47,35 @@ def other_run_doubts(path: Path, cells: CellTable) -> Iterator[str]:
         return
     if complete is True or _is_of_another(past.asked, summary):
         yield f"The last run in the folder of the cells did not end: {_MAY_DIFFER}."
+
+
+def uncounted_words(path: Path, cells: CellTable) -> str:
+    """Say that a reader named other cells of a table than its summary counts.
+
+    Parameters
+    ----------
+    path : Path
+        The table.
+    cells : CellTable
+        What it holds, or those of its cells of which a reader said something.
+
+    Returns
+    -------
+    str
+        Empty where their number is that of the summary beside it, or there is none.
+    """
+    try:
+        counted = summary_beside(path).get("corrected")
+    except (OSError, ValueError, AttributeError):
+        return ""
+    n_named = int(is_corrected(cells).sum())
+    if not isinstance(counted, int) or counted == n_named:
+        return ""
+    return (
+        f"in {path} a reader named {plural(n_named, 'cell')}, of which summary.json "
+        f"counts {counted}: open the slide and this table in napari, and export them "
+        "into its folder"
+    )
 
 
 def _is_of_another(asked: dict[str, Any], summary: dict[str, Any]) -> bool:

@@ -1,5 +1,6 @@
 """Files of cells that people change by hand, and what is said of the wrong ones."""
 
+import gzip
 import json
 from dataclasses import replace
 
@@ -141,6 +142,22 @@ def test_geojson_with_a_byte_order_mark_comes_in(tmp_path):
     text = json.dumps([feature()])
     (tmp_path / "cells.geojson").write_text(text, "utf-8-sig")
     assert len(read_geojson(tmp_path / "cells.geojson")) == 1
+
+
+@pytest.mark.parametrize(
+    ("kept", "told"),
+    [
+        (gzip.compress, "it is compressed: unpack it"),
+        (lambda content: content.decode().encode("utf-16"), "save it as UTF-8"),
+        (lambda content: b"\xfe\xff" + content.decode().encode("utf-16-be"), "UTF-16"),
+    ],
+    ids=["gzip", "utf-16", "utf-16-be"],
+)
+def test_geojson_that_is_kept_otherwise_is_told(kept, told, tmp_path):
+    path = tmp_path / "cells.geojson"
+    path.write_bytes(kept(json.dumps([feature()]).encode()))
+    with pytest.raises(InvalidTableError, match=told):
+        read_geojson(path)
 
 
 def test_rows_that_were_emptied_are_passed_over(csv_of):

@@ -16,6 +16,8 @@ NO_CELLS: Final = ("LineString", "MultiLineString", "GeometryCollection")
 
 POINTS: Final = ("Point", "MultiPoint")
 
+_GZIP: Final = b"\x1f\x8b"
+
 Box = tuple[int, int, int, int]
 
 
@@ -27,9 +29,13 @@ def parse_json(content: bytes) -> Any:
     Raises
     ------
     ValueError
-        If it is no JSON.
+        If it is no JSON, or not as bytes that can be read.
     """
     content = content.removeprefix(codecs.BOM_UTF8)
+    if content.startswith(_GZIP):
+        raise ValueError("it is compressed: unpack it")
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise ValueError("it is UTF-16: save it as UTF-8")
     try:
         return orjson.loads(content)
     except orjson.JSONDecodeError as error:

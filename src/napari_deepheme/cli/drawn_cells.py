@@ -49,6 +49,8 @@ def read_drawn(
     if read.n_regions:
         left_out = plural(read.n_regions, "object")
         complain(f"too wide for a cell, so regions: {left_out} left out")
+    if read.n_empty:
+        complain(f"without an outline: {plural(read.n_empty, 'object')} left out")
     if read.n_unmeasured:
         unmeasured = plural(read.n_unmeasured, "cell")
         complain(

@@ -387,6 +387,21 @@ def test_what_is_wider_than_a_cell_is_a_region_and_told(tmp_path, caplog):
     assert "2 regions are no cells" in caplog.text
 
 
+def test_what_was_drawn_without_an_outline_is_left_out_and_told(tmp_path, caplog):
+    empty = [("M2", "Polygon", []), ("M2", "MultiPolygon", [[[]]]), ("M2", "Point", [])]
+    read = drawn(tmp_path, ("L4", "Polygon", square(0, 0, 9)), *empty)
+    assert (read.cells.class_codes, read.n_empty) == (("L4",), 3)
+    path = tmp_path / "drawn.geojson"
+    content = json.loads(path.read_text())
+    for feature in content["features"][1:]:
+        feature["geometry"] = None
+    path.write_text(json.dumps(content))
+    assert read_qupath(path).n_empty == 3
+    with caplog.at_level(logging.WARNING):
+        assert len(read_geojson(path)) == 1
+    assert "3 objects without an outline: left out" in caplog.text
+
+
 def test_each_class_is_found_by_name_and_by_code_in_upper_and_lower_case(tmp_path):
     names = [n for c in CELL_CLASSES for n in (c.name.upper(), c.code.lower())]
     read = drawn(tmp_path, *((n, "Point", [0, 0]) for n in names))

@@ -13,7 +13,11 @@ from napari_deepheme.core.cell_table import COLUMNS, CellTable
 from napari_deepheme.core.errors import InvalidTableError
 from napari_deepheme.core.export.cells_file import read_cells, write_cells
 from napari_deepheme.core.export.csv_table import holds_cells, read_csv, write_csv
-from napari_deepheme.core.export.geojson import read_geojson, write_geojson
+from napari_deepheme.core.export.geojson import (
+    read_geojson,
+    read_qupath,
+    write_geojson,
+)
 from napari_deepheme.core.export.parquet import read_parquet, write_parquet
 from napari_deepheme.core.further_columns import FURTHER_COLUMNS, MITOSIS_WORDS
 from napari_deepheme.core.taxonomy import CELL_CLASSES
@@ -127,6 +131,8 @@ def test_a_field_that_is_too_long_is_refused(csv_of, geojson_of, monkeypatch):
     ("geometry", "told"),
     [
         (None, "object 2: it has no outline"),
+        ({"type": "Polygon", "coordinates": [[]]}, "object 2: it has no outline"),
+        ("round", "object 2: its outline is 'round': draw it anew"),
         (
             {"type": "Polygon"},
             "object 2: its outline, a Polygon, has no coordinates",
@@ -428,7 +434,6 @@ def test_notes_of_any_letters_come_back(text, tmp_path):
         [feature("M2")],
         [feature({**M2, "measurements": 5})],
         [feature({**M2, "measurements": [{"name": "score"}]})],
-        [feature({**M2, "measurements": {"score": "NaN"}})],
         [feature({**M2, "measurements": {"score": "high"}})],
         [feature({**M2, "measurements": {"score": 1.5}})],
         [feature({**M2, "measurements": {"probability": None}})],
@@ -493,10 +498,11 @@ def test_numbers_that_are_none_are_read_where_nobody_needs_them(tmp_path):
     path.write_text(json.dumps([feature(measured)]))
     assert "NaN" in path.read_text()
     assert read_geojson(path).scores.tolist() == [0.5]
-    measured["measurements"]["score"] = float("nan")
-    path.write_text(json.dumps([feature(measured)]))
-    with pytest.raises(InvalidTableError, match="object 1: its score is 'NaN': give"):
-        read_geojson(path)
+    for none in (float("nan"), "NaN"):
+        measured["measurements"]["score"] = none
+        path.write_text(json.dumps([feature(measured)]))
+        read = read_qupath(path)
+        assert (read.cells.scores.tolist(), read.n_unmeasured) == ([1], 1)
     for text in ("[NaN", '["\\ud800", NaN]', "[" * 300 + "NaN" + "]" * 300):
         path.write_text(text)
         with pytest.raises(InvalidTableError, match="not GeoJSON of cells"):

@@ -96,6 +96,8 @@ class QupathCells:
     n_unmeasured : int
         Cells of ours without score or probability, which are 1 here, as where a table
         has no such column.
+    n_empty : int
+        Objects drawn by hand that have no outline, and are left out.
     stated_origin : Point or None
         Where its coordinates count from, as the file states it; QuPath leaves it out.
     """
@@ -106,6 +108,7 @@ class QupathCells:
     n_regions: int = 0
     classes_of_ours: Mapping[str, int] = field(default_factory=dict)
     n_unmeasured: int = 0
+    n_empty: int = 0
     stated_origin: Point | None = None
 
 
@@ -130,6 +133,8 @@ def log_left_out(path: Path | str, read: QupathCells) -> None:
         )
     if read.n_regions:
         _log.warning("%s: %d regions are no cells: left out", path, read.n_regions)
+    if read.n_empty:
+        _log.warning("%s: %d objects without an outline: left out", path, read.n_empty)
     if read.n_unmeasured:
         words = f"cells without score or probability: {read.n_unmeasured}, taken as 1"
         _log.warning("%s: %s", path, words)
@@ -209,6 +214,7 @@ def _read(content: Any, side: int, widest: float, bounds_origin: Point) -> Qupat
         drawn.n_regions,
         dict(drawn.unknown_of_ours),
         drawn.n_unmeasured,
+        drawn.n_empty,
         stated,
     )
 
@@ -228,6 +234,7 @@ class _Drawn:
     n_lines: int = 0
     n_regions: int = 0
     n_unmeasured: int = 0
+    n_empty: int = 0
     _are_drawn: list[bool] = field(default_factory=list)
     _seen: dict[tuple[Any, ...], str] = field(default_factory=dict)
 
@@ -271,8 +278,7 @@ class _Drawn:
         if told is None:
             self.unknown_of_ours[said] += 1
         boxes = boxes_of_shape(shape, origin, side)
-        if shape.get("type") not in POINTS and max(boxes[0][2:]) > widest:
-            self.n_regions += 1
+        if not self._are_cells(shape, boxes, widest, is_drawn=code is None):
             return
         self._refuse_twice(feature.get("id"), own.get("cell_id"), boxes[0], name)
         if code is None:
@@ -293,6 +299,19 @@ class _Drawn:
             self.metadata.append(own)
             self.names.append(name)
             self._are_drawn.append(code is None)
+
+    def _are_cells(
+        self, shape: dict[str, Any], boxes: list[Box], widest: float, *, is_drawn: bool
+    ) -> bool:
+        """Tell whether the boxes of a shape are cells, or count why not."""
+        if not boxes:
+            if not is_drawn:
+                raise ValueError("it has no outline: draw one, or take it out")
+            self.n_empty += 1
+        elif shape.get("type") not in POINTS and max(boxes[0][2:]) > widest:
+            self.n_regions += 1
+            return False
+        return bool(boxes)
 
     def _refuse_twice(self, given: Any, number: Any, box: Box, name: str) -> None:
         """Refuse an object that is there twice, by QuPath's id or as a cell of ours."""

@@ -107,13 +107,13 @@ def class_name(properties: dict[str, Any]) -> str:
 
 
 def measurements(properties: dict[str, Any]) -> dict[str, Any]:
-    """Return the measurements by name."""
+    """Return the measurements by name, but for those that QuPath has as NaN."""
     measured = properties.get("measurements") or {}
     try:
         if isinstance(measured, list):
             # QuPath before 0.4 wrote a list of names and values.
-            return {m["name"]: m["value"] for m in measured}
-        return dict(measured.items())
+            measured = {m["name"]: m["value"] for m in measured}
+        return {name: value for name, value in measured.items() if value != "NaN"}
     except (LookupError, TypeError, AttributeError):
         told = str(measured)[:40]
         raise ValueError(f"its measurements are {told!r}: write it anew") from None

@@ -50,16 +50,19 @@ def parse_json(content: bytes) -> Any:
 
 
 def shape_of(feature: dict[str, Any]) -> dict[str, Any]:
-    """Return the geometry of a feature.
+    """Return the geometry of a feature; where it has none, one without points.
 
     Raises
     ------
     ValueError
-        If it has none, or one that may hold a cell and has no coordinates.
+        If it is no geometry, or one that may hold a cell and has no coordinates.
     """
     geometry = feature.get("geometry")
+    if geometry is None:
+        return {"type": "Polygon", "coordinates": []}
     if not isinstance(geometry, dict):
-        raise ValueError("it has no outline: draw one, or take it out")
+        told = str(geometry)[:40]
+        raise ValueError(f"its outline is {told!r}: draw it anew, or take it out")
     kind = geometry.get("type")
     if kind not in NO_CELLS and "coordinates" not in geometry:
         told = str(kind)[:40]
@@ -70,7 +73,7 @@ def shape_of(feature: dict[str, Any]) -> dict[str, Any]:
 def boxes_of_shape(
     geometry: dict[str, Any], origin: tuple[int, int], side: int
 ) -> list[Box]:
-    """Return the bounding box of a shape, or a box around each point.
+    """Return the bounding box of a shape, or a box around each point; [] without any.
 
     Parameters
     ----------
@@ -87,13 +90,13 @@ def boxes_of_shape(
         If a coordinate is none, or too large.
     """
     points = _positions(geometry["coordinates"])
-    if not points:
-        raise ValueError("its outline has no point: draw it anew, or take it out")
     if geometry.get("type") in POINTS:
         return [
             _moved(round(x - side / 2), round(y - side / 2), side, side, origin)
             for x, y in points
         ]
+    if not points:
+        return []
     xs, ys = zip(*points, strict=True)
     x, y = math.floor(min(xs)), math.floor(min(ys))
     width, height = math.ceil(max(xs)) - x, math.ceil(max(ys)) - y

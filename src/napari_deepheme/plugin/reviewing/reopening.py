@@ -138,6 +138,8 @@ def _amiss(found: QupathCells) -> str:
         told += f" Left out, lines and mixed shapes are no cells: {found.n_lines:,}."
     if found.n_regions:
         told += f" Left out, too wide for a cell: {found.n_regions:,}."
+    if found.n_empty:
+        told += f" Left out, without an outline: {found.n_empty:,}."
     if found.n_unmeasured:
         told += f" Without score or probability, taken as 1: {found.n_unmeasured:,}"
         told += " (export them from QuPath without Exclude measurements)."

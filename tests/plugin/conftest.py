@@ -223,7 +223,8 @@ def slide_layer(viewer):
 
 
 @pytest.fixture
-def controller(viewer, core):
+def controller(viewer, core, inline_start):
+    """Make a widget without Qt whose runs end when `finish` is called."""
     task, kept = InlineTask(), []
 
     def start(items, *, on_item, on_end, alone=False):
@@ -242,6 +243,7 @@ def controller(viewer, core):
         start=start,
     )
     made.session, made.kept = made._session, kept
+    made.desk.saving._start = inline_start
 
     def finish():
         made.pending()

@@ -31,7 +31,6 @@ from napari_deepheme.core.training_crops import write_training_crop
 from napari_deepheme.plugin import desk
 from napari_deepheme.plugin.reader import get_slide_reader
 from napari_deepheme.plugin.returning import AS_LEFT
-from napari_deepheme.plugin.reviewing import saving
 from napari_deepheme.plugin.slide_layers import choice as slide_choice
 from napari_deepheme.plugin.words import progress_in_words
 from napari_deepheme.plugin.worker import Failed
@@ -698,9 +697,8 @@ def test_names_are_left_out_of_what_is_exported_and_stay_in_the_sitting(ran, tmp
 
 
 def test_names_are_left_out_as_it_stood_when_a_file_was_asked_for(
-    ran, tmp_path, later_start, monkeypatch
+    ran, tmp_path, later_start
 ):
-    monkeypatch.setattr(saving, "FEW_CELLS", 3)
     ran.desk.saving._start = later_start
     ran.session.reader = "Dr. Mustermann"
     for hide in (True, False):
@@ -763,17 +761,6 @@ def test_a_sitting_is_taken_on_the_main_thread_and_written_on_another(
     assert ran.session.message == f"Saved: {tmp_path / 'mine.deepheme'}"
     assert ran.session.sitting == str(tmp_path / "mine.deepheme")
     assert set(threads) == {threading.main_thread()}
-
-
-def test_many_cells_are_exported_on_a_thread(ran, tmp_path, monkeypatch, later_start):
-    monkeypatch.setattr(saving, "FEW_CELLS", 3)
-    ran.desk.saving._start = later_start
-    ran.desk.export(tmp_path / "out")
-    assert ran.session.message == "Saving …"
-    assert not (tmp_path / "out").exists()
-    later_start.ends[0]()
-    assert ran.session.message.startswith("Written to ")
-    assert len(list((tmp_path / "out").iterdir())) == 3
 
 
 def test_a_sitting_whose_slide_cannot_be_opened_is_not_shown_on_another(

@@ -38,8 +38,11 @@ class Task(Protocol):
     def quit(self) -> None:
         """Ask it to stop at the next item."""
 
-    def wait(self, seconds: float) -> bool:
-        """Wait until it has stopped, no longer than this; tell whether it has."""
+    def wait(self, seconds: float | None) -> bool:
+        """Wait until it has stopped, no longer than this; tell whether it has.
+
+        With None, as long as it takes.
+        """
 
     def hurry(self) -> None:
         """Do it at once, on this thread, if no other one has begun it."""
@@ -98,7 +101,7 @@ class _WorkerTask:
     def quit(self) -> None:
         self.stopping.set()
 
-    def wait(self, seconds: float) -> bool:
+    def wait(self, seconds: float | None) -> bool:
         return self.done.wait(seconds)
 
     def begin(self) -> bool:

@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from napari_deepheme.core.deidentify import nameless
 from napari_deepheme.core.errors import DeephemeError
@@ -18,7 +18,7 @@ from napari_deepheme.core.slide.slide_files import refuse_slide_files
 from napari_deepheme.plugin.worker import Failed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from napari_deepheme.core.counts.reference_ranges import ReferenceRanges
     from napari_deepheme.core.engine.results import RegionResult
@@ -31,12 +31,8 @@ if TYPE_CHECKING:
     from napari_deepheme.plugin.worker import Task
 
 
-FEW_CELLS: Final = 2000
-"""So many cells are exported in a tenth of a second."""
-
-
 class Saving:
-    """Writes reports and tables on a thread.
+    """Writes reports and tables beside what else goes on, one after the other.
 
     Parameters
     ----------
@@ -78,6 +74,10 @@ class Saving:
         self.ranges: ReferenceRanges | None = None
         # By folder and slide: the review that was exported, and what its table was.
         self._exported: dict[tuple[Path, str], tuple[object, str]] = {}
+        self._last: Task | None = None
+        self._n_waiting = 0
+        # Why files that were asked for beside those that wait could not be written.
+        self._failures: list[str] = []
 
     def save(self, kind: str, path: Path) -> None:
         """Save what there is.
@@ -94,21 +94,16 @@ class Saving:
         if reviewed is None or slide is None:
             self._session.say("There is nothing to save yet.", error=True)
             return
-        self._session.say("Saving …")
         if kind == "sitting":
+            self._session.say("Saving …")
             self._keeping.save_as(path)
             return
         # As it is now: names may be left out, or not, of what is saved next.
         asked = _Asked(self._session.deidentify, self._session.reader, self.ranges)
-        self._start(
-            lambda: iter([_write(kind, path, *reviewed, slide, asked)]),
-            on_item=self._on_saved,
-            on_end=lambda: None,
-            alone=True,
-        )
+        self._do_in_turn(lambda: _write(kind, path, *reviewed, slide, asked))
 
     def export(self, folder: Path) -> None:
-        """Write the three files of a run into a folder; on a thread if it is much.
+        """Write the three files of a run into a folder.
 
         Results of another slide, and what a reader said there that this review does
         not know, are not written over; what this review wrote is, if nobody changed it.
@@ -129,27 +124,43 @@ class Saving:
             self._exported[place] = corrected.origin, _digest(folder)
             return told
 
-        if len(self._review.cells) > FEW_CELLS:
-            self._session.say("Saving …")
-            self._start(
-                lambda: iter([work()]),
-                on_item=self._on_saved,
-                on_end=lambda: None,
-                alone=True,
-            )
-            return
-        try:
-            self._on_saved(work())
-        except DeephemeError as error:
-            self._session.say(str(error), error=True)
+        self._do_in_turn(work)
+
+    def _do_in_turn(self, work: Callable[[], str]) -> None:
+        """Do it on a thread, behind all that was asked for before.
+
+        Of two files at one path the one that was asked for last stays.
+        """
+        before = self._last
+
+        def in_turn() -> Iterator[str]:
+            if before is not None:
+                before.wait(None)
+            yield work()
+
+        self._n_waiting += 1
+        self._tell("")
+        self._last = self._start(
+            in_turn, on_item=self._on_saved, on_end=lambda: None, alone=True
+        )
 
     def _on_saved(self, item: str | Failed) -> None:
+        self._n_waiting -= 1
         if not isinstance(item, Failed):
-            self._session.say(item)
+            self._tell(item)
             return
-        self._session.say(str(item.error), error=True)
+        self._failures.append(str(item.error))
+        self._tell("")
         if not isinstance(item.error, DeephemeError):
             raise item.error
+
+    def _tell(self, done: str) -> None:
+        """Say what was done, and what goes on or failed beside it."""
+        lines = [*self._failures, done, "Saving …" if self._n_waiting else ""]
+        told = "\n".join(line for line in lines if line)
+        self._session.say(told, error=bool(self._failures))
+        if not self._n_waiting:
+            self._failures.clear()
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,7 +46,8 @@ def is_drawn_on(layer: Any) -> bool:
 class DrawnNotes:
     """Notes with each layer of shapes on which slides it was drawn upon.
 
-    Slides lie on top of each other, so that the place of a shape does not tell.
+    Slides lie on top of each other, so that the place of a shape does not tell. What
+    is left of a shape that was given up goes, before the next one is drawn.
 
     Parameters
     ----------
@@ -77,6 +78,7 @@ class DrawnNotes:
                 self._note(layer)
 
     def _on_data(self, event: Any) -> None:
+        _cut_colours(event.source)
         self._note(event.source)
 
     def _note(self, layer: Layer) -> None:
@@ -195,6 +197,7 @@ def clear_fill(layer: Shapes) -> None:
     """
     from napari.utils.colormaps.standardize_color import transform_color
 
+    _cut_colours(layer)
     white = (np.asarray(layer.face_color) == 1).all(axis=1)
     if not white.any():
         return
@@ -207,6 +210,18 @@ def clear_fill(layer: Shapes) -> None:
         # What is drawn next.
         layer.current_face_color, layer.current_edge_color = "transparent", edge
         layer.current_edge_width = width
+
+
+def _cut_colours(layer: Any) -> None:
+    """Drop the colours of shapes that Escape took away unfinished.
+
+    Napari keeps them behind those of the other shapes, and takes them for those of the
+    shapes that are drawn next. Nothing public of it shortens them.
+    """
+    n, kept = layer.nshapes, layer._data_view
+    if len(layer.face_color) > n:
+        kept._face_color = kept._face_color[:n]
+        kept._edge_color = kept._edge_color[:n]
 
 
 def show_shapes(

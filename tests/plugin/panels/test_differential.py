@@ -132,6 +132,23 @@ def test_drawn_regions_stand_side_by_side(panel, differentials):
     assert rows["unidentified, out of the count"] == ["0", "0"]
 
 
+def test_no_numbers_of_other_cells_are_left_where_counting_fails(
+    panel, differentials, monkeypatch
+):
+    def broken():
+        raise ValueError("of napari")
+
+    assert lines(panel)
+    with monkeypatch.context() as patch:
+        patch.setattr(differentials, "_drawn", broken)
+        differentials.scope = "regions"
+        with pytest.raises(ValueError, match="of napari"):
+            panel.show_counts()
+    assert not lines(panel)
+    assert not panel.told_label.text()
+    assert not any(panel.chart._series.values())
+
+
 def test_it_is_told_which_regions_were_searched_in_part_or_not_at_all(
     panel, differentials
 ):

@@ -93,10 +93,13 @@ class DifferentialPanel(QWidget):
 
     def show_counts(self) -> None:
         """Bring the panel in step with the cells."""
-        self._counts = self._differentials.counts()
         place = self.table.currentIndex()
         at = place.row(), place.column()
+        # First, so that numbers of one scope never stand under the name of another.
         self.table.clear()
+        self.chart.show_series(None)
+        self.told_label.clear()
+        self._counts = self._differentials.counts()
         if len(self._counts) == 1:
             self._show_one(self._counts[0])
         else:

@@ -330,6 +330,7 @@ class Desk:
             run.shapes = drawn_shapes(self._viewer, run.layer)
 
     def _on_changed(self, _: object) -> None:
+        self._pointing.describe_selected(self.overlay)
         self.follow_camera()
 
     def _on_selected(self) -> None:

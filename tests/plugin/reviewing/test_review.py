@@ -395,6 +395,36 @@ def test_the_column_of_what_is_identified_follows_the_threshold_in_all_rows(
         assert column == review.cells.further["identified"].tolist() == [word] * 4
 
 
+def test_what_a_cell_was_named_from_follows_the_threshold(ran, viewer):
+    review = ran.desk.review
+    features = viewer.layers["Cells"].features
+    correct(ran, [1], "M3")
+    assert features["read_from"].tolist() == ["", "L4", "", ""]
+    for threshold, word in ((0.9, "unidentified"), (0.5, "L4")):
+        review.set_threshold(threshold)
+        # Before the slider rests.
+        correct(ran, [0], "M3")
+        review.undo()
+        review.apply_threshold()
+        column = viewer.layers["Cells"].features["read_from"].tolist()
+        assert column == review.cells.further["read_from"].tolist()
+        assert column == ["", word, "", ""]
+
+
+@pytest.mark.parametrize("named", ["", "M3"])
+def test_what_is_told_of_a_selected_cell_follows_the_threshold(ran, named):
+    review, heard = ran.desk.review, []
+    correct(ran, [0], named)
+    before = ran.session.selected
+    review.changed.connect(heard.append)
+    for threshold in (0.9, 0.5):
+        review.set_threshold(threshold)
+        review.apply_threshold()
+        assert ("unidentified (M2" in ran.session.selected) == (threshold > 0.8)
+        assert 0 in heard.pop()
+    assert ran.session.selected == before
+
+
 def test_a_threshold_that_was_moved_stands_in_the_export(ran, tmp_path):
     ran.desk.review.set_threshold(0.85)
     ran.desk.export(tmp_path)

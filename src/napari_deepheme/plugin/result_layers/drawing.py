@@ -158,13 +158,19 @@ class Drawing:
         self._draw()
         self._refresh_picture()
 
-    def note_identified(self, cells: CorrectedCells) -> None:
-        """Bring the column that a threshold changes up to date, in all rows."""
+    def note_identified(self, cells: CorrectedCells) -> Rows:
+        """Bring the column that a threshold changes up to date, in all rows.
+
+        Return those in which it says otherwise then.
+        """
         points, threshold = self._points, cells.threshold
         if threshold is None or len(points.data) != len(cells):
-            return
+            return np.empty(0, np.intp)
         identified = identified_at(cells.base.probabilities, threshold).astype(object)
+        # Without the column the model doubts nothing.
+        before = np.asarray(points.features.get(IDENTIFIED, "yes"))
         _put_column(points, IDENTIFIED, identified)
+        return np.flatnonzero((before == "no") != (identified == "no"))
 
     def resize(
         self, cells: CellTable | CorrectedCells, rows: Rows, selected: set[int]

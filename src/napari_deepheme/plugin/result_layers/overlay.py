@@ -203,9 +203,12 @@ class Overlay:
         if (was_figure | is_figure(self.kinds[changed])).any():
             self._outline()
 
-    def note_identified(self, cells: CorrectedCells) -> None:
-        """Bring the layer's column of what is identified in step with the threshold."""
-        self._drawing.note_identified(cells)
+    def note_identified(self, cells: CorrectedCells) -> npt.NDArray[np.intp]:
+        """Bring the layer's column of what is identified in step with the threshold.
+
+        Return the rows in which it says otherwise then.
+        """
+        return self._drawing.note_identified(cells)
 
     def hide_classes(self, hidden: frozenset[str]) -> None:
         """Switch classes off and all others on; cells that go are selected no more."""

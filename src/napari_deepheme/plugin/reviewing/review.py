@@ -23,7 +23,7 @@ from napari_deepheme.plugin.kinds import (
 )
 from napari_deepheme.plugin.result_layers.drawing import Ready
 from napari_deepheme.plugin.reviewing.memory import Memory
-from napari_deepheme.plugin.words import NO_MODEL, NOT_NOW, describe
+from napari_deepheme.plugin.words import NO_MODEL, NOT_NOW
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -296,9 +296,9 @@ class Review:
         """Bring what is drawn in step with the threshold."""
         if self._overlay is None:
             return
-        # Also of cells whose kind is the same, as of those that the reader named.
-        self._overlay.note_identified(self.corrected)
-        rows = np.flatnonzero(self._kinds_now() != self.kinds)
+        # Among them cells of one kind: what the reader named them from is another.
+        noted = self._overlay.note_identified(self.corrected)
+        rows = np.union1d(np.flatnonzero(self._kinds_now() != self.kinds), noted)
         if rows.size:
             self._overlay.recolour(self.corrected, rows)
             self._tell()
@@ -358,9 +358,7 @@ class Review:
         in_sight = self.shown(np.array(left, np.intp)).tolist()
         if len(in_sight) < len(selected):
             overlay.select_rows(in_sight)
-            selected = in_sight
         self._tell_hidden(len(left) - len(in_sight))
-        self._session.selected = describe(overlay.take(selected))
         self._tell()
         self.changed.emit(np.asarray(rows, np.intp))
 

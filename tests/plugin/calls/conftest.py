@@ -141,7 +141,8 @@ def space_of(reviewed):
     """Make the space of the cells; what computes it can be given."""
 
     def make(start, **callables):
-        given = {"iter_features": iter_features, "embed": embed, **callables}
-        return CellSpace(reviewed, start, **given)
+        given = {"iter_features": iter_features, "embed": embed}
+        given["require_umap"] = lambda: None
+        return CellSpace(reviewed, start, **{**given, **callables})
 
     return make

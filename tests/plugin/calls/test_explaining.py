@@ -170,14 +170,19 @@ def test_what_is_cancelled_leaves_nothing(reviewed, space, later):
     assert space.message == "Stopped."
 
 
-def test_a_missing_package_is_told_with_what_to_install(space_of, later):
-    def missing(features, *, stopping):
+def test_a_missing_package_is_told_with_what_to_install_before_cells_are_read(
+    space_of, later
+):
+    def missing():
         raise MissingExtraError("embedding", "umap-learn")
 
-    space = space_of(later, embed=missing)
+    space = space_of(later, require_umap=missing)
     space.begin(with_map=True)
     later.finish()
     assert 'pip install "napari-deepheme[embedding]"' in space.message
+    assert space.features is None
+    space.begin(with_map=False)
+    later.finish()
     assert space.features is not None
 
 

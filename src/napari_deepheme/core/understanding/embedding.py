@@ -80,8 +80,7 @@ def embed(
     EmbeddingError
         If UMAP fails.
     """
-    if importlib.util.find_spec("umap") is None:
-        raise MissingExtraError("embedding", "umap-learn")
+    require_umap()
     n = len(features)
     if n < _FEWEST:
         return np.stack([np.arange(n), np.zeros(n)], axis=1).astype(np.float32)
@@ -94,6 +93,18 @@ def embed(
     if fitted is None:
         return None
     return _place(reduced, sample, fitted, stopping)
+
+
+def require_umap() -> None:
+    """Refuse where cells cannot be mapped, before anything is computed for it.
+
+    Raises
+    ------
+    MissingExtraError
+        If umap-learn is not installed.
+    """
+    if importlib.util.find_spec("umap") is None:
+        raise MissingExtraError("embedding", "umap-learn")
 
 
 def principal_components(

@@ -9,7 +9,7 @@ import numpy as np
 from psygnal import Signal
 
 from napari_deepheme.core.errors import MissingExtraError
-from napari_deepheme.core.understanding.embedding import embed
+from napari_deepheme.core.understanding.embedding import embed, require_umap
 from napari_deepheme.core.understanding.feature_space import (
     CellFeatures,
     FeatureProgress,
@@ -40,7 +40,7 @@ class CellSpace:
         The cells.
     start : callable
         As `worker.start`.
-    iter_features, embed : callable
+    iter_features, embed, require_umap : callable
         As those of the core; called on the thread.
 
     Attributes
@@ -69,9 +69,11 @@ class CellSpace:
             ..., Iterator[FeatureProgress | CellFeatures]
         ] = iter_features,
         embed: Callable[..., npt.NDArray[np.float32] | None] = embed,
+        require_umap: Callable[[], None] = require_umap,
     ) -> None:
         self._reviewed, self._start = reviewed, start
         self._iter_features, self._embed = iter_features, embed
+        self._require_umap = require_umap
         self._boxes: npt.NDArray[np.int32] = np.empty((0, 4), np.int32)
         self._of: tuple[object, object, Mpp | None] = (None, None, None)
         self._stop = Event()
@@ -112,6 +114,8 @@ class CellSpace:
         self._say("Reading the cells …" if features is None else _mapping(cells))
 
         def work() -> Iterator[object]:
+            if with_map:
+                self._require_umap()
             given = features
             if given is None:
                 for item in self._iter_features(

@@ -94,7 +94,6 @@ def test_a_click_classifies_what_is_seen_and_gives_the_cells_of_the_command_line
     wait_for_end(widget, qtbot)
     assert widget.session.message_kind == "info", widget.session.message
     widget.controller.desk.export(tmp_path / "viewer")
-    qtbot.waitUntil(lambda: widget.session.message.startswith("Written to"))
     summary = json.loads((tmp_path / "viewer" / "summary.json").read_text())
     region = ",".join(map(str, summary["region"]))
     out = ["--out", str(tmp_path / "line")]

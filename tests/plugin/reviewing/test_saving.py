@@ -76,7 +76,10 @@ def test_of_two_files_at_one_path_the_one_that_was_asked_for_last_stays(
     assert given(path) == "M3"
 
 
-def test_of_two_exports_into_one_folder_the_last_one_stays(reviewed, tmp_path):
+def test_of_two_exports_into_one_folder_the_last_one_stays(
+    reviewed, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(saving, "FEW_CELLS", 0)
     for code in ("M3", "M4"):
         reviewed.desk.review.correct([0], code)
         reviewed.desk.export(tmp_path / "out")
@@ -85,6 +88,16 @@ def test_of_two_exports_into_one_folder_the_last_one_stays(reviewed, tmp_path):
     messages = reviewed.finish()
     assert given(tmp_path / "out" / "cells.csv") == "M4"
     assert messages[-1].startswith("Written to")
+
+
+def test_few_cells_are_exported_at_once_unless_a_file_is_being_saved(
+    reviewed, tmp_path
+):
+    reviewed.desk.export(tmp_path / "out")
+    assert (tmp_path / "out" / "summary.json").exists()
+    reviewed.desk.saving.save("csv", tmp_path / "later" / "cells.csv")
+    reviewed.desk.export(tmp_path / "later")
+    assert not (tmp_path / "later").exists()
 
 
 def test_a_file_that_failed_is_told_until_all_are_done(reviewed, tmp_path, no_geojson):

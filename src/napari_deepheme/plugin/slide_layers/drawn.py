@@ -216,9 +216,10 @@ def _cut_colours(layer: Any) -> None:
     """Drop the colours of shapes that Escape took away unfinished.
 
     Napari keeps them behind those of the other shapes, and takes them for those of the
-    shapes that are drawn next. Nothing public of it shortens them.
+    shapes that are drawn next. Nothing public of it shortens them, and a viewer that
+    napari gives to a widget shows what is public alone: the layer itself is asked.
     """
-    n, kept = layer.nshapes, layer._data_view
+    n, kept = layer.nshapes, getattr(layer, "__wrapped__", layer)._data_view
     if len(layer.face_color) > n:
         kept._face_color = kept._face_color[:n]
         kept._edge_color = kept._edge_color[:n]

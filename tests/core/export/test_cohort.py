@@ -155,6 +155,16 @@ def test_a_table_that_pandas_wrote_is_read_as_it_was(tmp_path):
     assert json.dumps(again) == json.dumps(rows)
 
 
+def test_a_row_that_was_taken_out_with_pandas_is_in_neither_table(tmp_path):
+    rows = [failed_row("*.svs", "*", "no such slide"), done_row("a", "a", SUMMARY)]
+    add_to_cohort(rows, tmp_path, deidentify=False)
+    frame = pd.read_parquet(tmp_path / "cohort.parquet")
+    frame[frame.folder != "*"].to_parquet(tmp_path / "cohort.parquet")
+    add_to_cohort([done_row("b", "b", SUMMARY)], tmp_path, deidentify=False)
+    assert pd.read_csv(tmp_path / "cohort.csv").folder.tolist() == ["a", "b"]
+    assert pd.read_parquet(tmp_path / "cohort.parquet").folder.tolist() == ["a", "b"]
+
+
 def test_both_tables_are_written_or_neither(tmp_path, monkeypatch):
     add_to_cohort([done_row("a.svs", "a", SUMMARY)], tmp_path, deidentify=False)
     before = {name: (tmp_path / name).read_bytes() for name in COHORT_FILES}

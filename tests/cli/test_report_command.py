@@ -123,8 +123,11 @@ def test_what_speaks_against_the_slide_stands_on_the_page_and_on_standard_error(
     path.write_text(json.dumps({**summary, "mpp": [0.5, 0.5]}))
     with open_slide(phantom) as slide:
         other = {**slide_identity(slide), "sha256": "0" * 64}
-    with Journal(cells.parent).begin({"slide": other}, {}) as journal:
-        journal.finish({})
+    with (
+        Journal(cells.parent).begin({"slide": other}, {}) as journal,
+        journal.ending() as end,
+    ):
+        end({})
     assert run(words(phantom, cells, "report.html")) == 0
     mpp, file = capsys.readouterr().err.splitlines()
     assert mpp == (
@@ -197,8 +200,9 @@ def test_a_renamed_slide_has_one_pseudonym_in_a_report(
     with open_slide(phantom) as slide:
         pseudonym, identity = nameless(slide).name, slide_identity(slide)
     if is_known:
-        with Journal(cells.parent).begin({"slide": identity}, {}) as journal:
-            journal.finish({})
+        begun = Journal(cells.parent).begin({"slide": identity}, {})
+        with begun, begun.ending() as end:
+            end({})
     renamed = shutil.copy(phantom, tmp_path / "S1.svs")
     assert run(words(renamed, cells, "report.html", "--deidentify")) == 0
     page = (tmp_path / "report.html").read_text("utf-8")

@@ -29,7 +29,7 @@ def classify(slide):
 def stopped(classify, tmp_path, monkeypatch):
     """Give a run of one tile that was broken off before its files were written."""
 
-    def short(*_):
+    def short(*_, **__):
         raise MemoryError
 
     with monkeypatch.context() as patch:

@@ -126,7 +126,8 @@ def test_a_mended_slide_is_read_anew_also_after_a_run_that_went_on_was_stopped(
 def test_a_finished_run_is_started_anew(tmp_path, tiles):
     with Journal(tmp_path).begin(ASKED, USED) as journal:
         journal.append(tiles[0])
-        journal.finish({"slide": "a.svs"})
+        with journal.ending() as end:
+            end({"slide": "a.svs"})
     past = read_past(tmp_path)
     assert past.is_finished
     assert past.results == {"slide": "a.svs"}
@@ -139,7 +140,8 @@ def test_another_run_is_refused_unless_it_may_be_thrown_away(tmp_path, tiles, fi
     with Journal(tmp_path).begin(ASKED, USED) as journal:
         journal.append(tiles[0])
         if finished:
-            journal.finish({"slide": "a.svs"})
+            with journal.ending() as end:
+                end({"slide": "a.svs"})
     past, other = read_past(tmp_path), {**ASKED, "region": [0, 0, 5, 5]}
     with pytest.raises(OtherRunError, match="region"):
         resumable(past, tmp_path, other, overwrite=False)
@@ -202,7 +204,8 @@ def test_a_journal_is_had_until_its_end_is_written(tmp_path, monkeypatch):
 
     monkeypatch.setattr(journal, "atomic_file", watched)
     begun = Journal(tmp_path).begin(ASKED, USED)
-    begun.finish({})
+    with begun.ending() as end:
+        end({})
     with Journal(tmp_path) as after:
         assert after.past.is_finished
 

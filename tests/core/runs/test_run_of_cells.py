@@ -20,7 +20,8 @@ def doubts(tmp_path):
         if asked is not None:
             with Journal(tmp_path).begin(asked, {}) as journal:
                 if end:
-                    journal.finish({})
+                    with journal.ending() as end:
+                        end({})
         boxes = [[30 * i, 0, 9, 9] for i in range(n)]
         shares = [0.5] * n
         words = {name: np.array(values) for name, values in said}

@@ -28,7 +28,8 @@ def note_run(folder, slide_path, *, is_finished=True, **changes):
         asked = {"slide": {**slide_identity(slide), **changes}}
     with Journal(folder).begin(asked, {}) as journal:
         if is_finished:
-            journal.finish({})
+            with journal.ending() as end:
+                end({})
 
 
 def doubts(folder, slide_path):

@@ -1,8 +1,10 @@
 """A slide's run: killed at any tile and resumed, counted up to a goal, refused."""
 
+import errno
 import json
 import os
 import time
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -24,7 +26,7 @@ from napari_deepheme.core.errors import (
 from napari_deepheme.core.export.csv_table import write_csv
 from napari_deepheme.core.geometry import Region, Size
 from napari_deepheme.core.review.corrected_cells import CorrectedCells
-from napari_deepheme.core.runs import slide_run
+from napari_deepheme.core.runs import journal, slide_run
 from napari_deepheme.core.runs.journal_records import NAME, read_past
 from napari_deepheme.core.runs.run_request import RunRequest
 from napari_deepheme.core.runs.run_settings import RunSettings
@@ -156,6 +158,32 @@ def test_a_run_that_is_made_while_another_one_begins_is_left_as_it_is(
     with pytest.raises(RunBusyError):
         SlideRun(disc_slide, RunRequest(), tmp_path, load=load)
     assert len(read_past(tmp_path).tiles) == 3
+
+
+def test_results_take_their_places_with_the_end_of_the_journal_or_not_at_all(
+    disc_slide, tmp_path, monkeypatch
+):
+    folder = tmp_path / "a"
+    with SlideRun(disc_slide, RunRequest(), folder) as run:
+        list(run.iter_results())
+        with monkeypatch.context() as patch:
+            full = OSError(errno.ENOSPC, "no space left")
+            patch.setattr(journal, "end_line", Mock(side_effect=full))
+            with pytest.raises(CannotWriteError, match=NAME):
+                run.finish(1.0)
+    assert [path.name for path in folder.iterdir()] == [NAME]
+    _, n_before, n_done = finished(disc_slide, folder)
+    assert (n_before > 0, n_done) == (True, 0)
+    assert {path.name for path in folder.iterdir()} == {NAME, "summary.json", *FILES}
+
+
+def test_a_folder_that_is_taken_away_during_a_run_is_made_again(disc_slide, tmp_path):
+    with SlideRun(disc_slide, RunRequest(), tmp_path / "a") as run:
+        list(run.iter_results())
+        (tmp_path / "a").rename(tmp_path / "b")
+        run.finish(1.0)
+    assert read_past(tmp_path / "a").is_finished
+    assert (tmp_path / "a" / "summary.json").exists()
 
 
 def test_another_slide_of_the_same_name_is_another_run(phantom_svs, tmp_path):

@@ -28,7 +28,7 @@ from napari_deepheme.core.review.corrections import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from napari_deepheme.core.cell_table import CellTable
@@ -180,16 +180,29 @@ def write_summary(summary: dict[str, Any], path: Path) -> None:
         stream.write(orjson.dumps(summary, option=orjson.OPT_INDENT_2) + b"\n")
 
 
-def export_run(result: RegionResult, facts: RunFacts, folder: Path) -> dict[str, Any]:
+def export_run(
+    result: RegionResult,
+    facts: RunFacts,
+    folder: Path,
+    *,
+    noted: Callable[[dict[str, Any]], None] | None = None,
+) -> None:
     """Write ``cells.csv``, ``cells.geojson`` and ``summary.json`` into a folder.
 
     The folder is made where it is missing. All take their places together, the summary
     last: where it lies, the other two are whole, and of the same run.
 
-    Returns
-    -------
-    dict
-        The content of the summary.
+    Parameters
+    ----------
+    result : RegionResult
+        The run.
+    facts : RunFacts
+        What it used.
+    folder : Path
+        Where they go.
+    noted : callable, optional
+        Given what of the summary is of the run alone (`OF_THE_RUN`), when all are
+        written and before they take their places; if it raises, they do not.
 
     Raises
     ------
@@ -202,4 +215,5 @@ def export_run(result: RegionResult, facts: RunFacts, folder: Path) -> dict[str,
         write_geojson(result.cells, shapes, bounds_origin=facts.bounds_origin)
         content = summarize(result, facts)
         write_summary(content, last)
-    return content
+        if noted is not None:
+            noted({name: content[name] for name in OF_THE_RUN})

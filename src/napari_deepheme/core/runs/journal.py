@@ -9,6 +9,7 @@ import errno
 import os
 import time
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, Self
 
 from napari_deepheme.core.errors import CannotWriteError, OtherRunError, RunBusyError
@@ -23,7 +24,7 @@ from napari_deepheme.core.runs.journal_records import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from napari_deepheme.core.runs.journal_records import DoneTile, Past
@@ -118,17 +119,20 @@ class Journal:
                 self._synced = now
                 os.fsync(stream.fileno())
 
-    def finish(self, results: Mapping[str, Any]) -> None:
-        """Note that the results are written, in place of the tiles.
+    @contextmanager
+    def ending(self) -> Iterator[Callable[[Mapping[str, Any]], None]]:
+        """Give what notes that the results are written, in place of the tiles.
 
-        Parameters
-        ----------
-        results : mapping
-            What their summary says of the run, to tell them from those of others.
+        Yields
+        ------
+        callable
+            To be called before they take their places, with what their summary says of
+            the run, to tell them from those of others: what the note needs of the disk
+            is there then. It counts when the block ends well.
         """
-        let_go_to_replace(self._begun())
         with atomic_file(self._path) as stream:
-            stream.write(self._head + end_line(results))
+            yield partial(self._write_end, stream)
+            let_go_to_replace(self._begun())
         self.close()
 
     def discard(self) -> None:
@@ -183,6 +187,12 @@ class Journal:
                 stream.truncate(self._end)
             raise
         self._end += len(line)
+
+    def _write_end(self, stream: BinaryIO, results: Mapping[str, Any]) -> None:
+        with self._guarded():
+            stream.write(self._head + end_line(results))
+            stream.flush()
+            os.fsync(stream.fileno())
 
     @contextmanager
     def _taken(self) -> Iterator[None]:

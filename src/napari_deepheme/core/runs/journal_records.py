@@ -95,7 +95,7 @@ class Past:
     written : float
         When something was last noted, in seconds since 1970.
     results : dict
-        What its summary says of it, as `Journal.finish` was told.
+        What its summary says of it, as `Journal.ending` was told.
     """
 
     asked: dict[str, Any]

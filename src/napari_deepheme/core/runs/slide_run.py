@@ -15,7 +15,6 @@ from napari_deepheme.core.errors import OtherRunError
 from napari_deepheme.core.export.lying_there import refuse_to_replace
 from napari_deepheme.core.export.nameless import nameless_run_facts
 from napari_deepheme.core.export.summary import (
-    OF_THE_RUN,
     RUN_FILES,
     RunFacts,
     export_run,
@@ -182,10 +181,14 @@ class SlideRun:
             facts = nameless_run_facts(facts, self.slide)
         # A reader may have looked at what was here, or put another table here.
         self._refuse_to_replace()
-        summary = export_run(result, facts, self.folder)
         if result.complete:
-            self._journal.finish({name: summary[name] for name in OF_THE_RUN})
-        self._is_over = result.complete
+            # It may have been taken away meanwhile.
+            make_folder(self.folder)
+            with self._journal.ending() as end:
+                export_run(result, facts, self.folder, noted=end)
+            self._is_over = True
+        else:
+            export_run(result, facts, self.folder)
         return result
 
     def close(self) -> None:

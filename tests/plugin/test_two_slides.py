@@ -88,6 +88,23 @@ def test_each_slide_has_its_own_threshold(two):
     assert two.session.threshold == 0.9
 
 
+def test_a_preferred_threshold_is_not_the_readers_own_when_its_slide_is_chosen_again(
+    two,
+):
+    session = two.session
+    session.own_threshold = 0.6
+    two.classify_slide()
+    assert session.threshold == 0.6
+    two.choose_slide("case 1.svs")
+    two.choose_slide("case 2.svs")
+    assert (session.threshold, session.reader_threshold) == (0.6, None)
+    session.own_threshold = 0.3
+    two.desk.prefer_threshold()
+    assert session.threshold == 0.3
+    two.classify_slide()
+    assert session.threshold == 0.3
+
+
 def test_a_review_that_arrives_while_a_run_goes_on_waits_for_its_end(
     two, later_start, monkeypatch
 ):

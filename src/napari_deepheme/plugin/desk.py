@@ -345,7 +345,7 @@ class Desk:
         """Return all of a review and the layer of its slide, saved; None without."""
         run, sitting = self.run, self.sitting()
         file = self.keeping.leave(LAST_SECONDS)
-        models = self.review.models
+        models, threshold = self.review.models, self._session.reader_threshold
         self.run = self.result = None
         self.review.clear()
         self._session.reset_counts()
@@ -355,7 +355,7 @@ class Desk:
         self._pointing.describe_selected(None)
         if run is None or sitting is None:
             return None
-        return run.layer, PutAside(sitting, models, file)
+        return run.layer, PutAside(sitting, models, file, threshold)
 
     def restore(
         self,

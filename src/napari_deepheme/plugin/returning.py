@@ -295,6 +295,7 @@ class Returning:
             self._aside.put_back(layer, aside)
             return
         self._desk.restore(aside.sitting, item, layer, aside.models)
+        self._session.reader_threshold = aside.reader_threshold
         self._session.say(words, error=words == NOT_SAVED)
         if aside.file is not None:
             self._desk.keeping.go_on(aside.file)

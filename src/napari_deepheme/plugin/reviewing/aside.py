@@ -31,11 +31,14 @@ class PutAside:
         What found and named the cells; None where they came from a file.
     file : SittingFile, TwofoldFile or None
         Where it is saved.
+    reader_threshold : float or None
+        As of the session: the sitting's own may be what the reader prefers.
     """
 
     sitting: Sitting
     models: Models | None
     file: Kept | None
+    reader_threshold: float | None
 
 
 class Aside:

@@ -579,3 +579,24 @@ def opened_on(path, viewer, monkeypatch):
     monkeypatch.setattr("napari.current_viewer", lambda: viewer)
     (_, kwargs, _), _ = get_cells_reader(str(path))(str(path))
     return kwargs["metadata"][METADATA_KEY]["slide_key"]
+
+
+def test_cells_that_are_taken_away_in_their_run_are_told_and_wait_in_the_sitting(
+    two, core
+):
+    session, layers = two.session, two.viewer.layers
+    cells = []
+
+    def take_away():
+        """Behind the first tile, whose cells are drawn."""
+        cells.append("Cells [1]" in layers)
+        if len(cells) == 2:
+            layers.remove(layers["Cells [1]"])
+
+    core.while_computing = take_away
+    two.classify_slide()
+    assert len(cells) == 2
+    assert session.message.startswith("The layer of the cells was taken away.")
+    assert (session.can_export, session.n_cells) == (False, 0)
+    two.returning.open_sitting(Path(session.earlier_sitting))
+    assert (session.message, session.n_cells) == (AS_LEFT, 4)

@@ -374,8 +374,8 @@ class Controller:
         finally:
             self._streaming.tell_outcome(run, result, recalled.n_lost)
         self.desk.follow_camera()
-        # Another one may have been chosen meanwhile.
-        self.returning.follow_slide()
+        # Another slide may have been chosen, or a layer taken away, meanwhile.
+        self.returning.follow()
 
     def _on_end(self) -> None:
         self._merging = None

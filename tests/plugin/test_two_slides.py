@@ -600,3 +600,18 @@ def test_cells_that_are_taken_away_in_their_run_are_told_and_wait_in_the_sitting
     assert (session.can_export, session.n_cells) == (False, 0)
     two.returning.open_sitting(Path(session.earlier_sitting))
     assert (session.message, session.n_cells) == (AS_LEFT, 4)
+
+
+@pytest.mark.parametrize("is_removed", [True, False])
+def test_a_run_that_gives_nothing_leaves_no_empty_layers(two, later_start, is_removed):
+    layers = two.viewer.layers
+    before = {layer.name for layer in layers}
+    two._start = later_start
+    two.classify_slide()
+    assert "Cells [1]" in layers
+    if is_removed:
+        layers.remove("case 2.svs")
+        before.remove("case 2.svs")
+    two.cancel()
+    assert {layer.name for layer in layers} == before
+    assert not two.session.running

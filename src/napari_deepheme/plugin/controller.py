@@ -238,7 +238,9 @@ class Controller:
         painted = painted_map(self._viewer, slide_key(layer)) if goal else None
         self._search = Search(tuple(regions), stated, goal, painted, kept)
         self._stopping.clear()
-        lay_out(self._viewer, slide_key(layer), frame_of(layer), slide.size, whole)
+        self._run.laid_out = lay_out(
+            self._viewer, slide_key(layer), frame_of(layer), slide.size, whole
+        )
         session.reset_progress()
         session.adding, session.running = False, True
         self._say(LOADING)
@@ -349,6 +351,9 @@ class Controller:
     def _keep_desk(self, run: Run) -> None:
         """Leave the review before where it is: the run gave nothing."""
         self._session.running = False
+        for layer in run.laid_out:
+            if layer in self._viewer.layers:
+                self._viewer.layers.remove(layer)
         try:
             self._streaming.tell_error(run)
             if run.error is None:

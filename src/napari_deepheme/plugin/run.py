@@ -14,7 +14,7 @@ from napari_deepheme.plugin.result_layers.stream import Pace, Stream
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from napari.layers import Image
+    from napari.layers import Image, Layer
 
     from napari_deepheme.core.counts.counting import CountGoal
     from napari_deepheme.core.engine.plan import RunPlan
@@ -60,6 +60,8 @@ class Run:
         self.note = note
         self.models: Models | None = None
         self.shapes: tuple[DrawnShape, ...] = ()
+        # Empty layers that were made for it; they go if it gives nothing.
+        self.laid_out: tuple[Layer, ...] = ()
         self.goal: CountGoal | None = None
         self.error: Exception | None = None
         self.stream = Stream(collector.areas)

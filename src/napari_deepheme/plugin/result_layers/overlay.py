@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
     from napari.components import ViewerModel
+    from napari.layers import Layer
 
     from napari_deepheme.core.geometry import Size
     from napari_deepheme.core.review.corrected_cells import CorrectedCells
@@ -364,8 +365,10 @@ class Overlay:
 
 def lay_out(
     viewer: ViewerModel, slide_key: str, frame: layers.Frame, size: Size, region: Region
-) -> None:
+) -> tuple[Layer, ...]:
     """Make the layers of a run before its first cells: napari takes a while for each.
+
+    Returns those that were made.
 
     Parameters
     ----------
@@ -375,9 +378,11 @@ def lay_out(
         What the run is over.
     """
     if layers.result_layer(viewer, "cells", slide_key) is not None:
-        return
+        return ()
+    before = set(viewer.layers)
     active = viewer.layers.selection.active
     overlay = Overlay(viewer, slide_key, frame, size)
     overlay.expect(region)
     overlay.release()
     viewer.layers.selection.active = active
+    return tuple(layer for layer in viewer.layers if layer not in before)

@@ -615,3 +615,15 @@ def test_a_run_that_gives_nothing_leaves_no_empty_layers(two, later_start, is_re
     two.cancel()
     assert {layer.name for layer in layers} == before
     assert not two.session.running
+
+
+def test_a_cell_that_is_selected_while_models_are_loaded_is_so_after_cancel(
+    two, later_start
+):
+    two.choose_slide("case 1.svs")
+    two._start = later_start
+    two.classify_slide()
+    two.desk.overlay.select_rows([1])
+    two.cancel()
+    assert two.session.n_selected == 1
+    assert "cell 2" in two.session.selected

@@ -354,6 +354,7 @@ class Controller:
         for layer in run.laid_out:
             if layer in self._viewer.layers:
                 self._viewer.layers.remove(layer)
+        self.desk.tell_selected()
         try:
             self._streaming.tell_error(run)
             if run.error is None:

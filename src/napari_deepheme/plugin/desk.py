@@ -305,7 +305,7 @@ class Desk:
             self.overlay.release()
         overlay = Overlay(self._viewer, slide_key(layer), frame, slide.size)
         overlay.expect(whole)
-        overlay.on_selected(self._on_selected)
+        overlay.on_selected(self.tell_selected)
         overlay.on_removal(lambda: self.actions.do(DELETED))
         # Napari makes a new layer the active one. The one before may have given way.
         if active is None or active in self._viewer.layers:
@@ -333,7 +333,8 @@ class Desk:
         self._pointing.describe_selected(self.overlay)
         self.follow_camera()
 
-    def _on_selected(self) -> None:
+    def tell_selected(self) -> None:
+        """Tell what is selected; in a run that waits for its end."""
         if self._session.running and not self._session.training:
             return
         self._pointing.describe_selected(self.overlay)

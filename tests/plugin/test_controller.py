@@ -809,7 +809,10 @@ def test_results_go_along_with_a_slide_that_is_moved_afterwards(
     controller.classify_slide()
     controller.finish()
     density = CellDensity(
-        viewer, controller.desk.review, analysed=controller.desk.analysed
+        viewer,
+        controller.desk.review,
+        slide_layer=lambda: slide_layer,
+        analysed=controller.desk.analysed,
     )
     density.choose("all")
     (grid,) = (one for one in viewer.layers if one.name.startswith("Cell density"))

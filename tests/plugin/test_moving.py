@@ -12,7 +12,12 @@ def ran(make_controller, slide_path):
     made.open_slide(slide_path)
     made.classify_slide()
     desk = made.desk
-    density = CellDensity(made.viewer, desk.review, analysed=desk.analysed)
+    density = CellDensity(
+        made.viewer,
+        desk.review,
+        slide_layer=lambda: desk.run.layer,
+        analysed=desk.analysed,
+    )
     density.choose("all")
     return made
 

@@ -71,7 +71,12 @@ class Docks:
         )
         self._drawn_watch = DrawnWatch(viewer, self._on_drawn)
         self.seeing = Seeing(viewer)
-        self.density = CellDensity(viewer, desk.review, analysed=desk.analysed)
+        self.density = CellDensity(
+            viewer,
+            desk.review,
+            slide_layer=lambda: None if desk.run is None else desk.run.layer,
+            analysed=desk.analysed,
+        )
         session.events.slide.connect(self._on_slide)
         self.space = CellSpace(desk.review, start)
         self._makes: dict[str, Callable[[], QWidget]] = {

@@ -83,7 +83,9 @@ def layer(viewer, reviewed):
 
 @pytest.fixture
 def density(viewer, reviewed, layer):
-    return CellDensity(viewer, reviewed, analysed=lambda: [ANALYSED])
+    return CellDensity(
+        viewer, reviewed, slide_layer=lambda: layer, analysed=lambda: [ANALYSED]
+    )
 
 
 def maps(viewer):
@@ -220,7 +222,7 @@ def test_another_pixel_size_makes_another_map(reviewed, density):
 
 
 def test_without_regions_what_holds_the_cells_is_taken(viewer, reviewed, layer):
-    density = CellDensity(viewer, reviewed)
+    density = CellDensity(viewer, reviewed, slide_layer=lambda: layer)
     density.choose("all")
     x, y, right, bottom = 580, 980, 3020, 2870
     assert density.density.origin == (x, y)
@@ -263,7 +265,7 @@ def test_a_map_that_was_thrown_away_is_not_made_again(viewer, density):
 
 
 def test_what_is_missing_is_told(viewer, reviewed):
-    density = CellDensity(viewer, reviewed)
+    density = CellDensity(viewer, reviewed, slide_layer=lambda: None)
     density.choose("M1")
     assert density.message == "smear is not among the layers."
     reviewed.mpp = None
@@ -276,10 +278,11 @@ def test_what_is_missing_is_told(viewer, reviewed):
     assert density.message == "Classify a region first."
 
 
-def test_a_layer_of_another_plugin_has_its_map(viewer, reviewed):
+def test_a_layer_of_another_plugin_has_its_map_whatever_it_is_called(viewer, reviewed):
     pixels = np.full((SIDE, SIDE, 3), 230, np.uint8)
     other = viewer.add_image(pixels, name="smear", scale=(0.25, 0.25))
-    density = CellDensity(viewer, reviewed)
+    density = CellDensity(viewer, reviewed, slide_layer=lambda: other)
+    other.name = "patient 7"
     density.choose("M1")
     assert len(maps(viewer)) == 1
     assert maps(viewer)[0].scale == pytest.approx(other.scale * 100)

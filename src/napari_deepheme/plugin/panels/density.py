@@ -23,7 +23,7 @@ from napari_deepheme.plugin.result_layers.density_layer import (
     density_layer,
     show_density,
 )
-from napari_deepheme.plugin.slide_layers.slides import is_slide_layer, slide_key
+from napari_deepheme.plugin.slide_layers.slides import slide_key
 from napari_deepheme.plugin.viewport import centre_on
 
 if TYPE_CHECKING:
@@ -31,10 +31,9 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
     from napari.components import ViewerModel
-    from napari.layers import Image, Layer
+    from napari.layers import Image
 
     from napari_deepheme.core.geometry import Mpp, Polygon
-    from napari_deepheme.core.slide import SlideReader
     from napari_deepheme.plugin.reviewing.reviewed import Reviewed
 
 _VIEW_UM: Final = 300.0
@@ -53,6 +52,8 @@ class CellDensity:
         Where the layer lives.
     reviewed : Reviewed
         The cells.
+    slide_layer : callable
+        Gives the layer of their slide, also one that is gone by now; None without.
     analysed : callable, optional
         Gives the regions or polygons that were analysed. Where it is left out or gives
         none, what holds all cells is taken: then empty margins are not known of.
@@ -74,10 +75,12 @@ class CellDensity:
         viewer: ViewerModel,
         reviewed: Reviewed,
         *,
+        slide_layer: Callable[[], Image | None],
         analysed: Callable[[], Sequence[Region | Polygon]] | None = None,
     ) -> None:
         self._viewer = viewer
         self._reviewed = reviewed
+        self._layer = slide_layer
         self._analysed = analysed
         self.choice: Choice | None = None
         self.density: Density | None = None
@@ -196,14 +199,8 @@ class CellDensity:
         return (Region.from_corners(left, top, right, bottom),)
 
     def _slide_layer(self) -> Image | None:
-        slide = self._reviewed.slide
-        if slide is None:
-            return None
-        for layer in self._viewer.layers:
-            if is_slide_layer(layer) and _shows(layer, slide):
-                found: Image = layer
-                return found
-        return None
+        layer = None if self._reviewed.slide is None else self._layer()
+        return layer if layer in self._viewer.layers else None
 
     def _remove(self) -> None:
         shown, self._shown = self._shown, None
@@ -244,9 +241,3 @@ class _Shown:
             and np.array_equal(self.of_choice, other.of_choice)
             and np.array_equal(self.boxes, other.boxes)
         )
-
-
-def _shows(layer: Layer, slide: SlideReader) -> bool:
-    own = layer.metadata.get(METADATA_KEY, {}).get("slide")
-    # A layer of another plugin is a new slide each time it is asked for.
-    return bool(own is slide or (own is None and layer.name == slide.name))

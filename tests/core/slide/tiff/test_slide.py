@@ -10,6 +10,7 @@ from PIL import Image
 from napari_deepheme.core.errors import NotRgbSlideError, UnreadableSlideError
 from napari_deepheme.core.geometry import Point, Region
 from napari_deepheme.core.slide import PixelGrid, open_slide, read_grid
+from napari_deepheme.core.slide.tiff.check import is_ndpi
 
 RANDOM = np.random.default_rng(5)
 RGB = RANDOM.integers(0, 256, (150, 170, 3), dtype=np.uint8)
@@ -342,3 +343,14 @@ def test_a_cut_off_picture_is_read_up_to_the_cut(write_tiff: Any) -> None:
     np.testing.assert_array_equal(read.pixels[:n_rows], RGB[:n_rows])
     assert (read.pixels[n_rows + 1 :] == 255).all()
     np.testing.assert_array_equal(part.pixels, read.pixels[60:120, 30:130])
+
+
+def test_content_alone_decides_whether_offsets_are_those_of_ndpi(tmp_path: Any) -> None:
+    path = tmp_path / "plain.ndpi"
+    tifffile.imwrite(path, RGB, photometric="rgb", compression="lzw", rowsperstrip=1)
+    assert np.array_equal(whole(path), RGB)
+    path = tmp_path / "plain.tif"
+    tags = [(65420, "I", 1, 1, True), (271, "s", 0, "Hamamatsu", True)]
+    tifffile.imwrite(path, RGB, photometric="rgb", extratags=tags)
+    with path.open("rb") as stream:
+        assert is_ndpi(stream)

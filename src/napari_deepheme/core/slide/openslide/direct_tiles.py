@@ -124,7 +124,8 @@ def _planes(
     with path.open("rb") as file:
         check_directories(file)
         file.seek(0)
-        with tifffile.TiffFile(file) as tif:
+        # It is Aperio's, whatever its name.
+        with tifffile.TiffFile(file, is_ndpi=False) as tif:
             for page in tif.pages:
                 page = page.aspage()
                 size = (page.imagewidth, page.imagelength)

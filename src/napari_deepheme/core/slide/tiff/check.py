@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 _SUB_IFDS = 330
 
+# What only Hamamatsu's files have, and the maker, whom others name as well.
+_NDPI_TAGS = frozenset({65420, 271})
+
 # More than any scanner or stack has.
 _MOST_PAGES = 20_000
 _MOST_TAGS = 4096
@@ -141,6 +144,18 @@ def has_sound_order(stream: BinaryIO) -> bool:
         if tag.code == _IMAGE_WIDTH and directory.is_tiled
     ]
     return all(before >= after for before, after in pairwise(widths))
+
+
+def is_ndpi(stream: BinaryIO) -> bool:
+    """Tell by its first page whether a TIFF is Hamamatsu's, with offsets of 64 bits.
+
+    Parameters
+    ----------
+    stream : file
+        A TIFF that `check_directories` accepts; its position is changed.
+    """
+    first = next(each_directory(stream), None)
+    return first is not None and _NDPI_TAGS.issubset(t.code for t in first[1].tags)
 
 
 def most_pixels(stream: BinaryIO) -> int:

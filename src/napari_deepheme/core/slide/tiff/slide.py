@@ -33,7 +33,7 @@ from napari_deepheme.core.slide.same_picture import (
     shows_other_picture,
     shows_same_picture,
 )
-from napari_deepheme.core.slide.tiff.check import check_directories
+from napari_deepheme.core.slide.tiff.check import check_directories, is_ndpi
 from napari_deepheme.core.slide.tiff.colour import (
     ColourError,
     TiffColour,
@@ -149,8 +149,10 @@ class TiffSlide(PyramidSlide):
         # A broken file raises anything out of the parser.
         try:
             check_directories(stream)
+            # By itself, tifffile would go by the name.
+            by_hamamatsu = is_ndpi(stream)
             stream.seek(0)
-            with tifffile.TiffFile(stream) as tif:
+            with tifffile.TiffFile(stream, is_ndpi=by_hamamatsu) as tif:
                 facts = self._read_facts(tif, path, mpp)
             super().__init__(facts)
             self._check_values()

@@ -3,6 +3,7 @@
 import io
 from html.parser import HTMLParser
 
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pypdf import PdfReader
@@ -99,3 +100,12 @@ def test_a_pdf_has_neither_links_nor_pictures_that_a_name_speaks_of(words):
         assert "/Annots" not in page
         assert list(page.images) == []
     assert b"/URI" not in pdf
+
+
+@pytest.mark.parametrize("words", ["\U0001f600" * 500, "李" * 300, "WWWW " * 150])
+def test_a_long_name_has_room_on_a_page_whatever_its_letters(words):
+    columns = (Column("cell_id", 0.85), Column("reader", 0.15))
+    rows = tuple(Row((words, words), is_marked=True) for _ in range(7))
+    section = Section("corrections", (Table(columns, rows),))
+    report = ReportContent("", (("Reader", words),) * 5, (words,), (section,))
+    assert len(PdfReader(io.BytesIO(render_pdf(report))).pages) > 1

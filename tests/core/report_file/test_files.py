@@ -9,6 +9,7 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 from pypdf import PdfReader
+from reportlab.platypus.doctemplate import LayoutError
 
 from napari_deepheme.core.cell_table import CellTable
 from napari_deepheme.core.engine.results import RegionResult
@@ -17,6 +18,7 @@ from napari_deepheme.core.export.facts import NOTICE
 from napari_deepheme.core.geometry import Mpp, Region
 from napari_deepheme.core.report_file import (
     gather_report,
+    pdf_pages,
     render_html,
     write_report,
 )
@@ -193,3 +195,15 @@ def test_importing_the_report_loads_no_screen_and_no_reportlab():
         "assert not {'reportlab', 'qtpy', 'napari', 'torch'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_pdf_whose_pages_have_no_room_is_told_in_one_line(
+    content, tmp_path, monkeypatch
+):
+    def fail(content):
+        raise LayoutError("<Table@0x7f> too large on page 6")
+
+    monkeypatch.setattr(pdf_pages, "render_pdf", fail)
+    with pytest.raises(CannotWriteError, match="too large for a page"):
+        write_report(content, tmp_path / "report.pdf")
+    assert list(tmp_path.iterdir()) == []

@@ -39,6 +39,9 @@ if TYPE_CHECKING:
 
 _FOOT: Final = 8 * mm
 
+_HEAD: Final = 25 * mm
+"""Width of the words before what stands at the head of the first page."""
+
 _MOST_LETTERS: Final = 70
 """Of the slide's name at the foot of a page."""
 
@@ -89,10 +92,14 @@ def _story(content: ReportContent) -> Iterator[Flowable]:
     yield text(content.title, "title")
     yield text(NOTICE, "strong")
     yield Spacer(0, 2 * mm)
-    rows = [[text(k, "text"), text(clipped(v), "strong")] for k, v in content.head]
+    room = PAGE_WIDTH - _HEAD
+    rows = [
+        [text(k, "text"), text(clipped(v, room / PAGE_WIDTH), "strong")]
+        for k, v in content.head
+    ]
     yield Grid(
         rows,
-        colWidths=[25 * mm, PAGE_WIDTH - 25 * mm],
+        colWidths=[_HEAD, room],
         hAlign="LEFT",
         style=[
             ("LEFTPADDING", (0, 0), (-1, -1), 0),

@@ -63,8 +63,8 @@ _SWATCH, _PICTURE = 4.5 * mm, 18 * mm
 _PER_ROW: Final = 12
 """Thumbnails side by side."""
 
-_MOST_LETTERS: Final = 500
-"""In a cell of a table."""
+_MOST_LETTERS: Final = 700
+"""In a row as wide as the page: three rows have room on one, also in capitals."""
 
 _PLATE_HEIGHT: Final = 112 * mm
 """Two large pictures fit on a page."""
@@ -123,9 +123,18 @@ def text(words: str, style: str, align: str = "left") -> Text:
     return Text(escape(printable(words)), layout)
 
 
-def clipped(words: str) -> str:
-    """Return words that fit into a row, which cannot be longer than a page."""
-    return words if len(words) <= _MOST_LETTERS else f"{words[:_MOST_LETTERS]}…"
+def clipped(words: str, width: float) -> str:
+    """Return words that fit into a row, which cannot be longer than a page.
+
+    Parameters
+    ----------
+    words : str
+        What stands there.
+    width : float
+        Share of the page's width that there is for it.
+    """
+    words, most = printable(words), round(_MOST_LETTERS * width)
+    return words if len(words) <= most else f"{words[:most]}…"
 
 
 def printable(words: str) -> str:
@@ -199,7 +208,10 @@ def _before(table: Table, row: Row) -> list[Flowable]:
 def _values(table: Table, row: Row) -> list[Flowable]:
     style = "marked" if row.is_marked else "cell"
     pairs = zip(table.columns, row.values, strict=True)
-    return [text(clipped(value), style, column.align) for column, value in pairs]
+    return [
+        text(clipped(value, column.width), style, column.align)
+        for column, value in pairs
+    ]
 
 
 def _chart(chart: BarChart) -> Drawing:

@@ -29,7 +29,7 @@ def write_report(content: ReportContent, path: Path | str) -> None:
     Raises
     ------
     CannotWriteError
-        If the name ends otherwise, or the file cannot be written.
+        If the name ends otherwise, the file cannot be written, or pages have no room.
     """
     path = Path(path)
     suffix = path.suffix.lower()
@@ -38,13 +38,19 @@ def write_report(content: ReportContent, path: Path | str) -> None:
             str(path), "its name ends otherwise", "end it in .html or in .pdf"
         )
     with atomic_file(path) as stream:
-        stream.write(_rendered(content, suffix))
+        stream.write(_rendered(content, path, suffix))
 
 
-def _rendered(content: ReportContent, suffix: str) -> bytes:
+def _rendered(content: ReportContent, path: Path, suffix: str) -> bytes:
     if suffix == ".html":
         return render_html(content).encode()
     # Loads ReportLab, which a page for a browser does not need.
+    from reportlab.platypus.doctemplate import LayoutError
+
     from napari_deepheme.core.report_file.pdf_pages import render_pdf
 
-    return render_pdf(content)
+    try:
+        return render_pdf(content)
+    except LayoutError as error:
+        why = "a part of it is too large for a page"
+        raise CannotWriteError(str(path), why, "end its name in .html") from error

@@ -22,6 +22,13 @@ from napari_deepheme.core.report_file import (
     render_html,
     write_report,
 )
+from napari_deepheme.core.report_file.content import (
+    Column,
+    ReportContent,
+    Row,
+    Section,
+    Table,
+)
 from napari_deepheme.core.report_file.pdf_pages import render_pdf
 from napari_deepheme.core.slide import ArraySlide
 from napari_deepheme.core.taxonomy import CLASS_CODES
@@ -195,6 +202,16 @@ def test_importing_the_report_loads_no_screen_and_no_reportlab():
         "assert not {'reportlab', 'qtpy', 'napari', 'torch'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_the_last_row_of_a_table_stands_alone_on_no_page():
+    columns = (Column("index", 0.5), Column("value", 0.5))
+    for n in range(51, 54):
+        rows = tuple(Row((f"row {i}", "1")) for i in range(n))
+        section = Section("indices", (Table(columns, rows),))
+        report = ReportContent("", (("Slide", ""),), (), (section,))
+        last = pages_of(render_pdf(report))[-1]
+        assert last.count("row") > 1
 
 
 def test_a_pdf_whose_pages_have_no_room_is_told_in_one_line(

@@ -177,6 +177,8 @@ def _table(table: Table) -> Grid:
         ("BOTTOMPADDING", (0, 0), (-1, -1), 1.8),
         ("LEFTPADDING", (0, 0), (-1, -1), 3),
         ("RIGHTPADDING", (0, 0), (-1, -1), 3),
+        # No row stands alone on the next page.
+        ("NOSPLIT", (0, -min(3, len(rows))), (0, -1)),
     ]
     if has_header:
         style += [

@@ -142,6 +142,17 @@ def test_an_empty_table_is_one():
     assert empty.class_codes == ()
 
 
+def test_further_columns_that_have_a_meaning_come_first_in_one_order(tmp_path):
+    names = ("note", "added", "reader_class", "identified")
+    further = {name: [""] for name in names}
+    table = CellTable.from_arrays([[0, 0, 9, 9]], [1], [0], [1], further)
+    write_csv(table, tmp_path / "cells.csv")
+    header = (tmp_path / "cells.csv").read_text().splitlines()[0]
+    expected = ["identified", "reader_class", "added", "note"]
+    assert header.split(",")[len(COLUMNS) :] == expected
+    assert [*table.to_pandas().columns][len(COLUMNS) :] == expected
+
+
 def test_further_columns_go_with_their_rows():
     further = {"note": np.array(["b", "a"])}
     boxes = [[0, 50, 9, 9], [0, 0, 9, 9]]

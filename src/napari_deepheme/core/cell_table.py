@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 import numpy as np
 
-from napari_deepheme.core.further_columns import FURTHER_COLUMNS
+from napari_deepheme.core.further_columns import FURTHER_COLUMNS, in_order
 from napari_deepheme.core.spreadsheets import plain_header, refuse_double
 from napari_deepheme.core.table_columns import (
     boxes_of,
@@ -67,7 +67,8 @@ class CellTable:
     probabilities : ndarray of float32, shape (n,)
         The classifier's probability of that class, rounded to four decimals.
     further : mapping of str to ndarray, each of shape (n,)
-        Any further columns of a file, as they are.
+        Any further columns of a file, as they are; those that have a meaning stand
+        first, in one order, so that all files of the same cells agree.
     numbers : ndarray of int64, shape (n,), or None
         The `cell_id` of each row, from the file or the table that it was taken from;
         None for 1, 2, 3, …
@@ -93,7 +94,7 @@ class CellTable:
     numbers: npt.NDArray[np.int64] | None = None
 
     def __post_init__(self) -> None:
-        """Refuse columns that do not fit each other."""
+        """Refuse columns that do not fit each other, and bring them into order."""
         n = len(self.boxes)
         if self.boxes.shape != (n, 4):
             raise ValueError(f"boxes must be (n, 4), not {self.boxes.shape}")
@@ -107,6 +108,7 @@ class CellTable:
         if taken := self.further.keys() & set(COLUMNS):
             told = ", ".join(sorted(taken))
             raise ValueError(f"a further column is called {told}: give it another name")
+        object.__setattr__(self, "further", in_order(self.further))
 
     @classmethod
     def empty(cls) -> Self:

@@ -175,8 +175,7 @@ def nameless_cells(cells: CellTable) -> CellTable:
             readers, rows = np.unique(cells.further[column], return_inverse=True)
             told = [names.of_name("reader", str(reader)) for reader in readers]
             further[column] = np.array(told, np.str_)[rows]
-    in_order = {name: further[name] for name in cells.further if name in further}
-    return replace(cells, further=in_order)
+    return replace(cells, further=further)
 
 
 def without_folders(text: str) -> str:

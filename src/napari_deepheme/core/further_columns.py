@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from napari_deepheme.core.taxonomy import (
     CLASS_CODES,
     MITOTIC_LINEAGES,
     MITOTIC_PHASES,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_Values = TypeVar("_Values")
 
 IDENTIFIED: Final = "identified"
 """Further column of a run: "no" where the model doubts what the cell is."""
@@ -85,3 +90,15 @@ MITOSIS_WORDS: Final = {
     READER_LINEAGE: (*MITOTIC_LINEAGES, UNKNOWN),
 }
 """What a reader can say of a mitotic figure, by column."""
+
+
+def in_order(columns: Mapping[str, _Values]) -> dict[str, _Values]:
+    """Return further columns as `FURTHER_COLUMNS` lists them, others behind them.
+
+    Examples
+    --------
+    >>> list(in_order({"notes": 1, "reader": 2, "identified": 3}))
+    ['identified', 'reader', 'notes']
+    """
+    known = {name: columns[name] for name in FURTHER_COLUMNS if name in columns}
+    return {**known, **columns}

@@ -1,7 +1,9 @@
 import csv
 import json
 import logging
+from argparse import Namespace
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -43,6 +45,26 @@ def own_models(tmp_path, monkeypatch):
 def train(*words):
     start = ["train", "classifier", "--data", "cells", "--out", "out", "--mpp", "0.9"]
     return run([*start, "--device", "cpu", "--steps", "2", *words])
+
+
+def test_a_card_tells_the_command_without_the_folders_before_those_it_names():
+    options = Namespace(
+        model="classifier",
+        data=Path("/home/ann/Doe 1961/cells"),
+        out=Path("/home/ann/models"),
+        mpp=0.25,
+        start_from="/home/ann/base.json",
+        epochs=None,
+        steps=2,
+        folds=1,
+        snapshots=1,
+        patience=8,
+        seed=0,
+    )
+    assert train_command._command(options, "ours") == (
+        "napari-deepheme train classifier --data cells --out models --name ours --mpp "
+        "0.25 --from base.json --steps 2 --folds 1 --snapshots 1 --patience 8 --seed 0"
+    )
 
 
 def test_a_trained_classifier_is_registered_and_judged(cells, tmp_path, capfd):

@@ -17,6 +17,7 @@ from napari_deepheme.cli.arguments import (
     some_path,
 )
 from napari_deepheme.cli.output import complain, say
+from napari_deepheme.core.deidentify import without_folders
 from napari_deepheme.core.errors import DeephemeError, MissingExtraError
 from napari_deepheme.core.models.cards.card import ModelCard
 from napari_deepheme.core.models.compute import DEVICES
@@ -310,13 +311,19 @@ def _follow(run: Iterator[FitProgress]) -> None:
 
 
 def _command(options: argparse.Namespace, name: str) -> str:
-    """Return the command that gives the same model, for its card."""
-    words = ["napari-deepheme", "train", options.model, "--data", str(options.data)]
-    words += ["--out", str(options.out), "--name", name]
+    """Return the command that gives the same model, for its card.
+
+    Without the folders before those that it names, and before a model's file: the card
+    goes to others, and they may be called by whom the cells are of.
+    """
+    words = ["napari-deepheme", "train", options.model]
+    words += ["--data", without_folders(str(options.data))]
+    words += ["--out", without_folders(str(options.out)), "--name", name]
     for word in ("mpp", "start_from", "epochs", "steps"):
         value = getattr(options, word)
         if value is not None:
-            words += [f"--{'from' if word == 'start_from' else word}", str(value)]
+            option = "from" if word == "start_from" else word
+            words += [f"--{option}", without_folders(str(value))]
     for word in ("folds", "snapshots", "patience", "seed"):
         words += [f"--{word}", str(getattr(options, word))]
     return shlex.join(words)

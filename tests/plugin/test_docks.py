@@ -10,6 +10,8 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from napari.layers.shapes._shapes_key_bindings import finish_drawing_shape
+from napari.layers.shapes._shapes_mouse_bindings import initiate_polygon_draw
 
 from napari_deepheme.core.sittings.sitting_file import read_sitting
 from napari_deepheme.plugin.choices import DOCKS
@@ -138,6 +140,11 @@ def test_cells_are_seen_through_the_regions_that_are_counted(viewer, widget):
     drawn = viewer.add_shapes(ndim=2, name="mine", units=("um", "um"))
     drawn.add_rectangles(40 * SQUARE)
     assert drawn.face_color[0, 3] == 1
+    # Escape gives up a path of one point.
+    drawn.mode, real = "add_path", drawn.__wrapped__
+    initiate_polygon_draw(real, (60.0, 60.0))
+    finish_drawing_shape(real)
+    assert drawn.face_color.shape == (drawn.nshapes, 4) == (1, 4)
     widget.docks.differentials.choose("regions")
     widget.docks.differentials.counts()
     assert drawn.face_color[0, 3] == 0

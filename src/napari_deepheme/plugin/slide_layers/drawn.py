@@ -197,14 +197,15 @@ def clear_fill(layer: Shapes) -> None:
     """
     from napari.utils.colormaps.standardize_color import transform_color
 
-    _cut_colours(layer)
-    white = (np.asarray(layer.face_color) == 1).all(axis=1)
+    # Behind them napari may keep those of a shape that was given up.
+    face, edges = layer.face_color[: layer.nshapes], layer.edge_color[: layer.nshapes]
+    white = (face == 1).all(axis=1)
     if not white.any():
         return
     sides = np.ptp(np.concatenate([np.asarray(c)[:, -2:] for c in layer.data]), axis=0)
     width, edge = float(sides.max()) / _EDGES, transform_color(_EDGE_COLOUR)
-    layer.face_color = np.where(white[:, None], 0, layer.face_color)
-    layer.edge_color = np.where(white[:, None], edge, layer.edge_color)
+    layer.face_color = np.where(white[:, None], 0, face)
+    layer.edge_color = np.where(white[:, None], edge, edges)
     layer.edge_width = np.where(white, width, layer.edge_width).tolist()
     with layer.block_update_properties():
         # What is drawn next.
@@ -216,11 +217,12 @@ def _cut_colours(layer: Any) -> None:
     """Drop the colours of shapes that Escape took away unfinished.
 
     Napari keeps them behind those of the other shapes, and takes them for those of the
-    shapes that are drawn next. Nothing public of it shortens them, and a viewer that
-    napari gives to a widget shows what is public alone: the layer itself is asked.
+    shapes that are drawn next. Nothing public of it shortens them: this is for the
+    layer itself, not for what a widget's viewer gives, which is a proxy.
     """
-    n, kept = layer.nshapes, getattr(layer, "__wrapped__", layer)._data_view
+    n = layer.nshapes
     if len(layer.face_color) > n:
+        kept = layer._data_view
         kept._face_color = kept._face_color[:n]
         kept._edge_color = kept._edge_color[:n]
 

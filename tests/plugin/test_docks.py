@@ -202,6 +202,22 @@ def test_a_button_opens_its_dock(viewer, widget, qtbot):
     assert "Differential" in viewer.window.dock_widgets
 
 
+def test_in_a_run_keys_name_nothing_and_switch_no_mode_of_napari(viewer, widget):
+    session = widget.session
+    assert not viewer.keymap
+    session.running = True
+    bound = {str(key): action for key, action in viewer.keymap.items()}
+    for key in ("2", ".", "Ctrl+Z"):
+        bound[key](viewer)
+    assert (session.n_corrected, session.message) == (0, "Open a slide to begin.")
+    session.running = False
+    assert not viewer.keymap
+    # A training has nothing that a key would do too early.
+    session.training, session.running = True, True
+    assert not viewer.keymap
+    session.running = session.training = False
+
+
 def test_keys_name_cells_and_can_be_changed(viewer, widget, phantom_svs, qtbot):
     widget.controller.open_slide(phantom_svs)
     widget.view.slide_button.click()

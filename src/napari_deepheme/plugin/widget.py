@@ -143,11 +143,11 @@ class ClassifyCellsWidget(QWidget):
             event.connect(self._on_grid)
         viewer.mouse_move_callbacks.append(self._on_mouse_move)
         viewer.mouse_drag_callbacks.append(self._on_mouse_press)
-        self.session.events.can_export.connect(self._bind_keys)
-        self.session.events.adding.connect(self._bind_keys)
         self.desk.review.selection_changed.connect(self._tell_selected)
         self.desk.review.changed.connect(self._tell_selected)
         events = self.session.events
+        for event in (events.can_export, events.running, events.adding):
+            event.connect(self._bind_keys)
         self._chosen = QTimer(self, singleShot=True, interval=_PREPARE_MS)
         self._chosen.timeout.connect(self._preparing.begin)
         for event in (events.slide, events.model, events.detector, events.device):
@@ -254,9 +254,14 @@ class ClassifyCellsWidget(QWidget):
         self._threshold_rested()
 
     def _bind_keys(self, *_: object) -> None:
-        """Give the keys to the review while there are cells, back to napari after."""
+        """Give the keys to the review while there are cells, back to napari after.
+
+        In a run, too: pressed a moment too early, a class's key would switch the mode
+        of the active layer, and clicks would select nothing.
+        """
         session = self.session
-        keys = dict(self._keys.now.keys) if session.can_export else {}
+        is_bound = session.can_export or (session.running and not session.training)
+        keys = dict(self._keys.now.keys) if is_bound else {}
         if session.adding:
             keys[STOP_ADDING] = "Escape"
         self._bound.bind(keys)
@@ -266,7 +271,7 @@ class ClassifyCellsWidget(QWidget):
         if name in ("undo", "redo") and hasattr(active, name):
             # What is painted on a Labels layer is taken back there.
             getattr(active, name)()
-        else:
+        elif self.session.can_correct:
             self.desk.actions.do(name)
 
     def _tell_selected(self, _: object = None) -> None:

@@ -1,14 +1,21 @@
 """Pictures of single cells under a folder."""
 
+import os
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from napari_deepheme.core.engine.crops import iter_crops
-from napari_deepheme.core.errors import UnknownMppError, UnreadableSlideError
+from napari_deepheme.core.engine.crops import iter_crops, pictures_in
+from napari_deepheme.core.errors import (
+    NoPicturesError,
+    UnknownMppError,
+    UnreadableSlideError,
+)
 from napari_deepheme.core.taxonomy import CLASS_CODES
+from napari_deepheme.core.training.cells.named import read_own_cells
 
 COLOURS = {"M6": (120, 30, 60), "ER4": (30, 60, 120), "L2": (30, 110, 40)}
 
@@ -72,6 +79,34 @@ def test_pictures_that_cannot_be_read_are_told_and_left_out(tmp_path, named):
     vast = errors[-1]
     assert isinstance(vast, UnreadableSlideError)
     assert "too many for one cell" in str(vast)
+
+
+def test_links_that_lead_nowhere_are_told_as_other_pictures_that_cannot_be_read(
+    tmp_path, named
+):
+    write_cell(tmp_path / "M6" / "good.png", "M6")
+    (tmp_path / "M6" / "gone.png").symlink_to(tmp_path / "a drive" / "gone.png")
+    (tmp_path / "folder.png").mkdir()
+    codes, errors = named(tmp_path)
+    assert codes == {"M6/good.png": "M6"}
+    assert ["gone.png" in str(error) for error in errors] == [True]
+
+
+def test_a_folder_below_that_cannot_be_searched_is_told(tmp_path, monkeypatch):
+    write_cell(tmp_path / "M1" / "a.png", "M6")
+    write_cell(tmp_path / "M6" / "a.png", "M6")
+    scan = os.scandir
+
+    def closed(path):
+        if Path(path).name == "M1":
+            raise PermissionError(13, "Permission denied", str(path))
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", closed)
+    with pytest.raises(NoPicturesError, match="M1 cannot be searched: Permission"):
+        pictures_in(tmp_path)
+    with pytest.raises(NoPicturesError, match="M1: it cannot be searched: Permission"):
+        read_own_cells(tmp_path, mpp=0.2)
 
 
 def test_a_folder_without_pictures_gives_nothing(tmp_path, named):

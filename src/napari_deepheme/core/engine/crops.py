@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -26,7 +28,6 @@ from napari_deepheme.core.slide.scaled.centre_crop import centre_crop
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from pathlib import Path
 
     import numpy.typing as npt
 
@@ -102,20 +103,29 @@ def iter_crops(
 def pictures_in(folder: Path) -> list[Path]:
     """Return the pictures under a folder, in order of path.
 
+    What bears the name of one and cannot be read, such as a link that leads nowhere, is
+    among them: who opens it tells why.
+
     Raises
     ------
     NoPicturesError
-        If there is no such folder, or it cannot be searched.
+        If there is no such folder, or it, or one below, cannot be searched.
     """
     try:
         if not folder.is_dir():
             reason = "it is no folder" if folder.exists() else "there is no such folder"
             raise NoPicturesError(str(folder), reason)
-        found = [p for p in folder.rglob("*") if p.suffix.lower() in PICTURE_SUFFIXES]
-        return sorted(p for p in found if p.is_file())
+        below = os.walk(folder, onerror=_raise)
+        found = [Path(where, name) for where, _, names in below for name in names]
+        return sorted(p for p in found if p.suffix.lower() in PICTURE_SUFFIXES)
     except OSError as error:
-        # Such as a name that is longer than a folder's can be.
-        raise NoPicturesError(str(folder)) from error
+        where = error.filename if error.filename not in (None, str(folder)) else "it"
+        reason = f"{where} cannot be searched: {error.strerror or error}"
+        raise NoPicturesError(str(folder), reason) from error
+
+
+def _raise(error: OSError) -> None:
+    raise error
 
 
 def _crop(path: Path, classifier: CellClassifier, mpp: float) -> npt.NDArray[np.uint8]:

@@ -32,7 +32,10 @@ from napari_deepheme.core.slide.tiff.check import (
     has_sound_order,
     most_pixels,
 )
-from napari_deepheme.core.slide.tiff.plain_bytes import has_whole_pieces
+from napari_deepheme.core.slide.tiff.plain_bytes import (
+    has_round_tiles,
+    has_whole_pieces,
+)
 from napari_deepheme.core.slide.tiff.slide import TiffSlide
 
 if TYPE_CHECKING:
@@ -363,10 +366,10 @@ def _vendor(path: Path) -> str | None:
 
 
 def _suits_openslide(path: Path, start: bytes, vendor: str) -> bool:
-    """Tell whether OpenSlide neither dies of a TIFF nor takes it for another one."""
+    """Tell whether OpenSlide reads a TIFF, and does not take it for another one."""
     if not start.startswith(_TIFF_STARTS):
         return True
-    checks = [has_sound_counts, has_true_colours, has_whole_pieces]
+    checks = [has_sound_counts, has_true_colours, has_whole_pieces, has_round_tiles]
     checks += [has_sound_order] * (vendor == _APERIO)
     return all(_holds(path, check) for check in checks)
 

@@ -9,14 +9,16 @@ import numpy as np
 import pytest
 import tifffile
 
-from napari_deepheme.core.errors import UnreadableSlideError
+from napari_deepheme.core.errors import UnreadableRegionError, UnreadableSlideError
+from napari_deepheme.core.geometry import Mpp, Point, Size
 from napari_deepheme.core.slide import open_slide
 from napari_deepheme.core.slide.tiff.plain_bytes import has_whole_pieces
+from napari_deepheme.core.slide.tiff.slide import TiffSlide
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-_COMPRESSION, _UNKNOWN, _BYTE_COUNTS = 259, 65_000, (279, 325)
+_COMPRESSION, _PREDICTOR, _UNKNOWN, _BYTE_COUNTS = 259, 317, 65_000, (279, 325)
 
 
 def set_tag(path: Path, code: int, number: int) -> None:
@@ -69,6 +71,53 @@ def test_jpeg_strips_are_not_read_as_pixels(tmp_path: Path, pixels: Any) -> None
     assert is_whole(path, of_tiles=True)
     with pytest.raises(UnreadableSlideError):
         open_slide(path)
+
+
+@pytest.mark.parametrize("side", [64, 48, 240])
+def test_aperio_tiles_without_compression_are_read_whatever_their_size(
+    tmp_path: Path, side: int
+) -> None:
+    path = tmp_path / "a.svs"
+    large = np.random.default_rng(0).integers(0, 256, (500, 500, 3), np.uint8)
+    description = f"Aperio Image Library v12 \r\n500x500 ({side}x{side})|MPP = 0.25"
+    options = {"photometric": "rgb", "metadata": None, "description": description}
+    tifffile.imwrite(path, large, tile=(side, side), **options)
+    with open_slide(path) as slide:
+        assert slide.mpp == Mpp(0.25, 0.25)
+        found = slide.read_region(Point(0, 0), 0, Size(500, 500))
+    assert (found == large).all()
+
+
+@pytest.mark.parametrize("rows", [200, 48])
+def test_what_lies_behind_a_short_last_strip_is_none_of_its_pixels(
+    tmp_path: Path, pixels: Any, rows: int
+) -> None:
+    path = tmp_path / "a.tif"
+    options = {"photometric": "rgb", "metadata": None, "resolution": (40_000, 40_000)}
+    options["resolutionunit"] = "CENTIMETER"
+    tifffile.imwrite(path, pixels, rowsperstrip=rows, **options)
+    with tifffile.TiffFile(path, mode="r+") as tif:
+        tag = tif.pages[0].aspage().tags[_BYTE_COUNTS[0]]
+        counts = list(tag.value)
+        tag.overwrite([*counts[:-1], counts[-1] - 1])
+    n_whole = 192 if rows == 48 else 0
+    with TiffSlide(path) as slide:
+        found = slide.read_region(Point(0, 0), 0, Size(300, n_whole))
+        assert (found == pixels[:n_whole]).all()
+        with pytest.raises(UnreadableRegionError):
+            slide.read_region(Point(0, 195), 0, Size(300, 5))
+
+
+def test_a_predictor_is_not_undone_without_compression(
+    tmp_path: Path, pixels: Any
+) -> None:
+    for how in ({"tile": (64, 64)}, {"rowsperstrip": 48}, {"rowsperstrip": 200}):
+        path = tmp_path / "a.tif"
+        tag = [(_PREDICTOR, 3, 1, 2, True)]
+        tifffile.imwrite(path, pixels, photometric="rgb", extratags=tag, **how)
+        with TiffSlide(path) as slide:
+            found = slide.read_region(Point(0, 0), 0, Size(300, 200))
+        assert (found == pixels).all()
 
 
 @pytest.mark.parametrize(

@@ -58,8 +58,9 @@ class YoloSettings:
     min_score : float
         Setting `min_score`: what counts as a cell.
     max_overlap : float
-        Setting `max_overlap`: intersection over union above which two boxes are one
-        cell; 0.7 if left out.
+        Setting `max_overlap`: intersection over union above which two boxes of one
+        square are one cell; 0.7 if left out. What is left is thinned as that of every
+        detector (`config.DetectConfig.max_overlap`).
     overlap_px : int
         From setting `overlap_um`: by how much neighbouring squares overlap. Take the
         diameter of the largest cell; 30 micrometres if left out.

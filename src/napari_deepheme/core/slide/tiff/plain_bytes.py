@@ -41,6 +41,9 @@ _LOOKED_AT: Final = frozenset(
 _NONE, _YCBCR, _APART = 1, 6, 2
 """Values of the tags Compression, Photometric and PlanarConfiguration."""
 
+_STEP: Final = 1024
+"""Bytes by which libtiff's room for a tile grows."""
+
 _ALL_ROWS: Final = (1 << 32) - 1
 
 
@@ -54,7 +57,25 @@ def has_whole_pieces(stream: BinaryIO, *, of_tiles: bool = True) -> bool:
     of_tiles : bool
         Whether to look at tiled pages alone, of which a tile may be left out.
     """
-    pages = [
+    pages = [page for page in _pages(stream) if page.is_tiled or not of_tiles]
+    return all(page.is_whole(may_lack=of_tiles) for page in pages)
+
+
+def has_round_tiles(stream: BinaryIO) -> bool:
+    """Tell whether OpenSlide can read all tiles without compression.
+
+    Its libtiff makes room for them in steps of 1,024 bytes, and then wants as many.
+
+    Parameters
+    ----------
+    stream : file
+        A TIFF that `check_directories` accepts; its position is changed.
+    """
+    return all(page.is_round for page in _pages(stream) if page.is_tiled)
+
+
+def _pages(stream: BinaryIO) -> list[_Page]:
+    return [
         _Page(
             {
                 tag.code: tag_numbers(stream, layout, tag)
@@ -64,9 +85,7 @@ def has_whole_pieces(stream: BinaryIO, *, of_tiles: bool = True) -> bool:
             directory.is_tiled,
         )
         for layout, directory in each_directory(stream)
-        if directory.is_tiled or not of_tiles
     ]
-    return all(page.is_whole(may_lack=of_tiles) for page in pages)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,12 +97,26 @@ class _Page:
 
     def is_whole(self, *, may_lack: bool) -> bool:
         """Tell whether all pieces are compressed, as long as they must be, or none."""
-        if self._first(_COMPRESSION, _NONE) != _NONE:
+        if self._is_compressed:
             return True
         counts = self._counts
-        width = self._first(_TILE_WIDTH if self.is_tiled else _WIDTH, 0)
-        is_short = counts < np.floor(self._rows * width * self._pixel_bits / 8)
+        is_short = counts < self._n_bytes
         return not (is_short & (counts > 0) if may_lack else is_short).any()
+
+    @property
+    def is_round(self) -> bool:
+        """Whether all pieces are compressed, or have room in whole steps."""
+        return self._is_compressed or not (self._n_bytes % _STEP).any()
+
+    @property
+    def _is_compressed(self) -> bool:
+        return self._first(_COMPRESSION, _NONE) != _NONE
+
+    @property
+    def _n_bytes(self) -> npt.NDArray[np.float64]:
+        """How long each piece is without compression."""
+        width = self._first(_TILE_WIDTH if self.is_tiled else _WIDTH, 0)
+        return np.floor(self._rows * width * self._pixel_bits / 8)
 
     @property
     def _counts(self) -> npt.NDArray[np.unsignedinteger]:

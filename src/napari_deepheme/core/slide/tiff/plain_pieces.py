@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 _NONE, _LZW = 1, 5
 """Values of the tag Compression. Decoders of others take no more than there can be."""
 
+_NO_PREDICTOR: Final = 1
+"""Value of the tag Predictor."""
+
 _REVERSED: Final = 2
 """Value of the tag FillOrder."""
 
@@ -134,10 +137,15 @@ def overlapping(
 
 
 def _unpacked(key: tifffile.TiffPage) -> tifffile.TiffPage:
-    """Give a page of the same pixels, as they are once LZW is undone."""
-    if int(key.compression) != _LZW:
-        return key
+    """Give a page of the same pixels, as they are once LZW is undone.
+
+    A predictor belongs to LZW and its like (TIFF 6.0, section 14): without compression,
+    one that is stated was not used.
+    """
     page: Any = copy(key)
     page.__dict__.pop("decode", None)
+    if int(key.compression) != _LZW:
+        page.predictor = _NO_PREDICTOR
+        return page
     page.compression, page.fillorder = _NONE, 1
     return page

@@ -120,11 +120,12 @@ class TiffPlane:
     def _check(self, key: tifffile.TiffPage) -> None:
         if min(self.size) < 1 or min(self.segment_size) < 1 or self.n_samples < 1:
             raise ValueError("it holds no pixels")
-        if self._raw_dtype is not None and self._is_one_run(key):
+        if self._raw_dtype is not None:
             self._check_raw()
-            self.segment_size = Size(self.size.width, 1)
-            return
-        self._raw_dtype = None
+            if self._is_one_run(key):
+                self.segment_size = Size(self.size.width, 1)
+                return
+            self._raw_dtype = None
         n_pixels = self.segment_size.width * self.segment_size.height
         largest = LARGEST_TILE if key.is_tiled else _LARGEST_STRIP
         if n_pixels * max(1, int(key.tiledepth)) > largest:
@@ -168,6 +169,10 @@ class TiffPlane:
         # What follows the very last strip is in nobody's way, but may be longer rows.
         extra, column = counts[-1] - line * last, line // self.size.width * last
         if extra >= column and not extra % column:
+            return False
+        # What lies behind one that is too short is none of its pixels. Some state no
+        # length, and beyond 4 GB what is left of it in 32 bits.
+        if extra < 0 and counts[-1] and extra % (1 << 32):
             return False
         return all(
             count == line * (step if (index + 1) % self._rows else last)
@@ -306,7 +311,6 @@ def _raw_dtype(key: tifffile.TiffPage) -> np.dtype[Any] | None:
     plain = (
         int(key.compression) == 1
         and not key.is_tiled
-        and int(key.predictor) == 1
         and int(key.fillorder) == 1
         and key.bitspersample in (8, 16, 32, 64)
         and not key.is_subsampled

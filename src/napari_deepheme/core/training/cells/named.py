@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from napari_deepheme.core.engine.config import ClassifyConfig
+from napari_deepheme.core.engine.crops import pictures_in
 from napari_deepheme.core.errors import InvalidTableError
-from napari_deepheme.core.slide import PICTURE_SUFFIXES, picture_background, whiten
+from napari_deepheme.core.slide import picture_background, whiten
 from napari_deepheme.core.spreadsheets import why_unreadable
 from napari_deepheme.core.training.cells.known import picture_mark
 from napari_deepheme.core.training.cells.manifest import (
@@ -216,12 +217,9 @@ def _by_class(path: Path, split: str, mpp: float | None) -> Iterator[LabelledCel
             raise InvalidTableError(str(folder), str(error)) from error
         if is_not_a_cell(folder.name):
             continue
-        for picture in sorted(folder.rglob("*")):
+        for picture in pictures_in(folder):
             # Other systems put hidden files of the same ending beside pictures.
-            is_picture = (
-                picture.suffix.lower() in PICTURE_SUFFIXES and picture.is_file()
-            )
-            if is_picture and not picture.name.startswith("."):
+            if not picture.name.startswith("."):
                 yield LabelledCell(
                     picture,
                     path.parent.resolve().name if split else path.resolve().name,

@@ -154,6 +154,23 @@ def test_cells_that_were_opened_before_their_slide_are_drawn_once(
     assert viewer.layers.selection.active is slide
 
 
+def test_cells_that_are_gone_on_with_beside_a_review_are_drawn_once(
+    viewer, phantom, cells_csv, qtbot
+):
+    viewer.open(phantom, plugin=PLUGIN)
+    widget = opened(viewer)
+    widget.controller.returning.open_sitting(cells_csv)
+    wait_for_cells(widget, qtbot)
+    points, figures = viewer.open(cells_csv, plugin=PLUGIN)
+    viewer.layers.selection.active = points
+    choose("open_mitoses")
+    qtbot.waitUntil(lambda: points not in viewer.layers, timeout=5000)
+    assert figures not in viewer.layers
+    names = [layer.name for layer in viewer.layers]
+    assert names == ["smear.svs", "Cells", "Mitotic figures"]
+    assert widget.desk.overlay.is_there
+
+
 def test_cells_that_lie_on_the_desk_already_are_not_opened_again(
     viewer, phantom, cells_csv, qtbot
 ):

@@ -284,8 +284,8 @@ def disown_copies(found: Iterable[Layer]) -> None:
             layer.metadata[METADATA_KEY] = {**own, "slide_key": ""}
 
 
-def without_slide(found: Iterable[Layer], cells: Layer) -> list[Layer]:
-    """Return the layers of a file of cells that was opened before its slide.
+def of_same_file(found: Iterable[Layer], cells: Layer, slide_key: str) -> list[Layer]:
+    """Return the layers of a file of cells on a slide, or opened before that.
 
     Parameters
     ----------
@@ -294,11 +294,13 @@ def without_slide(found: Iterable[Layer], cells: Layer) -> list[Layer]:
     cells : Layer
         One of that file. Of any other layer, as of a copy that the user made, there
         are none.
+    slide_key : str
+        The slide's. What lies on another one is left out.
     """
     of_file = [
         layer
         for layer in found
-        if layer.metadata.get(METADATA_KEY, {}).get("slide_key") == ""
+        if layer.metadata.get(METADATA_KEY, {}).get("slide_key") in ("", slide_key)
         and layer.source.path is not None
         and layer.source.parent is None
         and layer.source == cells.source

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from napari_deepheme.core.errors import DeephemeError, SittingChangedError
 from napari_deepheme.plugin.desk import LAST_SECONDS
-from napari_deepheme.plugin.layers import origin_of, without_slide
+from napari_deepheme.plugin.layers import of_same_file, origin_of
 from napari_deepheme.plugin.result_layers.drawing import Ready
 from napari_deepheme.plugin.reviewing.aside import Aside, PutAside
 from napari_deepheme.plugin.reviewing.keeping import twofold
@@ -25,7 +25,7 @@ from napari_deepheme.plugin.reviewing.reopening import (
     taken_over,
 )
 from napari_deepheme.plugin.slide_layers.on_top import OnTop
-from napari_deepheme.plugin.slide_layers.slides import slide_mark, slide_of
+from napari_deepheme.plugin.slide_layers.slides import slide_key, slide_mark, slide_of
 from napari_deepheme.plugin.worker import Failed
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ class Returning:
     def open_cells(self, cells: CellTable, source: Layer) -> None:
         """Go on with the cells of a layer, on the chosen slide.
 
-        One that was opened before the slide does not lie on it, and gives way.
+        The layer gives way to that of the review, unless it lies on another slide.
         """
         if self._session.running:
             self._session.say(_not_now(source.name), error=True)
@@ -261,9 +261,12 @@ class Returning:
             self._desk.keeping.begin()
 
     def _let_give_way(self, source: Layer, slide_layer: Image) -> None:
-        """Take away what was opened before its slide, as it is drawn on that now."""
+        """Take away the layers of a file whose cells the review draws from here on.
+
+        They would lie over the review's, and show no correction.
+        """
         layers = self._viewer.layers
-        for layer in without_slide(layers, source):
+        for layer in of_same_file(layers, source, slide_key(slide_layer)):
             layers.remove(layer)
             layers.selection.active = slide_layer
 

@@ -128,6 +128,7 @@ def test_the_cells_of_an_opened_layer_are_measured(
     choose(name)
     widget = opened(viewer)
     wait_for_cells(widget, qtbot)
+    assert widget.desk.result[1].is_known
     assert widget.session.n_cells == n_cells
     assert len(viewer.layers["Cells"].data) == n_cells
     assert dock in viewer.window.dock_widgets

@@ -129,8 +129,10 @@ class Returning:
             self._session.say("Open the slide of these cells first.", error=True)
             return
         mpp = self._session.mpp or None
-        origin = origin_of(source.metadata)
-        opens = partial(opened_layer, cells, slide_of(layer), mpp, origin=origin)
+        origin, read = origin_of(source.metadata), source.source.path
+        path = None if read is None else Path(read)
+        slide = slide_of(layer)
+        opens = partial(opened_layer, cells, slide, mpp, origin=origin, path=path)
         self._open(Path(source.name), opens, lambda: None, source)
 
     def follow(self) -> None:

@@ -421,14 +421,38 @@ def test_fewer_cells_than_the_guideline_asks_for_are_told_first(
     assert len(told) == n_told
 
 
-def test_without_facts_of_the_run_the_report_says_so(result, slide):
-    report = gather_report(result, None, slide, date=DATE)
+@pytest.mark.parametrize("is_table", [False, True])
+def test_without_facts_of_the_run_the_report_says_so(result, slide, facts, is_table):
+    only = replace(facts, detector="", unidentified_below=0)
+    report = gather_report(result, only if is_table else None, slide, date=DATE)
     assert any("Only the cells are known" in alert for alert in report.alerts)
     (table,) = blocks(report, "What the count rests on", Table)
     found = lines(table)
     assert found["model"] == found["detector"] == ("not known",)
+    assert found["computed by"] == found["unidentified below"] == ("not known",)
     assert "not known" in found["region"][0]
     assert "not known" in found["run"][0]
+
+
+@pytest.mark.parametrize("detector", ["", "finder 1"])
+@pytest.mark.parametrize(
+    ("below", "identified", "told"),
+    [
+        (0.5, "no", "probability 0.5"),
+        (0, "no", "not known"),
+        (0, "yes", "no threshold: the model names every cell"),
+    ],
+)
+def test_a_threshold_is_told_as_far_as_it_is_known(
+    result, slide, facts, detector, below, identified, told
+):
+    further = {"identified": np.full(len(result.cells), identified)}
+    seen = replace(result, cells=replace(result.cells, further=further))
+    known = replace(facts, detector=detector, unidentified_below=below)
+    report = gather_report(seen, known, slide, date=DATE)
+    (table,) = blocks(report, "What the count rests on", Table)
+    expected = told if detector or below else "not known"
+    assert lines(table)["unidentified below"] == (expected,)
 
 
 def test_a_small_region_is_shown_on_the_slide_and_by_itself(result, slide, facts):

@@ -79,6 +79,36 @@ def test_a_table_becomes_a_sitting_that_says_where_its_cells_come_from(
     assert len(ready.cells) == 2
 
 
+def test_what_is_not_known_of_a_table_stays_so_in_what_is_exported(
+    slide, cells, tmp_path
+):
+    write_csv(cells, tmp_path / "cells.csv")
+    sitting, _, _ = opened_table(tmp_path / "cells.csv", slide, None)
+    out = tmp_path / "out"
+    export_run(sitting.result, sitting.facts, out)
+    summary = json.loads((out / "summary.json").read_text())
+    names = ("device", "backend", "precision", "unidentified_below", "complete")
+    assert [summary[name] for name in names] == [None] * 5
+    again, _, doubts = opened_table(out / "cells.csv", slide, None)
+    assert not again.facts.is_known
+    assert again.result.complete
+    assert doubts == ""
+
+
+def test_the_summary_beside_the_file_of_a_layer_tells_of_its_run(
+    slide, cells, tmp_path
+):
+    path = tmp_path / "cells.csv"
+    write_csv(cells, path)
+    summary = {"slide": "other", "mpp": [0.25, 0.25], "complete": False}
+    summary |= {"region": [0, 0, 200, 100], "model": "namer 1"}
+    (tmp_path / "summary.json").write_text(json.dumps(summary))
+    sitting, _, doubts = opened_layer(cells, slide, None, path=path)
+    assert sitting.facts.model == "namer 1"
+    assert not sitting.result.complete
+    assert "of a slide named other" in doubts
+
+
 def test_cells_of_a_table_are_seen_under_their_numbers(slide, cells, tmp_path):
     write_csv(replace(cells, numbers=np.array([12, 1610])), tmp_path / "cells.csv")
     sitting, ready, _ = opened_table(tmp_path / "cells.csv", slide, None)

@@ -67,7 +67,7 @@ class RunFacts:
     model : str
         Name and version of the classifier.
     detector : str
-        Name and version of the detector.
+        Name and version of the detector; empty where the cells alone are known.
     compute : Compute
         Where and how the networks computed.
     rendered_only : tuple of str
@@ -75,7 +75,8 @@ class RunFacts:
     bounds_origin : Point
         That of the slide at hand, for QuPath.
     unidentified_below : float
-        Probability under which the model leaves a cell unidentified; 0 for never.
+        Probability under which the model leaves a cell unidentified; 0 for never, and
+        where it is not known.
 
     Raises
     ------
@@ -95,6 +96,11 @@ class RunFacts:
         if not 0 <= self.unidentified_below <= 1:
             below = str(self.unidentified_below)[:80]
             raise ValueError(f"unidentified_below is no probability: {below}")
+
+    @property
+    def is_known(self) -> bool:
+        """Whether more is known than the cells of a table."""
+        return bool(self.detector)
 
     @classmethod
     def of(cls, slide: SlideReader, models: Models) -> Self:
@@ -126,9 +132,9 @@ def summarize(result: RegionResult, facts: RunFacts) -> dict[str, Any]:
         "bounds_origin": list(facts.bounds_origin),
         "model": facts.model,
         "detector": facts.detector,
-        "device": facts.compute.device,
-        "backend": facts.compute.backend,
-        "precision": facts.compute.numbers,
+        "device": facts.compute.device if facts.is_known else None,
+        "backend": facts.compute.backend if facts.is_known else None,
+        "precision": facts.compute.numbers if facts.is_known else None,
         "n_cells": n_found(cells),
         "counts": likeliest_counts(cells),
         "differential": {
@@ -150,7 +156,7 @@ def summarize(result: RegionResult, facts: RunFacts) -> dict[str, Any]:
         "seconds": None if result.seconds is None else round(result.seconds, 3),
         "failed_tiles": len(result.failed),
         "failed_regions": regions_to_json(result.failed),
-        "complete": result.complete,
+        "complete": result.complete if facts.is_known else None,
         "learned_from_rendered_cells_only": list(facts.rendered_only),
         "notice": NOTICE,
     }

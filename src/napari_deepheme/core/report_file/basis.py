@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeGuard
 
 from napari_deepheme.core.counts.counting import FULL_COUNT, LEAST_COUNT
 from napari_deepheme.core.counts.report import full_differential
@@ -26,6 +26,7 @@ from napari_deepheme.core.review.corrections import (
     is_added,
     is_corrected,
     is_deleted,
+    is_doubted,
     is_unidentified,
     is_withdrawn,
     judged_classes,
@@ -55,7 +56,7 @@ def alerts(
             f"{LEAST_COUNT}, and for {FULL_COUNT} where the share of an abnormal cell "
             "matters."
         )
-    if facts is None:
+    if not _is_known(facts):
         yield (
             "Only the cells are known: which model found and named them, and where it "
             "looked, is not."
@@ -74,7 +75,8 @@ def alerts(
 def basis_section(result: RegionResult, facts: RunFacts | None) -> Section:
     """Return what the count rests on: where, by what, and what is left out."""
     columns = (Column("", 0.27), Column("", 0.73))
-    named = (*_place(result, facts), *_means(facts), *_left_out(result.cells))
+    cells = result.cells
+    named = (*_place(result, facts), *_means(facts, cells), *_left_out(cells))
     rows = tuple(Row(pair) for pair in named)
     return Section("What the count rests on", (Table(columns, rows),))
 
@@ -94,8 +96,12 @@ def rules_section() -> Section:
     return Section("Counting rules", (Paragraph(text),))
 
 
+def _is_known(facts: RunFacts | None) -> TypeGuard[RunFacts]:
+    return facts is not None and facts.is_known
+
+
 def _place(result: RegionResult, facts: RunFacts | None) -> Iterator[tuple[str, str]]:
-    if facts is None:
+    if not _is_known(facts):
         yield "region", f"{NOT_KNOWN}; the cells lie in {region_words(result.region)}"
     else:
         yield "region", region_words(result.region)
@@ -104,7 +110,7 @@ def _place(result: RegionResult, facts: RunFacts | None) -> Iterator[tuple[str, 
     if result.drawn_areas:
         yield "drawn areas", areas_words(result.drawn_areas, result.mpp)
     yield "pixel size", mpp_words(result.mpp)
-    if facts is None:
+    if not _is_known(facts):
         yield "run", f"{NOT_KNOWN} whether it was complete, and what could not be read"
         return
     yield "run", "complete" if result.complete else "stopped before its end"
@@ -113,22 +119,27 @@ def _place(result: RegionResult, facts: RunFacts | None) -> Iterator[tuple[str, 
     yield "could not be read", _several(result.failed)
 
 
-def _means(facts: RunFacts | None) -> Iterator[tuple[str, str]]:
-    if facts is None:
+def _means(facts: RunFacts | None, cells: CellTable) -> Iterator[tuple[str, str]]:
+    if _is_known(facts):
+        yield "model", facts.model
+        yield "detector", facts.detector
+        yield "computed by", str(facts.compute)
+    else:
         for name in ("model", "detector", "computed by"):
             yield name, NOT_KNOWN
-        return
-    yield "model", facts.model
-    yield "detector", facts.detector
-    yield "computed by", str(facts.compute)
-    below = facts.unidentified_below
-    yield (
-        "unidentified below",
-        f"probability {below:g}" if below else "no threshold: every cell is named",
-    )
-    if facts.rendered_only:
+    yield "unidentified below", _threshold_words(facts, cells)
+    if _is_known(facts) and facts.rendered_only:
         titles = [class_title(code, ()) for code in facts.rendered_only]
         yield "learned from rendered cells only (†)", ", ".join(titles)
+
+
+def _threshold_words(facts: RunFacts | None, cells: CellTable) -> str:
+    if facts is not None and facts.unidentified_below:
+        return f"probability {facts.unidentified_below:g}"
+    # Where cells are in doubt there was one, whoever does not tell of it.
+    if not _is_known(facts) or is_doubted(cells).any():
+        return NOT_KNOWN
+    return "no threshold: the model names every cell"
 
 
 def _left_out(cells: CellTable) -> Iterator[tuple[str, str]]:

@@ -90,9 +90,9 @@ def _content(path: Path | None) -> bytes | None:
 
 def _facts(summary: dict[str, Any], slide: SlideReader) -> RunFacts:
     compute = Compute(
-        device=str(summary.get("device", NOT_KNOWN)),
-        backend=str(summary.get("backend", NOT_KNOWN)),
-        precision=str(summary.get("precision", NOT_KNOWN)),
+        device=str(summary.get("device") or NOT_KNOWN),
+        backend=str(summary.get("backend") or NOT_KNOWN),
+        precision=str(summary.get("precision") or NOT_KNOWN),
     )
     rendered = summary.get("learned_from_rendered_cells_only", [])
     return RunFacts(
@@ -115,7 +115,8 @@ def _result(cells: CellTable, summary: dict[str, Any]) -> RegionResult:
         mpp=mpp,
         cells=cells,
         failed=regions_from_json(summary.get("failed_regions")) or (),
-        complete=bool(summary["complete"]),
+        # None where that is not known: then nobody stopped it, as far as is known.
+        complete=summary["complete"] is None or bool(summary["complete"]),
         # Earlier versions wrote 0 for what was not known.
         seconds=float(summary.get("seconds") or 0) or None,
         counted_areas=regions_from_json(summary.get("counted_areas")),

@@ -64,7 +64,7 @@ class AbsentModels:
     def ask(self) -> tuple[bool, str]:
         """Tell whether they come, and say what goes on or is missing."""
         facts, session = self._facts(), self._session
-        if facts is None or not facts.detector:
+        if facts is None or not facts.is_known:
             # Of cells of a table no model is known.
             return False, NO_MODEL
         sought = session.models, session.detector, session.device

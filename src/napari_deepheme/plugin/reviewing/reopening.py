@@ -15,6 +15,7 @@ import numpy as np
 
 from napari_deepheme.core.errors import CannotWriteError, DeephemeError
 from napari_deepheme.core.export.csv_table import read_csv
+from napari_deepheme.core.export.facts import SUMMARY
 from napari_deepheme.core.export.geojson import NO_SHIFT, read_qupath
 from napari_deepheme.core.export.other_slide import refuse_other_slide, slide_doubts
 from napari_deepheme.core.export.summary import RunFacts
@@ -115,14 +116,8 @@ def opened_table(path: Path, slide: SlideReader, mpp: float | None) -> Opened:
         found = read_qupath(path, mpp=side, bounds_origin=slide.bounds_origin)
         cells = found.cells
         amiss = _amiss(found)
-    beside = path.parent / "summary.json"
-    sitting, ready = _begun(cells, slide, mpp, beside)
-    doubts = (
-        *slide_doubts(cells, slide, sitting.facts.slide, sitting.result.mpp),
-        *other_file_doubts(path.parent, slide),
-        *other_run_doubts(path, cells),
-    )
-    return sitting, ready, "".join([*(f" {doubt}" for doubt in doubts), amiss])
+    sitting, ready, doubts = _begun(cells, slide, mpp, path)
+    return sitting, ready, f"{doubts}{amiss}"
 
 
 def _amiss(found: QupathCells) -> str:
@@ -152,6 +147,7 @@ def opened_layer(
     mpp: float | None,
     *,
     origin: Point | None = NO_SHIFT,
+    path: Path | None = None,
 ) -> Opened:
     """Take the cells of a layer on a slide as a sitting that begins.
 
@@ -165,9 +161,13 @@ def opened_layer(
         Micrometres per pixel that the user gave.
     origin : Point or None
         As `layers.origin_of` gives it: without it, they count from the slide's.
+    path : Path or None
+        The file that they were read from, as for `opened_table`.
 
     Raises
     ------
+    InvalidSummaryError
+        If the summary beside that cannot be understood.
     UnknownMppError
         If the micrometres per pixel are not known.
     OtherSlideError
@@ -176,24 +176,31 @@ def opened_layer(
     if origin is None:
         boxes = cells.boxes + np.array([*slide.bounds_origin, 0, 0], np.int32)
         cells = replace(cells, boxes=boxes)
-    return *_begun(cells, slide, mpp), ""
+    return _begun(cells, slide, mpp, path)
 
 
 def _begun(
-    cells: CellTable,
-    slide: SlideReader,
-    mpp: float | None,
-    summary: Path | None = None,
-) -> tuple[Sitting, Ready]:
+    cells: CellTable, slide: SlideReader, mpp: float | None, path: Path | None
+) -> Opened:
     """Make a sitting of cells of which no more is known than a summary says."""
     refuse_other_slide(cells, slide)
-    result, facts = known_run(cells, slide, summary, mpp=mpp)
+    beside = None if path is None else path.parent / SUMMARY
+    result, facts = known_run(cells, slide, beside, mpp=mpp)
     if facts is None:
         model, origin = "not known (cells of a table)", slide.bounds_origin
         facts = RunFacts(slide.name, model, "", Compute(), bounds_origin=origin)
     corrected = CorrectedCells(result.cells, since=utc_now())
     sitting = Sitting(SlideMark.of(slide), facts, result, corrected)
-    return sitting, Ready.of(corrected.cells)
+    doubts = () if path is None else _doubts(path, slide, sitting)
+    told = "".join(f" {doubt}" for doubt in doubts)
+    return sitting, Ready.of(corrected.cells), told
+
+
+def _doubts(path: Path, slide: SlideReader, sitting: Sitting) -> Iterator[str]:
+    cells = sitting.result.cells
+    yield from slide_doubts(cells, slide, sitting.facts.slide, sitting.result.mpp)
+    yield from other_file_doubts(path.parent, slide)
+    yield from other_run_doubts(path, cells)
 
 
 def taken_over(path: Path, sitting: Sitting) -> SittingFile | None:

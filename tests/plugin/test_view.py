@@ -92,6 +92,15 @@ def test_the_threshold_is_in_sight_on_a_low_screen(view, session):
     assert not view.progress_bar.isHidden()
 
 
+def test_a_threshold_that_nobody_knows_is_told_as_the_tables(view, session):
+    panel = view.corrections
+    session.can_export, session.threshold = True, 0.5
+    assert panel.threshold_label.text() == "50 %"
+    session.threshold = None
+    assert panel.threshold_label.text() == "as in the table"
+    assert panel.threshold_slider.value() == 0
+
+
 def test_errors_stand_in_the_widget_in_plain_words(view, session):
     session.message_kind, session.message = "error", "no such slide: a.svs"
     assert view.message_label.text() == "no such slide: a.svs"

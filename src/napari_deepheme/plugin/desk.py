@@ -381,9 +381,8 @@ class Desk:
         session.hidden = frozenset(sitting.view.get("hidden", ()))
         session.rendered_only = sitting.facts.rendered_only
         threshold = session.reader_threshold = sitting.corrected.threshold
-        session.threshold = (
-            sitting.facts.unidentified_below if threshold is None else threshold
-        )
+        below = sitting.facts.unidentified_below
+        session.threshold = below if threshold is None else threshold
         self.review.show(
             sitting.corrected,
             ready,
@@ -391,6 +390,7 @@ class Desk:
             slide=slide,
             mpp=result.mpp,
             models=models,
+            is_untold=not below,
         )
         overlay.set_facts({"bounds_origin": sitting.facts.bounds_origin})
         show_shapes(self._viewer, sitting.shapes, layer)

@@ -77,8 +77,9 @@ class Session:
         What the selected cells will be called; empty: as the model says.
     reader : str
         Who corrects: a name or initials, kept with each correction.
-    threshold : float
-        Probability under which a cell is unidentified.
+    threshold : float or None
+        Probability under which a cell is unidentified; None for as a table says that
+        does not tell its own.
     own_threshold : float
         Threshold with which a reader begins; 0 for the model's own.
     reader_threshold : float or None
@@ -143,7 +144,7 @@ class Session:
     n_selected: int = 0
     reader_class: str = ""
     reader: str = ""
-    threshold: float = 0.0
+    threshold: float | None = 0.0
     own_threshold: float = 0.0
     reader_threshold: float | None = None
     adding: bool = False

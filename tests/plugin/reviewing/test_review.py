@@ -10,6 +10,7 @@ import pytest
 from tests.plugin.conftest import table
 
 from napari_deepheme.core.adequacy import KINDS, AdequacyMap
+from napari_deepheme.core.export.csv_table import write_csv
 from napari_deepheme.core.export.summary import summarize
 from napari_deepheme.core.further_columns import DELETED, NOT_A_CELL, UNIDENTIFIED
 from napari_deepheme.core.geometry import Size
@@ -380,6 +381,30 @@ def test_the_threshold_moves_cells_out_of_the_count_live_and_redraws_them(ran, v
     review.apply_threshold()
     assert session.counts == before
     assert viewer.layers["Mitotic figures"].nshapes == 1
+
+
+def test_what_a_table_calls_unidentified_comes_back_where_it_tells_no_threshold(
+    ran, viewer, tmp_path
+):
+    review, session = ran.desk.review, ran.session
+    told = ["no", "yes", "yes", "yes"]
+    table = replace(review.cells, further={"identified": np.array(told)})
+    write_csv(table, tmp_path / "cells.csv")
+    ran.returning.open_sitting(tmp_path / "cells.csv")
+    ran.finish()
+    assert (session.threshold, session.n_unidentified) == (None, 1)
+    for threshold, column in ((0.85, ["no"] * 4), (0.0, told)):
+        review.set_threshold(threshold)
+        review.apply_threshold()
+        assert viewer.layers["Cells"].features["identified"].tolist() == column
+        assert review.cells.further["identified"].tolist() == column
+        assert session.n_unidentified == column.count("no")
+    assert session.threshold is session.reader_threshold is None
+    session.own_threshold = 0.85
+    ran.desk.prefer_threshold()
+    session.own_threshold = 0.0
+    ran.desk.prefer_threshold()
+    assert review.cells.further["identified"].tolist() == told
 
 
 def test_the_column_of_what_is_identified_follows_the_threshold_in_all_rows(

@@ -164,9 +164,12 @@ class Drawing:
         Return those in which it says otherwise then.
         """
         points, threshold = self._points, cells.threshold
-        if threshold is None or len(points.data) != len(cells):
+        said = cells.base.further.get(IDENTIFIED)
+        if threshold is not None:
+            said = identified_at(cells.base.probabilities, threshold)
+        if said is None or len(points.data) != len(cells):
             return np.empty(0, np.intp)
-        identified = identified_at(cells.base.probabilities, threshold).astype(object)
+        identified = said.astype(object)
         # Without the column the model doubts nothing.
         before = np.asarray(points.features.get(IDENTIFIED, "yes"))
         _put_column(points, IDENTIFIED, identified)

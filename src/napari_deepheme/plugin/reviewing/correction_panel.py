@@ -134,16 +134,16 @@ class CorrectionPanel(QWidget):
 
     def _show_threshold(self, can: bool) -> None:
         threshold = self._session.threshold
-        value = round(threshold * _STEPS)
+        value = round((threshold or 0) * _STEPS)
         if value != self.threshold_slider.value():
             self.threshold_slider.blockSignals(True)
             self.threshold_slider.setValue(value)
             self.threshold_slider.blockSignals(False)
         self.threshold_slider.setEnabled(can)
-        percent = f"{100 * threshold:.0f} %"
-        self.threshold_label.setText(percent)
+        words = "as in the table" if threshold is None else f"{100 * threshold:.0f} %"
+        self.threshold_label.setText(words)
         tip = self.threshold_slider.toolTip()
-        self.threshold_slider.setAccessibleDescription(f"{percent}. {tip}")
+        self.threshold_slider.setAccessibleDescription(f"{words}. {tip}")
 
     def _mark_not_saved(self) -> None:
         mark_error(self.not_saved_label, True)

@@ -11,6 +11,7 @@ from psygnal import Signal
 from napari_deepheme.core.cell_table import CellTable
 from napari_deepheme.core.further_columns import DELETED, NOT_A_CELL, READER_CLASSES
 from napari_deepheme.core.review.corrected_cells import CorrectedCells
+from napari_deepheme.core.review.corrections import is_doubted
 from napari_deepheme.core.review.retold import retell
 from napari_deepheme.core.review.times import utc_now
 from napari_deepheme.plugin.kinds import (
@@ -88,6 +89,7 @@ class Review:
         self.slide: SlideReader | None = None
         self.mpp: Mpp | None = None
         self.models: Models | None = None
+        self._is_untold = False
         self.when_asked: Callable[[], tuple[bool, str]] = lambda: (False, NO_MODEL)
 
     @property
@@ -150,9 +152,16 @@ class Review:
         slide: SlideReader | None = None,
         mpp: Mpp | None = None,
         models: Models | None = None,
+        is_untold: bool = False,
     ) -> None:
-        """Take the cells of a run, or of a sitting."""
+        """Take the cells of a run, or of a sitting.
+
+        With `is_untold` nobody knows below which threshold some are unidentified.
+        """
         self.slide, self.mpp, self.models = slide, mpp, models
+        self._is_untold = is_untold and bool(is_doubted(corrected.base).any())
+        if self._is_untold:
+            self._session.threshold = corrected.threshold
         try:
             self.restore(corrected, ready, overlay)
         finally:
@@ -284,8 +293,8 @@ class Review:
 
         It holds for the slide, also when that is classified again.
         """
-        self._session.reader_threshold = threshold
         self._doubt_below(threshold)
+        self._session.reader_threshold = self.corrected.threshold
 
     def begin_at(self, threshold: float) -> None:
         """Begin with a probability under which cells are unidentified."""
@@ -331,8 +340,10 @@ class Review:
         return True
 
     def _doubt_below(self, threshold: float) -> None:
-        self._session.threshold = threshold
-        self.corrected = self.corrected.with_threshold(threshold)
+        # 0 would name what a table calls unidentified, with no way back.
+        taken = None if self._is_untold and not threshold else threshold
+        self._session.threshold = taken
+        self.corrected = self.corrected.with_threshold(taken)
         self._count(self._kinds_now())
 
     def _kinds_now(self) -> npt.NDArray[np.uint8]:

@@ -199,8 +199,7 @@ def _openers(path: Path) -> list[Callable[[Path, Mpp | None], PyramidSlide]]:
     vendor = _vendor(path)
     if vendor in _JOINED:
         return [partial(_open_joined, _JOINED[vendor])]
-    is_tiff = start.startswith(_TIFF_STARTS)
-    if is_tiff:
+    if is_tiff := start.startswith(_TIFF_STARTS):
         # Pillow turns what is in strips, and this package leaves all as it is stored.
         is_plain = vendor in (None, _GENERIC)
         if not _holds(path, partial(is_upright, of_tiles=not is_plain)):

@@ -579,7 +579,10 @@ def test_removing_the_result_layers_in_the_middle_of_a_run_does_no_harm(
 
     core.while_computing = remove_results
     controller.finish()
-    assert controller.session.n_cells == 4
+    session = controller.session
+    assert session.message.startswith("The layer of the cells was taken away.")
+    assert session.earlier_sitting
+    assert not session.running
 
 
 def test_export_writes_the_files_of_the_last_run(controller, slide_layer, tmp_path):

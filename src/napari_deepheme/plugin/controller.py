@@ -351,8 +351,8 @@ class Controller:
     def _keep_desk(self, run: Run) -> None:
         """Leave the review before where it is: the run gave nothing."""
         self._session.running = False
-        for layer in run.laid_out:
-            if layer in self._viewer.layers:
+        if run.layer not in self._viewer.layers:
+            for layer in filter(self._viewer.layers.__contains__, run.laid_out):
                 self._viewer.layers.remove(layer)
         self.desk.tell_selected()
         try:

@@ -60,7 +60,8 @@ class Run:
         self.note = note
         self.models: Models | None = None
         self.shapes: tuple[DrawnShape, ...] = ()
-        # Empty layers that were made for it; they go if it gives nothing.
+        # Empty layers that were made for it. If it gives nothing they go with the
+        # slide, or wait for the next run: napari takes long to make and remove them.
         self.laid_out: tuple[Layer, ...] = ()
         self.goal: CountGoal | None = None
         self.error: Exception | None = None

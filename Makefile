@@ -11,8 +11,8 @@ SCREEN := sh scripts/with-screen.sh
 demo: .venv/.app
 	$(SCREEN) $(PYTHON) examples/demo.py
 
-# Three processes share the tests, as some wait more than they compute; each needs 3 GB.
-WORKERS ?= 3
+# Two processes share the tests; more need 3 GB of memory each.
+WORKERS ?= 2
 test: lint
 	$(SCREEN) $(PYTHON) -m pytest -n $(WORKERS) --dist worksteal
 

@@ -81,6 +81,7 @@ def test_pictures_that_cannot_be_read_are_told_and_left_out(tmp_path, named):
     assert "too many for one cell" in str(vast)
 
 
+@pytest.mark.not_on_windows
 def test_links_that_lead_nowhere_are_told_as_other_pictures_that_cannot_be_read(
     tmp_path, named
 ):

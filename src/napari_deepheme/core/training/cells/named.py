@@ -14,7 +14,7 @@ from napari_deepheme.core.engine.crops import pictures_in
 from napari_deepheme.core.errors import InvalidTableError
 from napari_deepheme.core.slide import picture_background, whiten
 from napari_deepheme.core.spreadsheets import why_unreadable
-from napari_deepheme.core.training.cells.known import picture_mark
+from napari_deepheme.core.training.cells.copies import without_copies
 from napari_deepheme.core.training.cells.manifest import (
     LabelledCell,
     load_crops,
@@ -61,8 +61,8 @@ def read_own_cells(
         Micrometres per pixel of the pictures that do not state their own; a column
         ``mpp`` goes before it.
     tell : callable, optional
-        Is told how many rows are left out, of pictures that have several, or that are
-        the same as others under another name; the log if left out.
+        Is told how many rows are left out, of pictures that have several, and how many
+        pictures, as `copies.without_copies` words it; the log if left out.
 
     Returns
     -------
@@ -74,21 +74,19 @@ def read_own_cells(
     Raises
     ------
     InvalidTableError
-        If it is none of these; names the line and what to do. If one picture is called
+        If it is none of these; names the line and what to do. If one file is called
         what excludes each other, or is of two splits, patients or pixel sizes.
     UnknownMppError
         If a picture states no pixel size and `mpp` is not given, or cannot be right.
     """
     cells = _read(path, mpp)
-    once = _each_once(cells, path, lambda cell: os.path.realpath(cell.path))
+    once = _each_once(cells, path)
     if n := len(cells) - len(once):
         rows = f"{plural(n, 'row')} {'is' if n == 1 else 'are'}"
         tell(f"{path}: {rows} left out, of pictures that it names several times")
-    marked = [_marked(cell) for cell in once]
-    found = _each_once(marked, path, lambda cell: cell.mark or str(cell.path))
-    if n := len(marked) - len(found):
-        copies = f"{plural(n, 'picture')} {'is' if n == 1 else 'are'}"
-        tell(f"{path}: {copies} left out, the same as others under another name")
+    found, told = without_copies(once)
+    for sentence in told:
+        tell(f"{path}: {sentence}")
     return found
 
 
@@ -119,28 +117,17 @@ def _read(path: Path, mpp: float | None) -> list[LabelledCell]:
     return cells
 
 
-def _marked(cell: LabelledCell) -> LabelledCell:
-    try:
-        return replace(cell, mark=picture_mark(cell.path))
-    except OSError:
-        # Who opens it tells why it cannot be read.
-        return cell
-
-
-def _each_once(
-    cells: Sequence[LabelledCell], table: Path, key_of: Callable[[LabelledCell], str]
-) -> list[LabelledCell]:
-    """Return one row a picture, at its first place, with what all its rows allow."""
+def _each_once(cells: Sequence[LabelledCell], table: Path) -> list[LabelledCell]:
+    """Return one row a file, at its first place, with what all its rows allow."""
     once: dict[str, LabelledCell] = {}
     for cell in cells:
-        key = key_of(cell)
+        key = os.path.realpath(cell.path)
         once[key] = _joined(once[key], cell, table) if key in once else cell
     return list(once.values())
 
 
 def _joined(one: LabelledCell, other: LabelledCell, table: Path) -> LabelledCell:
-    names = dict.fromkeys("/".join(cell.path.parts[-2:]) for cell in (one, other))
-    name = ", the same picture as ".join(names)
+    name = "/".join(one.path.parts[-2:])
     patients = (one.patient or other.patient, other.patient or one.patient)
     for word, first, second in (
         ("split", one.split or "none", other.split or "none"),

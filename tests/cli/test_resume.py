@@ -1,45 +1,6 @@
-"""A run that is killed goes on where it was, and ends with the same bytes."""
-
-import subprocess
-import sys
-import time
-
-import numpy as np
-import pytest
+"""A run goes on where it was, or says why it does not."""
 
 from napari_deepheme.cli import run
-from napari_deepheme.core.runs.journal_records import NAME, read_past
-
-COMMAND = [sys.executable, "-m", "napari_deepheme", "classify"]
-
-
-@pytest.mark.not_on_windows
-def test_a_run_killed_at_random_moments_ends_with_the_same_bytes(
-    write_long_smear, tmp_path
-):
-    write_long_smear(tmp_path / "long.svs", height=5600)
-    words = ["long.svs", "--device", "cpu"]
-    assert run(["classify", *words, "--out", "whole"]) == 0
-    rng, journal = np.random.default_rng(), tmp_path / "cut" / NAME
-    n_tiles = []
-    for _ in range(2):
-        with subprocess.Popen([*COMMAND, *words, "--out", "cut"]) as process:
-            deadline = time.monotonic() + 60
-            n_bytes = journal.stat().st_size if journal.exists() else 0
-            while time.monotonic() < deadline and process.poll() is None:
-                if journal.exists() and journal.stat().st_size > n_bytes + 2000:
-                    break
-                time.sleep(0.01)
-            time.sleep(rng.uniform(0, 0.2))
-            process.kill()
-        past = read_past(tmp_path / "cut")
-        assert past is not None
-        n_tiles.append(len(past.tiles))
-    assert n_tiles[0] > 0
-    assert run(["classify", *words, "--out", "cut"]) == 0
-    for name in ("cells.csv", "cells.geojson"):
-        cut, whole = (tmp_path / folder / name for folder in ("cut", "whole"))
-        assert cut.read_bytes() == whole.read_bytes()
 
 
 def test_a_count_in_the_best_areas_has_as_many_cells_as_wanted(

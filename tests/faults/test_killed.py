@@ -5,11 +5,16 @@ import re
 import signal
 import subprocess
 import sys
+import time
 
+import numpy as np
 import pytest
 
 from napari_deepheme.cli import run
+from napari_deepheme.core.geometry import Size
 from napari_deepheme.core.models.registry import DEFAULT_DETECTOR, find_model
+from napari_deepheme.core.phantom import write_phantom
+from napari_deepheme.core.runs.journal_records import NAME, read_past
 
 CPU = "--device cpu"
 COMMANDS = {
@@ -70,3 +75,33 @@ def test_a_command_killed_at_any_moment_leaves_whole_files_and_can_be_done_again
             is_hidden = any(part.startswith(".") for part in path.parts)
             if not is_hidden and path.name not in STARTS_AGAIN and name != "train":
                 assert whole[path] == content, path
+
+
+@pytest.mark.slow
+@pytest.mark.not_on_windows
+def test_a_run_killed_at_random_moments_ends_with_the_same_bytes(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_phantom("long.svs", Size(3000, 5600), 7)
+    words = ["long.svs", "--device", "cpu"]
+    assert run(["classify", *words, "--out", "whole"]) == 0
+    rng, journal = np.random.default_rng(), tmp_path / "cut" / NAME
+    n_tiles = []
+    for _ in range(2):
+        command = [sys.executable, "-m", "napari_deepheme", "classify", *words]
+        with subprocess.Popen([*command, "--out", "cut"]) as process:
+            deadline = time.monotonic() + 60
+            n_bytes = journal.stat().st_size if journal.exists() else 0
+            while time.monotonic() < deadline and process.poll() is None:
+                if journal.exists() and journal.stat().st_size > n_bytes + 2000:
+                    break
+                time.sleep(0.01)
+            time.sleep(rng.uniform(0, 0.2))
+            process.kill()
+        past = read_past(tmp_path / "cut")
+        assert past is not None
+        n_tiles.append(len(past.tiles))
+    assert n_tiles[0] > 0
+    assert run(["classify", *words, "--out", "cut"]) == 0
+    for name in ("cells.csv", "cells.geojson"):
+        cut, whole = (tmp_path / folder / name for folder in ("cut", "whole"))
+        assert cut.read_bytes() == whole.read_bytes()

@@ -1,11 +1,5 @@
-"""The docks of a review in a real window, and a viewer that is killed."""
+"""The docks of a review in a real window."""
 
-import os
-import signal
-import subprocess
-import sys
-import textwrap
-import time
 from types import SimpleNamespace
 
 import numpy as np
@@ -13,7 +7,6 @@ import pytest
 from napari.layers.shapes._shapes_key_bindings import finish_drawing_shape
 from napari.layers.shapes._shapes_mouse_bindings import initiate_polygon_draw
 
-from napari_deepheme.core.sittings.sitting_file import read_sitting
 from napari_deepheme.plugin.choices import DOCKS
 from napari_deepheme.plugin.docks import _dock_of
 
@@ -262,67 +255,6 @@ def test_keys_name_cells_and_can_be_changed(viewer, widget, phantom_svs, qtbot):
     assert review.corrected.given([0]) == ["deleted"]
 
 
-SITTING = """
-    import sys, time
-    from pathlib import Path
-    import napari
-    from qtpy.QtWidgets import QApplication
-    viewer = napari.Viewer(show=False)
-    add = viewer.window.add_plugin_dock_widget
-    _, widget = add("napari-deepheme", "Classify cells")
-    application = QApplication.instance()
-
-    def until(condition):
-        while not condition():
-            application.processEvents()
-            time.sleep(0.01)
-
-    widget._saving.setInterval(500)
-    widget.controller.open_slide(Path(sys.argv[1]))
-    widget.view.slide_button.click()
-    until(lambda: widget.session.can_export and widget.session.sitting)
-    print(widget.session.sitting, flush=True)
-    n = 0
-    while True:
-        widget.desk.review.correct([n % 5], ("M3", "L2")[n % 2])
-        n += 1
-        print(n, time.time(), flush=True)
-        end = time.time() + 0.05
-        until(lambda: time.time() > end)
-"""
-
-
 def test_a_sitting_is_saved_after_three_seconds_at_the_latest(widget):
     assert widget._saving.isActive()
     assert widget._saving.interval() == 3000
-
-
-@pytest.mark.not_on_windows
-@pytest.mark.slow
-def test_a_viewer_that_is_killed_loses_no_more_than_the_last_seconds(
-    phantom_svs, tmp_path
-):
-    script = tmp_path / "sitting.py"
-    script.write_text(textwrap.dedent(SITTING))
-    environment = {**os.environ, "NAPARI_DEEPHEME_SITTINGS": str(tmp_path / "kept")}
-    process = subprocess.Popen(
-        [sys.executable, str(script), str(phantom_svs)],
-        stdout=subprocess.PIPE,
-        text=True,
-        env=environment,
-    )
-    path = process.stdout.readline().strip()
-    said = []
-    begun = time.time()
-    while time.time() - begun < 3:
-        n, at = process.stdout.readline().split()
-        said.append((int(n), float(at)))
-    os.kill(process.pid, signal.SIGKILL)
-    process.communicate()
-    steps = read_sitting(path).corrected.steps
-    assert steps
-    last = said[-1][1]
-    lost = [at for n, at in said if n > len(steps)]
-    assert not lost or last - lost[0] < 1.5
-    for number, step in enumerate(steps):
-        assert step.after == (("M3", "L2")[number % 2],)

@@ -1,95 +1,15 @@
-"""Runs of a whole slide in the viewer: killed, cancelled, and gone on with."""
-
-import os
-import signal
-import subprocess
-import sys
-import textwrap
+"""Runs of a whole slide in the viewer: cancelled, and gone on with."""
 
 import pytest
 from tests.plugin.conftest import MODELS
 
 from napari_deepheme.core.errors import CannotWriteError, RunBusyError
-from napari_deepheme.core.geometry import Size
-from napari_deepheme.core.phantom import write_phantom
 from napari_deepheme.core.runs.kept_search import GoneOn, KeptSearch, NotKept
-from napari_deepheme.core.sittings.sitting_file import read_sitting
 from napari_deepheme.plugin import streaming
 from napari_deepheme.plugin.result_layers.overlay import Overlay
 from napari_deepheme.plugin.result_layers.stream import Pace
 from napari_deepheme.plugin.reviewing import keeping
 from napari_deepheme.plugin.words import progress_in_words
-
-VIEWER = """
-    import sys, time
-    from pathlib import Path
-    import napari
-    from qtpy.QtWidgets import QApplication
-    viewer = napari.Viewer(show=False)
-    add = viewer.window.add_plugin_dock_widget
-    _, widget = add("napari-deepheme", "Classify cells")
-    application, session = QApplication.instance(), widget.session
-    session.events.n_done.connect(lambda n, *_: print(n, flush=True))
-    session.events.message.connect(lambda text, *_: print("said", text, flush=True))
-    widget.controller.open_slide(Path(sys.argv[1]))
-    widget.view.slide_button.click()
-    while not (session.can_export and session.sitting):
-        application.processEvents()
-        time.sleep(0.01)
-    widget.controller.close()
-    print("sitting", session.sitting, flush=True)
-"""
-
-
-@pytest.fixture
-def start_viewer(tmp_path):
-    script = tmp_path / "viewer.py"
-    script.write_text(textwrap.dedent(VIEWER))
-
-    def start(slide, sittings):
-        return subprocess.Popen(
-            [sys.executable, str(script), str(slide)],
-            stdout=subprocess.PIPE,
-            text=True,
-            env={**os.environ, "NAPARI_DEEPHEME_SITTINGS": str(tmp_path / sittings)},
-        )
-
-    return start
-
-
-def ended(process):
-    """Return what a viewer said, and the cells of its sitting, whole."""
-    lines = process.communicate(timeout=300)[0].splitlines()
-    assert process.returncode == 0
-    sitting = read_sitting(lines[-1].removeprefix("sitting "))
-    assert sitting.result.complete
-    return lines, sitting.corrected.cells
-
-
-@pytest.mark.slow
-@pytest.mark.not_on_windows
-def test_a_viewer_killed_in_a_run_goes_on_and_finds_the_same_cells(
-    start_viewer, tmp_path
-):
-    slide = tmp_path / "slide.svs"
-    write_phantom(slide, Size(3000, 2000), 5)
-    # By a process as well: of other threads, another way to compute may be chosen.
-    _, in_one_go = ended(start_viewer(slide, "whole"))
-    process = start_viewer(slide, "kept")
-    for line in process.stdout:
-        if line.strip() == "2":
-            break
-    os.kill(process.pid, signal.SIGKILL)
-    process.communicate()
-    assert not list((tmp_path / "kept").glob("*.deepheme"))
-    lines, cells = ended(start_viewer(slide, "kept"))
-    (said,) = [line for line in lines if "Going on with" in line]
-    n_done = int(said.split()[4])
-    assert said == f"said Going on with {n_done} of 6 tiles done."
-    assert 2 <= n_done < 6
-    assert len(cells) == len(in_one_go) > 50
-    assert cells == in_one_go
-    assert not list((tmp_path / "kept" / "unfinished").iterdir())
 
 
 class Past:

@@ -10,7 +10,7 @@ from napari_deepheme.core.training.evaluation.calibration_interval import (
 )
 from napari_deepheme.core.training.evaluation.scores import calibration_error
 
-TIMES = 80
+TIMES = 40
 
 MODELS = {
     "calibrated": lambda confidence: confidence,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 import numpy as np
 
+from napari_deepheme.core.boxes import box_centres
 from napari_deepheme.core.further_columns import FURTHER_COLUMNS, in_order
 from napari_deepheme.core.spreadsheets import plain_header, refuse_double
 from napari_deepheme.core.table_columns import (
@@ -289,7 +290,7 @@ class CellTable:
     @property
     def centres(self) -> npt.NDArray[np.float64]:
         """Centre x and y of each box, shape (n, 2), in level-0 pixels."""
-        return self.boxes[:, :2] + self.boxes[:, 2:] / 2
+        return box_centres(self.boxes)
 
     def counts(self) -> dict[str, int]:
         """Count the cells of each of the 23 classes, in their order, as the model says.

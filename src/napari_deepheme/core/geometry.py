@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol, Self
 
 import numpy as np
 
+from napari_deepheme.core.boxes import box_centres
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
@@ -287,7 +289,7 @@ class Polygon:
         >>> triangle.holds_centres(np.array([[1, 1, 2, 2], [8, 8, 2, 2]]))
         array([ True, False])
         """
-        x, y = (boxes[:, :2] + boxes[:, 2:] / 2).T
+        x, y = box_centres(boxes).T
         inside = np.zeros(len(boxes), bool)
         ends = (*self.corners[1:], self.corners[0])
         for (x1, y1), (x2, y2) in zip(self.corners, ends, strict=True):

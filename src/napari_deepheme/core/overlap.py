@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from scipy.spatial import cKDTree
 
+from napari_deepheme.core.boxes import box_centres
+
 if TYPE_CHECKING:
     import numpy.typing as npt
 
@@ -199,7 +201,7 @@ def _apart(boxes: _Boxes, others: _Boxes) -> tuple[_Rows, npt.NDArray[np.float64
     pairs = _pairs(one, other)
     a, b = one[pairs[:, 0]], other[pairs[:, 1]]
     smaller, larger = np.minimum(a[:, 2:], b[:, 2:]), np.maximum(a[:, 2:], b[:, 2:])
-    between = (a[:, :2] + a[:, 2:] / 2) - (b[:, :2] + b[:, 2:] / 2)
+    between = box_centres(a) - box_centres(b)
     apart = np.hypot(*(between / smaller).T)
     near = (apart < _CLEAR * NEAR) & (larger <= _MOST_WIDER * smaller).all(axis=1)
     pairs, apart = pairs[near], apart[near]
@@ -269,7 +271,7 @@ class _Group:
 
 
 def _by_size(boxes: npt.NDArray[np.float64]) -> list[_Group]:
-    centres = boxes[:, :2] + boxes[:, 2:] / 2
+    centres = box_centres(boxes)
     sides = boxes[:, 2:].max(axis=1)
     sizes = np.ceil(np.log2(np.maximum(sides, 1)))
     groups = [np.flatnonzero(sizes == size) for size in np.unique(sizes)]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from napari_deepheme.core.boxes import box_centres
 from napari_deepheme.core.cell_table import CellTable
 from napari_deepheme.core.further_columns import IDENTIFIED, LINEAGE, PHASE
 from napari_deepheme.core.geometry import touched_by
@@ -94,7 +95,7 @@ def cut_crops(
     if not len(boxes):
         return CellCrops(np.empty((0, side, side, 3), np.uint8), np.empty(0, bool))
     raster = crop_raster(slide, spec, mpp)
-    centres = boxes[:, :2] + boxes[:, 2:] / 2
+    centres = box_centres(boxes)
     pixels, broken = read_centred(slide, raster, centres, resize, held=held)
     crops = whiten(pixels, background) if spec.whitened else pixels
     failed = tuple(r for r in broken if touched_by([r], boxes).any())

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
 
+from napari_deepheme.core.boxes import box_centres
 from napari_deepheme.core.engine.classify import crop_raster, cut_crops
 from napari_deepheme.core.errors import DeephemeError, UnreadableRegionError
 from napari_deepheme.core.geometry import Region
@@ -125,7 +126,7 @@ def explain_cell(
         reason = "the picture of the cell is broken there"
         raise UnreadableRegionError(slide.name, Region(*boxes[0].tolist()), reason)
     raster = crop_raster(slide, spec, mpp)
-    [window] = raster.windows(boxes[:, :2] + boxes[:, 2:] / 2)
+    [window] = raster.windows(box_centres(boxes))
     probabilities = classifier.classify(cut.crops, batch_size=1).classes[0]
     members, kind = _members(classifier, cut.crops)
     top = np.argsort(-probabilities, kind="stable")[:N_TOP]

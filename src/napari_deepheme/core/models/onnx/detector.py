@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 import numpy as np
 
+from napari_deepheme.core.boxes import box_centres
 from napari_deepheme.core.errors import InvalidModelError
 from napari_deepheme.core.models.cards.file_hash import read_verified
 from napari_deepheme.core.models.onnx.runner import OnnxRunner
@@ -117,7 +118,7 @@ class YoloDetector:
                 found, score = self._find(square)
                 corner = (column * self._step, row * self._step, 0, 0)
                 found = found + np.array(corner, np.float32)
-                centres = found[:, :2] + found[:, 2:] / 2
+                centres = box_centres(found)
                 kept = ((centres >= own[0]) & (centres < own[1])).all(axis=1)
                 boxes.append(found[kept])
                 scores.append(score[kept])

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from napari_deepheme.core.boxes import box_centres
 from napari_deepheme.core.class_words import class_named, plain_word
 from napari_deepheme.core.errors import InvalidTableError
 from napari_deepheme.core.files import check_regular
@@ -87,7 +88,7 @@ class BoxedPicture:
         return whiten(raw, picture_background(raw)) if whitened else raw
 
     def _check_boxes(self, width: int, height: int) -> None:
-        centres = self.boxes[:, :2] + self.boxes[:, 2:] / 2
+        centres = box_centres(self.boxes)
         outside = ((centres < 0) | (centres >= (width, height))).any(axis=1)
         larger = (self.boxes[:, 2:] > (width, height)).any(axis=1)
         for found, what in ((outside, "lies outside"), (larger, "is larger")):

@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image
 from scipy import ndimage
 
+from napari_deepheme.core.boxes import box_centres
 from napari_deepheme.core.geometry import Region, Size
 from napari_deepheme.core.phantom import Smear
 from napari_deepheme.core.slide.background import picture_background, whiten
@@ -133,7 +134,7 @@ def cutouts(scenes: Iterable[Scene]) -> list[Cutout]:
         small = scene.at(INPUT_MPP)
         height, width = small.known.shape
         middle = np.array([width / 2, height / 2])
-        centres = small.boxes[:, :2] + small.boxes[:, 2:] / 2
+        centres = box_centres(small.boxes)
         near = np.abs(centres - middle).max(axis=1) * INPUT_MPP < _CENTRAL_UM
         if near.sum() != 1:
             continue

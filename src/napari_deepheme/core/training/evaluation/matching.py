@@ -8,6 +8,8 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 from scipy.spatial.distance import cdist
 
+from napari_deepheme.core.boxes import box_centres
+
 if TYPE_CHECKING:
     import numpy.typing as npt
 
@@ -48,5 +50,5 @@ def match_boxes(
 ) -> npt.NDArray[np.intp]:
     """Pair marked boxes with cells whose centre lies within half the longer side."""
     boxes = boxes.reshape(-1, 4)
-    centres = boxes[:, :2] + boxes[:, 2:] / 2
+    centres = box_centres(boxes)
     return match_centres(cells.centres, centres, boxes[:, 2:].max(axis=1) / 2)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from napari_deepheme.core.boxes import box_centres
 from napari_deepheme.core.models.networks.residual import PeakNet
 from napari_deepheme.core.training.cells.scenes import INPUT_MPP, Cutout, Scene
 from napari_deepheme.core.training.fitting.augment import (
@@ -185,7 +186,7 @@ def _with_pasted(
         canvas.pixels[there] = np.rint(mixed).astype(np.uint8)
         canvas.known[there] |= cell.mask > 0.5
         x, y, w, h = cell.box
-        centres = boxes[:, :2] + boxes[:, 2:] / 2
+        centres = box_centres(boxes)
         far = np.hypot(
             (centres[:, 0] - left - x - w / 2) / (w / 2),
             (centres[:, 1] - top - y - h / 2) / (h / 2),
@@ -241,7 +242,7 @@ def _boxes_within(
     place: tuple[int, int],
 ) -> npt.NDArray[np.float32]:
     """Move the boxes centred in a part of a scene to where the part is laid."""
-    centres = boxes[:, :2] + boxes[:, 2:] / 2 - corner
+    centres = box_centres(boxes) - corner
     inside = (centres >= 0).all(axis=1) & (centres < shape[1::-1]).all(axis=1)
     kept = boxes[inside].copy()
     kept[:, :2] += np.subtract(place, corner)

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from napari_deepheme.core.boxes import box_centres
 from napari_deepheme.core.models.networks.residual import PeakNet
 from napari_deepheme.core.models.registry import DEFAULT_DETECTOR, find_of_kind
 from napari_deepheme.core.models.torch.runner import choose_device
@@ -339,6 +340,6 @@ def _cut(scene: Scene, x: int, y: int, side: int) -> Scene:
     pixels[there] = scene.pixels[top:bottom, left:right]
     known[there] = scene.known[top:bottom, left:right]
     boxes = scene.boxes - np.array([x, y, 0, 0], np.float32)
-    centres = boxes[:, :2] + boxes[:, 2:] / 2
+    centres = box_centres(boxes)
     inside = ((centres >= 0) & (centres < side)).all(axis=1)
     return Scene(pixels, boxes[inside], known, scene.mpp, scene.kind)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 import numpy as np
 
+from napari_deepheme.core.boxes import box_centres
 from napari_deepheme.core.models.compute import Compute
 from napari_deepheme.core.models.networks.residual import PeakNet
 from napari_deepheme.core.models.torch.detector import PeakDetector
@@ -101,8 +102,8 @@ def _figures(card: ModelCard, scenes: Sequence[Scene]) -> str:
     for scene in scenes:
         boxes, scores = detector.detect(_aligned(scene.pixels))
         boxes = boxes[scores >= detector.spec.min_score].astype(np.float64)
-        centres = boxes[:, :2] + boxes[:, 2:] / 2
-        truth = scene.boxes[:, :2] + scene.boxes[:, 2:] / 2
+        centres = box_centres(boxes)
+        truth = box_centres(scene.boxes)
         reach = scene.boxes[:, 2:].max(axis=1, initial=1) / 2
         pairs = match_centres(centres, truth.astype(np.float64), reach.astype(float))
         n_truth += len(truth)

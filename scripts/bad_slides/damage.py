@@ -42,6 +42,7 @@ def cases() -> Iterator[BadSlide]:
             what = f"{form} after {end} bytes"
             yield case(kind, what, form, sound()[form][:end])
     yield from _jpeg_tiles()
+    yield from _lost_from_the_index()
     yield from _flips()
 
 
@@ -103,6 +104,19 @@ def _jpeg_tiles() -> Iterator[BadSlide]:
         yield case(kind, f"{form}, second half zeros", form, zeros)
         yield case(kind, f"{form}, a sector zeros", form, sector)
         yield case(kind, f"{form}, the mark of their end lacking", form, no_end)
+
+
+def _lost_from_the_index() -> Iterator[BadSlide]:
+    kind = "tiles lost from their index"
+    for form in ("svs", "deflate.tif", "ome.tif"):
+        data = sound()[form]
+        n = len(numbers(data, TILE_COUNTS))
+        for code, what in ((TILE_COUNTS, "lengths"), (TILE_OFFSETS, "places")):
+            for lost in (range(1), range(n // 3, n // 2), range(n)):
+                zeros = data
+                for index in lost:
+                    zeros = with_number(zeros, code, 0, index=index)
+                yield case(kind, f"{form}, {len(lost)} {what} are 0", form, zeros)
 
 
 def _in_levels() -> Iterator[tuple[str, str, int]]:

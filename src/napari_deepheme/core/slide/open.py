@@ -37,6 +37,7 @@ from napari_deepheme.core.slide.tiff.plain_bytes import (
     has_whole_pieces,
 )
 from napari_deepheme.core.slide.tiff.slide import TiffSlide
+from napari_deepheme.core.slide.tiff.tile_index import has_whole_index
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -369,7 +370,7 @@ def _suits_openslide(path: Path, start: bytes, vendor: str) -> bool:
     if not start.startswith(_TIFF_STARTS):
         return True
     checks = [has_sound_counts, has_true_colours, has_whole_pieces, has_round_tiles]
-    checks += [has_sound_order] * (vendor == _APERIO)
+    checks += [has_whole_index, *[has_sound_order] * (vendor == _APERIO)]
     return all(_holds(path, check) for check in checks)
 
 
@@ -386,9 +387,8 @@ def _check_extent(slide: PyramidSlide, path: Path) -> None:
     width, height = slide.size
     if width * height > _MOST_PIXELS:
         slide.close()
-        raise UnreadableSlideError(
-            str(path), f"it states {width} x {height} px, more than any slide has"
-        )
+        reason = f"it states {width} x {height} px, more than any slide has"
+        raise UnreadableSlideError(str(path), reason)
 
 
 def _refused(path: Path, error: Exception) -> UnreadableSlideError:

@@ -27,6 +27,8 @@ from napari_deepheme.core.slide.pyramid import (
     white_pixels,
 )
 from napari_deepheme.core.slide.same_picture import Look, shows_other_picture
+from napari_deepheme.core.slide.tiff.planes import BrokenTileError
+from napari_deepheme.core.slide.tiff.tile_index import LostTiles
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -80,6 +82,9 @@ class OpenSlideSlide(PyramidSlide):
     whichever window it is read through.
 
     A level that clearly shows something else than the next larger one is left out.
+
+    A tile of which a TIFF has lost the length, which OpenSlide takes for glass, is one
+    that cannot be read.
     """
 
     def __init__(
@@ -98,9 +103,9 @@ class OpenSlideSlide(PyramidSlide):
         self._handle: openslide.OpenSlide | None = handle
         super().__init__(facts)
         self._leave_out_others(raw)
-        self._direct: DirectTiles | None = None
-        if raw.get(openslide.PROPERTY_NAME_VENDOR) == _APERIO:
-            self._direct = self._open_direct()
+        is_aperio = raw.get(openslide.PROPERTY_NAME_VENDOR) == _APERIO
+        self._lost = _lost_tiles(file, [one.size for one in self.levels], is_aperio)
+        self._direct = self._open_direct() if is_aperio else None
 
     @property
     def associated_images(self) -> Mapping[str, npt.NDArray[np.uint8]]:
@@ -138,6 +143,8 @@ class OpenSlideSlide(PyramidSlide):
         return open_direct_tiles(self._file, sizes, self._read)
 
     def _read_level(self, level: int, window: Region) -> npt.NDArray[np.uint8]:
+        if self._lost is not None and self._lost.touch(level, window):
+            raise BrokenTileError("the length of a tile is lost from its index")
         if self._direct is not None:
             pixels = self._direct.read(level, window)
             if pixels is not None:
@@ -215,6 +222,16 @@ def _open_handle(file: Path) -> openslide.OpenSlide:
         return openslide.OpenSlide(file)
     except Exception as error:
         raise UnreadableSlideError(str(file), reason_of(error)) from error
+
+
+def _lost_tiles(file: Path, sizes: list[Size], is_aperio: bool) -> LostTiles | None:
+    """Find tiles that a TIFF has lost; of a lower level, OpenSlide fills Aperio's."""
+    try:
+        with file.open("rb") as stream:
+            return LostTiles.of(stream, sizes, filled=is_aperio)
+    except (OSError, ValueError, KeyError):
+        # It is no TIFF, or what OpenSlide makes of it is no failure.
+        return None
 
 
 def _associated_sizes(handle: openslide.OpenSlide) -> dict[str, Size]:

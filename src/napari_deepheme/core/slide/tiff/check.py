@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, BinaryIO
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
     import numpy.typing as npt
 
@@ -29,6 +29,15 @@ _MOST_SUB_IFDS = 64
 # Tags: lengths of tiles and strips, and sizes; and how numbers of a type are stored.
 _BYTE_COUNTS = frozenset({279, 325})
 _IMAGE_WIDTH, _IMAGE_LENGTH, _TILE_WIDTH = 256, 257, 322
+
+# Without these a page is taken for another: its size, bits, compression, colours, order
+# of bits, turn, samples, rows, planes, predictor, palette, tiles, opacity, format of
+# samples, JPEG tables and subsampling, and where its strips and tiles are.
+_MEANT = frozenset(
+    {256, 257, 258, 259, 262, 266, 273, 274, 277, 278, 279, 284, 317, 320}
+    | {322, 323, 324, 325, 338, 339, 347, 530}
+)
+
 _NUMBERS = {1: "u1", 3: "u2", 4: "u4", 13: "u4", 16: "u8", 18: "u8"}
 _MOST_NUMBERS = 1 << 24
 
@@ -105,6 +114,33 @@ def check_directories(stream: BinaryIO) -> None:
             for tag in directory.tags:
                 if tag.code == _SUB_IFDS and tag.count > _MOST_SUB_IFDS:
                     raise ValueError("a page has too many reduced images")
+
+
+def check_tags(stream: BinaryIO, offset: int, read: Collection[int]) -> None:
+    """Refuse a page of which a parser could not read a tag that its pixels depend on.
+
+    It would go on with what holds where the tag is left out.
+
+    Parameters
+    ----------
+    stream : file
+        A TIFF that `check_directories` accepts; its position is changed.
+    offset : int
+        Where the page's directory is.
+    read : collection of int
+        Codes of the tags that the parser has read.
+
+    Raises
+    ------
+    ValueError
+        If one is missing that the directory lists.
+    """
+    stream.seek(0)
+    layout = _LAYOUTS[stream.read(4)]
+    with suppress(EOFError):
+        listed = {tag.code for tag in _directory(stream, layout, offset).tags}
+        if broken := sorted(listed & _MEANT - set(read)):
+            raise ValueError(f"its tag {broken[0]} cannot be read")
 
 
 def has_sound_counts(stream: BinaryIO) -> bool:

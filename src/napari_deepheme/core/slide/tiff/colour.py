@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     import tifffile
 
-# Values of the tags Photometric, Compression and ExtraSamples.
+# Values of the tags Photometric, PlanarConfiguration and ExtraSamples.
 _MINISWHITE, _MINISBLACK, _RGB, _PALETTE, _CMYK, _YCBCR, _CIELAB = 0, 1, 2, 3, 5, 6, 8
+_PLANAR = (1, 2)
 _OF_ONE_CHANNEL = frozenset({_MINISWHITE, _MINISBLACK, _PALETTE})
 _PREMULTIPLIED, _OPACITY = 1, 2
 
@@ -116,6 +117,13 @@ def tiff_colour(
     if photometric not in (_MINISWHITE, _MINISBLACK, _RGB, _PALETTE, _YCBCR):
         raise NotRgbError(f"colours of kind {photometric} are not RGB: convert them")
     n_inside = int(key.samplesperpixel)
+    if n_inside > 2 and key.bitspersample == 1:
+        # Which holds, too, where a page does not say how many bits it has.
+        raise NotRgbError("channels of one bit are not RGB")
+    if photometric in (_RGB, _YCBCR) and n_samples < 3:
+        raise NotRgbError(f"of red, green and blue, it has {n_samples}")
+    if int(key.planarconfig) not in _PLANAR:
+        raise NotRgbError("it is not said whether channels lie together or apart")
     if photometric in _OF_ONE_CHANNEL and n_inside > 2:
         raise NotRgbError(f"{n_inside} channels, of which one is grey, are not RGB")
     if n_samples not in (1, 2, 3, 4):

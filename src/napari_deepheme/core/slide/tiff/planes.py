@@ -46,6 +46,9 @@ _FIRST_OFFSET = 8
 # A strip may have further rows, which are passed over.
 _MORE_ROWS = 64
 
+# The tags that hold lengths, of strips and of tiles.
+_COUNTS_OF = {False: 279, True: 325}
+
 _UNCOMPRESSED = 1
 _RGB = 2
 
@@ -69,7 +72,8 @@ class TiffPlane:
     Raises
     ------
     ValueError
-        If the page is empty, its segments are too large, or its index lacks some.
+        If the page is empty, its segments are too large, or its index lacks some, or
+        has more than there is room for.
     """
 
     def __init__(
@@ -120,6 +124,13 @@ class TiffPlane:
     def _check(self, key: tifffile.TiffPage) -> None:
         if min(self.size) < 1 or min(self.segment_size) < 1 or self.n_samples < 1:
             raise ValueError("it holds no pixels")
+        planes = self.n_samples if self._separate else 1
+        needed = planes * self._columns * self._rows * self._depth
+        # As they are stored: the parser cuts off what it has no place for.
+        stated = np.atleast_1d(key.tags.valueof(_COUNTS_OF[self._is_tiled], 0))
+        if stated[needed:].any():
+            width, height = self.size
+            raise ValueError(f"it has more tiles or strips than {width} x {height} px")
         if self._raw_dtype is not None:
             self._check_raw()
             if self._is_one_run(key):
@@ -133,8 +144,6 @@ class TiffPlane:
                 f"it is stored in pieces of {self.segment_size.width} x "
                 f"{self.segment_size.height} px, too large to decode: save it in tiles"
             )
-        planes = self.n_samples if self._separate else 1
-        needed = planes * self._columns * self._rows * self._depth
         if min(len(self._offsets), len(self._counts)) < needed:
             raise ValueError("its index of tiles is cut off")
         if self._is_jpeg and int(key.photometric) == _RGB and not key.is_jfif:

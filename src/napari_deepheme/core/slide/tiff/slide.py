@@ -33,7 +33,11 @@ from napari_deepheme.core.slide.same_picture import (
     shows_other_picture,
     shows_same_picture,
 )
-from napari_deepheme.core.slide.tiff.check import check_directories, is_ndpi
+from napari_deepheme.core.slide.tiff.check import (
+    check_directories,
+    check_tags,
+    is_ndpi,
+)
 from napari_deepheme.core.slide.tiff.colour import (
     ColourError,
     TiffColour,
@@ -64,6 +68,7 @@ from napari_deepheme.core.slide.tiff.peek import check_values
 from napari_deepheme.core.slide.tiff.planes import TiffPlane
 from napari_deepheme.core.slide.tiff.stated_planes import check_planes
 from napari_deepheme.core.slide.tiff.stream import TiffStream
+from napari_deepheme.core.slide.tiff.tile_index import check_sizes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -149,6 +154,7 @@ class TiffSlide(PyramidSlide):
         # A broken file raises anything out of the parser.
         try:
             check_directories(stream)
+            check_sizes(stream)
             # By itself, tifffile would go by the name.
             by_hamamatsu = is_ndpi(stream)
             stream.seek(0)
@@ -226,10 +232,12 @@ class TiffSlide(PyramidSlide):
             raise ElsewhereError("the pixels of its largest image are in other files")
         if len(pages) == 3:
             pages = [pages[at] for at in rgb_order(self._ome)]
+        key = series.keyframe
+        check_tags(tif.filehandle, int(key.offset), key.tags.keys())
         planes = [TiffPlane(page, self._stream, self._cache) for page in pages]
         n_samples = sum(plane.n_samples for plane in planes)
         bits = significant_bits(self._ome)
-        return _Picture(planes, tiff_colour(series.keyframe, n_samples, bits=bits))
+        return _Picture(planes, tiff_colour(key, n_samples, bits=bits))
 
     def _agree(
         self,

@@ -1,0 +1,231 @@
+"""Where a TIFF says that its tiles lie: an index that does not fit, tiles lost from it.
+
+A scanner that leaves out a tile states neither place nor length of it. One of which the
+file knows the place and no length was there once: a sector of the disk with a part of
+the index is gone. Where the index has fewer or more entries than the page has tiles,
+the size of the one or the other is wrong. Libtiff, and OpenSlide by it, take all of
+this for glass, or for no part of the picture.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, BinaryIO, Final
+
+import numpy as np
+
+from napari_deepheme.core.geometry import Region, Size
+from napari_deepheme.core.slide.tiff.check import each_directory, tag_numbers
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import numpy.typing as npt
+
+_WIDTH, _LENGTH, _SAMPLES, _PLANAR = 256, 257, 277, 284
+_TILE_WIDTH, _TILE_LENGTH, _OFFSETS, _COUNTS, _DEPTH = 322, 323, 324, 325, 32997
+_LOOKED_AT: Final = frozenset(
+    {
+        _WIDTH,
+        _LENGTH,
+        _SAMPLES,
+        _PLANAR,
+        _TILE_WIDTH,
+        _TILE_LENGTH,
+        _OFFSETS,
+        _COUNTS,
+        _DEPTH,
+    }
+)
+
+_APART: Final = 2
+"""Value of the tag PlanarConfiguration."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TileIndex:
+    """The tiles of a page.
+
+    Attributes
+    ----------
+    size : Size
+        Of the page, in pixels.
+    tile : Size
+        Of a tile, in pixels.
+    offsets, counts : ndarray of uint
+        Place and length of each in the file, in bytes.
+    n_planes : int
+        How often the page is covered with tiles: by each sample, if these lie apart,
+        in each depth.
+    """
+
+    size: Size
+    tile: Size
+    offsets: npt.NDArray[np.unsignedinteger]
+    counts: npt.NDArray[np.unsignedinteger]
+    n_planes: int
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns of tiles."""
+        return -(-self.size.height // self.tile.height), -(
+            -self.size.width // self.tile.width
+        )
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether each tile has its entry, and no further one a length."""
+        has_all = min(self.offsets.size, self.counts.size) >= self._n_tiles
+        return has_all and not self.has_more
+
+    @property
+    def has_more(self) -> bool:
+        """Whether it has tiles for which the page has no room."""
+        return bool(self.counts[self._n_tiles :].any())
+
+    @property
+    def _n_tiles(self) -> int:
+        rows, columns = self.shape
+        return rows * columns * self.n_planes
+
+    def lost(self) -> npt.NDArray[np.bool_]:
+        """Tell which tiles the file has lost, shape (rows, columns).
+
+        All of them, where it knows of none: no scanner leaves out a whole level.
+        """
+        rows, columns = self.shape
+        n = rows * columns
+        offsets, counts = (found[:n] for found in (self.offsets, self.counts))
+        is_lost: npt.NDArray[np.bool_] = (offsets > 0) & (counts == 0)
+        if not offsets.any() and not counts.any():
+            is_lost[:] = True
+        return is_lost.reshape(self.shape)
+
+
+def has_whole_index(stream: BinaryIO) -> bool:
+    """Tell whether the index of each tiled page of a TIFF fits its size.
+
+    Parameters
+    ----------
+    stream : file
+        A TIFF that `check_directories` accepts; its position is changed.
+    """
+    return all(index.is_whole for index in tile_indexes(stream))
+
+
+def check_sizes(stream: BinaryIO) -> None:
+    """Refuse a TIFF of whose pages one is said to be smaller than its tiles are.
+
+    Another, such as a smaller level, would be taken for its largest picture.
+
+    Parameters
+    ----------
+    stream : file
+        A TIFF that `check_directories` accepts; its position is changed.
+
+    Raises
+    ------
+    ValueError
+        If there is one.
+    """
+    for index in tile_indexes(stream):
+        if index.has_more:
+            width, height = index.size
+            raise ValueError(f"a page has more tiles than {width} x {height} px need")
+
+
+def tile_indexes(stream: BinaryIO) -> Iterator[TileIndex]:
+    """Go through the tiled pages of a TIFF, but for those whose tiles have no size.
+
+    Parameters
+    ----------
+    stream : file
+        A TIFF that `check_directories` accepts; its position is changed.
+    """
+    for layout, directory in each_directory(stream):
+        if not directory.is_tiled:
+            continue
+        found = {
+            tag.code: tag_numbers(stream, layout, tag)
+            for tag in directory.tags
+            if tag.code in _LOOKED_AT
+        }
+        first = {code: int(n[0]) for code, n in found.items() if n.size}
+        size = Size(first.get(_WIDTH, 0), first.get(_LENGTH, 0))
+        tile = Size(first.get(_TILE_WIDTH, 0), first.get(_TILE_LENGTH, 0))
+        if min(tile) > 0:
+            none = np.empty(0, np.uint64)
+            n_apart = first.get(_SAMPLES, 1) if first.get(_PLANAR, 1) == _APART else 1
+            yield TileIndex(
+                size,
+                tile,
+                found.get(_OFFSETS, none),
+                found.get(_COUNTS, none),
+                n_apart * max(1, first.get(_DEPTH, 1)),
+            )
+
+
+class LostTiles:
+    """The tiles that a slide's file has lost, by level.
+
+    Parameters
+    ----------
+    lost : dict of int to (Size, ndarray of bool, shape (rows, columns))
+        By level: the size of its tiles, and which are lost.
+    """
+
+    def __init__(self, lost: dict[int, tuple[Size, npt.NDArray[np.bool_]]]) -> None:
+        self._lost = lost
+
+    @classmethod
+    def of(
+        cls, stream: BinaryIO, sizes: list[Size], *, filled: bool
+    ) -> LostTiles | None:
+        """Find them; None if there are none.
+
+        Parameters
+        ----------
+        stream : file
+            A TIFF that `check_directories` accepts; its position is changed.
+        sizes : list of Size
+            Of the levels, the largest first; a page of such a size is that level.
+        filled : bool
+            Whether the reader makes a tile of the level before, where that has it.
+        """
+        found: dict[int, tuple[Size, npt.NDArray[np.bool_]]] = {}
+        for index in tile_indexes(stream):
+            if index.size in sizes and index.is_whole:
+                level = sizes.index(index.size)
+                found.setdefault(level, (index.tile, index.lost()))
+        lost = cls({level: one for level, one in found.items() if one[1].any()})
+        if filled:
+            lost._leave_out_filled(sizes)
+        return lost if lost._lost else None
+
+    def touch(self, level: int, window: Region) -> bool:
+        """Tell whether a window, in pixels of a level, holds a part of one."""
+        if level not in self._lost:
+            return False
+        tile, lost = self._lost[level]
+        rows = slice(window.y // tile.height, -(-window.bottom // tile.height))
+        columns = slice(window.x // tile.width, -(-window.right // tile.width))
+        return bool(lost[rows, columns].any())
+
+    def _leave_out_filled(self, sizes: list[Size]) -> None:
+        for level in sorted(self._lost):
+            tile, lost = self._lost[level]
+            if level:
+                times = sizes[level - 1].width / sizes[level].width
+                for row, column in np.argwhere(lost).tolist():
+                    place = Region(column * tile.width, row * tile.height, *tile)
+                    lost[row, column] = self.touch(level - 1, _enlarged(place, times))
+        self._lost = {level: one for level, one in self._lost.items() if one[1].any()}
+
+
+def _enlarged(place: Region, times: float) -> Region:
+    return Region.from_corners(
+        int(place.x * times),
+        int(place.y * times),
+        int(place.right * times) + 1,
+        int(place.bottom * times) + 1,
+    )

@@ -79,7 +79,12 @@ def write_tiny_model(tmp_path_factory):
         path = folder / f"{name}.safetensors"
         save_file(network.state_dict(), path)
         sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
-        settings = {"temperature": 1.0, "n_views": 1}
+        kept = {
+            "settings": {"temperature": 1.0, "n_views": 1},
+            "learned_from": {},
+            "learned_marks": frozenset({"0123456789ab"}),
+            "texts": {},
+        }
         card = replace(
             bundled,
             name=name,
@@ -90,7 +95,7 @@ def write_tiny_model(tmp_path_factory):
             outputs=outputs,
             size_px=32,
             mpp=MPP,
-            **{"settings": settings, "learned_from": {}, "texts": {}, **changes},
+            **{**kept, **changes},
         )
         card.write(folder / f"{name}.json")
         return ModelCard.read(folder / f"{name}.json")

@@ -21,6 +21,7 @@ from napari_deepheme.core.training.bundled import (
     train_detector,
 )
 from napari_deepheme.core.training.cells.cell_set import CellSet
+from napari_deepheme.core.training.cells.known import picture_marks
 from napari_deepheme.core.training.cells.manifest import OUTPUTS
 from napari_deepheme.core.training.cells.scenes import INPUT_MPP, Scene
 from napari_deepheme.core.training.fitting import loop as fitting
@@ -301,6 +302,8 @@ def test_a_classifiers_recipe_that_is_killed_ends_as_one_that_was_not(
     assert 0 < card.settings["unidentified_below"] < 1
     assert 0.2 < card.settings["temperature"] < 5
     assert card.outputs == find_model(name).outputs
+    learned = TrainingData(recipe_data).labelled("train")
+    assert card.learned_marks == picture_marks(learned)
     assert (tmp_path / "whole" / "third.pt").exists()
 
 
@@ -345,5 +348,10 @@ def test_the_detectors_recipe_ends_in_a_model_that_finds_things(recipe_data, tmp
     boxes, scores = models.detector.detect(np.full((64, 64, 3), 240, np.uint8))
     assert len(boxes) == len(scores)
     assert models.detector.spec.mpp == INPUT_MPP
+    marks = find_model(str(path)).learned_marks
+    singles = picture_marks(TrainingData(recipe_data).labelled("train"))
+    assert singles < marks
+    # Three fields and two smears; the others are held out.
+    assert len(marks - singles) == 5
     stored = torch.load(tmp_path / "detector.pt", weights_only=True)
     assert stored["step"] == 1

@@ -402,13 +402,14 @@ def test_each_training_has_a_dialog_that_uses_its_own_model(qtbot, session):
 
 def test_cells_that_the_old_model_learned_from_are_told_in_the_dialog(qtbot):
     texts = []
-    for n_known in (0, 3):
+    for n_known in (0, 3, None):
         dialog = ComparisonDialog(replace(COMPARISON, n_known=n_known), "new")
         qtbot.addWidget(dialog)
         labels = dialog.findChildren(QLabel)
         texts.append(" ".join(found.text() for found in labels))
     assert "learned from 3 of these" not in texts[0]
     assert "learned from 3 of these: both may look better" in texts[1]
+    assert "Which cells the old one learned from is not known" in texts[2]
 
 
 def test_a_difference_that_may_be_chance_is_called_so():

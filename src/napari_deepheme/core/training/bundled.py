@@ -24,6 +24,8 @@ from napari_deepheme.core.training.cells.cell_set import (
     cells_of_smears,
     field_backgrounds,
 )
+from napari_deepheme.core.training.cells.fields import field_paths
+from napari_deepheme.core.training.cells.known import picture_mark, picture_marks
 from napari_deepheme.core.training.cells.manifest import read_manifest
 from napari_deepheme.core.training.cells.scenes import (
     crop_scenes,
@@ -32,6 +34,7 @@ from napari_deepheme.core.training.cells.scenes import (
     phantom_scenes,
     smear_scenes,
 )
+from napari_deepheme.core.training.cells.smears import smear_paths
 from napari_deepheme.core.training.fitting.augment import AugmentConfig
 from napari_deepheme.core.training.fitting.calibrate import fit_calibration
 from napari_deepheme.core.training.fitting.classifier import (
@@ -61,6 +64,9 @@ PHANTOM_SEEDS: Final = {"train": 10_000, "held out": 90_000}
 
 REAL_SOURCES: Final = ("matek", "pbc", "bites", "segpc", "fields")
 """Sources that a teacher is asked about; of rendered cells the class is known."""
+
+_CELLS_A_GROUP: Final = 60
+"""Single cells of each source and label that the detector learns from."""
 
 _FIRST_PX: Final = 112
 """Side of the input in the first fit: ImageNet shows larger things."""
@@ -177,7 +183,8 @@ def train_classifier(
     val = data.real_cells("val")
     calibration = fit_calibration(network, val.without(without) if without else val)
     _log.info("calibration %s", calibration)
-    _write_card("litenet-marrow", out, calibration)
+    marks = classifier_marks(data, without=without)
+    _write_card("litenet-marrow", out, calibration, marks)
     return network
 
 
@@ -282,7 +289,8 @@ def train_detector(
     Parameters are those of `train_classifier`; a batch has 16 canvases.
     """
     make_folder(out)
-    crops = crop_scenes(_some_of_each(data.real_cells("train"), 60), mpp=CROP_UM / 144)
+    cells = cells_of_manifest(_cells_of_scenes(data))
+    crops = crop_scenes(cells, mpp=CROP_UM / 144)
     scenes = [
         *smear_scenes(data.folder / "smears", split="train"),
         *field_scenes(data.folder / "fields"),
@@ -295,8 +303,26 @@ def train_detector(
         scenes, DetectorFit(fit), checkpoint=out / "detector.pt", cells=cutouts(crops)
     )
     save_weights(network, out / "peaknet-marrow.safetensors")
-    _write_card("peaknet-marrow", out, {})
+    _write_card("peaknet-marrow", out, {}, detector_marks(data))
     return network
+
+
+def classifier_marks(data: TrainingData, *, without: str = "") -> frozenset[str]:
+    """Return the marks of the single cells that the classifier learns from.
+
+    Parameters are those of `train_classifier`.
+    """
+    cells = data.labelled("train")
+    return picture_marks(cell for cell in cells if cell.source != without)
+
+
+def detector_marks(data: TrainingData) -> frozenset[str]:
+    """Return the marks of all pictures that the detector learns from."""
+    paths = [
+        *smear_paths(data.folder / "smears", split="train"),
+        *field_paths(data.folder / "fields", split="train"),
+    ]
+    return picture_marks(_cells_of_scenes(data)).union(map(picture_mark, paths))
 
 
 def save_weights(network: nn.Module, path: Path) -> None:
@@ -308,23 +334,28 @@ def save_weights(network: nn.Module, path: Path) -> None:
     write_weights(path, halved)
 
 
-def _write_card(name: str, out: Path, settings: dict[str, float]) -> None:
+def _write_card(
+    name: str, out: Path, settings: dict[str, float], marks: frozenset[str]
+) -> None:
     """Put the bundled card beside the new weights, with the settings that they need."""
     bundled = find_model(name)
     weights = WeightsFile(out / f"{name}.safetensors")
     card = replace(
-        bundled, weights=(weights,), settings={**bundled.settings, **settings}
+        bundled,
+        weights=(weights,),
+        settings={**bundled.settings, **settings},
+        learned_marks=marks,
     )
     card.write(out / f"{name}.json")
 
 
-def _some_of_each(cells: CellSet, n_a_group: int) -> CellSet:
+def _cells_of_scenes(data: TrainingData) -> list[LabelledCell]:
+    """Choose some single cells of each group, for the detector."""
     rng = np.random.default_rng(0)
-    groups = np.array(cells.groups)
-    rows = np.concatenate(
-        [
-            rng.permutation(np.flatnonzero(groups == group))[:n_a_group]
-            for group in np.unique(groups)
-        ]
-    )
-    return cells.take(rows)
+    cells = data.labelled("train")
+    groups = np.array([f"{cell.source}/{cell.label}" for cell in cells])
+    rows = [
+        rng.permutation(np.flatnonzero(groups == group))[:_CELLS_A_GROUP]
+        for group in np.unique(groups)
+    ]
+    return [cells[i] for i in np.concatenate(rows).tolist()]

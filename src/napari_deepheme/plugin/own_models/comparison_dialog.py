@@ -99,6 +99,11 @@ def _headline(comparison: Comparison) -> str:
         f"{comparison.new_name} beside {comparison.old_name}, on {comparison.n:,} of "
         "your cells that the new one did not learn from."
     )
+    if comparison.n_known is None:
+        return (
+            f"{words} Which cells the old one learned from is not known: these may be "
+            "among them, and both may look better than they are."
+        )
     if not comparison.n_known:
         return words
     return (

@@ -78,6 +78,9 @@ _SAME: Final = {"scale": None, "size": 0, "unit": "micrometer"}
 
 _MARK: Final = re.compile(r"[0-9a-f]{12}")
 
+_MARKS: Final = re.compile(r"([0-9a-f]{12}( [0-9a-f]{12})*)?")
+"""All at once: thousands one by one would take as long as all the rest of a card."""
+
 
 def to_fields(content: dict[str, Any]) -> dict[str, Any]:
     """Return the fields of a `ModelCard`, `weights` as pairs of file name and hash.
@@ -305,11 +308,11 @@ def _activation(outputs: list[dict[str, Any]]) -> str:
 
 def _marks(value: str | list[str]) -> frozenset[str]:
     marks = value.split() if isinstance(value, str) else value
-    wrong = [m for m in marks if not _MARK.fullmatch(m)]
-    if wrong:
+    if not _MARKS.fullmatch(" ".join(marks)):
+        wrong = next((m for m in marks if not _MARK.fullmatch(m)), "")
         raise ValueError(
             "learned_marks must be of twelve digits each, from 0 to 9 and a to f, "
-            f"not {wrong[0][:60]!r}"
+            f"not {wrong[:60]!r}"
         )
     return frozenset(marks)
 

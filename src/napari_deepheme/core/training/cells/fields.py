@@ -94,14 +94,25 @@ def read_fields(folder: Path, *, split: str) -> list[Field]:
     InvalidTableError
         If there are none, or one of them is broken.
     """
-    paths = sorted((folder / "images").glob("*.jpg"))
-    if not paths:
-        raise InvalidTableError(str(folder), "it holds no images/*.jpg")
-    paths = [p for p in paths if is_held_out(p.stem) == (split == "val")]
+    paths = field_paths(folder, split=split)
     try:
         return [_read_field(p, folder / "masks" / f"{p.stem}.png") for p in paths]
     except OSError as error:
         raise InvalidTableError(str(folder), str(error)) from error
+
+
+def field_paths(folder: Path, *, split: str) -> list[Path]:
+    """Return the pictures that `read_fields` reads.
+
+    Raises
+    ------
+    InvalidTableError
+        If there are none, of either split.
+    """
+    paths = sorted((folder / "images").glob("*.jpg"))
+    if not paths:
+        raise InvalidTableError(str(folder), "it holds no images/*.jpg")
+    return [p for p in paths if is_held_out(p.stem) == (split == "val")]
 
 
 def is_held_out(name: str) -> bool:

@@ -38,6 +38,11 @@ def picture_marks(cells: Iterable[LabelledCell]) -> frozenset[str]:
     return frozenset(_mark(cell) for cell in cells)
 
 
+def tells_pictures(card: ModelCard | None) -> bool:
+    """Tell whether a card says which pictures its model learned from."""
+    return card is not None and bool(card.learned_marks)
+
+
 def known_to(
     base: ModelCard | None, cells: Sequence[LabelledCell]
 ) -> npt.NDArray[np.bool_]:
@@ -51,6 +56,8 @@ def limits_of_known(
     base: ModelCard | None, held_out: Sequence[LabelledCell], *, what: str
 ) -> tuple[str, ...]:
     """Word that figures flatter, as the model gone on from learned from what is judged.
+
+    That it is not known which pictures it learned from is said, too.
 
     Parameters
     ----------
@@ -69,18 +76,13 @@ def limits_of_known(
             f"{plural(n_known, f'held-out {what}')} of {len(held_out)} {verb} such as "
             f"{base.title} learned from: the figures flatter.",
         )
-    if not base.learned_marks and _is_own(base):
+    if not tells_pictures(base):
         return (
             f"Which {what}s {base.title} learned from is not known: held-out ones may "
-            "be among them, and the figures flatter.",
+            "be among them, and the figures flatter then.",
         )
     return ()
 
 
 def _mark(cell: LabelledCell) -> str:
     return cell.mark or picture_mark(cell.path)
-
-
-def _is_own(card: ModelCard) -> bool:
-    # What earlier versions wrote of a model that was fitted to own pictures.
-    return any(" own " in text for text in card.texts.get("Data", ()))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from scipy.stats import binomtest
 
 from napari_deepheme.core.taxonomy import CLASS_CODES
-from napari_deepheme.core.training.cells.known import known_to
+from napari_deepheme.core.training.cells.known import known_to, tells_pictures
 from napari_deepheme.core.training.cells.named import name_cells
 from napari_deepheme.core.training.evaluation.measures import measure, named_right
 from napari_deepheme.core.training.training_error import NOTHING_NAMED, TrainingError
@@ -61,8 +61,9 @@ class Comparison:
         Cells that only the one named right.
     p : float
         McNemar's exact two-sided p of these two numbers; 1 where both are 0.
-    n_known : int
-        Cells that the model learned from which the new one went on from.
+    n_known : int or None
+        Cells that the model learned from which the new one went on from; None where its
+        card does not say.
     """
 
     old_name: str
@@ -76,7 +77,7 @@ class Comparison:
     n_only_old: int
     n_only_new: int
     p: float
-    n_known: int = 0
+    n_known: int | None = 0
 
 
 def compare_models(
@@ -134,8 +135,14 @@ def compare_models(
         n_only_old=only_old,
         n_only_new=only_new,
         p=mcnemar(only_old, only_new),
-        n_known=int(known_to(base, named).sum()),
+        n_known=_n_known(base, named),
     )
+
+
+def _n_known(base: ModelCard | None, cells: Sequence[LabelledCell]) -> int | None:
+    if base is not None and not tells_pictures(base):
+        return None
+    return int(known_to(base, cells).sum())
 
 
 def mcnemar(n_only_old: int, n_only_new: int) -> float:

@@ -183,7 +183,7 @@ def test_a_detector_goes_on_from_the_bundled_one(tmp_path, capfd):
     assert "of the cells found, n 1" in capfd.readouterr().out
     card = find_model(str(tmp_path / "out" / "own-detector.json"))
     assert card.kind == "detector"
-    assert "5 own boxes" in card.description
+    assert "4 own boxes" in card.description
     assert logging.getLogger("napari_deepheme").handlers
 
 

@@ -20,6 +20,7 @@ from napari_deepheme.core.models.compute import Compute
 from napari_deepheme.core.models.networks.residual import CropNet, PeakNet
 from napari_deepheme.core.models.registry import (
     DEFAULT_CLASSIFIER,
+    DEFAULT_DETECTOR,
     find_model,
     find_of_kind,
     list_models,
@@ -70,7 +71,21 @@ def test_the_bundled_models_are_small_and_have_a_card_each():
         assert "Research use only" in card.describe()
         assert card.license in card.describe()
     assert "U4" in CARD.rendered_only
+    sources = {
+        "E1": "20 own that are E1 or E4, rendered",
+        "E4": "3 own, 20 own that are E1 or E4, rendered",
+        "L2": "20 own that are L2 or L4",
+        "B1": "rendered",
+    }
+    assert replace(CARD, learned_from=sources).rendered_only == ("E1", "B1")
     assert set(CARD.learned_from) == set(CARD.class_codes)
+
+
+def test_what_the_bundled_models_learned_from_is_in_their_cards_and_not_shown():
+    for name, n in ((DEFAULT_CLASSIFIER, 11_453), (DEFAULT_DETECTOR, 2_708)):
+        card = find_model(name)
+        assert len(card.learned_marks) == n
+        assert not any(mark in card.describe() for mark in card.learned_marks)
 
 
 def test_a_copy_of_a_model_is_found_by_the_path_of_card_or_weights(copy):

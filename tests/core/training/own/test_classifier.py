@@ -14,6 +14,7 @@ from safetensors.torch import load_file
 
 from napari_deepheme.core.models.cards.card import ModelCard, WeightsFile
 from napari_deepheme.core.models.registry import (
+    find_model,
     load_classifier,
     load_exact_classifier,
 )
@@ -23,6 +24,7 @@ from napari_deepheme.core.training.evaluation.compare import compare_models
 from napari_deepheme.core.training.evaluation.measures import measure
 from napari_deepheme.core.training.own import classifier as own_classifier
 from napari_deepheme.core.training.own import data as own_data
+from napari_deepheme.core.training.own.card import _learned_from
 from napari_deepheme.core.training.own.classifier import (
     OwnFit,
     held_out_cells,
@@ -575,6 +577,15 @@ def test_a_second_training_is_judged_by_cells_that_the_first_did_not_learn_from(
     assert sum(numbers[2:]) == len(second.learned_marks)
 
 
+def test_cells_of_a_set_leave_a_class_among_those_learned_from_rendered_cells(painted):
+    cells = [replace(c, targets=("E1", "E4")) for c in painted({"M3": 3})]
+    base = find_model("litenet-marrow")
+    sources = _learned_from(base, cells, base)
+    assert sources["E1"] == "3 own that are E1 or E4, rendered"
+    assert sources["E4"].startswith("3 own that are E1 or E4, real")
+    assert replace(base, learned_from=sources).rendered_only == base.rendered_only
+
+
 def test_a_known_cell_that_is_now_of_another_class_is_counted_there(painted, tmp_path):
     cells = painted({"M3": 10, "L2": 10})
     first, _ = train(cells, tmp_path, replace(SCRATCH, n_steps=2, n_folds=2), "first")
@@ -603,7 +614,9 @@ def test_a_card_says_how_many_held_out_cells_its_start_learned_from(painted, tmp
     judged = held_out_cells(cells, going_on)
     assert compare_models(*models, judged, base=first).n_known == 4
     assert compare_models(*models, judged).n_known == 0
-    replace(first, learned_marks=frozenset()).write(first.path)
+    unmarked = replace(first, learned_marks=frozenset())
+    assert compare_models(*models, judged, base=unmarked).n_known is None
+    unmarked.write(first.path)
     third, _ = train(cells, tmp_path, going_on, "third")
     told = "Which cells first 1 learned from is not known"
     assert any(told in text for text in third.texts["Limits"])

@@ -8,6 +8,7 @@ import torch
 from PIL import Image
 
 from napari_deepheme.core.models.cards.card import ModelCard
+from napari_deepheme.core.models.registry import DEFAULT_DETECTOR, find_model
 from napari_deepheme.core.training.cells.boxed import BoxedPicture
 from napari_deepheme.core.training.own.detector import (
     OwnDetectorFit,
@@ -50,10 +51,12 @@ def test_a_second_training_holds_out_pictures_that_the_first_did_not_learn_from(
     pictures, tmp_path
 ):
     first = train(pictures[:10], tmp_path, "first")
-    assert len(first.learned_marks) == 8
+    bundled = find_model(DEFAULT_DETECTOR).learned_marks
+    assert len(first.learned_marks - bundled) == 8
+    assert "; 8 own boxes, from peaknet-marrow" in first.description
     going_on = replace(QUICK, start_from=str(first.path))
     second = train(pictures, tmp_path, "second", going_on)
-    assert len(second.learned_marks) == 16
+    assert len(second.learned_marks - bundled) == 16
     assert first.learned_marks < second.learned_marks
     assert not any("learned from" in text for text in second.texts["Limits"])
     assert second.texts["Data"][1].startswith("Of first 1: 10 own pictures: ")

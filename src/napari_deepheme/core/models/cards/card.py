@@ -48,6 +48,10 @@ _WORDS: Final = frozenset(
 )
 """Fields on which no number of the model's depends; the weights are files."""
 
+OF_A_SET: Final = " own that are "
+"""In `learned_from`: of cells that may be another class as well ("3 own that are E1 or
+E4"), which do not tell a class from the others."""
+
 PHASES: Final = "mitotic_phase"
 
 LINEAGES: Final = "mitotic_lineage"
@@ -217,10 +221,11 @@ class ModelCard:
 
     @property
     def rendered_only(self) -> tuple[str, ...]:
-        """Codes of the classes that were learned from rendered cells alone."""
-        return tuple(
-            c for c, source in self.learned_from.items() if source == "rendered"
-        )
+        """Codes of the classes that were learned from rendered cells alone.
+
+        Own cells that may be another class as well change nothing in that.
+        """
+        return tuple(c for c, source in self.learned_from.items() if _rendered(source))
 
     def describe(self) -> str:
         """Return the card as plain text."""
@@ -259,6 +264,11 @@ class ModelCard:
         mean, std = (" ".join(f"{v:g}" for v in part) for part in (self.mean, self.std))
         white = "background brought to one white" if self.whitened else "not whitened"
         return f"{side}, channels in [0, 1] less {mean}, over {std}, {white}"
+
+
+def _rendered(source: str) -> bool:
+    parts = [part for part in source.split(", ") if OF_A_SET not in part]
+    return parts == ["rendered"]
 
 
 def _why(error: Exception) -> str:

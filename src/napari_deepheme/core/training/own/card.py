@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from scipy.optimize import minimize_scalar
 
+from napari_deepheme.core.models.cards.card import OF_A_SET
 from napari_deepheme.core.models.postprocess import mirrored_views, probabilities_of
 from napari_deepheme.core.models.torch.weights import build_network, load_networks
 from napari_deepheme.core.taxonomy import CLASS_CODES
@@ -234,7 +235,7 @@ def _learned_from(
         counts = added if before and " own" in before else every
         words = [f"{counts[(code,)]} own"] if counts[(code,)] else []
         words += [
-            f"{n} own that are {' or '.join(targets)}"
+            f"{n}{OF_A_SET}{' or '.join(targets)}"
             for targets, n in sorted(counts.items())
             if code in targets and len(targets) > 1
         ]

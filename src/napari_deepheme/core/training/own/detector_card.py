@@ -57,7 +57,7 @@ def finished_detector_card(
     command : str
         What was called; empty where nobody knows.
     """
-    n_boxes = sum(len(scene.boxes) for scene in scenes)
+    n_boxes = sum(len(scenes[i].boxes) for i in split.train.tolist())
     learned = picture_marks(cells[i] for i in split.train.tolist())
     judged = (split.test if len(split.test) else split.val).tolist()
     held_out = [scenes[i] for i in judged]

@@ -109,10 +109,8 @@ def _refuse_unfit(parser: CommandParser) -> None:
 def _run(options: argparse.Namespace) -> int:
     if options.recipe == "bundled":
         return _run_bundled(options)
-    from napari_deepheme.core.training.evaluation.by_group import (
-        evaluate_classifier,
-        notices,
-    )
+    from napari_deepheme.core.training.evaluation.by_group import evaluate_classifier
+    from napari_deepheme.core.training.evaluation.notices import notices
     from napari_deepheme.core.training.evaluation.report_page import (
         PAGE,
         write_evaluations,
@@ -166,10 +164,13 @@ def _told_apart(names: list[str], asked: list[str]) -> list[str]:
 
 
 def _say_macro(evaluation: Evaluation) -> None:
+    from napari_deepheme.core.training.evaluation.notices import counted_classes
+
     report = evaluation.whole
     say(
-        f"{evaluation.spec.name}: macro F1 {report.macro['F1']}, macro AUC "
-        f"{report.macro['AUC']}, named right {report.accuracy}, n {report.n}"
+        f"{evaluation.spec.name}: macro F1 {report.macro['F1']} of "
+        f"{counted_classes(report)}, macro AUC {report.macro['AUC']}, named right "
+        f"{report.accuracy}, n {report.n}"
     )
 
 

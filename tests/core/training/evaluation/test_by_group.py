@@ -11,16 +11,14 @@ from napari_deepheme.core.models.protocols import ClassifierSpec, CropProbabilit
 from napari_deepheme.core.taxonomy import class_index
 from napari_deepheme.core.training.cells.known import picture_marks
 from napari_deepheme.core.training.evaluation import by_group
-from napari_deepheme.core.training.evaluation.by_group import (
-    evaluate_classifier,
-    notices,
-)
+from napari_deepheme.core.training.evaluation.by_group import evaluate_classifier
 from napari_deepheme.core.training.evaluation.compare import compare_models, mcnemar
 from napari_deepheme.core.training.evaluation.measures import (
     measure,
     reliability,
     share,
 )
+from napari_deepheme.core.training.evaluation.notices import notices
 from napari_deepheme.core.training.evaluation.report_page import (
     write_evaluations,
     write_page,
@@ -92,6 +90,25 @@ def test_samples_that_are_all_alike_give_no_interval():
     assert str(by_class["M4"]["F1"]) == "0.000"
     assert by_class["M3"]["F1"].low < by_class["M3"]["F1"].value
     assert report.macro["F1"].low < report.macro["F1"].high
+
+
+def test_samples_that_lack_a_class_are_none_of_the_mean_over_the_classes():
+    targets = ["M3"] * 15 + ["M4"] * 15 + ["L2"]
+    answers = ["M3"] * 14 + ["M4"] * 15 + ["M3"] * 2
+    report = measure(probabilities(answers), targets)
+    for name in ("F1", "recall", "precision"):
+        mean = report.macro[name]
+        # Over M3 and M4 alone it would be above 0.9.
+        assert 0.5 < mean.low < mean.value < mean.high <= 2 / 3
+        assert 0.9 < report.common[name].value < report.common[name].high
+    assert report.common["F1"].n == 30
+    assert measure(probabilities(answers[:30]), targets[:30]).common == {}
+
+
+def test_a_mean_that_few_samples_tell_has_no_interval():
+    targets = ["M1", "M2", "M3", "M4"]
+    report = measure(probabilities(["M1", "M2", "M3", "M3"]), targets)
+    assert str(report.macro["recall"]) == "0.750"
 
 
 def test_a_code_of_a_cells_own_set_is_right_beside_a_class_of_that_code_alone():
@@ -195,6 +212,13 @@ def test_cells_without_a_class_cannot_be_judged(painted):
         evaluate_classifier(Told([]), [replace(cell, targets=("platelet",))])
 
 
+def test_cells_that_show_no_class_cannot_be_judged_alone(painted):
+    cells = [replace(c, targets=("not-identifiable",)) for c in painted({"M3": 2})]
+    told = "2 not-identifiable cells cannot be judged alone: put cells of a class"
+    with pytest.raises(TrainingError, match=told):
+        evaluate_classifier(Told([]), cells)
+
+
 def test_cells_that_a_model_learned_from_are_not_judged(
     painted, write_tiny_model, tmp_path
 ):
@@ -205,9 +229,9 @@ def test_cells_that_a_model_learned_from_are_not_judged(
     answers = ["M4", "M4", "M3", "M3", "M3", "M3"]
     found = evaluate_classifier(Told(answers), cells, card=mine, others=[other])
     assert found.whole.accuracy == share(2, 3)
-    assert list(notices(found)) == [
+    assert next(notices(found)) == (
         "tester <1> learned from 2 of these 6 cells: the figures are of others."
-    ]
+    )
     write_evaluations([found], tmp_path)
     rows = read(tmp_path / "predictions.csv")
     assert [row["judged"] for row in rows] == ["yes"] * 3 + ["no"] * 3
@@ -222,15 +246,50 @@ def test_a_model_that_learned_from_all_cells_is_judged_and_it_is_told(
     mine = write_tiny_model(learned_marks=picture_marks(cells))
     found = evaluate_classifier(Told(["M3", "M3"]), cells, card=mine)
     assert found.whole.n == 2
-    (words,) = notices(found)
+    words = next(notices(found))
     assert "learned from 2 of these 2 cells, and no others are left" in words
+
+
+def test_that_nobody_knows_what_a_model_learned_from_is_told(
+    painted, write_tiny_model, tmp_path
+):
+    cells = painted({"M3": 2})
+    card = write_tiny_model(learned_marks=frozenset())
+    found = evaluate_classifier(Told(["M3"] * 2), cells, card=card)
+    told = "Which pictures tester <1> learned from is not known: these may be among"
+    assert next(notices(found)).startswith(told)
+    write_evaluations([found], tmp_path)
+    rows = read(tmp_path / "predictions.csv")
+    assert [row["learned"] for row in rows] == ["", ""]
+
+
+def test_classes_of_few_cells_are_told_and_have_a_mean_without_them(painted, tmp_path):
+    cells = painted({"M3": 10, "M4": 1})
+    found = evaluate_classifier(Told(["M3"] * 9 + ["M4"] * 2), cells)
+    rare, common = list(notices(found))[1:]
+    assert rare.startswith("1 of 2 classes has fewer than 10 cells: M4 (1). In the ")
+    value = found.whole.classes[0].measures["F1"].value
+    assert f"macro F1 {value:.3f} (" in common
+    write_evaluations([found], tmp_path)
+    means = {
+        row["class"]: float(row["value"])
+        for row in read(tmp_path / "figures.csv")
+        if row["measure"] == "F1" and row["class"].startswith("mean")
+    }
+    assert means == pytest.approx(
+        {"mean": 0.8070, "mean of classes of 10 cells or more": value}, abs=1e-4
+    )
+    page = (tmp_path / "report.html").read_text("utf-8")
+    assert "11 named cells of 2 classes." in page
+    assert "M4 (1)" in page
+    assert "<td>mean of classes of 10 cells or more F1</td>" in page
 
 
 def test_cells_of_no_class_are_counted_by_what_they_are(painted):
     cells = painted({"M3": 4})
     words = [("M3",), ("platelet",), (), ("platelet",)]
     cells = [replace(c, targets=w) for c, w in zip(cells, words, strict=True)]
-    (told,) = notices(evaluate_classifier(Told(["M3"]), cells))
+    told = next(notices(evaluate_classifier(Told(["M3"]), cells)))
     assert told.endswith("left out, of none of the classes: 2 platelet, 1 unnamed.")
     assert told.startswith("3 cells are")
 
@@ -264,7 +323,7 @@ def test_tables_hold_every_figure_and_every_picture(evaluated, tmp_path):
     nameless = predictions[8]
     assert nameless["classes"] == "not-identifiable"
     told = [nameless[name] for name in ("right", "identified", "learned", "judged")]
-    assert told == ["", "no", "no", "no"]
+    assert told == ["", "no", "", "no"]
     assert [row["right"] for row in predictions[:8]].count("no") == 1
     assert sum(float(predictions[0][f"p_{c}"]) for c in ("M3", "M4")) <= 1
     with_interval = [row for row in figures if row["low"] != "nan"]

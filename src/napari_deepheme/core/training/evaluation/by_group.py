@@ -13,10 +13,11 @@ import numpy as np
 from napari_deepheme.core.files import atomic_file
 from napari_deepheme.core.models.postprocess import NOT_IDENTIFIABLE
 from napari_deepheme.core.taxonomy import CLASS_CODES
-from napari_deepheme.core.training.cells.known import known_to
+from napari_deepheme.core.training.cells.known import known_to, tells_pictures
 from napari_deepheme.core.training.cells.named import name_cells
 from napari_deepheme.core.training.cells.picture_labels import UNNAMED
 from napari_deepheme.core.training.evaluation.measures import (
+    ENOUGH,
     Measure,
     measure,
     reliability,
@@ -38,6 +39,9 @@ if TYPE_CHECKING:
 
 MEAN: Final = "mean"
 """In place of a class: the mean over the classes."""
+
+MEAN_OF_COMMON: Final = f"mean of classes of {ENOUGH} cells or more"
+"""In place of a class, where that is another mean."""
 
 TABLES: Final = ("figures.csv", "confusion.csv", "calibration.csv", "predictions.csv")
 """Names of the files that `write_tables` writes."""
@@ -86,8 +90,9 @@ class Evaluation:
         Those not judged by class: a model learned from them, or they show none.
     probabilities_beside : ndarray of float32, shape (m, 23)
         What it said of these.
-    learned : ndarray of bool, shape (n + m,)
-        Of which of `cells` and `beside` its card says that it learned from them.
+    learned : ndarray of bool, shape (n + m,), or None
+        Of which of `cells` and `beside` its card says that it learned from them; None
+        where it does not say from which pictures it learned.
     left_out : mapping of str to int
         How many cells were not shown to it, by what they are: platelets, unnamed ones.
     """
@@ -99,7 +104,7 @@ class Evaluation:
     nameless_unidentified: Measure
     beside: tuple[LabelledCell, ...]
     probabilities_beside: npt.NDArray[np.float32]
-    learned: npt.NDArray[np.bool_]
+    learned: npt.NDArray[np.bool_] | None
     left_out: Mapping[str, int]
 
     @property
@@ -140,9 +145,9 @@ def evaluate_classifier(
         If none bears a class.
     """
     named = [c for c in cells if _bears_class(c)]
-    if not named:
-        raise TrainingError(NOTHING_NAMED)
     nameless = [c for c in cells if _is_nameless(c)]
+    if not named:
+        raise TrainingError(_why_not_judged(nameless))
     cards = [other for other in (card, *others) if other is not None]
     judged = _not_learned(named, cards)
     doubted = _not_learned(nameless, cards) if judged else nameless
@@ -161,30 +166,13 @@ def evaluate_classifier(
         _below(doubts, spec.unidentified_below),
         tuple(beside),
         given,
-        known_to(card, [*judged, *beside]),
+        known_to(card, [*judged, *beside]) if tells_pictures(card) else None,
         Counter(
             "|".join(c.targets) or UNNAMED
             for c in cells
             if not (_bears_class(c) or _is_nameless(c))
         ),
     )
-
-
-def notices(evaluation: Evaluation) -> Iterator[str]:
-    """Word which cells the figures are not of, or what flatters them."""
-    if evaluation.left_out:
-        told = ", ".join(f"{n:,} {word}" for word, n in evaluation.left_out.items())
-        n = sum(evaluation.left_out.values())
-        cells = f"{plural(n, 'cell')} {'is' if n == 1 else 'are'}"
-        yield f"{cells} left out, of none of the classes: {told}."
-    n_learned, n = int(evaluation.learned.sum()), len(evaluation.learned)
-    if not n_learned:
-        return
-    name = f"{evaluation.spec.name} learned from {n_learned:,} of these {n:,} cells"
-    if evaluation.learned[: len(evaluation.cells)].any():
-        yield f"{name}, and no others are left to judge: the figures flatter."
-    else:
-        yield f"{name}: the figures are of others."
 
 
 def write_tables(evaluations: Sequence[Evaluation], paths: Sequence[Path]) -> None:
@@ -239,6 +227,8 @@ def group_figures(group: Group) -> Iterator[tuple[str, str, Measure]]:
     """Yield class, name of the measure and measure of a group."""
     for name, mean in group.report.macro.items():
         yield MEAN, name, mean
+    for name, mean in group.report.common.items():
+        yield MEAN_OF_COMMON, name, mean
     yield "", "named right", group.report.accuracy
     yield "", "calibration error", group.report.calibration
     if group.unidentified.n:
@@ -314,6 +304,16 @@ def _calibration_rows(evaluation: Evaluation) -> Iterator[tuple[object, ...]]:
         yield (evaluation.spec.name, *shares, b.n, *means)
 
 
+def _why_not_judged(nameless: Sequence[LabelledCell]) -> str:
+    if not nameless:
+        return NOTHING_NAMED
+    cells = plural(len(nameless), f"{NOT_IDENTIFIABLE} cell")
+    return (
+        f"{cells} cannot be judged alone: put cells of a class beside them, the share "
+        "below the threshold is told then"
+    )
+
+
 def _bears_class(cell: LabelledCell) -> bool:
     return bool(cell.targets) and set(cell.targets) <= set(CLASS_CODES)
 
@@ -333,10 +333,14 @@ def _not_learned(
 
 def _prediction_rows(evaluation: Evaluation) -> Iterator[tuple[object, ...]]:
     n_judged = len(evaluation.cells)
+    cells = (*evaluation.cells, *evaluation.beside)
+    learned = [""] * len(cells)
+    if evaluation.learned is not None:
+        learned = [_yes(is_so) for is_so in evaluation.learned.tolist()]
     rows = zip(
-        (*evaluation.cells, *evaluation.beside),
+        cells,
         (*evaluation.probabilities, *evaluation.probabilities_beside),
-        evaluation.learned.tolist(),
+        learned,
         strict=True,
     )
     for i, (cell, given, is_learned) in enumerate(rows):
@@ -353,7 +357,7 @@ def _prediction_rows(evaluation: Evaluation) -> Iterator[tuple[object, ...]]:
             f"{given[best]:.4f}",
             _yes(is_right) if _bears_class(cell) else "",
             _yes(known),
-            _yes(is_learned),
+            is_learned,
             _yes(i < n_judged),
             # Nine digits give a float32 back: tiny ones still have their order.
             *(f"{p:.9g}" for p in given.tolist()),

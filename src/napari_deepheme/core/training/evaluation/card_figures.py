@@ -36,6 +36,7 @@ from napari_deepheme.core.training.cells.smears import read_smears
 from napari_deepheme.core.training.evaluation.figure import Figure
 from napari_deepheme.core.training.evaluation.matching import match_boxes, match_centres
 from napari_deepheme.core.training.evaluation.measures import (
+    ENOUGH,
     calibration,
     measure,
     named_right,
@@ -52,9 +53,6 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from napari_deepheme.core.models.protocols import CellClassifier, Models
-
-_MIN_CELLS: Final = 10
-"""Classes with fewer cells are left out of a mean."""
 
 _PHANTOM_SIZE: Final = Size(2000, 2000)
 
@@ -308,7 +306,8 @@ def _by_source(
     for source in sorted({cell.source for cell in cells}):
         named = [c for c in cells if c.source == source and _is_class(c)]
         counts = Counter(map(_target, named))
-        enough = {target for target, n in counts.items() if n >= _MIN_CELLS}
+        # Classes with fewer cells are left out of the mean.
+        enough = {target for target, n in counts.items() if n >= ENOUGH}
         named = [c for c in named if _target(c) in _distinct(enough)]
         if named:
             yield source, named

@@ -29,8 +29,14 @@ if TYPE_CHECKING:
 
 _N_SAMPLES: Final = 500
 
+_FEWEST_SAMPLES: Final = 200
+"""So many of them must tell a figure, or it has no interval."""
+
 _ALIKE: Final = 1e-9
 """Figures of samples that differ by less are the same but for rounding."""
+
+ENOUGH: Final = 10
+"""Cells from which on a class weighs in a mean without a word."""
 
 NAMES: Final = ("precision", "recall", "F1", "AUC")
 
@@ -45,8 +51,10 @@ class Measure:
         The figure; NaN where there is nothing to measure.
     low, high : float
         Its 95 % interval: Wilson's for a share, of a calibration error that of
-        `calibration_interval`, by bootstrap over the cells else; NaN where all
-        samples are alike, which tell nothing of how sure the figure is.
+        `calibration_interval`, by bootstrap over the cells else, of those samples that
+        have cells of the class, or for a mean of each class: what lacks one averages
+        over other classes. NaN where fewer than 200 of 500 have, and where all are
+        alike, which tell nothing of how sure the figure is.
     n : int
         Cells behind it: of a precision its hits and false calls, else those of the
         class.
@@ -99,6 +107,9 @@ class Report:
         Means over the classes, by the words of `NAMES`. A class that is never called
         has no precision of its own and counts as 0 in the mean: who leaves a class out
         would score better else.
+    common : dict of str to Measure
+        The same over the classes of `ENOUGH` cells or more; empty where these are all
+        of the classes, or none.
     accuracy : Measure
         Share of the cells named right.
     calibration : Measure
@@ -112,6 +123,7 @@ class Report:
     n: int
     classes: tuple[ClassMeasures, ...]
     macro: dict[str, Measure]
+    common: dict[str, Measure]
     accuracy: Measure
     calibration: Measure
     confusion: npt.NDArray[np.intp]
@@ -172,14 +184,14 @@ def measure(probabilities: npt.NDArray[np.float32], targets: Sequence[str]) -> R
             for i in range(len(classes))
         )
     ]
-    values = {name: [c.measures[name].value for c in of_class] for name in NAMES}
-    values["precision"] = [v if v == v else 0.0 for v in values["precision"]]
-    macro = {name: _mean(values[name], samples[name], truth) for name in NAMES}
+    enough = [i for i, one in enumerate(of_class) if one.n >= ENOUGH]
+    is_apart = 0 < len(enough) < len(classes)
     n = len(targets)
     return Report(
         n=n,
         classes=tuple(of_class),
-        macro=macro,
+        macro=_means(of_class, samples, list(range(len(classes)))),
+        common=_means(of_class, samples, enough) if is_apart else {},
         accuracy=share(int(right.sum()), n),
         calibration=calibration(probabilities.max(axis=1), right),
         confusion=confusion,
@@ -287,7 +299,7 @@ def _samples(
         n_called = weight @ n_times
         with np.errstate(invalid="ignore", divide="ignore"):
             precision = np.where(n_called > 0, hits / n_called, 0)
-            found["precision"][s] = np.where(n_true + n_called > 0, precision, np.nan)
+            found["precision"][s] = np.where(n_true > 0, precision, np.nan)
             found["recall"][s] = hits / n_true
             f1 = 2 * hits / (n_true + n_called)
             found["F1"][s] = np.where(n_true > 0, f1, np.nan)
@@ -317,21 +329,31 @@ def _weighted_auc(
     return float((own * (below + rest / 2)).sum() / total)
 
 
-def _mean(
-    values: list[float],
-    samples: npt.NDArray[np.float64],
-    truth: npt.NDArray[np.intp],
-) -> Measure:
-    known = [v for v in values if v == v]
-    rows = [row[~np.isnan(row)] for row in samples]
-    means = np.array([row.mean() for row in rows if len(row)])
-    value = float(np.mean(known)) if known else float("nan")
-    return _bounded(value, means, len(truth))
+def _means(
+    of_class: Sequence[ClassMeasures],
+    samples: dict[str, npt.NDArray[np.float64]],
+    chosen: list[int],
+) -> dict[str, Measure]:
+    """Average some classes; a sample that lacks one of them has no mean."""
+    n = sum(of_class[i].n for i in chosen)
+    found = {}
+    for name in NAMES:
+        values = {i: of_class[i].measures[name].value for i in chosen}
+        if name == "precision":
+            values = {i: v if v == v else 0.0 for i, v in values.items()}
+        known = {i: v for i, v in values.items() if v == v}
+        if known:
+            means = samples[name][:, list(known)].mean(axis=1)
+            found[name] = _bounded(float(np.mean(list(known.values()))), means, n)
+        else:
+            nan = float("nan")
+            found[name] = Measure(nan, nan, nan, n)
+    return found
 
 
 def _bounded(value: float, samples: npt.NDArray[np.float64], n: int) -> Measure:
     known = samples[~np.isnan(samples)]
-    if value != value or not len(known) or np.ptp(known) < _ALIKE:
+    if value != value or len(known) < _FEWEST_SAMPLES or np.ptp(known) < _ALIKE:
         nan = float("nan")
         return Measure(value, nan, nan, n)
     low, high = np.percentile(known, [2.5, 97.5])

@@ -18,9 +18,9 @@ from napari_deepheme.core.taxonomy import CLASS_BY_CODE, CLASS_CODES
 from napari_deepheme.core.training.cells.named import load_own_crops
 from napari_deepheme.core.training.evaluation.by_group import (
     MEAN,
+    MEAN_OF_COMMON,
     TABLES,
     group_figures,
-    notices,
     write_tables,
 )
 from napari_deepheme.core.training.evaluation.measures import (
@@ -28,6 +28,11 @@ from napari_deepheme.core.training.evaluation.measures import (
     named_right,
     reliability,
 )
+from napari_deepheme.core.training.evaluation.notices import (
+    counted_classes,
+    notices,
+)
+from napari_deepheme.core.wording import plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -107,16 +112,18 @@ def write_page(evaluations: Sequence[Evaluation], path: Path) -> None:
 
 def _page(evaluations: Sequence[Evaluation]) -> Iterator[str]:
     title = " and ".join(e.spec.name for e in evaluations)
-    n = len(evaluations[0].cells)
+    whole = evaluations[0].whole
     yield "<!DOCTYPE html>"
     yield '<html lang="en"><head><meta charset="utf-8">'
     yield f"<title>{escape(title)}</title><style>{_STYLE}</style></head><body>"
     yield f"<h1>{escape(title)}</h1>"
-    yield f"<p>{n} named cells. <strong>Research use only.</strong></p>"
+    cells = f"{plural(whole.n, 'named cell')} of {counted_classes(whole)}"
+    yield f"<p>{cells}. <strong>Research use only.</strong></p>"
     yield from _notices(evaluations)
     yield "<h2>Figures</h2><p>With 95 % intervals: Wilson's for precision and recall, "
-    yield "by bootstrap over the cells for F1, AUC and means, none where all samples "
-    yield "are alike, as of few cells that are all right. A class that is never "
+    yield "by bootstrap over the cells for F1, AUC and means, of the samples that have "
+    yield "cells of each class; none where these are fewer than 200 of 500, or all "
+    yield "alike, as of few cells that are all right. A class that is never "
     yield "called has no precision and counts as 0 in the mean.</p>"
     yield from _overview(evaluations)
     yield from _class_tables(evaluations)
@@ -146,8 +153,9 @@ def _notices(evaluations: Sequence[Evaluation]) -> Iterator[str]:
 
 
 def _overview(evaluations: Sequence[Evaluation]) -> Iterator[str]:
+    shown = ("", MEAN, MEAN_OF_COMMON)
     found = [
-        {(t, w): m for t, w, m in group_figures(e.groups[0]) if t in ("", MEAN)}
+        {(t, w): m for t, w, m in group_figures(e.groups[0]) if t in shown}
         for e in evaluations
     ]
     keys = list(dict.fromkeys(key for one in found for key in one))

@@ -9,7 +9,6 @@ import pyarrow.parquet
 import pytest
 
 from napari_deepheme.cli import batch as batch_command
-from napari_deepheme.cli import progress as progress_module
 from napari_deepheme.cli import run
 from napari_deepheme.cli.progress import Progress
 from napari_deepheme.core.errors import SchedulerNotFoundError, UnfitWorkersError
@@ -202,16 +201,16 @@ class Terminal(io.StringIO):
 def test_progress_is_drawn_over_itself_and_wiped(monkeypatch):
     terminal = Terminal()
     monkeypatch.setattr("sys.stderr", terminal)
-    clock = iter((100.0, 100.0, 110.0))
-    monkeypatch.setattr(progress_module.time, "monotonic", lambda: next(clock))
-    progress = Progress("tile", n_before=2)
+    clock = iter((100.0, 110.0))
+    monkeypatch.setattr("time.monotonic", lambda: next(clock))
+    progress = Progress("slide", n_before=2)
     progress.update(2, 12)
-    progress.update(4, 12, "5 cells, ")
+    progress.update(4, 12, "9 of 20 counted")
     progress.close()
     _, first, second, blank, end = terminal.getvalue().split("\r")
-    assert first.strip() == "tile 2 of 12, 0 s left"
-    # Two tiles in ten seconds, so eight take forty.
-    assert second.strip() == "tile 4 of 12, 5 cells, 40 s left"
+    assert first.strip() == "slide 2 of 12, 0 s left"
+    # Two in ten seconds, so eight take forty.
+    assert second.strip() == "9 of 20 counted, 40 s left"
     assert len(first) == len(second) == len(blank) == 78
     assert blank.strip() == end == ""
 

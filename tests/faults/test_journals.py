@@ -7,9 +7,9 @@ import zlib
 import pytest
 
 from napari_deepheme.cli import run
+from napari_deepheme.core.engine.pace import Pace
 from napari_deepheme.core.runs.journal import Journal
 from napari_deepheme.core.runs.journal_records import NAME
-from napari_deepheme.plugin.result_layers.stream import Pace
 
 WORDS = ["--region", "0,0,200,200", "--backend", "torch", "--device", "cpu", "--out"]
 FILES = ("cells.csv", "cells.geojson")
@@ -187,7 +187,6 @@ def test_a_clock_that_goes_back_leaves_no_time_below_nothing(monkeypatch):
     now = [100.0]
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
     pace = Pace()
-    pace.start()
     for n_done in (1, 2, 3):
         now[0] -= 50
         assert pace.seconds_left(n_done, 9) >= 0

@@ -67,7 +67,7 @@ def test_while_a_run_goes_on_the_session_says_so_and_then_tells_the_outcome(
     assert names(viewer) == ["slide", "Cells", "Mitotic figures"]
     assert session.can_export
     assert session.message == "Done."
-    assert session.n_done == session.n_tiles == 2
+    assert session.n_done == session.n_steps == 2
     assert session.counts["M2"] == session.counts["U4"] == 1
 
 

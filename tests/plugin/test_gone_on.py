@@ -3,11 +3,11 @@
 import pytest
 from tests.plugin.conftest import MODELS
 
+from napari_deepheme.core.engine.pace import Pace
 from napari_deepheme.core.errors import CannotWriteError, RunBusyError
 from napari_deepheme.core.runs.kept_search import GoneOn, KeptSearch, NotKept
 from napari_deepheme.plugin import streaming
 from napari_deepheme.plugin.result_layers.overlay import Overlay
-from napari_deepheme.plugin.result_layers.stream import Pace
 from napari_deepheme.plugin.reviewing import keeping
 from napari_deepheme.plugin.words import progress_in_words
 
@@ -57,7 +57,7 @@ def test_a_run_that_goes_on_says_so(opened, past, said):
     opened.classify_slide()
     opened.finish()
     assert "Going on with 1 of 2 tiles done." in said
-    assert opened.session.n_done == opened.session.n_tiles == 2
+    assert opened.session.n_done == opened.session.n_steps == 2
     assert opened.session.n_cells == 4
 
 
@@ -138,8 +138,7 @@ def test_a_run_that_is_not_kept_says_why_and_ends(opened, past, said, error, why
 def test_the_time_that_is_left_is_that_of_new_tiles(monkeypatch):
     now = [100.0]
     monkeypatch.setattr("time.monotonic", lambda: now[0])
-    pace = Pace()
-    pace.start(50)
+    pace = Pace(50)
     for n_done in range(1, 51):
         assert pace.seconds_left(n_done, 60) == 0
     for n_done in (51, 52, 53):
@@ -149,7 +148,7 @@ def test_the_time_that_is_left_is_that_of_new_tiles(monkeypatch):
 
 def test_no_time_is_said_to_be_left_while_tiles_of_before_come(opened):
     session = opened.session
-    session.running, session.n_tiles, session.n_done = True, 9, 4
+    session.running, session.step = True, "tile 4 of 9"
     assert progress_in_words(session) == "0 cells, tile 4 of 9"
 
 

@@ -58,8 +58,8 @@ def test_buttons_follow_the_state(view, session):
 def test_progress_tells_cells_found_and_time_left(view, session):
     session.running = True
     assert view.progress_bar.maximum() == 0
-    session.n_tiles, session.n_done, session.n_cells = 8, 2, 120
-    session.seconds_left = 240.0
+    session.n_steps, session.n_done, session.n_cells = 8, 2, 120
+    session.step, session.seconds_left = "tile 2 of 8", 240.0
     words = view.progress_label.text()
     assert words == "120 cells, tile 2 of 8, about 4 min left"
     assert (view.progress_bar.value(), view.progress_bar.maximum()) == (2, 8)
@@ -75,7 +75,7 @@ def test_how_many_cells_are_out_of_the_count_stands_above_the_message(view, sess
     session.message = "Exported."
     assert view.progress_label.text() == words
     # A later run came so far and gave nothing.
-    session.n_tiles, session.n_done = 8, 5
+    session.step = "tile 5 of 8"
     assert view.progress_label.text() == words
     session.stopped = "stopped at tile 2 of 9"
     assert view.progress_label.text() == f"{words}; stopped at tile 2 of 9"
@@ -317,7 +317,7 @@ def test_a_training_says_what_it_is_at(view, session):
     session.training = session.running = True
     session.step = "Step 5 of 10"
     assert view.progress_label.text() == "Step 5 of 10"
-    session.n_tiles, session.n_done, session.seconds_left = 1000, 500, 60.0
+    session.n_steps, session.n_done, session.seconds_left = 1000, 500, 60.0
     assert view.progress_label.text() == "Step 5 of 10, about 60 s left"
     assert enabled(view) == [False, False, True, False]
 

@@ -154,13 +154,14 @@ def _work(
     def note(slide: AskedSlide, words: str) -> None:
         failures[slide.folder.name] = words
 
-    progress = Progress("slide")
+    # Workers end their first slides together.
+    progress = Progress("slide", n_warm=0)
     batch = iter_batch(slides, request, config, on_failure=note)
     try:
         with _tracebacks_shown(progress):
             for row in batch:
                 rows.append(row)
-                progress.update(len(rows), len(slides), "")
+                progress.update(len(rows), len(slides))
     except KeyboardInterrupt:
         pass
     finally:

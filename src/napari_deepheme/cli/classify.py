@@ -123,14 +123,13 @@ def _counted(result: RegionResult, counts: Mapping[str, int]) -> str:
 
 def _analyse(run: SlideRun) -> None:
     """Run to the end, or as far as the user lets it."""
-    n_cells, n_left = 0, sum(len(run.plan.chunk(c)) for c in run.chunks_left())
-    n_done = len(run.plan.tiles) - n_left
-    progress = Progress("tile", n_before=n_done)
+    n_cells, progress = 0, Progress(n_before=run.progress().n_done)
     try:
         for result in run.iter_results():
-            n_done += 1
             n_cells += len(result.cells)
-            progress.update(n_done, result.n_tiles, f"{plural(n_cells, 'cell')}, ")
+            far = run.progress()
+            words = f"{far.words}, {plural(n_cells, 'cell')}"
+            progress.update(far.n_done, far.n_expected, words)
     except KeyboardInterrupt:
         pass
     finally:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-import time
+
+from napari_deepheme.core.engine.pace import Pace
 
 
 class Progress:
@@ -12,25 +13,23 @@ class Progress:
     Parameters
     ----------
     what : str
-        What is counted as done.
-    n_before : int
-        What was done before the clock started.
+        What is counted as done, where an update has no words of its own.
+    n_before, n_warm : int
+        As for `Pace`.
     """
 
-    def __init__(self, what: str, *, n_before: int = 0) -> None:
+    def __init__(self, what: str = "", *, n_before: int = 0, n_warm: int = 2) -> None:
         self._what = what
-        self._n_before = n_before
-        self._started = time.monotonic()
+        self._pace = Pace(n_before, n_warm=n_warm)
         self._shown = sys.stderr is not None and sys.stderr.isatty()
 
-    def update(self, n_done: int, n_total: int, note: str = "") -> None:
+    def update(self, n_done: int, n_total: int, words: str = "") -> None:
         """Draw how much is done, and how long the rest will take at this pace."""
         if not self._shown:
             return
-        passed = time.monotonic() - self._started
-        n_timed = n_done - self._n_before
-        left = passed / n_timed * (n_total - n_done) if n_timed > 0 else 0
-        line = f"{self._what} {n_done} of {n_total}, {note}{left:.0f} s left"
+        left = self._pace.seconds_left(n_done, n_total)
+        words = words or f"{self._what} {n_done} of {n_total}"
+        line = f"{words}, {left:.0f} s left"
         self._draw(f"\r{line:<78}")
 
     def close(self) -> None:

@@ -6,10 +6,11 @@ import time
 from typing import TYPE_CHECKING
 
 from napari_deepheme.core.engine.config import DetectConfig
+from napari_deepheme.core.engine.pace import Pace
 from napari_deepheme.core.runs.kept_search import KeptSearch
 from napari_deepheme.core.runs.run_request import RunRequest
 from napari_deepheme.core.runs.tally import Tally
-from napari_deepheme.plugin.result_layers.stream import Pace, Stream
+from napari_deepheme.plugin.result_layers.stream import Flushes, Stream
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -66,13 +67,15 @@ class Run:
         self.goal: CountGoal | None = None
         self.error: Exception | None = None
         self.stream = Stream(collector.areas)
-        self.pace = Pace()
+        self.pace, self.flushes = Pace(), Flushes()
 
     def count(self, plan: RunPlan, goal: CountGoal, region: Region) -> None:
         """Count in the areas of a plan, up to a goal."""
         self.goal = goal
         self.collector = Tally(region, plan, DetectConfig().max_overlap, goal)
         self.stream = Stream([tile.core for tile in plan.tiles])
+        # Choosing the areas is not what the rest takes.
+        self.pace = Pace()
 
     @property
     def is_enough(self) -> bool:

@@ -47,17 +47,17 @@ class Session:
         Whether an analysis or a training goes on: there is one at a time.
     training : bool
         Whether it is a training.
-    n_tiles, n_done : int
-        Tiles of the run, and those that are done; of a training, its steps. They are of
-        what goes on or ended last, whatever it was.
+    n_steps, n_done : int
+        Steps of the run, as `RunProgress` has them, or of the training, and those that
+        are done. They are of what goes on or ended last, whatever it was.
     stopped : str
         Where the run of the cells was stopped, in words; empty where it was not.
     n_cells : int
         Cells found so far; of a review, without those that the reader took away.
     seconds_left : float
-        At the pace so far; 0 before the first tile.
+        At the pace so far; 0 before the first step.
     step : str
-        What a training is at, in words.
+        How far the run is, or what a training is at, in words.
     counts : dict of str to int
         Cells by class code, the reader's where there is one.
     n_unidentified, n_not_cells, n_corrected : int
@@ -127,7 +127,7 @@ class Session:
     needs_mpp: bool = False
     running: bool = False
     training: bool = False
-    n_tiles: int = 0
+    n_steps: int = 0
     n_done: int = 0
     stopped: str = ""
     n_cells: int = 0
@@ -187,8 +187,8 @@ class Session:
 
     def reset_progress(self) -> None:
         """Begin something whose length is not known yet; what was found stays."""
-        self.n_done = self.n_tiles = 0
-        self.seconds_left = 0.0
+        self.n_done = self.n_steps = 0
+        self.seconds_left, self.step = 0.0, ""
 
     def say(self, message: str, *, error: bool = False) -> None:
         """Tell the user something."""

@@ -6,6 +6,7 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, TypeVar
 
+from napari_deepheme.core.engine.pace import Pace
 from napari_deepheme.core.engine.results import RegionResult, TileResult
 from napari_deepheme.core.errors import (
     DeephemeError,
@@ -70,7 +71,7 @@ class Streaming:
         elif isinstance(item, TileResult):
             self._take_tile(item, run, overlay)
         elif isinstance(item, GoneOn):
-            run.pace.start(item.n_done)
+            run.pace = Pace(item.n_done)
             session.say(
                 f"Going on with {item.n_done:,} of {item.n_tiles:,} tiles done."
             )
@@ -80,7 +81,7 @@ class Streaming:
             session.say(f"{NOT_KEPT}: {why}", error=True)
         else:
             run.models = item
-            run.pace.start()
+            run.pace = Pace()
             if session.message == LOADING:
                 # What was told meanwhile is of what the user did.
                 session.say("Looking for cells …")
@@ -94,17 +95,18 @@ class Streaming:
 
     def _take_tile(self, tile: TileResult, run: Run, overlay: Overlay | None) -> None:
         run.add(tile)
-        n_done, n_before = tile.index + 1, run.pace.n_before
-        is_due = n_done == n_before or run.pace.is_flush_due()
+        far, n_before = run.collector.progress(), run.pace.n_before
+        n_done = far.n_done
+        is_due = n_done == n_before or run.flushes.is_due()
         if n_done < n_before:
             # To show each of very many would take longer than all else.
             is_due = len(run.stream) - run.stream.n_flushed >= _CELLS_AT_ONCE
             if not is_due:
                 return
         session = self._session
-        session.n_tiles, session.n_done = tile.n_tiles, n_done
-        session.n_cells = len(run.stream)
-        session.seconds_left = run.pace.seconds_left(n_done, tile.n_tiles)
+        session.seconds_left = run.pace.seconds_left(n_done, far.n_expected)
+        session.n_steps, session.n_done = far.n_expected, n_done
+        session.n_cells, session.step = len(run.stream), far.words
         if overlay is not None and is_due:
             self._flush(run, overlay)
 
@@ -160,7 +162,7 @@ class Streaming:
         before = time.monotonic()
         overlay.extend(run.stream, self._session.hidden)
         self._session.counts = run.stream.counts()
-        run.pace.flushed(time.monotonic() - before)
+        run.flushes.done(time.monotonic() - before)
 
 
 def paced(items: Iterator[_Item]) -> Iterator[_Item]:

@@ -287,9 +287,9 @@ class View(QWidget):
         for box in (self.slide_box, self.device_box, self.mpp_box, self.count_box):
             box.enabled = not running
         # A bar without a range moves by itself: the models are being loaded.
-        unknown = running and not session.n_tiles
+        unknown = running and not session.n_steps
         self.progress_bar.setVisible(running)
-        self.progress_bar.setRange(0, 0 if unknown else max(1, session.n_tiles))
+        self.progress_bar.setRange(0, 0 if unknown else max(1, session.n_steps))
         self.progress_bar.setValue(session.n_done)
         self.progress_label.setText(progress_in_words(session))
         self.message_label.setText(session.message)

@@ -178,9 +178,9 @@ def progress_in_words(session: Session) -> str:
         return words
     if session.can_export and not session.running:
         return _counted(session)
-    if not session.n_tiles:
+    if not session.step:
         return ""
-    words = f"{plural(session.n_cells, 'cell')}, {_tile(session)}"
+    words = f"{plural(session.n_cells, 'cell')}, {session.step}"
     if session.running and session.seconds_left:
         words += f", about {_duration(session.seconds_left)} left"
     return words
@@ -213,13 +213,9 @@ def stopped_words(result: RegionResult, session: Session | None = None) -> str:
     """
     if result.complete:
         return ""
-    if session is None or not session.n_tiles:
+    if session is None or not session.step:
         return "stopped before the end"
-    return f"stopped at {_tile(session)}"
-
-
-def _tile(session: Session) -> str:
-    return f"tile {session.n_done:,} of {session.n_tiles:,}"
+    return f"stopped at {session.step}"
 
 
 def _duration(seconds: float) -> str:

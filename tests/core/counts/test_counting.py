@@ -32,6 +32,18 @@ def test_a_count_ends_earlier_when_its_intervals_are_narrow():
     assert not CountGoal(1000, half_width=50).is_reached({"M6": 30})
 
 
+def test_how_many_cells_a_count_takes_is_told_from_their_mixture():
+    assert CountGoal(300).n_expected({"M6": 40}) == 300
+    goal = CountGoal(1000, half_width=5)
+    assert goal.n_expected({}) == 1000
+    # By hand: of half and half, 0.05 = sqrt(z2 / (n + z2)) / 2, so n = 99 z2 = 380.3.
+    assert goal.n_expected({"M6": 20, "ER4": 20, "U1": 99}) == 381
+    assert goal.is_reached({"M6": 191, "ER4": 191})
+    assert goal.n_expected({"M6": 50}) == 100
+    assert CountGoal(300, half_width=5).n_expected({"M6": 20, "ER4": 20}) == 300
+    assert CountGoal(50, half_width=5).n_expected({"M6": 20, "ER4": 20}) == 50
+
+
 @pytest.mark.parametrize(("n", "width"), [(0, None), (5, 0), (5, 100)])
 def test_a_goal_that_makes_no_sense_is_refused(n, width):
     with pytest.raises(ValueError, match=r"count|half_width"):

@@ -5,7 +5,7 @@ import numpy as np
 from napari_deepheme.core.cell_table import CellTable
 from napari_deepheme.core.counts.counting import CountGoal
 from napari_deepheme.core.engine.plan import RunPlan
-from napari_deepheme.core.engine.results import TileResult
+from napari_deepheme.core.engine.results import RunProgress, TileResult
 from napari_deepheme.core.engine.tiling import Tile
 from napari_deepheme.core.geometry import Mpp, Region
 from napari_deepheme.core.runs.tally import Tally
@@ -136,3 +136,48 @@ def test_a_region_is_unreadable_when_its_failed_blocks_cover_it_together():
     assert not everything.result().is_unreadable
     everything.add(found(1, failed=(Region(240, 0, 80, 100),)))
     assert everything.result().is_unreadable
+
+
+def test_how_far_a_count_is_goes_by_its_goal_and_not_by_all_areas_there_are():
+    plan = RunPlan(TILES * 20, 1, Mpp(0.25, 0.25))
+    count = Tally(WHOLE, plan, 0.3, CountGoal(5))
+    assert count.progress() == RunProgress(0, 60, "0 of 5 counted")
+    count.add(found(0, (10, 10), (40, 10)))
+    # Two an area: five cells take three.
+    assert count.progress() == RunProgress(1, 3, "2 of 5 counted")
+    count.add(found(1, (110, 10)))
+    assert count.progress() == RunProgress(2, 4, "3 of 5 counted")
+    count.add(found(2, (210, 10), (240, 10), (270, 10)))
+    assert count.progress() == RunProgress(3, 3, "5 of 5 counted")
+
+
+def test_how_far_a_count_is_goes_by_its_areas_where_cells_are_too_few():
+    count = tally(100)
+    count.add(found(0, (10, 10)))
+    assert count.progress() == RunProgress(1, 3, "1 of 100 counted")
+    for index in (1, 2):
+        count.add(found(index))
+    assert count.progress() == RunProgress(3, 3, "1 of 100 counted")
+
+
+def test_a_count_that_merging_makes_smaller_goes_on_for_one_more():
+    count = tally(4)
+    count.add(found(0, (10, 10), (88, 40)))
+    count.add(found(1, (91, 40), (150, 10)))
+    assert count.progress() == RunProgress(2, 3, "4 of 4 counted")
+
+
+def test_a_count_up_to_narrow_intervals_says_about_how_many_it_takes():
+    plan = RunPlan(TILES, 1, Mpp(0.25, 0.25))
+    count = Tally(WHOLE, plan, 0.3, CountGoal(500, half_width=20))
+    count.add(found(0, (10, 10), (40, 10)))
+    assert count.progress() == RunProgress(1, 3, "2 of about 100 counted")
+
+
+def test_how_far_a_run_without_a_goal_is_goes_by_its_chunks():
+    everything = tally(chunk_tiles=2)
+    everything.add(found(0, (30, 10)))
+    assert everything.progress() == RunProgress(0, 2, "tile 1 of 3")
+    for index in (1, 2):
+        everything.add(found(index))
+    assert everything.progress() == RunProgress(2, 2, "tile 3 of 3")

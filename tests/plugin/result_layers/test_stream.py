@@ -1,7 +1,5 @@
 """Cells that come in tile by tile: each once, found where they lie, in due time."""
 
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 
@@ -13,7 +11,7 @@ from napari_deepheme.core.review.corrections import judged_counts
 from napari_deepheme.core.taxonomy import class_index
 from napari_deepheme.plugin.cell_index import CellIndex
 from napari_deepheme.plugin.kinds import cell_kinds
-from napari_deepheme.plugin.result_layers.stream import Pace, Stream
+from napari_deepheme.plugin.result_layers.stream import Stream
 
 SIZE = Size(4000, 3000)
 WHOLE = Region(0, 0, *SIZE)
@@ -93,16 +91,3 @@ def test_both_indices_find_the_cells_whose_centre_lies_in_a_region(region):
     )
     assert found == there
     assert index.n_surely_in(region, np.ones(64, bool)) <= len(wanted)
-
-
-def test_the_time_left_is_right_after_a_slow_first_tile(monkeypatch):
-    clock = SimpleNamespace(now=0.0)
-    monkeypatch.setattr(
-        "napari_deepheme.plugin.result_layers.stream.time.monotonic", lambda: clock.now
-    )
-    pace, n_tiles = Pace(), 50
-    pace.start()
-    for done in range(1, 6):
-        clock.now += 20.0 if done == 1 else 2.0
-        left = pace.seconds_left(done, n_tiles)
-    assert left == pytest.approx(45 * 2.0, rel=0.2)

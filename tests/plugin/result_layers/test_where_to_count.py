@@ -8,8 +8,15 @@ import numpy as np
 import pytest
 
 from napari_deepheme.core.adequacy import KINDS, AdequacyMap
+from napari_deepheme.core.cell_table import CellTable
+from napari_deepheme.core.counts.counting import CountGoal
+from napari_deepheme.core.engine.plan import RunPlan
+from napari_deepheme.core.engine.results import ResultCollector, TileResult
+from napari_deepheme.core.engine.tiling import Tile
 from napari_deepheme.core.geometry import Mpp, Region, Size
+from napari_deepheme.core.taxonomy import class_index
 from napari_deepheme.plugin.result_layers.where_to_count import NAME, painted_map
+from napari_deepheme.plugin.run import Run
 from napari_deepheme.plugin.slide_layers.slides import give_mpp, slide_of
 from napari_deepheme.plugin.words import progress_in_words
 
@@ -132,6 +139,44 @@ def test_a_count_shows_its_map_aside_and_ends_with_its_goal(
     assert len(viewer.layers["Cells"].data) == 2
     assert not viewer.layers[NAME].visible
     assert session.can_export
+
+
+def test_a_count_says_how_near_its_goal_is_and_how_long_that_takes(
+    controller, slide_layer, adequacy, monkeypatch
+):
+    clock = SimpleNamespace(now=0.0)
+    monkeypatch.setattr(
+        "napari_deepheme.plugin.result_layers.stream.time.monotonic", lambda: clock.now
+    )
+    session, told, area = controller.session, [], Region(0, 0, 10, 10)
+    plan = RunPlan((Tile(area, area),) * 80, 4, Mpp(0.25, 0.25))
+    slide = slide_of(slide_layer)
+    run = Run(slide_layer, slide, ResultCollector(area, (area,), plan.mpp, 0.3))
+    run.count(plan, CountGoal(20), area)
+    for index in range(12):
+        # Four are computed together.
+        clock.now += 6.0 if index % 4 == 0 else 0.001
+        cells = CellTable.from_arrays([[1, 1, 4, 4]], [0.9], [class_index("M6")], [0.9])
+        result = TileResult(plan.tiles[index], index, 80, cells, ())
+        controller._streaming.take(result, run, None)
+        told.append((session.step, round(session.seconds_left)))
+        assert session.n_done <= session.n_steps
+    assert told[3::4] == [
+        ("4 of 20 counted", 24),
+        ("8 of 20 counted", 18),
+        ("12 of 20 counted", 12),
+    ]
+    assert told[4:7] == [("4 of 20 counted", 24)] * 3
+
+
+def test_a_count_that_is_stopped_says_how_near_its_goal_was(
+    controller, slide_layer, adequacy
+):
+    controller.set_max_cells(300)
+    controller.session.events.n_done.connect(controller.stop)
+    controller.classify_slide()
+    controller.finish()
+    assert controller.session.stopped == "stopped at 2 of 300 counted"
 
 
 def test_a_count_says_how_long_the_run_took(

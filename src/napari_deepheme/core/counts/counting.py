@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -67,13 +68,30 @@ class CountGoal:
         if self.half_width is None:
             return True
         by_class = _by_class(counts)
-        n, widest = sum(by_class), 0.0
-        if not n:
-            return False
-        for count in by_class:
-            low, high = wilson(count, n)
-            widest = max(widest, count / n - low, high - count / n)
-        return 100 * widest <= self.half_width
+        n = sum(by_class)
+        return bool(n) and _widest(by_class, n) <= self.half_width
+
+    def n_expected(self, counts: Mapping[str, int]) -> int:
+        """Estimate how many cells it takes if the next are mixed as those by code."""
+        by_class, half_width = _by_class(counts), self.half_width
+        n = sum(by_class)
+        if half_width is None or not n:
+            return self.n_cells
+
+        def is_narrow(size: int) -> bool:
+            return _widest([count * size / n for count in by_class], size) <= half_width
+
+        sizes = range(min(FEWEST, self.n_cells), self.n_cells)
+        return sizes.start + bisect_left(sizes, True, key=is_narrow)
+
+
+def _widest(by_class: Sequence[float], n: int) -> float:
+    """Return the widest 95 % interval's longer side, in percentage points."""
+    widest = 0.0
+    for count in by_class:
+        low, high = wilson(count, n)
+        widest = max(widest, count / n - low, high - count / n)
+    return 100 * widest
 
 
 def _by_class(counts: Mapping[str, int]) -> list[int]:

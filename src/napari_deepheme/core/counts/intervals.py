@@ -5,13 +5,15 @@ from __future__ import annotations
 import math
 
 
-def wilson(n_hits: int, n: int) -> tuple[float, float]:
+def wilson(n_hits: float, n: int) -> tuple[float, float]:
     """Return Wilson's 95 % interval of a share: what sampling alone may have done.
 
     Parameters
     ----------
-    n_hits, n : int
-        Cells of a kind, and all cells counted.
+    n_hits : float
+        Cells of a kind.
+    n : int
+        All cells counted.
 
     Returns
     -------

@@ -49,6 +49,29 @@ class TileResult:
     lost: npt.NDArray[np.int32] = field(default_factory=no_boxes)
 
 
+@dataclass(frozen=True, slots=True)
+class RunProgress:
+    """How far a run is.
+
+    Attributes
+    ----------
+    n_done, n_expected : int
+        Steps that take about as long: what is done, and what that and the rest come to,
+        as far as can be told.
+    words : str
+        Such as "tile 3 of 8".
+    """
+
+    n_done: int
+    n_expected: int
+    words: str
+
+
+def tiles_in_words(n_done: int, n_tiles: int) -> str:
+    """Say how far a run is that does all its tiles."""
+    return f"tile {n_done:,} of {n_tiles:,}"
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class RegionResult:
     """What a region gave.
@@ -166,6 +189,12 @@ class ResultCollector:
         self._failed.update(result.failed)
         self._lost.append(result.lost)
         self._n_left = result.n_tiles - len(self._tables)
+
+    def progress(self) -> RunProgress:
+        """Return how far the run is."""
+        n_done = len(self._tables)
+        n_tiles = n_done + self._n_left
+        return RunProgress(n_done, n_tiles, tiles_in_words(n_done, n_tiles))
 
     def result(self) -> RegionResult:
         """Merge what has come in so far.

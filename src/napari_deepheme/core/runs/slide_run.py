@@ -37,7 +37,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from napari_deepheme.core.engine.results import RegionResult, TileResult
+    from napari_deepheme.core.engine.results import (
+        RegionResult,
+        RunProgress,
+        TileResult,
+    )
     from napari_deepheme.core.models.compute import Compute
     from napari_deepheme.core.models.protocols import Models
     from napari_deepheme.core.runs.journal_records import Past
@@ -120,6 +124,10 @@ class SlideRun:
         except BaseException:
             self._journal.close()
             raise
+
+    def progress(self) -> RunProgress:
+        """Return how far it is."""
+        return self._tally.progress()
 
     def chunks_left(self) -> list[int]:
         """Return the chunks that are still to be done, in order."""

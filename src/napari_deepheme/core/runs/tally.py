@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from napari_deepheme.core.counts.counting import take_counted
-from napari_deepheme.core.engine.results import RegionResult, ResultCollector
+from napari_deepheme.core.counts.report import differential
+from napari_deepheme.core.engine.results import (
+    RegionResult,
+    ResultCollector,
+    RunProgress,
+    tiles_in_words,
+)
 from napari_deepheme.core.review.corrections import judged_counts
 from napari_deepheme.core.taxonomy import CLASS_CODES
 
@@ -68,6 +75,26 @@ class Tally:
         self._results[result.index] = result
         self._advance()
         return True
+
+    def progress(self) -> RunProgress:
+        """Return how far the run is; its steps are chunks, as they are computed.
+
+        How many a count takes is told from how many cells those that are done have.
+        """
+        goal, n_done, n_chunks = self.goal, self._n_first_done, self.plan.n_chunks
+        if goal is None:
+            words = tiles_in_words(len(self._results), len(self.plan.tiles))
+            return RunProgress(n_done, n_chunks, words)
+        n = differential(self._counts).n
+        n_wanted = goal.n_expected(self._counts)
+        about = "" if goal.half_width is None else "about "
+        words = f"{min(n, n_wanted):,} of {about}{n_wanted:,} counted"
+        if self.is_enough:
+            return RunProgress(n_done, n_done, words)
+        n_expected = math.ceil(n_done * n_wanted / n) if n else n_chunks
+        # What merging took away again is looked for in one more.
+        n_expected = min(max(n_expected, n_done + 1), n_chunks)
+        return RunProgress(n_done, n_expected, words)
 
     def drop_torn_chunks(self) -> None:
         """Forget tiles of chunks that are not whole: a chunk is computed together."""

@@ -160,7 +160,7 @@ class Training:
             self._started = time.monotonic()
         else:
             # A bar of a thousand parts, whatever the number of networks and steps.
-            session.n_tiles, session.n_done = 1000, round(1000 * item.share)
+            session.n_steps, session.n_done = 1000, round(1000 * item.share)
             session.step = item.message or f"Step {item.step} of {item.n_steps}"
             passed = time.monotonic() - self._started
             share = max(item.share, 1e-6)
@@ -171,7 +171,6 @@ class Training:
         self._task = None
         session.running = False
         session.reset_progress()
-        session.step = ""
         try:
             self._tell_end()
         finally:

@@ -116,48 +116,17 @@ class Stream:
         self._regions.append(core)
 
 
-class Pace:
-    """When to bring layers up to date, and how long a run will still take.
-
-    Attributes
-    ----------
-    n_before : int
-        Tiles of an earlier run, which come first and need no work.
-    """
+class Flushes:
+    """When to bring layers up to date."""
 
     def __init__(self) -> None:
-        self._first: float | None = None
-        self._started = time.monotonic()
-        self._next_flush = 0.0
-        self.n_before = 0
+        self._next = 0.0
 
-    def start(self, n_before: int = 0) -> None:
-        """Begin to measure: the models are there."""
-        self._started, self._first = time.monotonic(), None
-        self.n_before = n_before
+    def is_due(self) -> bool:
+        """Tell whether it is time."""
+        return time.monotonic() >= self._next
 
-    def seconds_left(self, n_done: int, n_tiles: int) -> float:
-        """Return how long the tiles that are left will take.
-
-        The first tile warms caches and models up: it is left out as soon as there are
-        others. It is 0 while the tiles of an earlier run come.
-        """
-        now, n_new = time.monotonic(), n_done - self.n_before
-        if n_new < 1:
-            self._started = now
-            return 0.0
-        if self._first is None:
-            self._first = now
-        since, n = (self._first, n_new - 1) if n_new > 1 else (self._started, 1)
-        taken = (now - since) / n
-        # After a sleep of the machine, some clocks go back.
-        return max(0.0, taken) * (n_tiles - n_done)
-
-    def is_flush_due(self) -> bool:
-        """Tell whether the layers should be brought up to date."""
-        return time.monotonic() >= self._next_flush
-
-    def flushed(self, seconds: float) -> None:
+    def done(self, seconds: float) -> None:
         """Note how long that took; what is slow is put off."""
         pause = max(_FLUSH_SECONDS, seconds / _FLUSH_SHARE)
-        self._next_flush = time.monotonic() + pause
+        self._next = time.monotonic() + pause

@@ -8,6 +8,7 @@ that dies costs the parts that it had: they are done again elsewhere.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections import deque
 from dataclasses import dataclass, field
@@ -27,6 +28,7 @@ from napari_deepheme.core.runs.result_folders import AskedSlide, refuse_unknown_
 from napari_deepheme.core.runs.slide_run import SlideRun
 from napari_deepheme.core.slide import open_slide
 from napari_deepheme.core.slide.identity import slide_identity
+from napari_deepheme.core.slide.mpp import mpp_doubt
 from napari_deepheme.dask_cluster import (
     FEWER,
     BatchConfig,
@@ -47,6 +49,8 @@ if TYPE_CHECKING:
         DetectorSpec,
     )
     from napari_deepheme.core.runs.run_request import RunRequest
+
+_log = logging.getLogger(__name__)
 
 _CHUNKS_A_PART: Final = 2
 
@@ -261,6 +265,9 @@ class _Batch:
                 reader.close()
             yield row_not_begun(asked, error, self._request, self._on_failure)
             return
+        doubt = mpp_doubt(reader, mpp=self._request.mpp)
+        if doubt:
+            _log.warning("%s", doubt)
         file = SlideFile(str(path), slide_identity(reader)["sha256"])
         left = run.chunks_left()
         parts = deque(

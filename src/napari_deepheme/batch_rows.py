@@ -11,9 +11,11 @@ import orjson
 from napari_deepheme.core.errors import (
     DeephemeError,
     InvalidSummaryError,
+    OblongPixelsError,
     OtherRunError,
     OutOfMemoryError,
     RunBusyError,
+    UnknownMppError,
 )
 from napari_deepheme.core.export.cohort import FAILED, NOT_BEGUN, done_row, failed_row
 from napari_deepheme.core.export.facts import SUMMARY
@@ -59,7 +61,8 @@ class Failure:
         if isinstance(error, MemoryError) and not isinstance(error, DeephemeError):
             error = OutOfMemoryError()
         if isinstance(error, DeephemeError):
-            return cls(str(error), (type(error).__doc__ or "").splitlines()[0])
+            kind = (type(error).__doc__ or "").splitlines()[0]
+            return cls(_mpp_remedied(error, asked) or str(error), kind)
         _log.error("%s: something unforeseen", asked.path, exc_info=error)
         kind = f"unforeseen {type(error).__name__}"
         return cls(f"{kind}: {error} ({_REPORT})", f"{kind} ({_REPORT})")
@@ -146,6 +149,15 @@ def row_of_failed(
     on_failure(asked, failure.words)
     reason = failure.kind if request.deidentify else failure.words
     return failed_row(asked.name, asked.folder.name, reason, status=status)
+
+
+def _mpp_remedied(error: DeephemeError, asked: AskedSlide) -> str:
+    """Say how one slide is given its pixel size, which is not that of the others."""
+    is_known = isinstance(error, OblongPixelsError)
+    if is_known or not isinstance(error, UnknownMppError):
+        return ""
+    alone = f"batch {asked.path} --mpp 0.25 --out {asked.folder.parent}"
+    return f"{error.what}: give it for this slide alone, for example {alone}"
 
 
 def _summary(asked: AskedSlide) -> dict[str, Any]:

@@ -87,7 +87,18 @@ def test_a_batch_that_is_stopped_keeps_what_is_done(given, tmp_path, capfd):
     assert run(["batch", "a.svs", "b.svs", "--out", "out"]) == 130
     assert cohort(tmp_path) == [("b.svs", "done")]
     assert given["closed"]
-    assert capfd.readouterr().out.startswith("1 of 2 slides done")
+    told = "stopped before its end, the same command goes on: 1 of 2 slides done"
+    assert capfd.readouterr().out == f"{told}, written to out\n"
+
+
+def test_a_batch_that_is_stopped_before_a_slide_is_done_names_no_table(
+    given, tmp_path, capfd
+):
+    given["rows"] = [KeyboardInterrupt()]
+    assert run(["batch", "a.svs", "b.svs", "--out", "out"]) == 130
+    told = "stopped before its end, the same command goes on: 0 of 2 slides done\n"
+    assert capfd.readouterr().out == told
+    assert not list((tmp_path / "out").iterdir())
 
 
 @pytest.mark.parametrize(

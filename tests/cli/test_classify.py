@@ -130,10 +130,14 @@ def test_names_with_spaces_and_foreign_letters_are_names_like_others(
     assert summary["slide"] == "Ausstrich ß 2.svs"
 
 
-def test_a_stated_pixel_size_goes_before_that_of_the_slide(phantom, tmp_path):
+def test_a_stated_pixel_size_goes_before_that_of_the_slide_and_says_so(
+    phantom, tmp_path, capsys
+):
     words = ["--region", "0,0,400,400", "--mpp", "0.5", "--out", "out"]
     assert run(["classify", str(phantom), *words]) == 0
     assert json.loads((tmp_path / "out/summary.json").read_text())["mpp"] == [0.5, 0.5]
+    told = f"{phantom.name} states 0.25 µm per pixel, 0.5 are taken, as given"
+    assert capsys.readouterr().err == f"napari-deepheme: {told}\n"
 
 
 def test_a_picture_with_its_pixel_size_shows_the_same_cells(

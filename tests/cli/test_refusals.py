@@ -144,6 +144,7 @@ EVALUATE = "evaluate --out out"
             "only without --scheduler",
         ),
         (EVALUATE, "--data a --slides b", "only with --recipe bundled"),
+        (EVALUATE, "--data cells.csv", "give named cells by --cells"),
         (
             f"{EVALUATE} --recipe bundled",
             "--cells no-such --mpp 0.2 --split test",

@@ -240,6 +240,12 @@ def test_a_run_that_is_refused_leaves_its_row_as_it_is(go, tmp_path, capfd):
     assert outputs(tmp_path / "out") == whole
 
 
+def test_a_pixel_size_for_all_is_told_where_a_slide_states_another(go, capfd):
+    assert go("--mpp", "0.5") == 0
+    told = "states 0.25 µm per pixel, 0.5 are taken, as given"
+    assert capfd.readouterr().err.splitlines() == [f"{n}.svs {told}" for n in "abc"]
+
+
 def test_a_slide_that_was_mended_is_done_again_and_no_other(go, tmp_path):
     assert go() == 0
     for name in "ab":

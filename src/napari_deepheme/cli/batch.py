@@ -7,7 +7,7 @@ import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TextIO
 
-from napari_deepheme import batch_rows
+from napari_deepheme import batch, batch_rows
 from napari_deepheme.batch import iter_batch
 from napari_deepheme.cli.arguments import (
     Commands,
@@ -24,7 +24,7 @@ from napari_deepheme.cli.arguments import (
 )
 from napari_deepheme.cli.output import LogLines, complain, say
 from napari_deepheme.cli.progress import Progress
-from napari_deepheme.cli.shortfall import shortfall
+from napari_deepheme.cli.shortfall import STOPPED, shortfall
 from napari_deepheme.core.errors import InvalidTableError
 from napari_deepheme.core.export.cohort import (
     COHORT_FILES,
@@ -134,9 +134,11 @@ def _run(options: argparse.Namespace) -> int:
                 add_to_cohort(rows, options.out, deidentify=request.deidentify)
             )
     n_failed = _tell(slides, rows, failures, request)
+    is_stopped = len(rows) < len(slides)
     done = f"{len(rows) - n_failed} of {plural(len(slides), 'slide')} done"
-    say(f"{done}, written to {options.out}")
-    return 130 if len(rows) < len(slides) else int(bool(n_failed))
+    written = f", written to {options.out}" if rows else ""
+    say(f"{STOPPED if is_stopped else ''}{done}{written}")
+    return 130 if is_stopped else int(bool(n_failed))
 
 
 def _work(
@@ -156,16 +158,16 @@ def _work(
 
     # Workers end their first slides together.
     progress = Progress("slide", n_warm=0)
-    batch = iter_batch(slides, request, config, on_failure=note)
+    rows_done = iter_batch(slides, request, config, on_failure=note)
     try:
-        with _tracebacks_shown(progress):
-            for row in batch:
+        with _log_shown(progress):
+            for row in rows_done:
                 rows.append(row)
                 progress.update(len(rows), len(slides))
     except KeyboardInterrupt:
         pass
     finally:
-        batch.close()
+        rows_done.close()
         progress.close()
 
 
@@ -183,14 +185,17 @@ class _Shown(logging.StreamHandler[TextIO]):
 
 
 @contextmanager
-def _tracebacks_shown(progress: Progress) -> Iterator[None]:
-    """Show the tracebacks of errors that nobody foresaw, which end no batch."""
-    logger, shown = logging.getLogger(batch_rows.__name__), _Shown(progress)
-    logger.addHandler(shown)
+def _log_shown(progress: Progress) -> Iterator[None]:
+    """Show the tracebacks of errors that nobody foresaw, and doubts of a slide."""
+    shown = _Shown(progress)
+    loggers = [logging.getLogger(of.__name__) for of in (batch, batch_rows)]
+    for logger in loggers:
+        logger.addHandler(shown)
     try:
         yield
     finally:
-        logger.removeHandler(shown)
+        for logger in loggers:
+            logger.removeHandler(shown)
 
 
 def _tell(

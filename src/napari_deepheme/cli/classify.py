@@ -6,7 +6,7 @@ import signal
 import time
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from napari_deepheme.cli.arguments import (
     Commands,
@@ -20,15 +20,15 @@ from napari_deepheme.cli.arguments import (
     region,
     some_path,
 )
-from napari_deepheme.cli.output import say
+from napari_deepheme.cli.output import complain, say
 from napari_deepheme.cli.progress import Progress
-from napari_deepheme.cli.shortfall import shortfall
+from napari_deepheme.cli.shortfall import STOPPED, shortfall
 from napari_deepheme.core.counts.report import differential
 from napari_deepheme.core.deidentify import nameless
 from napari_deepheme.core.review.corrections import judged_counts
 from napari_deepheme.core.runs.slide_run import SlideRun
 from napari_deepheme.core.slide import open_slide
-from napari_deepheme.core.slide.mpp import coarse_doubt
+from napari_deepheme.core.slide.mpp import coarse_doubt, mpp_doubt
 from napari_deepheme.core.wording import plural
 
 if TYPE_CHECKING:
@@ -36,8 +36,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from napari_deepheme.core.engine.results import RegionResult
-
-_STOPPED: Final = "stopped before its end, the same command goes on: "
 
 
 def add_parser(commands: Commands) -> None:
@@ -91,6 +89,9 @@ def _run(options: argparse.Namespace) -> int:
         slide = stack.enter_context(
             open_slide(options.slide, read_timeout=request.read_timeout)
         )
+        doubt = mpp_doubt(slide, mpp=options.mpp)
+        if doubt:
+            complain(doubt)
         stem = nameless(slide).name if request.deidentify else options.slide.stem
         folder = options.out or Path(f"{stem}-deepheme")
         run = stack.enter_context(
@@ -104,7 +105,7 @@ def _run(options: argparse.Namespace) -> int:
     counts, n_failed = judged_counts(result.cells), len(result.failed)
     lacks = shortfall(request.goal, counts, n_failed) if result.complete else ""
     lacks = "; ".join(filter(None, (lacks, coarse_doubt(result.mpp))))
-    stopped = "" if result.complete else _STOPPED
+    stopped = "" if result.complete else STOPPED
     say(
         f"{stopped}{plural(len(result.cells), 'cell')}{_counted(result, counts)} in "
         f"{seconds:.1f} s by {compute}, "

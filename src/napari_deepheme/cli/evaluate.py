@@ -93,7 +93,9 @@ def _add_bundled(parser: argparse.ArgumentParser) -> None:
 
 def _refuse_unfit(parser: CommandParser) -> None:
     parser.only_with(
-        "with --recipe bundled", lambda o: o.recipe == "bundled", "--data", "--slides"
+        "with --recipe bundled (give named cells by --cells)",
+        lambda o: o.recipe == "bundled",
+        *("--data", "--slides"),
     )
     parser.only_with(
         "without --recipe bundled",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from napari_deepheme.core.counts.counting import FEWEST
 from napari_deepheme.core.counts.report import differential
@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from napari_deepheme.core.counts.counting import CountGoal
+
+STOPPED: Final = "stopped before its end, the same command goes on: "
 
 
 def shortfall(goal: CountGoal | None, counts: Mapping[str, int], n_failed: int) -> str:

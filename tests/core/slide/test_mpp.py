@@ -8,6 +8,7 @@ import pytest
 from napari_deepheme.core.errors import OblongPixelsError, UnknownMppError
 from napari_deepheme.core.geometry import Mpp
 from napari_deepheme.core.slide import ArraySlide, plausible_mpp
+from napari_deepheme.core.slide.mpp import mpp_doubt
 
 DARK = np.zeros((4, 4, 3), np.uint8)
 
@@ -57,3 +58,12 @@ def test_an_override_that_is_no_length_is_refused_at_once(
 ) -> None:
     with pytest.raises(UnknownMppError):
         ArraySlide(DARK, mpp=mpp)
+
+
+def test_another_pixel_size_than_the_slide_states_is_told_with_both() -> None:
+    slide = ArraySlide(DARK, mpp=0.25, name="a.svs")
+    told = "a.svs states 0.25 µm per pixel, 0.5 are taken, as given"
+    assert mpp_doubt(slide, mpp=0.5) == told
+    assert mpp_doubt(slide, mpp=None) == mpp_doubt(slide, mpp=0.2501) == ""
+    for wrong in (None, 25_400.0):
+        assert mpp_doubt(ArraySlide(DARK, mpp=wrong), mpp=0.25) == ""

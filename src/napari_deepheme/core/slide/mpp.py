@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from math import isfinite
+from math import isclose, isfinite
 from typing import TYPE_CHECKING
 
 from napari_deepheme.core.errors import OblongPixelsError, UnknownMppError
@@ -19,6 +19,9 @@ LARGEST_MPP = 1.2
 
 # About up to here calls were compared with those on a fine scan: docs/limits.md.
 _COARSEST_TRIED = 0.6
+
+# As much as scanners of one kind differ among themselves.
+_SAME_MPP = 0.02
 
 _APERIO = re.compile(r"\bMPP\s*=([^|\r\n]*)")
 
@@ -156,6 +159,17 @@ def coarse_doubt(mpp: Mpp) -> str:
         "calls change there (at 1 three in ten cells were named otherwise than at "
         "0.25)"
     )
+
+
+def mpp_doubt(slide: SlideReader, *, mpp: float | None) -> str:
+    """Say that a slide states another pixel size than is given; "" where none is."""
+    stated = slide.mpp
+    if mpp is None or stated is None or not is_plausible(stated):
+        return ""
+    if all(isclose(one, mpp, rel_tol=_SAME_MPP) for one in stated):
+        return ""
+    one = f"{stated.x:.4g}" + (f" x {stated.y:.4g}" if stated.x != stated.y else "")
+    return f"{slide.name} states {one} µm per pixel, {mpp:g} are taken, as given"
 
 
 def is_plausible(mpp: Mpp) -> bool:

@@ -302,7 +302,25 @@ REFUSED = {
     "cut": (write_cut_pickle, "expected a state dict"),
     "numbers": (lambda path, _: torch.save([1, 2], path), "no tensors"),
     "nothing": (lambda path, _: torch.save({}, path), "no tensors"),
-    "tensor": (lambda path, _: torch.save(torch.ones(3), path), "no tensors"),
+    "tensor": (
+        lambda path, _: torch.save(torch.ones(3), path),
+        "expected a state dict saved by torch.save, two tensors or more by their "
+        "names; found 1 tensor that make",
+    ),
+    "one tensor": (
+        lambda path, _: torch.save({"w": torch.zeros(3)}, path),
+        "found 1 tensor that make",
+    ),
+    "tensors without names": (
+        lambda path, _: torch.save([torch.ones(3), torch.ones(3)], path),
+        "found 2 tensors that make none",
+    ),
+    "an optimiser alone": (
+        lambda path, state: torch.save(
+            {"optimizer": {"state": {0: state}, "param_groups": []}}, path
+        ),
+        "no tensors of weights",
+    ),
     "average beside": (
         lambda path, state: torch.save(
             {"model": state, "ema": state, "opt": {"state": {0: state}}, "epoch": 2},

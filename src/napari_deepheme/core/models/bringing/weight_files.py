@@ -16,6 +16,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 
 from napari_deepheme.core.errors import InvalidModelError
+from napari_deepheme.core.wording import plural
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -104,7 +105,12 @@ def read_weights(path: Path) -> ReadWeights:
     states = _states(path.name, content)
     found = [member for state in states for member in _members(state)]
     if not found:
-        raise InvalidModelError(path.name, f"{_EXPECTED}; found no tensors in it")
+        n = _n_tensors(content)
+        there = (
+            f"{plural(n, 'tensor')} that make none" if n else "no tensors of weights"
+        )
+        told = f"{_EXPECTED}, two tensors or more by their names; found {there}"
+        raise InvalidModelError(path.name, told)
     return ReadWeights(found, said)
 
 
@@ -282,26 +288,29 @@ def _copies(
 
     A moving average may be a list of tensors without names.
     """
-    least = max((_n_matrices(state) for state in states), default=0) / 2
+    least = max((_n_tensors(state, n_axes=2) for state in states), default=0) / 2
     return [
         str(name)
         for name, part in content.items()
         if name != key
         and not _NO_WEIGHTS.search(str(name))
-        and _n_matrices(part) > max(least, 1)
+        and _n_tensors(part, n_axes=2) > max(least, 1)
     ]
 
 
-def _n_matrices(content: Any, depth: int = 0) -> int:
-    """Count the tensors that can be weights of a layer; an optimiser has none."""
+def _n_tensors(content: Any, depth: int = 0, *, n_axes: int = 0) -> int:
+    """Count the tensors of an entry; those of an optimiser are no weights.
+
+    With two axes or more they can be those of a layer.
+    """
     if isinstance(content, torch.Tensor):
-        return int(content.ndim > 1)
+        return int(content.ndim >= n_axes)
     if depth > 4 or (isinstance(content, Mapping) and "param_groups" in content):
         return 0
     if isinstance(content, Mapping):
-        return sum(_n_matrices(part, depth + 1) for part in content.values())
+        content = list(content.values())
     if isinstance(content, list | tuple):
-        return sum(_n_matrices(part, depth + 1) for part in content)
+        return sum(_n_tensors(part, depth + 1, n_axes=n_axes) for part in content)
     return 0
 
 

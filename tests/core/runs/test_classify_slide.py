@@ -62,6 +62,7 @@ def test_a_region_beyond_the_slide_is_refused(disc_slide, max_cells):
     [
         ({"slide": None}, TypeError, "a slide or its path, not NoneType"),
         ({"slide": b"a.svs"}, TypeError, "not bytes"),
+        ({"slide": np.zeros((9, 9, 3))}, TypeError, "not ndarray; ArraySlide makes"),
         ({"region": (0, 0, 80, 80)}, TypeError, r"Region\(x, y, width, height\)"),
         ({"region": Region(0, 0, 0, 80)}, ValueError, "no area"),
         ({"mpp": (0.25, 0.25)}, TypeError, "one number of micrometres"),
@@ -91,6 +92,8 @@ def test_the_calls_below_refuse_what_makes_no_sense_in_the_same_words(
     for call in (analyze_region, iter_region):
         with pytest.raises(TypeError, match=r"an open slide.*not str"):
             call("slide.svs", None, disc_models)
+        with pytest.raises(TypeError, match="not ndarray; ArraySlide makes"):
+            call(np.zeros((9, 9, 3)), None, disc_models)
         with pytest.raises(TypeError, match=r"Region\(x, y, width, height\)"):
             call(disc_slide, (0, 0, 80, 80), disc_models)
         with pytest.raises(ValueError, match="no area"):

@@ -30,8 +30,7 @@ def check_asked(slide: object, region: object, mpp: object) -> None:
         If it is not; says what was expected.
     """
     if not hasattr(slide, "read_region"):
-        kind = type(slide).__name__
-        raise TypeError(f"expected an open slide, as open_slide gives it, not {kind}")
+        raise no_slide(slide, "an open slide, as open_slide gives it")
     if region is not None:
         _check_region(region)
     if mpp is not None and not isinstance(mpp, Real):
@@ -39,6 +38,20 @@ def check_asked(slide: object, region: object, mpp: object) -> None:
             f"mpp is one number of micrometres, not {mpp!r}: open_slide takes one an "
             "axis"
         )
+
+
+def no_slide(given: object, expected: str) -> TypeError:
+    """Make the error of what is no slide, which tells how pixels in memory become one.
+
+    Examples
+    --------
+    >>> str(no_slide(b"", "a slide"))
+    'expected a slide, not bytes; ArraySlide makes a slide of pixels in memory'
+    """
+    return TypeError(
+        f"expected {expected}, not {type(given).__name__}; ArraySlide makes a slide of "
+        "pixels in memory"
+    )
 
 
 def region_on(slide: SlideReader, region: Region | None) -> Region:

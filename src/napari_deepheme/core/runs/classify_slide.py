@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_deepheme.core.counts.counting import CountGoal
-from napari_deepheme.core.engine.asked import check_asked, region_on
+from napari_deepheme.core.engine.asked import check_asked, no_slide, region_on
 from napari_deepheme.core.engine.pipeline import analyze_region
 from napari_deepheme.core.engine.plan import RunPlan
 from napari_deepheme.core.engine.results import TileResult
@@ -102,8 +102,7 @@ def classify(
 def _check(slide: object, max_cells: object) -> None:
     """Refuse what can be no slide or no number, before anything is read."""
     if not isinstance(slide, Path | str) and not hasattr(slide, "read_region"):
-        kind = type(slide).__name__
-        raise TypeError(f"expected a slide or its path, not {kind}")
+        raise no_slide(slide, "a slide or its path")
     if max_cells is None:
         return
     if isinstance(max_cells, bool) or not isinstance(max_cells, Integral):

@@ -191,9 +191,12 @@ class CellTable:
     def from_pandas(cls, frame: pandas.DataFrame) -> Self:
         """Make a table of a data frame; columns and errors are as for `from_columns`.
 
+        An index called `cell_id`, as that of an AnnData's `obs`, is that column.
         What is missing in a further column is empty. True and False stand for yes and
         no, and a reader's class may be a name, as in a file that a person wrote.
         """
+        if frame.index.name == "cell_id" and "cell_id" not in frame.columns:
+            frame = frame.reset_index()
         refuse_double([str(name) for name in frame.columns])
         return cls.from_columns(
             {str(name): _plain(frame[name]) for name in frame.columns}

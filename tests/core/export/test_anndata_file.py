@@ -114,6 +114,16 @@ def test_features_that_do_not_fit_are_refused(cells, features, names):
         to_anndata(cells, features, feature_names=names)
 
 
+def test_the_index_of_obs_is_the_number_of_each_cell_also_in_pandas(cells, tmp_path):
+    chosen = cells.take(np.array([2, 1]))
+    write_anndata(chosen, tmp_path / "cells.h5ad")
+    obs = anndata.read_h5ad(tmp_path / "cells.h5ad").obs
+    assert obs.reset_index()["cell_id"].tolist() == ["3", "2"]
+    assert CellTable.from_pandas(obs) == chosen
+    assert CellTable.from_pandas(obs.reset_index()) == chosen
+    assert read_anndata(tmp_path / "cells.h5ad") == chosen
+
+
 def test_what_is_no_h5ad_is_refused_in_one_line(tmp_path):
     (tmp_path / "cells.h5ad").write_bytes(b"nothing of the kind")
     others = to_anndata(CellTable.empty())

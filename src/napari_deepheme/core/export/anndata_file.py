@@ -56,10 +56,10 @@ def to_anndata(
     Parameters
     ----------
     cells : CellTable
-        One row of `obs` each, named by its number from 1, with the columns of
-        ``cells.csv``, renamed where HDF5 cannot take a name (`uns` has the names then);
-        `obsm` holds their "boxes" (x, y, width, height) and, as "spatial", their
-        centres, both in level-0 pixels.
+        One row of `obs` each, with the columns of ``cells.csv``: the index is the
+        `cell_id`, as text; others are renamed where HDF5 cannot take a name (`uns` has
+        the names then). `obsm` holds their "boxes" (x, y, width, height) and, as
+        "spatial", their centres, both in level-0 pixels.
     features : ndarray of float, shape (n, d), optional
         What a network said of each cell, such as the probabilities of the 23 classes:
         `X`. Without it, `X` has no column: a table of cells holds no measurement from
@@ -169,7 +169,7 @@ def _obs(cells: CellTable, numbers: npt.NDArray[np.int64]) -> pandas.DataFrame:
     import pandas
 
     plain = cells.to_pandas().drop(columns="cell_id")
-    obs = _frame(numbers.astype(str).tolist())
+    obs = _frame(numbers.astype(str).tolist()).rename_axis("cell_id")
     for name in plain.columns:
         values = plain[name].tolist()
         if plain[name].dtype.kind in "if":

@@ -17,16 +17,17 @@ import tempfile
 import time
 from pathlib import Path
 from statistics import median
+from threading import enumerate as enumerate_threads
 
 import napari
 import numpy as np
-from qtpy.QtCore import QThreadPool
 from qtpy.QtWidgets import QApplication
 
 from napari_deepheme import Size
 from napari_deepheme.core.phantom import write_phantom
 from napari_deepheme.plugin.layers import CELLS
 from napari_deepheme.plugin.viewport import visible_region
+from napari_deepheme.plugin.worker import THREAD_NAME
 
 VIEW = Size(1920, 1080)
 N_CLICKS = 5
@@ -72,8 +73,8 @@ def clicks(path: Path) -> None:
 def prepare() -> None:
     """Look at the slide until its models are loaded."""
     started = last = time.perf_counter()
-    longest, pool = 0.0, QThreadPool.globalInstance()
-    while pool.activeThreadCount() or last - started < 1.5:
+    longest = 0.0
+    while THREAD_NAME in {t.name for t in enumerate_threads()} or last - started < 1.5:
         QApplication.processEvents()
         time.sleep(0.002)
         longest = max(longest, time.perf_counter() - last)

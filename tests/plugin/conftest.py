@@ -1,5 +1,3 @@
-import sys
-import threading
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -8,7 +6,6 @@ import pytest
 from napari import settings
 from napari.components import ViewerModel
 from napari.utils._proxies import PublicOnlyProxy
-from superqt.utils import WorkerBase
 
 from napari_deepheme.core.cell_table import CellTable
 from napari_deepheme.core.engine.plan import RunPlan
@@ -41,21 +38,6 @@ MODELS = Models(
     SimpleNamespace(spec=DetectorSpec("finder 1", 0.5, 10, 4, 0.4)),
     SimpleNamespace(spec=ClassifierSpec("namer 1", 0.25, 32)),
 )
-
-
-@pytest.fixture(scope="session", autouse=True)
-def threads_of_qt_are_traced_like_others():
-    """Qt starts its threads without Python, which a measurement of coverage needs."""
-    run = WorkerBase.run
-
-    def traced(self):
-        sys.settrace(threading.gettrace())
-        run(self)
-
-    with pytest.MonkeyPatch.context() as patch:
-        if threading.gettrace():
-            patch.setattr(WorkerBase, "run", traced)
-        yield
 
 
 class Core:
@@ -115,9 +97,6 @@ class InlineTask:
     def wait(self, seconds):
         return True
 
-    def hurry(self):
-        """It is done already, or under way."""
-
     def run(self, items, on_item, on_end):
         try:
             for item in items():
@@ -143,7 +122,7 @@ def inline_start():
     """Start work where it stands, and end it there."""
     task = InlineTask()
 
-    def start(items, *, on_item, on_end, alone=False):
+    def start(items, *, on_item, on_end):
         task.stopped = False
         task.run(items, on_item, on_end)
         return task
@@ -156,7 +135,7 @@ def inline_start():
 def later_start():
     """Start work later: `later_start.ends` does what is due, thing by thing."""
 
-    def start(items, *, on_item, on_end, alone=False):
+    def start(items, *, on_item, on_end):
         task = InlineTask()
         start.ends.append(lambda: task.run(items, on_item, on_end))
         return task
@@ -227,7 +206,7 @@ def controller(viewer, core, inline_start):
     """Make a widget without Qt whose runs end when `finish` is called."""
     task, kept = InlineTask(), []
 
-    def start(items, *, on_item, on_end, alone=False):
+    def start(items, *, on_item, on_end):
         task.stopped = False
         made.pending = lambda: task.run(items, on_item, on_end)
         return task

@@ -81,21 +81,6 @@ def test_a_run_has_a_sitting_of_its_own_whoever_fails_to_hear_of_it(
     assert said.given([0, 1]) == ["M3", "B1"]
 
 
-@pytest.mark.parametrize("kind", ["html", "csv"])
-def test_a_report_or_table_waits_behind_no_run(ran, tmp_path, monkeypatch, kind):
-    start, asked = ran.desk.saving._start, []
-
-    def noted(items, *, alone=False, **calls):
-        asked.append(alone)
-        return start(items, **calls)
-
-    monkeypatch.setattr(ran.desk.saving, "_start", noted)
-    path = tmp_path / f"saved.{kind}"
-    ran.desk.saving.save(kind, path)
-    assert asked == [True]
-    assert path.is_file()
-
-
 def test_a_run_is_saved_by_itself_and_corrections_after_it(ran, tmp_path):
     (path,) = own_sittings(tmp_path)
     assert path.name.startswith("case 1 ")
@@ -748,7 +733,7 @@ def test_a_sitting_is_taken_on_the_main_thread_and_written_on_another(
         threads.append(threading.current_thread())
         return ()
 
-    def start(items, *, on_item, on_end, alone=False):
+    def start(items, *, on_item, on_end):
         made = []
         worker = threading.Thread(target=lambda: made.extend(items()))
         worker.start()

@@ -1,4 +1,6 @@
-from threading import Event, current_thread, main_thread
+import subprocess
+import sys
+from threading import Barrier, current_thread, main_thread
 
 import pytest
 from qtpy.QtCore import QThreadPool
@@ -25,7 +27,7 @@ def test_items_arrive_in_order(run):
     assert seen == [1, 2, 3]
 
 
-def test_an_error_is_the_last_item_also_when_qt_would_drop_it(run):
+def test_an_error_is_the_last_item(run):
     def items():
         yield 1
         raise RuntimeError("out of memory")
@@ -48,59 +50,49 @@ def test_a_task_stops_at_the_next_item(run, qtbot):
     assert set(next(steps)) == {1}
 
 
-@pytest.fixture
-def busy(qtbot):
-    """All threads of Qt have other work to do until they may end."""
-    release, begun, ends = Event(), [], []
-
-    def work():
-        begun.append(True)
-        release.wait()
-        yield
-
-    n = QThreadPool.globalInstance().maxThreadCount()
-    for _ in range(n):
-        start(work, on_item=lambda _: None, on_end=lambda: ends.append(True))
-    qtbot.waitUntil(lambda: len(begun) == n, timeout=5000)
-    yield release
-    release.set()
-    qtbot.waitUntil(lambda: len(ends) == n, timeout=5000)
-
-
-def test_what_has_a_thread_of_its_own_waits_for_no_other_work(qtbot, busy):
-    seen, ends = [], []
+def test_each_has_a_thread_of_its_own_and_is_heard_on_the_main_one(qtbot):
+    n_at_once = QThreadPool.globalInstance().maxThreadCount() + 1
+    together, seen, ends = Barrier(n_at_once), [], []
 
     def items():
+        together.wait()
         yield current_thread()
-        raise RuntimeError("odd")
 
-    start(
-        items,
-        on_item=lambda item: seen.append((item, current_thread())),
-        on_end=lambda: ends.append(current_thread()),
-        alone=True,
-    )
-    qtbot.waitUntil(lambda: bool(ends), timeout=5000)
-    (thread, where), (failed, there) = seen
-    assert where is there is ends[0] is main_thread()
-    assert thread is not main_thread()
-    assert str(failed.error) == "odd"
+    for _ in range(n_at_once):
+        start(
+            items,
+            on_item=lambda item: seen.append((item, current_thread())),
+            on_end=lambda: ends.append(current_thread()),
+        )
+    qtbot.waitUntil(lambda: len(ends) == n_at_once, timeout=5000)
+    assert len({thread for thread, _ in seen} - {main_thread()}) == n_at_once
+    assert {where for _, where in seen} | set(ends) == {main_thread()}
 
 
-def test_what_waits_for_a_thread_is_done_at_once_and_not_again(qtbot, busy):
-    made, seen, ends = [], [], []
+ENDS_AFTER_THE_WINDOW = """
+from threading import main_thread
 
-    def items():
-        made.append(current_thread())
-        return iter([1, 2])
+from qtpy.QtCore import QCoreApplication
 
-    task = start(items, on_item=seen.append, on_end=lambda: ends.append(True))
-    task.hurry()
-    assert task.wait(0)
-    task.hurry()
-    busy.set()
-    qtbot.waitUntil(lambda: bool(ends), timeout=5000)
-    assert (made, seen) == ([main_thread()], [1, 2])
+from napari_deepheme.plugin.worker import start
+
+def job():
+    yield "begun"
+    main_thread().join()
+    yield "late"
+    print("done", flush=True)
+
+app = QCoreApplication([])
+start(job, on_item=lambda _: app.quit(), on_end=lambda: None)
+app.exec()
+"""
+
+
+def test_what_ends_after_the_window_ends_in_peace():
+    # In a process of its own, which ends.
+    words = [sys.executable, "-c", ENDS_AFTER_THE_WINDOW]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "done\n", "")
 
 
 def test_without_memory_for_a_thread_it_is_done_on_this_one(qtbot, monkeypatch):
@@ -113,6 +105,5 @@ def test_without_memory_for_a_thread_it_is_done_on_this_one(qtbot, monkeypatch):
         lambda: iter([current_thread()]),
         on_item=seen.append,
         on_end=lambda: ends.append(True),
-        alone=True,
     )
     assert (seen, ends) == ([main_thread()], [True])

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache, partial
-from threading import Event, Lock, Thread
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from threading import Event, Thread
+from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
 from qtpy.QtCore import QObject, Signal
-from superqt.utils import create_worker
 
 from napari_deepheme.core.errors import OutOfMemoryError
 from napari_deepheme.core.threads import start_thread
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator
+    from collections.abc import Callable, Iterator
 
 _Item = TypeVar("_Item")
+
+THREAD_NAME: Final = "napari-deepheme"
+"""What all threads are called that `start` begins."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,18 +46,18 @@ class Task(Protocol):
         With None, as long as it takes.
         """
 
-    def hurry(self) -> None:
-        """Do it at once, on this thread, if no other one has begun it."""
-
 
 def start(
     items: Callable[[], Iterator[_Item]],
     *,
     on_item: Callable[[_Item | Failed], None],
     on_end: Callable[[], None],
-    alone: bool = False,
 ) -> Task:
-    """Run a generator on a thread, hand its items to the main thread.
+    """Run a generator on a thread of its own, hand its items to the main thread.
+
+    Qt's threads are as few as the processor's: what is started on them may wait until a
+    run or a training ends. And Python does not wait for them before it ends, as it does
+    for its own: what they send to the main thread then is lost in an error.
 
     Parameters
     ----------
@@ -66,55 +68,38 @@ def start(
         raised, whatever it raised.
     on_end : callable
         Called on the main thread when the thread is done, also after a stop.
-    alone : bool
-        Take a thread of its own. Qt's are as few as the processor's: what is started
-        on them may wait until a run or a training ends.
 
     Returns
     -------
     Task
         To stop it.
     """
-    task = _WorkerTask(partial(_hand_on, items, on_item=on_item))
-    if alone:
-        _start_alone(items, task, on_item, on_end)
-        return task
-    create_worker(
-        _guarded,
-        items,
-        task,
-        _start_thread=True,
-        _connect={"yielded": on_item, "finished": on_end},
-    )
+    task = _ThreadTask()
+    # The first call makes it, on the main thread.
+    ask = _main_thread().asked.emit
+
+    def work() -> None:
+        for item in _guarded(items, task):
+            ask(partial(on_item, item))
+        ask(on_end)
+
+    try:
+        start_thread(Thread(target=work, name=THREAD_NAME))
+    except MemoryError:
+        work()
     return task
 
 
-class _WorkerTask:
-    """Two flags; superqt's own stop would end the workers of other plugins too."""
-
-    def __init__(self, do: Callable[[_WorkerTask], None] | None = None) -> None:
+class _ThreadTask:
+    def __init__(self) -> None:
         self.stopping = Event()
         self.done = Event()
-        self._do = do
-        self._begun = Lock()
 
     def quit(self) -> None:
         self.stopping.set()
 
     def wait(self, seconds: float | None) -> bool:
         return self.done.wait(seconds)
-
-    def begin(self) -> bool:
-        """Tell whether it may begin: no thread did."""
-        is_first = self._begun.acquire(blocking=False)
-        # What it works on is not kept any longer than it goes on.
-        self._do = None
-        return is_first
-
-    def hurry(self) -> None:
-        do = self._do
-        if do is not None:
-            do(self)
 
 
 class _MainThread(QObject):
@@ -136,42 +121,10 @@ def _main_thread() -> _MainThread:
     return _MainThread()
 
 
-def _hand_on(
-    items: Callable[[], Iterator[_Item]],
-    task: _WorkerTask,
-    on_item: Callable[[_Item | Failed], None],
-) -> None:
-    for item in _guarded(items, task):
-        _main_thread().asked.emit(partial(on_item, item))
-
-
-def _start_alone(
-    items: Callable[[], Iterator[_Item]],
-    task: _WorkerTask,
-    on_item: Callable[[_Item | Failed], None],
-    on_end: Callable[[], None],
-) -> None:
-    # The first call makes it, on the main thread.
-    ask = _main_thread().asked.emit
-
-    def work() -> None:
-        _hand_on(items, task, on_item)
-        ask(on_end)
-
-    try:
-        # Python waits for it before it ends.
-        start_thread(Thread(target=work))
-    except MemoryError:
-        work()
-
-
 def _guarded(
-    items: Callable[[], Iterator[_Item]], task: _WorkerTask
-) -> Generator[_Item | Failed, None, None]:
-    if not task.begin():
-        return
-    # A RuntimeError that leaves a generator worker is dropped without a word, and torch
-    # raises just that: nothing may leave.
+    items: Callable[[], Iterator[_Item]], task: _ThreadTask
+) -> Iterator[_Item | Failed]:
+    # What leaves a thread ends it without a word in the window: nothing may leave.
     try:
         for item in items():
             if task.stopping.is_set():

@@ -36,13 +36,10 @@ class Save:
 
     def __init__(self, make, on_item, on_end):
         self.make, self.on_item, self.on_end = make, on_item, on_end
-        self.items, self.hangs, self.queued = None, False, False
-
-    def hurry(self):
-        self.queued = False
+        self.items, self.hangs = None, False
 
     def wait(self, seconds):
-        if self.items is None and not self.hangs and not self.queued:
+        if self.items is None and not self.hangs:
             try:
                 self.items = list(self.make())
             except (CannotWriteError, SittingElsewhereError) as error:
@@ -50,7 +47,7 @@ class Save:
         return self.items is not None
 
     def __call__(self):
-        self.hangs = self.queued = False
+        self.hangs = False
         self.wait(0)
         for item in self.items:
             self.on_item(item)
@@ -68,9 +65,8 @@ def desk(tmp_path, monkeypatch):
         path.touch()
         return files[-1]
 
-    def start(make, *, on_item, on_end, alone=False):
+    def start(make, *, on_item, on_end):
         under_way.append(Save(make, on_item, on_end))
-        under_way[-1].alone = alone
         return under_way[-1]
 
     monkeypatch.setattr(kept, "create_sitting", create)
@@ -262,23 +258,6 @@ def test_a_first_save_that_takes_long_saves_what_was_left_at_its_end(desk):
     desk.under_way.pop()()
     assert desk.files[0].held == ["first", "first, corrected"]
     assert desk.keeping.path is None
-
-
-def test_a_save_that_no_thread_has_begun_is_done_as_the_viewer_closes(desk):
-    desk.keeping.begin()
-    desk.under_way.pop()()
-    desk.cells = "corrected"
-    desk.keeping.save()
-    desk.under_way[0].queued = True
-    desk.cells = "corrected twice"
-    desk.keeping.close(5)
-    assert desk.files[0].held == ["first", "corrected", "corrected twice"]
-
-
-def test_saves_wait_for_no_other_work(desk, tmp_path):
-    desk.keeping.begin()
-    desk.keeping.save_as(tmp_path / "mine.deepheme")
-    assert [save.alone for save in desk.under_way] == [True, True]
 
 
 def test_what_was_left_to_a_save_is_not_written_by_later_ones(desk):

@@ -33,8 +33,7 @@ def reviewed(make_controller, slide_path):
     made.open_slide(slide_path)
     made.classify_slide()
 
-    def start(items, *, on_item, on_end, alone):
-        assert alone
+    def start(items, *, on_item, on_end):
         tasks.append(Waiting(items, on_item, on_end))
         return tasks[-1]
 

@@ -186,7 +186,6 @@ class Keeping:
             lambda: iter([self._write_all(run, sitting, file, when_kept)]),
             on_item=partial(self._on_saved, run),
             on_end=self._on_end,
-            alone=True,
         )
 
     def save_as(self, path: Path) -> None:
@@ -201,7 +200,6 @@ class Keeping:
             lambda: iter([_created(path, sitting, when_kept)]),
             on_item=partial(self._on_named, self._n_runs, sitting),
             on_end=lambda: None,
-            alone=True,
         )
 
     def close(self, seconds: float) -> None:
@@ -213,7 +211,6 @@ class Keeping:
         if self._is_saving and self._task is not None:
             if sitting is not None:
                 self._late = self._n_runs, sitting
-            self._task.hurry()
             if not self._task.wait(seconds):
                 return
             self._take_written()

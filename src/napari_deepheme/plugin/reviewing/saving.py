@@ -150,9 +150,7 @@ class Saving:
 
         self._n_waiting += 1
         self._tell("")
-        self._last = self._start(
-            in_turn, on_item=self._on_saved, on_end=lambda: None, alone=True
-        )
+        self._last = self._start(in_turn, on_item=self._on_saved, on_end=lambda: None)
 
     def _on_saved(self, item: str | Failed) -> None:
         self._n_waiting -= 1

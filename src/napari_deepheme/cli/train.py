@@ -238,7 +238,7 @@ def _register(card: ModelCard, *, overwrite: bool) -> None:
     say(f"registered: {option} {registered.name}")
 
 
-def _classifier(options: argparse.Namespace, name: str) -> Iterator[FitProgress]:
+def _classifier(options: argparse.Namespace, name: str) -> Iterator[str | FitProgress]:
     from napari_deepheme.core.training.cells.named import read_own_cells
     from napari_deepheme.core.training.own.classifier import (
         OwnFit,
@@ -267,7 +267,7 @@ def _classifier(options: argparse.Namespace, name: str) -> Iterator[FitProgress]
     )
 
 
-def _detector(options: argparse.Namespace, name: str) -> Iterator[FitProgress]:
+def _detector(options: argparse.Namespace, name: str) -> Iterator[str | FitProgress]:
     need_training_packages()
     from napari_deepheme.core.training.cells.boxed import read_boxes
     from napari_deepheme.core.training.own.detector import (
@@ -297,12 +297,14 @@ def _detector_steps(n_epochs: int | None, n_pictures: int) -> int:
     return max(1, n_epochs * n_pictures // 12) if n_epochs else 300
 
 
-def _follow(run: Iterator[FitProgress]) -> None:
-    """Tell of each look at the held-out cells."""
+def _follow(run: Iterator[str | FitProgress]) -> None:
+    """Tell of what is done before the steps, and of each look at the held-out cells."""
     _log_to_standard_error()
     try:
         for told in run:
-            if told.val_loss is not None:
+            if isinstance(told, str):
+                _log.info("%s", told)
+            elif told.val_loss is not None:
                 _log.info("%s", told.message)
     finally:
         close = getattr(run, "close", None)

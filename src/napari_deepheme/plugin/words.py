@@ -173,7 +173,7 @@ def progress_in_words(session: Session) -> str:
     """Say how far a run or a training is; of what was found, what counts of it."""
     if session.training:
         words = session.step
-        if session.n_done:
+        if session.seconds_left:
             words += f", about {_duration(session.seconds_left)} left"
         return words
     if session.can_export and not session.running:

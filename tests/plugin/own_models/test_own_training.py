@@ -151,6 +151,39 @@ def test_while_it_goes_on_the_session_says_how_far(training, session, fit):
     assert not session.training
 
 
+def test_the_time_left_is_told_by_steps_of_this_training_alone(
+    training, session, fit, monkeypatch
+):
+    clock, told = SimpleNamespace(now=0.0), []
+    monkeypatch.setattr(
+        "napari_deepheme.core.engine.pace.time.monotonic", lambda: clock.now
+    )
+    # Gone on with at step 30; what comes before the steps took ten minutes.
+    fit.items = [
+        "Reading …",
+        *(FitProgress(0, 1, step, 90, 0.1) for step in (30, 31, 32, 33)),
+        "Comparing …",
+    ]
+    seconds = iter([600, 5, 20, 4, 4, 9])
+    fit.while_computing = lambda item: setattr(clock, "now", clock.now + next(seconds))
+    on_item = training._on_item
+
+    def noted(item):
+        on_item(item)
+        told.append((session.seconds_left, "left" in progress_in_words(session)))
+
+    training._on_item = noted
+    training.begin("my-cells-1")
+    assert told == [
+        (0, False),
+        (0, False),
+        (59 * 20, True),
+        (58 * 4, True),
+        (57 * 4, True),
+        (0, False),
+    ]
+
+
 def test_a_new_model_is_told_listed_and_compared(training, session):
     training.begin("my-cells-1")
     assert len(training.refreshed) == 2
@@ -353,7 +386,14 @@ def test_corrected_cells_end_as_a_registered_model_beside_the_old_one(
         read, "mine", start_from=DEFAULT_CLASSIFIER, device="cpu"
     )
     *others, last = list(steps)
-    assert others[0] == "Cutting out the corrected cells …"
+    assert [item for item in others if isinstance(item, str)] == [
+        "Cutting out the corrected cells …",
+        "Loading the model …",
+        "Rendering cells of the classes that yours lack …",
+        "Reading 12 cells …",
+        "Judging the held-out cells before the first step …",
+        "Comparing the old model with the new …",
+    ]
     assert any(isinstance(item, FitProgress) for item in others)
     assert last.card.path == own_models / "models" / "mine.json"
     assert "mine" in [card.name for card in list_models()]

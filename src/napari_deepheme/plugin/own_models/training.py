@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from napari_deepheme.core.cell_table import CellTable
+from napari_deepheme.core.engine.pace import Pace
 from napari_deepheme.core.errors import DeephemeError
 from napari_deepheme.core.models.bringing.library import is_name
 from napari_deepheme.core.wording import plural
@@ -66,8 +66,8 @@ class Training:
         self._refresh_models = refresh_models
         self._start = start
         self._task: Task | None = None
-        self._started = 0.0
         self._name = ""
+        self._pace: Pace | None = None
         self._error: Exception | None = None
         self._trained: Trained | None = None
         session.events.running.connect(self._count_kept)
@@ -92,6 +92,7 @@ class Training:
             session.say(refusal, error=True)
             return
         self._name, self._error, self._trained = name, None, None
+        self._pace = None
         session.reset_progress()
         session.comparison = None
         session.training = True
@@ -156,15 +157,20 @@ class Training:
         elif isinstance(item, Trained):
             self._trained = item
         elif isinstance(item, str):
-            session.step = item
-            self._started = time.monotonic()
+            session.step, session.seconds_left = item, 0.0
         else:
             # A bar of a thousand parts, whatever the number of networks and steps.
             session.n_steps, session.n_done = 1000, round(1000 * item.share)
             session.step = item.message or f"Step {item.step} of {item.n_steps}"
-            passed = time.monotonic() - self._started
-            share = max(item.share, 1e-6)
-            session.seconds_left = passed / share * (1 - share)
+            session.seconds_left = self._seconds_left(item)
+
+    def _seconds_left(self, told: FitProgress) -> float:
+        """Tell how long the steps that are left take, by those of this training."""
+        n_steps = told.n_folds * told.n_steps
+        n_done = round(told.share * n_steps)
+        if self._pace is None:
+            self._pace = Pace(n_done, n_warm=1)
+        return self._pace.seconds_left(n_done, n_steps)
 
     def _on_end(self) -> None:
         session = self._session

@@ -32,6 +32,7 @@ from napari_deepheme.core.training.own.classifier import (
 )
 from napari_deepheme.core.training.own.run import RunFolder, sha256_of
 from napari_deepheme.core.training.own.task import imprint, runner_of
+from napari_deepheme.core.training.progress import FitProgress
 from napari_deepheme.core.training.tensor_files import write_weights
 from napari_deepheme.core.training.training_error import TrainingError
 
@@ -58,7 +59,13 @@ def one_thread():
 
 def train(cells, out, config, name="own", **options):
     told = list(iter_classifier_training(cells, out, name, config, **options))
-    return ModelCard.read(out / f"{name}.json"), told
+    steps = [item for item in told if isinstance(item, FitProgress)]
+    return ModelCard.read(out / f"{name}.json"), steps
+
+
+def begin(run):
+    """Go on to the first look at the held-out cells."""
+    return next(item for item in run if isinstance(item, FitProgress))
 
 
 def weights_of(card):
@@ -338,7 +345,7 @@ def test_a_side_of_cells_that_sigmoids_have_no_output_for_is_refused(
         stated += [replace(cell, split=split) for cell in nobody_s]
         match = f"nothing to {told} .*6 cells of not-identifiable"
         with pytest.raises(TrainingError, match=match):
-            next(iter_classifier_training(stated, tmp_path / "out", "own", config))
+            begin(iter_classifier_training(stated, tmp_path / "out", "own", config))
         assert not list((tmp_path / "out").glob("*"))
 
 
@@ -359,7 +366,7 @@ def test_a_run_that_was_closed_goes_on_and_ends_as_one_that_was_not(painted, tmp
     whole, _ = train(cells, tmp_path / "whole", config)
     run = iter_classifier_training(cells, tmp_path / "parts", "own", config)
     for item in run:
-        if item.step == 7:
+        if isinstance(item, FitProgress) and item.step == 7:
             break
     run.close()
     assert (tmp_path / "parts" / "own.fold1.pt").exists()
@@ -376,15 +383,15 @@ def test_a_run_that_was_closed_goes_on_and_ends_as_one_that_was_not(painted, tmp
 def test_an_unfinished_run_is_not_mixed_with_other_settings_or_cells(painted, tmp_path):
     cells = painted({"M3": 10, "L2": 10})
     run = iter_classifier_training(cells, tmp_path, "own", SCRATCH)
-    next(run)
+    begin(run)
     run.close()
     other = replace(SCRATCH, learning_rate=0.02)
     with pytest.raises(TrainingError, match="--overwrite"):
-        next(iter_classifier_training(cells, tmp_path, "own", other))
+        begin(iter_classifier_training(cells, tmp_path, "own", other))
     with pytest.raises(TrainingError, match="other settings or cells"):
-        next(iter_classifier_training(cells[:-1], tmp_path, "own", SCRATCH))
+        begin(iter_classifier_training(cells[:-1], tmp_path, "own", SCRATCH))
     again = iter_classifier_training(cells, tmp_path, "own", other, overwrite=True)
-    assert next(again).step == 0
+    assert begin(again).step == 0
     again.close()
 
 
@@ -395,11 +402,11 @@ def test_an_unfinished_run_is_not_mixed_with_another_input_of_its_start(
     cells = painted({"M3": 10, "L2": 10})
     config = OwnFit(start_from=str(card.path), n_steps=4, device="cpu")
     run = iter_classifier_training(cells, tmp_path, "own", config)
-    next(run)
+    begin(run)
     run.close()
     replace(card, mean=(0.2, 0.9, 0.1)).write(card.path)
     with pytest.raises(TrainingError, match="other settings"):
-        next(iter_classifier_training(cells, tmp_path, "own", config))
+        begin(iter_classifier_training(cells, tmp_path, "own", config))
 
 
 def weights_file(path, number):
@@ -446,7 +453,7 @@ def test_a_finished_model_is_not_written_over_unasked(write_tiny_model, tmp_path
 def test_a_second_training_in_the_folder_of_a_running_one_is_refused(painted, tmp_path):
     cells, config = painted({"M3": 10, "L2": 10}), replace(SCRATCH, n_steps=20)
     running = iter_classifier_training(cells, tmp_path, "own", config)
-    next(running)
+    begin(running)
     other = replace(config, seed=1)
     with pytest.raises(TrainingError, match="a training of own goes on in"):
         train(cells, tmp_path, other, overwrite=True)
@@ -519,7 +526,7 @@ def test_what_cannot_be_trained_is_told(painted, write_tiny_model, tmp_path):
 
     def refuse(cells, config, match, name="own"):
         with pytest.raises(TrainingError, match=match):
-            next(iter_classifier_training(cells, tmp_path, name, config))
+            begin(iter_classifier_training(cells, tmp_path, name, config))
 
     going_on = OwnFit(start_from=str(write_tiny_model().path), device="cpu")
     refuse([], SCRATCH, "two classes")

@@ -94,6 +94,11 @@ def test_snapshots_are_taken_at_the_end_of_each_cycle(tmp_path):
     assert len({float(m["weight"]) for m in members}) == 3
 
 
+def test_each_step_is_told_so_that_a_fit_can_be_stopped_there(tmp_path):
+    _, told = run(tmp_path, LoopConfig(60, 0.1, look_every=30, patience=9))
+    assert [item.step for item in told] == list(range(61))
+
+
 def test_a_checkpoint_of_another_training_is_not_gone_on_from(tmp_path):
     config = LoopConfig(20, 0.1, look_every=5)
     (whole,), _ = run(tmp_path, config, "ours")

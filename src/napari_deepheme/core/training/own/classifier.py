@@ -14,7 +14,7 @@ from napari_deepheme.core.models.registry import DEFAULT_CLASSIFIER, find_of_kin
 from napari_deepheme.core.models.torch.runner import choose_device
 from napari_deepheme.core.taxonomy import CLASS_CODES
 from napari_deepheme.core.training.own.card import finished_card
-from napari_deepheme.core.training.own.data import BatchSource, OwnData
+from napari_deepheme.core.training.own.data import BatchSource, OwnData, render_absent
 from napari_deepheme.core.training.own.loop import (
     LoopConfig,
     Task,
@@ -31,6 +31,7 @@ from napari_deepheme.core.training.own.task import (
     imprint,
 )
 from napari_deepheme.core.training.training_error import NOTHING_NAMED, TrainingError
+from napari_deepheme.core.wording import plural
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -129,7 +130,7 @@ def iter_classifier_training(
     overwrite: bool = False,
     command: str = "",
     tell: Callable[[str], None] = _log.warning,
-) -> Iterator[FitProgress]:
+) -> Iterator[str | FitProgress]:
     """Fit a classifier to own cells; ends with ``out/NAME.json`` and its weights.
 
     A run that was broken off goes on where it was when it is called again with the
@@ -157,8 +158,8 @@ def iter_classifier_training(
 
     Yields
     ------
-    FitProgress
-        Several between two looks at the held-out cells.
+    str or FitProgress
+        What is being done before the steps; then each step.
 
     Raises
     ------
@@ -174,9 +175,12 @@ def iter_classifier_training(
     folder.check_name()
     device = choose_device(config.device)
     start = _start(cells, name, config)
-    data = OwnData.load(
-        cells, start.card, rehearse=start.base is not None, seed=config.seed
-    )
+    rendered = None
+    if start.base is not None:
+        yield "Rendering cells of the classes that yours lack …"
+        rendered = render_absent(cells, start.card, seed=config.seed)
+    yield f"Reading {plural(len(cells), 'cell')} …"
+    data = OwnData.load(cells, start.card, rendered)
     if not data.cells:
         raise TrainingError(NOTHING_NAMED)
     splits = part_data(
@@ -193,6 +197,8 @@ def iter_classifier_training(
         folds: list[list[Weights]] = [[] for _ in splits]
         for run in range(n_runs):
             fold = run if len(splits) > 1 else 0
+            if not folder.checkpoint(run).exists():
+                yield "Judging the held-out cells before the first step …"
             fit = _fit(start, data, splits[fold], run, config, device, folder, digest)
             word = "fold" if len(splits) > 1 else "network"
             folds[fold] += yield from numbered(fit, run, n_runs, word)

@@ -69,9 +69,7 @@ class OwnData:
         cls,
         cells: Sequence[LabelledCell],
         card: ModelCard,
-        *,
-        rehearse: bool,
-        seed: int,
+        rendered: npt.NDArray[np.uint8] | None = None,
     ) -> OwnData:
         """Read the pictures of cells.
 
@@ -81,23 +79,18 @@ class OwnData:
             Named and unnamed ones.
         card : ModelCard
             Of the network to be fitted.
-        rehearse : bool
-            Whether there is something to be kept: the unnamed cells, and rendered
-            cells of the classes that no cell bears.
-        seed : int
-            Of the rendered cells.
+        rendered : ndarray of uint8, optional
+            What `render_absent` gives, to be kept as is like the unnamed cells; None
+            where nothing is to be kept.
         """
         rows = target_rows(card, [cell.targets for cell in cells])
         named = rows.any(dim=1)
         chosen = [c for c, ok in zip(cells, named.tolist(), strict=True) if ok]
         others = [c for c, ok in zip(cells, named.tolist(), strict=True) if not ok]
-        unnamed = [c for c in cells if not c.targets] if rehearse else []
-        side = stored_px(card)
+        unnamed = [c for c in cells if not c.targets] if rendered is not None else []
         parts = [_stored(unnamed, card)]
-        if rehearse:
-            present = {code for cell in chosen for code in cell.targets}
-            absent = [c for c in card.class_codes if c not in present]
-            parts.append(render_cells(absent, size_px=side, mpp=_fine(card), seed=seed))
+        if rendered is not None:
+            parts.append(rendered)
         return cls(
             chosen,
             _stored(chosen, card),
@@ -214,6 +207,21 @@ class BatchSource:
 def stored_px(card: ModelCard) -> int:
     """Return the side of the crops that views are made of."""
     return round(_OVERSAMPLING * card.size_px)
+
+
+def render_absent(
+    cells: Sequence[LabelledCell], card: ModelCard, *, seed: int
+) -> npt.NDArray[np.uint8]:
+    """Render some cells of each class of a model that no cell bears.
+
+    Returns
+    -------
+    ndarray of uint8, shape (n, h, h, 3)
+        RGB, each as large as `OwnData.stored` has them.
+    """
+    present = {code for cell in cells for code in cell.targets}
+    absent = [code for code in card.class_codes if code not in present]
+    return render_cells(absent, size_px=stored_px(card), mpp=_fine(card), seed=seed)
 
 
 def render_cells(

@@ -108,7 +108,7 @@ def iter_detector_training(
     Yields
     ------
     FitProgress
-        Several between two looks at the held-out pictures.
+        Of each step.
 
     Raises
     ------

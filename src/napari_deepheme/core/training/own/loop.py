@@ -138,7 +138,7 @@ def iter_loop(
     Yields
     ------
     FitProgress
-        Several between two looks; of fold 0 of 1.
+        Of each step, so that it can be stopped there; of fold 0 of 1.
 
     Returns
     -------
@@ -223,7 +223,6 @@ class _Run:
         if state.step == 0 and not state.best:
             # What it was started from is the one to beat.
             yield self._look(math.nan)
-        report_every = max(1, config.look_every // 5)
         losses: list[float] = []
         while not state.finished:
             losses.append(self._step(state.step))
@@ -235,7 +234,7 @@ class _Run:
             if last or cycle_ends or state.step % config.look_every == 0:
                 yield self._look(float(np.mean(losses)))
                 losses.clear()
-            elif state.step % report_every == 0:
+            else:
                 yield self._progress(float(np.mean(losses)))
 
     def save(self) -> None:

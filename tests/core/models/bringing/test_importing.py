@@ -313,7 +313,7 @@ REFUSED = {
     ),
     "tensors without names": (
         lambda path, _: torch.save([torch.ones(3), torch.ones(3)], path),
-        "found 2 tensors that make none",
+        "found 2 tensors of no state dict",
     ),
     "an optimiser alone": (
         lambda path, state: torch.save(

@@ -107,7 +107,7 @@ def read_weights(path: Path) -> ReadWeights:
     if not found:
         n = _n_tensors(content)
         there = (
-            f"{plural(n, 'tensor')} that make none" if n else "no tensors of weights"
+            f"{plural(n, 'tensor')} of no state dict" if n else "no tensors of weights"
         )
         told = f"{_EXPECTED}, two tensors or more by their names; found {there}"
         raise InvalidModelError(path.name, told)

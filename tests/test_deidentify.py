@@ -270,7 +270,7 @@ def test_the_viewer_leaves_names_out_of_all_that_it_saves_but_a_sitting(
         def tell(self):
             pass
 
-    def start(items, on_item, on_end, alone):
+    def start(items, on_item, on_end):
         for item in items():
             on_item(item)
         on_end()

@@ -14,7 +14,7 @@ from napari_deepheme.core.errors import (
 from napari_deepheme.core.sittings.sitting import SlideMark
 from napari_deepheme.core.sittings.sitting_file import SittingFile, read_sitting
 from napari_deepheme.plugin.reviewing.reopening import iter_newest
-from napari_deepheme.plugin.worker import Failed, _guarded, _WorkerTask
+from napari_deepheme.plugin.worker import Failed, _guarded, _ThreadTask
 
 
 def corrected(controller, row, code):
@@ -215,7 +215,7 @@ def test_a_worker_words_memory_that_runs_out():
         yield 1
         raise MemoryError
 
-    *_, last = _guarded(short, _WorkerTask())
+    *_, last = _guarded(short, _ThreadTask())
     assert isinstance(last, Failed)
     assert isinstance(last.error, OutOfMemoryError)
 

@@ -137,9 +137,9 @@ def _user_key(path: Path) -> bytes:
             raise CannotWriteError(str(path), error.strerror or str(error)) from error
     try:
         check_regular(path)
-        text = path.read_text("ascii").strip()
-    except (OSError, ValueError) as error:
-        raise InvalidKeyError(str(path), str(error)) from error
+        text = path.read_text("ascii", errors="replace").strip()
+    except OSError as error:
+        raise InvalidKeyError(str(path), error.strerror or str(error)) from error
     if not _KEY.fullmatch(text):
         raise InvalidKeyError(str(path), "it does not hold 64 hexadecimal digits")
     return bytes.fromhex(text)

@@ -100,7 +100,7 @@ class Desk:
         self._adding = Adding(
             session,
             self.review,
-            counted=self._counted,
+            result=lambda: self.result,
             name_boxes=name_boxes,
             start=start,
         )
@@ -213,9 +213,6 @@ class Desk:
         if self.result is None:
             return ()
         return self.result[0].areas
-
-    def _counted(self) -> tuple[Region, ...] | None:
-        return None if self.result is None else self.result[0].counted_areas
 
     def sitting(self) -> Sitting | None:
         """Return all that there is to come back to; None without a result."""

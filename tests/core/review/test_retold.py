@@ -200,6 +200,16 @@ def test_in_one_review_the_last_step_counts_also_where_the_clock_went_back():
     assert words(again(model_says(), review).corrected)[:2] == ["M1", "M3"]
 
 
+def test_a_step_counts_also_where_the_word_of_its_table_bears_a_later_time():
+    ahead, here = "2027-03-01T09:00:00Z", "2026-12-01T09:00:00Z"
+    table = CorrectedCells(model_says()).correct([1, 2], "M3", at=ahead)
+    later = CorrectedCells(table.cells).correct([1], "M5", at=here)
+    after = again(model_says(), later).corrected
+    assert words(after)[1:3] == ["M5", "M3"]
+    once_more = later.correct([1], "L2", at=here)
+    assert words(again(model_says(), once_more).corrected)[1:3] == ["L2", "M3"]
+
+
 def test_what_counted_before_stays_an_earlier_readers_word():
     before = CorrectedCells(model_says()).correct([0], "M1", reader="Ann", at=day(1))
     before = before.correct([0], "M3", reader="Bob", at=day(2))

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from napari_deepheme.core.cell_table import CellTable
 from napari_deepheme.core.errors import UnreadableRegionError
-from napari_deepheme.core.geometry import Mpp, Region, Size
+from napari_deepheme.core.geometry import Mpp, Polygon, Region, Size
 from napari_deepheme.core.review.corrected_cells import CorrectedCells
 from napari_deepheme.core.taxonomy import class_index
 from napari_deepheme.plugin.reviewing.adding import Adding
@@ -45,14 +45,18 @@ class Asked:
             ask_for_models=lambda: (False, "No model."),
             add=self.add,
         )
-        self.counted = None
+        self.searched, self.is_known = (Region(0, 0, WIDTH, HEIGHT),), True
         self.adding = Adding(
             self.session,
             self.review,
-            counted=lambda: self.counted,
+            result=self.result,
             name_boxes=self.name_boxes,
             start=self.start,
         )
+
+    def result(self):
+        facts = SimpleNamespace(is_known=self.is_known)
+        return SimpleNamespace(outlines=self.searched), facts
 
     @property
     def end(self):
@@ -230,11 +234,19 @@ def test_a_cell_that_a_run_overtakes_is_added_when_that_has_ended():
     assert asked.words == ["L2"]
 
 
-def test_beside_the_areas_of_a_count_no_cell_is_added():
+def test_beside_what_was_searched_no_cell_is_added():
     asked = Asked()
-    asked.counted = (Region(0, 0, 50, 50), Region(100, 100, 50, 50))
+    drawn = Polygon(((100, 100), (150, 100), (150, 150), (100, 150)))
+    asked.searched = (Region(0, 0, 50, 50), drawn)
     for x, y in ((49, 49), (51, 20), (149, 100), (160, 160)):
         asked.adding.add_at(x, y)
     assert len(asked.added) == 2
     told = [(text.split(":")[0], error) for text, error in asked.said]
     assert told == [("Not added", True)] * 2
+
+
+def test_where_a_table_does_not_tell_what_was_searched_cells_are_added_anywhere():
+    asked = Asked()
+    asked.searched, asked.is_known = (Region(0, 0, 50, 50),), False
+    asked.adding.add_at(160, 160)
+    assert len(asked.added) == 1

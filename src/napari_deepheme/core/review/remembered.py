@@ -182,15 +182,19 @@ def without_reader(cells: CellTable) -> CellTable:
 def _told(corrected: CorrectedCells) -> dict[int, Told]:
     """Return what was said in a review, by row."""
     told: dict[int, Told] = {}
+    in_table: dict[tuple[int, str], str] = {}
     for row, word, when in _said_in_table(corrected.base, corrected.since):
         told.setdefault(row, Told()).say(word, when)
+        in_table[row, word.of] = when
     latest = ""
     for step in corrected.steps:
-        # A clock may go back. What was said later in a review counts all the same.
+        # A clock may go back, or that of the table have been ahead. What was said later
+        # in a review counts all the same.
         latest = max(latest, dated(step.at) or corrected.since)
         for row, after in zip(step.rows, step.after, strict=True):
             word = Word(step.of, after, step.reader, step.at)
-            told.setdefault(row, Told()).say(word, latest)
+            when = max(latest, in_table.get((row, step.of), ""))
+            told.setdefault(row, Told()).say(word, when)
     for step in (*corrected.undone, *corrected.dropped):
         for row, after in zip(step.rows, step.after, strict=True):
             word = Word(step.of, after, step.reader, step.at)

@@ -164,7 +164,10 @@ def coarse_doubt(mpp: Mpp) -> str:
 def mpp_doubt(slide: SlideReader, *, mpp: float | None) -> str:
     """Say that a slide states another pixel size than is given; "" where none is."""
     stated = slide.mpp
-    if mpp is None or stated is None or not is_plausible(stated):
+    if mpp is None or not is_plausible(Mpp(mpp, mpp)):
+        # One that cannot be right is refused.
+        return ""
+    if stated is None or not is_plausible(stated):
         return ""
     if all(isclose(one, mpp, rel_tol=_SAME_MPP) for one in stated):
         return ""

@@ -16,8 +16,11 @@ from napari_deepheme.plugin.words import class_words
 from napari_deepheme.plugin.worker import Failed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
+    from napari_deepheme.core.engine.results import RegionResult
+    from napari_deepheme.core.export.summary import RunFacts
+    from napari_deepheme.core.geometry import Polygon
     from napari_deepheme.core.slide import SlideReader
     from napari_deepheme.plugin.reviewing.review import Review
     from napari_deepheme.plugin.session import Session
@@ -31,8 +34,8 @@ _USUAL_UM: Final = 14.0
 
 
 _BESIDE: Final = (
-    "Not added: it lies outside the areas of this count. Classify the region to count "
-    "its cells."
+    "Not added: it lies outside of what was classified, where it would not count. "
+    "Classify its region first."
 )
 
 
@@ -52,9 +55,8 @@ class Adding:
         State that the view shows.
     review : Review
         Takes the cells.
-    counted : callable
-        Gives the areas of a count, in which alone cells count; None where it is no
-        count of so many cells.
+    result : callable
+        Gives the chosen slide's result and the facts of its run; None without one.
     name_boxes : callable
         As `core.engine.name_boxes.name_boxes`.
     start : callable
@@ -66,13 +68,13 @@ class Adding:
         session: Session,
         review: Review,
         *,
-        counted: Callable[[], Sequence[Region] | None],
+        result: Callable[[], tuple[RegionResult, RunFacts] | None],
         name_boxes: Callable[..., CellTable],
         start: Callable[..., Task],
     ) -> None:
         self._session = session
         self._review = review
-        self._counted = counted
+        self._result = result
         self._name_boxes = name_boxes
         self._start = start
         self._name = self._asked = ""
@@ -107,7 +109,7 @@ class Adding:
         """Add a cell centred at a place, in level-0 pixels.
 
         Off the slide there is none: another click is waited for. Nor is one added
-        beside the areas of a count, since it could not be counted there.
+        beside what was searched, since it belongs to no area that is counted.
         """
         slide = self._review.slide
         if slide is not None and not (
@@ -126,14 +128,21 @@ class Adding:
         self._place(slide, box.intersection(whole), word)
 
     def _place(self, slide: SlideReader, box: Region, word: str) -> None:
-        """Add a cell, unless it lies beside the areas of a count."""
-        areas = self._counted()
+        """Add a cell, unless it lies beside what was searched."""
+        areas = self._searched()
         if areas is not None and not any(_is_in(area, box) for area in areas):
             self._session.say(_BESIDE, error=True)
         elif self._review.models is None and not word:
             self._wait_for_models(slide, box)
         else:
             self._add(slide, box, word)
+
+    def _searched(self) -> tuple[Region | Polygon, ...] | None:
+        """Give where cells were sought; None where a table does not tell."""
+        found = self._result()
+        if found is None or not found[1].is_known:
+            return None
+        return found[0].outlines
 
     def _wait_for_models(self, slide: SlideReader, box: Region) -> None:
         """Add a cell once there is a model to ask, or when it is known that none is."""
@@ -213,7 +222,7 @@ class Adding:
         return side, side
 
 
-def _is_in(area: Region, box: Region) -> bool:
+def _is_in(area: Region | Polygon, box: Region) -> bool:
     boxes = np.array([(box.x, box.y, box.width, box.height)])
     return bool(area.holds_centres(boxes)[0])
 

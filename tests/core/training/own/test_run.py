@@ -68,3 +68,13 @@ def test_a_finished_model_in_the_way_is_told_how_to_be_registered(
         run.begin({}, overwrite=False)
     path = tmp_path / "my models" / "ours.json"
     assert str(refused.value).endswith(f"models import '{path}'")
+
+
+def test_what_a_kill_left_of_files_that_were_being_written_goes_at_the_end(tmp_path):
+    run = RunFolder(tmp_path, "ours")
+    left = [".ours.fold1-68p76e9g.pt", ".ours-h6lu0_lm.run", "ours.fold2.pt"]
+    others = [".ours-2.fold1-68p76e9g.pt", ".ours-2-h6lu0_lm.run", "ours-2.fold1.pt"]
+    for name in (*left, *others):
+        (tmp_path / name).touch()
+    run.begin({}, overwrite=True)
+    assert {path.name for path in tmp_path.iterdir()} == {*others, "ours.run"}

@@ -164,9 +164,13 @@ class RunFolder:
             return False
 
     def _forget(self) -> None:
-        fold = re.compile(rf"{re.escape(self.name)}\.fold\d+\.pt")
+        name, random = re.escape(self.name), "-[a-z0-9_]{8}"
+        # Hidden ones are what a kill left of a file that `atomic_file` was writing.
+        ours = re.compile(
+            rf"{name}\.fold\d+\.pt|\.{name}\.fold\d+{random}\.pt|\.{name}{random}\.run"
+        )
         try:
-            folds = [p for p in self.out.iterdir() if fold.fullmatch(p.name)]
+            folds = [p for p in self.out.iterdir() if ours.fullmatch(p.name)]
         except OSError as error:
             raise _cannot_write(self.out, error) from error
         # As long as a checkpoint is there, it is known what it is of.

@@ -96,6 +96,8 @@ def test_a_threshold_that_nobody_knows_is_told_as_the_tables(view, session):
     panel = view.corrections
     session.can_export, session.threshold = True, 0.5
     assert panel.threshold_label.text() == "50 %"
+    session.threshold = 0.505
+    assert panel.threshold_label.text() == "50.5 %"
     session.threshold = None
     assert panel.threshold_label.text() == "as in the table"
     assert panel.threshold_slider.value() == 0

@@ -140,7 +140,7 @@ class CorrectionPanel(QWidget):
             self.threshold_slider.setValue(value)
             self.threshold_slider.blockSignals(False)
         self.threshold_slider.setEnabled(can)
-        words = "as in the table" if threshold is None else f"{100 * threshold:.0f} %"
+        words = "as in the table" if threshold is None else f"{100 * threshold:.3g} %"
         self.threshold_label.setText(words)
         tip = self.threshold_slider.toolTip()
         self.threshold_slider.setAccessibleDescription(f"{words}. {tip}")

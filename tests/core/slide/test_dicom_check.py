@@ -6,35 +6,9 @@ import pytest
 
 from napari_deepheme.core.slide.dicom_check import check_dicom
 
-HEAD = bytes(128) + b"DICM" + bytes(900)
-SPARSE = HEAD + b"\x20\x00\x11\x93CS\x0c\x00TILED_SPARSE"
 PLACES = b"\x00\x52\x30\x92SQ\0\0\xff\xff\xff\xff"
-
-
-@pytest.mark.parametrize(
-    "content",
-    [
-        b"",
-        b"text",
-        HEAD,
-        HEAD + b"TILED_FULL",
-        SPARSE + PLACES,
-        SPARSE + bytes(1 << 20) + PLACES,
-        b"TILED_SPARSE",
-    ],
-)
-def test_what_openslide_can_stand_is_let_through(tmp_path, content):
-    (tmp_path / "a.dcm").write_bytes(content)
-    check_dicom(tmp_path / "a.dcm")
-
-
-def test_tiles_without_a_place_are_refused_also_of_a_neighbour(tmp_path):
-    for name, content in (("a.dcm", HEAD), ("b", SPARSE)):
-        (tmp_path / name).write_bytes(content)
-        (tmp_path / "folder").mkdir(exist_ok=True)
-    for name in ("a.dcm", "b"):
-        with pytest.raises(ValueError, match="b does not say where"):
-            check_dicom(tmp_path / name)
+SLIDE = b"1.2.840.10008.5.1.4.1.1.77.1.6\0\0"
+SEGMENTS = b"1.2.840.10008.5.1.4.1.1.66.4"
 
 
 def value(group, element, kind, content, length=None):
@@ -44,7 +18,45 @@ def value(group, element, kind, content, length=None):
     return struct.pack(form, group, element, kind, *words) + content
 
 
-START = bytes(128) + b"DICM" + value(2, 0x10, b"UI", b"1.2.840.10008.1.2.1\0")
+def organized(kind, media=SLIDE):
+    return HEAD + value(2, 2, b"UI", media) + value(0x20, 0x9311, b"CS", kind)
+
+
+HEAD = bytes(128) + b"DICM"
+SPARSE = organized(b"TILED_SPARSE")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"text",
+        HEAD,
+        organized(b"TILED_FULL"),
+        organized(b"TILED_FULL\\3D "),
+        organized(b"3D", SEGMENTS),
+        SPARSE + PLACES,
+        organized(b"3D") + PLACES,
+        SPARSE + value(0x28, 0x2000, b"OB", bytes(1 << 20)) + PLACES,
+        b"TILED_SPARSE",
+    ],
+)
+def test_what_openslide_can_stand_is_let_through(tmp_path, content):
+    (tmp_path / "a.dcm").write_bytes(content)
+    check_dicom(tmp_path / "a.dcm")
+
+
+@pytest.mark.parametrize("kind", [b"TILED_SPARSE", b"3D", b"3D\\TILED_FULL "])
+def test_tiles_without_a_place_are_refused_also_of_a_neighbour(tmp_path, kind):
+    for name, content in (("a.dcm", HEAD), ("b", organized(kind))):
+        (tmp_path / name).write_bytes(content)
+        (tmp_path / "folder").mkdir(exist_ok=True)
+    for name in ("a.dcm", "b"):
+        with pytest.raises(ValueError, match="b does not say where"):
+            check_dicom(tmp_path / name)
+
+
+START = HEAD + value(2, 0x10, b"UI", b"1.2.840.10008.1.2.1\0")
 ITEM = struct.pack("<HHI", 0xFFFE, 0xE000, 0xFFFFFFFF)
 FRAMES = value(0x7FE0, 0x10, b"OB", ITEM + bytes(40), 0xFFFFFFFF)
 INSIDE = value(0x5200, 0x9229, b"SQ", ITEM + value(0x28, 0x30, b"DS", b"0.00025 "), 0)

@@ -11,19 +11,21 @@ from napari_deepheme.core.slide.dicom_header import (
     MAGIC,
     NO_LENGTH,
     next_value,
+    organization_of,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-_SPARSE: Final = b"TILED_SPARSE"
-_PLACES: Final = b"\x00\x52\x30\x92"
-"""Tag of the sequence that says where each tile of a sparse level lies."""
+_BY_PLACE: Final = (b"TILED_SPARSE", b"3D")
+"""What OpenSlide takes for tiles that lie where the file says of each."""
 
-_HEAD_BYTES: Final = 1 << 18
+_PLACES: Final = b"\x00\x52\x30\x92"
+"""Tag of the sequence that says so."""
+
 _MOST_BYTES: Final = 1 << 25
-"""Of a colour profile that lies between the two."""
+"""Before that sequence: of a colour profile, and more."""
 
 _MOST_FILES: Final = 1000
 
@@ -46,8 +48,8 @@ def check_dicom(path: Path) -> None:
     Raises
     ------
     ValueError
-        If a file is sparse, and does not say where its tiles lie, or states a value
-        that is longer than the file.
+        If a file is sparse, or 3D, and does not say where its tiles lie, or states a
+        value that is longer than the file.
     """
     for file in _beside(path):
         if _lacks_places(file):
@@ -74,15 +76,11 @@ def _beside(path: Path) -> Iterator[Path]:
 
 
 def _lacks_places(file: Path) -> bool:
-    try:
-        with file.open("rb") as stream:
-            head = stream.read(_HEAD_BYTES)
-            at, magic = MAGIC
-            if not head.startswith(magic, at) or _SPARSE not in head:
-                return False
-            return _PLACES not in head + stream.read(_MOST_BYTES)
-    except OSError:
+    if not organization_of(file).startswith(_BY_PLACE):
         return False
+    with suppress(OSError), file.open("rb") as stream:
+        return _PLACES not in stream.read(_MOST_BYTES)
+    return False
 
 
 def _states_too_long(file: Path) -> bool:

@@ -18,12 +18,16 @@ ITEMS: Final = 0xFFFE
 _LONG: Final = frozenset(b"OB OD OF OL OV OW SQ SV UC UN UR UT UV".split())
 """Kinds of values whose length has four bytes."""
 
+_MEDIA_CLASS: Final = (0x0002, 0x0002)
 _IMAGE_TYPE: Final = (0x0008, 0x0008)
 _CLASS: Final = (0x0008, 0x0016)
 _PYRAMID: Final = (0x0008, 0x0019)
 _SERIES: Final = (0x0020, 0x000E)
+_ORGANIZATION: Final = (0x0020, 0x9311)
 _PHOTOMETRIC: Final = (0x0028, 0x0004)
 _TEXTS: Final = frozenset({_IMAGE_TYPE, _CLASS, _PYRAMID, _SERIES, _PHOTOMETRIC})
+
+_ORGANIZED: Final = frozenset({_MEDIA_CLASS, _ORGANIZATION})
 
 _SLIDE_CLASS: Final = b"1.2.840.10008.5.1.4.1.1.77.1.6"
 _LEVEL: Final = b"VOLUME"
@@ -116,6 +120,21 @@ def colours_of(file: Path) -> str:
     return _texts(file).get(_PHOTOMETRIC, b"").decode("ascii", "replace")
 
 
+def organization_of(file: Path) -> bytes:
+    """Give how the tiles of a slide's image are ordered, as OpenSlide understands it.
+
+    Returns
+    -------
+    bytes
+        The first of DimensionOrganizationType; empty if none is stated, and for what is
+        no image of a slide.
+    """
+    found = _top_texts(file, _ORGANIZED)
+    if found.get(_MEDIA_CLASS) != _SLIDE_CLASS:
+        return b""
+    return found.get(_ORGANIZATION, b"").split(b"\\")[0]
+
+
 def first_frame_of(file: Path, n_bytes: int) -> bytes:
     """Give the start of the first encapsulated frame of a DICOM file; empty if none."""
     at, magic = MAGIC
@@ -136,8 +155,37 @@ def first_frame_of(file: Path, n_bytes: int) -> bytes:
 
 def _texts(file: Path) -> dict[tuple[int, int], bytes]:
     """Give what a DICOM file says of its kind, as far as it can be read."""
+    return _top_texts(file, _TEXTS)
+
+
+def _top_texts(
+    file: Path, wanted: frozenset[tuple[int, int]]
+) -> dict[tuple[int, int], bytes]:
+    """Give `top_values` without what fills them up."""
+    return {tag: text.rstrip(b"\0 ") for tag, text in top_values(file, wanted).items()}
+
+
+def top_values(
+    file: Path, wanted: frozenset[tuple[int, int]]
+) -> dict[tuple[int, int], bytes]:
+    """Give short values of a DICOM file that lie in no sequence.
+
+    Parameters
+    ----------
+    file : Path
+        The file.
+    wanted : frozenset of (int, int)
+        Tags of the values; behind the last of them, nothing is read.
+
+    Returns
+    -------
+    dict of (int, int) to bytes
+        What is there, as far as the file can be read. Of a long value and a sequence,
+        nothing but that it is there: it is empty.
+    """
     found: dict[tuple[int, int], bytes] = {}
     at, magic = MAGIC
+    last = max(wanted)
     with suppress(OSError, EOFError), file.open("rb") as stream:
         stream.seek(at)
         if stream.read(len(magic)) != magic:
@@ -145,13 +193,14 @@ def _texts(file: Path) -> dict[tuple[int, int], bytes]:
         depth = 0
         for _ in range(_MOST_VALUES):
             value = next_value(stream)
-            if not depth and value.tag in _TEXTS and value.length <= _UID_BYTES:
-                found[value.tag] = read_all(stream, value.length).rstrip(b"\0 ")
-                continue
-            if not depth and value.tag >= _PHOTOMETRIC:
+            if not depth and value.tag > last:
                 return found
+            n_bytes = 0
+            if not depth and value.tag in wanted:
+                n_bytes = value.length if value.length <= _UID_BYTES else 0
+                found[value.tag] = read_all(stream, n_bytes)
             depth += _deeper(value)
-            stream.seek(0 if value.is_open else value.length, 1)
+            stream.seek(0 if value.is_open else value.length - n_bytes, 1)
     return found
 
 

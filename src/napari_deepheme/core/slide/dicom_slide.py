@@ -11,6 +11,7 @@ from napari_deepheme.core.slide.dicom_header import (
     pyramid_of,
     slide_series_of,
 )
+from napari_deepheme.core.slide.dicom_tiling import check_tilings
 from napari_deepheme.core.slide.jpeg_stream import HEAD_BYTES, jpeg_colours
 from napari_deepheme.core.slide.openslide.slide import OpenSlideSlide
 from napari_deepheme.core.slide.slide_files import slide_files
@@ -57,6 +58,15 @@ def check_one_slide(folder: Path, files: list[Path]) -> None:
     raise UnreadableSlideError(str(folder), reason, remedy)
 
 
+def _check_levels(files: list[Path], path: Path) -> None:
+    """Refuse levels of which OpenSlide would make another picture."""
+    _check_one_pyramid(files, path)
+    try:
+        check_tilings(files)
+    except ValueError as error:
+        raise UnreadableSlideError(str(path), str(error)) from error
+
+
 def _check_one_pyramid(files: list[Path], path: Path) -> None:
     """Refuse a series with several pyramids, of which OpenSlide would make one."""
     firsts = _first_files(files)
@@ -99,12 +109,13 @@ def open_dicom(file: Path, path: Path, mpp: Mpp | None) -> OpenSlideSlide:
     Raises
     ------
     UnreadableSlideError
-        If its series holds several pyramids, all of which OpenSlide takes for one, or
-        OpenSlide cannot read it, or would give it wrong colours: it takes those that
-        the file states, whatever its JPEG frames say of themselves.
+        If its series holds several pyramids, all of which OpenSlide takes for one, or a
+        level with more or fewer tiles than it has room for; or OpenSlide cannot read
+        it, or would give it wrong colours: it takes those that the file states,
+        whatever its JPEG frames say of themselves.
     """
     files = slide_files(file)
-    _check_one_pyramid(files, path)
+    _check_levels(files, path)
     try:
         slide = OpenSlideSlide(file, path=path, mpp=mpp)
     except UnreadableSlideError as error:

@@ -7,7 +7,7 @@ import pytest
 
 from napari_deepheme.core.errors import UnreadableSlideError
 from napari_deepheme.core.slide.dicom_slide import open_dicom
-from napari_deepheme.core.slide.dicom_tiling import check_tilings
+from napari_deepheme.core.slide.dicom_tiling import counted_levels
 
 SLIDE = b"1.2.840.10008.5.1.4.1.1.77.1.6\0"
 
@@ -87,7 +87,7 @@ def parts(*frames):
     ],
 )
 def test_levels_with_as_many_tiles_as_they_need_are_let_through(tmp_path, levels):
-    check_tilings(written(tmp_path, *levels))
+    counted_levels(written(tmp_path, *levels))
 
 
 @pytest.mark.parametrize(
@@ -128,4 +128,4 @@ def test_parts_of_a_level_that_do_not_follow_each_other_are_refused(
     tmp_path, levels, said
 ):
     with pytest.raises(ValueError, match=said):
-        check_tilings(written(tmp_path, *levels))
+        counted_levels(written(tmp_path, *levels))

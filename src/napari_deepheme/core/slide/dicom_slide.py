@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from napari_deepheme.core.errors import UnreadableSlideError
+from napari_deepheme.core.slide.dicom_frames import DicomFrames
 from napari_deepheme.core.slide.dicom_header import (
     colours_of,
     first_frame_of,
     pyramid_of,
     slide_series_of,
 )
-from napari_deepheme.core.slide.dicom_tiling import check_tilings
+from napari_deepheme.core.slide.dicom_tiling import counted_levels
 from napari_deepheme.core.slide.jpeg_stream import HEAD_BYTES, jpeg_colours
 from napari_deepheme.core.slide.openslide.slide import OpenSlideSlide
 from napari_deepheme.core.slide.slide_files import slide_files
@@ -58,11 +59,11 @@ def check_one_slide(folder: Path, files: list[Path]) -> None:
     raise UnreadableSlideError(str(folder), reason, remedy)
 
 
-def _check_levels(files: list[Path], path: Path) -> None:
-    """Refuse levels of which OpenSlide would make another picture."""
+def _frames(files: list[Path], path: Path) -> DicomFrames:
+    """Give the frames of levels; refuse those that OpenSlide would lay wrong."""
     _check_one_pyramid(files, path)
     try:
-        check_tilings(files)
+        return DicomFrames(counted_levels(files))
     except ValueError as error:
         raise UnreadableSlideError(str(path), str(error)) from error
 
@@ -115,9 +116,9 @@ def open_dicom(file: Path, path: Path, mpp: Mpp | None) -> OpenSlideSlide:
         whatever its JPEG frames say of themselves.
     """
     files = slide_files(file)
-    _check_levels(files, path)
+    frames = _frames(files, path)
     try:
-        slide = OpenSlideSlide(file, path=path, mpp=mpp)
+        slide = OpenSlideSlide(file, path=path, mpp=mpp, frames=frames)
     except UnreadableSlideError as error:
         if not colours_of(file).startswith(_GREY):
             raise

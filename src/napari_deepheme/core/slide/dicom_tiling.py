@@ -44,7 +44,7 @@ _WANTED: Final = frozenset(
 _Values = dict[tuple[int, int], bytes]
 
 
-class _Grid(NamedTuple):
+class Grid(NamedTuple):
     """What the parts of one level have in common.
 
     Attributes
@@ -69,28 +69,34 @@ class _Grid(NamedTuple):
         return Size(columns, -(-self.size.height // self.tile.height))
 
 
-class _Frames(NamedTuple):
+class Frames(NamedTuple):
     """The frames of one file: the number of the first, from 0, and how many."""
 
     first: int
     n_frames: int
 
 
-def check_tilings(files: Iterable[Path]) -> None:
-    """Refuse a slide with a level that states more or fewer tiles than it has room for.
+def counted_levels(files: Iterable[Path]) -> dict[Grid, dict[Frames, Path]]:
+    """Give the levels of which tiles lie by their number alone, and their parts.
 
     Parameters
     ----------
     files : iterable of Path
-        Its files. Labels, overviews and thumbnails may state what they like, and so may
-        levels that say of each tile where it lies.
+        Those of the slide. Labels, overviews and thumbnails may state what they like,
+        and so may levels that say of each tile where it lies.
+
+    Returns
+    -------
+    dict of Grid to dict of Frames to Path
+        The file with each part of a level; most have but one.
 
     Raises
     ------
     ValueError
-        If there is such a level, or the parts of one do not follow each other.
+        If a level states more or fewer tiles than it has room for, or its parts do not
+        follow each other.
     """
-    parts: dict[_Grid, dict[_Frames, str]] = defaultdict(dict)
+    levels: dict[Grid, dict[Frames, Path]] = defaultdict(dict)
     for file in files:
         if slide_series_of(file) is None:
             continue
@@ -99,9 +105,10 @@ def check_tilings(files: Iterable[Path]) -> None:
             values = top_values(file, _WANTED)
             if _is_counted(values):
                 grid, frames = _grid(values, file.name), _frames(values)
-                parts[grid][frames] = file.name
-    for grid, found in parts.items():
-        _check(grid, found)
+                levels[grid][frames] = file
+    for grid, parts in levels.items():
+        _check(grid, parts)
+    return dict(levels)
 
 
 def _is_counted(values: _Values) -> bool:
@@ -112,43 +119,44 @@ def _is_counted(values: _Values) -> bool:
     return stated.split(b"\\")[0].rstrip(b"\0 ") == _FULL
 
 
-def _grid(values: _Values, name: str) -> _Grid:
+def _grid(values: _Values, name: str) -> Grid:
     size, tile = (
         Size(*(_number(values[tag]) for tag in tags)) for tags in (_MATRIX, _TILE)
     )
     if min(*size, *tile) < 1:
         raise ValueError("a side is no length")
     n_layers = _number(values.get(_PATHS, b"\1")) * _number(values.get(_PLANES, b"\1"))
-    return _Grid(values.get(_CONCATENATION) or name.encode(), size, tile, n_layers)
+    return Grid(values.get(_CONCATENATION) or name.encode(), size, tile, n_layers)
 
 
-def _frames(values: _Values) -> _Frames:
+def _frames(values: _Values) -> Frames:
     first = _number(values.get(_FIRST_FRAME, b""))
-    return _Frames(first, int(values[_N_FRAMES].rstrip(b"\0 ")))
+    return Frames(first, int(values[_N_FRAMES].rstrip(b"\0 ")))
 
 
 def _number(value: bytes) -> int:
     return int.from_bytes(value, "little")
 
 
-def _check(grid: _Grid, found: Mapping[_Frames, str]) -> None:
+def _check(grid: Grid, parts: Mapping[Frames, Path]) -> None:
     n_frames = 0
-    for frames in sorted(found):
+    for frames in sorted(parts):
         if frames.first != n_frames:
+            name = parts[frames].name
             raise ValueError(
-                f"the frames of {found[frames]} begin at {frames.first}, not {n_frames}"
+                f"the frames of {name} begin at {frames.first}, not {n_frames}"
             )
         n_frames += frames.n_frames
     columns, rows = grid.shape
     n_tiles = columns * rows
     if n_frames not in {n_tiles, n_tiles * grid.n_layers}:
         raise ValueError(
-            f"{_named(found)} {n_frames} frames, of which "
+            f"{_named(parts)} {n_frames} frames, of which "
             f"{grid.size.width} x {grid.size.height} px in tiles of "
             f"{grid.tile.width} x {grid.tile.height} px are {n_tiles * grid.n_layers}"
         )
 
 
-def _named(found: Mapping[_Frames, str]) -> str:
-    name = min(found.values())
-    return f"{name} and its other parts state" if len(found) > 1 else f"{name} states"
+def _named(parts: Mapping[Frames, Path]) -> str:
+    name = min(part.name for part in parts.values())
+    return f"{name} and its other parts state" if len(parts) > 1 else f"{name} states"

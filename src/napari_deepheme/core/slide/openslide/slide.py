@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from napari_deepheme.core.geometry import Mpp
+    from napari_deepheme.core.slide.dicom_frames import DicomFrames
 
 _T = TypeVar("_T")
 
@@ -61,6 +62,8 @@ class OpenSlideSlide(PyramidSlide):
         What the user named, if it is not the file: the folder of a DICOM slide.
     mpp : Mpp, optional
         Micrometres per pixel to state in place of the file's own.
+    frames : DicomFrames, optional
+        Of DICOM: what tells of frames that OpenSlide reads, though a part is lost.
 
     Raises
     ------
@@ -84,13 +87,19 @@ class OpenSlideSlide(PyramidSlide):
     A level that clearly shows something else than the next larger one is left out.
 
     A tile of which a TIFF has lost the length, which OpenSlide takes for glass, is one
-    that cannot be read.
+    that cannot be read; so is a frame of DICOM of which a part is lost.
     """
 
     def __init__(
-        self, file: Path, *, path: Path | None = None, mpp: Mpp | None = None
+        self,
+        file: Path,
+        *,
+        path: Path | None = None,
+        mpp: Mpp | None = None,
+        frames: DicomFrames | None = None,
     ) -> None:
         self._file = file
+        self._frames = frames
         self._lock = threading.Lock()
         handle = _open_handle(file)
         try:
@@ -145,6 +154,8 @@ class OpenSlideSlide(PyramidSlide):
     def _read_level(self, level: int, window: Region) -> npt.NDArray[np.uint8]:
         if self._lost is not None and self._lost.touch(level, window):
             raise BrokenTileError("the length of a tile is lost from its index")
+        if self._frames is not None:
+            self._frames.check(self.levels[level].size, window)
         if self._direct is not None:
             pixels = self._direct.read(level, window)
             if pixels is not None:

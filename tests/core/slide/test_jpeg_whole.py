@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from typing import TYPE_CHECKING, Any
 
 import imagecodecs
@@ -14,6 +15,7 @@ from PIL import Image
 from napari_deepheme.core.errors import UnreadableRegionError, UnreadableSlideError
 from napari_deepheme.core.geometry import Point, Size
 from napari_deepheme.core.slide import open_slide
+from napari_deepheme.core.slide.jpeg_stream import first_scan
 from napari_deepheme.core.slide.jpeg_whole import is_whole
 
 if TYPE_CHECKING:
@@ -36,11 +38,19 @@ def encoded(pixels: Any, **options: Any) -> bytes:
 
 
 def decoded(data: bytes) -> Any:
-    return imagecodecs.jpeg8_decode(data)
+    return np.atleast_3d(imagecodecs.jpeg8_decode(data))
 
 
 def judged(data: bytes) -> bool:
     return is_whole(data, decoded(data), decoded)
+
+
+def is_told(data: bytes) -> bool:
+    """Whether a damage is told by the decoder or by us."""
+    try:
+        return not judged(data)
+    except imagecodecs.Jpeg8Error:
+        return True
 
 
 @pytest.fixture
@@ -77,6 +87,71 @@ def test_zeros_in_place_of_codes_are_a_hole(stream: bytes, start: float) -> None
     at, n_bytes = int(len(stream) * start), len(stream) // 5
     assert not judged(stream[:at] + bytes(n_bytes) + stream[at + n_bytes :])
     assert not judged(stream[:at] + bytes(len(stream) - at))
+
+
+LOST = {
+    "ones": b"\xff" * 512,
+    "ones that a zero follows": b"\xff" * 511 + b"\0",
+    "ones and a restart": b"\xff" * 511 + b"\xd3",
+    "garbage": b"\x13\xff\x30\xc7" * 128,
+    "garbage with an end": b"\x13\xff\xd9\xc7" * 128,
+}
+
+
+@pytest.mark.parametrize("lost", LOST.values(), ids=LOST)
+def test_what_stands_for_a_lost_sector_is_a_hole(stream: bytes, lost: bytes) -> None:
+    at = len(stream) * 2 // 3
+    assert is_told(stream[:at] + lost + stream[at + len(lost) :])
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
+@pytest.mark.parametrize("subsampling", [0, 1, 2])
+@pytest.mark.parametrize("interval", [1, 5, 9999])
+def test_restarts_are_counted(
+    painted: Any, mode: str, subsampling: int, interval: int
+) -> None:
+    picture, stream = Image.fromarray(painted[:93, :150]).convert(mode), io.BytesIO()
+    options = {} if mode == "L" else {"subsampling": subsampling}
+    picture.save(stream, "JPEG", restart_marker_blocks=interval, **options)
+    data = stream.getvalue()
+    n_restarts = len(re.findall(rb"\xff[\xd0-\xd7]", data))
+    assert first_scan(data)[1:] == (True, n_restarts)
+    assert judged(data)
+
+
+@pytest.mark.parametrize("n_lost", [1, 3, 8])
+def test_restarts_that_lack_some_are_a_hole(tile: Any, n_lost: int) -> None:
+    data = encoded(tile, restart_marker_blocks=2)
+    marks = [m.start() for m in re.finditer(rb"\xff[\xd0-\xd7]", data)]
+    assert not judged(data[: marks[5]] + data[marks[5 + n_lost] :])
+    assert not judged(data[: marks[5]] + data[marks[5] + 2 :])
+
+
+def test_the_codes_of_several_scans_are_looked_through(tile: Any) -> None:
+    one, two, three = (encoded(tile[..., index]) for index in range(3))
+    frame, scan = (re.search(mark, one) for mark in (rb"\xff\xc0", rb"\xff\xda"))
+    assert frame
+    assert scan
+    components = b"".join(bytes([number, 0x11, 0]) for number in (1, 2, 3))
+    size = one[frame.start() + 4 : frame.start() + 9]
+    header = one[: frame.start()] + b"\xff\xc0\0\x11" + size + b"\3" + components
+    header += one[frame.start() + 13 : scan.start()]
+    scans = [
+        b"\xff\xda\0\x08\1"
+        + bytes([number, 0, 0, 63, 0])
+        + data[scan.start() + 10 : -2]
+        for number, data in enumerate((one, two, three), 1)
+    ]
+    joined = header + b"".join(scans) + END
+    assert decoded(joined).shape == (SIDE, SIDE, 3)
+    assert judged(joined)
+
+
+def test_a_thumbnail_and_filling_bytes_are_no_end(stream: bytes) -> None:
+    thumbnail = b"Exif" + stream[:4000]
+    app = b"\xff\xe1" + (len(thumbnail) + 2).to_bytes(2, "big") + thumbnail
+    filled = stream.removesuffix(END) + b"\xff" * 99 + END
+    assert judged(filled[:2] + app + filled[2:])
 
 
 @pytest.mark.parametrize("grey", [243, 128])
@@ -118,9 +193,10 @@ def test_a_photograph_with_a_hole_is_refused(
     path.write_bytes(data + bytes(999) + b"film")
     open_slide(path).close()
     at = len(data) // 2
-    path.write_bytes(data[:at] + bytes(512) + data[at + 512 :])
-    with pytest.raises(UnreadableSlideError, match="zeros"):
-        open_slide(path)
+    for lost in (bytes(512), b"\xff" * 512):
+        path.write_bytes(data[:at] + lost + data[at + 512 :])
+        with pytest.raises(UnreadableSlideError, match=r"lost|broken"):
+            open_slide(path)
 
 
 def test_a_photograph_that_ends_in_grey_is_read(tmp_path: Path, painted: Any) -> None:
@@ -167,8 +243,12 @@ def slide_file(request: Any, tmp_path: Path, painted: Any, svs: Path) -> Path:
 
 @pytest.mark.parametrize(
     "change",
-    [*SHORTENED.values(), lambda d: d[: len(d) // 2] + bytes(len(d) // 2)],
-    ids=[*SHORTENED, "its second half zeros"],
+    [
+        *SHORTENED.values(),
+        lambda d: d[: len(d) // 2] + bytes(len(d) // 2),
+        lambda d: d[: len(d) // 2] + b"\xff" * 64 + d[len(d) // 2 + 64 :],
+    ],
+    ids=[*SHORTENED, "its second half zeros", "a part of it ones"],
 )
 def test_a_tile_that_is_not_whole_cannot_be_read(slide_file: Path, change: Any) -> None:
     with pytest.raises(UnreadableRegionError, match="cut off"):

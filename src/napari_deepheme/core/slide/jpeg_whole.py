@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
-from napari_deepheme.core.slide.jpeg_stream import SCAN, jpeg_segments
+from napari_deepheme.core.slide.jpeg_stream import SEQUENTIAL, first_scan, jpeg_segments
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -20,17 +20,18 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 _END: Final = b"\xff\xd9"
-_LAST_BYTES: Final = 64
-"""Where the end is looked for first: some writers put zeros behind it."""
-
 _GREY: Final = frozenset({128, 2048})
 """What is missing is made, of 8 bits and of 12."""
 
 _HOLE: Final = bytes(64)
 """A lost sector of a disk leaves more zeros; a sound scan hardly ever so many."""
 
+_ONES: Final = b"\xff" * 64
+"""What other disks give for a sector: codes, to a decoder, where a zero follows."""
+
 _MARKER: Final = re.compile(rb"\xff[^\0\xff]")
-_HUFFMAN, _RESTARTS, _SEQUENTIAL = 0xC4, 0xDD, frozenset({0xC0, 0xC1})
+_HUFFMAN, _RESTARTS = 0xC4, 0xDD
+_FIRST_RESTART, _RESTART_NUMBERS = 0xD0, 8
 
 _MORE: Final = (b"\x55\xaa" * 32, b"\xb6\x6d" * 32)
 """Further codes, which a decoder takes that has too few."""
@@ -41,8 +42,9 @@ _FEWER: Final = 8
 
 def is_doubtful(data: bytes, last: Sequence[int]) -> bool:
     """Tell whether `is_whole` may deny a JPEG, by its bytes and its last pixel."""
-    is_closed = _END in data[-_LAST_BYTES:]
-    return not is_closed or _HOLE in data or _GREY.issuperset(last)
+    if _HOLE in data or _ONES in data or _GREY.issuperset(last):
+        return True
+    return not _codes(data).is_closed
 
 
 def is_whole(
@@ -51,7 +53,7 @@ def is_whole(
     decode: Callable[[bytes], npt.NDArray[Any]],
     tables: bytes = b"",
 ) -> bool:
-    """Tell whether a JPEG was neither cut off nor has a hole of zeros.
+    """Tell whether a JPEG was neither cut off nor has a hole, as a lost sector leaves.
 
     Parameters
     ----------
@@ -67,7 +69,7 @@ def is_whole(
     Returns
     -------
     bool
-        True where bits have flipped, which nothing shows.
+        True where bits have flipped, or codes stand for others, which nothing shows.
     """
     last = pixels[-1, -1].tolist()
     if not is_doubtful(data, last):
@@ -80,13 +82,36 @@ def is_whole(
         except Exception:
             return False
 
-    start = next((s.end for s in jpeg_segments(data) if s.marker == SCAN), 0)
-    end = data.find(_END, start)
-    is_grey = _GREY.issuperset(last)
-    scan = _Scan(data[:start], data[start:] if end < 0 else data[start:end], is_same)
-    if (end < 0 or is_grey) and scan.is_cut_off(is_closed=end >= 0, is_grey=is_grey):
+    codes, is_grey = _codes(data), _GREY.issuperset(last)
+    scan = _Scan(data[: codes.start], data[codes.start : codes.end], is_same)
+    is_doubted = not codes.is_closed or is_grey
+    if is_doubted and scan.is_cut_off(is_closed=codes.is_closed, is_grey=is_grey):
         return False
     return not scan.has_hole(tables, is_grey=is_grey)
+
+
+class _Codes(NamedTuple):
+    """Where codes start and end, and whether the mark of the end follows them."""
+
+    start: int
+    end: int
+    is_closed: bool
+
+
+def _codes(data: bytes) -> _Codes:
+    """Find the codes: of one scan, up to the marker at which a decoder leaves them.
+
+    That is the first but for restarts in their turn.
+    """
+    start, is_only, n_restarts = first_scan(data)
+    if not is_only:
+        end = data.find(_END, start)
+        return _Codes(start, end if end >= 0 else len(data), is_closed=end >= 0)
+    for turn, marker in enumerate(_MARKER.finditer(data, start)):
+        is_last = turn == n_restarts
+        if is_last or marker[0][1] != _FIRST_RESTART + turn % _RESTART_NUMBERS:
+            return _Codes(start, marker.start(), is_last and marker[0] == _END)
+    return _Codes(start, len(data), is_closed=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,9 +131,12 @@ class _Scan:
         return not all(self.is_same(codes + more + _END) for more in _MORE)
 
     def has_hole(self, tables: bytes, *, is_grey: bool) -> bool:
-        """Tell whether zeros stand for codes, or leave some of them without a pixel."""
+        """Tell whether ones or zeros stand for codes, or leave some without a pixel."""
+        # Before the end, any number of them fills up.
+        if _ONES in self.codes.rstrip(b"\xff"):
+            return True
         at = self.codes.find(_HOLE)
-        if at < 0 or not any(_has(self.head, marker) for marker in _SEQUENTIAL):
+        if at < 0 or not any(_has(self.head, marker) for marker in SEQUENTIAL):
             return False
         if not _zeros_are_flat(tables, self.head):
             return True

@@ -205,7 +205,7 @@ def _check_whole(image: Image.Image, stream: BinaryIO) -> None:
             return np.atleast_3d(np.asarray(other))
 
     if not is_whole(data, np.atleast_3d(np.asarray(image)), decode):
-        raise ValueError("it is cut off, or zeros stand for a part of it")
+        raise ValueError("it is cut off, or a part of it is lost")
 
 
 def _check_reach(image: Image.Image, stream: BinaryIO) -> None:

@@ -233,7 +233,7 @@ class TiffPlane:
         segment = self._codec(data, index)
         tables = self._extras["jpegtables"] or b""
         if not is_whole(data, segment, lambda d: self._codec(d, index), tables):
-            raise BrokenTileError("a tile is cut off, or zeros stand for a part of it")
+            raise BrokenTileError("a tile is cut off, or a part of it is lost")
         return segment
 
     def _codec(self, data: bytes, index: int) -> npt.NDArray[Any]:

@@ -12,6 +12,7 @@ from napari_deepheme.core.slide.jpeg_whole import is_whole
 from napari_deepheme.core.slide.pixel_types import NotRgbError
 from napari_deepheme.core.slide.pyramid import LARGEST_TILE, paste_pixels
 from napari_deepheme.core.slide.tiff.colour import JPEG_CODECS, stored_white
+from napari_deepheme.core.slide.tiff.jpeg2000_whole import JPEG2000_CODECS, has_hole
 from napari_deepheme.core.slide.tiff.plain_pieces import (
     PlainPieces,
     are_plain,
@@ -228,9 +229,11 @@ class TiffPlane:
             self._check_size(data, place)
         if self._plain is not None:
             data = self._plain.checked(data, place.height)
-        if not self._is_jpeg:
-            return self._codec(data, index)
         segment = self._codec(data, index)
+        if self._compression in JPEG2000_CODECS and has_hole(data):
+            raise BrokenTileError("zeros stand for a part of a tile")
+        if not self._is_jpeg:
+            return segment
         tables = self._extras["jpegtables"] or b""
         if not is_whole(data, segment, lambda d: self._codec(d, index), tables):
             raise BrokenTileError("a tile is cut off, or a part of it is lost")

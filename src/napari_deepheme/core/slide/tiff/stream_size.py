@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from napari_deepheme.core.geometry import Size
 from napari_deepheme.core.slide.jpeg_stream import jpeg_size
+from napari_deepheme.core.slide.tiff.jpeg2000_whole import JPEG2000_CODECS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -120,7 +121,7 @@ def _lerc(data: bytes) -> Size | None:
 
 _READERS: Final[dict[int, Callable[[bytes], Size | None]]] = {
     **dict.fromkeys((6, 7, 33007, 34892), jpeg_size),
-    **dict.fromkeys((33003, 33004, 33005, 34712), _jpeg2000),
+    **dict.fromkeys(JPEG2000_CODECS, _jpeg2000),
     **dict.fromkeys((22610, 34934), _jpeg_xr),
     **dict.fromkeys((50002, 52546), _jpeg_xl),
     34887: _lerc,

@@ -1,6 +1,6 @@
 """Whether a JPEG is all there: decoders fill up with grey what is missing, silently.
 
-Where nothing speaks against it, this takes some microseconds. Where something does, the
+Where nothing speaks against it, the bytes are looked through. Where something does, the
 decoder itself is asked: what it needs changes the picture.
 """
 

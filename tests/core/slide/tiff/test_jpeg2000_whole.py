@@ -62,6 +62,9 @@ def test_as_many_zeros_as_there_are_packets_are_none(
     # Other writers have another byte for an empty packet.
     assert not has_hole(head + bytes(n_packets) + END)
     assert has_hole(head + bytes(n_packets + 1) + END)
+    at = head.index(b"\xff\x52") + 6
+    absurd = head[:at] + b"\xff\xff" + head[at + 2 :]
+    assert not has_hole(absurd + bytes(n_packets + 1) + END)
 
 
 def test_a_tile_with_a_hole_cannot_be_read(tmp_path: Path, painted: Any) -> None:

@@ -24,7 +24,9 @@ def has_hole(data: bytes) -> bool:
     codes = data[start : end if end > start else len(data)]
     if start < 0 or bytes(_HOLE) not in codes:
         return False
-    return bytes(max(_HOLE, _most_packets(data[:start]) + 1)) in codes
+    n_zeros = max(_HOLE, _most_packets(data[:start]) + 1)
+    # Of absurd numbers of packets, there would be no memory for the zeros.
+    return n_zeros <= len(codes) and bytes(n_zeros) in codes
 
 
 def _most_packets(head: bytes) -> int:

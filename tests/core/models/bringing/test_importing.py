@@ -305,11 +305,11 @@ REFUSED = {
     "tensor": (
         lambda path, _: torch.save(torch.ones(3), path),
         "expected a state dict saved by torch.save, two tensors or more by their "
-        "names; found 1 tensor that make",
+        "names; found 1 tensor of no state dict",
     ),
     "one tensor": (
         lambda path, _: torch.save({"w": torch.zeros(3)}, path),
-        "found 1 tensor that make",
+        "found 1 tensor of no state dict",
     ),
     "tensors without names": (
         lambda path, _: torch.save([torch.ones(3), torch.ones(3)], path),

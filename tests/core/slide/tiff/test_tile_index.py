@@ -10,10 +10,14 @@ import pytest
 import tifffile
 
 from napari_deepheme.core.errors import UnreadableSlideError
-from napari_deepheme.core.geometry import Region, Size
+from napari_deepheme.core.geometry import Region
 from napari_deepheme.core.slide import open_slide
 from napari_deepheme.core.slide.scaled.salvage import read_salvaged
-from napari_deepheme.core.slide.tiff.tile_index import LostTiles, has_whole_index
+from napari_deepheme.core.slide.tiff.tile_index import (
+    LostTiles,
+    has_whole_index,
+    level_tiles,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -103,11 +107,12 @@ def test_a_lost_tile_of_a_smaller_level_is_made_of_the_larger_one(
 def test_what_nothing_fills_is_lost_on_each_level(tmp_path, pixels):
     path = aperio(tmp_path / "a.svs", pixels, pixels[::2, ::2])
     zero(path, COUNTS, range(1), page=1)
-    sizes = [Size(1024, 768), Size(512, 384)]
+    places = {0: Region(0, 0, 1024, 768), 1: Region(0, 0, 512, 384)}
     with path.open("rb") as stream:
-        assert LostTiles.of(stream, sizes, filled=True) is None
-        lost = LostTiles.of(stream, sizes, filled=False)
-    assert lost is not None
+        tiles = level_tiles(stream, places)
+    assert not LostTiles(tiles, filled=True)
+    lost = LostTiles(tiles, filled=False)
+    assert lost
     assert lost.touch(1, Region(200, 200, 100, 10))
     assert not lost.touch(1, Region(256, 200, 100, 10))
     assert not lost.touch(0, Region(0, 0, 100, 100))

@@ -18,6 +18,7 @@ from napari_deepheme.core.slide.openslide.direct_tiles import (
     open_direct_tiles,
 )
 from napari_deepheme.core.slide.openslide.facts import piece_size, slide_facts
+from napari_deepheme.core.slide.openslide.raw_tiles import RawTiles
 from napari_deepheme.core.slide.pyramid import (
     WHITE,
     AssociatedImages,
@@ -28,7 +29,7 @@ from napari_deepheme.core.slide.pyramid import (
 )
 from napari_deepheme.core.slide.same_picture import Look, shows_other_picture
 from napari_deepheme.core.slide.tiff.planes import BrokenTileError
-from napari_deepheme.core.slide.tiff.tile_index import LostTiles
+from napari_deepheme.core.slide.tiff.tile_index import LostTiles, level_tiles
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -38,10 +39,18 @@ if TYPE_CHECKING:
 
     from napari_deepheme.core.geometry import Mpp
     from napari_deepheme.core.slide.dicom_frames import DicomFrames
+    from napari_deepheme.core.slide.tiff.tile_index import TileIndex
 
 _T = TypeVar("_T")
 
-_APERIO = "aperio"
+_APERIO, _LEICA = "aperio", "leica"
+
+_SCANNED = (
+    openslide.PROPERTY_NAME_BOUNDS_X,
+    openslide.PROPERTY_NAME_BOUNDS_Y,
+    openslide.PROPERTY_NAME_BOUNDS_WIDTH,
+    openslide.PROPERTY_NAME_BOUNDS_HEIGHT,
+)
 
 # Side of the blocks, in pixels of the level, in which a level is read whose downsample
 # is not a whole number.
@@ -87,7 +96,7 @@ class OpenSlideSlide(PyramidSlide):
     A level that clearly shows something else than the next larger one is left out.
 
     A tile of which a TIFF has lost the length, which OpenSlide takes for glass, is one
-    that cannot be read; so is a frame of DICOM of which a part is lost.
+    that cannot be read; so is a tile, or a frame of DICOM, of which a part is lost.
     """
 
     def __init__(
@@ -113,7 +122,10 @@ class OpenSlideSlide(PyramidSlide):
         super().__init__(facts)
         self._leave_out_others(raw)
         is_aperio = raw.get(openslide.PROPERTY_NAME_VENDOR) == _APERIO
-        self._lost = _lost_tiles(file, [one.size for one in self.levels], is_aperio)
+        tiles = _stored_tiles(file, self._places(raw))
+        # OpenSlide makes a tile that Aperio's file lacks of the level before.
+        self._lost = LostTiles(tiles, filled=is_aperio)
+        self._raw = RawTiles(file, tiles)
         self._direct = self._open_direct() if is_aperio else None
 
     @property
@@ -141,6 +153,16 @@ class OpenSlideSlide(PyramidSlide):
         levels = tuple(self.levels[at] for at in kept)
         self._facts = replace(self._facts, levels=levels)
 
+    def _places(self, raw: Mapping[str, str]) -> dict[int, Region]:
+        """Give what the page of each level covers of it: all, or what was scanned."""
+        scanned = [int(raw.get(name, 0)) for name in _SCANNED]
+        if raw.get(openslide.PROPERTY_NAME_VENDOR) != _LEICA or not all(scanned[2:]):
+            return {at: Region(0, 0, *one.size) for at, one in enumerate(self.levels)}
+        return {
+            at: Region(*(round(side / level.downsample) for side in scanned))
+            for at, level in enumerate(self.levels)
+        }
+
     def _open_direct(self) -> DirectTiles | None:
         """Decode tiles directly on levels where OpenSlide neither shifts nor blurs."""
         sizes = [
@@ -152,7 +174,7 @@ class OpenSlideSlide(PyramidSlide):
         return open_direct_tiles(self._file, sizes, self._read)
 
     def _read_level(self, level: int, window: Region) -> npt.NDArray[np.uint8]:
-        if self._lost is not None and self._lost.touch(level, window):
+        if self._lost.touch(level, window):
             raise BrokenTileError("the length of a tile is lost from its index")
         if self._frames is not None:
             self._frames.check(self.levels[level].size, window)
@@ -160,6 +182,7 @@ class OpenSlideSlide(PyramidSlide):
             pixels = self._direct.read(level, window)
             if pixels is not None:
                 return pixels
+        self._raw.check(level, window)
         downsample = self._downsamples[self._indices[level]]
         if float(downsample).is_integer():
             return self._read(level, window)
@@ -235,14 +258,16 @@ def _open_handle(file: Path) -> openslide.OpenSlide:
         raise UnreadableSlideError(str(file), reason_of(error)) from error
 
 
-def _lost_tiles(file: Path, sizes: list[Size], is_aperio: bool) -> LostTiles | None:
-    """Find tiles that a TIFF has lost; of a lower level, OpenSlide fills Aperio's."""
+def _stored_tiles(
+    file: Path, places: dict[int, Region]
+) -> dict[int, tuple[TileIndex, Region]]:
+    """Find the tiles of levels in a TIFF."""
     try:
         with file.open("rb") as stream:
-            return LostTiles.of(stream, sizes, filled=is_aperio)
+            return level_tiles(stream, places)
     except (OSError, ValueError, KeyError):
         # It is no TIFF, or what OpenSlide makes of it is no failure.
-        return None
+        return {}
 
 
 def _associated_sizes(handle: openslide.OpenSlide) -> dict[str, Size]:

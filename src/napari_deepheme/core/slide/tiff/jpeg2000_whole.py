@@ -1,4 +1,4 @@
-"""Whether a JPEG 2000 stream has a hole: a decoder takes zeros for empty packets."""
+"""Whether a JPEG 2000 stream has a hole: to a decoder, zeros are empty packets."""
 
 from __future__ import annotations
 
@@ -12,16 +12,21 @@ _SIZE, _CODING, _DATA, _END = b"\xff\x51", b"\xff\x52", b"\xff\x93", b"\xff\xd9"
 _HOLE: Final = 64
 """Zeros in a row of which codes hardly ever have as many."""
 
+_ONES: Final = b"\xff" * _HOLE
+"""In codes, what follows 0xFF is 0x8F at most (ITU-T T.800, B.10.1 and D.4.1)."""
+
 _LARGEST_PRECINCT: Final = 0xFF
 
 
 def has_hole(data: bytes) -> bool:
-    """Tell whether zeros stand for more packets than the stream can have.
+    """Tell whether ones, or zeros for more packets than there can be, stand for codes.
 
     Some writers say by one byte of zeros that a packet is empty, as all are of white.
     """
     start, end = data.find(_DATA), data.rfind(_END)
     codes = data[start : end if end > start else len(data)]
+    if start >= 0 and _ONES in codes:
+        return True
     if start < 0 or bytes(_HOLE) not in codes:
         return False
     n_zeros = max(_HOLE, _most_packets(data[:start]) + 1)

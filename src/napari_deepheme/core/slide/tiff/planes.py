@@ -231,7 +231,7 @@ class TiffPlane:
             data = self._plain.checked(data, place.height)
         segment = self._codec(data, index)
         if self._compression in JPEG2000_CODECS and has_hole(data):
-            raise BrokenTileError("zeros stand for a part of a tile")
+            raise BrokenTileError("a part of a tile is lost")
         if not self._is_jpeg:
             return segment
         tables = self._extras["jpegtables"] or b""

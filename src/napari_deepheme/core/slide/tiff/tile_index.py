@@ -9,25 +9,32 @@ this for glass, or for no part of the picture.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 import numpy as np
 
 from napari_deepheme.core.geometry import Region, Size
-from napari_deepheme.core.slide.tiff.check import each_directory, tag_numbers
+from napari_deepheme.core.slide.tiff.check import (
+    Directory,
+    Layout,
+    each_directory,
+    tag_numbers,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     import numpy.typing as npt
 
-_WIDTH, _LENGTH, _SAMPLES, _PLANAR = 256, 257, 277, 284
+_WIDTH, _LENGTH, _COMPRESSION, _SAMPLES, _PLANAR = 256, 257, 259, 277, 284
 _TILE_WIDTH, _TILE_LENGTH, _OFFSETS, _COUNTS, _DEPTH = 322, 323, 324, 325, 32997
+_TABLES = 347
 _LOOKED_AT: Final = frozenset(
     {
         _WIDTH,
         _LENGTH,
+        _COMPRESSION,
         _SAMPLES,
         _PLANAR,
         _TILE_WIDTH,
@@ -37,6 +44,9 @@ _LOOKED_AT: Final = frozenset(
         _DEPTH,
     }
 )
+
+_UNDEFINED: Final = 7
+"""Type of a tag that holds bytes."""
 
 _APART: Final = 2
 """Value of the tag PlanarConfiguration."""
@@ -57,6 +67,10 @@ class TileIndex:
     n_planes : int
         How often the page is covered with tiles: by each sample, if these lie apart,
         in each depth.
+    compression : int
+        How they are coded; 0 if that is not stated.
+    tables : bytes
+        A JPEG stream with what its tiles lean on.
     """
 
     size: Size
@@ -64,6 +78,8 @@ class TileIndex:
     offsets: npt.NDArray[np.unsignedinteger]
     counts: npt.NDArray[np.unsignedinteger]
     n_planes: int
+    compression: int
+    tables: bytes
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -87,6 +103,22 @@ class TileIndex:
     def _n_tiles(self) -> int:
         rows, columns = self.shape
         return rows * columns * self.n_planes
+
+    def under(self, window: Region, place: Region) -> tuple[slice, slice]:
+        """Give the rows and columns of tiles that share pixels with a window.
+
+        Parameters
+        ----------
+        window : Region
+            In pixels of a level.
+        place : Region
+            What the page covers of that level.
+        """
+        width, height = self.tile
+        inside = window.intersection(place)
+        left, top = inside.x - place.x, inside.y - place.y
+        rows = slice(top // height, -(-(top + inside.height) // height))
+        return rows, slice(left // width, -(-(left + inside.width) // width))
 
     def lost(self) -> npt.NDArray[np.bool_]:
         """Tell which tiles the file has lost, shape (rows, columns).
@@ -162,7 +194,38 @@ def tile_indexes(stream: BinaryIO) -> Iterator[TileIndex]:
                 found.get(_OFFSETS, none),
                 found.get(_COUNTS, none),
                 n_apart * max(1, first.get(_DEPTH, 1)),
+                first.get(_COMPRESSION, 0),
+                _tables(stream, layout, directory),
             )
+
+
+def _tables(stream: BinaryIO, layout: Layout, directory: Directory) -> bytes:
+    # Bytes that stand for themselves are stored as numbers of 8 bits are.
+    return b"".join(
+        tag_numbers(stream, layout, replace(tag, kind=1)).tobytes()
+        for tag in directory.tags
+        if tag.code == _TABLES and tag.kind == _UNDEFINED
+    )
+
+
+def level_tiles(
+    stream: BinaryIO, places: dict[int, Region]
+) -> dict[int, tuple[TileIndex, Region]]:
+    """Find the tiles of levels: of the first page that has the size, with its place.
+
+    Parameters
+    ----------
+    stream : file
+        A TIFF that `check_directories` accepts; its position is changed.
+    places : dict of int to Region
+        By level: what its page covers of it, in its pixels.
+    """
+    found: dict[int, tuple[TileIndex, Region]] = {}
+    for index in tile_indexes(stream):
+        for level, place in places.items():
+            if place.size == index.size and index.is_whole:
+                found.setdefault(level, (index, place))
+    return found
 
 
 class LostTiles:
@@ -170,56 +233,40 @@ class LostTiles:
 
     Parameters
     ----------
-    lost : dict of int to (Size, ndarray of bool, shape (rows, columns))
-        By level: the size of its tiles, and which are lost.
+    tiles : dict of int to (TileIndex, Region)
+        As `level_tiles` gives them.
+    filled : bool
+        Whether the reader makes a tile of the level before, where that has it.
     """
 
-    def __init__(self, lost: dict[int, tuple[Size, npt.NDArray[np.bool_]]]) -> None:
-        self._lost = lost
-
-    @classmethod
-    def of(
-        cls, stream: BinaryIO, sizes: list[Size], *, filled: bool
-    ) -> LostTiles | None:
-        """Find them; None if there are none.
-
-        Parameters
-        ----------
-        stream : file
-            A TIFF that `check_directories` accepts; its position is changed.
-        sizes : list of Size
-            Of the levels, the largest first; a page of such a size is that level.
-        filled : bool
-            Whether the reader makes a tile of the level before, where that has it.
-        """
-        found: dict[int, tuple[Size, npt.NDArray[np.bool_]]] = {}
-        for index in tile_indexes(stream):
-            if index.size in sizes and index.is_whole:
-                level = sizes.index(index.size)
-                found.setdefault(level, (index.tile, index.lost()))
-        lost = cls({level: one for level, one in found.items() if one[1].any()})
+    def __init__(
+        self, tiles: dict[int, tuple[TileIndex, Region]], *, filled: bool
+    ) -> None:
+        self._tiles = tiles
+        self._lost = {level: index.lost() for level, (index, _) in tiles.items()}
         if filled:
-            lost._leave_out_filled(sizes)
-        return lost if lost._lost else None
+            self._leave_out_filled()
+
+    def __bool__(self) -> bool:
+        """Whether there are any."""
+        return any(lost.any() for lost in self._lost.values())
 
     def touch(self, level: int, window: Region) -> bool:
         """Tell whether a window, in pixels of a level, holds a part of one."""
         if level not in self._lost:
             return False
-        tile, lost = self._lost[level]
-        rows = slice(window.y // tile.height, -(-window.bottom // tile.height))
-        columns = slice(window.x // tile.width, -(-window.right // tile.width))
-        return bool(lost[rows, columns].any())
+        index, place = self._tiles[level]
+        return bool(self._lost[level][index.under(window, place)].any())
 
-    def _leave_out_filled(self, sizes: list[Size]) -> None:
+    def _leave_out_filled(self) -> None:
         for level in sorted(self._lost):
-            tile, lost = self._lost[level]
-            if level:
-                times = sizes[level - 1].width / sizes[level].width
+            lost, (index, place) = self._lost[level], self._tiles[level]
+            if level - 1 in self._tiles:
+                tile = index.tile
+                times = self._tiles[level - 1][1].width / place.width
                 for row, column in np.argwhere(lost).tolist():
-                    place = Region(column * tile.width, row * tile.height, *tile)
-                    lost[row, column] = self.touch(level - 1, _enlarged(place, times))
-        self._lost = {level: one for level, one in self._lost.items() if one[1].any()}
+                    at = Region(column * tile.width, row * tile.height, *tile)
+                    lost[row, column] = self.touch(level - 1, _enlarged(at, times))
 
 
 def _enlarged(place: Region, times: float) -> Region:

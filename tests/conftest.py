@@ -1,5 +1,6 @@
 """What several folders of tests share."""
 
+import gc
 import sys
 
 import hypothesis
@@ -20,6 +21,12 @@ from napari_deepheme.plugin.preparing import Preparing
 # busy cores it takes many times as long.
 hypothesis.settings.register_profile("any machine", deadline=None)
 hypothesis.settings.load_profile("any machine")
+
+
+def pytest_collection_finish():
+    """Let no search for garbage go through all that was imported, viewer by viewer."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_runtest_setup(item):

@@ -28,7 +28,8 @@ PHILIPS = """<?xml version="1.0" encoding="UTF-8" ?>
 <Attribute Name="PIM_DP_IMAGE_TYPE" Group="0x301D" Element="0x1004"
  PMSVR="IString">WSI</Attribute>
 <Attribute Name="PIIM_PIXEL_DATA_REPRESENTATION_SEQUENCE" Group="0x1001"
- Element="0x8B01" PMSVR="IDataObjectArray"><Array><DataObject ObjectType="PixelDataRepresentation">
+ Element="0x8B01" PMSVR="IDataObjectArray">
+<Array><DataObject ObjectType="PixelDataRepresentation">
 <Attribute Name="DICOM_PIXEL_SPACING" Group="0x0028" Element="0x0030"
  PMSVR="IDoubleArray">&quot;0.00025&quot; &quot;0.00025&quot;</Attribute>
 </DataObject></Array></Attribute></DataObject></Array></Attribute></DataObject>"""

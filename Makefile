@@ -5,8 +5,10 @@ CONSTRAINTS ?= $(wildcard .ci/constraints.txt)
 PYTHON := .venv/bin/python
 # A virtual screen where there is none; software OpenGL suffices.
 SCREEN := sh scripts/with-screen.sh
+# Empty: what the commands import is compiled once, and not by each process.
+export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: demo test faults lint docs pictures corpus coverage mutation fuzz soak dist compat audit clean
+.PHONY: demo test slow faults lint docs pictures corpus coverage mutation fuzz soak dist compat audit clean
 
 demo: .venv/.app
 	$(SCREEN) $(PYTHON) examples/demo.py
@@ -16,10 +18,14 @@ WORKERS ?= 2
 test: lint
 	$(SCREEN) $(PYTHON) -m pytest -n $(WORKERS) --dist worksteal
 
+# With those that CI passes over.
+slow: .venv/.dev
+	$(SCREEN) $(PYTHON) -m pytest -n $(WORKERS) --dist worksteal --slow
+
 # What takes long and is done before a release: see docs/reliability.md.
 coverage: .venv/.dev
 	$(PYTHON) -m pip install -q "coverage>=7.10" "pytest-cov>=7"
-	$(SCREEN) $(PYTHON) -m pytest -n $(WORKERS) --dist worksteal --cov --cov-report=
+	$(SCREEN) $(PYTHON) -m pytest -n $(WORKERS) --dist worksteal --slow --cov --cov-report=
 	$(PYTHON) -m coverage report --include="*/core/*" --fail-under=95
 	$(PYTHON) -m coverage report --omit="*/core/*" --fail-under=85
 

@@ -22,4 +22,5 @@ fi
 first=$1
 shift
 if [ -n "$constraints" ]; then set -- "$@" -c "$constraints"; fi
-.venv/bin/python -m pip install -q -e "$first" "$@"
+# What is imported is compiled then, which is less than all that is installed.
+.venv/bin/python -m pip install -q --no-compile -e "$first" "$@"

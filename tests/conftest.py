@@ -1,7 +1,9 @@
 """What several folders of tests share."""
 
 import gc
+import os
 import sys
+from pathlib import Path
 
 import hypothesis
 import numpy as np
@@ -21,6 +23,27 @@ from napari_deepheme.plugin.preparing import Preparing
 # busy cores it takes many times as long.
 hypothesis.settings.register_profile("any machine", deadline=None)
 hypothesis.settings.load_profile("any machine")
+
+
+FAULTS = Path(__file__).parent / "faults"
+
+
+def pytest_addoption(parser):
+    parser.addoption("--slow", action="store_true", help="also the tests that are slow")
+
+
+def pytest_collection_modifyitems(config, items):
+    """Pass over the slow ones, unless they or their file are asked for."""
+    words = config.invocation_params.args
+    if config.getoption("--slow") or any(".py" in word for word in words):
+        return
+    left_out = {
+        item
+        for item in items
+        if item.get_closest_marker("slow") and not item.path.is_relative_to(FAULTS)
+    }
+    items[:] = [item for item in items if item not in left_out]
+    config.hook.pytest_deselected(items=list(left_out))
 
 
 def pytest_collection_finish():
@@ -120,9 +143,11 @@ def columns_made(monkeypatch):
 @pytest.fixture(scope="session", autouse=True)
 def a_cache_of_their_own(tmp_path_factory):
     """What is measured or set is kept for the tests alone, and forgotten."""
-    folder = tmp_path_factory.mktemp("cache")
+    folder, base = tmp_path_factory.mktemp("settings"), tmp_path_factory.getbasetemp()
+    # What is fastest is measured once, for all processes that share the tests.
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("NAPARI_DEEPHEME_CACHE", str(folder))
+        patch.setenv("NAPARI_DEEPHEME_CACHE", str(shared / "cache"))
         patch.setenv("NAPARI_DEEPHEME_CONFIG", str(folder / "config"))
         yield
 

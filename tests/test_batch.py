@@ -18,7 +18,7 @@ import psutil
 import pyarrow.parquet
 import pytest
 
-from napari_deepheme import batch, batch_worker
+from napari_deepheme import batch, batch_worker, dask_cluster
 from napari_deepheme.batch import iter_batch
 from napari_deepheme.cli import run
 from napari_deepheme.core.engine.config import RunConfig
@@ -165,7 +165,6 @@ def test_a_worker_opens_no_other_slide_than_the_one_that_is_asked_for(
     )
 
 
-@pytest.mark.slow
 @pytest.mark.not_on_windows
 def test_a_worker_killed_on_the_way_costs_its_parts_and_no_more(
     slides, tmp_path, capfd
@@ -218,7 +217,10 @@ def test_a_table_of_a_cohort_is_read_back_by_what_its_users_have(tmp_path):
     assert [(r["n_cells"], r["me_ratio"]) for r in table] == [(7, 2.5), (7, None)]
 
 
-def test_a_scheduler_that_is_not_there_is_told_in_one_line(slides, tmp_path, capsys):
+def test_a_scheduler_that_is_not_there_is_told_in_one_line(
+    slides, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.setattr(dask_cluster, "_PATIENCE_SECONDS", 2)
     words = ["--out", str(tmp_path / "out"), "--scheduler", "tcp://127.0.0.1:9"]
     assert run(["batch", str(slides[0]), *words]) == 1
     told = capsys.readouterr().err

@@ -40,8 +40,6 @@ needs_real_slides = pytest.mark.skipif(
     reason="the real slides are not beside the repository",
 )
 
-pytestmark = pytest.mark.slow
-
 
 @pytest.fixture(scope="module")
 def models():
@@ -80,6 +78,7 @@ def test_plasma_cells_of_marrow_fields_are_found_and_told_from_the_others(models
     assert figures["other cells called L4"].value <= 0.2
 
 
+@pytest.mark.slow
 @needs_real_cells
 def test_mitoses_rendered_into_real_fields_are_found_and_hardly_any_cell_is_flagged(
     models,

@@ -94,7 +94,13 @@ def heeds_hangup():
 
 @pytest.mark.usefixtures("heeds_hangup")
 @pytest.mark.not_on_windows
-@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "SIGINT",
+        *(pytest.param(n, marks=pytest.mark.slow) for n in ("SIGTERM", "SIGHUP")),
+    ],
+)
 def test_a_run_that_is_stopped_keeps_what_it_found(
     name, write_long_smear, tmp_path, read_rows
 ):

@@ -310,7 +310,10 @@ def test_middles_of_blocks_that_cannot_be_read_are_named_as_whole_blocks(
         assert hole.contains(block)
 
 
-@pytest.mark.parametrize("downsamples", [(1, 4, 16), (1, 4), (1,)])
+@pytest.mark.parametrize(
+    "downsamples",
+    [(1, 4, 16), *(pytest.param(d, marks=pytest.mark.slow) for d in ((1, 4), (1,)))],
+)
 def test_little_is_read_of_the_largest_slide(downsamples, good_pixels, background):
     slide = PaperSlide(good_pixels, levels(100_000, *downsamples))
     found = map_adequacy(slide, mpp=MPP, background=background)

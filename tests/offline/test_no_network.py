@@ -108,15 +108,12 @@ def environment(folder, noted):
     return {**kept, "WATCHED_IN": str(noted)}
 
 
-@pytest.fixture(scope="module")
-def played(tmp_path_factory):
-    """Both scripts, side by side."""
-    names = ("sitting.py", "commands.py")
-    running = {n: Played(HERE / n, tmp_path_factory.mktemp("played")) for n in names}
+@pytest.fixture
+def played(script, tmp_path):
+    running = Played(HERE / script, tmp_path)
     yield running
-    for one in running.values():
-        one.process.kill()
-        one.process.wait()
+    running.process.kill()
+    running.process.wait()
 
 
 def is_local(host):
@@ -152,10 +149,11 @@ def beyond_by_strace(traced):
     return found
 
 
-@pytest.mark.parametrize("script", ["sitting.py", "commands.py"])
-@pytest.mark.slow
+@pytest.mark.parametrize(
+    "script", ["commands.py", pytest.param("sitting.py", marks=pytest.mark.slow)]
+)
 def test_nothing_beyond_this_machine_is_connected_to(script, played):
-    noted, traced = played[script].end()
+    noted, traced = played.end()
     assert beyond_by_python(noted) == []
     assert beyond_by_strace(traced) == []
     if script == "commands.py":

@@ -114,8 +114,8 @@ def test_the_whole_slide_is_classified_from_the_menu(viewer, phantom, cells_csv,
     ("name", "dock"),
     [
         ("open_differential", "Differential"),
-        ("open_mitoses", "Mitoses"),
-        ("open_density", "Density"),
+        pytest.param("open_mitoses", "Mitoses", marks=pytest.mark.slow),
+        pytest.param("open_density", "Density", marks=pytest.mark.slow),
     ],
 )
 def test_the_cells_of_an_opened_layer_are_measured(

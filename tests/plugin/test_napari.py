@@ -208,27 +208,27 @@ def test_a_dock_that_is_gone_leaves_mouse_and_key_alone(viewer, qtbot):
     assert not {"C", "1", "Ctrl+Z"} & set(keys(viewer))
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        lambda viewer: setattr(viewer.canvas.grid, "enabled", True),
-        lambda viewer: setattr(viewer.canvas.grid, "stride", 2),
-        lambda viewer: viewer.add_image(np.zeros((8, 8))),
-        lambda viewer: viewer.layers.clear(),
-    ],
-    ids=["on", "stride", "a layer more", "all gone"],
-)
 def test_what_is_in_view_is_looked_up_anew_when_the_grid_changes(
-    change, viewer, widget, monkeypatch
+    viewer, widget, monkeypatch
 ):
     viewer.add_image(np.zeros((8, 8)))
     looked = []
     monkeypatch.setattr(widget, "_camera_rested", lambda: looked.append(True))
-    change(viewer)
-    assert looked
+    changes = {
+        "on": lambda: setattr(viewer.canvas.grid, "enabled", True),
+        "stride": lambda: setattr(viewer.canvas.grid, "stride", 2),
+        "a layer more": lambda: viewer.add_image(np.zeros((8, 8))),
+        "all gone": viewer.layers.clear,
+    }
+    for what, change in changes.items():
+        looked.clear()
+        change()
+        assert looked, what
 
 
-@pytest.mark.parametrize("name", ["cells.csv", "cells.geojson"])
+@pytest.mark.parametrize(
+    "name", ["cells.csv", pytest.param("cells.geojson", marks=pytest.mark.slow)]
+)
 def test_exported_cells_come_back_on_their_slide(viewer, phantom, exported, name):
     viewer.open(phantom, plugin=PLUGIN)
     points, shapes = viewer.open(exported / name, plugin=PLUGIN)
@@ -240,7 +240,9 @@ def test_exported_cells_come_back_on_their_slide(viewer, phantom, exported, name
     assert points.features["class_code"].tolist() == list(cells.class_codes)
 
 
-@pytest.mark.parametrize("ending", ["csv", "geojson"])
+@pytest.mark.parametrize(
+    "ending", [pytest.param("csv", marks=pytest.mark.slow), "geojson"]
+)
 def test_saved_layers_open_again_with_the_same_cells(
     viewer, phantom, exported, tmp_path, ending
 ):

@@ -47,8 +47,10 @@ def drawn_region(viewer):
 
 @pytest.mark.parametrize(
     ("stride", "shape", "spacing"),
-    [(1, (-1, -1), 30), (-2, (-1, -1), 0)],
-    ids=["apart", "two layers a cell"],
+    [
+        pytest.param(1, (-1, -1), 30, marks=pytest.mark.slow, id="apart"),
+        pytest.param(-2, (-1, -1), 0, id="two layers a cell"),
+    ],
 )
 def test_in_the_grid_what_is_in_view_is_what_its_cell_shows(
     viewer, slide, stride, shape, spacing

@@ -361,7 +361,9 @@ def test_eight_bits_are_kept_for_the_pictures_that_gave_their_ranges(
     assert len(list((tmp_path / "shared" / "openvino").iterdir())) == 4
 
 
-@pytest.mark.parametrize("precision", ["bfloat16", "int8"])
+@pytest.mark.parametrize(
+    "precision", [pytest.param("bfloat16", marks=pytest.mark.slow), "int8"]
+)
 def test_the_bundled_classifier_names_the_measuring_cells_alike(precision):
     cells = measuring_cells(CARD.size_px)
     assert cells.shape == (576, 96, 96, 3)

@@ -282,6 +282,7 @@ def tiny_network():
     return CropNet(N_OUTPUTS, widths=(4, 6, 8), n_blocks=1)
 
 
+@pytest.mark.slow
 def test_a_classifiers_recipe_that_is_killed_ends_as_one_that_was_not(
     recipe_data, tmp_path, monkeypatch, cells
 ):

@@ -110,7 +110,6 @@ def test_a_cell_that_cannot_be_read_is_near_none(
     assert len(nearest(last.values, 0, 5)[0]) == 0
 
 
-@pytest.mark.slow
 def test_cells_of_a_colour_are_nearer_to_each_other_than_chance_has_it(painting, discs):
     classifier = load_classifier(device="cpu", backend="torch")
     slide = ArraySlide(painting.pixels, mpp=0.25, name="discs")

@@ -89,7 +89,7 @@ def networks_of(kind):
         ("LiteNet", 1280),
         ("CropNet", 8),
         ("ResNeXt", 2048),
-        ("ResNeXt with a head", 7),
+        pytest.param("ResNeXt with a head", 7, marks=pytest.mark.slow),
         ("ensemble", 8),
     ],
 )

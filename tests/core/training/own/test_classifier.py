@@ -190,7 +190,9 @@ def test_what_was_said_of_the_start_is_told_as_said_of_it(
     assert "Of first 1: Figures are of own cells alone" in str(second.texts["Limits"])
 
 
-@pytest.mark.parametrize("activation", ["softmax", "sigmoid"])
+@pytest.mark.parametrize(
+    "activation", ["softmax", pytest.param("sigmoid", marks=pytest.mark.slow)]
+)
 def test_fine_tuning_betters_the_own_classes_and_spares_the_others(
     painted, tmp_path, activation
 ):

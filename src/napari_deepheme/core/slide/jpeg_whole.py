@@ -23,10 +23,10 @@ _END: Final = b"\xff\xd9"
 _GREY: Final = frozenset({128, 2048})
 """What is missing is made, of 8 bits and of 12."""
 
-_HOLE: Final = bytes(64)
+HOLE: Final = bytes(64)
 """A lost sector of a disk leaves more zeros; a sound scan hardly ever so many."""
 
-_ONES: Final = b"\xff" * 64
+ONES: Final = b"\xff" * 64
 """What other disks give for a sector: codes, to a decoder, where a zero follows."""
 
 _MARKER: Final = re.compile(rb"\xff[^\0\xff]")
@@ -42,7 +42,7 @@ _FEWER: Final = 8
 
 def is_doubtful(data: bytes, last: Sequence[int]) -> bool:
     """Tell whether `is_whole` may deny a JPEG, by its bytes and its last pixel."""
-    if _HOLE in data or _ONES in data or _GREY.issuperset(last):
+    if HOLE in data or ONES in data or _GREY.issuperset(last):
         return True
     return not _codes(data).is_closed
 
@@ -133,12 +133,12 @@ class _Scan:
     def has_hole(self, tables: bytes, *, is_grey: bool) -> bool:
         """Tell whether ones or zeros stand for codes, or leave some without a pixel."""
         # Before the end, any number of them fills up.
-        if _ONES in self.codes.rstrip(b"\xff"):
+        if ONES in self.codes.rstrip(b"\xff"):
             return True
-        at = self.codes.find(_HOLE)
+        at = self.codes.find(HOLE)
         if at < 0 or not any(_has(self.head, marker) for marker in SEQUENTIAL):
             return False
-        if not _zeros_are_flat(tables, self.head):
+        if not zeros_are_flat(tables, self.head):
             return True
         marker = _MARKER.search(self.codes, at)
         after = marker.start() if marker else len(self.codes)
@@ -150,7 +150,7 @@ def _has(data: bytes, marker: int) -> bool:
     return any(segment.marker == marker for segment in jpeg_segments(data))
 
 
-def _zeros_are_flat(*streams: bytes) -> bool:
+def zeros_are_flat(*streams: bytes) -> bool:
     """Tell whether zeros are the code of blocks without detail, by all tables.
 
     A table takes the place of one of its number that came before.

@@ -18,6 +18,7 @@ from napari_deepheme.core.slide.openslide.direct_tiles import (
     open_direct_tiles,
 )
 from napari_deepheme.core.slide.openslide.facts import piece_size, slide_facts
+from napari_deepheme.core.slide.openslide.ndpi_scans import NdpiScans
 from napari_deepheme.core.slide.openslide.raw_tiles import RawTiles
 from napari_deepheme.core.slide.pyramid import (
     WHITE,
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 
-_APERIO, _LEICA = "aperio", "leica"
+_APERIO, _HAMAMATSU, _LEICA = "aperio", "hamamatsu", "leica"
 
 _SCANNED = (
     openslide.PROPERTY_NAME_BOUNDS_X,
@@ -126,6 +127,8 @@ class OpenSlideSlide(PyramidSlide):
         # OpenSlide makes a tile that Aperio's file lacks of the level before.
         self._lost = LostTiles(tiles, filled=is_aperio)
         self._raw = RawTiles(file, tiles)
+        is_by_hamamatsu = raw.get(openslide.PROPERTY_NAME_VENDOR) == _HAMAMATSU
+        self._scans = NdpiScans.of(file) if is_by_hamamatsu else None
         self._direct = self._open_direct() if is_aperio else None
 
     @property
@@ -183,6 +186,8 @@ class OpenSlideSlide(PyramidSlide):
             if pixels is not None:
                 return pixels
         self._raw.check(level, window)
+        if self._scans is not None:
+            self._scans.check(self.levels[level].size, window)
         downsample = self._downsamples[self._indices[level]]
         if float(downsample).is_integer():
             return self._read(level, window)

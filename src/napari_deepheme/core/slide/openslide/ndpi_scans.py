@@ -1,8 +1,8 @@
 """Rows of codes in Hamamatsu's NDPI, looked at before OpenSlide decodes them.
 
 A page is one JPEG, with a marker to restart after each few blocks; OpenSlide decodes
-from one to the next. Zeros and ones, as a lost sector of a disk leaves them, are codes to
-its decoder, which says nothing of them.
+from one to the next. Zeros and ones, as a lost sector of a disk leaves them, are codes
+to its decoder, which says nothing of them.
 """
 
 from __future__ import annotations

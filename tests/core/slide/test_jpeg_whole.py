@@ -147,6 +147,40 @@ def test_the_codes_of_several_scans_are_looked_through(tile: Any) -> None:
     assert judged(joined)
 
 
+def in_own_scans(pixels: Any, quality: int) -> bytes:
+    """Encode each colour in a scan of its own, with tables of its own."""
+    height, width, _ = pixels.shape
+    colours = np.asarray(Image.fromarray(pixels).convert("YCbCr"))
+    streams = [
+        encoded(np.ascontiguousarray(colours[..., i]), quality=quality, optimize=True)
+        for i in range(3)
+    ]
+    quantised = re.search(rb"\xff\xdb\0\x43.{65}", streams[0], re.DOTALL)
+    assert quantised
+    size = height.to_bytes(2, "big") + width.to_bytes(2, "big")
+    components = b"".join(bytes([number, 0x11, 0]) for number in (1, 2, 3))
+    joined = streams[0][:2] + quantised[0] + b"\xff\xc0\0\x11\x08" + size + b"\3"
+    joined += components
+    for number, stream in enumerate(streams, 1):
+        tables, scan = stream.index(b"\xff\xc4"), stream.index(b"\xff\xda")
+        joined += stream[tables:scan] + b"\xff\xda\0\x08\1"
+        joined += bytes([number, 0, 0, 63, 0]) + stream[scan + 10 : -2]
+    return joined + END
+
+
+@pytest.mark.parametrize("quality", [75, 90, 98])
+@pytest.mark.parametrize("grey", [False, True], ids=["coloured", "grey"])
+def test_flat_colours_in_scans_of_their_own_are_no_hole(
+    painted: Any, quality: int, grey: bool
+) -> None:
+    pixels = painted[:512, :512].copy()
+    if grey:
+        pixels[:] = pixels.mean(axis=2, keepdims=True)
+    data = in_own_scans(pixels, quality)
+    assert abs(decoded(data).astype(int) - pixels).mean() < 6
+    assert judged(data)
+
+
 def test_a_thumbnail_and_filling_bytes_are_no_end(stream: bytes) -> None:
     thumbnail = b"Exif" + stream[:4000]
     app = b"\xff\xe1" + (len(thumbnail) + 2).to_bytes(2, "big") + thumbnail

@@ -31,6 +31,8 @@ ONES: Final = b"\xff" * 64
 
 _MARKER: Final = re.compile(rb"\xff[^\0\xff]")
 _HUFFMAN, _RESTARTS = 0xC4, 0xDD
+_START: Final = b"\xff\xd8"
+_TABLES: Final = re.compile(rb"\xff\xc4")
 _FIRST_RESTART, _RESTART_NUMBERS = 0xD0, 8
 
 _MORE: Final = (b"\x55\xaa" * 32, b"\xb6\x6d" * 32)
@@ -138,12 +140,21 @@ class _Scan:
         at = self.codes.find(HOLE)
         if at < 0 or not any(_has(self.head, marker) for marker in SEQUENTIAL):
             return False
+        if self._has_flat_tables():
+            return False
         if not zeros_are_flat(tables, self.head):
             return True
         marker = _MARKER.search(self.codes, at)
         after = marker.start() if marker else len(self.codes)
         fewer = self.codes[: after - _FEWER].rstrip(b"\xff") + self.codes[after:]
         return not is_grey and self.is_same(self.head + fewer + _END)
+
+    def _has_flat_tables(self) -> bool:
+        """Tell whether zeros are blocks without detail by tables of a later scan."""
+        return any(
+            zeros_are_flat(_START + self.codes[marker.start() :])
+            for marker in _TABLES.finditer(self.codes)
+        )
 
 
 def _has(data: bytes, marker: int) -> bool:

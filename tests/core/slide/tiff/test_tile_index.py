@@ -107,7 +107,7 @@ def test_a_lost_tile_of_a_smaller_level_is_made_of_the_larger_one(
 def test_what_nothing_fills_is_lost_on_each_level(tmp_path, pixels):
     path = aperio(tmp_path / "a.svs", pixels, pixels[::2, ::2])
     zero(path, COUNTS, range(1), page=1)
-    places = {0: Region(0, 0, 1024, 768), 1: Region(0, 0, 512, 384)}
+    places = [(0, Region(0, 0, 1024, 768)), (1, Region(0, 0, 512, 384))]
     with path.open("rb") as stream:
         tiles = level_tiles(stream, places)
     assert not LostTiles(tiles, filled=True)

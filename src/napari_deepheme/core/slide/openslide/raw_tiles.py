@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from napari_deepheme.core.geometry import Region
-    from napari_deepheme.core.slide.tiff.tile_index import TileIndex
+    from napari_deepheme.core.slide.tiff.tile_index import LevelTiles, TileIndex
 
 _JPEG: Final = 7
 _CODECS: Final = JPEG2000_CODECS | {_JPEG}
@@ -41,21 +41,17 @@ class RawTiles:
     ----------
     file : Path
         The TIFF; opened for each look.
-    tiles : dict of int to (TileIndex, Region)
-        As `level_tiles` gives them.
+    tiles : list of LevelTiles
+        Those of its pages.
     """
 
-    def __init__(self, file: Path, tiles: dict[int, tuple[TileIndex, Region]]) -> None:
+    def __init__(self, file: Path, tiles: list[LevelTiles]) -> None:
         self._file = file
-        self._tiles = {
-            level: (index, place)
-            for level, (index, place) in tiles.items()
-            if index.compression in _CODECS
-        }
-        self._states = {
-            level: np.zeros(index.shape, np.uint8)
-            for level, (index, _) in self._tiles.items()
-        }
+        self._tiles = [
+            (one, np.zeros(one.index.shape, np.uint8))
+            for one in tiles
+            if one.index.compression in _CODECS
+        ]
 
     def check(self, level: int, window: Region) -> None:
         """Look at the tiles under a window of a level that were not looked at.
@@ -65,29 +61,35 @@ class RawTiles:
         BrokenTileError
             If a part of one is lost.
         """
-        if level not in self._tiles:
-            return
-        index, place = self._tiles[level]
-        under = index.under(window, place)
-        states = self._states[level][under]
-        unseen = np.argwhere(states == _UNSEEN)
+        for one, states in self._tiles:
+            if one.level == level and self._has_broken(
+                one.index, states, one.under(window)
+            ):
+                raise BrokenTileError("a part of a tile is lost")
+
+    def _has_broken(
+        self,
+        index: TileIndex,
+        states: npt.NDArray[np.uint8],
+        under: tuple[slice, slice],
+    ) -> bool:
+        unseen = np.argwhere(states[under] == _UNSEEN)
         if unseen.size:
             unseen += [under[0].start, under[1].start]
             # What cannot be read or decoded, OpenSlide tells.
             with suppress(OSError):
-                self._look_at(level, unseen.tolist())
-        if (states == _BROKEN).any():
-            raise BrokenTileError("a part of a tile is lost")
+                self._look_at(index, states, unseen.tolist())
+        return bool((states[under] == _BROKEN).any())
 
-    def _look_at(self, level: int, unseen: list[list[int]]) -> None:
-        index, _ = self._tiles[level]
+    def _look_at(
+        self, index: TileIndex, states: npt.NDArray[np.uint8], unseen: list[list[int]]
+    ) -> None:
         with self._file.open("rb") as stream:
             for row, column in unseen:
                 number = row * index.shape[1] + column
                 stream.seek(int(index.offsets[number]))
                 data = stream.read(int(index.counts[number]))
-                is_sound = _is_sound(data, index)
-                self._states[level][row, column] = _SOUND if is_sound else _BROKEN
+                states[row, column] = _SOUND if _is_sound(data, index) else _BROKEN
 
 
 def _is_sound(data: bytes, index: TileIndex) -> bool:

@@ -33,25 +33,20 @@ from napari_deepheme.core.slide.tiff.planes import BrokenTileError
 from napari_deepheme.core.slide.tiff.tile_index import LostTiles, level_tiles
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
 
     import numpy.typing as npt
 
     from napari_deepheme.core.geometry import Mpp
     from napari_deepheme.core.slide.dicom_frames import DicomFrames
-    from napari_deepheme.core.slide.tiff.tile_index import TileIndex
+    from napari_deepheme.core.slide.tiff.tile_index import LevelTiles
 
 _T = TypeVar("_T")
 
 _APERIO, _HAMAMATSU, _LEICA = "aperio", "hamamatsu", "leica"
 
-_SCANNED = (
-    openslide.PROPERTY_NAME_BOUNDS_X,
-    openslide.PROPERTY_NAME_BOUNDS_Y,
-    openslide.PROPERTY_NAME_BOUNDS_WIDTH,
-    openslide.PROPERTY_NAME_BOUNDS_HEIGHT,
-)
+_SIDES = ("x", "y", "width", "height")
 
 # Side of the blocks, in pixels of the level, in which a level is read whose downsample
 # is not a whole number.
@@ -156,15 +151,14 @@ class OpenSlideSlide(PyramidSlide):
         levels = tuple(self.levels[at] for at in kept)
         self._facts = replace(self._facts, levels=levels)
 
-    def _places(self, raw: Mapping[str, str]) -> dict[int, Region]:
-        """Give what the page of each level covers of it: all, or what was scanned."""
-        scanned = [int(raw.get(name, 0)) for name in _SCANNED]
-        if raw.get(openslide.PROPERTY_NAME_VENDOR) != _LEICA or not all(scanned[2:]):
-            return {at: Region(0, 0, *one.size) for at, one in enumerate(self.levels)}
-        return {
-            at: Region(*(round(side / level.downsample) for side in scanned))
-            for at, level in enumerate(self.levels)
-        }
+    def _places(self, raw: Mapping[str, str]) -> Iterator[tuple[int, Region]]:
+        """Give what pages cover of each level: all of it, or one of several areas."""
+        areas = _areas(raw)
+        for at, level in enumerate(self.levels):
+            if not areas:
+                yield at, Region(0, 0, *level.size)
+            for area in areas:
+                yield at, Region(*(round(side / level.downsample) for side in area))
 
     def _open_direct(self) -> DirectTiles | None:
         """Decode tiles directly on levels where OpenSlide neither shifts nor blurs."""
@@ -263,16 +257,24 @@ def _open_handle(file: Path) -> openslide.OpenSlide:
         raise UnreadableSlideError(str(file), reason_of(error)) from error
 
 
-def _stored_tiles(
-    file: Path, places: dict[int, Region]
-) -> dict[int, tuple[TileIndex, Region]]:
+def _areas(raw: Mapping[str, str]) -> list[list[int]]:
+    """Find the scanned areas (x, y, width, height) of a Leica slide, in its pixels."""
+    areas: list[list[int]] = []
+    if raw.get(openslide.PROPERTY_NAME_VENDOR) == _LEICA:
+        while f"openslide.region[{len(areas)}].x" in raw:
+            prefix = f"openslide.region[{len(areas)}]."
+            areas.append([int(raw[prefix + side]) for side in _SIDES])
+    return areas
+
+
+def _stored_tiles(file: Path, places: Iterable[tuple[int, Region]]) -> list[LevelTiles]:
     """Find the tiles of levels in a TIFF."""
     try:
         with file.open("rb") as stream:
             return level_tiles(stream, places)
     except (OSError, ValueError, KeyError):
         # It is no TIFF, or what OpenSlide makes of it is no failure.
-        return {}
+        return []
 
 
 def _associated_sizes(handle: openslide.OpenSlide) -> dict[str, Size]:

@@ -23,7 +23,7 @@ from napari_deepheme.core.slide.tiff.check import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     import numpy.typing as npt
 
@@ -103,22 +103,6 @@ class TileIndex:
     def _n_tiles(self) -> int:
         rows, columns = self.shape
         return rows * columns * self.n_planes
-
-    def under(self, window: Region, place: Region) -> tuple[slice, slice]:
-        """Give the rows and columns of tiles that share pixels with a window.
-
-        Parameters
-        ----------
-        window : Region
-            In pixels of a level.
-        place : Region
-            What the page covers of that level.
-        """
-        width, height = self.tile
-        inside = window.intersection(place)
-        left, top = inside.x - place.x, inside.y - place.y
-        rows = slice(top // height, -(-(top + inside.height) // height))
-        return rows, slice(left // width, -(-(left + inside.width) // width))
 
     def lost(self) -> npt.NDArray[np.bool_]:
         """Tell which tiles the file has lost, shape (rows, columns).
@@ -208,24 +192,68 @@ def _tables(stream: BinaryIO, layout: Layout, directory: Directory) -> bytes:
     )
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class LevelTiles:
+    """The tiles of a page, which is a level of a slide or an area of it.
+
+    Attributes
+    ----------
+    level : int
+        The level.
+    index : TileIndex
+        The tiles.
+    place : Region
+        What the page covers of the level, in its pixels.
+    """
+
+    level: int
+    index: TileIndex
+    place: Region
+
+    def under(self, window: Region) -> tuple[slice, slice]:
+        """Give the rows and columns of tiles that share pixels with a window."""
+        width, height = self.index.tile
+        inside = window.intersection(self.place)
+        left, top = inside.x - self.place.x, inside.y - self.place.y
+        rows = slice(top // height, -(-(top + inside.height) // height))
+        return rows, slice(left // width, -(-(left + inside.width) // width))
+
+
 def level_tiles(
-    stream: BinaryIO, places: dict[int, Region]
-) -> dict[int, tuple[TileIndex, Region]]:
-    """Find the tiles of levels: of the first page that has the size, with its place.
+    stream: BinaryIO, places: Iterable[tuple[int, Region]]
+) -> list[LevelTiles]:
+    """Find the tiles of levels: each page is the first that fits of those left.
 
     Parameters
     ----------
     stream : file
         A TIFF that `check_directories` accepts; its position is changed.
-    places : dict of int to Region
-        By level: what its page covers of it, in its pixels.
+    places : iterable of (int, Region)
+        Levels, and what a page covers of them, in their pixels; in the file's order.
     """
-    found: dict[int, tuple[TileIndex, Region]] = {}
-    for index in tile_indexes(stream):
-        for level, place in places.items():
-            if place.size == index.size and index.is_whole:
-                found.setdefault(level, (index, place))
+    pages = [index for index in tile_indexes(stream) if index.is_whole]
+    found, left = [], list(places)
+    for fits in (_has_size, _is_filled_up):
+        for index in list(pages):
+            fitting = (one for one in left if fits(index, one[1].size))
+            if (one := next(fitting, None)) is not None:
+                pages.remove(index)
+                left.remove(one)
+                found.append(LevelTiles(one[0], index, one[1]))
     return found
+
+
+def _has_size(index: TileIndex, size: Size) -> bool:
+    """Tell whether a page has a size, to a pixel."""
+    return all(
+        abs(stored - side) <= 1 for stored, side in zip(index.size, size, strict=True)
+    )
+
+
+def _is_filled_up(index: TileIndex, size: Size) -> bool:
+    """Tell whether a page has a size but for what fills it up to whole tiles."""
+    sides = zip(index.size, size, index.tile, strict=True)
+    return all(stored == -(-side // tile) * tile for stored, side, tile in sides)
 
 
 class LostTiles:
@@ -233,40 +261,37 @@ class LostTiles:
 
     Parameters
     ----------
-    tiles : dict of int to (TileIndex, Region)
-        As `level_tiles` gives them.
+    tiles : list of LevelTiles
+        Those of its pages.
     filled : bool
         Whether the reader makes a tile of the level before, where that has it.
     """
 
-    def __init__(
-        self, tiles: dict[int, tuple[TileIndex, Region]], *, filled: bool
-    ) -> None:
-        self._tiles = tiles
-        self._lost = {level: index.lost() for level, (index, _) in tiles.items()}
+    def __init__(self, tiles: list[LevelTiles], *, filled: bool) -> None:
+        self._tiles = [(one, one.index.lost()) for one in tiles]
         if filled:
             self._leave_out_filled()
 
     def __bool__(self) -> bool:
         """Whether there are any."""
-        return any(lost.any() for lost in self._lost.values())
+        return any(lost.any() for _, lost in self._tiles)
 
     def touch(self, level: int, window: Region) -> bool:
         """Tell whether a window, in pixels of a level, holds a part of one."""
-        if level not in self._lost:
-            return False
-        index, place = self._tiles[level]
-        return bool(self._lost[level][index.under(window, place)].any())
+        return any(
+            one.level == level and bool(lost[one.under(window)].any())
+            for one, lost in self._tiles
+        )
 
     def _leave_out_filled(self) -> None:
-        for level in sorted(self._lost):
-            lost, (index, place) = self._lost[level], self._tiles[level]
-            if level - 1 in self._tiles:
-                tile = index.tile
-                times = self._tiles[level - 1][1].width / place.width
+        widths = {one.level: one.place.width for one, _ in self._tiles}
+        for one, lost in sorted(self._tiles, key=lambda pair: pair[0].level):
+            if one.level - 1 in widths:
+                tile = one.index.tile
+                times = widths[one.level - 1] / one.place.width
                 for row, column in np.argwhere(lost).tolist():
                     at = Region(column * tile.width, row * tile.height, *tile)
-                    lost[row, column] = self.touch(level - 1, _enlarged(at, times))
+                    lost[row, column] = self.touch(one.level - 1, _enlarged(at, times))
 
 
 def _enlarged(place: Region, times: float) -> Region:

@@ -82,6 +82,28 @@ SCN_IMAGE = """<image name="{name}" uuid="{name}">
 """Lengths on the glass are in nanometres."""
 
 
+def write_scn(path, *areas):
+    """Write a slide of 1000 x 800 px of 0.25 µm, with areas (x, y, pixels)."""
+    macro = {"name": "macro", "ifd": 0, "objective": 1, "x": 0, "y": 0}
+    macro |= {"wide": 250_000, "high": 200_000, "width": 256, "height": 256}
+    images, pages = [macro], [np.full((256, 256, 3), 230, np.uint8)]
+    for ifd, (x, y, pixels) in enumerate(areas, 1):
+        height, width, _ = pixels.shape
+        main = {"name": f"main{ifd}", "width": width, "height": height, "ifd": ifd}
+        main |= {"objective": 40, "wide": 250 * width, "high": 250 * height}
+        images.append(main | {"x": 250 * x, "y": 250 * y})
+        pages.append(pixels)
+    options = {"photometric": "rgb", "tile": (256, 256), "metadata": None}
+    options |= {"resolution": (40_000, 40_000), "resolutionunit": "CENTIMETER"}
+    with tifffile.TiffWriter(path, bigtiff=True) as tif:
+        joined = "".join(SCN_IMAGE.format(**image) for image in images)
+        text = SCN.format(images=joined).encode()
+        for pixels in pages:
+            tif.write(pixels, compression="jpeg", description=text, **options)
+            text = None
+    return path
+
+
 @pytest.fixture(scope="session")
 def bounded_scn(tmp_path_factory):
     """Path of a slide of 1000 x 800 px; 600 x 500 px from (300, 200) on are scanned.
@@ -89,20 +111,13 @@ def bounded_scn(tmp_path_factory):
     A pixel has 0.25 µm.
     """
     path = tmp_path_factory.mktemp("leica") / "bounded.scn"
-    macro = {"name": "macro", "width": 256, "height": 256, "ifd": 0, "objective": 1}
-    macro |= {"wide": 250_000, "high": 200_000, "x": 0, "y": 0}
-    main = {"name": "main", "width": 600, "height": 500, "ifd": 1, "objective": 40}
-    main |= {"wide": 150_000, "high": 125_000, "x": 75_000, "y": 50_000}
-    images = "".join(SCN_IMAGE.format(**image) for image in (macro, main))
-    options = {"photometric": "rgb", "tile": (256, 256), "metadata": None}
-    options |= {"resolution": (40_000, 40_000), "resolutionunit": "CENTIMETER"}
-    with tifffile.TiffWriter(path, bigtiff=True) as tif:
-        text = SCN.format(images=images).encode()
-        for image in (macro, main):
-            pixels = np.full((image["height"], image["width"], 3), 230, np.uint8)
-            tif.write(pixels, compression="jpeg", description=text, **options)
-            text = None
-    return path
+    return write_scn(path, (300, 200, np.full((500, 600, 3), 230, np.uint8)))
+
+
+@pytest.fixture(scope="session")
+def scn_writer():
+    """Writes slides as Leica's scanner has them."""
+    return write_scn
 
 
 @pytest.fixture(scope="session")

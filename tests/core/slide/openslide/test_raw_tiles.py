@@ -21,18 +21,19 @@ if TYPE_CHECKING:
 
 APERIO = "Aperio Image Library v12.0.15 \r\n1024x1024 (256x256) |MPP = 0.25"
 APERIO_JPEG2000_RGB = 33005
-PHILIPS = """<?xml version="1.0" encoding="UTF-8" ?>
+PIXELS = """<DataObject ObjectType="PixelDataRepresentation">
+<Attribute Name="DICOM_PIXEL_SPACING" Group="0x0028" Element="0x0030"
+ PMSVR="IDoubleArray">&quot;0.00025&quot; &quot;0.00025&quot;</Attribute>
+</DataObject>"""
+PHILIPS = f"""<?xml version="1.0" encoding="UTF-8" ?>
 <DataObject ObjectType="DPUfsImport">
 <Attribute Name="PIM_DP_SCANNED_IMAGES" Group="0x301D" Element="0x1003"
  PMSVR="IDataObjectArray"><Array><DataObject ObjectType="DPScannedImage">
 <Attribute Name="PIM_DP_IMAGE_TYPE" Group="0x301D" Element="0x1004"
  PMSVR="IString">WSI</Attribute>
 <Attribute Name="PIIM_PIXEL_DATA_REPRESENTATION_SEQUENCE" Group="0x1001"
- Element="0x8B01" PMSVR="IDataObjectArray">
-<Array><DataObject ObjectType="PixelDataRepresentation">
-<Attribute Name="DICOM_PIXEL_SPACING" Group="0x0028" Element="0x0030"
- PMSVR="IDoubleArray">&quot;0.00025&quot; &quot;0.00025&quot;</Attribute>
-</DataObject></Array></Attribute></DataObject></Array></Attribute></DataObject>"""
+ Element="0x8B01" PMSVR="IDataObjectArray"><Array>{PIXELS}</Array></Attribute>
+</DataObject></Array></Attribute></DataObject>"""
 HOLES = {"zeros": b"\0", "ones": b"\xff"}
 
 
@@ -50,9 +51,10 @@ def write(
     path: Path, *levels: Any, compression: Any, text: str, **options: Any
 ) -> Path:
     with tifffile.TiffWriter(path) as tif:
-        for level in levels:
+        for at, level in enumerate(levels):
             tif.write(
                 level,
+                subfiletype=min(at, 1),
                 tile=(256, 256),
                 compression=compression,
                 description=text,
@@ -84,13 +86,13 @@ def philips(path: Path, pixels: Any) -> Path:
     )
 
 
-def lose(path: Path, page: int, tile: int, what: bytes) -> None:
-    """Overwrite a sector in the middle of a tile."""
+def lose(path: Path, page: int, tile: int, what: bytes, share: float = 0.5) -> None:
+    """Overwrite a sector of a tile."""
     with tifffile.TiffFile(path) as tif:
         found = tif.pages[page].aspage()
         offset, count = found.dataoffsets[tile], found.databytecounts[tile]
     assert count > 2048
-    at = (offset + count // 2) // 512 * 512
+    at = (offset + int(count * share)) // 512 * 512
     with path.open("r+b") as stream:
         stream.seek(at)
         stream.write(what * 512)
@@ -145,3 +147,45 @@ def test_tiles_of_what_was_scanned_are_found_in_the_whole(
         slide.read_region(Point(556, 456), 0, Size(300, 200))
         with pytest.raises(UnreadableRegionError, match="lost"):
             slide.read_region(Point(500, 400), 0, Size(60, 60))
+
+
+@pytest.mark.parametrize("area", [0, 1])
+@pytest.mark.parametrize("what", ["zeros", "its length"])
+def test_what_one_of_several_areas_has_lost_is_found(
+    tmp_path: Path, pixels: Any, scn_writer: Callable[..., Path], area: int, what: str
+) -> None:
+    areas = [(100, 100, pixels[:300, :600]), (100, 450, pixels[300:600, :600])]
+    path = scn_writer(tmp_path / "a.scn", *areas)
+    assert failed(path) == ()
+    page, tile = 1 + area, 1
+    if what == "zeros":
+        lose(path, page, tile, b"\0")
+    else:
+        with tifffile.TiffFile(path) as tif:
+            tag = tif.pages[page].aspage().tags["TileByteCounts"]
+        with path.open("r+b") as stream:
+            stream.seek(tag.valueoffset + tag.valuebytecount // tag.count)
+            stream.write(bytes(tag.valuebytecount // tag.count))
+    x, y, _ = areas[area]
+    reached = Region(x + 256, y, 256, 256)
+    regions = failed(path)
+    assert hull(regions).contains(reached)
+    assert all(region.intersection(reached).area for region in regions)
+
+
+def test_a_level_that_is_filled_up_to_whole_tiles_is_looked_through(
+    tmp_path: Path, pixels: Any
+) -> None:
+    """As Philips's are; OpenSlide cuts off what fills them up."""
+    level = np.full((512, 512, 3), 255, np.uint8)
+    level[:, :320] = pixels[::2, :640:2]
+    options = {"photometric": "ycbcr", "software": "Philips DP v1.0"}
+    text = PHILIPS.replace(PIXELS, PIXELS + PIXELS.replace("0.00025", "0.0005"))
+    path = tmp_path / "a.tiff"
+    write(path, pixels[:, :640], level, compression="jpeg", text=text, **options)
+    with open_slide(path) as slide:
+        assert [level.size for level in slide.levels] == [(640, 1024), (320, 512)]
+    assert failed(path, 1) == ()
+    # With more lost, it would be left out as a level of another picture.
+    lose(path, 1, 0, b"\0", 0.9)
+    assert hull(failed(path, 1)).contains(Region(0, 0, 512, 512))

@@ -25,7 +25,7 @@ from napari_deepheme.core.engine.config import RunConfig
 from napari_deepheme.core.errors import SlideNotSharedError, UnfitWorkersError
 from napari_deepheme.core.export.cells_file import write_cells
 from napari_deepheme.core.export.cohort import COLUMNS, write_cohort
-from napari_deepheme.core.export.csv_table import read_csv
+from napari_deepheme.core.export.csv_table import read_csv, write_csv
 from napari_deepheme.core.export.summary import export_run
 from napari_deepheme.core.geometry import Region, Size
 from napari_deepheme.core.models.compute import Compute
@@ -384,7 +384,9 @@ def test_a_slide_whose_summary_is_damaged_costs_no_other_its_row(
     ]
 
 
-def test_a_review_that_is_exported_into_a_slides_folder_gets_into_its_row(results):
+def test_a_review_that_is_exported_into_a_slides_folder_gets_into_its_row(
+    results, capsys
+):
     slide_path, folder, go = results
     status, row = go()
     assert (status, row["status"], row["corrected"]) == (0, "done", "0")
@@ -401,6 +403,13 @@ def test_a_review_that_is_exported_into_a_slides_folder_gets_into_its_row(result
     assert (status, after["status"], after["corrected"]) == (0, "done", "2")
     assert after["unidentified_below"] == "0.25"
     assert after["n_L4"] != row["n_L4"]
+    assert capsys.readouterr().err == ""
+    # As many are named, but otherwise.
+    table = folder / "cells.csv"
+    write_csv(cells.correct([0, 1], "L2").with_threshold(0.25).cells, table)
+    assert go() == (0, after)
+    told = f"{table} gives other counts than summary.json beside it (L2: "
+    assert told in capsys.readouterr().err
 
 
 def test_words_of_a_reader_that_a_slides_row_does_not_count_are_told(results, capsys):
@@ -409,7 +418,10 @@ def test_words_of_a_reader_that_a_slides_row_does_not_count_are_told(results, ca
     corrected = CorrectedCells(read_csv(table)).correct([0, 1], "L4").cells
     write_cells(corrected, folder / "qupath.geojson")
     words = ["export", str(folder / "qupath.geojson"), "--to", "csv", "--out"]
-    told = f"in {table} a reader named 2 cells, of which summary.json counts 0: open"
+    told = (
+        f"{table} gives other counts than summary.json beside it (named by a reader: 2 "
+        "instead of 0; "
+    )
     assert run([*words, str(folder / "other.csv")]) == 0
     assert told not in capsys.readouterr().err
     assert run([*words, str(table)]) == 0

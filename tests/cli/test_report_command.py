@@ -69,6 +69,19 @@ def test_a_cell_that_a_reader_deleted_is_not_among_those_that_are_told(
     assert capsys.readouterr().out == "report of 5 cells written to report.html\n"
 
 
+def test_counts_that_the_summary_does_not_have_are_told_beside_the_report(
+    phantom, cells, tmp_path, capsys
+):
+    table = read_csv(cells)
+    said = np.array(["L4", *[""] * (len(table) - 1)])
+    write_csv(replace(table, further={"reader_class": said}), cells)
+    assert run(words(phantom, cells, "report.html")) == 0
+    told = f"{cells} gives other counts than summary.json beside it (named by a reader"
+    assert told in capsys.readouterr().err
+    # They are not the report's, which counts the table.
+    assert "other counts" not in (tmp_path / "report.html").read_text("utf-8")
+
+
 def test_table_and_geojson_give_the_same_report(phantom, cells, tmp_path):
     geojson = cells.with_suffix(".geojson")
     for table, out in ((cells, "a.pdf"), (geojson, "b.pdf")):

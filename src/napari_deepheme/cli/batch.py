@@ -34,11 +34,9 @@ from napari_deepheme.core.export.cohort import (
     check_parquet,
     read_cohort,
 )
-from napari_deepheme.core.export.lying_there import said_there
-from napari_deepheme.core.export.summary import RUN_FILES
 from napari_deepheme.core.files import make_folder, refuse_sources
 from napari_deepheme.core.runs.result_folders import asked_slides
-from napari_deepheme.core.runs.run_of_cells import uncounted_words
+from napari_deepheme.core.runs.run_of_cells import uncounted_in
 from napari_deepheme.core.taxonomy import CELL_CLASSES
 from napari_deepheme.core.wording import plural
 from napari_deepheme.dask_cluster import BatchConfig
@@ -225,9 +223,9 @@ def _tell(
 
 
 def _tell_uncounted(folder: Path) -> None:
-    """Say that a table holds words of a reader that its row does not count."""
+    """Say that a reader's words in a table give other counts than its row has."""
     try:
-        words = uncounted_words(folder / RUN_FILES[0], said_there(folder))
+        words = uncounted_in(folder)
     except InvalidTableError as error:
         words = str(error)
     if words:

@@ -15,12 +15,13 @@ from napari_deepheme.core.counts.reference_ranges import (
     read_reference_ranges,
 )
 from napari_deepheme.core.export.csv_table import read_csv
+from napari_deepheme.core.export.summary import RUN_FILES
 from napari_deepheme.core.files import refuse_sources
 from napari_deepheme.core.report_file import gather_report, write_report
 from napari_deepheme.core.report_file.known_run import known_run
 from napari_deepheme.core.report_file.write import SUFFIXES
 from napari_deepheme.core.review.corrections import n_found
-from napari_deepheme.core.runs.run_of_cells import other_run_doubts
+from napari_deepheme.core.runs.run_of_cells import other_run_doubts, uncounted_words
 from napari_deepheme.core.runs.slide_of_run import is_file_of_run, other_file_doubts
 from napari_deepheme.core.slide import open_slide
 from napari_deepheme.core.wording import plural
@@ -102,6 +103,7 @@ def _run(options: argparse.Namespace) -> int:
     folder = options.cells.parent
     with open_slide(options.slide) as slide:
         cells = _read_cells(options, slide)
+        of_run = tuple(other_run_doubts(options.cells, cells))
         summary = folder / "summary.json"
         result, facts = known_run(cells, slide, summary, mpp=options.mpp)
         if options.deidentify and facts and is_file_of_run(folder, slide, facts.slide):
@@ -115,16 +117,22 @@ def _run(options: argparse.Namespace) -> int:
             reader=options.reader,
             ranges=ranges or NO_RANGES,
             deidentify=options.deidentify,
-            doubts=(
-                *other_file_doubts(folder, slide),
-                *other_run_doubts(options.cells, cells),
-            ),
+            doubts=(*other_file_doubts(folder, slide), *of_run),
         )
     for doubt in content.doubts:
         complain(doubt)
+    if not of_run:
+        _tell_uncounted(options.cells, cells)
     write_report(content, options.out)
     say(f"report of {plural(n_found(cells), 'cell')} written to {options.out}")
     return 0
+
+
+def _tell_uncounted(path: Path, cells: CellTable) -> None:
+    """Say that the summary of a run counts otherwise than the report of its table."""
+    words = uncounted_words(path, cells) if path.name == RUN_FILES[0] else ""
+    if words:
+        complain(words)
 
 
 def _read_cells(options: argparse.Namespace, slide: SlideReader) -> CellTable:

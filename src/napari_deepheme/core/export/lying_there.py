@@ -122,8 +122,16 @@ def said_there(folder: Path) -> CellTable:
         If a table cannot be read that has columns of a reader, or no header of cells.
     """
     path = folder / RUN_FILES[0]
-    header = set(header_of(path))
-    is_unsaid = header >= set(NEEDED) and not header & {*SAID, ADDED}
-    if is_unsaid or not is_there(path):
+    if not has_words(path):
         return CellTable.empty()
     return said_cells(read_csv(path))
+
+
+def has_words(path: Path) -> bool:
+    """Tell whether a table may hold words of a reader, by its header alone.
+
+    One that is no table of cells may: it cannot be read.
+    """
+    header = set(header_of(path))
+    is_unsaid = header >= set(NEEDED) and not header & {*SAID, ADDED}
+    return not is_unsaid and is_there(path)

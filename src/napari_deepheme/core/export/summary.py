@@ -119,8 +119,6 @@ class RunFacts:
 def summarize(result: RegionResult, facts: RunFacts) -> dict[str, Any]:
     """Return the content of ``summary.json``; a figure without denominator is None."""
     cells, region = result.cells, result.region
-    count, indices = differential(cells), mitotic_indices(cells)
-    counts = judged_counts(cells)
     return {
         # A name that is not UTF-8 is spelled out: JSON has no other way to hold it.
         "slide": spelled_out(facts.slide),
@@ -135,6 +133,23 @@ def summarize(result: RegionResult, facts: RunFacts) -> dict[str, Any]:
         "device": facts.compute.device if facts.is_known else None,
         "backend": facts.compute.backend if facts.is_known else None,
         "precision": facts.compute.numbers if facts.is_known else None,
+        **summarize_cells(cells),
+        "unidentified_below": facts.unidentified_below or None,
+        "corrected": int(is_corrected(cells).sum()),
+        "seconds": None if result.seconds is None else round(result.seconds, 3),
+        "failed_tiles": len(result.failed),
+        "failed_regions": regions_to_json(result.failed),
+        "complete": result.complete if facts.is_known else None,
+        "learned_from_rendered_cells_only": list(facts.rendered_only),
+        "notice": NOTICE,
+    }
+
+
+def summarize_cells(cells: CellTable) -> dict[str, Any]:
+    """Return what of ``summary.json`` is counted off a table of cells alone."""
+    count, indices = differential(cells), mitotic_indices(cells)
+    counts = judged_counts(cells)
+    return {
         "n_cells": n_found(cells),
         "counts": likeliest_counts(cells),
         "differential": {
@@ -151,14 +166,6 @@ def summarize(result: RegionResult, facts: RunFacts) -> dict[str, Any]:
         },
         **_mitoses(mitotic_figures(cells), indices),
         "unidentified": int(is_unidentified(cells).sum()),
-        "unidentified_below": facts.unidentified_below or None,
-        "corrected": int(is_corrected(cells).sum()),
-        "seconds": None if result.seconds is None else round(result.seconds, 3),
-        "failed_tiles": len(result.failed),
-        "failed_regions": regions_to_json(result.failed),
-        "complete": result.complete if facts.is_known else None,
-        "learned_from_rendered_cells_only": list(facts.rendered_only),
-        "notice": NOTICE,
     }
 
 

@@ -126,7 +126,9 @@ def test_crops_of_the_slide_are_what_a_fit_takes(phantom, capsys):
 
 
 @pytest.mark.usefixtures("cells")
-def test_the_pixel_size_of_the_run_goes_before_that_of_the_slide(phantom, tmp_path):
+def test_the_pixel_size_of_the_run_goes_before_that_of_the_slide(
+    phantom, tmp_path, capsys
+):
     summary = {"slide": phantom.name, "mpp": [0.5, 0.5], "model": "net 1"}
     (tmp_path / "summary.json").write_text(json.dumps(summary))
     words = ["export", "cells.csv", "--slide", str(phantom), "--to"]
@@ -136,6 +138,19 @@ def test_the_pixel_size_of_the_run_goes_before_that_of_the_slide(phantom, tmp_pa
     assert set(pd.read_csv("crops/manifest.csv").mpp) == {0.5}
     assert run([*words, "crops", "--out", "as-stated", "--mpp", "0.25"]) == 0
     assert set(pd.read_csv("as-stated/manifest.csv").mpp) == {0.25}
+    measured, given = capsys.readouterr().err.splitlines()[-2:]
+    assert "measured at 0.5 µm per pixel; the slide here states 0.25 µm" in measured
+    told = (
+        "napari-deepheme: By its summary the run found and measured the cells at 0.5 "
+        "µm per pixel; given here are 0.25 µm per pixel."
+    )
+    assert given == told
+    # Also without a slide.
+    without = ["export", "cells.csv", "--to", "parquet", "--out", "n.parquet"]
+    assert run([*without, "--mpp", "0.25"]) == 0
+    assert capsys.readouterr().err == f"{told}\n"
+    assert run([*without, "--mpp", "0.5"]) == 0
+    assert capsys.readouterr().err == ""
     # A summary that states nothing that can be right leaves it to the slide.
     summary["mpp"] = [0, 0]
     (tmp_path / "summary.json").write_text(json.dumps(summary))

@@ -117,15 +117,57 @@ def test_reference_ranges_stand_beside_the_numbers(phantom, cells, tmp_path):
     assert "0 to 3" in (tmp_path / "report.html").read_text(encoding="utf-8")
 
 
-def test_a_pixel_size_that_is_given_goes_before_the_others(phantom, cells, tmp_path):
-    assert run(words(phantom, cells, "report.html", "--mpp", "0.5")) == 0
-    page = (tmp_path / "report.html").read_text(encoding="utf-8")
-    assert "0.5 µm per pixel" in page
-
-
 def told_by(page):
     """Return the alerts of a page."""
     return html.unescape(page.read_text(encoding="utf-8").split("<h2")[0])
+
+
+def set_mpp(cells, mpp):
+    """Have the summary beside a table tell of a run at another pixel size."""
+    path = cells.parent / "summary.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "mpp": [mpp, mpp]}))
+
+
+@pytest.mark.parametrize(("ran", "given"), [(0.5, "0.25"), (0.25, "0.3")])
+def test_a_pixel_size_that_is_given_hides_not_that_the_run_was_made_at_another(
+    phantom, cells, tmp_path, capsys, ran, given
+):
+    set_mpp(cells, ran)
+    assert run(words(phantom, cells, "report.html", "--mpp", given)) == 0
+    told = (
+        f"By its summary the run found and measured the cells at {ran} µm per pixel; "
+        f"given here are {given} µm per pixel."
+    )
+    errors = capsys.readouterr().err
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert told in told_by(tmp_path / "report.html")
+    assert f"napari-deepheme: {told}\n" in errors
+    assert f"{given} µm per pixel, as given; the run was made at {ran} µm" in page
+    # What the slide states, 0.25, is held against the size of the run.
+    assert ("are measured at 0.5 µm" in errors) == (ran == 0.5)
+    assert "are measured at 0.3 µm" not in errors
+
+
+def test_a_run_at_a_coarse_size_is_told_whatever_size_is_given(
+    phantom, cells, tmp_path
+):
+    set_mpp(cells, 1.0)
+    assert run(words(phantom, cells, "report.html", "--mpp", "0.25")) == 0
+    assert "seen at 1 µm per pixel, coarser" in told_by(tmp_path / "report.html")
+
+
+def test_a_pixel_size_that_is_given_is_no_doubt_where_the_run_had_it_or_none_is_known(
+    phantom, cells, tmp_path, capsys
+):
+    assert run(words(phantom, cells, "report.html", "--mpp", "0.25")) == 0
+    assert "as given" not in (tmp_path / "report.html").read_text(encoding="utf-8")
+    (cells.parent / "summary.json").unlink()
+    assert run(words(phantom, cells, "report.html", "--mpp", "0.25")) == 0
+    assert capsys.readouterr().err == ""
+    assert run(words(phantom, cells, "report.html", "--mpp", "0.5")) == 0
+    told = "The cells are measured at 0.5 µm per pixel; the slide here states 0.25 µm"
+    assert told in capsys.readouterr().err
+    assert "0.5 µm per pixel" in (tmp_path / "report.html").read_text(encoding="utf-8")
 
 
 def test_what_speaks_against_the_slide_stands_on_the_page_and_on_standard_error(

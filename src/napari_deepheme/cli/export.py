@@ -31,7 +31,11 @@ from napari_deepheme.core.export.dicom_annotations import (
 from napari_deepheme.core.export.facts import facts_beside, spelled_out
 from napari_deepheme.core.export.geojson import NO_SHIFT, write_geojson
 from napari_deepheme.core.export.nameless import nameless_table_facts
-from napari_deepheme.core.export.other_slide import refuse_other_slide, slide_doubts
+from napari_deepheme.core.export.other_slide import (
+    given_mpp_doubt,
+    refuse_other_slide,
+    slide_doubts,
+)
 from napari_deepheme.core.export.parquet import write_parquet
 from napari_deepheme.core.export.summary import RUN_FILES
 from napari_deepheme.core.files import is_file, refuse_sources, replaced_file
@@ -145,6 +149,9 @@ def _run(options: argparse.Namespace) -> int:
             complain(doubt)
         if slide is not None:
             _check_slide(options, cells, slide, stated)
+        given = given_mpp(options.mpp, options.cells.name)
+        if doubt := given_mpp_doubt(stated.mpp, given):
+            complain(doubt)
         facts = _facts(options, slide, stated)
         if options.deidentify:
             cells = nameless_cells(cells)
@@ -173,7 +180,7 @@ def _check_slide(
     """Tell what speaks against the slide; refuse to look for cells beyond its edge."""
     if options.to in _OF_SLIDES:
         refuse_other_slide(cells, slide)
-    mpp = given_mpp(options.mpp, slide.name) or stated.mpp
+    mpp = stated.mpp or given_mpp(options.mpp, slide.name)
     for doubt in slide_doubts(cells, slide, stated.slide, mpp):
         complain(doubt)
     for doubt in other_file_doubts(options.cells.parent, slide):

@@ -21,7 +21,7 @@ from napari_deepheme.core.errors import (
 from napari_deepheme.core.export.csv_table import write_csv
 from napari_deepheme.core.export.geojson import read_geojson, write_geojson
 from napari_deepheme.core.export.summary import export_run
-from napari_deepheme.core.geometry import Point
+from napari_deepheme.core.geometry import Mpp, Point
 from napari_deepheme.core.review.corrected_cells import CorrectedCells
 from napari_deepheme.core.review.retold import retell
 from napari_deepheme.core.review.times import utc_of
@@ -144,6 +144,16 @@ def test_cells_lie_where_they_were_and_go_to_qupath_so_on_a_slide_with_bounds(
     export_run(with_summary.result, with_summary.facts, tmp_path / "out")
     content = json.loads((tmp_path / "out" / "cells.geojson").read_text())
     assert content["napari_deepheme"] == {"bounds_origin": [300, 200]}
+
+
+def test_a_run_at_another_pixel_size_than_is_given_is_told(slide, cells, tmp_path):
+    write_csv(cells, tmp_path / "cells.csv")
+    summary = {"slide": slide.name, "mpp": [0.5, 0.5], "complete": True}
+    summary |= {"region": [0, 0, 300, 200]}
+    (tmp_path / "summary.json").write_text(json.dumps(summary))
+    sitting, _, told = opened_table(tmp_path / "cells.csv", slide, 0.25)
+    assert sitting.result.mpp == Mpp(0.25, 0.25)
+    assert "measured the cells at 0.5 µm per pixel; given here are 0.25 µm" in told
 
 
 def test_a_sitting_has_the_origin_of_the_slide_that_it_lies_on(

@@ -63,6 +63,28 @@ def slide_doubts(
         )
 
 
+def given_mpp_doubt(ran: Mpp | None, given: Mpp | None) -> str:
+    """Say that a run was made at another pixel size than is given for its cells.
+
+    Parameters
+    ----------
+    ran, given : Mpp or None
+        Micrometres per pixel, by the summary of the run and as the user says; None
+        where there are none.
+
+    Returns
+    -------
+    str
+        A sentence; empty where they are alike, or one is not there.
+    """
+    if not ran or not given or _is_alike(ran, given):
+        return ""
+    return (
+        f"By its summary the run found and measured the cells at {mpp_words(ran)}; "
+        f"given here are {mpp_words(given)}."
+    )
+
+
 def refuse_other_slide(cells: CellTable, slide: SlideReader) -> None:
     """Refuse a slide on which some of the cells cannot lie.
 

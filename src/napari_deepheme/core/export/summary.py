@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from napari_deepheme.core.cell_table import CellTable
     from napari_deepheme.core.counts.mitoses import MitoticIndex
     from napari_deepheme.core.engine.results import RegionResult
-    from napari_deepheme.core.geometry import Point
+    from napari_deepheme.core.geometry import Mpp, Point
     from napari_deepheme.core.models.compute import Compute
     from napari_deepheme.core.models.protocols import Models
     from napari_deepheme.core.slide import SlideReader
@@ -77,11 +77,14 @@ class RunFacts:
     unidentified_below : float
         Probability under which the model leaves a cell unidentified; 0 for never, and
         where it is not known.
+    mpp : Mpp or None
+        Micrometres per pixel at which the run was made; None where that is what its
+        result has, or not known.
 
     Raises
     ------
     ValueError
-        If that is no probability.
+        If `unidentified_below` is no probability.
     """
 
     slide: str
@@ -91,6 +94,7 @@ class RunFacts:
     rendered_only: tuple[str, ...] = ()
     bounds_origin: Point = field(kw_only=True)
     unidentified_below: float = 0.0
+    mpp: Mpp | None = None
 
     def __post_init__(self) -> None:
         if not 0 <= self.unidentified_below <= 1:

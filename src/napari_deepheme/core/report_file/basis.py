@@ -15,6 +15,7 @@ from napari_deepheme.core.report_file.content import (
     Section,
     Table,
 )
+from napari_deepheme.core.report_file.known_run import found_at
 from napari_deepheme.core.report_file.wording import (
     NOT_KNOWN,
     areas_words,
@@ -68,7 +69,7 @@ def alerts(
             f"{plural(len(result.failed), 'block')} of the slide could not be read: "
             "left out of the count."
         )
-    if doubt := coarse_doubt(result.mpp):
+    if doubt := coarse_doubt(found_at(result, facts)):
         yield f"{doubt[0].upper()}{doubt[1:]}."
 
 
@@ -109,7 +110,7 @@ def _place(result: RegionResult, facts: RunFacts | None) -> Iterator[tuple[str, 
         yield "counted areas", _several(result.counted_areas)
     if result.drawn_areas:
         yield "drawn areas", areas_words(result.drawn_areas, result.mpp)
-    yield "pixel size", mpp_words(result.mpp)
+    yield "pixel size", _mpp_words(result, facts)
     if not _is_known(facts):
         yield "run", f"{NOT_KNOWN} whether it was complete, and what could not be read"
         return
@@ -117,6 +118,11 @@ def _place(result: RegionResult, facts: RunFacts | None) -> Iterator[tuple[str, 
     if result.searched_areas is not None:
         yield "looked through", _several(result.searched_areas)
     yield "could not be read", _several(result.failed)
+
+
+def _mpp_words(result: RegionResult, facts: RunFacts | None) -> str:
+    given, ran = mpp_words(result.mpp), mpp_words(found_at(result, facts))
+    return given if given == ran else f"{given}, as given; the run was made at {ran}"
 
 
 def _means(facts: RunFacts | None, cells: CellTable) -> Iterator[tuple[str, str]]:

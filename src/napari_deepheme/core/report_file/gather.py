@@ -10,7 +10,7 @@ from napari_deepheme.core.counts.reference_ranges import NO_RANGES, ReferenceRan
 from napari_deepheme.core.deidentify import nameless
 from napari_deepheme.core.export.facts import spelled_out
 from napari_deepheme.core.export.nameless import nameless_result, nameless_run_facts
-from napari_deepheme.core.export.other_slide import slide_doubts
+from napari_deepheme.core.export.other_slide import given_mpp_doubt, slide_doubts
 from napari_deepheme.core.further_columns import DELETED, NOT_A_CELL, UNIDENTIFIED
 from napari_deepheme.core.geometry import Region
 from napari_deepheme.core.pseudonyms import Pseudonyms
@@ -36,6 +36,7 @@ from napari_deepheme.core.report_file.count_tables import (
     indices_section,
     maturation_section,
 )
+from napari_deepheme.core.report_file.known_run import found_at
 from napari_deepheme.core.report_file.pictures import read_overview
 from napari_deepheme.core.review.corrections import COLOURS_APART, judged_counts
 from napari_deepheme.core.taxonomy import CLASS_BY_CODE
@@ -117,7 +118,9 @@ def gather_report(
     head = [("Slide", spelled_out(slide.name)), ("Date", date), ("Reader", reader)]
     plates = tuple(_plates(result, shown, slide))
     named = facts.slide if facts else ""
-    doubts = (*slide_doubts(cells, slide, named, result.mpp), *doubts)
+    ran = found_at(result, facts)
+    given = given_mpp_doubt(ran, result.mpp)
+    doubts = (*slide_doubts(cells, slide, named, ran), *filter(None, [given]), *doubts)
     if not plates:
         doubts = (*doubts, _UNREADABLE)
     return ReportContent(

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from napari_deepheme.core.cell_table import CellTable
+    from napari_deepheme.core.geometry import Mpp
     from napari_deepheme.core.slide import SlideReader
 
 
@@ -44,7 +45,8 @@ def known_run(
     path : Path or None
         The ``summary.json`` beside them; it may be missing.
     mpp : float, optional
-        Micrometres per pixel, before what summary and slide state.
+        Micrometres per pixel, before what summary and slide state. The facts keep at
+        which the run was made.
 
     Returns
     -------
@@ -71,8 +73,14 @@ def known_run(
     except (ValueError, TypeError, AttributeError, OverflowError) as error:
         raise InvalidSummaryError(str(path), str(error)) from error
     if mpp is not None:
+        facts = replace(facts, mpp=result.mpp)
         result = replace(result, mpp=plausible_mpp(slide, mpp=mpp))
     return result, facts
+
+
+def found_at(result: RegionResult, facts: RunFacts | None) -> Mpp:
+    """Return at what pixel size the cells of a result were found, whatever is given."""
+    return (facts and facts.mpp) or result.mpp
 
 
 def _content(path: Path | None) -> bytes | None:

@@ -17,10 +17,14 @@ from napari_deepheme.core.errors import CannotWriteError, DeephemeError
 from napari_deepheme.core.export.csv_table import read_csv
 from napari_deepheme.core.export.facts import SUMMARY
 from napari_deepheme.core.export.geojson import NO_SHIFT, read_qupath
-from napari_deepheme.core.export.other_slide import refuse_other_slide, slide_doubts
+from napari_deepheme.core.export.other_slide import (
+    given_mpp_doubt,
+    refuse_other_slide,
+    slide_doubts,
+)
 from napari_deepheme.core.export.summary import RunFacts
 from napari_deepheme.core.models.compute import Compute
-from napari_deepheme.core.report_file.known_run import known_run
+from napari_deepheme.core.report_file.known_run import found_at, known_run
 from napari_deepheme.core.review.corrected_cells import CorrectedCells
 from napari_deepheme.core.review.remembered import Remembered, remember, together
 from napari_deepheme.core.review.times import utc_now, utc_of
@@ -197,8 +201,11 @@ def _begun(
 
 
 def _doubts(path: Path, slide: SlideReader, sitting: Sitting) -> Iterator[str]:
-    cells = sitting.result.cells
-    yield from slide_doubts(cells, slide, sitting.facts.slide, sitting.result.mpp)
+    cells, facts = sitting.result.cells, sitting.facts
+    ran = found_at(sitting.result, facts)
+    yield from slide_doubts(cells, slide, facts.slide, ran)
+    if doubt := given_mpp_doubt(ran, sitting.result.mpp):
+        yield doubt
     yield from other_file_doubts(path.parent, slide)
     yield from other_run_doubts(path, cells)
 

@@ -88,6 +88,59 @@ def test_each_slide_has_its_own_threshold(two):
     assert two.session.threshold == 0.9
 
 
+def doubt_below(controller, threshold):
+    controller.desk.review.set_threshold(threshold)
+    controller.desk.review.apply_threshold()
+
+
+def test_the_threshold_of_a_slide_holds_when_its_cells_were_taken_away(two):
+    two.choose_slide("case 1.svs")
+    doubt_below(two, 0.85)
+    two.viewer.layers.remove("Cells")
+    two.session.own_threshold = 0.6
+    two.classify_slide()
+    session = two.session
+    assert (session.threshold, session.reader_threshold) == (0.85, 0.85)
+    assert (session.n_corrected, session.n_unidentified) == (2, 2)
+    assert two.desk.sitting().corrected.threshold == 0.85
+    two.choose_slide("case 2.svs")
+    two.classify_slide()
+    assert session.threshold == 0.6
+
+
+def test_the_threshold_of_a_slide_holds_after_another_of_its_sittings_was_opened(two):
+    two.choose_slide("case 1.svs")
+    two.desk.keeping.save()
+    before = Path(two.first_sitting).with_name("before.deepheme")
+    before.write_bytes(Path(two.first_sitting).read_bytes())
+    doubt_below(two, 0.85)
+    two.returning.open_sitting(before)
+    assert two.session.reader_threshold is None
+    two.classify_slide()
+    assert two.session.threshold == two.session.reader_threshold == 0.85
+
+
+def test_the_threshold_holds_in_a_run_that_begins_before_the_review_is_back(
+    two, later_start
+):
+    two.choose_slide("case 1.svs")
+    doubt_below(two, 0.85)
+    two.choose_slide("case 2.svs")
+    arrives = choose_first_later(two, later_start)
+    two.classify_slide()
+    arrives()
+    assert two.session.n_corrected == 2
+    assert two.session.threshold == two.session.reader_threshold == 0.85
+
+
+def choose_first_later(controller, later_start):
+    """Choose the first slide; return what brings its review, which is not back yet."""
+    start, controller.returning._start = controller.returning._start, later_start
+    controller.choose_slide("case 1.svs")
+    controller.returning._start = start
+    return later_start.ends[0]
+
+
 def test_a_preferred_threshold_is_not_the_readers_own_when_its_slide_is_chosen_again(
     two,
 ):

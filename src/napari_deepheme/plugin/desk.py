@@ -180,6 +180,9 @@ class Desk:
             self._session.stopped = stopped_words(result, self._session)
             overlay.set_facts({"bounds_origin": facts.bounds_origin})
             self._session.can_export = True
+            if self._session.reader_threshold is None:
+                held = self.review.memory.thresholds.get(overlay.slide_key)
+                self._session.reader_threshold = held
             threshold = self._session.first_threshold
             if threshold is not None:
                 self.review.begin_at(threshold)
@@ -319,11 +322,9 @@ class Desk:
     def _keep_drawn(self) -> None:
         """Take what is drawn on the slide, which stays when the slide's layer goes."""
         run = self.run
-        if (
-            run is not None
-            and run.layer in self._viewer.layers
-            and self._going.is_whole
-        ):
+        if run is None or run.layer not in self._viewer.layers:
+            return
+        if self._going.is_whole:
             run.shapes = drawn_shapes(self._viewer, run.layer)
 
     def _on_changed(self, _: object) -> None:

@@ -14,9 +14,17 @@ if TYPE_CHECKING:
 
 
 class Memory:
-    """Keeps what was said, by what ties results to their slide."""
+    """Keeps what was said, by what ties results to their slide.
+
+    Attributes
+    ----------
+    thresholds : dict of str to float or None
+        `Session.reader_threshold` of each slide, as it was last in this session. A
+        sitting does not tell it from what the reader prefers.
+    """
 
     def __init__(self) -> None:
+        self.thresholds: dict[str, float | None] = {}
         self._learned: dict[str, Remembered] = {}
         self._reviews: dict[str, dict[object, Remembered]] = {}
         # As it was taken in last: most are taken in again as they were.
@@ -34,8 +42,22 @@ class Memory:
         """
         self._learned[slide_key] = known()
 
-    def take(self, slide_key: str, corrected: CorrectedCells) -> None:
-        """Take in a review as it is now, in the place of what it was before."""
+    def take(
+        self, slide_key: str, corrected: CorrectedCells, threshold: float | None
+    ) -> None:
+        """Take in a review as it is now, in the place of what it was before.
+
+        Parameters
+        ----------
+        slide_key : str
+            What ties results to their slide.
+        corrected : CorrectedCells
+            The cells of the review.
+        threshold : float or None
+            `Session.reader_threshold`; with None that of an earlier review stays.
+        """
+        if threshold is not None:
+            self.thresholds[slide_key] = threshold
         if corrected is self._last:
             return
         reviews = self._reviews.setdefault(slide_key, {})

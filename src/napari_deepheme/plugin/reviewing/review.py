@@ -129,7 +129,7 @@ class Review:
         return len(self.corrected) + self.memory.n_cells(slide_key)
 
     def clear(self) -> None:
-        """Take the cells away; what was said of them is remembered."""
+        """Take the cells away; what was said of them, and the threshold, is kept."""
         self._remember()
         self._overlay = None
         self.corrected = CorrectedCells(CellTable.empty())
@@ -141,7 +141,8 @@ class Review:
 
     def _remember(self) -> None:
         if self._overlay is not None:
-            self.memory.take(self._overlay.slide_key, self.corrected)
+            key, threshold = self._overlay.slide_key, self._session.reader_threshold
+            self.memory.take(key, self.corrected, threshold)
 
     def show(
         self,
@@ -222,12 +223,9 @@ class Review:
         """
         if not len(rows) or not self._is_free():
             return
-        self._take(
-            self.corrected.correct(
-                rows, reader_class, reader=self._session.reader, at=self._now()
-            ),
-            rows,
-        )
+        reader, at = self._session.reader, self._now()
+        corrected = self.corrected.correct(rows, reader_class, reader=reader, at=at)
+        self._take(corrected, rows)
 
     def tell_mitosis(self, rows: Sequence[int], of: str, word: str) -> None:
         """Say the phase or the lineage of some figures.
@@ -294,7 +292,9 @@ class Review:
         It holds for the slide, also when that is classified again.
         """
         self._doubt_below(threshold)
-        self._session.reader_threshold = self.corrected.threshold
+        held = self._session.reader_threshold = self.corrected.threshold
+        if self._overlay is not None:
+            self.memory.thresholds[self._overlay.slide_key] = held
 
     def begin_at(self, threshold: float) -> None:
         """Begin with a probability under which cells are unidentified."""

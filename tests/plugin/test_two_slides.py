@@ -177,6 +177,46 @@ def test_a_review_that_arrives_while_a_run_goes_on_waits_for_its_end(
     assert two.session.sitting == two.first_sitting
 
 
+@pytest.mark.parametrize("arrives_late", [True, False])
+def test_a_review_from_before_a_run_does_not_take_the_place_of_the_runs(
+    two, later_start, arrives_late
+):
+    arrives = choose_first_later(two, later_start)
+    if not arrives_late:
+        two._start, start = later_start, two._start
+    two.classify_slide()
+    if not arrives_late:
+        arrives()
+        later_start.ends[-1]()
+        two._start = start
+    two.desk.review.correct([2], "L4")
+    sitting = two.session.sitting
+    assert sitting != two.first_sitting
+    two.viewer.layers.remove("Cells")
+    if arrives_late:
+        arrives()
+    assert not two.session.can_export
+    assert two.session.earlier_sitting == sitting
+    two.choose_slide("case 2.svs")
+    two.choose_slide("case 1.svs")
+    assert not two.session.can_export
+    assert two.session.earlier_sitting == sitting
+    two.returning.open_sitting(Path(sitting))
+    assert two.session.n_corrected == 3
+
+
+def test_a_review_that_is_not_back_yet_gives_way_to_a_sitting_that_is_opened(
+    two, later_start
+):
+    arrives = choose_first_later(two, later_start)
+    two.returning.open_sitting(Path(two.first_sitting))
+    two.desk.review.correct([2], "L4")
+    two.viewer.layers.remove("Cells")
+    arrives()
+    assert not two.session.can_export
+    assert two.session.earlier_sitting == two.first_sitting
+
+
 def test_a_review_that_arrives_after_its_slide_was_left_again_waits(two, later_start):
     two.classify_slide()
     two.desk.review.correct([2], "L4")

@@ -20,7 +20,7 @@ from napari_deepheme.plugin.result_layers.unreadable import show_unreadable
 from napari_deepheme.plugin.reviewing.absent_models import AbsentModels
 from napari_deepheme.plugin.reviewing.actions import Actions
 from napari_deepheme.plugin.reviewing.adding import Adding
-from napari_deepheme.plugin.reviewing.aside import PutAside
+from napari_deepheme.plugin.reviewing.aside import Aside, PutAside
 from napari_deepheme.plugin.reviewing.keeping import Keeping
 from napari_deepheme.plugin.reviewing.naming import Naming
 from napari_deepheme.plugin.reviewing.review import Review
@@ -96,6 +96,7 @@ class Desk:
         self.overlay: Overlay | None = None
         self.result: tuple[RegionResult, RunFacts] | None = None
         self.slides = SlideChoice(viewer, session)
+        self.aside = Aside(viewer)
         self.review = Review(session)
         self._adding = Adding(
             session,
@@ -168,13 +169,13 @@ class Desk:
         finally:
             # A layer that cannot be drawn costs no result.
             if models is not None:
-                facts = RunFacts.of(run.slide, models)
-                self._keep_result(run, overlay, result, facts)
+                self._keep_result(run, overlay, result, RunFacts.of(run.slide, models))
 
     def _keep_result(
         self, run: Run, overlay: Overlay, result: RegionResult, facts: RunFacts
     ) -> None:
         self.result = (result, facts)
+        self.aside.drop(run.layer)
         over = run.kept if result.complete else None
         try:
             self._session.stopped = stopped_words(result, self._session)
@@ -315,8 +316,7 @@ class Desk:
 
     def _follow_slide(self, *_: object) -> None:
         """Let what lies on the chosen slide, also from before, go along with it."""
-        layer = self.slides.layer
-        if layer is not None:
+        if (layer := self.slides.layer) is not None:
             self._moving.follow(layer)
 
     def _keep_drawn(self) -> None:
@@ -374,6 +374,7 @@ class Desk:
         overlay = self.new_overlay(layer, slide, result.region)
         session.reset_counts()
         self.run, self.result = run, (result, sitting.facts)
+        self.aside.drop(layer)
         session.stopped = stopped_words(result)
         session.can_export = True
         session.hidden = frozenset(sitting.view.get("hidden", ()))

@@ -13,7 +13,6 @@ from napari_deepheme.core.errors import DeephemeError, SittingChangedError
 from napari_deepheme.plugin.desk import LAST_SECONDS
 from napari_deepheme.plugin.layers import of_same_file, origin_of
 from napari_deepheme.plugin.result_layers.drawing import Ready
-from napari_deepheme.plugin.reviewing.aside import Aside, PutAside
 from napari_deepheme.plugin.reviewing.keeping import twofold
 from napari_deepheme.plugin.reviewing.reopening import (
     Opened,
@@ -38,6 +37,7 @@ if TYPE_CHECKING:
     from napari_deepheme.core.review.corrected_cells import CorrectedCells
     from napari_deepheme.core.sittings.sitting import Sitting
     from napari_deepheme.plugin.desk import Desk
+    from napari_deepheme.plugin.reviewing.aside import PutAside
     from napari_deepheme.plugin.session import Session
     from napari_deepheme.plugin.worker import Task
 
@@ -76,7 +76,8 @@ class Returning:
         self._viewer = viewer
         self._session = session
         self._start = start
-        self._aside = Aside(viewer)
+        # Reviews that are made ready to be shown again.
+        self._coming: set[PutAside] = set()
         self._on_top = OnTop(viewer)
         self._is_over = False
         session.events.slide.connect(self._on_slide)
@@ -154,7 +155,7 @@ class Returning:
         if run is not None and layer is run.layer:
             return
         self._put_aside()
-        aside = self._aside.take(layer)
+        aside = self._desk.aside.of(layer)
         if aside is not None:
             self._session.say("Taking the review of this slide up again …")
             self._take_up_again(layer, aside, AS_LEFT)
@@ -275,9 +276,13 @@ class Returning:
     def _put_aside(self) -> None:
         left = self._desk.leave()
         if left is not None:
-            self._aside.put(*left)
+            self._desk.aside.put(*left)
 
     def _take_up_again(self, layer: Image, aside: PutAside, words: str) -> None:
+        self._desk.aside.put(layer, aside)
+        if aside in self._coming:
+            return
+        self._coming.add(aside)
         cells = aside.sitting.corrected.cells
         self._start(
             lambda: iter([Ready.of(cells)]),
@@ -288,16 +293,15 @@ class Returning:
     def _on_taken_up(
         self, layer: Image, aside: PutAside, words: str, item: Ready | Failed
     ) -> None:
+        self._coming.discard(aside)
         if isinstance(item, Failed):
             self._session.say(str(item.error), error=True)
             raise item.error
-        run = self._desk.run
-        if self._is_over or (run is not None and run.layer is layer):
+        if self._is_over or self._desk.aside.of(layer) is not aside:
             # Meanwhile it was classified again, or its sitting was opened.
             return
         if self._session.running or layer is not self._desk.slides.layer:
             # A run that gives no cells leaves it to be taken up.
-            self._aside.put_back(layer, aside)
             return
         self._desk.restore(aside.sitting, item, layer, aside.models)
         self._session.reader_threshold = aside.reader_threshold

@@ -44,6 +44,9 @@ class PutAside:
 class Aside:
     """Keeps reviews as long as the layers of their slides are there.
 
+    One that is taken up again is kept until it is back, or another one of its slide
+    lies on the desk.
+
     Parameters
     ----------
     viewer : ViewerModel
@@ -61,12 +64,11 @@ class Aside:
         self._kept = {k: v for k, v in kept if v[0] in self._viewer.layers}
         self._kept[slide_key(layer)] = (layer, review)
 
-    def put_back(self, layer: Image, review: PutAside) -> None:
-        """Keep a review that was taken for nothing, if there is no later one."""
-        if slide_key(layer) not in self._kept:
-            self.put(layer, review)
-
-    def take(self, layer: Image) -> PutAside | None:
-        """Return the review of a slide, and keep it no longer; None without one."""
-        _, review = self._kept.pop(slide_key(layer), (None, None))
+    def of(self, layer: Image) -> PutAside | None:
+        """Return the review of a slide; None without one."""
+        _, review = self._kept.get(slide_key(layer), (None, None))
         return review
+
+    def drop(self, layer: Image) -> None:
+        """Keep the review of a slide no longer."""
+        self._kept.pop(slide_key(layer), None)

@@ -217,6 +217,29 @@ def test_a_review_that_is_not_back_yet_gives_way_to_a_sitting_that_is_opened(
     assert two.session.earlier_sitting == two.first_sitting
 
 
+def test_a_review_comes_up_on_the_layer_of_its_slide_that_is_chosen_by_then(
+    two, later_start, slide_path
+):
+    two.open_slide(slide_path)
+    assert (two.session.slide, two.session.n_corrected) == ("case 1.svs [1]", 2)
+    arrives = choose_first_later(two, later_start)
+    two.choose_slide("case 1.svs [1]")
+    arrives()
+    assert (two.session.message, two.session.n_corrected) == (AS_LEFT, 2)
+    assert two.desk.run.layer.name == "case 1.svs [1]"
+    assert two.session.sitting == two.first_sitting
+
+
+def test_a_review_comes_up_when_its_slide_is_closed_and_opened_meanwhile(
+    two, later_start, slide_path
+):
+    arrives = choose_first_later(two, later_start)
+    two.viewer.layers.remove("case 1.svs")
+    two.open_slide(slide_path)
+    arrives()
+    assert (two.session.message, two.session.n_corrected) == (AS_LEFT, 2)
+
+
 def test_a_review_that_arrives_after_its_slide_was_left_again_waits(two, later_start):
     two.classify_slide()
     two.desk.review.correct([2], "L4")

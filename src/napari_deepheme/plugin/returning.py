@@ -286,22 +286,23 @@ class Returning:
         cells = aside.sitting.corrected.cells
         self._start(
             lambda: iter([Ready.of(cells)]),
-            on_item=partial(self._on_taken_up, layer, aside, words),
+            on_item=partial(self._on_taken_up, aside, words),
             on_end=lambda: None,
         )
 
-    def _on_taken_up(
-        self, layer: Image, aside: PutAside, words: str, item: Ready | Failed
-    ) -> None:
+    def _on_taken_up(self, aside: PutAside, words: str, item: Ready | Failed) -> None:
         self._coming.discard(aside)
         if isinstance(item, Failed):
             self._session.say(str(item.error), error=True)
             raise item.error
-        if self._is_over or self._desk.aside.of(layer) is not aside:
-            # Meanwhile it was classified again, or its sitting was opened.
-            return
-        if self._session.running or layer is not self._desk.slides.layer:
+        # By now that may be another layer of the same slide.
+        layer = self._desk.slides.layer
+        if self._is_over or layer is None or self._session.running:
             # A run that gives no cells leaves it to be taken up.
+            return
+        if self._desk.aside.of(layer) is not aside:
+            # Meanwhile another slide was chosen, or this one classified again, or its
+            # sitting opened.
             return
         self._desk.restore(aside.sitting, item, layer, aside.models)
         self._session.reader_threshold = aside.reader_threshold

@@ -5,10 +5,13 @@ from __future__ import annotations
 import logging
 import os
 import re
-from concurrent.futures import CancelledError
+import signal
+import sys
+from concurrent.futures import CancelledError, ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.metadata import version
+from multiprocessing import resource_tracker
 from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any, Final
 
@@ -21,7 +24,7 @@ from napari_deepheme.core.interrupts import raise_interrupt
 from napari_deepheme.core.models.memory import count_gpus
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 _LOOPBACK: Final = "127.0.0.1"
 """Processes of this machine are nobody else's business."""
@@ -34,6 +37,9 @@ _PATIENCE_SECONDS: Final = 10
 
 _CLOSING_SECONDS: Final = 2
 """How long it may take to part; results are in by then."""
+
+_LOOK_AGAIN_SECONDS: Final = 0.1
+"""How often it is seen whether workers are up."""
 
 _VERSION: Final = "napari_deepheme:__version__"
 
@@ -119,17 +125,20 @@ def open_client(config: BatchConfig, *, device: str = "auto") -> Iterator[Any]:
 
 @contextmanager
 def _own_workers(distributed: Any, config: BatchConfig, n_gpus: int) -> Iterator[Any]:
+    nannies: list[Any] = []
     try:
-        cluster = _local_cluster(distributed, config, n_gpus)
+        cluster = _started(distributed, nannies, config, n_gpus)
     except RuntimeError as error:
         raise UnfitWorkersError("one died as it started", FEWER) from error
     try:
         with distributed.Client(cluster, set_as_default=False) as client:
             yield client
+    except BaseException:
+        # What they are at is of no use any more, and can take a while.
+        _end_workers(nannies)
+        raise
     finally:
-        # All is done by then; one that does not part in time is killed.
-        with suppress(TimeoutError):
-            cluster.close()
+        _close(cluster)
 
 
 def check_workers(client: Any) -> None:
@@ -207,25 +216,73 @@ def _told_if_lost(scheduler: str) -> Iterator[None]:
         raise SchedulerNotFoundError(scheduler) from error
 
 
-def _local_cluster(distributed: Any, config: BatchConfig, n_gpus: int) -> Any:
+def _started(
+    distributed: Any, nannies: list[Any], config: BatchConfig, n_gpus: int
+) -> Any:
+    """Return a cluster whose workers are up; add their nannies to a list.
+
+    Dask cannot end what it began to start before an interrupt: all is started on a
+    thread that none reaches, while this one waits and can be interrupted.
+    """
+    with ThreadPoolExecutor(1, initializer=_hold_off_interrupts) as thread:
+        start = thread.submit(_local_cluster, distributed, nannies, config, n_gpus)
+        try:
+            while not wait([start], _LOOK_AGAIN_SECONDS).done:
+                # On Windows a wait without an end cannot be interrupted.
+                pass
+        except KeyboardInterrupt:
+            while not wait([start], _LOOK_AGAIN_SECONDS).done:
+                _end_workers(nannies)
+            if start.exception() is None:
+                _end_workers(nannies)
+                _close(start.result())
+            raise
+        return start.result()
+
+
+def _hold_off_interrupts() -> None:
+    """Have processes that this thread starts from here on never see Ctrl-C.
+
+    A terminal sends it to all processes of a command, of which the first alone is to
+    answer. What a thread blocks, the threads and processes that it starts block too:
+    workers from their first moment, and those that stand in for one that died.
+    """
+    if sys.platform != "win32":
+        # As it starts, with the first process, it lets Ctrl-C through again.
+        resource_tracker.ensure_running()
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+
+
+def _end_workers(nannies: Iterable[Any]) -> None:
+    """End workers at once, whatever they are at, and start none in their place."""
+    for nanny in nannies:
+        # One that ends meanwhile, on Dask's thread, has no process any more.
+        with suppress(OSError, AttributeError):
+            pid = nanny.pid
+            if pid is not None:
+                nanny.close_gracefully()
+                os.kill(pid, signal.SIGTERM)
+
+
+def _close(cluster: Any) -> None:
+    # All is done by then; one that does not part in time is killed.
+    with suppress(TimeoutError):
+        cluster.close()
+
+
+def _local_cluster(
+    distributed: Any, nannies: list[Any], config: BatchConfig, n_gpus: int
+) -> Any:
     import dask
+
+    def nanny(*words: Any, **options: Any) -> Any:
+        nannies.append(distributed.Nanny(*words, **options))
+        return nannies[-1]
 
     n_workers = config.n_workers or n_gpus or 1
     n_threads = config.n_threads or max(1, (os.cpu_count() or 1) // n_workers)
     workers = {
-        index: {
-            "cls": distributed.Nanny,
-            "options": {
-                # One part at a time; its networks have the threads.
-                "nthreads": 1,
-                "memory_limit": 0,
-                "host": _LOOPBACK,
-                "dashboard": False,
-                "dashboard_address": _ANY_PORT,
-                "silence_logs": _SILENCED,
-                "env": {"CUDA_VISIBLE_DEVICES": str(index % n_gpus)} if n_gpus else {},
-            },
-        }
+        index: {"cls": nanny, "options": _worker_options(index, n_gpus)}
         for index in range(n_workers)
     }
     scheduler = {
@@ -245,3 +302,16 @@ def _local_cluster(distributed: Any, config: BatchConfig, n_gpus: int) -> Any:
     }
     with dask.config.set({"distributed.nanny.pre-spawn-environ": environment}):
         return distributed.SpecCluster(workers, scheduler, silence_logs=_SILENCED)
+
+
+def _worker_options(index: int, n_gpus: int) -> dict[str, Any]:
+    return {
+        # One part at a time; its networks have the threads.
+        "nthreads": 1,
+        "memory_limit": 0,
+        "host": _LOOPBACK,
+        "dashboard": False,
+        "dashboard_address": _ANY_PORT,
+        "silence_logs": _SILENCED,
+        "env": {"CUDA_VISIBLE_DEVICES": str(index % n_gpus)} if n_gpus else {},
+    }

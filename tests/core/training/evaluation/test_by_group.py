@@ -92,6 +92,16 @@ def test_samples_that_are_all_alike_give_no_interval():
     assert report.macro["F1"].low < report.macro["F1"].high
 
 
+def test_samples_that_are_nearly_all_alike_give_no_interval():
+    # Of five cells three are called; about 1 % of the samples have none of these.
+    report = measure(probabilities(["M3"] * 3 + ["E1"] * 2), ["M3"] * 5)
+    mean = report.macro["precision"]
+    assert mean.value == 1
+    assert str(mean) == "1.000"
+    assert np.isnan([mean.low, mean.high]).all()
+    assert report.macro["recall"].low < report.macro["recall"].high
+
+
 def test_samples_that_lack_a_class_are_none_of_the_mean_over_the_classes():
     targets = ["M3"] * 15 + ["M4"] * 15 + ["L2"]
     answers = ["M3"] * 14 + ["M4"] * 15 + ["M3"] * 2

@@ -53,8 +53,8 @@ class Measure:
         Its 95 % interval: Wilson's for a share, of a calibration error that of
         `calibration_interval`, by bootstrap over the cells else, of those samples that
         have cells of the class, or for a mean of each class: what lacks one averages
-        over other classes. NaN where fewer than 200 of 500 have, and where all are
-        alike, which tell nothing of how sure the figure is.
+        over other classes. NaN where fewer than 200 of 500 have, and where all but
+        the outermost are alike, which tell nothing of how sure the figure is.
     n : int
         Cells behind it: of a precision its hits and false calls, else those of the
         class.
@@ -352,9 +352,11 @@ def _means(
 
 
 def _bounded(value: float, samples: npt.NDArray[np.float64], n: int) -> Measure:
+    nan = float("nan")
     known = samples[~np.isnan(samples)]
-    if value != value or len(known) < _FEWEST_SAMPLES or np.ptp(known) < _ALIKE:
-        nan = float("nan")
+    if value != value or len(known) < _FEWEST_SAMPLES:
         return Measure(value, nan, nan, n)
     low, high = np.percentile(known, [2.5, 97.5])
+    if high - low < _ALIKE:
+        return Measure(value, nan, nan, n)
     return Measure(value, float(low), float(high), n)

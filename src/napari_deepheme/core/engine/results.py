@@ -90,7 +90,8 @@ class RegionResult:
     complete : bool
         False if the run was stopped before its last tile.
     seconds : float or None
-        How long it took; None where nobody tells, as of a table of cells alone.
+        How long it took, of a run that was gone on with the last command alone; None
+        where nobody tells, as of a table of cells alone.
     counted_areas : tuple of Region, or None
         Where cells were counted, in that order, when that was not everywhere.
     drawn_areas : tuple of Polygon

@@ -50,12 +50,11 @@ corpus: .venv/.dev
 		$(if $(SLIDES),--slides $(SLIDES)) --table docs/bad-slides.md
 
 lint: .venv/.dev
-	.venv/bin/ruff check .
-	.venv/bin/ruff format --check .
-	.venv/bin/mypy
-	.venv/bin/lint-imports
-	.venv/bin/npe2 validate napari-deepheme
-	.venv/bin/validate-pyproject pyproject.toml
+	.venv/bin/mypy & typed=$$!; \
+	.venv/bin/ruff check . && .venv/bin/ruff format --check . && \
+		.venv/bin/lint-imports && .venv/bin/npe2 validate napari-deepheme && \
+		.venv/bin/validate-pyproject pyproject.toml; \
+	others=$$?; wait $$typed && exit $$others
 
 # Into site/, strictly; nothing but pip needs the network.
 docs: .venv/.docs

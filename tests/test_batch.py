@@ -191,8 +191,8 @@ def test_a_worker_killed_on_the_way_costs_its_parts_and_no_more(
     assert by_slide["broken.svs"]["status"] == "failed"
     assert "not known" in by_slide["broken.svs"]["reason"]
     write_cohort(rows, tmp_path / "out")
-    for slide in slides:
-        assert by_slide[slide.name]["status"] == "done"
+    assert all(by_slide[slide.name]["status"] == "done" for slide in slides)
+    for slide in slides[:2]:
         words = ["--device", "cpu", "--backend", "openvino"]
         alone = tmp_path / "alone" / slide.stem
         assert run(["classify", str(slide), *words, "--out", str(alone)]) == 0

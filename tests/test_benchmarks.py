@@ -16,14 +16,9 @@ SMALL = {
 }
 """Arguments that make it quick, and what stands in its table."""
 
-DRAWN = ("overlay", "review")
-"""They open viewers."""
 
-
-@pytest.mark.parametrize(
-    "name",
-    ["exports", "gallery", *(pytest.param(n, marks=pytest.mark.slow) for n in DRAWN)],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SMALL)
 def test_a_benchmark_runs_to_its_end(name, tmp_path):
     arguments, told = SMALL[name]
     done = subprocess.run(

@@ -58,6 +58,7 @@ def test_macro_f1_on_unseen_matek_and_pbc_cells_is_at_least_080(models):
     assert figures["pbc"] >= 0.80
 
 
+@pytest.mark.slow
 @needs_real_cells
 def test_probabilities_are_calibrated_and_doubt_falls_on_the_right_cells(models):
     cells = validation_cells(SHARED / "data")

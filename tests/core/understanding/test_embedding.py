@@ -100,6 +100,7 @@ def test_a_stop_kills_the_process_at_once(monkeypatch):
     assert made[0].returncode not in (None, 0)
 
 
+@pytest.mark.slow
 @NEEDS_UMAP
 def test_cells_that_are_alike_lie_together():
     rows, which = clusters()

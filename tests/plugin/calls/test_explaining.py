@@ -261,6 +261,7 @@ print(*seen, flush=True)
 """
 
 
+@pytest.mark.slow
 def test_a_thread_of_qt_that_saw_a_cell_ends_in_peace():
     # In a process of its own, which a segmentation fault would end.
     words = [sys.executable, "-c", SEEN_ON_A_THREAD_OF_QT]

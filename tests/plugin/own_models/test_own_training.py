@@ -375,6 +375,7 @@ def test_training_on_too_few_cells_says_what_is_missing(words, have):
     assert f"So far there are {have}." in str(told.value)
 
 
+@pytest.mark.slow
 def test_corrected_cells_end_as_a_registered_model_beside_the_old_one(
     own_models, monkeypatch
 ):

@@ -88,7 +88,7 @@ def networks_of(kind):
     [
         ("LiteNet", 1280),
         ("CropNet", 8),
-        ("ResNeXt", 2048),
+        pytest.param("ResNeXt", 2048, marks=pytest.mark.slow),
         pytest.param("ResNeXt with a head", 7, marks=pytest.mark.slow),
         ("ensemble", 8),
     ],

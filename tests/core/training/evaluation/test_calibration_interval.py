@@ -34,7 +34,7 @@ def true_error(accuracy_of):
     "model",
     [
         "calibrated",
-        "too sure",
+        pytest.param("too sure", marks=pytest.mark.slow),
         pytest.param("now too sure, now not", marks=pytest.mark.slow),
     ],
 )

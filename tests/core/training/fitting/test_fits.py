@@ -43,6 +43,7 @@ def test_a_set_of_right_answers_costs_nothing_when_any_is_hit():
     assert float(set_losses(logits, neither, 0.02)) == pytest.approx(-math.log(0.02))
 
 
+@pytest.mark.slow
 def test_a_fit_that_is_stopped_and_resumed_ends_as_one_that_was_not(tmp_path):
     rng = np.random.default_rng(1)
     targets = np.zeros((12, len(OUTPUTS)), bool)

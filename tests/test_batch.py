@@ -229,6 +229,27 @@ def test_a_scheduler_that_is_not_there_is_told_in_one_line(
 
 
 @pytest.mark.parametrize(
+    "moment", ["nthreads", "wait_for_workers", "run", "run_on_scheduler"]
+)
+def test_a_scheduler_that_is_lost_between_two_questions_is_told_in_one_line(
+    moment, slides, tmp_path, capsys, monkeypatch
+):
+    def gone(*_, **__):
+        raise OSError("Timed out trying to connect to tcp://127.0.0.1:9 after 10 s")
+
+    with distributed.LocalCluster(
+        n_workers=1, processes=False, dashboard_address=None, threads_per_worker=1
+    ) as cluster:
+        address = cluster.scheduler_address
+        monkeypatch.setattr(dask_cluster, "_check_address", lambda _: None)
+        monkeypatch.setattr(distributed.Client, moment, gone)
+        words = ["--out", str(tmp_path / "out"), "--scheduler", address]
+        assert run(["batch", str(slides[0]), *words, "--device", "cpu"]) == 1
+    told = capsys.readouterr().err.splitlines()
+    assert f"no Dask scheduler answers at {address}" in told[-1]
+
+
+@pytest.mark.parametrize(
     "address",
     ["not an address", "127.0.0.1", "tcp://127.0.0.1:99999", "odd://127.0.0.1:8786"],
 )

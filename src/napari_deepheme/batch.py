@@ -32,6 +32,7 @@ from napari_deepheme.core.slide.mpp import mpp_doubt
 from napari_deepheme.dask_cluster import (
     FEWER,
     BatchConfig,
+    asking,
     check_workers,
     lost_errors,
     open_client,
@@ -177,13 +178,14 @@ class _Batch:
 
     def _ask_all(self) -> dict[str, Any]:
         """Have all workers load their models, and say how they would compute."""
-        self._client.wait_for_workers(1)
+        with asking():
+            self._client.wait_for_workers(1)
         check_workers(self._client)
         return {
             worker: self._client.submit(
                 choose, self._asked, workers=[worker], pure=False
             )
-            for worker in self._client.nthreads()
+            for worker in self._workers()
         }
 
     def _answer(self, futures: dict[str, Any]) -> Chosen:
@@ -192,7 +194,7 @@ class _Batch:
 
         for _ in range(_RETRIES + 1):
             # What was asked of a worker that died by then stays without an answer.
-            while alive := futures.keys() & self._client.nthreads():
+            while alive := futures.keys() & self._workers():
                 try:
                     chosen = futures[min(alive)].result(timeout=_LOOK_AGAIN_SECONDS)
                 except TimeoutError:
@@ -221,7 +223,7 @@ class _Batch:
 
     def _send(self) -> Iterator[dict[str, Any]]:
         """Send out parts until all workers have enough."""
-        while len(self._out) < _PARTS_A_WORKER * max(1, self._n_workers()):
+        while len(self._out) < _PARTS_A_WORKER * max(1, len(self._workers())):
             slide = next(
                 (s for s in self._open if s.parts and not s.run.is_enough()), None
             )
@@ -307,5 +309,7 @@ class _Batch:
             compute or chosen.compute,
         )
 
-    def _n_workers(self) -> int:
-        return len(self._client.nthreads())
+    def _workers(self) -> set[str]:
+        """Return the addresses of the workers that are there."""
+        with asking():
+            return set(self._client.nthreads())

@@ -155,9 +155,11 @@ def check_workers(client: Any) -> None:
         If one does: whatever it was given, it could not read, and would not say so.
     """
     # Not a function of this program, which could not be sent there.
-    answers = client.run(resolve_name, _VERSION, on_error="return")
+    with asking():
+        answers = client.run(resolve_name, _VERSION, on_error="return")
     try:
-        answers["the scheduler"] = client.run_on_scheduler(resolve_name, _VERSION)
+        with asking():
+            answers["the scheduler"] = client.run_on_scheduler(resolve_name, _VERSION)
     except (ImportError, AttributeError) as error:
         answers["the scheduler"] = error
     here = version("napari-deepheme")
@@ -177,6 +179,23 @@ def lost_errors() -> tuple[type[Exception], ...]:
     from distributed.comm import CommClosedError
 
     return (CancelledError, CommClosedError)
+
+
+@contextmanager
+def asking() -> Iterator[None]:
+    """Have what fails on the way to a scheduler told as the loss of it.
+
+    Where a connection is made anew for a question, Dask tells of a scheduler that is
+    gone by a plain OSError, after its time limit.
+    """
+    from distributed.comm import CommClosedError
+
+    try:
+        yield
+    except lost_errors():
+        raise
+    except OSError as error:
+        raise CommClosedError(str(error)) from error
 
 
 def _check_address(scheduler: str) -> None:

@@ -54,8 +54,8 @@ class Ndpi:
         stream.write(b"II*\0" + bytes(8))
         stream.seek(max(first, stream.tell()))
 
-    def add(self, pixels: Any, lens: float) -> None:
-        """Add a picture, taken through a lens of that power (-1: the macro)."""
+    def add(self, pixels: Any, lens: float, depth: int = 0) -> None:
+        """Add a picture, by the lens's power (-1: the macro) and its depth in nm."""
         data, (height, width, _) = scan(pixels), pixels.shape
         power = struct.unpack("<I", struct.pack("<f", lens))[0]
         per_cm = struct.pack("<2I", max(1, int(PIXELS_PER_CM * lens / 40)), 1)
@@ -81,7 +81,7 @@ class Ndpi:
             65421: (FLOAT, 1, power),
             65422: (SIGNED, 1, 0),
             65423: (SIGNED, 1, 0),
-            65424: (SIGNED, 1, 0),
+            65424: (SIGNED, 1, depth),
             65426: (LONG, len(rows), self._put(struct.pack(f"<{len(rows)}I", *rows))),
         }
         directory = self._put(struct.pack("<H", len(tags)))
@@ -174,3 +174,20 @@ def test_a_lost_sector_beyond_4_gb_is_found(tmp_path: Path, pixels: Any) -> None
         stream.write(bytes(512))
     with open_slide(path) as slide:
         assert read_salvaged(slide, 0, WHOLE)[1]
+
+
+def test_of_a_stack_the_plane_that_is_read_is_looked_through(
+    tmp_path: Path, pixels: Any
+) -> None:
+    path, length = tmp_path / "a.ndpi", len(scan(pixels))
+    with path.open("wb") as stream:
+        slide = Ndpi(stream, 0)
+        for depth in (0, 4000):
+            slide.add(pixels, 40, depth)
+    data = path.read_bytes()
+    planes = [m.start() for m in re.finditer(rb"\xff\xd8\xff", data)]
+    for plane, is_told in zip(planes, (True, False), strict=True):
+        at = plane + length // 2
+        path.write_bytes(data[:at] + bytes(512) + data[at + 512 :])
+        with open_slide(path) as opened:
+            assert bool(read_salvaged(opened, 0, WHOLE)[1]) == is_told

@@ -154,3 +154,19 @@ def test_a_picture_that_is_said_to_be_shorter_than_its_strips_is_told(
     state(path, LENGTH, 99)
     with pytest.raises(UnreadableSlideError, match="more tiles or strips than"):
         open_slide(path, mpp=0.25)
+
+
+def test_what_fills_the_last_tiles_is_no_part_of_the_page(tmp_path, pixels):
+    path = aperio(tmp_path / "a.svs", pixels[:600, :700])
+    with path.open("rb") as stream:
+        (tiles,) = level_tiles(stream, [(0, Region(100, 50, 700, 600))])
+
+    def n_under(*window):
+        rows, columns = tiles.under(Region(*window))
+        return (rows.stop - rows.start) * (columns.stop - columns.start)
+
+    assert n_under(0, 0, 1000, 1000) == 9
+    assert n_under(700, 600, 100, 50) == 1
+    # Beside and below it, within the last tiles; before it.
+    assert n_under(800, 60, 20, 20) == n_under(110, 650, 20, 20) == 0
+    assert n_under(0, 0, 100, 50) == 0

@@ -31,7 +31,10 @@ _START: Final = b"II*\0"
 _MOST_PAGES, _MOST_TAGS, _MOST_STARTS = 256, 4096, 1 << 26
 
 _WIDTH, _LENGTH, _OFFSETS, _COUNTS = 256, 257, 273, 279
-_LENS, _STARTS, _HIGH_STARTS = 65421, 65426, 65432
+_LENS, _DEPTH, _STARTS, _HIGH_STARTS = 65421, 65424, 65426, 65432
+
+_NEGATIVE: Final = 1 << 31
+"""Sign of a number of 32 bits, whole or not."""
 
 _INTERVAL: Final = 0xDD
 _BLOCK_PX: Final = 8
@@ -120,7 +123,7 @@ class NdpiScans:
         # Of several, OpenSlide may take any: the smallest is the likeliest.
         for page in reversed(self._pages):
             for times in _REDUCED:
-                if page.size == (size.width * times, size.height * times):
+                if size == (page.size.width // times, page.size.height // times):
                     corners = window.x, window.y, window.right, window.bottom
                     self._check(
                         page, Region.from_corners(*(times * c for c in corners))
@@ -158,8 +161,13 @@ def _pages(stream: BinaryIO) -> Iterator[_Page]:
 
 
 def _page(stream: BinaryIO, at: int, tags: dict[int, list[int]]) -> _Page | None:
-    """Read a page; None of the macro picture, or if its restarts are not stated."""
+    """Read a page; None if it is no level, or its restarts are not stated.
+
+    The macro picture and a map have lenses below 0; of a stack, depth 0 is read.
+    """
     if not {_WIDTH, _LENGTH, _OFFSETS, _COUNTS, _LENS, _STARTS} <= set(tags):
+        return None
+    if tags[_LENS][2] & _NEGATIVE or (_DEPTH in tags and tags[_DEPTH][2]):
         return None
     size = Size(tags[_WIDTH][2], tags[_LENGTH][2])
     n_starts, data_at = tags[_STARTS][1], _place(at, tags[_OFFSETS][2])

@@ -214,6 +214,8 @@ class LevelTiles:
         """Give the rows and columns of tiles that share pixels with a window."""
         width, height = self.index.tile
         inside = window.intersection(self.place)
+        if not inside.area:
+            return slice(0, 0), slice(0, 0)
         left, top = inside.x - self.place.x, inside.y - self.place.y
         rows = slice(top // height, -(-(top + inside.height) // height))
         return rows, slice(left // width, -(-(left + inside.width) // width))

@@ -1,8 +1,10 @@
 """A torch that cannot be loaded is told in one line, wherever models are asked for."""
 
+import gc
 import os
 import subprocess
 import sys
+import threading
 
 import pytest
 
@@ -16,6 +18,7 @@ from napari_deepheme.core.models.registry import (
     load_classifier,
     load_models,
 )
+from napari_deepheme.core.models.torch.loading import need_torch
 
 ASKING = [
     load_models,
@@ -70,3 +73,51 @@ def test_a_current_folder_that_is_gone_is_told_before_torch_ends_the_process(tmp
     )
     told = done.stderr.splitlines()[-1]
     assert "the current folder is gone (go to a folder that is there)" in told
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_a_large_library_is_in_the_process_before_torch_is_imported():
+    code = (
+        "import sys\n"
+        "from napari_deepheme.core.models.torch import loading\n"
+        "paths = loading.torch_libraries()\n"
+        "loading.load_libraries((*paths, paths[0].with_name('none.so')))\n"
+        "loaded = open('/proc/self/maps').read()\n"
+        "print(all(str(path) in loaded for path in paths), 'torch' in sys.modules)"
+    )
+    assert _printed_by(code) == "True False"
+
+
+def test_torch_that_a_thread_loads_computes_and_garbage_is_searched_for_again():
+    code = (
+        "import gc, threading\n"
+        "from napari_deepheme.core.models.torch.loading import need_torch\n"
+        "loading = threading.Thread(target=need_torch)\n"
+        "loading.start(), loading.join()\n"
+        "import torch\n"
+        "print(gc.isenabled(), gc.get_freeze_count(), int(torch.ones(2, 3).sum()))"
+    )
+    assert _printed_by(code) == "True 0 6"
+
+
+def test_a_thread_that_cannot_load_torch_says_so(monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch", None)
+    told = []
+
+    def load():
+        try:
+            need_torch()
+        except TorchNotLoadedError as error:
+            told.append(error)
+
+    loading = threading.Thread(target=load)
+    loading.start()
+    loading.join()
+    assert len(told) == 1
+    assert gc.isenabled()
+
+
+def _printed_by(code):
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return done.stdout.strip()

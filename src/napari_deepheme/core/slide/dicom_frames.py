@@ -20,10 +20,11 @@ from napari_deepheme.core.slide.dicom_header import (
     read_all,
 )
 from napari_deepheme.core.slide.jpeg_whole import is_doubtful, is_whole
+from napari_deepheme.core.slide.looked_at import LookedAt, tiles_under
 from napari_deepheme.core.slide.tiff.planes import BrokenTileError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     import numpy.typing as npt
@@ -39,8 +40,6 @@ _MOST_VALUES: Final = 100_000
 
 _NOT_GREY: Final = (0,)
 """A last pixel that says nothing against a frame: of one cut off, OpenSlide tells."""
-
-_UNSEEN, _SOUND, _BROKEN = range(3)
 
 
 class DicomFrames:
@@ -76,18 +75,10 @@ class DicomFrames:
         if size not in self._levels:
             return
         grid, parts = self._levels[size]
-        numbers = _numbers(grid, window)
+        numbers = tiles_under(window, grid.tile, grid.shape)
         for part in parts:
             if not part.are_sound(numbers):
                 raise BrokenTileError("zeros stand for a part of a tile")
-
-
-def _numbers(grid: Grid, window: Region) -> npt.NDArray[np.int64]:
-    """Give the numbers of the tiles under a window."""
-    (width, height), (n_columns, n_rows) = grid.tile, grid.shape
-    columns = np.arange(n_columns)[window.x // width : -(-window.right // width)]
-    rows = np.arange(n_rows)[window.y // height : -(-window.bottom // height)]
-    return (rows[:, np.newaxis] * n_columns + columns).ravel()
 
 
 class _Part:
@@ -96,27 +87,21 @@ class _Part:
     def __init__(self, file: Path, first: int, n_frames: int) -> None:
         self._file = file
         self._first = first
-        self._state = np.zeros(n_frames, np.uint8)
+        self._looked_at = LookedAt(n_frames)
         self._places: npt.NDArray[np.int64] | None = None
 
     def are_sound(self, numbers: npt.NDArray[np.int64]) -> bool:
         own = numbers - self._first
-        own = own[(own >= 0) & (own < self._state.size)]
-        unseen = own[self._state[own] == _UNSEEN]
-        if unseen.size:
-            # What cannot be read or decoded, OpenSlide tells.
-            with suppress(OSError, EOFError, ValueError, IndexError):
-                self._look_at(unseen)
-        return not (self._state[own] == _BROKEN).any()
+        own = own[(own >= 0) & (own < len(self._looked_at))]
+        return self._looked_at.are_sound(own, self._look_at)
 
-    def _look_at(self, unseen: npt.NDArray[np.int64]) -> None:
+    def _look_at(self, numbers: list[int]) -> Iterator[bool]:
         with self._file.open("rb") as stream:
             if self._places is None:
-                self._places = _frame_places(stream, self._state.size)
-            for at in unseen.tolist():
-                stream.seek(self._places[at])
-                data = read_all(stream, next_value(stream).length)
-                self._state[at] = _SOUND if _is_sound(data) else _BROKEN
+                self._places = _frame_places(stream, len(self._looked_at))
+            for number in numbers:
+                stream.seek(self._places[number])
+                yield _is_sound(read_all(stream, next_value(stream).length))
 
 
 def _frame_places(stream: BinaryIO, n_frames: int) -> npt.NDArray[np.int64]:

@@ -18,6 +18,7 @@ import numpy as np
 from napari_deepheme.core.geometry import Region, Size
 from napari_deepheme.core.slide.jpeg_stream import jpeg_segments
 from napari_deepheme.core.slide.jpeg_whole import HOLE, ONES, zeros_are_flat
+from napari_deepheme.core.slide.looked_at import LookedAt, tiles_under
 from napari_deepheme.core.slide.tiff.planes import BrokenTileError
 
 if TYPE_CHECKING:
@@ -44,8 +45,6 @@ _REDUCED: Final = (1, 2, 4, 8)
 
 _MARKER: Final = re.compile(rb"\xff[^\0\xff]")
 
-_UNSEEN, _SOUND, _BROKEN = range(3)
-
 
 @dataclass(slots=True)
 class _Page:
@@ -55,26 +54,23 @@ class _Page:
     tile: Size
     starts: npt.NDArray[np.int64]
     zeros_may_be: bool
-    states: npt.NDArray[np.uint8] = field(init=False)
+    looked_at: LookedAt = field(init=False)
 
     def __post_init__(self) -> None:
-        self.states = np.zeros(len(self.starts) - 1, np.uint8)
+        self.looked_at = LookedAt(len(self.starts) - 1)
 
-    def tiles_under(self, window: Region) -> npt.NDArray[np.intp]:
-        """Give the numbers of the tiles that share pixels with a window."""
+    @property
+    def shape(self) -> Size:
+        """Columns and rows of tiles."""
         width, height = self.tile
-        n_columns, n_rows = self.size.width // width, -(-self.size.height // height)
-        columns = np.arange(n_columns)[window.x // width : -(-window.right // width)]
-        rows = np.arange(n_rows)[window.y // height : -(-window.bottom // height)]
-        return (rows[:, np.newaxis] * n_columns + columns).ravel()
+        return Size(self.size.width // width, -(-self.size.height // height))
 
-    def look_at(self, stream: BinaryIO, numbers: npt.NDArray[np.intp]) -> None:
+    def look_at(self, stream: BinaryIO, numbers: list[int]) -> Iterator[bool]:
         """Look through the codes of tiles."""
-        for number in numbers.tolist():
+        for number in numbers:
             start, end = self.starts[number : number + 2].tolist()
             stream.seek(start)
-            is_sound = self._is_sound(stream.read(end - start - 2))
-            self.states[number] = _SOUND if is_sound else _BROKEN
+            yield self._is_sound(stream.read(end - start - 2))
 
     def _is_sound(self, codes: bytes) -> bool:
         if ONES in codes or _MARKER.search(codes):
@@ -131,13 +127,12 @@ class NdpiScans:
                     return
 
     def _check(self, page: _Page, window: Region) -> None:
-        numbers = page.tiles_under(window)
-        unseen = numbers[page.states[numbers] == _UNSEEN]
-        if unseen.size:
-            # What cannot be read, OpenSlide tells.
-            with suppress(OSError), self._file.open("rb") as stream:
-                page.look_at(stream, unseen)
-        if (page.states[numbers] == _BROKEN).any():
+        def look_at(numbers: list[int]) -> Iterator[bool]:
+            with self._file.open("rb") as stream:
+                yield from page.look_at(stream, numbers)
+
+        numbers = tiles_under(window, page.tile, page.shape)
+        if not page.looked_at.are_sound(numbers, look_at):
             raise BrokenTileError("a part of a tile is lost")
 
 

@@ -7,16 +7,19 @@ up what is missing. So each tile's bytes are looked through when it is first rea
 from __future__ import annotations
 
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import imagecodecs
 import numpy as np
 
 from napari_deepheme.core.slide.jpeg_whole import is_doubtful, is_whole
+from napari_deepheme.core.slide.looked_at import LookedAt
 from napari_deepheme.core.slide.tiff.jpeg2000_whole import JPEG2000_CODECS, has_hole
 from napari_deepheme.core.slide.tiff.planes import BrokenTileError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     import numpy.typing as npt
@@ -30,8 +33,6 @@ _CODECS: Final = JPEG2000_CODECS | {_JPEG}
 _NOT_GREY: Final = (0,)
 """A last pixel that says nothing against a tile: whether one is cut off is asked of a
 decoder only where its bytes look like it."""
-
-_UNSEEN, _SOUND, _BROKEN = range(3)
 
 
 class RawTiles:
@@ -48,7 +49,7 @@ class RawTiles:
     def __init__(self, file: Path, tiles: list[LevelTiles]) -> None:
         self._file = file
         self._tiles = [
-            (one, np.zeros(one.index.shape, np.uint8))
+            (one, LookedAt(len(one.index.offsets)))
             for one in tiles
             if one.index.compression in _CODECS
         ]
@@ -61,35 +62,18 @@ class RawTiles:
         BrokenTileError
             If a part of one is lost.
         """
-        for one, states in self._tiles:
-            if one.level == level and self._has_broken(
-                one.index, states, one.under(window)
+        for one, looked_at in self._tiles:
+            look_at = partial(self._look_at, one.index)
+            if one.level == level and not looked_at.are_sound(
+                one.under(window), look_at
             ):
                 raise BrokenTileError("a part of a tile is lost")
 
-    def _has_broken(
-        self,
-        index: TileIndex,
-        states: npt.NDArray[np.uint8],
-        under: tuple[slice, slice],
-    ) -> bool:
-        unseen = np.argwhere(states[under] == _UNSEEN)
-        if unseen.size:
-            unseen += [under[0].start, under[1].start]
-            # What cannot be read or decoded, OpenSlide tells.
-            with suppress(OSError):
-                self._look_at(index, states, unseen.tolist())
-        return bool((states[under] == _BROKEN).any())
-
-    def _look_at(
-        self, index: TileIndex, states: npt.NDArray[np.uint8], unseen: list[list[int]]
-    ) -> None:
+    def _look_at(self, index: TileIndex, numbers: list[int]) -> Iterator[bool]:
         with self._file.open("rb") as stream:
-            for row, column in unseen:
-                number = row * index.shape[1] + column
+            for number in numbers:
                 stream.seek(int(index.offsets[number]))
-                data = stream.read(int(index.counts[number]))
-                states[row, column] = _SOUND if _is_sound(data, index) else _BROKEN
+                yield _is_sound(stream.read(int(index.counts[number])), index)
 
 
 def _is_sound(data: bytes, index: TileIndex) -> bool:

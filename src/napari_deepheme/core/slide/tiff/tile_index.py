@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 import numpy as np
 
 from napari_deepheme.core.geometry import Region, Size
+from napari_deepheme.core.slide.looked_at import tiles_under
 from napari_deepheme.core.slide.tiff.check import (
     Directory,
     Layout,
@@ -210,15 +211,15 @@ class LevelTiles:
     index: TileIndex
     place: Region
 
-    def under(self, window: Region) -> tuple[slice, slice]:
-        """Give the rows and columns of tiles that share pixels with a window."""
-        width, height = self.index.tile
+    def under(self, window: Region) -> npt.NDArray[np.int64]:
+        """Give the numbers of the tiles that share pixels with a window."""
         inside = window.intersection(self.place)
         if not inside.area:
-            return slice(0, 0), slice(0, 0)
-        left, top = inside.x - self.place.x, inside.y - self.place.y
-        rows = slice(top // height, -(-(top + inside.height) // height))
-        return rows, slice(left // width, -(-(left + inside.width) // width))
+            return np.empty(0, np.int64)
+        x, y = inside.x - self.place.x, inside.y - self.place.y
+        rows, columns = self.index.shape
+        within = Region(x, y, inside.width, inside.height)
+        return tiles_under(within, self.index.tile, Size(columns, rows))
 
 
 def level_tiles(
@@ -281,7 +282,7 @@ class LostTiles:
     def touch(self, level: int, window: Region) -> bool:
         """Tell whether a window, in pixels of a level, holds a part of one."""
         return any(
-            one.level == level and bool(lost[one.under(window)].any())
+            one.level == level and bool(lost.flat[one.under(window)].any())
             for one, lost in self._tiles
         )
 

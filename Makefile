@@ -89,9 +89,10 @@ audit: .venv/.app
 	sh scripts/setup.sh "$(CONSTRAINTS)" ".[all]"
 	@touch $@
 
-.venv/.dev: .venv/.app
+# What the application needs is in it.
+.venv/.dev: pyproject.toml $(CONSTRAINTS) scripts/setup.sh
 	sh scripts/setup.sh "$(CONSTRAINTS)" ".[all]" --group test --group lint
-	@touch $@
+	@touch .venv/.app $@
 
 .venv/.docs: .venv/.app
 	sh scripts/setup.sh "$(CONSTRAINTS)" ".[all]" --group docs

@@ -28,7 +28,7 @@ from napari_deepheme.core.export.dicom_annotations import (
     annotated_rows,
     write_dicom_annotations,
 )
-from napari_deepheme.core.export.facts import facts_beside, spelled_out
+from napari_deepheme.core.export.facts import facts_beside
 from napari_deepheme.core.export.geojson import NO_SHIFT, write_geojson
 from napari_deepheme.core.export.nameless import nameless_table_facts
 from napari_deepheme.core.export.other_slide import (
@@ -51,7 +51,7 @@ from napari_deepheme.core.runs.slide_of_run import other_file_doubts
 from napari_deepheme.core.slide import open_slide, plausible_mpp
 from napari_deepheme.core.slide.mpp import given_mpp
 from napari_deepheme.core.slide.slide_files import refuse_slide_files
-from napari_deepheme.core.wording import plural
+from napari_deepheme.core.wording import plural, spelled_out
 
 if TYPE_CHECKING:
     import argparse

@@ -49,3 +49,14 @@ def in_percent(probability: float, *, is_below: bool = False) -> str:
     if whole < 1:
         return "< 1 %"
     return f"{whole} %" if whole < 100 else "> 99 %"
+
+
+def spelled_out(text: str) -> str:
+    r"""Return a text with what is not UTF-8 in it, as in file names, spelled out.
+
+    Examples
+    --------
+    >>> print(spelled_out("a" + chr(0xDCE9)))
+    a\udce9
+    """
+    return text.encode("utf-8", "backslashreplace").decode()

@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from napari_deepheme.core.deidentify import nameless
 from napari_deepheme.core.errors import InvalidTableError, UnreadableSlideError
-from napari_deepheme.core.export.facts import spelled_out
 from napari_deepheme.core.files import atomic_file, atomic_folder, is_file
 from napari_deepheme.core.further_columns import NOT_A_CELL
 from napari_deepheme.core.geometry import Region
@@ -43,7 +42,7 @@ from napari_deepheme.core.training_crops import (
     training_crop_mpp,
     write_training_crop,
 )
-from napari_deepheme.core.wording import plural
+from napari_deepheme.core.wording import plural, spelled_out
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

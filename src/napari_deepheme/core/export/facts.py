@@ -11,6 +11,7 @@ from napari_deepheme.core.files import check_regular
 from napari_deepheme.core.geometry import Point
 from napari_deepheme.core.slide.mpp import stated_mpp
 from napari_deepheme.core.table_columns import COORDINATE_LIMIT
+from napari_deepheme.core.wording import spelled_out
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,17 +50,6 @@ class TableFacts:
     def slide_text(self) -> str:
         """The slide's name as UTF-8: a name that is not is spelled out."""
         return spelled_out(self.slide)
-
-
-def spelled_out(text: str) -> str:
-    r"""Return a text with what is not UTF-8 in it, as in file names, spelled out.
-
-    Examples
-    --------
-    >>> print(spelled_out("a" + chr(0xDCE9)))
-    a\udce9
-    """
-    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def mpp_words(mpp: Mpp) -> str:

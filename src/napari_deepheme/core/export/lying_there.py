@@ -10,13 +10,14 @@ import numpy as np
 from napari_deepheme.core.cell_table import CellTable
 from napari_deepheme.core.errors import OtherRunError, ReviewedRunError
 from napari_deepheme.core.export.csv_table import header_of, read_csv
-from napari_deepheme.core.export.facts import facts_beside, spelled_out
+from napari_deepheme.core.export.facts import facts_beside
 from napari_deepheme.core.export.summary import RUN_FILES
 from napari_deepheme.core.files import is_there
 from napari_deepheme.core.further_columns import ADDED, MITOSIS_WORDS, READER_CLASS
 from napari_deepheme.core.overlap import same_cells
 from napari_deepheme.core.review.remembered import SAID, said_cells
 from napari_deepheme.core.table_columns import NEEDED
+from napari_deepheme.core.wording import spelled_out
 
 if TYPE_CHECKING:
     from collections.abc import Collection

@@ -10,8 +10,8 @@ from napari_deepheme.core.deidentify import (
     nameless_cells,
     without_folders,
 )
-from napari_deepheme.core.export.facts import spelled_out
 from napari_deepheme.core.pseudonyms import Pseudonyms
+from napari_deepheme.core.wording import spelled_out
 
 if TYPE_CHECKING:
     from napari_deepheme.core.deidentify import NamelessSlide

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Final
 
 from napari_deepheme.core.deidentify import NamelessSlide
 from napari_deepheme.core.errors import OtherSlideError
-from napari_deepheme.core.export.facts import mpp_words, spelled_out
+from napari_deepheme.core.export.facts import mpp_words
 from napari_deepheme.core.geometry import Region
 from napari_deepheme.core.pseudonyms import Pseudonyms, is_pseudonym
 from napari_deepheme.core.slide.mpp import is_plausible
+from napari_deepheme.core.wording import spelled_out
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

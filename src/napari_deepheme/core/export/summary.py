@@ -15,7 +15,7 @@ from napari_deepheme.core.counts.mitoses import (
 )
 from napari_deepheme.core.counts.report import differential, me_ratio, ratios
 from napari_deepheme.core.export.csv_table import write_csv
-from napari_deepheme.core.export.facts import NOTICE, SUMMARY, spelled_out
+from napari_deepheme.core.export.facts import NOTICE, SUMMARY
 from napari_deepheme.core.export.geojson import write_geojson
 from napari_deepheme.core.files import atomic_file, atomic_files, make_folder
 from napari_deepheme.core.geometry import regions_to_json
@@ -26,6 +26,7 @@ from napari_deepheme.core.review.corrections import (
     likeliest_counts,
     n_found,
 )
+from napari_deepheme.core.wording import spelled_out
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

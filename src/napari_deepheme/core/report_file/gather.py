@@ -8,7 +8,6 @@ import numpy as np
 
 from napari_deepheme.core.counts.reference_ranges import NO_RANGES, ReferenceRanges
 from napari_deepheme.core.deidentify import nameless
-from napari_deepheme.core.export.facts import spelled_out
 from napari_deepheme.core.export.nameless import nameless_result, nameless_run_facts
 from napari_deepheme.core.export.other_slide import given_mpp_doubt, slide_doubts
 from napari_deepheme.core.further_columns import DELETED, NOT_A_CELL, UNIDENTIFIED
@@ -40,6 +39,7 @@ from napari_deepheme.core.report_file.known_run import found_at
 from napari_deepheme.core.report_file.pictures import read_overview
 from napari_deepheme.core.review.corrections import COLOURS_APART, judged_counts
 from napari_deepheme.core.taxonomy import CLASS_BY_CODE
+from napari_deepheme.core.wording import spelled_out
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

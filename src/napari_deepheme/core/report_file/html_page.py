@@ -6,7 +6,7 @@ import base64
 from html import escape
 from typing import TYPE_CHECKING, Final
 
-from napari_deepheme.core.export.facts import NOTICE, spelled_out
+from napari_deepheme.core.export.facts import NOTICE
 from napari_deepheme.core.report_file.chart import (
     WIDTH,
     Box,
@@ -21,6 +21,7 @@ from napari_deepheme.core.report_file.content import (
     Plate,
     Table,
 )
+from napari_deepheme.core.wording import spelled_out
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

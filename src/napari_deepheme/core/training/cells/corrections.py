@@ -12,7 +12,6 @@ import numpy as np
 
 from napari_deepheme.core.engine.config import DetectConfig
 from napari_deepheme.core.errors import InvalidTableError
-from napari_deepheme.core.export.facts import spelled_out
 from napari_deepheme.core.files import atomic_file, make_folder
 from napari_deepheme.core.further_columns import DELETED
 from napari_deepheme.core.geometry import Region
@@ -32,6 +31,7 @@ from napari_deepheme.core.training_crops import (
     training_crop_mpp,
     write_training_crop,
 )
+from napari_deepheme.core.wording import spelled_out
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -6,8 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from napari.settings import get_settings
-from qtpy.QtCore import Qt, QTimer
-from qtpy.QtGui import QColor, QPalette
+from qtpy.QtCore import QEvent, Qt, QTimer
+from qtpy.QtGui import QColor, QFocusEvent, QPalette
 from qtpy.QtWidgets import (
     QAbstractButton,
     QAbstractItemView,
@@ -19,6 +19,7 @@ from qtpy.QtWidgets import (
     QHeaderView,
     QLineEdit,
     QProgressBar,
+    QPushButton,
     QScrollBar,
     QWidget,
 )
@@ -37,6 +38,7 @@ from napari_deepheme.plugin.controls.inks import (
     muted,
     outline,
 )
+from napari_deepheme.plugin.controls.key_manners import keep_manners, leave_keyboard
 from napari_deepheme.plugin.controls.spoken import SpokenLabel
 from napari_deepheme.plugin.gallery.canvas import TileCanvas
 from napari_deepheme.plugin.gallery.class_chip import ClassChip
@@ -442,6 +444,28 @@ def test_who_begins_a_run_by_the_keyboard_is_at_cancel(ran, qtbot):
     press(qtbot, QApplication.focusWidget(), Qt.Key.Key_Return)
     assert ran.desk.review.corrected.given([1]) != [""]
     assert not ran.session.deidentify
+
+
+@pytest.mark.parametrize(("kind", "n"), [("FocusAboutToChange", 0), ("FocusOut", 1)])
+def test_a_button_that_goes_off_leaves_the_keyboard_once_it_is_out_of_focus(
+    kind, n, qapp
+):
+    told = []
+
+    class Root(QWidget):
+        def setFocus(self):
+            told.append(kind)
+
+    root = Root()
+    button = QPushButton(root)
+    keep_manners(root)
+    leave_keyboard(button)
+    button.setEnabled(False)
+    root.show()
+    # PySide6 takes both for focus events, and the first comes again with each change.
+    qapp.sendEvent(button, QFocusEvent(getattr(QEvent.Type, kind)))
+    assert len(told) == n
+    root.close()
 
 
 def test_letters_name_cells_also_where_a_box_of_choices_has_the_keyboard(ran, qtbot):

@@ -34,6 +34,8 @@ _STAYS: Final = (
 )
 """Reasons for which a button that was clicked gets the keyboard, or gets it back."""
 
+_FOCUS: Final = (QEvent.Type.FocusIn, QEvent.Type.FocusOut)
+
 _HELD = (
     Qt.KeyboardModifier.ControlModifier
     | Qt.KeyboardModifier.AltModifier
@@ -110,7 +112,8 @@ class _Clicks(QObject):
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         if event.type() == QEvent.Type.MouseButtonPress:
             watched.setProperty(_CLICKED, True)
-        elif isinstance(event, QFocusEvent):
+        # PySide6 has more focus events: one says that the focus is about to change.
+        elif event.type() in _FOCUS and isinstance(event, QFocusEvent):
             clicked = bool(watched.property(_CLICKED))
             if event.gotFocus():
                 watched.setProperty(_CLICKED, clicked and event.reason() in _STAYS)

@@ -222,6 +222,23 @@ def test_a_class_that_is_switched_off_leaves_picture_and_points(viewer, made):
     assert at in drawn_rows(viewer)
 
 
+@pytest.mark.parametrize("canvas_px", [2000, 1000, 400, 100])
+def test_whatever_the_canvas_napari_draws_what_the_picture_shows_now(
+    viewer, made, canvas_px
+):
+    made.show(Ready.of(spread(800)), frozenset())
+    picture = picture_of(viewer)
+    whole = 0.25 * np.array([[0, 0], SIZE[::-1]])
+    picture._update_draw(1, whole, (canvas_px, canvas_px))
+    now = picture.data[picture.data_level]
+    assert min(now.shape[:2]) > canvas_px
+    for hidden in ({"M2"}, {"M2", "L4"}, set()):
+        made.hide_classes(frozenset(hidden))
+        drawn = np.asarray(picture._slice.image.view)
+        assert drawn.any()
+        assert np.array_equal(drawn, np.asarray(now))
+
+
 def test_when_few_cells_are_left_by_the_filter_they_are_rings(viewer, made):
     cells = spread(300, codes=("M2",) * 9 + ("L4",))
     made.show(Ready.of(cells), frozenset())

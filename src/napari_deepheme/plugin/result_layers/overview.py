@@ -28,8 +28,9 @@ _SIDE: Final = 256
 
 _MAX_BLOCKS: Final = 600
 
-_COARSEST: Final = 1024
-"""The coarsest level is no larger than this."""
+_COARSEST: Final = 64
+"""The coarsest level is no larger than this: napari keeps it as it was first looked at
+(seen in 0.9.2), and shows it in a canvas alone that is smaller still."""
 
 _MIN_DOT_PX, _MIN_RING_PX = 4.0, 16.0
 """Cells smaller than a ring is worth are covered by their colour."""

@@ -20,6 +20,7 @@ from napari_deepheme.core.errors import (
     SchedulerNotFoundError,
     UnfitWorkersError,
 )
+from napari_deepheme.core.files import need_temporary_files
 from napari_deepheme.core.interrupts import raise_interrupt
 from napari_deepheme.core.models.memory import count_gpus
 
@@ -126,6 +127,8 @@ def open_client(config: BatchConfig, *, device: str = "auto") -> Iterator[Any]:
 @contextmanager
 def _own_workers(distributed: Any, config: BatchConfig, n_gpus: int) -> Iterator[Any]:
     nannies: list[Any] = []
+    # A worker that has none ends as it starts, and does not say why.
+    need_temporary_files()
     try:
         cluster = _started(distributed, nannies, config, n_gpus)
     except RuntimeError as error:

@@ -15,6 +15,8 @@ from napari_deepheme.core.files import (
     atomic_path,
     is_there,
     make_folder,
+    need_temporary_files,
+    temporary_folder,
 )
 
 
@@ -198,3 +200,20 @@ def test_what_no_file_can_be_called_is_not_there(tmp_path):
     assert is_there(tmp_path)
     assert not is_there(tmp_path / "none")
     assert not is_there(tmp_path / ("a" * 300))
+
+
+def test_a_system_without_room_for_temporary_files_is_told(monkeypatch):
+    def none():
+        raise FileNotFoundError(2, "No usable temporary directory found")
+
+    monkeypatch.setattr("tempfile.gettempdir", none)
+    with pytest.raises(CannotWriteError, match=r"temporary files: .* \(have TMPDIR"):
+        need_temporary_files()
+    with pytest.raises(CannotWriteError), temporary_folder():
+        pass
+
+
+def test_a_temporary_folder_lasts_as_long_as_its_block():
+    with temporary_folder() as folder:
+        (folder / "a").write_text("x")
+    assert not folder.exists()

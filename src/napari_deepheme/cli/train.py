@@ -19,6 +19,7 @@ from napari_deepheme.cli.arguments import (
 from napari_deepheme.cli.output import complain, say
 from napari_deepheme.core.deidentify import without_folders
 from napari_deepheme.core.errors import DeephemeError, MissingExtraError
+from napari_deepheme.core.files import need_temporary_files
 from napari_deepheme.core.models.cards.card import ModelCard
 from napari_deepheme.core.models.compute import DEVICES
 from napari_deepheme.core.models.registry import (
@@ -194,6 +195,8 @@ def _refuse_unfit(parser: CommandParser) -> None:
 
 def _run(options: argparse.Namespace) -> int:
     need_torch()
+    # What optimises wants them, and would not say so before the first step.
+    need_temporary_files()
     if options.recipe == "bundled":
         return _run_bundled(options)
     name = options.name or f"own-{options.model}"

@@ -300,6 +300,36 @@ def _no_folder(path: Path) -> CannotWriteError:
     return CannotWriteError(str(path), f"it is {kind}", _OTHER_NAME)
 
 
+def need_temporary_files() -> None:
+    """Look for a folder for temporary files, which libraries ask for unseen.
+
+    Raises
+    ------
+    CannotWriteError
+        If none can be written to.
+    """
+    try:
+        tempfile.gettempdir()
+    except FileNotFoundError as error:
+        reason = "the system has no folder for them that can be written to"
+        remedy = "have TMPDIR name one"
+        raise CannotWriteError("temporary files", reason, remedy) from error
+
+
+@contextmanager
+def temporary_folder() -> Iterator[Path]:
+    """Make a folder for what is needed no longer than the block lasts.
+
+    Raises
+    ------
+    CannotWriteError
+        As for `need_temporary_files`.
+    """
+    need_temporary_files()
+    with tempfile.TemporaryDirectory() as name:
+        yield Path(name)
+
+
 def remove_if_empty(path: Path) -> None:
     """Remove a folder that nothing was written into."""
     with suppress(OSError):

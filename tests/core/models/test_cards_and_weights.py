@@ -1,8 +1,11 @@
 """Small models of one's own: cards and weights, right and wrong."""
 
+import errno
 import hashlib
 import json
+import os
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -248,6 +251,28 @@ def test_a_card_that_is_written_reads_as_it_was(write_model, tmp_path):
     card = find_model(str(write_model(settings=settings, texts=texts)))
     card.write(tmp_path / "again.json")
     assert replace(ModelCard.read(tmp_path / "again.json"), path=card.path) == card
+
+
+def test_a_name_that_is_not_utf8_is_spelled_out_in_a_card(write_model, tmp_path):
+    texts = {"Reproduce": ["--data lat" + chr(0xDCE9)]}
+    card = find_model(str(write_model(texts=texts)))
+    card.write(tmp_path / "again.json")
+    told = ModelCard.read(tmp_path / "again.json").texts
+    assert told == {"Reproduce": ("--data lat\\udce9",)}
+
+
+@pytest.mark.not_on_windows
+def test_a_model_behind_a_closed_folder_is_not_said_to_be_missing(monkeypatch):
+    stat = Path.stat
+
+    def closed(path, **named):
+        if path.parts[0] == "closed":
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        return stat(path, **named)
+
+    monkeypatch.setattr(Path, "stat", closed)
+    with pytest.raises(InvalidModelError, match="cannot be looked at: Permission"):
+        find_model("closed/ours.json")
 
 
 def test_a_card_cannot_name_a_file_elsewhere(write_model):

@@ -142,6 +142,8 @@ def find_model(model: str, kind: ModelKind | None = None) -> ModelCard:
         raise damaged[model]
     path = Path(model)
     if not is_file(path):
+        if closed := _why_closed(path) or user_folder_fault():
+            raise InvalidModelError(path.name, closed)
         known = (name for name, card in cards.items() if kind in (None, card.kind))
         raise ModelNotFoundError(model, tuple(known), kind or "model")
     card_path = path.with_suffix(".json")
@@ -152,6 +154,17 @@ def find_model(model: str, kind: ModelKind | None = None) -> ModelCard:
             "napari-deepheme models import FILE)",
         )
     return ModelCard.read(card_path)
+
+
+def _why_closed(path: Path) -> str:
+    """Say why nobody can tell whether a file is there; empty where it can be told."""
+    try:
+        path.stat()
+    except PermissionError as error:
+        return f"{path} cannot be looked at: {error.strerror}"
+    except (OSError, ValueError):
+        pass
+    return ""
 
 
 def name_from_anywhere(model: str) -> str:

@@ -46,6 +46,16 @@ def test_a_library_that_is_missing_is_told(monkeypatch):
         count_gpus()
 
 
+def test_an_import_that_fails_without_a_word_is_told(monkeypatch):
+    def fail(*_):
+        raise SystemError("returned NULL without setting an exception")
+
+    monkeypatch.delitem(sys.modules, "torch")
+    monkeypatch.setattr("builtins.__import__", fail)
+    with pytest.raises(TorchNotLoadedError, match="where memory is short"):
+        need_torch()
+
+
 def test_a_fit_tells_it_before_it_reads_a_cell(monkeypatch, tmp_path, capfd):
     monkeypatch.setitem(sys.modules, "torch", None)
     monkeypatch.chdir(tmp_path)

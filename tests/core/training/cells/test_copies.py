@@ -5,7 +5,11 @@ from dataclasses import replace
 import pytest
 
 from napari_deepheme.core.training.cells.copies import without_copies
-from napari_deepheme.core.training.cells.known import picture_mark
+from napari_deepheme.core.training.cells.known import (
+    mark_of,
+    picture_mark,
+    picture_marks,
+)
 from napari_deepheme.core.training.cells.manifest import LabelledCell
 
 
@@ -92,3 +96,9 @@ def test_what_is_kept_has_the_classes_that_all_copies_allow(cell):
 def test_pictures_that_cannot_be_read_are_left_to_who_opens_them(cell, tmp_path):
     gone = [replace(cell("a", b"1"), path=tmp_path / name) for name in ("x", "y")]
     assert without_copies(gone) == (gone, [])
+
+
+def test_a_picture_that_cannot_be_read_has_no_mark(tmp_path):
+    cell = LabelledCell(tmp_path / "gone.png", "s", "M2", ("M2",), "", 0.2)
+    assert mark_of(cell) == ""
+    assert picture_marks([cell]) == frozenset()

@@ -1,7 +1,10 @@
 import csv
+import errno
 import hashlib
+import os
 import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -438,3 +441,20 @@ def test_a_picture_is_of_the_patient_that_any_of_its_rows_names(
         (cell,) = read_own_cells(table, mpp=0.25)
         assert (cell.targets, cell.patient) == (("M1",), "P1")
         table = write_table(table, ("file", "classes", "patient"), *rows[::-1])
+
+
+@pytest.mark.not_on_windows
+def test_a_table_that_is_a_link_to_nowhere_is_not_passed_over(tmp_path):
+    save(tmp_path / "M2" / "a.png")
+    (tmp_path / "manifest.csv").symlink_to(tmp_path / "unmounted" / "manifest.csv")
+    with pytest.raises(InvalidTableError, match=r"there is no .*manifest\.csv"):
+        read_own_cells(tmp_path, mpp=0.2)
+
+
+def test_a_folder_that_cannot_be_looked_into_is_told(tmp_path, monkeypatch):
+    def closed(path):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+
+    monkeypatch.setattr(Path, "iterdir", closed)
+    with pytest.raises(InvalidTableError, match=os.strerror(errno.EACCES)):
+        read_own_cells(tmp_path, mpp=0.2)

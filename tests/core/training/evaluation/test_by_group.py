@@ -347,6 +347,15 @@ def test_tables_hold_every_figure_and_every_picture(evaluated, tmp_path):
     assert sum(int(row["n"]) for row in read(tmp_path / "calibration.csv")) == 16
 
 
+def test_names_that_are_not_utf8_are_spelled_out_in_tables_and_page(painted, tmp_path):
+    cells = [replace(c, source="lat" + chr(0xDCE9)) for c in painted({"M3": 2})]
+    done = evaluate_classifier(Told(["M3", "M4"]), cells)
+    write_evaluations([done], tmp_path)
+    assert {r["source"] for r in read(tmp_path / "predictions.csv")} == {"lat\\udce9"}
+    (page,) = tmp_path.glob("*.html")
+    assert "lat\\udce9" in page.read_text(encoding="utf-8")
+
+
 def test_the_predictions_give_each_probability_back(painted, tmp_path):
     cells = painted({"M3": 3})
     answers = [("M3", 1 - 1e-7), ("M3", 1 - 3e-7), ("M3", 0.9)]

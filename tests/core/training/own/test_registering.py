@@ -2,6 +2,7 @@
 
 import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -86,3 +87,13 @@ def test_missing_weights_are_told(finished, tmp_path):
     shutil.rmtree(tmp_path / "out")
     with pytest.raises(InvalidModelError, match="are missing"):
         register_model(card)
+
+
+def test_a_folder_that_cannot_be_looked_into_is_left_to_who_writes_there(
+    tmp_path, monkeypatch
+):
+    def closed(path):
+        raise PermissionError(str(path))
+
+    monkeypatch.setattr(Path, "is_file", closed)
+    assert check_registrable("ours", tmp_path / "out") is False

@@ -1,10 +1,13 @@
 """The folder of a training run whose state somebody or a disk spoilt."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from napari_deepheme.core.errors import CannotWriteError
+from napari_deepheme.core.models.registry import find_model
+from napari_deepheme.core.models.torch.weights import load_networks
 from napari_deepheme.core.training.own.run import RunFolder
 from napari_deepheme.core.training.training_error import TrainingError
 
@@ -78,3 +81,22 @@ def test_what_a_kill_left_of_files_that_were_being_written_goes_at_the_end(tmp_p
         (tmp_path / name).touch()
     run.begin({}, overwrite=True)
     assert {path.name for path in tmp_path.iterdir()} == {*others, "ours.run"}
+
+
+def test_a_model_that_is_replaced_keeps_its_weights_until_the_new_card_is_there(
+    write_tiny_model, tmp_path
+):
+    def trained(seed):
+        return [load_networks(write_tiny_model(seed=seed))[0].state_dict()]
+
+    run = RunFolder(tmp_path, "ours")
+    card = write_tiny_model()
+    for number, seed in enumerate((1, 2, 3)):
+        run.begin({"seed": seed}, overwrite=True)
+        weights = run.write_weights(trained(seed))
+        if number:
+            # The disk fills, or the run is killed, before the new card is written.
+            assert load_networks(find_model(str(tmp_path / "ours.json")))
+        run.finish(replace(card, name="ours", weights=weights))
+        assert load_networks(find_model(str(tmp_path / "ours.json")))
+        assert len(list(tmp_path.glob("*.safetensors"))) == 1

@@ -25,7 +25,6 @@ import json
 import os
 import re
 import shutil
-import tempfile
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -37,7 +36,7 @@ from napari_deepheme.core.errors import (
     InvalidModelError,
     ModelNotFoundError,
 )
-from napari_deepheme.core.files import check_regular
+from napari_deepheme.core.files import check_regular, temporary_folder
 from napari_deepheme.core.models.bringing.library import (
     check_free,
     check_name,
@@ -142,8 +141,8 @@ def read_index(address: str) -> dict[str, RemoteModel]:
     is_url = "://" in address
     try:
         if is_url:
-            with tempfile.TemporaryDirectory() as folder:
-                path = Path(folder) / "index.json"
+            with temporary_folder() as folder:
+                path = folder / "index.json"
                 _fetch(address, path, largest=_LARGEST_TEXT)
                 content = json.loads(path.read_bytes())
         else:
@@ -190,8 +189,8 @@ def download_model(
         raise ModelNotFoundError(name, tuple(models), by_path=False)
     check_name(name)
     check_free(name, overwrite=overwrite)
-    with tempfile.TemporaryDirectory() as temporary:
-        card = _fetch_model(models[name], Path(temporary))
+    with temporary_folder() as temporary:
+        card = _fetch_model(models[name], temporary)
         from napari_deepheme.core.models.cards.file_hash import read_verified
         from napari_deepheme.core.models.registry import load_card
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-import tempfile
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from napari_deepheme.core.errors import InvalidModelError
+from napari_deepheme.core.files import temporary_folder
 from napari_deepheme.core.models.bringing.class_order import (
     one_order,
     stated_order,
@@ -134,8 +135,8 @@ def import_model(
     name = safe_name(given.title) if name is None else name
     check_name(name)
     check_free(name, folder, overwrite=overwrite)
-    with tempfile.TemporaryDirectory() as temporary:
-        draft = _draft(given, options, name, Path(temporary))
+    with ExitStack() as temporary:
+        draft = _draft(given, options, name, temporary)
         contents = draft.contents
         return keep_model(draft.card, contents, overwrite=overwrite, folder=folder)
 
@@ -156,7 +157,8 @@ def _given(paths: list[Path]) -> _Given:
             is_folder = path.is_dir()
             inside = sorted(path.iterdir()) if is_folder else []
         except (OSError, ValueError) as error:
-            raise InvalidModelError(str(path)[:80], str(error)[:200]) from error
+            reason = getattr(error, "strerror", None) or str(error)[:200]
+            raise InvalidModelError(str(path)[:80], reason) from error
         if is_folder:
             weights = [p for p in inside if p.suffix.lower() in SUFFIXES]
             if not weights:
@@ -193,7 +195,9 @@ def _only_card(cards: list[ModelCard], files: list[Path]) -> ModelCard:
     return card
 
 
-def _draft(given: _Given, options: ImportOptions, name: str, temporary: Path) -> Draft:
+def _draft(
+    given: _Given, options: ImportOptions, name: str, temporary: ExitStack
+) -> Draft:
     from napari_deepheme.core.models.bringing.weight_files import (
         ONNX,
         SAFETENSORS,
@@ -219,14 +223,14 @@ def _draft(given: _Given, options: ImportOptions, name: str, temporary: Path) ->
     return _carded(options.apply(onnx_card(files, options, name)))
 
 
-def _whole(file: WeightsFile, temporary: Path) -> WeightsFile:
+def _whole(file: WeightsFile, temporary: ExitStack) -> WeightsFile:
     """Return a file of weights, or of an ONNX network in two parts a joined one."""
     if file.path.suffix.lower() != ".onnx":
         return file
     content = read_verified(file)
     if not names_beside(content):
         return file
-    path = Path(tempfile.mkdtemp(dir=temporary)) / file.path.name
+    path = temporary.enter_context(temporary_folder()) / file.path.name
     join_weights(file.path, content, path)
     return WeightsFile(path)
 

@@ -8,12 +8,14 @@ description 0.5 (https://bioimage.io); what that has no word for stands under
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
 from napari_deepheme.core.errors import InvalidModelError
 from napari_deepheme.core.files import atomic_file, check_regular
 from napari_deepheme.core.models.cards import card_json
+from napari_deepheme.core.wording import spelled_out
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -47,6 +49,9 @@ _WORDS: Final = frozenset(
     }
 )
 """Fields on which no number of the model's depends; the weights are files."""
+
+_NO_LETTER: Final = re.compile("[\ud800-\udfff]")
+"""What stands for a byte of a file's name that is not UTF-8."""
 
 OF_A_SET: Final = " own that are "
 """In `learned_from`: of cells that may be another class as well ("3 own that are E1 or
@@ -197,8 +202,10 @@ class ModelCard:
             If it cannot be written.
         """
         text = json.dumps(card_json.to_json(self), indent=2, ensure_ascii=False)
+        # As JSON has a backslash: read again, it is spelled out still.
+        kept = _NO_LETTER.sub(lambda found: "\\" + spelled_out(found[0]), text)
         with atomic_file(path) as stream:
-            stream.write(text.encode() + b"\n")
+            stream.write(kept.encode() + b"\n")
 
     @property
     def class_codes(self) -> tuple[str, ...]:

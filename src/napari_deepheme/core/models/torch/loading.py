@@ -50,7 +50,8 @@ def need_torch() -> None:
     try:
         with _others_go_on():
             import torch  # noqa: F401
-    except (ImportError, OSError) as error:
+    except (ImportError, OSError, SystemError) as error:
+        # The last without a word, where memory is short.
         raise_interrupt(error)
         remedy = "install it anew, or close other programs where memory is short"
         raise TorchNotLoadedError(str(error), remedy) from error

@@ -10,7 +10,7 @@ from collections import defaultdict
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from napari_deepheme.core.training.cells.known import picture_mark
+from napari_deepheme.core.training.cells.known import mark_of
 from napari_deepheme.core.wording import plural
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def without_copies(
     told : list of str
         A sentence for what is left out and why; empty if nothing is.
     """
-    marked = [_marked(cell) for cell in cells]
+    marked = [replace(cell, mark=mark_of(cell)) for cell in cells]
     alike: dict[str, list[int]] = defaultdict(list)
     for row, cell in enumerate(marked):
         alike[cell.mark or str(cell.path)].append(row)
@@ -65,14 +65,6 @@ def without_copies(
     n_disputed = sum(len(copies) for copies, _ in disputed)
     told = _told_of_copies(len(cells) - len(kept) - n_disputed, n_torn)
     return [kept[row] for row in sorted(kept)], told + _told_of_disputed(disputed)
-
-
-def _marked(cell: LabelledCell) -> LabelledCell:
-    try:
-        return replace(cell, mark=picture_mark(cell.path))
-    except OSError:
-        # Who opens it tells why it cannot be read.
-        return cell
 
 
 def _dispute(copies: Sequence[LabelledCell]) -> str:

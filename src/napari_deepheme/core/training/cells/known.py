@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -33,9 +34,19 @@ def picture_mark(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()[:_MARK_DIGITS]
 
 
+def mark_of(cell: LabelledCell) -> str:
+    """Return the mark of a cell's picture; empty where it cannot be read.
+
+    Who opens it tells why it cannot.
+    """
+    with suppress(OSError):
+        return cell.mark or picture_mark(cell.path)
+    return ""
+
+
 def picture_marks(cells: Iterable[LabelledCell]) -> frozenset[str]:
     """Return the marks of cells' pictures."""
-    return frozenset(_mark(cell) for cell in cells)
+    return frozenset(map(mark_of, cells)) - {""}
 
 
 def tells_pictures(card: ModelCard | None) -> bool:
@@ -49,7 +60,7 @@ def known_to(
     """Tell which pictures a model learned from, as far as its card says."""
     if base is None or not base.learned_marks:
         return np.zeros(len(cells), bool)
-    return np.array([_mark(cell) in base.learned_marks for cell in cells], bool)
+    return np.array([mark_of(cell) in base.learned_marks for cell in cells], bool)
 
 
 def limits_of_known(
@@ -82,7 +93,3 @@ def limits_of_known(
             "be among them, and the figures flatter then.",
         )
     return ()
-
-
-def _mark(cell: LabelledCell) -> str:
-    return cell.mark or picture_mark(cell.path)

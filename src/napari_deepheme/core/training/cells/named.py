@@ -100,7 +100,8 @@ def _is_folder(path: Path) -> bool:
 def _read(path: Path, mpp: float | None) -> list[LabelledCell]:
     if not _is_folder(path):
         return read_manifest(path, mpp=mpp, unnamed=True)
-    if (path / "manifest.csv").is_file():
+    # Also a link that leads nowhere: without it, nobody knows what the pictures are.
+    if os.path.lexists(path / "manifest.csv"):
         return read_manifest(path / "manifest.csv", mpp=mpp, unnamed=True)
     folders = _folders(path)
     if folders and {folder.name.lower() for folder in folders} <= _SPLIT_FOLDERS:
@@ -218,5 +219,8 @@ def _by_class(path: Path, split: str, mpp: float | None) -> Iterator[LabelledCel
 
 
 def _folders(path: Path) -> list[Path]:
-    found = [p for p in path.iterdir() if p.is_dir() and not p.name.startswith(".")]
+    try:
+        found = [p for p in path.iterdir() if p.is_dir() and not p.name.startswith(".")]
+    except OSError as error:
+        raise InvalidTableError(str(path), why_unreadable(error)) from error
     return sorted(found)

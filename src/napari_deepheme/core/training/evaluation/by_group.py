@@ -370,7 +370,10 @@ def _yes(is_so: bool) -> str:
 
 def _write(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     with atomic_file(path) as stream:
-        text = io.TextIOWrapper(stream, encoding="utf-8", newline="")
+        # Names of files need not be UTF-8.
+        text = io.TextIOWrapper(
+            stream, encoding="utf-8", errors="backslashreplace", newline=""
+        )
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(header)
         writer.writerows(rows)

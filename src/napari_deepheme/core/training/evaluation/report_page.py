@@ -32,7 +32,7 @@ from napari_deepheme.core.training.evaluation.notices import (
     counted_classes,
     notices,
 )
-from napari_deepheme.core.wording import plural
+from napari_deepheme.core.wording import plural, spelled_out
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -107,7 +107,7 @@ def write_page(evaluations: Sequence[Evaluation], path: Path) -> None:
         If it cannot be written.
     """
     with atomic_file(path) as stream:
-        stream.write("\n".join(_page(evaluations)).encode())
+        stream.write(spelled_out("\n".join(_page(evaluations))).encode())
 
 
 def _page(evaluations: Sequence[Evaluation]) -> Iterator[str]:

@@ -15,7 +15,7 @@ from napari_deepheme.core.models.networks.residual import PeakNet
 from napari_deepheme.core.models.registry import DEFAULT_DETECTOR, find_of_kind
 from napari_deepheme.core.models.torch.runner import choose_device
 from napari_deepheme.core.models.torch.weights import load_networks
-from napari_deepheme.core.training.cells.known import known_to, picture_mark
+from napari_deepheme.core.training.cells.known import known_to, mark_of
 from napari_deepheme.core.training.cells.manifest import LabelledCell
 from napari_deepheme.core.training.cells.scenes import Scene
 from napari_deepheme.core.training.cells.splits import split_cells
@@ -189,7 +189,7 @@ def _check_boxed(pictures: Sequence[BoxedPicture], split: Split) -> None:
 
 def _as_cell(picture: BoxedPicture) -> LabelledCell:
     """Make of a picture what can be split: all are of one class."""
-    return LabelledCell(
+    cell = LabelledCell(
         picture.path,
         "",
         "",
@@ -197,8 +197,8 @@ def _as_cell(picture: BoxedPicture) -> LabelledCell:
         picture.split,
         picture.mpp,
         picture.patient,
-        mark=picture_mark(picture.path),
     )
+    return replace(cell, mark=mark_of(cell))
 
 
 def _scene(picture: BoxedPicture, base: ModelCard) -> Scene:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from napari_deepheme.core.errors import InvalidModelError
+from napari_deepheme.core.files import is_file
 from napari_deepheme.core.models.bringing.library import (
     card_of_that_name,
     check_free,
@@ -44,7 +45,7 @@ def check_registrable(name: str, out: Path, *, overwrite: bool = False) -> bool:
     """
     check_name(name)
     path = out / f"{name}.json"
-    replaces = overwrite or (path.is_file() and _is_registered(_read(path)))
+    replaces = overwrite or (is_file(path) and _is_registered(_read(path)))
     check_free(name, overwrite=replaces)
     return replaces
 

@@ -127,8 +127,12 @@ class RunFolder:
     def write_weights(
         self, members: Sequence[Mapping[str, torch.Tensor]]
     ) -> tuple[WeightsFile, ...]:
-        """Write one file a member of the ensemble, over none of another model's."""
-        files, taken = [], self._weights_of_others()
+        """Write one file a member of the ensemble, over none that a card names.
+
+        Not over those of a model that this one replaces either: until the new card is
+        written, the older one has its weights.
+        """
+        files, taken = [], self._weights_of_others() | _weights_of(self._card)
         for i, member in enumerate(members):
             number = f"-{i + 1}" if len(members) > 1 else ""
             stem = f"{self.name}{number}"

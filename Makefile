@@ -8,15 +8,17 @@ SCREEN := sh scripts/with-screen.sh
 # Empty: what the commands import is compiled once, and not by each process.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: demo test slow faults lint docs pictures corpus coverage mutation fuzz soak dist compat audit clean
+.PHONY: demo test slow faults lint checks docs pictures corpus coverage mutation fuzz soak dist compat audit clean
 
 demo: .venv/.app
 	$(SCREEN) $(PYTHON) examples/demo.py
 
 # Two processes share the tests; more need 3 GB of memory each.
 WORKERS ?= 2
-test: lint
-	$(SCREEN) $(PYTHON) -m pytest -n $(WORKERS) --dist worksteal
+test: checks
+	.venv/bin/mypy & typed=$$!; \
+	$(SCREEN) $(PYTHON) -m pytest -n $(WORKERS) --dist worksteal; tested=$$?; \
+	wait $$typed || { echo "mypy failed, see its words above" >&2; exit 1; }; exit $$tested
 
 # With those that CI passes over.
 slow: .venv/.dev
@@ -49,12 +51,16 @@ corpus: .venv/.dev
 		--sampled python,report,export,bundled,widget,batch --sample 60 \
 		$(if $(SLIDES),--slides $(SLIDES)) --table docs/bad-slides.md
 
-lint: .venv/.dev
-	.venv/bin/mypy & typed=$$!; \
-	.venv/bin/ruff check . && .venv/bin/ruff format --check . && \
-		.venv/bin/lint-imports && .venv/bin/npe2 validate napari-deepheme && \
-		.venv/bin/validate-pyproject pyproject.toml; \
-	others=$$?; wait $$typed && exit $$others
+lint: checks
+	.venv/bin/mypy
+
+# All but mypy, which `test` runs beside the tests.
+checks: .venv/.dev
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/lint-imports
+	.venv/bin/npe2 validate napari-deepheme
+	.venv/bin/validate-pyproject pyproject.toml
 
 # Into site/, strictly; nothing but pip needs the network.
 docs: .venv/.docs

@@ -10,6 +10,8 @@ from tests.plugin.conftest import MODELS
 from napari_deepheme.core.review.corrections import judged_classes
 from napari_deepheme.core.sittings.sitting_file import SittingFile, read_sitting
 from napari_deepheme.plugin.layers import METADATA_KEY
+from napari_deepheme.plugin.own_models import own_training
+from napari_deepheme.plugin.own_models.training import Training
 from napari_deepheme.plugin.reader import get_cells_reader
 from napari_deepheme.plugin.returning import AS_LEFT, NOT_SAVED
 from napari_deepheme.plugin.slide_layers.slides import slide_key
@@ -63,6 +65,24 @@ def test_the_review_of_a_slide_goes_on_where_it_was_when_it_is_chosen_again(two)
     assert session.n_corrected == 0
     desk.keeping.save()
     assert not read_sitting(two.first_sitting).corrected.steps
+
+
+def test_cells_of_a_review_that_is_back_are_none_of_those_kept_from_before(two):
+    session, desk = two.session, two.desk
+    two.choose_slide("case 1.svs")
+    own_training.keep_corrections(desk.read_cells())
+    two.choose_slide("case 2.svs")
+    two.training = Training(
+        session,
+        read_cells=desk.read_cells,
+        iter_training=own_training.iter_training,
+        n_kept=own_training.n_kept,
+        refresh_models=lambda: None,
+        start=None,
+    )
+    assert (session.n_corrected, session.n_kept) == (0, 2)
+    two.choose_slide("case 1.svs")
+    assert (session.n_corrected, session.n_kept) == (2, 0)
 
 
 def test_each_slide_has_its_own_review(two, tmp_path):

@@ -364,33 +364,34 @@ class Desk:
         models: Models | None = None,
     ) -> None:
         """Show a sitting on its slide as if its run had just ended."""
-        slide = slide_of(layer)
-        sitting = sitting.on(slide)
+        sitting = sitting.on(slide_of(layer))
         session, result = self._session, sitting.result
         collector = ResultCollector(result.region, result.areas, result.mpp, 1.0)
-        run = Run(layer, slide, collector)
+        run = Run(layer, slide_of(layer), collector)
         run.models, run.shapes = models, sitting.shapes
         give_mpp(self._viewer, layer, result.mpp)
-        overlay = self.new_overlay(layer, slide, result.region)
+        overlay = self.new_overlay(layer, run.slide, result.region)
         session.reset_counts()
         self.run, self.result = run, (result, sitting.facts)
         self.aside.drop(layer)
         session.stopped = stopped_words(result)
-        session.can_export = True
         session.hidden = frozenset(sitting.view.get("hidden", ()))
         session.rendered_only = sitting.facts.rendered_only
         threshold = session.reader_threshold = sitting.corrected.threshold
         below = sitting.facts.unidentified_below
         session.threshold = below if threshold is None else threshold
-        self.review.show(
-            sitting.corrected,
-            ready,
-            overlay,
-            slide=slide,
-            mpp=result.mpp,
-            models=models,
-            is_untold=not below,
-        )
+        try:
+            self.review.show(
+                sitting.corrected,
+                ready,
+                overlay,
+                slide=run.slide,
+                mpp=result.mpp,
+                models=models,
+                is_untold=not below,
+            )
+        finally:
+            session.can_export = True
         overlay.set_facts({"bounds_origin": sitting.facts.bounds_origin})
         show_shapes(self._viewer, sitting.shapes, layer)
         show_unreadable(self._viewer, slide_key(layer), result.failed, frame_of(layer))

@@ -932,3 +932,18 @@ def test_the_review_stays_until_the_first_cells_come(ran, core):
     assert ("Loading the models …", True) in seen
     assert ("Looking for cells …", True) in seen
     assert ran.session.n_cells == 1
+
+
+@pytest.mark.parametrize("corrected", [[], [0]])
+def test_corrected_cells_are_cut_out_before_models_are_loaded_and_that_is_told(
+    ran, corrected
+):
+    ran.desk.review.correct(corrected, "M3")
+    message, told = ran.session.events.message, []
+    ran._keep_corrections = lambda read: told.append("cut")
+    ran._load_models = lambda *_: told.append("loaded") or MODELS
+    message.connect(lambda text, *_: told.append(text))
+    ran.classify_slide()
+    cutting = ["Cutting out the corrected cells …", "cut", "Loading the models …"]
+    first = cutting if corrected else ["Loading the models …", "cut"]
+    assert told[: len(first) + 1] == [*first, "loaded"]

@@ -243,7 +243,7 @@ class Controller:
         )
         session.reset_progress()
         session.adding, session.running = False, True
-        self._say(LOADING)
+        self._streaming.tell_begun(read)
         # Those of the click, as its run is kept: others may be chosen meanwhile.
         chosen = session.model, session.detector, session.device
         self._task = self._start(
@@ -268,7 +268,7 @@ class Controller:
         search: Search,
         read: ReadCells | None,
         chosen: tuple[str, str, str],
-    ) -> Iterator[Models | Found]:
+    ) -> Iterator[str | Models | Found]:
         """Run on the thread: keep and recall what was corrected, load, analyse."""
         slide, mark = slide_of(layer), slide_mark(layer)
         if slide.path is not None:
@@ -276,6 +276,7 @@ class Controller:
             self.desk.review.memory.learn(slide_key(layer), known)
         if read is not None:
             self._keep_corrections(read)
+            yield LOADING
         models = self._load_models(*chosen)
         yield models
         found = self._iter_search(slide, search, models, stopping=self._stopping.is_set)
@@ -285,7 +286,7 @@ class Controller:
         if run is self._run:
             self._on_searched()
 
-    def _on_item(self, run: Run, item: Models | Found | Failed) -> None:
+    def _on_item(self, run: Run, item: str | Models | Found | Failed) -> None:
         if run is not self._run:
             return
         goal = self._search.goal

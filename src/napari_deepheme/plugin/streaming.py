@@ -13,13 +13,14 @@ from napari_deepheme.core.errors import (
     RunBusyError,
 )
 from napari_deepheme.core.runs.kept_search import GoneOn, NotKept
-from napari_deepheme.plugin.words import lost_words, outcome
+from napari_deepheme.plugin.words import CUTTING, lost_words, outcome
 from napari_deepheme.plugin.worker import Failed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from napari_deepheme.core.models.protocols import Models
+    from napari_deepheme.plugin.own_models.own_training import ReadCells
     from napari_deepheme.plugin.result_layers.overlay import Overlay
     from napari_deepheme.plugin.reviewing.review import Recalled, Review
     from napari_deepheme.plugin.run import Run
@@ -58,9 +59,14 @@ class Streaming:
         self._session = session
         self._review = review
 
+    def tell_begun(self, read: ReadCells | None) -> None:
+        """Tell what a run does first: with cells that it takes the place of, if any."""
+        has_named = read is not None and read.has_named
+        self._session.say(CUTTING if has_named else LOADING)
+
     def take(
         self,
-        item: Models | GoneOn | NotKept | TileResult | Failed,
+        item: str | Models | GoneOn | NotKept | TileResult | Failed,
         run: Run,
         overlay: Overlay | None,
     ) -> None:
@@ -70,6 +76,9 @@ class Streaming:
             run.error = item.error
         elif isinstance(item, TileResult):
             self._take_tile(item, run, overlay)
+        elif isinstance(item, str):
+            if session.message == CUTTING:
+                session.say(item)
         elif isinstance(item, GoneOn):
             run.pace = Pace(item.n_done)
             session.say(

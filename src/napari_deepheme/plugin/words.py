@@ -53,6 +53,8 @@ PAINTED_HINT = (
     "count” for a new map."
 )
 
+CUTTING = "Cutting out the corrected cells …"
+
 RENDERED_ONLY = "learned from rendered cells only"
 
 MARK = " †"

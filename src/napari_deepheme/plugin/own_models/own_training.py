@@ -17,6 +17,7 @@ from napari_deepheme.core.models.registry import (
 )
 from napari_deepheme.core.review.corrections import is_corrected, is_deleted
 from napari_deepheme.core.taxonomy import CLASS_CODES
+from napari_deepheme.plugin.words import CUTTING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -56,6 +57,11 @@ class ReadCells:
     mpp: Mpp
     is_read: bool
 
+    @property
+    def has_named(self) -> bool:
+        """Whether there is a cell that the reader named, and did not take away."""
+        return bool((is_corrected(self.cells) & ~is_deleted(self.cells)).any())
+
 
 @dataclass(frozen=True, slots=True)
 class Trained:
@@ -88,9 +94,8 @@ def keep_corrections(read: ReadCells) -> None:
     CannotWriteError
         If the folder cannot be written to.
     """
-    named = is_corrected(read.cells) & ~is_deleted(read.cells)
     is_there = (corrections_folder() / "manifest.csv").exists()
-    if named.any() or (read.is_read and is_there):
+    if read.has_named or (read.is_read and is_there):
         from napari_deepheme.core.training.cells.corrections import export_corrections
 
         export_corrections(read.slide, read.cells, corrections_folder(), mpp=read.mpp)
@@ -144,7 +149,7 @@ def iter_training(
     from napari_deepheme.core.training.own.registering import register_model
 
     check_free(name)
-    yield "Cutting out the corrected cells …"
+    yield CUTTING
     if read is not None:
         keep_corrections(read)
     folder = corrections_folder()

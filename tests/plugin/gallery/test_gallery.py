@@ -246,6 +246,24 @@ def drop(gallery, code, data=None):
     return enters.isAccepted(), drops.isAccepted()
 
 
+@pytest.mark.parametrize("width", [860, 1000, 1300])
+def test_what_a_drop_would_do_is_told_in_the_room_that_there_is(
+    gallery, reviewed, qtbot, width
+):
+    gallery.resize(width, 260)
+    reviewed.select(shown(gallery)[:5])
+    gallery.strip.hovered.emit("M4")
+    words, title = gallery.count_label, gallery.title_label
+    assert title.text() == ""
+    assert words.text().startswith("Move 5 cells to M4")
+    qtbot.waitUntil(lambda: words.x() < title.x() + 40)
+    assert words.fontMetrics().horizontalAdvance(words.text()) <= words.width()
+    assert words.geometry().right() < gallery.order_box.x()
+    gallery.strip.hovered.emit("")
+    assert title.text() == "All cells"
+    assert words.text() == "300 cells, 5 selected"
+
+
 def test_selected_cells_dropped_on_a_class_are_moved_together(gallery, reviewed, qtbot):
     gallery.show_group("L4")
     rows = shown(gallery)

@@ -250,11 +250,22 @@ class Gallery(QWidget):
         self.grid.setFocus()
 
     def _on_hovered(self, group: str) -> None:
-        n = self.grid.selection.n_shown()
-        words = f"Move {plural(n, 'cell')} to {group_title(group)}"
+        """Tell what a drop would do, in the place of what is shown."""
         self._show_words()
         if group:
-            self.count_label.setText(words)
+            n = self.grid.selection.n_shown()
+            words = f"Move {plural(n, 'cell')} to {group_title(group)}"
+            self.title_label.clear()
+            metrics, cut = self.count_label.fontMetrics(), Qt.TextElideMode.ElideRight
+            room = self._room_for_words()
+            self.count_label.setText(metrics.elidedText(words, cut, room))
+
+    def _room_for_words(self) -> int:
+        """Return how wide words beside an empty title can be."""
+        ways = QBoxLayout.Direction
+        is_beside = self._head.direction() == ways.LeftToRight
+        right: int = self.order_box.x() if is_beside else self._shown.width()
+        return right - 6 * _MARGIN
 
     def _on_menu(self, position: QPoint) -> None:
         requests = MenuRequests(self.confirm, self.move, self._go_to)

@@ -13,7 +13,7 @@ from napari_deepheme.plugin import streaming
 from napari_deepheme.plugin.cell_index import CellIndex
 from napari_deepheme.plugin.kinds import cell_kinds
 from napari_deepheme.plugin.layers import frame_of, shapes_kwargs
-from napari_deepheme.plugin.result_layers import drawing, overlay
+from napari_deepheme.plugin.result_layers import drawing, overlay, overview
 from napari_deepheme.plugin.result_layers.drawing import Ready
 from napari_deepheme.plugin.result_layers.figures import MAX_FIGURES, Figures
 from napari_deepheme.plugin.result_layers.overlay import Overlay
@@ -237,6 +237,24 @@ def test_whatever_the_canvas_napari_draws_what_the_picture_shows_now(
         drawn = np.asarray(picture._slice.image.view)
         assert drawn.any()
         assert np.array_equal(drawn, np.asarray(now))
+
+
+def test_the_picture_in_the_list_of_layers_follows_the_filter(
+    viewer, made, monkeypatch
+):
+    monkeypatch.setattr(overview, "_MOST_IN_COARSEST", 300)
+    made.show(Ready.of(spread(800)), frozenset())
+    picture = picture_of(viewer)
+    given = np.asarray(picture.data[-1])
+    assert max(given.shape) <= 64
+    before = given.copy()
+    thumbnail = picture.thumbnail.copy()
+    made.hide_classes(frozenset({"M2", "L4"}))
+    colours = {tuple(pixel[:3]) for pixel in given[given[..., 3] > 0].tolist()}
+    assert colours == {tuple(rgb("ER3"))}
+    assert not np.array_equal(picture.thumbnail, thumbnail)
+    made.hide_classes(frozenset())
+    assert np.array_equal(given, before)
 
 
 def test_when_few_cells_are_left_by_the_filter_they_are_rings(viewer, made):

@@ -29,8 +29,11 @@ _SIDE: Final = 256
 _MAX_BLOCKS: Final = 600
 
 _COARSEST: Final = 64
-"""The coarsest level is no larger than this: napari keeps it as it was first looked at
-(seen in 0.9.2), and shows it in a canvas alone that is smaller still."""
+"""The coarsest level is no larger than this: no canvas shows it; the list of layers
+does. Napari asks for it once (seen in 0.9.2), so it has to be quickly painted anew."""
+
+_MOST_IN_COARSEST: Final = 100_000
+"""Of more cells some are left out of it, evenly."""
 
 _MIN_DOT_PX, _MIN_RING_PX = 4.0, 16.0
 """Cells smaller than a ring is worth are covered by their colour."""
@@ -66,7 +69,8 @@ class Overview:
         n_levels = 1
         while max(size) / 2 ** (n_levels - 1) > _COARSEST:
             n_levels += 1
-        self.levels = [_Level(self, size, 2**k) for k in range(n_levels)]
+        kinds = [_Level] * (n_levels - 1) + [_CoarsestLevel]
+        self.levels = [kind(self, size, 2**k) for k, kind in enumerate(kinds)]
 
     @classmethod
     def behind(cls, picture: Image) -> Self:
@@ -188,13 +192,16 @@ class _Level(LazyLevel):
         block = self._blocks.get(place)
         if block is None:
             block = _Block(_stamp(self.overview.diameter / self._downsample))
-            _, centres, kinds = self.overview.dots_in(self._region(place))
+            _, centres, kinds = self._dots_in(self._region(place))
             block.stamp(self._pixels(place, centres), kinds)
             self._blocks[place] = block
             if len(self._blocks) > _MAX_BLOCKS:
                 self._blocks.popitem(last=False)
         self._blocks.move_to_end(place)
         return block
+
+    def _dots_in(self, region: Region) -> tuple[npt.NDArray[Any], ...]:
+        return self.overview.dots_in(region)
 
     def _region(self, place: _Pair) -> Region:
         """Return the part of the slide whose cells a block shows, in level-0 pixels."""
@@ -222,6 +229,42 @@ class _Level(LazyLevel):
         pixels = (centres[:, ::-1] / self._downsample).astype(np.int64)
         within: npt.NDArray[np.int64] = pixels - np.array(place) * _SIDE
         return within
+
+
+class _CoarsestLevel(_Level):
+    """The level that napari keeps: the array that it was given is painted anew."""
+
+    def __init__(self, overview: Overview, size: Size, downsample: int) -> None:
+        super().__init__(overview, size, downsample)
+        self._given: npt.NDArray[np.uint8] | None = None
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+        if self._given is None:
+            self._given = self[...]
+        return self._given.astype(dtype or np.uint8, copy=bool(copy))
+
+    def forget(self) -> None:
+        super().forget()
+        self._paint()
+
+    def forget_near(self, centres: npt.NDArray[np.float64]) -> None:
+        super().forget_near(centres)
+        self._paint()
+
+    def add(
+        self, centres: npt.NDArray[np.float64], kinds: npt.NDArray[np.uint8]
+    ) -> None:
+        super().add(centres, kinds)
+        self._paint()
+
+    def _dots_in(self, region: Region) -> tuple[npt.NDArray[Any], ...]:
+        dots = self.overview.dots_in(region)
+        step = -(-len(dots[0]) // _MOST_IN_COARSEST) or 1
+        return tuple(part[::step] for part in dots)
+
+    def _paint(self) -> None:
+        if self._given is not None:
+            self._given[...] = self[...]
 
 
 class _Block:

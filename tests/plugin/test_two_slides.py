@@ -431,7 +431,10 @@ def test_side_by_side_in_the_grid_both_are_seen(two):
 def test_a_run_that_ends_after_its_slide_was_left_is_put_aside(
     two, monkeypatch, tmp_path
 ):
-    monkeypatch.setattr(two, "_say", lambda *_, **__: two.choose_slide("case 1.svs"))
+    def leave(_):
+        two.choose_slide("case 1.svs")
+
+    monkeypatch.setattr(two._streaming, "tell_begun", leave)
     two.classify_slide()
     monkeypatch.undo()
     assert two.session.slide == "case 1.svs"

@@ -646,3 +646,10 @@ def test_a_checkpoint_may_hold_numbers_of_numpy(make_state, tmp_path):
     torch.save(content, path)
     (found,) = read_weights(path).states
     assert found.keys() == state.keys()
+
+
+def test_a_checkpoint_with_an_array_of_numpy_is_refused(make_state, tmp_path):
+    path = tmp_path / "epoch=3.ckpt"
+    torch.save({"state_dict": make_state(), "curve": np.ones(3)}, path)
+    with pytest.raises(InvalidModelError, match="re-save the state dict alone"):
+        read_weights(path)

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.stats import binom
 
 from napari_deepheme.core.training.evaluation.calibration_interval import (
     N_BINS,
@@ -91,3 +92,47 @@ def test_cells_as_often_right_as_is_said_leave_an_error_open():
     low, high = calibration_interval(np.full(20, 0.95, np.float32), right)
     assert low == 0
     assert 0.1 < high < 0.3
+
+
+@pytest.mark.parametrize(
+    ("n", "confidence", "n_right", "error"), [(9, 0.094, 0, 0.106), (9, 0.9, 9, 0.15)]
+)
+def test_a_gap_that_cannot_be_larger_can_be_on_the_other_side(
+    n, confidence, n_right, error
+):
+    alike = np.full(n, confidence, np.float32)
+    low, high = calibration_interval(alike, np.arange(n) < n_right)
+    assert low < error < high < 0.5
+
+
+@pytest.mark.parametrize("confidence", [0.094, 0.25, 0.65, 0.9])
+@pytest.mark.parametrize("n", [1, 3, 9])
+def test_whatever_the_accuracy_the_interval_of_few_cells_holds_the_true_error(
+    n, confidence
+):
+    alike, n_right = np.full(n, confidence, np.float32), np.arange(n + 1)
+    found = [calibration_interval(alike, np.arange(n) < k) for k in n_right]
+    low, high = np.array(found).T
+    for accuracy in (0.01, *np.arange(0.05, 1, 0.05), 0.99):
+        error = abs(alike[0] - accuracy)
+        is_held = (low - 1e-6 <= error) & (error <= high + 1e-6)
+        assert binom.pmf(n_right, n, accuracy)[is_held].sum() >= 0.95
+
+
+def test_the_interval_of_two_bins_holds_the_true_error():
+    confidence = np.repeat(np.array([0.55, 0.95], np.float32), [6, 12])
+    found = {
+        (i, j): calibration_interval(
+            confidence, np.concatenate([np.arange(6) < i, np.arange(12) < j])
+        )
+        for i in range(6 + 1)
+        for j in range(12 + 1)
+    }
+    for at_low, at_high in ((0.8, 0.02), (0.8, 0.65), (0.2, 0.65)):
+        error = (6 * abs(0.55 - at_low) + 12 * abs(0.95 - at_high)) / 18
+        held = sum(
+            binom.pmf(i, 6, at_low) * binom.pmf(j, 12, at_high)
+            for (i, j), (low, high) in found.items()
+            if low - 1e-6 <= error <= high + 1e-6
+        )
+        assert held >= 0.95

@@ -17,10 +17,15 @@ from napari_deepheme.core.further_columns import (
     READER_CLASS,
     READER_CLASSES,
 )
-from napari_deepheme.core.taxonomy import MITOTIC_LINEAGES, MITOTIC_PHASES
+from napari_deepheme.core.taxonomy import (
+    CLASS_BY_CODE,
+    MITOTIC_LINEAGES,
+    MITOTIC_PHASES,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Callable, Collection, Mapping, Sequence
+    from typing import Any
 
     import numpy.typing as npt
 
@@ -82,6 +87,47 @@ def understood(
         if any(word != known for word, known in meant.items()):
             meant_columns[name] = np.array([meant[word] for word in words], np.str_)
     return meant_columns
+
+
+def check_class_names(
+    columns: Mapping[str, Sequence[Any]], place: Callable[[int], str]
+) -> None:
+    """Refuse a class name that is not its code's, as where a person changed one alone.
+
+    A name may be missing or empty, and in any spelling that `class_named` knows.
+
+    Parameters
+    ----------
+    columns : mapping of str to sequence
+        Columns of a table; its class codes are known to be some.
+    place : callable
+        Names a row of the table, such as "line 7".
+
+    Raises
+    ------
+    ValueError
+        If there is such a name: names row, code, name and what to do.
+
+    Examples
+    --------
+    >>> check_class_names({"class_code": ["M2"], "class_name": ["Promyelocyte "]}, str)
+    """
+    names = [
+        "" if n is None or n != n else str(n) for n in columns.get("class_name", ())
+    ]
+    pairs = list(zip(columns["class_code"], names, strict=False))
+    wrong = {
+        (code, name)
+        for code, name in set(pairs)
+        if name.strip() and class_named(name) != code
+    }
+    for row, (code, name) in enumerate(pairs if wrong else ()):
+        if (code, name) in wrong:
+            raise ValueError(
+                f"{place(row)}: class_code {code} is {CLASS_BY_CODE[code].name}, but "
+                f"class_name says {name.strip()[:40]!r}: let both name one class, or "
+                f"leave class_name empty; a correction can stand under {READER_CLASS}"
+            )
 
 
 def without_other_words(

@@ -22,6 +22,7 @@ from napari_deepheme.core.models.onnx.yolo import (
     n_classes_of,
     possible_layouts,
 )
+from napari_deepheme.core.models.onnx.yolo_export import check_task
 from napari_deepheme.core.taxonomy import CLASS_CODES
 
 if TYPE_CHECKING:
@@ -64,8 +65,8 @@ def onnx_card(files: list[Path], options: ImportOptions, name: str) -> ModelCard
     ------
     InvalidModelError
         If something needed is missing, a normalisation would have no effect, the
-        network is neither a YOLO nor one of 23 outputs, or members differ in their
-        input or in what makes probabilities of their outputs.
+        network is neither a YOLO that detects nor one of 23 outputs, or members differ
+        in their input or in what makes probabilities of their outputs.
     MissingExtraError
         If onnxruntime is not installed.
     """
@@ -81,8 +82,9 @@ def onnx_card(files: list[Path], options: ImportOptions, name: str) -> ModelCard
     activation: Activation = "none"
     codes: tuple[str, ...] = ()
     if kind == "detector":
-        file, (output, *_) = next(iter(outputs.items()))
-        settings = _yolo_settings(file, output, options, size_px)
+        file, given = next(iter(outputs.items()))
+        check_task(file, runners[file].metadata, [one.shape for one in given])
+        settings = _yolo_settings(file, given[0], options, size_px)
     else:
         activation = _activation(name, outputs)
         stated = [(file, stated_order(file, r.metadata)) for file, r in runners.items()]

@@ -29,9 +29,11 @@ from napari_deepheme.core.models.onnx.runner import OnnxRunner
 from napari_deepheme.core.models.onnx.yolo import (
     YoloSettings,
     check_units,
+    n_classes_of,
     read_boxes,
     without_overlaps,
 )
+from napari_deepheme.core.models.onnx.yolo_export import check_n_classes, check_task
 from napari_deepheme.core.models.protocols import DetectorSpec
 
 if TYPE_CHECKING:
@@ -83,6 +85,7 @@ class YoloDetector:
         self._runner = OnnxRunner(
             card.name, content, device, mean=card.mean, std=card.std
         )
+        check_task(card.name, self._runner.metadata)
         if self._runner.size_px not in (0, card.size_px):
             reason = f"its input is {self._runner.size_px} px wide, its card says "
             raise InvalidModelError(card.name, reason + f"{card.size_px}")
@@ -167,7 +170,16 @@ class YoloDetector:
         for square in (np.full_like(noise, _WHITE), noise):
             if not self._units_known:
                 output = self._output(square.astype(np.uint8))
+                self._check_named(output)
                 self._units_known = self._read(check_units, output)
+
+    def _check_named(self, output: npt.NDArray[np.float32]) -> None:
+        """Refuse a network that names another number of classes than it has scores."""
+        generation = self._settings.generation
+        # Of 10 the output has one number for all classes.
+        if generation != 10 and output.ndim == 2:
+            n_scores = n_classes_of(output.shape, generation)
+            check_n_classes(self._card.name, self._runner.metadata, n_scores)
 
     def _look(self, square: npt.NDArray[np.uint8]) -> Found:
         output = self._output(square)

@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from napari_deepheme.cli import run
+from napari_deepheme.cli import models, run
 from napari_deepheme.cli.output import LogLines, complain, say
 
 ODD = "a\x1b[31m\x07\x9b2J.csv"
@@ -46,3 +46,14 @@ def test_a_failure_does_nothing_to_the_terminal(words, capfd):
 def test_what_is_logged_keeps_its_lines_and_spells_out_other_controls():
     record = logging.makeLogRecord({"msg": ODD, "exc_text": "Traceback\n  b"})
     assert LogLines().format(record).splitlines() == [SPELLED, "Traceback", "  b"]
+
+
+def test_what_takes_a_while_is_told_beside_the_results(monkeypatch, capsys):
+    log = logging.getLogger("napari_deepheme.core.models.fastest")
+    n_before = len(log.handlers)
+    monkeypatch.setattr(models, "list_models", lambda: log.warning("measuring x") or ())
+    assert run(["models", "list"]) == 0
+    told = capsys.readouterr()
+    assert told.err == "napari-deepheme: measuring x\n"
+    assert "measuring" not in told.out
+    assert len(log.handlers) == n_before

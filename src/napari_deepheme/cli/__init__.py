@@ -27,6 +27,7 @@ from napari_deepheme.cli import (
 from napari_deepheme.cli.output import (
     complain,
     flush_output,
+    measuring_told,
     spell_out_odd_letters,
 )
 from napari_deepheme.cli.parser import CommandParser
@@ -69,7 +70,8 @@ def run(arguments: Sequence[str]) -> int:
     _heed_signals()
     try:
         check_variables()
-        status: int = options.run(options)
+        with measuring_told():
+            status: int = options.run(options)
     except DeephemeError as error:
         complain(str(error))
         return 1

@@ -7,9 +7,16 @@ import logging
 import os
 import re
 import sys
-from typing import Final, TextIO
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final, TextIO
 
 from napari_deepheme.core.errors import CannotWriteError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_MEASURING: Final = "napari_deepheme.core.models.fastest"
+"""Which logs that it begins what takes a while. By its name: it loads torch."""
 
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
@@ -64,6 +71,26 @@ class LogLines(logging.Formatter):
         """Word a record, with its traceback."""
         lines = super().format(record).splitlines()
         return "\n".join(map(without_controls, lines))
+
+
+@contextmanager
+def measuring_told() -> Iterator[None]:
+    """Tell that the fastest way to compute is being measured, once it is."""
+    told = _Told(logging.WARNING)
+    logger = logging.getLogger(_MEASURING)
+    logger.addHandler(told)
+    try:
+        yield
+    finally:
+        logger.removeHandler(told)
+
+
+class _Told(logging.Handler):
+    """Tells what is logged in a line like others."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Say it on standard error."""
+        complain(record.getMessage())
 
 
 def flush_output() -> bool:

@@ -132,7 +132,7 @@ def measured(monkeypatch, tmp_path):
     monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "cache"))
     monkeypatch.setattr(fastest, "_timed", timed)
     monkeypatch.setattr(
-        fastest, "_named", lambda way, _: (calls[way.precision], taken(way))
+        fastest, "_named", lambda way, _, **__: (calls[way.precision], taken(way))
     )
     monkeypatch.setattr(fastest, "has_openvino", lambda: True)
     # Whatever this processor has.
@@ -151,6 +151,74 @@ def test_the_fastest_way_is_measured_once_and_remembered(measured):
     measured.seconds["openvino"] = 1.0
     assert choose().backend == "openvino"
     assert len(measured.asked) == 3
+
+
+def test_what_is_not_remembered_is_told_before_it_is_measured(measured, caplog):
+    choose()
+    told = "measuring the fastest way to compute litenet-marrow, once on this machine"
+    assert caplog.messages == [told]
+    choose()
+    choose(backend="torch")
+    assert caplog.messages == [told]
+
+
+def test_an_ensemble_is_timed_by_a_member_and_named_by_all(measured, monkeypatch):
+    (weights,) = CARD.weights
+    card = replace(CARD, weights=(weights,) * 5)
+    measured.seconds.update(torch=0.05, openvino=0.06, int8=0.04)
+    # Of all five, 0.2 + 0.3 * 0.06 seconds are less than 0.25.
+    measured.calls["int8"] = named_otherwise(30, sure=False)
+    loaded = []
+    chosen = fastest.choose_compute(
+        card, lambda card, way: loaded.append((len(card.weights), way.precision)) or way
+    )
+    assert chosen.precision == "int8"
+    assert chosen.close_call == 0.9
+    assert loaded == [
+        *((1, precision) for precision in ("float32", "float32", "int8")),
+        *((5, precision) for precision in ("float32", "int8")),
+    ]
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """Stand in for what tells the time: classifiers take as long as they say."""
+    now = SimpleNamespace(seconds=0.0)
+    clock = SimpleNamespace(perf_counter=lambda: now.seconds)
+    monkeypatch.setattr(fastest, "time", clock)
+
+    def classifier(crops_a_second):
+        given = []
+
+        def classify(crops, *, batch_size):
+            now.seconds += len(crops) / crops_a_second
+            given.append(len(crops))
+            return SimpleNamespace(classes=np.zeros((len(crops), 23)))
+
+        return SimpleNamespace(classify=classify, given=given)
+
+    return classifier
+
+
+@pytest.mark.parametrize(
+    ("speed", "batches"),
+    [(2000, [32, *[64] * 13]), (40, [32, 32, 32]), (10, [32])],
+    ids=["quick", "slow", "very slow"],
+)
+def test_a_slow_network_is_measured_by_fewer_crops(clock, speed, batches):
+    classifier = clock(speed)
+    timed = fastest._timed({"way": classifier}, np.zeros((576, 1)))
+    assert timed == {"way": pytest.approx(1 / speed)}
+    assert classifier.given == batches
+
+
+def test_all_measuring_cells_are_named_unless_that_takes_long(clock):
+    cells = np.zeros((576, 1))
+    for speed, n in ((2000, 576), (20, 576), (19, 288), (2, 288)):
+        classes, seconds = fastest._named(clock(speed), cells, longest=30)
+        assert len(classes) == n
+        assert seconds == pytest.approx(1 / speed)
+        assert len(fastest._named(clock(speed), cells)[0]) == 576
 
 
 def test_a_model_with_another_input_is_measured_anew(measured):

@@ -50,6 +50,20 @@ _SECONDS: Final = 0.1
 _FAR: Final = 2
 """A way that takes so many times as long as another is measured once, not in turns."""
 
+_ENOUGH: Final = 1.0
+"""Seconds after which a way is measured no further; where two batches at once take
+longer, one is measured."""
+
+_LONG: Final = 3.0
+"""Seconds of a first batch that are the measurement, though it is to warm up."""
+
+_LONG_NAMING: Final = 30.0
+"""Seconds of naming in single precision that are too long for all measuring cells."""
+
+_PARTS: Final = 2
+"""Of so many parts of the measuring cells one is named then: each cell in two views of
+its four. Of these 288, 99 % are all but two, 99.5 % all but one."""
+
 _BATCH: Final = 32
 
 _ALIKE: Final = 0.99
@@ -106,12 +120,13 @@ def choose_compute(
     """Choose the fastest way to compute a classifier.
 
     Where there are several, each is measured for a third of a second on rendered cells,
-    in turns. A reduced precision is taken where it names at least 99 % of them as
-    single precision does (in eight bits 99.5 %), also where there is one way alone;
-    else where that holds for 99.5 % once close calls, of a third of the cells at most,
-    are computed again in single precision, and the way is still the quickest with
-    these. The outcome is remembered by machine, libraries and model, so that later runs
-    take the same.
+    in turns, of an ensemble by its first member: the others are as quick. A reduced
+    precision is taken where it names at least 99 % of them as single precision does (in
+    eight bits 99.5 %), also where there is one way alone; else where that holds for
+    99.5 % once close calls, of a third of the cells at most, are computed again in
+    single precision, and the way is still the quickest with these. Where naming them
+    all takes long, half of them are named. The outcome is remembered by machine,
+    libraries and model, so that later runs take the same.
 
     Parameters
     ----------
@@ -154,6 +169,10 @@ def choose_compute(
     for way in (*ways, *(way.exact for way in ways), *trusted):
         if known.get(key) == way.to_json():
             return way
+    # Told where nobody configures logs, too: it can take minutes.
+    _log.warning(
+        "measuring the fastest way to compute %s, once on this machine", card.name
+    )
     fastest = _measured(card, load, ways)
     _remember({**known, key: fastest.to_json()})
     return fastest
@@ -164,9 +183,12 @@ def _measured(
     load: Callable[[ModelCard, Compute], CellClassifier],
     ways: list[Compute],
 ) -> Compute:
-    cells = measuring_cells(card.size_px)
-    loaded = {way: load(card, way) for way in ways}
-    tried = _timed(loaded, cells)
+    cells, n_members = measuring_cells(card.size_px), len(card.weights)
+    member = replace(card, weights=card.weights[:1])
+    loaded = {way: load(member, way) for way in ways}
+    tried = {way: n_members * each for way, each in _timed(loaded, cells).items()}
+    if n_members > 1:
+        loaded.clear()
     for way, seconds in tried.items():
         _log.info("%s: %.0f crops/s", way, 1 / seconds)
     best: tuple[Compute, float] | None = None
@@ -178,9 +200,9 @@ def _measured(
             return way
         if way.exact not in exact:
             single = loaded.get(way.exact) or load(card, way.exact)
-            exact[way.exact] = _named(single, cells)
+            exact[way.exact] = _named(single, cells, longest=_LONG_NAMING)
         given, exact_seconds = exact[way.exact]
-        reduced, _ = _named(loaded[way], cells)
+        reduced, _ = _named(loaded.get(way) or load(card, way), cells[: len(given)])
         trusted, again = _kept_alike(way, given, reduced)
         whole = (
             exact_seconds if trusted == way.exact else seconds + again * exact_seconds
@@ -240,31 +262,46 @@ def _timed(
     They take turns, and a way's quickest batch counts: other programs that compute
     meanwhile slow down now one, now another.
     """
-    best = dict.fromkeys(loaded, float("inf"))
-    for classifier in loaded.values():
-        _seconds_a_crop(classifier, cells)
+    best, spent = dict.fromkeys(loaded, float("inf")), dict.fromkeys(loaded, 0.0)
+    crops = {}
+    for way, classifier in loaded.items():
+        seconds = _BATCH * _seconds_a_crop(classifier, cells[:_BATCH])
+        if seconds > _LONG:
+            best[way], spent[way] = seconds / _BATCH, seconds
+        n_batches = 2 if 2 * seconds < _ENOUGH else 1
+        crops[way] = cells[: n_batches * _BATCH]
+        if n_batches > 1:
+            _seconds_a_crop(classifier, crops[way])
     for number in range(_ROUNDS):
         least = min(best.values())
         for way, classifier in loaded.items():
-            if number and best[way] > _FAR * least:
+            if spent[way] >= _ENOUGH or (number and best[way] > _FAR * least):
                 continue
             started = time.perf_counter()
             while time.perf_counter() - started < _SECONDS:
-                best[way] = min(best[way], _seconds_a_crop(classifier, cells))
+                best[way] = min(best[way], _seconds_a_crop(classifier, crops[way]))
+            spent[way] += time.perf_counter() - started
     return best
 
 
-def _seconds_a_crop(classifier: CellClassifier, cells: npt.NDArray[np.uint8]) -> float:
-    crops, started = cells[: 2 * _BATCH], time.perf_counter()
+def _seconds_a_crop(classifier: CellClassifier, crops: npt.NDArray[np.uint8]) -> float:
+    started = time.perf_counter()
     classifier.classify(crops, batch_size=_BATCH)
     return (time.perf_counter() - started) / len(crops)
 
 
 def _named(
-    classifier: CellClassifier, cells: npt.NDArray[np.uint8]
+    classifier: CellClassifier,
+    cells: npt.NDArray[np.uint8],
+    *,
+    longest: float = float("inf"),
 ) -> tuple[npt.NDArray[np.float32], float]:
-    """Return the probabilities of cells, and the seconds that one took."""
-    classifier.classify(cells[:_BATCH], batch_size=_BATCH)
+    """Return the probabilities of cells, and the seconds that one took.
+
+    Of one of `_PARTS` alone, where all cells would take longer.
+    """
+    if len(cells) * _seconds_a_crop(classifier, cells[:_BATCH]) > longest:
+        cells = cells[: len(cells) // _PARTS]
     started = time.perf_counter()
     classes = classifier.classify(cells, batch_size=_BATCH).classes
     return classes, (time.perf_counter() - started) / len(cells)

@@ -153,6 +153,7 @@ def test_score_and_kind_say_the_same(good_map):
     assert good_map.scores.max() <= 1
 
 
+@pytest.mark.slow
 def test_particle_is_found_where_the_terrain_has_one(good_pixels, background, good_map):
     corner, terrain = most(lambda t, x, y: t.particle(x, y), 1)
     pixels = np.concatenate([drawn(corner)] + [good_pixels] * 3, axis=1)
@@ -166,6 +167,7 @@ def test_particle_is_found_where_the_terrain_has_one(good_pixels, background, go
     assert (found.kinds[:, N_BLOCKS + 1 :] == kind("particle")).mean() < 0.03
 
 
+@pytest.mark.slow
 def test_thick_end_is_thicker_than_the_middle(background, good_map):
     corner, _ = most(lambda t, x, y: t.thickness(x, y) * (t.particle(x, y) < 0.01), 1)
     thick = map_adequacy(pyramid(drawn(corner)), mpp=MPP, background=background)
@@ -173,6 +175,7 @@ def test_thick_end_is_thicker_than_the_middle(background, good_map):
     assert shares(good_map)["thick"] < 0.1
 
 
+@pytest.mark.slow
 def test_blurred_smear_is_out_of_focus(good_pixels, background):
     blurred = ndimage.gaussian_filter(good_pixels, (3, 3, 0))
     found = map_adequacy(pyramid(blurred), mpp=MPP, background=background)
@@ -189,6 +192,7 @@ def test_only_the_blurred_half_is_out_of_focus(good_pixels, background):
     assert blurred[:, N_BLOCKS + 1 :].mean() < 0.1
 
 
+@pytest.mark.slow
 def test_smear_with_hardly_a_nucleus_is_haemodilute(monkeypatch):
     crowding = Terrain.crowding
     monkeypatch.setattr(

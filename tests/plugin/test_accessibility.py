@@ -182,6 +182,7 @@ def test_a_row_of_the_legend_is_said_in_words(ran):
     assert row.data(0, Qt.ItemDataRole.AccessibleTextRole).endswith("hidden")
 
 
+@pytest.mark.slow
 def test_what_is_painted_says_what_is_selected(ran, qtbot):
     gallery, space = ran.docks.open("Gallery"), ran.docks.open("Map")
     canvas = [
@@ -275,6 +276,7 @@ def check_tab(root, qtbot, name=""):
     assert ups == [], name
 
 
+@pytest.mark.slow
 def test_what_has_the_focus_is_ringed_in_a_colour_that_is_seen(ran, viewer, qtbot):
     active(ran.window(), qtbot)
     for theme in THEMES:
@@ -309,6 +311,7 @@ def show_theme(viewer, theme, qtbot):
     qtbot.wait(50)
 
 
+@pytest.mark.slow
 def test_what_is_written_and_drawn_can_be_told_from_its_ground(ran, viewer, qtbot):
     # Live: the window is there before the theme is.
     ran.docks.open("Gallery")
@@ -343,6 +346,7 @@ def check_contrasts(ran, theme):
     assert red == error_ink(palette)
 
 
+@pytest.mark.slow
 def test_what_is_painted_by_hand_follows_a_theme_that_is_switched(ran, viewer, qtbot):
     legend, space = ran.view.legend, ran.docks.open("Map")
     empty = next(c.code for c in CELL_CLASSES if not ran.session.counts.get(c.code))
@@ -499,6 +503,7 @@ def test_what_is_folded_away_gets_no_focus(ran, qtbot):
     assert folded <= set(tab_through(view.open_button, qtbot, ran))
 
 
+@pytest.mark.slow
 def test_the_legend_is_gone_through_and_switched_by_keys(ran, qtbot, monkeypatch):
     active(ran.window(), qtbot)
     legend = ran.view.legend

@@ -31,6 +31,7 @@ def true_error(accuracy_of):
     return np.abs(gaps).sum() / len(confidence)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "model",
     [

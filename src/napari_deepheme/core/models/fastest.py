@@ -265,13 +265,16 @@ def _timed(
     best, spent = dict.fromkeys(loaded, float("inf")), dict.fromkeys(loaded, 0.0)
     crops = {}
     for way, classifier in loaded.items():
-        seconds = _BATCH * _seconds_a_crop(classifier, cells[:_BATCH])
-        if seconds > _LONG:
-            best[way], spent[way] = seconds / _BATCH, seconds
-        n_batches = 2 if 2 * seconds < _ENOUGH else 1
-        crops[way] = cells[: n_batches * _BATCH]
-        if n_batches > 1:
+        crops[way] = cells[:_BATCH]
+        seconds = _BATCH * _seconds_a_crop(classifier, crops[way])
+        if seconds <= _LONG:
+            # The first batch is also compiled for: it does not tell how quick they are.
+            seconds = _BATCH * _seconds_a_crop(classifier, crops[way])
+        if 2 * seconds < _ENOUGH:
+            crops[way] = cells[: 2 * _BATCH]
             _seconds_a_crop(classifier, crops[way])
+        else:
+            best[way], spent[way] = seconds / _BATCH, seconds
     for number in range(_ROUNDS):
         least = min(best.values())
         for way, classifier in loaded.items():

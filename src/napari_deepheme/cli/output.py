@@ -15,8 +15,12 @@ from napari_deepheme.core.errors import CannotWriteError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_MEASURING: Final = "napari_deepheme.core.models.fastest"
-"""Which logs that it begins what takes a while. By its name: it loads torch."""
+_TELLING: Final = (
+    "napari_deepheme.core.models.fastest",
+    "napari_deepheme.core.table_words",
+)
+"""What logs that it begins what takes a while, or passes over what somebody wrote. By
+their names: the first loads torch."""
 
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
@@ -74,23 +78,32 @@ class LogLines(logging.Formatter):
 
 
 @contextmanager
-def measuring_told() -> Iterator[None]:
-    """Tell that the fastest way to compute is being measured, once it is."""
+def warnings_told() -> Iterator[None]:
+    """Tell that the fastest way to compute is measured, or words are passed over."""
     told = _Told(logging.WARNING)
-    logger = logging.getLogger(_MEASURING)
-    logger.addHandler(told)
+    loggers = [logging.getLogger(name) for name in _TELLING]
+    for logger in loggers:
+        logger.addHandler(told)
     try:
         yield
     finally:
-        logger.removeHandler(told)
+        for logger in loggers:
+            logger.removeHandler(told)
 
 
 class _Told(logging.Handler):
-    """Tells what is logged in a line like others."""
+    """Tells what is logged in a line like others, and once."""
+
+    def __init__(self, level: int) -> None:
+        super().__init__(level)
+        self._said: set[str] = set()
 
     def emit(self, record: logging.LogRecord) -> None:
         """Say it on standard error."""
-        complain(record.getMessage())
+        words = record.getMessage()
+        if words not in self._said:
+            self._said.add(words)
+            complain(words)
 
 
 def flush_output() -> bool:

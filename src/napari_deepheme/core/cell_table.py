@@ -22,7 +22,7 @@ from napari_deepheme.core.table_columns import (
     whole_boxes,
     whole_indices,
 )
-from napari_deepheme.core.table_words import check_class_names, understood
+from napari_deepheme.core.table_words import tell_other_class_names, understood
 from napari_deepheme.core.taxonomy import CELL_CLASSES, CLASS_CODES
 
 if TYPE_CHECKING:
@@ -171,7 +171,7 @@ class CellTable:
         ------
         ValueError
             If a column is missing or cannot be understood, or holds a word that has no
-            meaning there, `class_name` is not the code's, or a `cell_id` stands twice.
+            meaning there, or a `cell_id` stands twice: says which.
         """
         columns = _by_meaning(columns)
         check_names(columns.keys())
@@ -185,7 +185,7 @@ class CellTable:
             class_indices_of(columns),
             shares_of(columns, "probability"),
         )
-        check_class_names(columns, place)
+        tell_other_class_names(columns, place)
         return replace(cells, further=understood(texts, place), numbers=numbers)
 
     @classmethod

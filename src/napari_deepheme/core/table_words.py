@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -22,12 +23,15 @@ from napari_deepheme.core.taxonomy import (
     MITOTIC_LINEAGES,
     MITOTIC_PHASES,
 )
+from napari_deepheme.core.wording import plural
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
     from typing import Any
 
     import numpy.typing as npt
+
+_log = logging.getLogger(__name__)
 
 _YES_OR_NO: Final = {"yes": "yes", "no": "no", "true": "yes", "false": "no"}
 """Spreadsheets make TRUE of what they take for a truth."""
@@ -89,10 +93,10 @@ def understood(
     return meant_columns
 
 
-def check_class_names(
+def tell_other_class_names(
     columns: Mapping[str, Sequence[Any]], place: Callable[[int], str]
 ) -> None:
-    """Refuse a class name that is not its code's, as where a person changed one alone.
+    """Log that class names are not their codes', as where a person changed one alone.
 
     A name may be missing or empty, and in any spelling that `class_named` knows.
 
@@ -102,32 +106,31 @@ def check_class_names(
         Columns of a table; its class codes are known to be some.
     place : callable
         Names a row of the table, such as "line 7".
-
-    Raises
-    ------
-    ValueError
-        If there is such a name: names row, code, name and what to do.
-
-    Examples
-    --------
-    >>> check_class_names({"class_code": ["M2"], "class_name": ["Promyelocyte "]}, str)
     """
     names = [
         "" if n is None or n != n else str(n) for n in columns.get("class_name", ())
     ]
     pairs = list(zip(columns["class_code"], names, strict=False))
-    wrong = {
+    others = {
         (code, name)
         for code, name in set(pairs)
         if name.strip() and class_named(name) != code
     }
-    for row, (code, name) in enumerate(pairs if wrong else ()):
-        if (code, name) in wrong:
-            raise ValueError(
-                f"{place(row)}: class_code {code} is {CLASS_BY_CODE[code].name}, but "
-                f"class_name says {name.strip()[:40]!r}: let both name one class, or "
-                f"leave class_name empty; a correction can stand under {READER_CLASS}"
-            )
+    rows = [row for row, pair in enumerate(pairs) if pair in others] if others else []
+    if not rows:
+        return
+    code, name = pairs[rows[0]]
+    further = f" (and {plural(len(rows) - 1, 'row')} more)" if len(rows) > 1 else ""
+    _log.warning(
+        "%s: class_code %s is %s, but class_name says %r%s: class_code counts; a "
+        "correction is made under %s",
+        place(rows[0]),
+        code,
+        CLASS_BY_CODE[code].name,
+        name.strip()[:40],
+        further,
+        READER_CLASS,
+    )
 
 
 def without_other_words(

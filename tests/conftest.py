@@ -13,7 +13,6 @@ import tifffile
 from napari_deepheme.core.cell_table import CellTable
 from napari_deepheme.core.geometry import Size
 from napari_deepheme.core.models import fastest
-from napari_deepheme.core.models.registry import load_models
 from napari_deepheme.core.models.torch.runner import plain_compute
 from napari_deepheme.core.phantom import write_phantom
 from napari_deepheme.core.taxonomy import class_index
@@ -166,12 +165,6 @@ def a_cache_of_their_own(tmp_path_factory):
         patch.setenv("NAPARI_DEEPHEME_CACHE", str(shared / "cache"))
         patch.setenv("NAPARI_DEEPHEME_CONFIG", str(folder / "config"))
         yield
-
-
-@pytest.fixture(scope="session")
-def measured_before(a_cache_of_their_own):
-    """Measure the bundled models, so that commands need not tell that they do."""
-    load_models()
 
 
 @pytest.fixture(autouse=True)

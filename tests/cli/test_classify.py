@@ -115,7 +115,6 @@ def test_a_cell_is_in_the_region_that_holds_the_centre_of_its_box(
         assert near(found, x, y) == is_in
 
 
-@pytest.mark.usefixtures("measured_before")
 def test_names_with_spaces_and_foreign_letters_are_names_like_others(
     phantom, tmp_path, capfd
 ):
@@ -131,7 +130,6 @@ def test_names_with_spaces_and_foreign_letters_are_names_like_others(
     assert summary["slide"] == "Ausstrich ß 2.svs"
 
 
-@pytest.mark.usefixtures("measured_before")
 def test_a_stated_pixel_size_goes_before_that_of_the_slide_and_says_so(
     phantom, tmp_path, capsys
 ):

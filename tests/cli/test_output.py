@@ -1,6 +1,7 @@
 """What is printed is a line, whatever names are in it."""
 
 import logging
+import sys
 
 import pytest
 
@@ -48,12 +49,16 @@ def test_what_is_logged_keeps_its_lines_and_spells_out_other_controls():
     assert LogLines().format(record).splitlines() == [SPELLED, "Traceback", "  b"]
 
 
-def test_what_takes_a_while_is_told_beside_the_results(monkeypatch, capsys):
-    log = logging.getLogger("napari_deepheme.core.models.fastest")
-    n_before = len(log.handlers)
-    monkeypatch.setattr(models, "list_models", lambda: log.warning("measuring x") or ())
+@pytest.mark.parametrize("is_terminal", [True, False])
+def test_what_takes_a_while_is_told_on_a_terminal_beside_the_results(
+    monkeypatch, capsys, is_terminal
+):
+    log = logging.getLogger("napari_deepheme.core.models.fastest.begun")
+    before = len(log.handlers), log.level
+    monkeypatch.setattr(models, "list_models", lambda: log.info("measuring x") or ())
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: is_terminal, raising=False)
     assert run(["models", "list"]) == 0
     told = capsys.readouterr()
-    assert told.err == "napari-deepheme: measuring x\n"
+    assert told.err == ("napari-deepheme: measuring x\n" if is_terminal else "")
     assert "measuring" not in told.out
-    assert len(log.handlers) == n_before
+    assert (len(log.handlers), log.level) == before

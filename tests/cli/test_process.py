@@ -28,7 +28,6 @@ def as_at_a_users(monkeypatch):
     monkeypatch.delenv("PYTHONWARNINGS", raising=False)
 
 
-@pytest.mark.usefixtures("measured_before")
 def test_a_run_in_a_process_of_its_own_says_one_line(phantom, tmp_path):
     words = ["classify", str(phantom), "--region", "0,0,400,400", "--out", "out"]
     done = subprocess.run([*COMMAND, *words], capture_output=True, text=True)

@@ -27,8 +27,8 @@ from napari_deepheme.cli import (
 from napari_deepheme.cli.output import (
     complain,
     flush_output,
+    notices_told,
     spell_out_odd_letters,
-    warnings_told,
 )
 from napari_deepheme.cli.parser import CommandParser
 from napari_deepheme.cli.variables import check_variables
@@ -70,7 +70,7 @@ def run(arguments: Sequence[str]) -> int:
     _heed_signals()
     try:
         check_variables()
-        with warnings_told():
+        with notices_told():
             status: int = options.run(options)
     except DeephemeError as error:
         complain(str(error))

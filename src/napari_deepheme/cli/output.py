@@ -15,12 +15,11 @@ from napari_deepheme.core.errors import CannotWriteError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_TELLING: Final = (
-    "napari_deepheme.core.models.fastest",
-    "napari_deepheme.core.table_words",
-)
-"""What logs that it begins what takes a while, or passes over what somebody wrote. By
-their names: the first loads torch."""
+_BEGUN: Final = "napari_deepheme.core.models.fastest.begun"
+"""Logs that it begins what takes a while. By its name: it loads torch."""
+
+_PASSED_OVER: Final = "napari_deepheme.core.table_words"
+"""Logs what it passes over of what somebody wrote."""
 
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
@@ -78,15 +77,19 @@ class LogLines(logging.Formatter):
 
 
 @contextmanager
-def warnings_told() -> Iterator[None]:
-    """Tell that the fastest way to compute is measured, or words are passed over."""
-    told = _Told(logging.WARNING)
-    loggers = [logging.getLogger(name) for name in _TELLING]
+def notices_told() -> Iterator[None]:
+    """Tell what words are passed over and, on a terminal, what takes a while."""
+    begun, told = logging.getLogger(_BEGUN), _Told()
+    loggers, level = [logging.getLogger(_PASSED_OVER)], begun.level
+    if sys.stderr is not None and sys.stderr.isatty():
+        begun.setLevel(logging.INFO)
+        loggers.append(begun)
     for logger in loggers:
         logger.addHandler(told)
     try:
         yield
     finally:
+        begun.setLevel(level)
         for logger in loggers:
             logger.removeHandler(told)
 
@@ -94,8 +97,8 @@ def warnings_told() -> Iterator[None]:
 class _Told(logging.Handler):
     """Tells what is logged in a line like others, and once."""
 
-    def __init__(self, level: int) -> None:
-        super().__init__(level)
+    def __init__(self) -> None:
+        super().__init__()
         self._said: set[str] = set()
 
     def emit(self, record: logging.LogRecord) -> None:

@@ -1,5 +1,6 @@
 """How networks are computed: alike by every backend, the fastest by default."""
 
+import logging
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -154,6 +155,7 @@ def test_the_fastest_way_is_measured_once_and_remembered(measured):
 
 
 def test_what_is_not_remembered_is_told_before_it_is_measured(measured, caplog):
+    caplog.set_level(logging.INFO, "napari_deepheme.core.models.fastest.begun")
     choose()
     told = "measuring the fastest way to compute litenet-marrow, once on this machine"
     assert caplog.messages == [told]

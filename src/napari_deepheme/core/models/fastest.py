@@ -42,6 +42,9 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
+_begun = logging.getLogger(f"{__name__}.begun")
+"""Apart, so that what takes a while can be told without the figures behind it."""
+
 _ROUNDS: Final = 3
 
 _SECONDS: Final = 0.1
@@ -169,8 +172,7 @@ def choose_compute(
     for way in (*ways, *(way.exact for way in ways), *trusted):
         if known.get(key) == way.to_json():
             return way
-    # Told where nobody configures logs, too: it can take minutes.
-    _log.warning(
+    _begun.info(
         "measuring the fastest way to compute %s, once on this machine", card.name
     )
     fastest = _measured(card, load, ways)

@@ -19,7 +19,8 @@ CLASSIFIED: Final = frozenset(
 
 _DOUBT: Final = re.compile(
     "napari-deepheme: (The slide could not be read|The cells are measured at .*|"
-    r"left out: [\d,]+ cells? could not be read)\.?"
+    r"left out: [\d,]+ cells? could not be read|"
+    r"[\d,]+ of [\d,]+ cells beyond the edge of the slide: .*)\.?"
 )
 """What a command that is done may say of the slide."""
 

@@ -47,7 +47,7 @@ class Screen:
 
         from napari_deepheme.plugin import widget
 
-        mock.patch.object(widget, "_load_models", stand_ins).start()
+        mock.patch.object(widget, "load_kept", stand_ins).start()
         self._viewer = napari.Viewer(show=False)
         _, self._widget = self._viewer.window.add_plugin_dock_widget(
             "napari-deepheme", "Classify cells"

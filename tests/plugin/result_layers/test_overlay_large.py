@@ -222,6 +222,21 @@ def test_a_class_that_is_switched_off_leaves_picture_and_points(viewer, made):
     assert at in drawn_rows(viewer)
 
 
+@pytest.mark.parametrize("diameter", [2.0, 20.0])
+def test_a_crowded_block_is_painted_as_one_with_few_cells_is(diameter, monkeypatch):
+    cells = scattered(9000)
+    index = CellIndex.of(cells, cell_kinds(cells))
+    painted = []
+    for crowded in (0, 1_000_000):
+        monkeypatch.setattr(overview, "_CROWDED", crowded)
+        picture = Overview(SIZE)
+        picture.show(index, frozenset({"L4"}), diameter)
+        painted.append([np.asarray(level) for level in picture.levels])
+    for few, crowd in zip(*painted, strict=True):
+        assert few.any()
+        assert np.array_equal(few, crowd)
+
+
 @pytest.mark.parametrize("canvas_px", [2000, 1000, 400, 100])
 def test_whatever_the_canvas_napari_draws_what_the_picture_shows_now(
     viewer, made, canvas_px

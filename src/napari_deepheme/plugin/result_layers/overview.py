@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     from napari.layers import Image
 
+    _Whole = npt.NDArray[np.int64]
+
 _Pair = tuple[int, int]
 
 _SIDE: Final = 256
@@ -32,8 +34,8 @@ _COARSEST: Final = 64
 """The coarsest level is no larger than this: no canvas shows it; the list of layers
 does. Napari asks for it once (seen in 0.9.2), so it has to be quickly painted anew."""
 
-_MOST_IN_COARSEST: Final = 100_000
-"""Of more cells some are left out of it, evenly."""
+_MOST_IN_COARSEST: Final = 20_000
+"""Of more cells some are left out of it, by chance."""
 
 _MIN_DOT_PX, _MIN_RING_PX = 4.0, 16.0
 """Cells smaller than a ring is worth are covered by their colour."""
@@ -48,6 +50,9 @@ _MAX_NUMBER: Final = 7
 """More cells in a place look no denser."""
 
 _STEP: Final = _MAX_NUMBER + 1
+
+_CROWDED: Final = 8
+"""Where a cell's middle lies on one pixel of so many, the whole block is shifted."""
 
 _NOTHING: Final = N_KINDS * _STEP
 
@@ -124,6 +129,13 @@ class Overview:
         """Return rows, centres and kinds of the cells in a region that are shown."""
         rows = self._index.rows_near(region)
         return self.dots(rows[rows < self._n_shown])
+
+    def some_dots(self, most: int) -> tuple[npt.NDArray[Any], ...]:
+        """Return the same of so many cells at most, drawn from all over the slide."""
+        rows = np.arange(self._n_shown)
+        if len(rows) > most:
+            rows = np.unique(np.random.default_rng(0).choice(len(rows), most))
+        return self.dots(rows)
 
     def dots(self, rows: npt.NDArray[np.intp]) -> tuple[npt.NDArray[Any], ...]:
         """Return those of some rows that are shown, their centres and their kinds."""
@@ -258,9 +270,7 @@ class _CoarsestLevel(_Level):
         self._paint()
 
     def _dots_in(self, region: Region) -> tuple[npt.NDArray[Any], ...]:
-        dots = self.overview.dots_in(region)
-        step = -(-len(dots[0]) // _MOST_IN_COARSEST) or 1
-        return tuple(part[::step] for part in dots)
+        return self.overview.some_dots(_MOST_IN_COARSEST)
 
     def _paint(self) -> None:
         if self._given is not None:
@@ -294,16 +304,43 @@ class _Block:
         last = np.full(side * side, -1)
         last[spots] = np.arange(len(spots))
         taken = np.flatnonzero(last >= 0)
-        on_top = np.sort(last[taken])
-        heights = np.bincount(spots, minlength=side * side)[spots[on_top]]
+        heights = np.bincount(spots, minlength=side * side)
         shifts = self._stamp_rc @ np.array([side, 1])
-        flat = (spots[on_top, None] + shifts).ravel()
-        more = np.bincount(flat, np.repeat(heights, len(shifts)), side * side)
+        if len(taken) * _CROWDED > side * side:
+            top, more = _spread(last, heights, shifts)
+        else:
+            top, more = _put(last, heights, shifts, np.sort(last[taken]), spots)
         looks = self._looks.ravel()
         numbers = np.minimum(looks % _STEP + more, _MAX_NUMBER).astype(np.uint16)
+        covered = top >= 0
         looks = looks // _STEP
-        looks[flat] = np.repeat(kinds[on_top], len(shifts))
+        looks[covered] = kinds[top[covered]]
         self._looks = (looks * _STEP + numbers).reshape(side, side)
+
+
+def _put(
+    last: _Whole, heights: _Whole, shifts: _Whole, on_top: _Whole, spots: _Whole
+) -> tuple[_Whole, _Whole]:
+    """Return the cell on top of each pixel, -1 for none, and how many lie there.
+
+    `last` and `heights` are the same of the cells' middles alone. Quick for few cells.
+    """
+    flat = (spots[on_top, None] + shifts).ravel()
+    top = np.full_like(last, -1)
+    top[flat] = np.repeat(on_top, len(shifts))
+    weights = np.repeat(heights[spots[on_top]], len(shifts))
+    return top, np.bincount(flat, weights, len(last)).astype(np.int64)
+
+
+def _spread(last: _Whole, heights: _Whole, shifts: _Whole) -> tuple[_Whole, _Whole]:
+    """Return what `_put` does, by shifting the whole: quick where most is covered."""
+    top, more = np.full_like(last, -1), np.zeros_like(heights)
+    for shift in shifts.tolist():
+        to, start = slice(max(shift, 0), len(last) + min(shift, 0)), max(-shift, 0)
+        source = slice(start, start + len(last) - abs(shift))
+        np.maximum(top[to], last[source], out=top[to])
+        more[to] += heights[source]
+    return top, more
 
 
 def _stamp(diameter: float) -> npt.NDArray[np.int64]:

@@ -107,18 +107,17 @@ def tell_other_class_names(
     place : callable
         Names a row of the table, such as "line 7".
     """
-    names = [
-        "" if n is None or n != n else str(n) for n in columns.get("class_name", ())
-    ]
-    pairs = list(zip(columns["class_code"], names, strict=False))
+    words = columns["class_code"], columns.get("class_name", ())
     others = {
         (code, name)
-        for code, name in set(pairs)
-        if name.strip() and class_named(name) != code
+        for code, name in set(zip(*words, strict=False))
+        # What is missing in a data frame is no text.
+        if isinstance(name, str) and name.strip() and class_named(name) != code
     }
-    rows = [row for row, pair in enumerate(pairs) if pair in others] if others else []
-    if not rows:
+    if not others:
         return
+    pairs = list(zip(*words, strict=False))
+    rows = [row for row, pair in enumerate(pairs) if pair in others]
     code, name = pairs[rows[0]]
     further = f" (and {plural(len(rows) - 1, 'row')} more)" if len(rows) > 1 else ""
     _log.warning(

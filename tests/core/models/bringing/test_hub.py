@@ -294,3 +294,12 @@ def test_nothing_is_fetched_unless_it_is_asked_for(
     path = shutil.copy(find_model(DEFAULT_DETECTOR).path, tmp_path / "card.json")
     find_model(str(path))
     assert server[2] == []
+
+
+def test_an_index_is_not_blamed_where_the_system_has_no_room_for_it(monkeypatch):
+    def none():
+        raise FileNotFoundError(2, "No usable temporary directory found")
+
+    monkeypatch.setattr("tempfile.gettempdir", none)
+    with pytest.raises(CannotWriteError, match="have TMPDIR name one"):
+        read_index("https://localhost/index.json")

@@ -32,6 +32,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote, urljoin, urlsplit
 
 from napari_deepheme.core.errors import (
+    CannotWriteError,
     DownloadError,
     InvalidModelError,
     ModelNotFoundError,
@@ -149,7 +150,7 @@ def read_index(address: str) -> dict[str, RemoteModel]:
             check_regular(Path(address))
             content = json.loads(Path(address).read_bytes())
         return _models(content, address if is_url else Path(address).resolve().parent)
-    except DownloadError:
+    except (CannotWriteError, DownloadError):
         raise
     except (OSError, ValueError, TypeError, AttributeError, RecursionError) as error:
         reason = f"it is no index of models ({why_unreadable(error)})"
